@@ -14,13 +14,13 @@ from typing import Final, Protocol
 
 from zope.interface import implementer
 
-from lyncpy.auth.signing import around_number, signed_fields
+from lyncpy.auth.signing import SignedFields, around_number, signed_fields
 from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.authenticator import IAssociation, Invalid
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message
-from lyncpy.sip.prepared import Prepared
+from lyncpy.sip.prepared import Prepared, Template
 
 WINDOW: Final = 4_096
 """How far behind the newest message number another may come.
@@ -115,6 +115,7 @@ class Association:
     __slots__ = (
         "_client",
         "_front",
+        "_given",
         "_nonces",
         "_opaque",
         "_realm",
@@ -151,6 +152,7 @@ class Association:
         self._window = ReplayWindow()
         self._sent = 0
         self._front = f"<{realm}><{target}>"
+        self._given = self._front, version
         # Clients of Lync are told the version of each signature; older ones are not ([MS-SIPAE] 2.2.2).
         said = f", version={version}" if version >= VERSION_SAID else ""
         self._tail = f'opaque="{opaque}", qop="auth", targetname="{target}", realm="{realm}"{said}'
@@ -224,9 +226,9 @@ class Association:
         """Sign a prepared request: fill in its signature."""
         template = prepared.template
         memo = template.memo
-        if memo is None or memo[0] is not self:
-            before, after = around_number(template.dialog_text, template.method, self._version)
-            memo = template.memo = (self, f"{self._front}{before}", after)
+        if memo is None or memo[0] != self._given:
+            before, after = around_number(_fields(template), self._version)
+            memo = template.memo = (self._given, f"{self._front}{before}", after)
         value = self._signature(f"{memo[1]}{prepared.number}{memo[2]}")
         prepared.signature = f"Authentication-Info: {value}\r\n"
 
@@ -236,6 +238,10 @@ class Association:
         rand = next(self._nonces)
         proof = self._server.hex(f"<{scheme}><{rand}><{self._sent}>{fields}".encode("utf-8", "surrogateescape"))
         return f'{scheme} rspauth="{proof}", srand="{rand}", snum="{self._sent}", {self._tail}'
+
+
+def _fields(template: Template) -> SignedFields:
+    return SignedFields(template.dialog_text, template.method, template.status, template.asserted, template.expires)
 
 
 def credentials(headers: Headers, scheme: str) -> str | None:

@@ -12,6 +12,7 @@ Spec: [MS-SIPAE] 3.2.4.1 (signature buffer).
 """
 
 from functools import partial
+from typing import NamedTuple
 
 from lyncpy.sip.message import Message, Request
 
@@ -26,49 +27,53 @@ def signed_fields(message: Message, version: int) -> str:
         version: Of the signature: 2, 3 or 4.
     """
     number, _, method = (message.headers.get("cseq") or "").partition(" ")
-    given = method, version
     if message.shared is None:
-        before, after = _around_number(message, *given)
+        before, after = _around_number(message, method, version)
     else:
-        before, after = message.shared.found("signed", given, partial(_around_number, message, *given))
+        find = partial(_around_number, message, method, version)
+        before, after = message.shared.found("signed", (method, version), find)
     return f"{before}{number}{after}"
 
 
 def _around_number(message: Message, method: str, version: int) -> tuple[str, str]:
+    get = message.headers.get
     if isinstance(message, Request):
-        method, status = message.method, ""
+        method, status = message.method, 0
     else:
-        method, status = method.strip(), f"<{message.status}>"
-    asserted = _asserted(message) if version >= 3 else ("", "")
-    return around_number(message.dialog_text, method, version, asserted, message.headers.get("Expires") or "", status)
+        method, status = method.strip(), message.status
+    asserted = get("P-Asserted-Identity") or get("P-Preferred-Identity") or ""
+    return around_number(SignedFields(message.dialog_text, method, status, asserted, get("Expires") or ""), version)
 
 
-def around_number(
-    dialog_text: tuple[str, str, str, str, str],
-    method: str,
-    version: int,
-    asserted: tuple[str, str] = ("", ""),
-    expires: str = "",
-    status: str = "",
-) -> tuple[str, str]:
-    """Give the same fields as they stand before the CSeq number, and behind it.
+class SignedFields(NamedTuple):
+    """What is signed of a message, but for its CSeq number."""
 
-    Args:
-        dialog_text: As `Request.dialog_text`.
-        asserted: The sip and the tel URI.
-        status: A response's, in its brackets.
-    """
-    call_id, from_uri, from_tag, to_uri, to_tag = dialog_text
-    who = f"><{method}><{from_uri}><{from_tag}>"
+    dialog_text: tuple[str, str, str, str, str]
+    """As `Request.dialog_text`."""
+
+    method: str
+    status: int
+    """Of a response; 0 for a request."""
+
+    asserted: str
+    """The asserted (else: the preferred) identity, as it stands there."""
+
+    expires: str
+
+
+def around_number(fields: SignedFields, version: int) -> tuple[str, str]:
+    """Give the same fields as they stand before the CSeq number, and behind it."""
+    call_id, from_uri, from_tag, to_uri, to_tag = fields.dialog_text
+    who = f"><{fields.method}><{from_uri}><{from_tag}>"
+    status = f"<{fields.status}>" if fields.status else ""
     if version < 3:
-        return f"<{call_id}><", f"{who}<{to_tag}><{expires}>{status}"
-    sip, tel = asserted
-    return f"<{call_id}><", f"{who}<{to_uri}><{to_tag}><{sip}><{tel}><{expires}>{status}"
+        return f"<{call_id}><", f"{who}<{to_tag}><{fields.expires}>{status}"
+    sip, tel = _asserted(fields.asserted)
+    return f"<{call_id}><", f"{who}<{to_uri}><{to_tag}><{sip}><{tel}><{fields.expires}>{status}"
 
 
-def _asserted(message: Message) -> tuple[str, str]:
-    """Give the sip and the tel URI of the asserted (else: the preferred) identity, as text."""
-    value = message.headers.get("P-Asserted-Identity") or message.headers.get("P-Preferred-Identity")
+def _asserted(value: str) -> tuple[str, str]:
+    """Give the sip and the tel URI of an identity, as text."""
     if not value:
         return "", ""
     if value[:4].lower() == "tel:":

@@ -28,7 +28,7 @@ class ICall(Interface):
 
 
 class ResponseObserver(Protocol):
-    """A function that is called with each final response to a mass request."""
+    """A function that is called with the final response to a prepared request."""
 
     def __call__(self, response: Response, *, local: bool) -> None:
         """Process the final response; `local`: it was made here and not by the peer."""
@@ -52,12 +52,15 @@ class IOutbound(Interface):
         INVITE that come after its final response (a fork's second answer).
         """
 
-    def send_mass_request(flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
-        """Send one of a thousand requests that say the same, with a new topmost Via, for less than `send_request` costs.
+    def send_prepared(flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
+        """Send a request that was written ahead, and is no INVITE, with a new topmost Via, for less than `send_request` costs.
 
         `hear` is called once, perhaps at once, with the final response as it came, and with whether
         it was made here: 430, 408 or 503, as by `send_request`. `timeout` is a setting: each value has a timer.
         """
+
+    def ask_prepared(flow: FlowName, prepared: Prepared, *, timeout: float) -> ICall:
+        """Do the same for somebody who awaits the final response, as it came."""
 
     def send_unanswered(flow: FlowName, request: Request | Prepared) -> None:
         """Send a request that has no answer (BENOTIFY, ACK) with a new topmost Via.

@@ -7,6 +7,7 @@ that, the receiver hears this server's word and no user's.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -24,7 +25,8 @@ from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import TOKEN
-from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.message import SERVER, Request, Response, response_to
+from lyncpy.sip.prepared import Prepared, PreparedResponse, Template, vias_of
 from lyncpy.sip.trust import CHALLENGES
 
 ONWARD_DROPPED: Final = ("Route", "Record-Route")
@@ -148,27 +150,41 @@ class Forward:
         Args:
             call_id: By which the endpoint knows the dialog; "": as the sender does.
         """
-        request = arrival.request
-
-        def on_provisional(response: Response) -> None:
-            if response.status > 100:  # a 100 is for the hop
-                arrival.provisional(self._upstream(request, response, endpoint))
-
-        call = self._outbound.send_request(
-            endpoint.flow,
-            self._onward(arrival, endpoint.contact, call_id),
-            timeout=timeout,
-            on_provisional=on_provisional,
-        )
-        arrival.on_cancel(call.cancel)
-        self._waits.add(endpoint.aor, call, arrival.sender.aor)
+        request, sender = arrival.request, arrival.sender.aor
+        call = (self._ask_to_change if request.method == "INVITE" else self._ask)(arrival, endpoint, timeout, call_id)
+        self._waits.add(endpoint.aor, call, sender)
         try:
             response = await call.final
         finally:
-            self._waits.remove(endpoint.aor, call, arrival.sender.aor)
+            self._waits.remove(endpoint.aor, call, sender)
         if request.method == "REFER" and 200 <= response.status < 300:
-            self._asserted_identity.referred(arrival.sender.aor, endpoint.aor)
-        return _outcome(request, response, endpoint, local=call.local, upstream=self._upstream)
+            self._asserted_identity.referred(sender, endpoint.aor)
+        return _outcome(request, response, endpoint, local=call.local, upstream=self._answer)
+
+    def _ask_to_change(self, arrival: Arrival, endpoint: Endpoint, timeout: float, call_id: str) -> ICall:
+        """Pass a re-INVITE on: it may ring, and be cancelled."""
+
+        def on_provisional(response: Response) -> None:
+            if response.status > 100:  # a 100 is for the hop
+                arrival.provisional(self._upstream(arrival.request, response, endpoint))
+
+        onward = self._onward(arrival, endpoint.contact, call_id)
+        call: ICall = self._outbound.send_request(endpoint.flow, onward, timeout=timeout, on_provisional=on_provisional)
+        arrival.on_cancel(call.cancel)
+        return call
+
+    def _ask(self, arrival: Arrival, endpoint: Endpoint, timeout: float, call_id: str) -> ICall:
+        """Pass any other request on. What it becomes follows from the lines that it shares with those before it."""
+        request, sender = arrival.request, arrival.sender.aor
+        find = partial(self._template, arrival, endpoint.contact, call_id)
+        if request.shared is None:
+            template = find()
+        else:
+            dropped = self._asserted_identity.unbacked(request.headers, sender)
+            given = endpoint.contact, call_id, self._asserted_identity.identity(sender), dropped
+            template = request.shared.found("onward", given, find)
+        prepared = Prepared(template, request.cseq.number, request.body, vias=vias_of(request.headers))
+        return self._outbound.ask_prepared(endpoint.flow, prepared, timeout=timeout)
 
     def pass_ack(self, arrival: Arrival, endpoint: Endpoint, *, call_id: str = "") -> None:
         """Pass an ACK on; nobody can be told when it does not arrive."""
@@ -190,6 +206,24 @@ class Forward:
         last = [("P-Asserted-Identity", self._asserted_identity.identity(sender))] if request.method != "ACK" else []
         drop = (*ONWARD_DROPPED, *self._asserted_identity.unbacked(request.headers, sender))
         return request.edited(uri=uri, drop=drop, put=put, first=first, last=last)
+
+    def _template(self, arrival: Arrival, uri: str, call_id: str) -> Template:
+        onward = self._onward(arrival, uri, call_id)
+        return Template(onward.edited(drop=["Via"]))
+
+    def _answer(self, request: Request, response: Response, endpoint: Endpoint) -> Response:
+        """Make an acceptance from an endpoint fit the request, as `_upstream` does; with the lines of both it is known."""
+        if request.shared is None or response.shared is None or response.status >= 300:
+            return self._upstream(request, response, endpoint)
+        dropped = self._asserted_identity.unbacked(response.headers, endpoint.aor)
+        given = request.shared, self._asserted_identity.identity(endpoint.aor), dropped
+
+        def find() -> Template:
+            upstream = self._upstream(request, response, endpoint)
+            return Template(upstream.edited(drop=["Via"], last=[("Server", SERVER)]))
+
+        template = response.shared.found("upstream", given, find)
+        return PreparedResponse(template, request.cseq.number, response.body, vias_of(request.headers))
 
     def _upstream(self, request: Request, response: Response, endpoint: Endpoint) -> Response:
         """Make an endpoint's answer fit the request that it answers, whatever the endpoint wrote."""

@@ -20,7 +20,7 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
-from lyncpy.core.mass_requests import MassRequest, MassTimeout
+from lyncpy.core.prepared_calls import AwaitedResponse, PreparedCall, SharedPatience
 from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.layout import layout_of
@@ -79,9 +79,9 @@ class Outbound:
         self._told = f"Via: {self._via}{new_branch()}."
         self._branch = self._told.rpartition("=")[2]
         self._tellings = count(1)
-        self._calls: dict[str, Call | MassRequest] = {}
-        self._of_flow: dict[FlowName, dict[str, Call | MassRequest]] = {}
-        self._patience: dict[float, MassTimeout] = {}
+        self._calls: dict[str, Call | PreparedCall] = {}
+        self._of_flow: dict[FlowName, dict[str, Call | PreparedCall]] = {}
+        self._patience: dict[float, SharedPatience] = {}
         """By seconds: settings of those who ask, so these are few."""
 
         self.silent: Final = meter.counter(
@@ -116,27 +116,41 @@ class Outbound:
         call.begin()
         return call
 
-    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
-        """Send one request of a mass request; `hear` gets its final response; see the promise."""
+    def ask_prepared(self, flow: FlowName, prepared: Prepared, *, timeout: float) -> ICall:
+        """Send a prepared request whose final response is awaited; see the promise."""
+        awaited = AwaitedResponse()
+        awaited.call = self._begin_prepared(flow, prepared, awaited.hear, timeout)
+        return awaited
+
+    def send_prepared(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
+        """Send a prepared request; `hear` gets its final response; see the promise."""
+        self._begin_prepared(flow, prepared, hear, timeout)
+
+    def _begin_prepared(
+        self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, timeout: float
+    ) -> PreparedCall | None:
+        """Send a prepared request; None: there is no room for it, and `hear` has its 503."""
         here = self._room_on(flow, prepared.template.method)
         if here is None:
             hear(response_to(prepared.request(), 503), local=True)
-            return
+            return None
         patience = self._patience.get(timeout)
         if patience is None:
-            patience = self._patience[timeout] = MassTimeout(self.timers, timeout, self._overdue)
+            patience = self._patience[timeout] = SharedPatience(self.timers, timeout, self._overdue)
         number = next(self._tellings)
-        prepared.via = f"{self._told}{number}"
+        own = f"{self._told}{number}"
+        prepared.vias = f"{own}\r\n{prepared.vias}" if prepared.vias else own
         self._address(flow, prepared)
-        call = MassRequest(flow, f"{self._branch}{number}", prepared, hear, patience, self.drop_call)
+        call = PreparedCall(flow, f"{self._branch}{number}", prepared, hear, patience, self.drop_call)
         self._calls[call.branch] = here[call.branch] = call
         patience.add(call)
         try:
             self.flows.send(flow, prepared)
         except FlowGone:
             call.lose()
+        return call
 
-    def _overdue(self, call: MassRequest) -> None:
+    def _overdue(self, call: PreparedCall) -> None:
         self.was_silent(call.flow)
         call.fail(408)
 
@@ -145,7 +159,7 @@ class Outbound:
         self.silent.add()
         self._bus.tell(FlowSilent(flow))
 
-    def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | MassRequest] | None":
+    def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | PreparedCall] | None":
         """Give the table of calls on a flow, if one more may begin."""
         here = self._of_flow.setdefault(flow, {})
         if len(here) < self.settings.sent_per_flow and len(self._calls) < self.settings.sent_total:
@@ -165,7 +179,7 @@ class Outbound:
         """
         via = f"{self._told}{next(self._tellings)}"
         if isinstance(request, Prepared):
-            request.via = via
+            request.vias = via
             self._address(flow, request)
             self.flows.send(flow, request)
         else:
@@ -191,7 +205,7 @@ class Outbound:
         """Tell whether what can be said later should be; see `IFlows.is_full`."""
         return self.flows.is_full(flow)
 
-    def repeated(self, flow: FlowName, response: Response) -> MassRequest | None:
+    def repeated(self, flow: FlowName, response: Response) -> PreparedCall | None:
         """Give what this answers, if that was asked of many and the answer repeats it word for word.
 
         Thousands of these come at once. Nothing of such an answer needs to be read to know whose
@@ -202,7 +216,7 @@ class Outbound:
         if place is None:
             return None
         call = self._calls.get(headers.lines[place].rpartition(";branch=")[2])
-        if isinstance(call, MassRequest) and call.flow == flow and call.prepared.is_answered_by(response):
+        if isinstance(call, PreparedCall) and call.flow == flow and call.prepared.is_answered_by(response):
             return call
         return None
 
@@ -237,7 +251,7 @@ class Outbound:
         """Give our Via as a header."""
         return "Via", self._via + branch
 
-    def drop_call(self, call: "Call | MassRequest") -> None:
+    def drop_call(self, call: "Call | PreparedCall") -> None:
         """Remove a call from the table."""
         del self._calls[call.branch]
         del self._of_flow[call.flow][call.branch]

@@ -31,6 +31,7 @@ from lyncpy.core.intake import Intake, Queue
 from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.prepared import PreparedResponse
 from lyncpy.sip.transaction import (
     INVITE_SERVER,
     NON_INVITE_SERVER,
@@ -444,7 +445,9 @@ class ServerTransaction(Runner):
                 raise AssertionError(f"no effect of a server: {effect}")
 
     def _send(self, response: Response) -> None:
-        self._response = explained(response, self._transactions.source)
+        # What an endpoint has accepted is passed on as it was prepared.
+        is_prepared = isinstance(response, PreparedResponse)
+        self._response = response if is_prepared else explained(response, self._transactions.source)
         self._write(self._response)
 
     def _write(self, response: Response) -> None:

@@ -7,9 +7,11 @@ that has it looks it up. What nobody has written before takes the same way, and 
 
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from lyncpy.sip.grammar import key_of
+
+T = TypeVar("T")
 
 KEPT: Final = 4_096
 """Layouts that are remembered; with one more all are found anew. A stranger may invent as many as they like."""
@@ -43,7 +45,7 @@ class Layout:
         repeated: The names that come more than once.
     """
 
-    __slots__ = ("_edits", "_followed", "keys", "places", "repeated")
+    __slots__ = ("_edits", "_followed", "_found", "keys", "places", "repeated")
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.keys = keys
@@ -57,6 +59,7 @@ class Layout:
         self.repeated = frozenset(repeated)
         self._edits: dict[Edit | frozenset[str], tuple[Layout, Pick]] = {}
         self._followed: dict[Layout, Layout] = {}
+        self._found: dict[str, Any] = {}  # Any: whatever follows
 
     def edited(self, edit: Edit) -> "tuple[Layout, Pick]":
         """Give the layout after an edit, and what picks its lines from the old ones and those of put, first and last."""
@@ -78,6 +81,18 @@ class Layout:
                 self._followed.clear()
             found = self._followed[other] = layout_of(self.keys + other.keys)
         return found
+
+    def found(self, what: str, find: Callable[[], T]) -> T:
+        """Give what follows from the names alone, and is found out once.
+
+        Args:
+            what: Names what is asked for; there are as many names as there are callers.
+            find: Finds it out.
+        """
+        if what not in self._found:
+            self._found[what] = find()
+        result: T = self._found[what]
+        return result
 
     def _remember(self, edit: Edit | frozenset[str], chosen: Iterable[tuple[str, int]]) -> "tuple[Layout, Pick]":
         if len(self._edits) >= EDITS:

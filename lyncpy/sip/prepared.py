@@ -1,12 +1,15 @@
-"""Requests written ahead: all notifications of one subscription are the same text, but for a few holes.
+"""Messages written ahead: those of one kind in a dialog are the same text, but for a few holes.
 
-A `Template` is that text; a `Prepared` is one request made from it, passed from hand to hand
-like any other message: the notifier gives number and body, who sends it the Via, the gate the
-signature. What goes to many in dialogs of their own, as a message of a conference does, brings
-its own lines along, which are written once for all. What leaves is, byte for byte, what the `Request` with the same headers would be.
+A `Template` is that text; a `Prepared` is one message made from it, passed from hand to hand
+like any other: whoever makes it gives number and body, who sends a request its Via, the gate the
+signature. So are sent the notifications of a subscription, what is passed on within a dialog, with its
+answer, and what goes to many in dialogs of their own, as a message of a conference does: that brings
+its own lines along, which are written once for all. What leaves is, byte for byte, what the `Request` or
+`Response` with the same headers would be.
 """
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Final
 
 from lyncpy.sip.encoder import encode
@@ -15,54 +18,69 @@ from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.uri import device_key
 
-UNFORESEEN: Final = frozenset({"via", "expires", "p-asserted-identity", "p-preferred-identity", "content-length"})
-"""What a template cannot have: Via is a hole, and the others would change what is signed, or how it is framed."""
+HOLES: Final = frozenset({"via", "content-length"})
+"""What a template cannot have: its messages bring it along."""
+
+UNFORESEEN: Final = HOLES | {"expires", "p-asserted-identity", "p-preferred-identity"}
+"""What lines beside a template cannot have, since they would change what is signed, or how it is framed."""
 
 _NAME_DIALOG: Final = frozenset({"from", "to", "call-id"})
 
 
 class Template:
-    """What the requests of a dialog with one method share.
+    """What the messages of a dialog with one method share.
 
     Attributes:
-        method: Theirs.
-        uri: Their Request-URI, unless somebody knows a better one, see `Prepared.uri`.
+        method: Theirs; of responses, that of their request.
+        status: Of responses; 0 for requests.
+        uri: The Request-URI, unless somebody knows a better one, see `Prepared.uri`.
         device: As `uri.device_key` of it.
-        dialog_text: As `Request.dialog_text`, for who signs.
+        dialog_text: As `Request.dialog_text`, for who signs; so are:
+        asserted: The asserted, or else the preferred identity; "" if there is none.
+        expires: The value of Expires; "" if there is none.
         memo: For the signer: what need not be computed again.
 
     Args:
-        request: One of them, whole but for Via, signature and body; its CSeq number does not matter.
+        message: One of them, whole but for Via, signature and body; its CSeq number does not matter.
 
     Raises:
         LocalProtocolError: See `encode`; or it has a header that cannot be foreseen.
     """
 
-    __slots__ = ("_after", "_between", "device", "dialog_text", "memo", "method", "uri")
+    __slots__ = (
+        "_after", "_between", "_start", "asserted", "device", "dialog_text", "expires", "memo", "method", "status", "uri",
+    )  # fmt: skip
 
-    def __init__(self, request: Request) -> None:
-        keys = request.headers.layout.keys
-        if not UNFORESEEN.isdisjoint(keys):
-            raise LocalProtocolError(f"a prepared {request.method} has a header that cannot be foreseen")
-        _, *lines = encode(request).decode("utf-8", "surrogateescape").split("\r\n")
+    def __init__(self, message: Request | Response) -> None:
+        headers = message.headers
+        keys = headers.layout.keys
+        if not HOLES.isdisjoint(keys):
+            raise LocalProtocolError("a prepared message has a header that cannot be foreseen")
+        start, *lines = encode(message).decode("utf-8", "surrogateescape").split("\r\n")
         at = keys.index("cseq")
-        self.method = request.method
-        self.uri = request.uri
-        self.device = device_key(request.uri)
-        self.dialog_text = request.dialog_text
+        self.method = lines[at].rpartition(" ")[2]
+        if isinstance(message, Request):
+            self.status, self.uri, self.device = 0, message.uri, device_key(message.uri)
+        else:
+            self.status, self.uri, self.device = message.status, "", ""
+        self.dialog_text = message.dialog_text
+        self.asserted = headers.get("P-Asserted-Identity") or headers.get("P-Preferred-Identity") or ""
+        self.expires = headers.get("Expires") or ""
         self.memo: tuple[object, str, str] | None = None
+        self._start = start
         self._between = "".join(f"\r\n{line}" for line in lines[:at]) + "\r\nCSeq: "
         self._after = "".join(f"{line}\r\n" for line in (f" {self.method}", *lines[at + 1 : len(keys)]))
 
-    def head(self, uri: str, via: str, number: int, signature: str) -> str:
+    def head(self, uri: str, vias: str, number: int, signature: str) -> str:
         """Give the start line and all header lines but Content-Length.
 
         Args:
             uri: The Request-URI.
-            via: The whole line, without its end.
+            vias: The Via lines, without the last end.
             signature: The whole line with its end, or "".
         """
-        return f"{self.method} {uri} SIP/2.0\r\n{via}{self._between}{number}{self._after}{signature}"
+        start = self._start if uri is self.uri else f"{self.method} {uri} SIP/2.0"
+        return f"{start}\r\n{vias}{self._between}{number}{self._after}{signature}"
 
     def is_repeated_in(self, headers: Headers) -> bool:
         """Tell whether a message names the dialog in the very lines of this one, each of them once."""
@@ -73,7 +91,7 @@ class Template:
 
 
 class Prepared:
-    """One request made from a template.
+    """One message made from a template.
 
     Attributes:
         template: What it is made from.
@@ -81,24 +99,24 @@ class Prepared:
         body: What it carries.
         lines: Header lines that go with the body, see `lines_of`.
         uri: The Request-URI; whoever sends it may replace it.
-        via: The Via line; "" until somebody sends it.
+        vias: The Via lines, joined by line ends; whoever sends a request puts its own before those that are there.
         signature: The line that signs it, with its end; "" while it is unsigned.
     """
 
-    __slots__ = ("body", "lines", "number", "signature", "template", "uri", "via")
+    __slots__ = ("body", "lines", "number", "signature", "template", "uri", "vias")
 
-    def __init__(self, template: Template, number: int, body: bytes, lines: str = "") -> None:
+    def __init__(self, template: Template, number: int, body: bytes, lines: str = "", vias: str = "") -> None:
         self.template = template
         self.number = number
         self.body = body
         self.lines = lines
         self.uri = template.uri
-        self.via = ""
+        self.vias = vias
         self.signature = ""
 
     def encoded(self) -> bytes:
         """Write it."""
-        head = self.template.head(self.uri, self.via, self.number, self.signature)
+        head = self.template.head(self.uri, self.vias, self.number, self.signature)
         head = f"{head}{self.lines}Content-Length: {len(self.body)}\r\n\r\n"
         return head.encode("utf-8", "surrogateescape") + self.body
 
@@ -111,22 +129,58 @@ class Prepared:
         """
         headers, template = response.headers, self.template
         layout, lines = headers.layout, headers.lines
-        via, cseq = layout.places.get("via"), layout.places.get("cseq")
-        if via is None or cseq is None or "via" in layout.repeated or "cseq" in layout.repeated:
+        cseq = layout.places.get("cseq")
+        if cseq is None or "cseq" in layout.repeated or lines[cseq] != f"CSeq: {self.number} {template.method}":
             return False
-        if lines[via] != self.via or lines[cseq] != f"CSeq: {self.number} {template.method}":
-            return False
-        if not template.is_repeated_in(headers):
+        if vias_of(headers) != self.vias or not template.is_repeated_in(headers):
             return False
         response.adopt(template.dialog_text)
         return True
 
     def request(self) -> Request:
         """Give the same as a value, for who wants to read it."""
-        head = self.template.head(self.uri, self.via, self.number, self.signature)
-        start, *lines = f"{head}{self.lines}".split("\r\n")
+        start, headers = self._read()
         method, uri, _ = start.split(" ")
-        return Request(method, uri, Headers(_fields(lines)), self.body)
+        return Request(method, uri, headers, self.body)
+
+    def _read(self) -> tuple[str, Headers]:
+        head = self.template.head(self.uri, self.vias, self.number, self.signature)
+        start, *lines = f"{head}{self.lines}".split("\r\n")
+        return start, Headers(_fields(lines))
+
+
+class PreparedResponse(Prepared, Response):
+    """A response made from a template. Its headers are read when somebody asks for them, and that is seldom.
+
+    Args:
+        vias: The Via lines of the request, joined by line ends.
+    """
+
+    def __init__(self, template: Template, number: int, body: bytes, vias: str) -> None:
+        Prepared.__init__(self, template, number, body, vias=vias)
+        self.status = template.status
+        self.shared = None
+
+    @cached_property
+    def phrase(self) -> str:  # type: ignore[override]  # of a response it is a plain attribute
+        """The reason phrase."""
+        return self._read()[0].split(" ", 2)[2]
+
+    @cached_property
+    def headers(self) -> Headers:  # type: ignore[override]  # of a response it is a plain attribute
+        """All of them but Content-Length, as they leave."""
+        return self._read()[1]
+
+
+def vias_of(headers: Headers) -> str:
+    """Give the Via lines of a message, joined by line ends; "" if it has none."""
+    layout = headers.layout
+    place = layout.places.get("via")
+    if place is None:
+        return ""
+    if "via" not in layout.repeated:
+        return headers.lines[place]
+    return "\r\n".join([line for key, line in zip(layout.keys, headers.lines, strict=True) if key == "via"])
 
 
 def lines_of(headers: Headers) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import KEYS, first_of_list
 from lyncpy.sip.headers import parse_name_addr
+from lyncpy.sip.layout import Layout
 from lyncpy.sip.message import Headers
 
 
@@ -138,12 +139,20 @@ def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[s
     Returns:
         Names in lower case; of nearly every message, no more than where its signature stands.
     """
-    found = []
-    for key in headers.layout.places.keys() - _HARMLESS:
-        trust = trust_of(key)
-        if trust is not None and (trust is not Trust.CHECKED or not is_backed(key, headers, may_refer)):
-            found.append(key)
-    return found
+    layout = headers.layout
+    removed, checked = layout.found("asserting", lambda: _asserting(layout))
+    if not checked:
+        return removed
+    return (*removed, *[key for key in checked if not is_backed(key, headers, may_refer)])
+
+
+def _asserting(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the fields of a layout that never pass, and those that do when they are true."""
+    found = [(key, trust) for key in layout.places if key not in _HARMLESS and (trust := trust_of(key)) is not None]
+    return (
+        tuple(key for key, trust in found if trust is not Trust.CHECKED),
+        tuple(key for key, trust in found if trust is Trust.CHECKED),
+    )
 
 
 def is_backed(key: str, headers: Headers, may_refer: Callable[[str], bool]) -> bool:

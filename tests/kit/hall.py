@@ -56,7 +56,11 @@ class RecordingOutbound:
         """Fail: every device here takes BENOTIFY."""
         raise AssertionError(f"{request.method} was sent, and nobody is there to answer")
 
-    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
+    def send_prepared(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
+        """Fail, as `send_request` does."""
+        raise AssertionError(f"{prepared.template.method} was sent, and nobody is there to answer")
+
+    def ask_prepared(self, flow: FlowName, prepared: Prepared, *, timeout: float) -> ICall:
         """Fail, as `send_request` does."""
         raise AssertionError(f"{prepared.template.method} was sent, and nobody is there to answer")
 

@@ -88,13 +88,17 @@ class FakeOutbound:
         begun: ICall = call
         return begun
 
-    def send_mass_request(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
+    def send_prepared(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
         """Begin a call that the test answers; whoever asked hears of it."""
         call = FakeCall(flow, prepared.request(), {})
         self.calls.append(call)
         _ = call.final.addCallback(lambda response: hear(response, local=call.local))
         if flow in self.gone:
             call.fails(430)
+
+    def ask_prepared(self, flow: FlowName, prepared: Prepared, *, timeout: float) -> ICall:
+        """Begin a call that the test answers."""
+        return self.send_request(flow, prepared.request(), timeout=timeout)
 
     def send_unanswered(self, flow: FlowName, request: Request | Prepared) -> None:
         """Keep it, or fail as a closed flow does."""

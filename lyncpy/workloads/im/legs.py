@@ -101,7 +101,7 @@ class SipLeg:
             hear(NOT_SHOWABLE)
             return
         prepared = Prepared(self._template, self.dialog.take_seq(), form.body, form.lines)
-        self._outbound.send_mass_request(self.flow, prepared, partial(_heard, hear), timeout=self._answer_s)
+        self._outbound.send_prepared(self.flow, prepared, partial(_heard, hear), timeout=self._answer_s)
 
     def types(self, author: Aor, body: bytes) -> None:
         """Send the sign of typing as INFO."""

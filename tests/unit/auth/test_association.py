@@ -208,7 +208,7 @@ def test_a_prepared_request_is_signed_as_any_other(version: int) -> None:
     for one in (association(version), association(version)):
         for number in (5, 6):
             prepared = Prepared(template, number, b"<state/>")
-            prepared.via = "Via: SIP/2.0/TLS fe1.contoso.test:5061;branch=z9hG4bK1"
+            prepared.vias = "Via: SIP/2.0/TLS fe1.contoso.test:5061;branch=z9hG4bK1"
             one.seal(prepared)
             message = prepared.request()
             found = _SIGNED.fullmatch(message.headers.get("Authentication-Info") or "")

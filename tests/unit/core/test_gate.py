@@ -774,7 +774,7 @@ def test_prepared_notifications_wait_for_new_keys_too() -> None:
     template = Template(request_of(ALICE, "BENOTIFY"))
     first, second = Prepared(template, 7, b"<a/>"), Prepared(template, 8, b"<b/>")
     for prepared in (first, second):
-        prepared.via = "Via: SIP/2.0/TLS fe1.contoso.test:5061;branch=z9hG4bK1"
+        prepared.vias = "Via: SIP/2.0/TLS fe1.contoso.test:5061;branch=z9hG4bK1"
     assert hall.gate.seal(FLOW, first) is first
     assert client.verify(first.request())
     client.restart()

@@ -444,7 +444,7 @@ class Registered(Hall):
             case "tell prepared":
                 self.outbound.send_unanswered(flow, Prepared(Template(said), 1, b""))
             case "ask":
-                self.outbound.send_mass_request(
+                self.outbound.send_prepared(
                     flow, Prepared(Template(said), 1, b""), lambda response, *, local: None, timeout=1.0
                 )
         return self.sent().uri

@@ -766,9 +766,7 @@ def test_answers_of_many_are_believed_only_if_the_gate_says_so(hall: Hall) -> No
     def hear(response: Response, *, local: bool) -> None:
         heard.append(response.status)
 
-    hall.outbound.send_mass_request(
-        BOB, Prepared(Template(dialog.outline("MESSAGE", Headers())), 1, b""), hear, timeout=60
-    )
+    hall.outbound.send_prepared(BOB, Prepared(Template(dialog.outline("MESSAGE", Headers())), 1, b""), hear, timeout=60)
     sent = hall.flows.sent[-1][1]
     assert isinstance(sent, Request)
     hall.gate.believes = False

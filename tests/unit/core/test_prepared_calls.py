@@ -55,7 +55,7 @@ class Hall:
         def hear(response: Response, *, local: bool) -> None:
             self.heard.append((flow, response.status, local))
 
-        self.outbound.send_mass_request(flow, prepared, hear, timeout=timeout)
+        self.outbound.send_prepared(flow, prepared, hear, timeout=timeout)
 
     def sent(self, number: int = -1) -> Request:
         """What left, as a value."""
@@ -87,7 +87,7 @@ def test_it_leaves_as_the_same_request_would() -> None:
     """Byte for byte, lines of its own and body and all."""
     dialog = Dialog(call_id="c", local="<sip:chat>;tag=l", remote="<sip:bob>;tag=r", target="sip:bob")
     prepared = Prepared(Template(dialog.outline("MESSAGE", Headers())), 1, b"hello", lines_of(LINES))
-    prepared.via = "Via: SIP/2.0/TLS fe1:5061;branch=z9hG4bKx"
+    prepared.vias = "Via: SIP/2.0/TLS fe1:5061;branch=z9hG4bKx"
     plain = dialog.next_request("MESSAGE", LINES, b"hello").plus(
         first=Headers([("Via", "SIP/2.0/TLS fe1:5061;branch=z9hG4bKx")])
     )
@@ -211,9 +211,9 @@ def test_who_asks_again_when_he_hears_is_served(hall: Hall) -> None:
     def hear(response: Response, *, local: bool) -> None:
         heard.append(response.status)
         if len(heard) < 3:
-            hall.outbound.send_mass_request(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
+            hall.outbound.send_prepared(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
 
-    hall.outbound.send_mass_request(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
+    hall.outbound.send_prepared(BOB, Prepared(template, dialog.take_seq(), b""), hear, timeout=20.0)
     hall.clock.pump([20.5] * 3)
     assert heard == [408] * 3
     assert hall.is_empty()

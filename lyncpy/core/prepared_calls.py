@@ -1,8 +1,8 @@
-"""The same thing asked of many at once: client transactions without a machine of their own.
+"""Requests written ahead and their answers: client transactions without a machine of their own.
 
 What `sip.transaction` says of a non-INVITE client comes to little on a stream: a final answer,
-its absence or the loss of the connection ends it, and a provisional one changes nothing. So one
-of these is a row in a table; all that have the same patience share a timer, since their
+its absence or the loss of the connection ends it, and a provisional one changes nothing (RFC 4320 §4.1). So
+one of these is a row in a table; all that have the same patience share a timer, since their
 deadlines come in the order in which they were asked.
 
 Spec: RFC 3261 §17.1.2.
@@ -11,16 +11,19 @@ Spec: RFC 3261 §17.1.2.
 from collections import deque
 from collections.abc import Callable
 
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
 from lyncpy.contracts.names import FlowName
-from lyncpy.contracts.outbound import ResponseObserver
+from lyncpy.contracts.outbound import ICall, ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 
 
-class MassRequest:
-    """One request of a mass request, under way to one receiver.
+class PreparedCall:
+    """One prepared request, under way to its receiver.
 
     Attributes:
         prepared: What was sent.
@@ -36,8 +39,8 @@ class MassRequest:
         branch: str,
         prepared: Prepared,
         hear: ResponseObserver,
-        queue: "MassTimeout",
-        forget: Callable[["MassRequest"], None],
+        queue: "SharedPatience",
+        forget: Callable[["PreparedCall"], None],
     ) -> None:
         self.flow = flow
         self.branch = branch
@@ -74,7 +77,38 @@ class MassRequest:
             hear(response, local=local)
 
 
-class MassTimeout:
+@implementer(ICall)
+class AwaitedResponse:
+    """The final response to a prepared request, for who awaits it.
+
+    Attributes:
+        call: The request under way; None: it was not sent.
+        final: See `ICall`.
+        local: See `ICall`.
+    """
+
+    __slots__ = ("call", "final", "local")
+
+    def __init__(self) -> None:
+        self.call: PreparedCall | None = None
+        self.final: Deferred[Response] = Deferred()
+        self.local = False
+
+    def hear(self, response: Response, *, local: bool) -> None:
+        """Give the response to who awaits it."""
+        self.local = local
+        self.final.callback(response)
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Do nothing: only an INVITE can be cancelled (RFC 3261 §9.1)."""
+
+    def abandon(self) -> None:
+        """Answer as if the connection were gone."""
+        if self.call is not None:
+            self.call.lose()
+
+
+class SharedPatience:
     """Questions that wait equally long, in the order in which they were asked.
 
     Args:
@@ -83,20 +117,20 @@ class MassTimeout:
         overdue: Called with each that has waited for so long.
     """
 
-    def __init__(self, timers: ITimers, seconds: float, overdue: Callable[[MassRequest], None]) -> None:
+    def __init__(self, timers: ITimers, seconds: float, overdue: Callable[[PreparedCall], None]) -> None:
         self._timers = timers
         self._seconds = seconds
         self._overdue = overdue
-        self._waiting: deque[MassRequest] = deque()
+        self._waiting: deque[PreparedCall] = deque()
         self._deadline = Deadline(timers, self._look)
 
-    def add(self, ask: MassRequest) -> None:
+    def add(self, ask: PreparedCall) -> None:
         """Add a request, which waits for its answer from now on."""
         ask.due = self._timers.now() + self._seconds
         self._waiting.append(ask)
         self._deadline.set_first(self._seconds)
 
-    def ended(self, ask: MassRequest) -> None:
+    def ended(self, ask: PreparedCall) -> None:
         """Remove an answered request; if it was the first, also the answered ones behind it."""
         waiting = self._waiting
         if waiting and waiting[0] is ask:
