@@ -173,14 +173,16 @@ class PreparedResponse(Prepared, Response):
 
 
 def vias_of(headers: Headers) -> str:
-    """Give the Via lines of a message, joined by line ends; "" if it has none."""
+    """Give the Via lines of a message as they may leave (see `encode`), joined by line ends; "" if it has none."""
     layout = headers.layout
     place = layout.places.get("via")
     if place is None:
         return ""
     if "via" not in layout.repeated:
-        return headers.lines[place]
-    return "\r\n".join([line for key, line in zip(layout.keys, headers.lines, strict=True) if key == "via"])
+        vias = headers.lines[place]
+    else:
+        vias = "\r\n".join([line for key, line in zip(layout.keys, headers.lines, strict=True) if key == "via"])
+    return vias.replace("\0", "?")
 
 
 def lines_of(headers: Headers) -> str:

@@ -8,7 +8,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
-from lyncpy.sip.prepared import Prepared, Template
+from lyncpy.sip.prepared import Prepared, PreparedResponse, Template, vias_of
 from lyncpy.sip.subscription import Document, SendNotify, SubscriptionMachine, SubscriptionTerms
 
 TERMS = SubscriptionTerms(default_s=28_800, minimum_s=300, maximum_s=43_200)
@@ -195,3 +195,31 @@ def test_an_answer_that_says_anything_else_is_read(changes: dict[str, Any]) -> N
     assert not asked().is_answered_by(answer)
     again = Response(200, "OK", answer.headers)
     assert answer.dialog_text == again.dialog_text
+
+
+VIAS = [("Via", "SIP/2.0/TLS 192.0.2.7:40000"), ("Via", "SIP/2.0/TLS 192.0.2.8:5061;branch=\0x")]
+
+
+@pytest.mark.parametrize("vias", [VIAS[:1], VIAS, []])
+def test_a_response_is_written_ahead(vias: list[tuple[str, str]]) -> None:
+    """The same bytes as those of a value, whatever Via lines it has to repeat; and it can be read as one."""
+    asked = subscribe().edited(first=vias)
+    answer = response_to(asked, 200, to_tag="b", phrase="Fine", body=b"x", content_type="text/plain")
+    prepared = PreparedResponse(Template(answer.edited(drop=["Via"])), 1, b"x", vias_of(asked.headers))
+    if vias:
+        assert prepared.encoded() == encode(answer)
+    assert (prepared.status, prepared.phrase, prepared.body) == (200, "Fine", b"x")
+    assert prepared.to.tag == "b"
+    assert prepared.headers.get_all("Via") == tuple(value.replace("\0", "?") for _, value in vias)
+
+
+def test_the_signer_is_told_what_is_signed() -> None:
+    """Identity and Expires are signed, too."""
+    identity, preferred = (
+        ("P-Asserted-Identity", "<sip:zoe@example.com>"),
+        ("P-Preferred-Identity", "<sip:z@example.com>"),
+    )
+    template = Template(subscribe(identity, preferred, ("Expires", "30")))
+    assert (template.asserted, template.expires, template.status) == (identity[1], "30", 0)
+    assert Template(subscribe(preferred)).asserted == preferred[1]
+    assert Template(response_to(subscribe(), 202)).status == 202
