@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from bench.costs import Cost, table
 from bench.loads import Bench, Sizes
+from bench.machine import CORES
 from bench.server import Server, serving
 from bench.storm import hanging, storm
 from bench.watching import burst, subscriptions
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     sizes = Sizes(**{field.name: getattr(options, field.name) for field in fields(Sizes)})
     costs: list[Cost] = []
+    CORES.keep_generator()
 
     def run(reactor: Any) -> "Deferred[None]":  # Any: several interfaces at once
         work = _work(reactor, server, sizes, options.only or LOADS, costs)

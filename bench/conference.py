@@ -14,14 +14,15 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from bench.costs import Cost, reference_us
-from bench.device import CONVERSATION, Device
+from bench.device import Device
 from bench.server import Server
-from lyncpy.sip.dialog import Dialog
+from bench.sip_client import CONVERSATION
+from bench.text import Dialog, Heard
 from lyncpy.sip.markup import attr, read_xml
-from lyncpy.sip.message import Request
 
 C3P: Final = "application/cccp+xml"
-TEXT: Final = "Shall we have lunch at half past twelve? The place at the corner has soup today."
+SENDER: Final = "Supported: ms-sender, timer\r\n"
+TEXT: Final = b"Shall we have lunch at half past twelve? The place at the corner has soup today."
 
 IN_A_ROW: Final = 10
 """Messages that are said, at most, before the first is answered; fewer than `[im] chat_window`."""
@@ -130,8 +131,8 @@ class Meeting:
         for device, dialog in zip(self._devices, self._dialogs, strict=True):
             device.told = device.notified = _ignore
             device.held = None
-            await device.within(dialog, "BYE")
-        await self._devices[0].within(self._alone[0], "BYE")
+            await device.send(dialog, "BYE")
+        await self._devices[0].send(self._alone[0], "BYE")
 
     async def _round(self, speakers: "cycle[int]", messages: int) -> _Round:
         reference = reference_us()
@@ -184,7 +185,7 @@ class Meeting:
         return _Batch(sent, answers / max(1, len(others) - 1), last, times)
 
     async def _say(self, dialogs: Sequence[Dialog], speaker: int) -> None:
-        await self._devices[speaker].within(dialogs[speaker], "MESSAGE", TEXT, "text/plain; charset=UTF-8", status=202)
+        await self._devices[speaker].send(dialogs[speaker], "MESSAGE", "", TEXT, "text/plain; charset=UTF-8", want=202)
 
     async def _answer_together(self, devices: Sequence[Device]) -> None:
         """Have the answers of all in the server's sockets before it reads the first."""
@@ -215,12 +216,12 @@ class Meeting:
     async def _turn(self, seconds: float) -> None:
         await deferLater(self._reactor, seconds)
 
-    def _hear(self, message: Request) -> None:
+    def _hear(self, message: Heard) -> None:
         self._left -= 1
         if not self._left:
             self._all_heard.callback(None)
 
-    def _hear_report(self, report: Request) -> None:
+    def _hear_report(self, report: Heard) -> None:
         if report.content_type == "application/ms-imdn+xml":
             self._to_report -= 1
             if not self._to_report:
@@ -239,7 +240,7 @@ async def create(organizer: Device) -> str:
         '</ci:conference-description><msci:conference-view><msci:entity-view entity="chat"/></msci:conference-view>'
         "</ci:conference-info></addConference>",
     )
-    answer = await organizer.ask(organizer.request("SERVICE", factory, (), body, C3P))
+    answer = await organizer.outside("SERVICE", factory, "", body.encode(), C3P)
     info = next(el for el in read_xml(answer.body).walk() if el.local == "conference-info")
     return attr(info, "entity") or ""
 
@@ -250,12 +251,12 @@ async def join_focus(device: Device, focus: str) -> Dialog:
         f'<addUser><conferenceKeys confEntity="{focus}"/><ci:user xmlns:ci="{_INFO}" entity="{device.uri}">'
         f'<ci:roles><ci:entry>attendee</ci:entry></ci:roles><ci:endpoint entity="{{{device.epid}}}"/></ci:user></addUser>'
     )
-    return await device.begin(focus, _c3p(device.uri, focus, command), C3P)
+    return await device.begin(focus, _c3p(device.uri, focus, command).encode(), C3P, SENDER)
 
 
 async def join_chat(device: Device, focus: str) -> Dialog:
     """Take part in a meeting's chat."""
-    return await device.begin(focus.replace(":focus:", ":chat:"), CONVERSATION, "application/sdp")
+    return await device.begin(focus.replace(":focus:", ":chat:"), CONVERSATION, "application/sdp", SENDER)
 
 
 def _c3p(sender: str, to: str, command: str) -> str:
@@ -266,5 +267,5 @@ def _c3p(sender: str, to: str, command: str) -> str:
     )
 
 
-def _ignore(request: Request) -> None:
+def _ignore(request: Heard) -> None:
     pass

@@ -15,11 +15,11 @@ from bench.device import Device, connect
 from bench.people import DOMAIN, user
 from bench.runs import run_all
 from bench.server import Server
+from bench.text import Dialog, Heard
 from bench.watching import crowd, signed_in, stalled
-from lyncpy.sip.message import Request
 
-Talk = tuple[Device, Callable[[str], Request]]
-"""Who speaks in a session, and what writes his messages."""
+Talk = tuple[Device, Dialog]
+"""Who speaks, and in which session."""
 
 FEW: Final = 10
 """People in the smaller conference."""
@@ -30,7 +30,7 @@ MOST_SAID: Final = 50
 SETTLE_S: Final = 0.3
 """How long the server has peace before memory is looked at, and before another load begins."""
 
-TEXT: Final = "Shall we have lunch at half past twelve? The place at the corner has soup today."
+TEXT: Final = b"Shall we have lunch at half past twelve? The place at the corner has soup today."
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,9 @@ class Bench:
         """Let pairs talk, each with one MESSAGE under way at a time: first one pair alone, then all."""
         pairs = self._sizes.pairs
         devices = await self._ready(2 * pairs)
-        talks = [(one, await one.invite(other)) for one, other in zip(devices[:pairs], devices[pairs:], strict=True)]
+        talks = [
+            (one, await one.invite(other.uri)) for one, other in zip(devices[:pairs], devices[pairs:], strict=True)
+        ]
 
         return [await self._talk(talks[:1]), await self._talk(talks)]
 
@@ -152,9 +154,9 @@ class Bench:
         each = -(-self._sizes.messages // len(talks))
 
         async def talk(one: Talk) -> None:
-            device, say = one
+            device, dialog = one
             for _ in range(each):
-                await device.ask(say(TEXT))
+                await device.say(dialog, TEXT)
 
         found = [
             await self._cost(each * len(talks), lambda: run_all(talks, talk, len(talks)))
@@ -271,7 +273,7 @@ class _Story:
         await self._publisher.publish(next(self._states))
         await self._told
 
-    def _hear(self, notification: Request) -> None:
+    def _hear(self, notification: Heard) -> None:
         self._left -= 1
         if not self._left:
             self._told.callback(None)

@@ -1,6 +1,5 @@
 """A real server in a process of its own, and what the kernel says about that process."""
 
-import os
 import select
 import shutil
 import signal
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench import machine
 from bench.people import DOMAIN
 
 START_S: Final = 30.0
 STOP_S: Final = 15.0
 
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
@@ -32,22 +31,21 @@ class Server:
     home: Path
 
     def cpu_s(self) -> float:
-        """Give the seconds of processor time that all its threads have used, user and system together.
-
-        The kernel's clock of a process counts nanoseconds, where /proc/PID/stat counts
-        hundredths of a second.
-        """
-        return time.clock_gettime((~self.pid << 3) | 2)  # the kernel's CPUCLOCK_SCHED of a process
+        """Give the seconds of processor time that all its threads have used, user and system together."""
+        return machine.cpu_s(self.pid)
 
     def cpu_split_s(self) -> tuple[float, float]:
         """Give user and system time, in steps of 10 ms."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        tick = os.sysconf("SC_CLK_TCK")
-        return int(fields[11]) / tick, int(fields[12]) / tick
+        return machine.cpu_split_s(self.pid)
 
     def resident_bytes(self) -> int:
         """Give the memory that it occupies."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+        return machine.resident_bytes(self.pid)
+
+    @property
+    def ca(self) -> Path:
+        """Give the certificate of its own authority."""
+        return self.home / "ca.pem"
 
 
 @contextmanager
@@ -86,7 +84,11 @@ def serving(
     profiling = ["--profile", str(profile), "--profiler", "cprofile", "--savestats"] if profile is not None else []
     command = [_twistd(), "--nodaemon", "--pidfile=", "--logfile", str(home / "log"), *profiling]
     process = subprocess.Popen(
-        [*command, "lyncpy", "--config", str(home / "lyncpy.toml")], cwd=_ROOT, stdout=subprocess.PIPE, text=True
+        [*command, "lyncpy", "--config", str(home / "lyncpy.toml")],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=machine.CORES.keep_server,
     )
     try:
         _await_ready(process, home)

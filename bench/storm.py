@@ -16,13 +16,13 @@ from twisted.internet.task import deferLater
 
 from bench.conference import create, join_chat, join_focus
 from bench.costs import Cost
-from bench.device import Device, Unexpected
+from bench.device import Device
 from bench.runs import run_all
 from bench.server import Server, serving
+from bench.sip_client import Unexpected
+from bench.text import Dialog, Heard
 from bench.watching import leave, signed_in
-from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.markup import attr, local, read_xml
-from lyncpy.sip.message import Request
 
 AT_ONCE: Final = 100
 """People who join, or leave, at the same time."""
@@ -73,16 +73,14 @@ async def hanging(reactor: Any, people: int, messages: int) -> Sequence[Cost]:  
         healthy = hall.delays
         deaf = hall.devices[-deaf_count:]
         for device in deaf:
-            transport: Any = device.transport  # Any: see Device
-            transport.pauseProducing()
+            device.line.pause()
         began = time.monotonic()
         await hall.say(speakers, messages, deaf=deaf)
         reported_s = time.monotonic() - began
         hall.check(speakers, messages, deaf)
         slowed = hall.delays
         for device in deaf:
-            transport = device.transport
-            transport.resumeProducing()
+            device.line.resume()
         await leave(hall.devices)
     return [
         Cost(f"from MESSAGE to the last copy, {people} people", "ms", tuple(s * 1e3 for s in healthy)),
@@ -137,7 +135,7 @@ class _Hall:
     async def _join(self, place: _Place) -> None:
         device = place.device
         place.focus = await join_focus(device, self._uri)
-        await device.ask(device.request("SUBSCRIBE", self._uri, _WATCHING))
+        await device.outside("SUBSCRIBE", self._uri, _WATCHING)
         place.chat = await join_chat(device, self._uri)
 
     async def leave(self) -> None:
@@ -147,8 +145,8 @@ class _Hall:
     async def _leave(self, place: _Place) -> None:
         assert place.chat is not None, "he has joined"
         assert place.focus is not None, "he has joined"
-        await place.device.within(place.chat, "BYE")
-        await place.device.within(place.focus, "BYE")
+        await place.device.send(place.chat, "BYE")
+        await place.device.send(place.focus, "BYE")
 
     async def say(self, speakers: Sequence[_Place], messages: int, deaf: Sequence[Device] = ()) -> None:
         """Let speakers say so many messages together, each his next one when all have heard the last; then wait for the reports."""
@@ -167,7 +165,7 @@ class _Hall:
                 key = place.device.uri, number
                 heard = self._waiting[key] = Deferred()
                 began = time.monotonic()
-                await place.device.within(place.chat, "MESSAGE", str(number), KIND, status=202)
+                await place.device.send(place.chat, "MESSAGE", "", str(number).encode(), KIND, want=202)
                 await heard
                 self.delays.append(time.monotonic() - began)
 
@@ -195,8 +193,8 @@ class _Hall:
                 raise Unexpected(f"{speaker.device.uri} was told {speaker.reports}")
 
     def _listen(self, place: _Place) -> None:
-        def hear(message: Request) -> None:
-            sender = (message.headers.get("Ms-Sender") or "").strip("<>")
+        def hear(message: Heard) -> None:
+            sender = message.get("Ms-Sender").strip("<>")
             number = int(message.body)
             place.heard.setdefault(sender, []).append(number)
             key = sender, number
@@ -205,7 +203,7 @@ class _Hall:
             if self._heard[key] == self._wanted and (waiting := self._waiting.pop(key, None)) is not None:
                 waiting.callback(None)
 
-        def notice(request: Request) -> None:
+        def notice(request: Heard) -> None:
             if request.content_type == "application/conference-info+xml":
                 self.notified += 1
             elif request.content_type == "application/ms-imdn+xml":
@@ -216,14 +214,10 @@ class _Hall:
         place.device.told, place.device.notified = hear, notice
 
 
-_WATCHING: Final = [
-    ("Event", "conference"),
-    ("Accept", "application/conference-info+xml"),
-    ("Supported", "com.microsoft.autoextend"),
-    ("Supported", "ms-benotify"),
-    ("Proxy-Require", "ms-benotify"),
-    ("Supported", "ms-piggyback-first-notify"),
-]
+_WATCHING: Final = (
+    "Event: conference\r\nAccept: application/conference-info+xml\r\nSupported: com.microsoft.autoextend\r\n"
+    "Supported: ms-benotify\r\nProxy-Require: ms-benotify\r\nSupported: ms-piggyback-first-notify\r\n"
+)
 
 
 def _missed(body: bytes) -> frozenset[str]:

@@ -17,7 +17,7 @@ from bench import words
 from bench.costs import Cost
 from bench.device import Device, connect
 from bench.server import Server, serving
-from lyncpy.sip.message import Request
+from bench.text import Heard
 
 GATHER_MS: Final = 50
 """As it is by default."""
@@ -89,7 +89,7 @@ async def stalled(reactor: Any, server: Server, devices: Sequence[Device], misse
     reader, publishers = devices[-1], devices[:-1]
     latest: dict[str, int] = {}
 
-    def hear(notification: Request) -> None:
+    def hear(notification: Heard) -> None:
         uri, availability = words.told(notification.body)
         latest[uri] = availability
 
@@ -97,8 +97,7 @@ async def stalled(reactor: Any, server: Server, devices: Sequence[Device], misse
     for publisher in publishers:
         await _settled(publisher)
     await reader.subscribe("presence", words.watch(reader.uri, [one.uri for one in publishers]))
-    transport: Any = reader.transport  # Any: see Device
-    transport.pauseProducing()
+    reader.line.pause()
     before = server.resident_bytes()
     most = 0
     shown = {}
@@ -107,7 +106,7 @@ async def stalled(reactor: Any, server: Server, devices: Sequence[Device], misse
         shown[publisher.uri] = (3500, 6500, 9500)[number // len(publishers) % 3]
         await publisher.publish(shown[publisher.uri])
         most = max(most, server.resident_bytes() - before)
-    transport.resumeProducing()
+    reader.line.resume()
     await deferLater(reactor, 2 * QUIET_S)
     assert not reader.lost.called, "the server dropped a client that did not read"
     wrong = {uri for uri, availability in shown.items() if latest.get(uri) != availability}
@@ -190,7 +189,7 @@ class _Ear:
         self.count, self._wanted, self._told = 0, self.size, Deferred()
         return self._told
 
-    def _hear(self, _: Request) -> None:
+    def _hear(self, _: Heard) -> None:
         self.count += 1
         if self.count == self._wanted:
             self._told.callback(None)

@@ -77,7 +77,7 @@ class NtlmClient:
         self._mine, self._theirs = macs(exported)
         value = f'{self._head}, gssapi-data="{token}"{suffix}'
         if self.version > 3:
-            value += self._signature(request)
+            value += self._signature(signed_fields(request, self.version))
         return request.edited(last=[("Authorization", value)])
 
     def _authenticate(self, challenge: bytes) -> tuple[str, bytes]:
@@ -109,27 +109,34 @@ class NtlmClient:
         ]
         return base64.b64encode(write_authenticate(parts, ANSWERED_FLAGS)).decode(), exported
 
-    def _signature(self, message: Request | Response) -> str:
+    def _signature(self, fields: str) -> str:
         if self._mine is None:
             raise AssertionError("nothing to sign with")
         self._count += 1
         rand = token_hex(4)
-        text = f"<NTLM><{rand}><{self._count}>{self._front}{signed_fields(message, self.version)}"
+        text = f"<NTLM><{rand}><{self._count}>{self._front}{fields}"
         proof = self._mine.hex(text.encode("utf-8", "surrogateescape"))
         return f', crand="{rand}", cnum="{self._count}", response="{proof}"'
 
     def sign(self, message: M) -> M:
         """Give a request or response with its Authorization."""
-        return message.edited(last=[("Authorization", self._head + self._signature(message))])
+        return message.edited(last=[("Authorization", self.seal(signed_fields(message, self.version)))])
+
+    def seal(self, fields: str) -> str:
+        """Give the value of Authorization that signs these fields, as `signed_fields` gives them."""
+        return self._head + self._signature(fields)
 
     def verify(self, message: Request | Response) -> bool:
         """Tell whether the server's signature is there and holds."""
         value = message.headers.get("Authentication-Info")
         found = None if value is None else _PROOF.match(value)
-        if found is None or self._theirs is None:
+        return found is not None and self.holds(found[1], found[2], found[3], signed_fields(message, self.version))
+
+    def holds(self, proof: str, rand: str, number: str, fields: str) -> bool:
+        """Tell whether the server's signature of these fields holds."""
+        if self._theirs is None:
             return False
-        proof, rand, number = found.groups()
-        text = f"<NTLM><{rand}><{number}>{self._front}{signed_fields(message, self.version)}"
+        text = f"<NTLM><{rand}><{number}>{self._front}{fields}"
         return self._theirs.hex(text.encode("utf-8", "surrogateescape")) == proof.upper()
 
 
