@@ -1,0 +1,124 @@
+"""The whole benchmark, with the peers beside: `scripts/bench --help`."""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+
+from bench import comparison
+from bench.comparison import Amounts, Comparison
+from bench.machine import CORES
+from bench.peers.kamailio import kamailio
+from bench.peers.process import Missing, Running
+from bench.peers.xmpp import enrol
+from bench.peers.xmpp_servers import ejabberd, prosody
+from bench.piece import Piece, piece
+from bench.rounds import Rounds
+from bench.server import Server, serving
+from bench.sites import KamailioSite, LyncpySite, Site, XmppSite
+from bench.table import printed
+
+PEERS: Final[dict[str, Callable[[Path, Path, int], Any]]] = {  # Any: a context manager of `Running`
+    "Kamailio": kamailio,
+    "Kamailio -x fm": lambda folder, certificates, people: kamailio(folder, certificates, people, "fm"),
+    "ejabberd": ejabberd,
+    "Prosody": prosody,
+}
+
+QUICK: Final = Amounts()
+WHOLE: Final = Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a run stands on."""
+
+    server: Server
+    peers: dict[str, Running]
+    piece: Piece
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it; give the exit status."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--whole", action="store_true", help="the whole form, which takes most of an hour")
+    parser.add_argument("--only", choices=comparison.LOADS, action="append", help="this load alone; may be given again")
+    parser.add_argument("--peer", choices=tuple(PEERS), action="append", help="this peer alone; may be given again")
+    parser.add_argument("--alone", action="store_true", help="no peer at all")
+    options = parser.parse_args(argv)
+    loads = options.only or comparison.LOADS
+    peers = () if options.alone else options.peer or tuple(PEERS)
+    amounts = WHOLE if options.whole else QUICK
+    CORES.keep_generator()
+    kept: list[Rounds] = []
+
+    def run(reactor: Any) -> "Deferred[None]":  # Any: several interfaces at once
+        rounds = Rounds(reactor, ground.piece, _say)
+        kept.append(rounds)
+        return Deferred.fromCoroutine(_work(reactor, rounds, ground, amounts, loads))
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _ground(Path(folder), amounts, peers) as ground:
+        status = _react(run)
+    for rounds in kept:
+        print(printed(rounds.rows, rounds.quiet))
+    return status
+
+
+@contextmanager
+def _ground(folder: Path, amounts: Amounts, wanted: Sequence[str]) -> Iterator[Ground]:
+    """Start lyncpy and every peer that is installed; name those that are not."""
+    with ExitStack() as stack:
+        _say("lyncpy starts")
+        people = amounts.people + amounts.sign_ins
+        server = stack.enter_context(serving(folder / "lyncpy", people))
+        peers: dict[str, Running] = {}
+        for name in wanted:
+            start = PEERS[name]
+            try:
+                peers[name] = stack.enter_context(start(folder / name.replace(" ", ""), server.home, people))
+                _say(f"{name} has started")
+            except Missing as reason:
+                _say(f"without {name}: {reason}")
+        yield Ground(server, peers, stack.enter_context(piece(server.home)))
+
+
+async def _work(
+    reactor: Any, rounds: Rounds, ground: Ground, amounts: Amounts, loads: Sequence[str]
+) -> None:  # Any: as above
+    sites: list[Site] = [LyncpySite("lyncpy", reactor, ground.server)]
+    for name, peer in ground.peers.items():
+        sites.append((KamailioSite if name.startswith("Kamailio") else XmppSite)(name, reactor, peer))
+    if "ejabberd" in ground.peers:
+        rounds.say("accounts are made at ejabberd")
+        await enrol(reactor, ground.peers["ejabberd"], amounts.people + amounts.sign_ins)
+    compared = Comparison(rounds, sites, amounts)
+    await compared.prepare()
+    await compared.run(loads)
+    await comparison.leave(sites)
+
+
+def _react(run: Any) -> int:  # Any: what task.react calls
+    try:
+        task.react(run)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+_BEGAN: Final = time.monotonic()
+
+
+def _say(text: str) -> None:
+    print(f"  … {time.monotonic() - _BEGAN:4.0f} s: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

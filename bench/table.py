@@ -1,0 +1,138 @@
+"""What was measured, as a table: each line of `bench.targets` with its ratios and whether it was met."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from bench.piece import Quiet
+from bench.rounds import TOO_BUSY, Row
+from bench.targets import KAMAILIO_US, TARGETS, Target
+
+OURS: Final = "lyncpy"
+PEER: Final = "Kamailio"
+"""Whose cost is the unit of targets."""
+
+Rows = Mapping[tuple[str, str], Row]
+"""By operation and site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a line is judged by."""
+
+    now: float
+    """The ratio, or the value."""
+
+    target: float
+    is_met: bool
+    of_what: str
+    """Of what it is a ratio."""
+
+
+def by_name(rows: Sequence[Row]) -> Rows:
+    """Give them by operation and site."""
+    return {(row.operation, row.site): row for row in rows if row.values}
+
+
+def judged(target: Target, rows: Rows) -> Verdict | None:
+    """Compare a line with its target; None where there is none, or what it is compared with was not measured."""
+    row = rows.get((target.operation, OURS))
+    unit = rows.get(("message", PEER))
+    if row is None:
+        return None
+    if target.value is not None:
+        met = row.median >= target.value if target.more_is_better else row.median <= target.value
+        return Verdict(row.median, target.value, met, target.unit)
+    if target.to is not None:
+        other = rows.get((target.to[0], OURS))
+        return None if other is None else _ratio(row, other, target.to[1], "times without")
+    if target.ratio is not None:
+        other = rows.get((target.operation, PEER))
+        return None if other is None else _ratio(row, other, target.ratio, "Kamailio's")
+    if target.us is None or unit is None:
+        return None
+    now = row.median / unit.median
+    return Verdict(now, target.us / KAMAILIO_US, now <= target.us / KAMAILIO_US, "messages of Kamailio")
+
+
+def _ratio(row: Row, other: Row, target: float, of_what: str) -> Verdict:
+    same = len(row.values) == len(other.values)
+    now = row.ratio_to(other) if same else row.median / other.median
+    return Verdict(now, target, now <= target, of_what)
+
+
+def lines(rows: Rows) -> list[list[str]]:
+    """Give the table, its head first: as many cells in each line."""
+    peers = sorted({site for _, site in rows if site != OURS})
+    table = [["operation", "unit", "min", "median", "in pieces", *peers, "ratio", "target", ""]]
+    for target in TARGETS:
+        row = rows.get((target.operation, OURS))
+        if row is None:
+            continue
+        verdict = judged(target, rows)
+        others = [_cell(rows.get((target.operation, peer))) for peer in peers]
+        pieces = row.in_pieces
+        table.append(
+            [
+                target.name,
+                row.unit,
+                number(row.least),
+                number(row.median),
+                "" if pieces is None else number(pieces),
+                *others,
+                *(_verdict(verdict) if verdict else ("", "", "")),
+            ]
+        )
+    return table
+
+
+def _cell(row: Row | None) -> str:
+    return "–" if row is None else number(row.median)
+
+
+def _verdict(verdict: Verdict) -> tuple[str, str, str]:
+    met = "met" if verdict.is_met else "missed"
+    return f"{number(verdict.now)} {verdict.of_what}".strip(), number(verdict.target), met
+
+
+def noise(quiet: Sequence[Quiet]) -> list[str]:
+    """Say how quiet the machine was."""
+    steps = [one.step_us for one in quiet]
+    waited = [one.waited for one in quiet]
+    stolen = sum(one.stolen_s for one in quiet)
+    return [
+        f"the fixed piece, {len(steps)} times: {number(min(steps))} to {number(max(steps))} µs a step, "
+        f"median {number(median(steps))}, max/min {max(steps) / min(steps):.2f}",
+        f"its core was wanted by others, too: up to {max(waited):.2f} s by the clock for each second of it, "
+        f"median {median(waited):.2f}; the hypervisor took {stolen:.1f} s",
+    ]
+
+
+def too_busy(rows: Sequence[Row]) -> list[str]:
+    """Name what may be the load generator's slowness."""
+    return [
+        f"{row.operation} of {row.site}: the load generator used {row.busy:.0%} of its core"
+        for row in rows
+        if row.busy > TOO_BUSY
+    ]
+
+
+def printed(rows: Sequence[Row], quiet: Sequence[Quiet]) -> str:
+    """Write all of it for a terminal."""
+    table = lines(by_name(rows))
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    text = []
+    for row in table:
+        left = [row[0].ljust(widths[0]), row[1].ljust(widths[1])]
+        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        text.append("  ".join([*left, *right]).rstrip())
+    text.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*text, "", *(noise(quiet) if quiet else []), *too_busy(rows)])
+
+
+def number(value: float) -> str:
+    """Write a number with as many digits as say something."""
+    if abs(value) < 10:
+        return f"{value:.2f}"
+    return f"{value:.1f}" if abs(value) < 100 else f"{value:,.0f}"
