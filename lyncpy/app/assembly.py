@@ -162,7 +162,7 @@ def inside(
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     admin = Admin(
         base.platform,
-        [*(workload.offer for workload in workloads), _of_hall(base, conditions)],
+        [*(workload.offer for workload in workloads), _of_hall(base, way_in, conditions)],
         config.home,
         config.sections.admin,
         reactor,
@@ -215,13 +215,13 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     )
 
 
-def _of_hall(base: PlatformParts, conditions: Conditions) -> Offer:
+def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> Offer:
     """Give the commands and findings of the core, which no workload offers."""
     return Offer(
         "hall",
         commands=Lockouts(base.signins.tries, base.tables.people, base.timers).commands(),
         reasons=(base.signins.reasons,),
-        states=(base.recording.states,),
+        states=(base.recording.states, way_in.transactions.states),
         conditions=conditions,
     )
 

@@ -3,7 +3,8 @@
 Nobody is refused for being quick. Of each connection so many requests are under way, and so
 many begin in a second; the next ones wait here, in order, and when enough of them wait nothing
 more is read from that connection: TCP slows the client down. A user has a share over all of their
-connections, and so have strangers of one network address: what is over it waits behind their own. What ends something (responses,
+connections, and so have strangers of one network address: what is over it waits behind their own. Messages
+and calls begin first: what else is asked takes its turn in a lane (`core/lanes.py`). What ends something (responses,
 CANCEL, the ACK of an acceptance) does not wait, so that two clients who wait for each other's
 answers go on. Whoever is read from no more gets on by the time limits of what is under way.
 
@@ -21,13 +22,12 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
+from lyncpy.core.lanes import TALK, Lanes, lane_of
 from lyncpy.core.limits import Bucket
+from lyncpy.core.request_shares import Queue, ReadingHolds, Requester, Requesters, RequestShares, size_of
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Request
 from lyncpy.sip.transaction import Key
-
-BESIDE_BYTES: Final = 1_000
-"""What a request takes in memory beside its text, about."""
 
 INVITE_WAIT_S: Final = 5.0
 """How long an INVITE waits while as many as may ring do; its caller should hear no before they give up."""
@@ -37,162 +37,6 @@ PACE_S: Final = 0.02
 
 SLICE: Final = 50
 """Requests that begin in one turn of the reactor for one connection; the others' turn comes between."""
-
-WAITING_SHARES: Final = 16
-"""One owner's part of what may wait in all: one of so many."""
-
-OVER: Final = 4
-"""A full server has room for a quarter more, for those who have little under way."""
-
-
-class Requester:
-    """A user, or the strangers of a network address: what all of their connections have under way."""
-
-    __slots__ = ("flows", "name", "pending", "ringing", "size", "starved")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.flows = 0
-        """Connections that are open."""
-        self.pending = self.ringing = 0
-        self.size = 0
-        """Bytes of all that waits, about."""
-        self.starved: dict[FlowName, Queue] = {}
-        """Connections that wait for nothing but their owner's share."""
-
-    @property
-    def under_way(self) -> int:
-        """Give the number of requests that wait for their answer."""
-        return self.pending + self.ringing
-
-
-class Queue:
-    """The requests of one connection: those that wait, and how many are pending."""
-
-    __slots__ = (
-        "bucket", "flow", "held", "invites", "owner", "pending", "ringing", "running", "size", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, flow: FlowName, owner: Requester, bucket: Bucket) -> None:
-        self.flow = flow
-        self.owner = owner
-        self.bucket = bucket
-        self.pending = 0
-        """Requests under way, INVITEs not counted."""
-        self.ringing = 0
-        """INVITEs under way."""
-        self.waiting: dict[Key, Request] = {}
-        """In the order in which they came."""
-        self.invites: dict[Key, tuple[Request, float]] = {}
-        """INVITEs that found no room, and until when they wait."""
-        self.size = 0
-        """Bytes of all that waits, about."""
-        self.held = False
-        self.running = False
-
-    def __len__(self) -> int:
-        return len(self.waiting) + len(self.invites)
-
-    @property
-    def under_way(self) -> int:
-        """Give the number of requests that wait for their answer."""
-        return self.pending + self.ringing
-
-
-class Requesters:
-    """The owners of open connections and pending requests, by name."""
-
-    def __init__(self) -> None:
-        self._owners: dict[str, Requester] = {}
-
-    def __len__(self) -> int:
-        return len(self._owners)
-
-    def enter(self, name: str) -> Requester:
-        """Count a new connection for its owner; give the owner."""
-        owner = self._owners.setdefault(name, Requester(name))
-        owner.flows += 1
-        return owner
-
-    def leave(self, owner: Requester) -> None:
-        """Stop counting a connection for its owner."""
-        owner.flows -= 1
-        self.remove_idle(owner)
-
-    def remove_idle(self, owner: Requester) -> None:
-        """Forget an owner who has nothing open and nothing under way."""
-        if not owner.flows and not owner.under_way and self._owners.get(owner.name) is owner:
-            del self._owners[owner.name]
-
-
-class RequestShares:
-    """How much is under way and waits, of each owner and in all, and whether one more may begin."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.under_way = 0
-        self.size = 0
-        """Bytes of all that waits, about."""
-        self._busy = 0
-        """Owners who have something under way."""
-
-    def begun(self, queue: Queue, request: Request) -> None:
-        """Count a request that begins."""
-        self._move(queue, request, 1)
-
-    def ended(self, queue: Queue, request: Request) -> None:
-        """Count a request that has ended."""
-        self._move(queue, request, -1)
-
-    def _move(self, queue: Queue, request: Request, step: int) -> None:
-        owner = queue.owner
-        before = bool(owner.under_way)
-        self.under_way += step
-        if request.method == "INVITE":
-            queue.ringing += step
-            owner.ringing += step
-        else:
-            queue.pending += step
-            owner.pending += step
-        self._busy += bool(owner.under_way) - before
-
-    def add(self, queue: Queue, sign: int) -> None:
-        """Count what a connection has for its owner, or (`sign` -1) no more."""
-        owner = queue.owner
-        before = bool(owner.under_way)
-        owner.pending += sign * queue.pending
-        owner.ringing += sign * queue.ringing
-        owner.size += sign * queue.size
-        self._busy += bool(owner.under_way) - before
-
-    def has_room(self, queue: Queue, request: Request) -> bool:
-        """Tell whether a request may begin."""
-        return self.has_own_room(queue, request) and self.house_has_room(queue)
-
-    def has_own_room(self, queue: Queue, request: Request) -> bool:
-        """Tell whether neither the connection nor its owner has as much under way as they may."""
-        settings, owner = self._settings, queue.owner
-        if request.method == "INVITE":
-            return queue.ringing < settings.pending_per_flow and owner.ringing < settings.pending_per_user
-        return queue.pending < settings.pending_per_flow and owner.pending < settings.pending_per_user
-
-    def house_has_room(self, queue: Queue) -> bool:
-        """Tell whether a request may begin; in a full server only if its owner has less than a share."""
-        total = self._settings.pending_total
-        if self.under_way < total:
-            return True
-        return self.under_way < total + max(1, total // OVER) and queue.owner.under_way < total // (self._busy + 1)
-
-    def is_crowded(self, owner: Requester) -> bool:
-        """Tell whether too much waits, in all or of one owner."""
-        most = self._settings.waiting_bytes
-        return self.size > most or owner.size > most // WAITING_SHARES
-
-    def count(self, queue: Queue, size: int) -> None:
-        """Count bytes that wait, or (below 0) do no more."""
-        queue.size += size
-        queue.owner.size += size
-        self.size += size
 
 
 class Intake:
@@ -227,13 +71,16 @@ class Intake:
         self._next: Deadlines[FlowName] = Deadlines(timers, self._on_time)
         """When something of a connection that waits may begin."""
 
+        self._lanes: Lanes[tuple[Queue, Key, Request]] = Lanes(self._begin_in_lane, timers, meter)
+        self.states: Final = self._lanes.states
+        """Gives the lines of the command `status` about what waits."""
         self._owners = Requesters()
         self._starved: dict[FlowName, Queue] = {}
         """Who waits for the bound of all alone, and not for their own."""
         self._on_idle: Callable[[], None] | None = None
         self._room = RequestShares(settings)
         self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
-        self._holds = meter.counter("lyncpy_core_flows_held_total", "Times that a connection was read from no more.")
+        self._reading = ReadingHolds(self._room, flows, settings, meter)
         meter.gauge("lyncpy_core_requests_waiting_bytes", "Requests that wait for their turn.", lambda: self._room.size)
         meter.gauge(
             "lyncpy_core_requests_pending_count", "Requests that wait for an answer.", lambda: self._room.under_way
@@ -272,6 +119,7 @@ class Intake:
         self._room.count(queue, -queue.size)
         queue.waiting.clear()
         queue.invites.clear()
+        queue.in_lane.clear()
         self._owners.leave(queue.owner)
 
     # --- what arrives
@@ -279,8 +127,11 @@ class Intake:
     def admit_or_queue(self, queue: Queue, key: Key, request: Request) -> None:
         """Admit a request: now, or when its turn comes. One that came again while it waits is one."""
         if not queue.waiting and self._room.has_room(queue, request) and self._may_begin(queue):
-            self._begin(queue.flow, key, request)
-        elif key not in queue.waiting and key not in queue.invites:
+            if request.method in TALK:
+                self._begin(queue.flow, key, request)
+            else:
+                self._take_in_lane(queue, key, request)
+        elif key not in queue.waiting and key not in queue.invites and key not in queue.in_lane:
             self._put_off(queue, key, request)
 
     def take_at_once(self, queue: Queue) -> bool:
@@ -295,17 +146,19 @@ class Intake:
             request = queue.waiting.pop(key)
         else:
             return None
-        self._room.count(queue, -_size(request))
+        self._room.count(queue, -size_of(request))
         return request
 
     def withdraw_all(self, queue: Queue) -> tuple[Request, ...]:
         """Remove and give all requests that wait: the server ends."""
-        waiting = (*queue.waiting.values(), *(request for request, _ in queue.invites.values()))
+        invites = (request for request, _ in queue.invites.values())
+        waiting = (*queue.in_lane.values(), *queue.waiting.values(), *invites)
+        queue.in_lane.clear()
         queue.waiting.clear()
         queue.invites.clear()
         self._room.count(queue, -queue.size)
         self._next.clear(queue.flow)
-        self._relieve(queue)
+        self._reading.relieve(queue)
         return waiting
 
     def when_idle(self, done: Callable[[], None]) -> None:
@@ -353,12 +206,34 @@ class Intake:
         else:
             queue.waiting[key] = request
             self._starve(queue, request)
-        self._room.count(queue, _size(request))
-        too_much = queue.size > self._settings.waiting_bytes_per_flow or self._room.is_crowded(queue.owner)
-        if too_much and not queue.held:
-            queue.held = True
-            self._holds.add()
-            self._flows.pause_reading(queue.flow)
+        self._reading.keep(queue, request)
+
+    def _take_in_lane(self, queue: Queue, key: Key, request: Request) -> None:
+        """Begin a request that is not of people who talk, or have it wait until it is the turn of its kind."""
+        if key in queue.in_lane:
+            return  # it came again
+        since = self._lanes.begin_at_once()
+        if since is not None:
+            self._begin(queue.flow, key, request)
+            self._lanes.begun_at_once(since)
+            return
+        self._delayed.add()
+        queue.in_lane[key] = request
+        self._reading.keep(queue, request)
+        self._lanes.put(lane_of(request), queue.owner, (queue, key, request))
+
+    def _begin_in_lane(self, item: tuple[Queue, Key, Request]) -> None:
+        """Begin a request whose turn it is, unless its connection is gone, or what began meanwhile has taken its room."""
+        queue, key, request = item
+        if queue.in_lane.pop(key, None) is None:
+            return
+        if self._room.has_room(queue, request):
+            self._room.count(queue, -size_of(request))
+            self._begin(queue.flow, key, request)
+        else:
+            queue.waiting[key] = request
+            self._starve(queue, request)
+        self._reading.relieve(queue)
 
     def _starve(self, queue: Queue, request: Request) -> None:
         """Note a connection that waits for room of its owner or of the server: the end of another's request lets it go on."""
@@ -388,7 +263,7 @@ class Intake:
             self._run(queue)
         finally:
             queue.running = False
-        self._relieve(queue)
+        self._reading.relieve(queue)
 
     def _run(self, queue: Queue) -> None:
         for _ in range(SLICE):
@@ -407,8 +282,11 @@ class Intake:
             if not self._may_begin(queue):
                 return
             del queue.waiting[key]
-            self._room.count(queue, -_size(request))
-            self._begin(queue.flow, key, request)
+            self._room.count(queue, -size_of(request))
+            if request.method in TALK:
+                self._begin(queue.flow, key, request)
+            else:
+                self._take_in_lane(queue, key, request)
         if queue.waiting:
             self._next.set_first(queue.flow, 0.0)
 
@@ -426,7 +304,7 @@ class Intake:
                 self._next.set_first(queue.flow, until - now)
                 return
             del queue.invites[key]
-            self._room.count(queue, -_size(request))
+            self._room.count(queue, -size_of(request))
             call(queue.flow, key, request)
 
     def _feed_owner(self, owner: Requester) -> None:
@@ -445,16 +323,3 @@ class Intake:
             else:
                 starved[queue.flow] = queue  # behind the others
             return
-
-    def _relieve(self, queue: Queue) -> None:
-        """Read again when half of what may wait is gone."""
-        if not queue.held or queue.size > self._settings.waiting_bytes_per_flow // 2:
-            return
-        if queue.size and self._room.is_crowded(queue.owner):
-            return
-        queue.held = False
-        self._flows.resume_reading(queue.flow)
-
-
-def _size(request: Request) -> int:
-    return BESIDE_BYTES + len(request.body) + sum(map(len, request.headers.lines))

@@ -27,7 +27,8 @@ from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.core.deadline import Runner
 from lyncpy.core.dispatch import TransactionUser
-from lyncpy.core.intake import Intake, Queue
+from lyncpy.core.intake import Intake
+from lyncpy.core.request_shares import Queue
 from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.message import Request, Response, response_to
@@ -113,6 +114,7 @@ class Transactions:
         self._relays = relays
         self._ending = False
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
+        self.states: Final = self._intake.states
         help_ = "Requests that came in, by method."
         self._counters = {name: meter.counter("lyncpy_core_requests_total", help_, method=name) for name in METERED}
         self._others = meter.counter("lyncpy_core_requests_total", help_, method="other")

@@ -791,5 +791,10 @@ def test_requests_are_counted_by_method(hall: Hall) -> None:
         "lyncpy_core_flows_count": 2,
         "lyncpy_core_requests_pending_count": 3,
         "lyncpy_core_requests_waiting_bytes": 0,
+        "lyncpy_core_loop_delay_seconds": 0,
+        "lyncpy_core_presence_lane_waiting_count": 0,
+        "lyncpy_core_presence_lane_delay_seconds": 0,
+        "lyncpy_core_sign_in_lane_waiting_count": 0,
+        "lyncpy_core_sign_in_lane_delay_seconds": 0,
         "lyncpy_core_transactions_count": 3,
     }

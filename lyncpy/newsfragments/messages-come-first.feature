@@ -1,0 +1,1 @@
+Messages and calls are taken before everything else: when many sign in, subscribe or publish at once these wait, each user in turn, and messages do not. `status` in the shell and meters say how long each kind has waited at worst in the last minute.
