@@ -5,8 +5,8 @@ processes the store's versions refuse the second writer, who reads again.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -29,8 +29,7 @@ class KeyedLock:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def hold(self, kind: str, key: str, *, must: bool = False) -> AsyncIterator[None]:
+    def hold(self, kind: str, key: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
         """Lock `kind` `key` inside the block; first come, first served.
 
         Args:
@@ -41,7 +40,10 @@ class KeyedLock:
         Raises:
             Refused: 503, when too many wait already.
         """
-        name = (kind, key)
+        return _Hold(self, (kind, key), must=must)
+
+    async def enter(self, name: tuple[str, str], *, must: bool) -> None:
+        """Lock a name, when all who came before have released it; see `hold`."""
         queue = self._waiting.get(name)
         if queue is None:
             self._waiting[name] = deque()
@@ -55,10 +57,6 @@ class KeyedLock:
             except BaseException:
                 self._pass_on_if_given(name, turn)
                 raise
-        try:
-            yield
-        finally:
-            self._release(name)
 
     def _pass_on_if_given(self, name: tuple[str, str], turn: Deferred[None]) -> None:
         """Remove a waiter that was cancelled from the queue."""
@@ -66,7 +64,7 @@ class KeyedLock:
         if queue is not None and turn in queue:
             queue.remove(turn)
 
-    def _release(self, name: tuple[str, str]) -> None:
+    def release(self, name: tuple[str, str]) -> None:
         """Wake the next waiter, in a later turn and not within this one's.
 
         Hundreds may wait for a name, and each of them for nothing else; were each let in by
@@ -88,3 +86,22 @@ class KeyedLock:
             queue.popleft().callback(None)
         else:
             del self._waiting[name]
+
+
+class _Hold(AbstractAsyncContextManager[None]):
+    """A block in which a name is locked."""
+
+    __slots__ = ("_lock", "_must", "_name")
+
+    def __init__(self, lock: KeyedLock, name: tuple[str, str], *, must: bool) -> None:
+        self._lock = lock
+        self._name = name
+        self._must = must
+
+    async def __aenter__(self) -> None:
+        await self._lock.enter(self._name, must=self._must)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release(self._name)

@@ -151,6 +151,9 @@ class Element:
     def __iter__(self) -> Iterator["Element"]:
         return iter(self._children)
 
+    def __reversed__(self) -> Iterator["Element"]:
+        return reversed(self._children)
+
     def __len__(self) -> int:
         return len(self._children)
 
@@ -231,7 +234,7 @@ class _Builder:
                 self._declare(element)
                 break
         if ":" in name:
-            element.local = self._local(name)
+            element.local = self._expanded(name)[1]
         if self._open:
             self._open[-1]._children.append(element)
         else:
@@ -264,34 +267,34 @@ class _Builder:
         declared: dict[str, str] = {}
         kept: dict[str, str] = {}
         for name, value in element.attributes:
-            if name == "xmlns" or name.startswith("xmlns:"):
+            if name[:5] == "xmlns" and name[5:6] in ("", ":"):
                 declared[name[6:]] = value
             else:
                 kept[name] = value
         element._attributes = kept
         if declared:
             self._declared += len(declared)
-            if self._declared > MAX_SCOPE or any(len(value) > MAX_NAMESPACE for value in declared.values()):
-                raise RemoteProtocolError("XML with too many namespaces, or with too long a name of one", 413)
-            if not all(_is_declaration(prefix, value) for prefix, value in declared.items()):
-                raise RemoteProtocolError("XML with a namespace that cannot be declared")
+            if self._declared > MAX_SCOPE:
+                raise RemoteProtocolError("XML with too many namespaces", 413)
+            for prefix, value in declared.items():
+                if len(value) > MAX_NAMESPACE:
+                    raise RemoteProtocolError("XML with too long a name of a namespace", 413)
+                if not _is_declaration(prefix, value):
+                    raise RemoteProtocolError("XML with a namespace that cannot be declared")
             self._scope = _Scope(declared, self._scope)
             element._declares = True
         element._scope = self._scope
-        prefixed = [name for name in kept if ":" in name]
-        expanded = {(self._find(name.partition(":")[0]), self._local(name)) for name in prefixed}
-        if len(expanded) != len(prefixed):
+        expanded = [self._expanded(name) for name in kept if ":" in name]
+        if len(expanded) > 1 and len(set(expanded)) != len(expanded):
             raise RemoteProtocolError("XML with an attribute that is there twice")
 
-    def _local(self, name: str) -> str:
-        """Give a prefixed name's local part; the prefix must be declared, or other readers refuse it."""
+    def _expanded(self, name: str) -> tuple[str, str]:
+        """Give a prefixed name's namespace and local part; the prefix must be declared, or other readers refuse it."""
         prefix, _, local = name.partition(":")
-        if not local or ":" in local or not (local[0].isalpha() or local[0] == "_") or not self._find(prefix):
+        namespace = _found(self._scope, prefix) if prefix else None
+        if not namespace or not local or ":" in local or not (local[0].isalpha() or local[0] == "_"):
             raise RemoteProtocolError(f'XML with a name that makes no sense: "{name[:80]}"')
-        return local
-
-    def _find(self, prefix: str) -> str | None:
-        return _found(self._scope, prefix) if prefix else None
+        return namespace, local
 
 
 def _refuse_document_type(*_: object) -> None:

@@ -7,7 +7,7 @@ are signed out leave it when there are too many.
 from collections import deque
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.logger import Logger
 
@@ -65,6 +65,14 @@ STEPPED_AT_ONCE: Final = 200
 
 Decide = Callable[[Board, float], Outcome]
 """Board and wall-clock seconds → the outcome of a change. Pure; called again when another writer was first."""
+
+
+class _Change(NamedTuple):
+    """A changed board, how it differs from the one before, and the endpoint that asked for it."""
+
+    board: Board
+    changes: BoardDelta
+    by: Epid | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +426,7 @@ class BoardTable:
                 board = outcome.board
                 shown = left | board.places.keys()
                 touched = frozenset(category for category, _ in shown)
-                self._tell(BoardChanged(aor, board.version, touched, None, shown=shown))
+                self._tell(_Change(board, BoardDelta(touched, shown), None))
 
     async def readdress(self, aors: frozenset[Aor]) -> None:
         """Replace addresses on all boards in memory by those that their owners have now.
@@ -471,9 +479,13 @@ class BoardTable:
 
     # --- inside; whoever calls holds the board
 
-    def _tell(self, fact: BoardChanged) -> None:
+    def _tell(self, change: _Change) -> None:
         self.serial += 1
-        self._bus.tell(replace(fact, serial=self.serial))
+        board, now, by = change
+        self._bus.tell(BoardChanged(
+            board.aor, board.version, now.touched, by, now.shown, now.furnished, now.members, now.subscribers,
+            now.delegates, self.serial,
+        ))  # fmt: skip
 
     async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
         def decided(before: BoardState) -> Decision[BoardState, tuple[Outcome, bool]]:
@@ -481,12 +493,12 @@ class BoardTable:
             outcome = decide(state.board, self._timers.wall())
             if not isinstance(outcome, Published) or outcome.board is state.board:
                 return Decision((outcome, False), state, is_durable=False)
-            durable = outcome.changes.durable
-            after = replace(state, board=outcome.board)
+            board, durable = outcome.board, outcome.changes.durable
+            names, last_active = state.names, state.last_active
             if durable:
-                names = self._form.noted(state, outcome.board)
-                after = replace(after, names=names, last_active=outcome.board.last_active)
-            wished = outcome.board.wants_privacy != state.board.wants_privacy
+                names, last_active = self._form.noted(state, board), board.last_active
+            wished = board.wants_privacy != state.board.wants_privacy
+            after = BoardState(board, names, last_active, state.stepped)
             return Decision((outcome, wished), after, is_durable=durable, news=_news(outcome, by, state))
 
         await self._load(aor)
@@ -561,24 +573,9 @@ class BoardTable:
             self._privacy_retries.set_first(aor, _AGAIN_S)
 
 
-def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence[BoardChanged]:
-    """Give the fact that tells a change; none when nothing has changed."""
-    board, changes = published.board, published.changes
-    if board is before.board:
-        return ()
-    return (
-        BoardChanged(
-            board.aor,
-            board.version,
-            changes.touched,
-            by,
-            shown=changes.shown,
-            furnished=changes.furnished,
-            members=changes.members,
-            subscribers=changes.subscribers,
-            delegates=changes.delegates,
-        ),
-    )
+def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence[_Change]:
+    """Give the change that is to be told; none when nothing has changed."""
+    return () if published.board is before.board else (_Change(published.board, published.changes, by),)
 
 
 def _privatised(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas, policies: IPolicies) -> Published:

@@ -7,7 +7,7 @@ protocol notes, "presence" §4 to §6.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from sys import intern
 from typing import Final, TypeVar
@@ -42,6 +42,10 @@ _EXPIRES_MAX: Final = 366 * 86400
 
 READ: Final = frozenset({"state", "device", "otherOptions"})
 """Categories whose values the server interprets."""
+
+_EXPIRE_TYPES: Final[Mapping[str, Expire]] = {one.value: one for one in Expire}
+_STATE_KINDS: Final[Mapping[str, StateKind | None]] = {one.value: one for one in StateKind}
+_MEMBER_KINDS: Final[Mapping[str, MemberKind | None]] = {one.value: one for one in MemberKind}
 
 _FLAGS: Final = ("render", "capture", "publish", "version")
 _EXTENSIONS: Final = frozenset({"delimiter", "end", "extension"})
@@ -85,7 +89,7 @@ def _publication(el: Element, read: _Read) -> Publication:
     expires = attr(el, "expires")
     value = next(iter(el), None)
     expires_s = None if expires is None else _number(el, "expires", _EXPIRES_MAX)
-    expire = _word(el, "expireType", Expire, Expire.ENDPOINT)
+    expire = _word(el, "expireType", _EXPIRE_TYPES, Expire.ENDPOINT)
     if expires_s == 0:
         return Publication(key, _number(el, "version", _VERSION_MAX, 0), expire, expires_s=0)
     if expire is Expire.TIME and expires_s is None:
@@ -118,29 +122,30 @@ def read_state(el: Element) -> StateDocument | None:
     Raises:
         RemoteProtocolError: It has no number for the availability; such a state crashes a real client.
     """
-    kind = _word(el, "type", StateKind, None, after=":")
+    kind = _word(el, "type", _STATE_KINDS, None, after=":")
     if kind is None:
         return None
+    fields = {one.local: one for one in reversed(el)}  # of several of one name the first counts
+
+    def said(name: str) -> str:
+        return text_of(fields[name]) if name in fields else ""
+
     try:
-        availability = int(text_of(child(el, "availability")))
+        availability = int(said("availability"))
     except ValueError:
         raise RemoteProtocolError("a state without availability") from None
     return StateDocument(
         kind,
         min(max(availability, 0), 65535),
         manual=attr(el, "manual") == "true",
-        activity=_activity(child(el, "activity")),
+        activity=_activity(fields.get("activity")),
         starts=_moment(attr(el, "startTime")),
         ends=_moment(attr(el, "endTime")),
-        device=text_of(child(el, "device")),
-        location=text_of(child(el, "endpointLocation")),
-        zone=(
-            text_of(child(el, "timeZoneBias")),
-            text_of(child(el, "timeZoneName")),
-            text_of(child(el, "timeZoneAbbreviation")),
-        ),
-        meeting_subject=text_of(child(el, "meetingSubject")),
-        meeting_location=text_of(child(el, "meetingLocation")),
+        device=said("device"),
+        location=said("endpointLocation"),
+        zone=(said("timeZoneBias"), said("timeZoneName"), said("timeZoneAbbreviation")),
+        meeting_subject=said("meetingSubject"),
+        meeting_location=said("meetingLocation"),
         endpoint_id=attr(el, "endpointId") or "",
     )
 
@@ -203,7 +208,7 @@ def _member_change(el: Element) -> MemberChange:
     sides: dict[str, set[ContainerMember]] = {"add": set(), "remove": set()}
     for one in children(el, "member"):
         side = sides.get(attr(one, "action") or "")
-        kind = _word(one, "type", MemberKind, None)
+        kind = _word(one, "type", _MEMBER_KINDS, None)
         if side is None or kind is None:
             raise RemoteProtocolError("not a change of members")
         value = (attr(one, "value") or "").strip()
@@ -317,10 +322,7 @@ def _number(el: Element, attribute: str, highest: int, absent: int | None = None
     return int(text)
 
 
-def _word(el: Element, attribute: str, words: Callable[[str], E], absent: E, *, after: str = "") -> E:
+def _word(el: Element, attribute: str, words: Mapping[str, E], absent: E, *, after: str = "") -> E:
     """Read an attribute with a closed set of values; any other value counts as absent."""
     text = attr(el, attribute) or ""
-    try:
-        return words(text.rpartition(after)[2] if after else text)
-    except ValueError:
-        return absent
+    return words.get(text.rpartition(after)[2] if after else text, absent)
