@@ -31,11 +31,18 @@ LAPSE_GRACE_S = 30
 
 
 @dataclass(slots=True)
-class _Binding:
+class Binding:
+    """An endpoint, with what belongs to its registration."""
+
     endpoint: Endpoint
     thread: RegistrationDialog | None
+    """The dialog in which it is told of its registration; None: it asked for none."""
+
     contest: EndpointConflict
     """How often this device's name was taken from one connection by another."""
+
+    said: str
+    """The Contact field with which it was registered; one that comes again over its connection says the same."""
 
 
 @implementer(ILocator)
@@ -46,7 +53,7 @@ class Bindings:
         self._bus = bus
         self._timers = timers
         self._lapses: Deadlines[tuple[Aor, Epid]] = Deadlines(timers, self._lapsed)
-        self._users: dict[Aor, dict[Epid, _Binding]] = {}
+        self._users: dict[Aor, dict[Epid, Binding]] = {}
         self._flows: dict[FlowName, set[tuple[Aor, Epid]]] = {}
         self._contacts: dict[tuple[FlowName, str], str] = {}
         """Maps connection and GRUU, and connection and user, to the Contact that was registered there."""
@@ -96,17 +103,22 @@ class Bindings:
 
     def endpoint(self, aor: Aor, epid: Epid) -> Endpoint | None:
         """Find an endpoint by user and epid; None: it is not signed in."""
-        binding = self._users.get(aor, {}).get(epid)
+        binding = self.binding(aor, epid)
         return binding.endpoint if binding else None
+
+    def binding(self, aor: Aor, epid: Epid) -> Binding | None:
+        """Find a binding by user and epid; None: the endpoint is not signed in."""
+        mine = self._users.get(aor)
+        return None if mine is None else mine.get(epid)
 
     def thread(self, aor: Aor, epid: Epid) -> RegistrationDialog | None:
         """Give the dialog in which an endpoint is told of its registration; None: it asked for none, or is gone."""
-        binding = self._users.get(aor, {}).get(epid)
+        binding = self.binding(aor, epid)
         return binding.thread if binding else None
 
     def contest(self, aor: Aor, epid: Epid) -> EndpointConflict:
         """Give the contest about a signed-in device's name; of another one, a contest that nobody has begun."""
-        binding = self._users.get(aor, {}).get(epid)
+        binding = self.binding(aor, epid)
         return binding.contest if binding else EndpointConflict(TAKEOVERS)
 
     def evictions(self, aor: Aor) -> EndpointConflict:
@@ -117,17 +129,22 @@ class Bindings:
             else EndpointConflict(EVICTIONS)
         )
 
-    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None) -> RegisterAction:
+    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None, said: str = "") -> RegisterAction:
         """Add or refresh an endpoint; tell which of the two it was.
+
+        Args:
+            endpoint: The endpoint; one that is refreshed keeps the time since when it is here.
+            thread: The dialog in which it is told of its registration; None: it asked for none.
+            said: The Contact field of the REGISTER, "" if it is to be read each time.
 
         An endpoint that comes back over another connection replaces its old self: the old
         one is told to be gone before the new one arrives, so that what hung on it ends.
         """
-        known = self.endpoint(endpoint.aor, endpoint.epid)
-        if known is not None and known.flow == endpoint.flow and known.instance == endpoint.instance:
-            binding = self._users[endpoint.aor][endpoint.epid]
-            binding.endpoint = replace(endpoint, since=known.since)
-            binding.thread = thread
+        binding = self.binding(endpoint.aor, endpoint.epid)
+        known = None if binding is None else binding.endpoint
+        if binding is not None and known is not None and _is_same(known, endpoint):
+            binding.endpoint = endpoint if endpoint.since == known.since else replace(endpoint, since=known.since)
+            binding.thread, binding.said = thread, said
             self._note_contact(endpoint)
             self._lapse_later(binding.endpoint)
             return RegisterAction.REFRESHED
@@ -138,7 +155,7 @@ class Bindings:
             self.remove(known, EndpointGoneReason.REPLACED)
             if evictions is not None:
                 self._evictions[endpoint.aor] = evictions
-        binding = _Binding(endpoint, thread, contest)
+        binding = Binding(endpoint, thread, contest, said)
         self._users.setdefault(endpoint.aor, {})[endpoint.epid] = binding
         self._lapse_later(endpoint)
         self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
@@ -185,3 +202,7 @@ class Bindings:
         known = self.endpoint(*name)
         if known is not None:
             self.remove(known, EndpointGoneReason.EXPIRED)
+
+
+def _is_same(known: Endpoint, endpoint: Endpoint) -> bool:
+    return known.flow == endpoint.flow and known.instance == endpoint.instance

@@ -44,6 +44,9 @@ class RequestedBinding:
     every: bool = False
     """`Contact: *`: all endpoints on this connection."""
 
+    gruu: str = ""
+    """The GRUU that an endpoint which is signed in already has; "" for one that is not."""
+
 
 @dataclass(frozen=True, slots=True)
 class RegistrationDialog:

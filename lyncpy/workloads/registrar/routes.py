@@ -83,10 +83,12 @@ class Routes:
         """
         request = arrival.request
         aor = self._checked(arrival)
-        requested = read_wish(request)
+        said = _said(request)
+        requested = self._repeated(arrival, aor, said) or read_wish(request)
         if requested.expires_s == 0:
             return self._sign_out(arrival, aor, requested)
-        old, thread = self._bindings.endpoint(aor, requested.epid), self._bindings.thread(aor, requested.epid)
+        binding = self._bindings.binding(aor, requested.epid)
+        old, thread = (None, None) if binding is None else (binding.endpoint, binding.thread)
         self._check_place(aor, old, arrival.flow)
         if (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"):
             self._keep_alive_watch.promised(arrival.flow)
@@ -96,19 +98,33 @@ class Routes:
             aor=aor,
             epid=requested.epid,
             instance=requested.instance,
-            gruu=model.gruu_of(aor, requested.instance),
+            gruu=requested.gruu or model.gruu_of(aor, requested.instance),
             contact=requested.contact,
             flow=arrival.flow,
             user_agent=request.headers.get("User-Agent") or "",
-            since=now,
+            since=old.since if old is not None and old.flow == arrival.flow else now,
             expires=now + lifetime,
             address=arrival.peer,
         )
         own = thread_of(request, thread)
-        action = self._bindings.register(endpoint, own if request.event else None)
+        action = self._bindings.register(endpoint, own if request.event else None, said)
         if action is model.RegisterAction.ADDED:
             self._after_arrival(endpoint, old, thread)
         return self._accepted(request, endpoint, lifetime, action, own)
+
+    def _repeated(self, arrival: Arrival, aor: Aor, said: str) -> model.RequestedBinding | None:
+        """Give what a REGISTER asks for that has the Contact of the one before, as a refresh has: it need not be read again."""
+        epid = arrival.request.from_.epid or ""
+        binding = self._bindings.binding(aor, epid_of(epid)) if said else None
+        if binding is None or binding.said != said:
+            return None
+        known = binding.endpoint
+        # A device that spells its name in another way is told that.
+        if known.flow != arrival.flow or known.epid.written != epid:
+            return None
+        return model.RequestedBinding(
+            known.epid, known.instance, known.contact, arrival.request.expires, gruu=known.gruu
+        )
 
     def _checked(self, arrival: Arrival) -> Aor:
         request = arrival.request
@@ -225,6 +241,13 @@ class Routes:
         if not name:
             return response
         return response.edited(put=[("From", model.display(name, sender.uri, sender.tag or "", sender.epid or ""))])
+
+
+def _said(request: Request) -> str:
+    """Give what a REGISTER says in its Contact; "" if it may mean something else when it comes again."""
+    said = "\n".join(request.headers.get_all("Contact"))
+    # A lifetime in a Contact counts for more than that of the request, and is rare.
+    return "" if "expires" in said.lower() else said
 
 
 def read_wish(request: Request) -> model.RequestedBinding:

@@ -142,6 +142,45 @@ def test_a_refresh_says_refreshed(scene: Scene) -> None:
     assert len(scene.bindings) == 1
 
 
+SAID = f'<sip:127.0.0.1:46844;transport=tls>;proxy=replace;+sip.instance="<urn:uuid:{UUID}>"'
+WISHES: list[dict[str, Any]] = [
+    {"contact": SAID},
+    {"contact": SAID, "expires": "900"},
+    {"contact": SAID + ";expires=1800", "expires": "900"},
+    {"contact": SAID.replace("46844", "46845")},
+    {"contact": SAID, "epid": "ABB2CB12B77F"},
+    {"contact": SAID, "epid": "abb2cb12b77fabb2cb12b77f"},
+    {"contact": SAID, "epid": ""},
+    {"contact": None},
+    {"contact": SAID.replace(UUID, "1e324752-e1ab-56eb-8f4a-267c85a97459")},
+]
+
+
+def answers_to(wishes: Sequence[dict[str, Any]]) -> list[object]:
+    """Give how REGISTERs that come over one connection are answered, and which endpoints there are then."""
+    scene = Scene()
+    found: list[object] = []
+    for wish in wishes:
+        try:
+            answer = scene.register(**wish, seen=";received=10.0.0.1;ms-received-port=4711;ms-received-cid=1F00")
+        except Refused as refusal:
+            found.append((refusal.status, refusal.diagnostics))
+        else:
+            found.append([line for line in answer.headers.lines if not line.startswith("To:")])
+    return [*found, scene.bindings.endpoints_of(ALICE)]
+
+
+@pytest.mark.parametrize("second", WISHES)
+@pytest.mark.parametrize("first", WISHES)
+def test_a_refresh_is_answered_as_if_nothing_was_known(first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Whatever a REGISTER repeats of the one before; one that has another word in its Contact repeats nothing."""
+    wishes = [first, second, second]
+    others = [
+        {**wish, "contact": wish["contact"] and f"{wish['contact']};x={number}"} for number, wish in enumerate(wishes)
+    ]
+    assert answers_to(wishes) == answers_to(others)
+
+
 def test_a_binding_lapses_without_a_refresh(scene: Scene) -> None:
     """A client that stops refreshing is signed out, a little later than it was told."""
     scene.register()
