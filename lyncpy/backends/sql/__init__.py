@@ -1,10 +1,12 @@
-"""IStore and IRecords in an SQL database, with SQLAlchemy Core.
+"""IStore, IRecords and ILedger in an SQL database, in the words of SQLAlchemy Core.
 
 - `tables`: the schema, as people query it;
 - `database`: one database's life: opened, brought up to date, read, written (many writes in one commit), closed;
+- `link`: the connection of one of its threads, the transactions on it, and whose fault a failure is;
+- `prepared`: statements that are done all the time, written down once and executed by the driver itself;
 - `files`: the SQLite file, its folder and its modes;
 - `upgrades`, `migrations`: from one version of the schema to the next;
-- `store`, `records`: the two promises.
+- `store`, `records`, `ledger`: the three promises.
 
 SQLite is the database of a single process: one thread writes, one reads (WAL), and a write
 is answered when it is on the disk. The tables use no type that PostgreSQL lacks.

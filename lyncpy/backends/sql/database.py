@@ -1,16 +1,15 @@
 """The life of one SQLite database: opened, brought up to date, read, written, closed."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final
 
-from sqlalchemy import create_engine
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import ClauseElement, create_engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
@@ -18,19 +17,13 @@ from zope.interface import implementer
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.files import connect, copy_file, require_file
+from lyncpy.backends.sql.link import Job, Link, T
+from lyncpy.backends.sql.prepared import Prepared
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.group_commit import IGroupCommit, Queues
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import IUnit, Unfinished
-
-_OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
-"""A wrong statement or value."""
-
-T = TypeVar("T")
-Job: TypeAlias = Callable[[Connection], T]
-"""What is done with the database: SQL and nothing else, for it is done again when its transaction was taken back.
-It raises nothing on purpose: a conflict is a result, so that it spoils no transaction."""
 
 PAGES: Final = 256
 """Pages (1 MiB) that one transaction gives back to the disk: other writes go between two of them."""
@@ -58,26 +51,23 @@ class Database:
         self._path = home / settings.path
         self._busy_s = settings.busy_s
         self._close_s = settings.close_s
-        # One for each thread: who writes may need a new connection, and must not close the other's.
-        self._writer, self._reader = (
-            create_engine(
-                "sqlite://",
-                creator=lambda: connect(self._path, settings.busy_s),
-                poolclass=QueuePool,
-                pool_size=1,
-                hide_parameters=True,  # values are secrets: an error's text must not show them
-            )
-            for _ in range(2)
+        self._engine = create_engine(
+            "sqlite://",
+            creator=lambda: connect(self._path, settings.busy_s),
+            poolclass=NullPool,
+            hide_parameters=True,  # values are secrets: an error's text must not show them
         )
+        # One for each thread: who writes may need a new connection, and must not close the other's.
+        self._writer, self._reader = Link(self._engine), Link(self._engine)
         self._threads: list[Threads] = []
         self._failing: set[str] = set()
-        self._writes = self._queue("write", queues, self._commit, reactor)
-        self._reads = self._queue("read", queues, self._look, reactor)
+        self._writes = self._queue("write", queues, self._writer.commit, reactor)
+        self._reads = self._queue("read", queues, self._reader.look, reactor)
 
     @property
     def dialect(self) -> str:
         """The SQL that statements are written in, "sqlite"."""
-        return self._writer.dialect.name
+        return self._engine.dialect.name
 
     async def open(self) -> None:
         """Make or open the file and upgrade its schema.
@@ -111,8 +101,12 @@ class Database:
             raise Unfinished(f"{left} writes are not known to be done: the disk did not take them in time")
         for threads in self._threads:
             threads.stop()
-        self._reader.dispose()
-        self._writer.dispose()
+        self._reader.close()
+        self._writer.close()
+
+    def prepare(self, statement: ClauseElement, *names: str) -> Prepared:
+        """Write a statement down for this database; its values are given in the order of `names`."""
+        return Prepared(statement, self._engine.dialect, names)
 
     def run_write(self, job: Job[T]) -> Deferred[T]:
         """Do a job in the next transaction, in calling order; its result is durable when it comes."""
@@ -185,48 +179,6 @@ class Database:
             self.log.info("the store as it was is kept in {path}", path=str(target))
 
         upgrade(connection, copy)
-
-    def _commit(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
-        """Run jobs in one transaction, in the writing thread."""
-        with _connected(self._writer) as connection, connection.begin():
-            # IMMEDIATE: a transaction that first reads and then writes would fail when
-            # another program wrote in between; this one waits for its turn instead.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            return [job(connection) for job in jobs]
-
-    def _look(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
-        """Run jobs one after the other, in the reading thread; each sees what is committed by then."""
-        with _connected(self._reader) as connection:
-            return [job(connection) for job in jobs]
-
-
-@contextmanager
-def _connected(engine: Engine) -> Iterator[Connection]:
-    """Lend a connection; tell the world's failures (disk, lock, connection) from ours (a wrong statement or value).
-
-    What follows a failure of the world begins on a new connection: the file may be back on its disk
-    then. Only this one is closed. With its last connection SQLite closes the WAL and its index, which
-    on a full disk it cannot make again: then nothing could be read either.
-    """
-    try:
-        with engine.connect() as connection, _renewed_after_failure(connection):
-            yield connection
-    except _OURS:
-        raise
-    except DBAPIError as error:
-        raise StoreUnavailable(str(error.orig)) from error
-
-
-@contextmanager
-def _renewed_after_failure(connection: Connection) -> Iterator[None]:
-    """Replace a connection of the pool that failed."""
-    try:
-        yield
-    except _OURS:
-        raise
-    except DBAPIError:
-        connection.invalidate()
-        raise
 
 
 def _free_pages(connection: Connection) -> int:

@@ -1,6 +1,6 @@
 """ILedger on SQL: the tables `archive`, `archive_people` and `archive_marks`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
@@ -29,6 +30,9 @@ from lyncpy.contracts.store import Conflict
 
 START: Final = "start"
 END: Final = "end"
+
+NEVER: Final = 2**62
+"""A serial behind all that are ever given."""
 
 _PLACE: Final = select(archive_people.c.person).where(
     archive_people.c.person == bindparam("person"), archive_people.c.conversation == bindparam("conversation")
@@ -43,7 +47,14 @@ class SqlLedger:
         self._database = database
         self._lines = select(*(_as_bytes(column, database.dialect) for column in archive.c))
         self._marks = [_as_bytes(column, database.dialect) for column in archive_marks.c]
-        self._place = insert_into(archive_people, database.dialect).on_conflict_do_nothing()
+        # What each message needs is prepared; its values have the order of these names.
+        prepare = database.prepare
+        mark = ("new_serial", "new_digest", "new_stamp", "old_serial", "old_digest", "first")
+        self._move_end, self._move_start = prepare(_move(END), *mark), prepare(_move(START), *mark)
+        self._line = prepare(insert(archive), "serial", "at", "kind", "conversation", "head", "body", "digest")
+        self._place = prepare(
+            insert_into(archive_people, database.dialect).on_conflict_do_nothing(), "person", "conversation"
+        )
 
     def ends(self) -> Deferred[ChainEnds | None]:
         """Read the marks of both ends and the last serial, as they are at one moment."""
@@ -63,46 +74,35 @@ class SqlLedger:
         marks = insert_into(archive_marks, self._database.dialect).on_conflict_do_nothing()
         rows = [{"name": name, **_values(mark)} for name, mark in ((START, start), (END, end))]
 
-        def job(connection: Connection) -> bool:
+        def job(connection: Connection) -> Failure | None:
             if connection.execute(select(archive_marks.c.name)).first() is not None:
-                return False
+                return Failure(Conflict("the archive has begun already"))
             connection.execute(marks, rows)
-            return True
+            return None
 
-        return self._decided(job, "the archive has begun already")
+        return self._database.run_write(job)
 
     def append(
         self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
         """Add lines and their places in the index, and move the end."""
         rows = [
-            {
-                "serial": line.serial,
-                "at": line.at,
-                "kind": line.kind,
-                "conversation": line.conversation,
-                "head": line.head,
-                "body": line.body,
-                "digest": line.digest,
-            }
-            for line in lines
+            (line.serial, line.at, line.kind, line.conversation, line.head, line.body, line.digest) for line in lines
         ]
-        index = [{"person": person, "conversation": conversation} for person, conversation in places]
-        move = _move(END, end, expected)
-        there = select(archive.c.serial).where(archive.c.serial >= lines[0].serial).limit(1) if lines else None
+        index = list(places)
+        first = lines[0].serial if lines else NEVER
+        move = (end.serial, end.digest, end.stamp, expected.serial, expected.digest, first)
 
-        def job(connection: Connection) -> bool:
-            if there is not None and connection.execute(there).first():
-                return False
-            if connection.execute(move).rowcount != 1:
-                return False
+        def job(connection: Connection) -> Failure | None:
+            if self._move_end.touched(connection, move) != 1:
+                return Failure(Conflict("the end of the archive is another"))
             if rows:
-                connection.execute(insert(archive), rows)
+                self._line.each(connection, rows)
             if index:
-                connection.execute(self._place, index)
-            return True
+                self._place.each(connection, index)
+            return None
 
-        return self._decided(job, "the end of the archive is another")
+        return self._database.run_write(job)
 
     def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
@@ -153,19 +153,19 @@ class SqlLedger:
         old = archive.c.serial <= start.serial
         touched = select(archive.c.conversation).where(old).distinct()
         left = select(archive.c.serial).where(archive.c.conversation == archive_people.c.conversation).exists()
-        move = _move(START, start, expected)
+        move = (start.serial, start.digest, start.stamp, expected.serial, expected.digest, NEVER)
 
-        def job(connection: Connection) -> bool:
-            if connection.execute(move).rowcount != 1:
-                return False
+        def job(connection: Connection) -> Failure | None:
+            if self._move_start.touched(connection, move) != 1:
+                return Failure(Conflict("the start of the archive is another"))
             conversations = connection.execute(touched).scalars().all()
             connection.execute(delete(archive).where(old))
             if conversations:
                 forget = delete(archive_people).where(archive_people.c.conversation == bindparam("one"), ~left)
                 connection.execute(forget, [{"one": one} for one in conversations])
-            return True
+            return None
 
-        return self._decided(job, "the start of the archive is another")
+        return self._database.run_write(job)
 
     def _find(
         self, where: Sequence[ColumnElement[bool]], limit: int, *, newest: bool
@@ -174,26 +174,24 @@ class SqlLedger:
         statement = self._lines.where(*where).order_by(serial.desc() if newest else serial).limit(limit)
         return self._database.run_read(lambda connection: tuple(_line(row) for row in connection.execute(statement)))
 
-    def _decided(self, job: Any, otherwise: str) -> Deferred[None]:  # Any: a Job, whose result is a truth
-        """Do a job; fail with Conflict when it says no."""
 
-        def decided(is_done: bool) -> None:
-            if not is_done:
-                raise Conflict(otherwise)
-
-        return self._database.run_write(job).addCallback(decided)
-
-
-def _move(name: str, mark: ChainPosition, expected: ChainPosition) -> Update:
+def _move(name: str) -> Update:
+    """Move a mark that is where it was expected, unless a line from "first" on is there."""
     column = archive_marks.c
+    behind = select(archive.c.serial).where(archive.c.serial >= bindparam("first")).exists()
     return (
         update(archive_marks)
-        .where(column.name == name, column.serial == expected.serial, column.digest == expected.digest)
-        .values(**_values(mark))
+        .where(
+            column.name == name,
+            column.serial == bindparam("old_serial"),
+            column.digest == bindparam("old_digest"),
+            ~behind,
+        )
+        .values(serial=bindparam("new_serial"), digest=bindparam("new_digest"), stamp=bindparam("new_stamp"))
     )
 
 
-def _values(mark: ChainPosition) -> Mapping[str, Any]:  # Any: numbers and bytes
+def _values(mark: ChainPosition) -> dict[str, Any]:  # Any: numbers and bytes
     return {"serial": mark.serial, "digest": mark.digest, "stamp": mark.stamp}
 
 

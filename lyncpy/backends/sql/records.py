@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, Row, Table, delete, insert, or_, select, tuple_, update
+from sqlalchemy import ClauseElement, ColumnElement, Executable, Row, Table, delete, insert, or_, select, tuple_, update
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
@@ -61,6 +62,7 @@ _SHELVES: Final[Mapping[type, _Shelf]] = {
     AuditRecord: _Shelf(audit, "at", "at"),
 }
 _FIELDS: Final = {kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _SHELVES}
+_VALUES: Final = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
 
 
 @implementer(IRecords)
@@ -69,13 +71,24 @@ class SqlRecords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._keep = {kind: _replacing(kind, database.dialect) for kind in _SHELVES if kind is not AuditRecord}
+        prepare = database.prepare
+        self._keep = {
+            kind: prepare(_replacing(kind, database.dialect), *names)
+            for kind, names in _FIELDS.items()
+            if kind is not AuditRecord
+        }
+        self._audit = prepare(insert(audit), *_FIELDS[AuditRecord])
 
     def upsert(self, rows: Sequence[CallRecord]) -> Deferred[None]:
         """Insert or replace rows, all of them or none, in one transaction; durable when it returns."""
         last = {(type(row).__name__, row.key): row for row in rows}
-        groups = groupby((last[name] for name in sorted(last)), type)
-        return self._do([(self._keep[kind], [_values(row) for row in some]) for kind, some in groups])
+        kinds = [(kind, list(some)) for kind, some in groupby((last[name] for name in sorted(last)), type)]
+
+        def job(connection: Connection) -> None:
+            for kind, some in kinds:
+                self._keep[kind].each(connection, [_values(row) for row in some])
+
+        return self._database.run_write(job)
 
     def sessions(
         self,
@@ -165,7 +178,7 @@ class SqlRecords:
 
     def audit(self, record: AuditRecord) -> Deferred[None]:
         """Append; durable when it returns."""
-        return self._do([(insert(audit), [_values(record)])])
+        return self._database.run_write(lambda connection: self._audit.each(connection, [_values(record)]))
 
     def audited(self, since: float = 0.0, limit: int = 100) -> Deferred[Sequence[AuditRecord]]:
         """Give audit rows, newest first."""
@@ -216,15 +229,8 @@ class SqlRecords:
 
         return self._database.run_read(job)
 
-    def _do(self, statements: Sequence[tuple[Executable, Sequence[Mapping[str, object]]]]) -> Deferred[None]:
-        def job(connection: Connection) -> None:
-            for statement, rows in statements:
-                connection.execute(statement, rows)
 
-        return self._database.run_write(job)
-
-
-def _replacing(kind: type, dialect: str) -> Executable:
+def _replacing(kind: type, dialect: str) -> ClauseElement:
     """Give the statement that inserts a record, or replaces the one with its key."""
     table = _SHELVES[kind].table
     statement = insert_into(table, dialect)
@@ -238,10 +244,9 @@ def _of(table: Table, **wanted: str) -> list[ColumnElement[bool]]:
     return [table.c[name] == storable(value) for name, value in wanted.items() if value]
 
 
-def _values(record: Kept) -> dict[str, object]:
-    """Give a record's columns; text from outside as a database can hold it."""
-    values = {name: getattr(record, name) for name in _FIELDS[type(record)]}
-    return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+def _values(record: Kept) -> tuple[Any, ...]:  # Any: what columns keep
+    """Give a record's columns, in order; text from outside as a database can hold it."""
+    return tuple(storable(value) if isinstance(value, str) else value for value in _VALUES[type(record)](record))
 
 
 def _fields(row: Row[Any], names: Sequence[str]) -> tuple[Any, ...]:  # Any: a row's types are the table's

@@ -1,14 +1,16 @@
 """IStore on SQL. Every decision is made by the database, in the statement that writes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.prepared import Values
 from lyncpy.backends.sql.statements import (
     DEAD_VERSIONS,
     FORGET,
@@ -46,19 +48,27 @@ class SqlStore:
     def __init__(self, database: Database, wall: Callable[[], float]) -> None:
         self._database = database
         self._wall = wall
-        self._create = create(database.dialect)
-        self._lease = lease(database.dialect)
-        self._raise_floor = raise_floor(database.dialect)
+        prepare, dialect = database.prepare, database.dialect
+        # What is done all the time is prepared; its values have the order of these names.
+        self._read = prepare(READ, "of_kind", "of_key", "now")
+        self._scan = prepare(SCAN, "of_kind", "start", "now")
+        self._scan_to = prepare(SCAN_TO, "of_kind", "start", "now", "stop")
+        self._replace = prepare(REPLACE, "of_kind", "of_key", "now", "new_value", "new_expires", "expected")
+        self._create = prepare(create(dialect), "of_kind", "of_key", "now", "new_value", "new_expires")
+        self._remove = prepare(REMOVE, "of_kind", "of_key", "now", "expected")
+        self._lease = prepare(lease(dialect), "of_kind", "of_key", "now", "new_value", "new_expires")
+        self._append = prepare(insert(journals), "journal", "entry", "at")
+        self._raise_floor = raise_floor(dialect)
 
     def read(self, kind: str, key: str) -> Deferred[Record | None]:
         """Give one record, or None; an expired one is none."""
         if not is_storable(key):
             return succeed(None)
-        values = {"of_kind": kind, "of_key": key, "now": self._wall()}
+        values = (kind, key, self._wall())
 
         def job(connection: Connection) -> Record | None:
-            row = connection.execute(READ, values).one_or_none()
-            return None if row is None else _record(row)
+            rows = self._read.rows(connection, values)
+            return Record(*rows[0]) if rows else None
 
         return self._database.run_read(job)
 
@@ -66,13 +76,12 @@ class SqlStore:
         """Give all records of a kind whose key begins so, by key."""
         if not is_storable(prefix):
             return succeed(())
-        values: dict[str, object] = {"of_kind": kind, "start": prefix, "now": self._wall()}
-        statement, end = SCAN, _end_of(prefix)
-        if end is not None:
-            statement, values["stop"] = SCAN_TO, end
+        end = _end_of(prefix)
+        statement = self._scan if end is None else self._scan_to
+        values: Values = (kind, prefix, self._wall()) if end is None else (kind, prefix, self._wall(), end)
 
         def job(connection: Connection) -> Sequence[Record]:
-            return tuple(_record(row) for row in connection.execute(statement, values))
+            return tuple(Record(*row) for row in statement.rows(connection, values))
 
         return self._database.run_read(job)
 
@@ -81,51 +90,35 @@ class SqlStore:
     ) -> Deferred[Version]:
         """Replace the record if its version is still `expected`; give the new version, or fail with Conflict."""
         require_key(kind, key)
-        statement = REPLACE if expected else self._create
-        values = {
-            "of_kind": kind,
-            "of_key": key,
-            "expected": expected,
-            "new_value": value,
-            "new_expires": expires,
-            "now": self._wall(),
-        }
+        values: Values = (kind, key, self._wall(), value, expires)
+        statement = self._create
+        if expected:
+            statement, values = self._replace, (*values, expected)
 
-        def job(connection: Connection) -> int | None:
-            version: int | None = connection.execute(statement, values).scalar()
-            return version
+        def job(connection: Connection) -> Version | Failure:
+            rows = statement.rows(connection, values)
+            return rows[0][0] if rows else _conflict(kind, key, expected)
 
-        def versioned(version: int | None) -> Version:
-            if version is None:
-                raise _conflict(kind, key, expected)
-            return Version(version)
-
-        return self._database.run_write(job).addCallback(versioned)
+        return self._database.run_write(job)
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
         require_key(kind, key)
-        values = {"of_kind": kind, "of_key": key, "expected": expected, "now": self._wall()}
+        now = self._wall()
 
-        def job(connection: Connection) -> bool:
+        def job(connection: Connection) -> Failure | None:
             if expected == 0:
-                return connection.execute(READ, values).first() is None
-            return connection.execute(REMOVE, values).first() is not None
+                is_removed = not self._read.rows(connection, (kind, key, now))
+            else:
+                is_removed = bool(self._remove.rows(connection, (kind, key, now, expected)))
+            return None if is_removed else _conflict(kind, key, expected)
 
-        def removed(is_removed: bool) -> None:
-            if not is_removed:
-                raise _conflict(kind, key, expected)
-
-        return self._database.run_write(job).addCallback(removed)
+        return self._database.run_write(job)
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line to a journal."""
         require_key("journal", journal)
-
-        def job(connection: Connection) -> None:
-            connection.execute(insert(journals), {"journal": journal, "entry": entry, "at": at})
-
-        return self._database.run_write(job)
+        return self._database.run_write(lambda connection: self._append.each(connection, [(journal, entry, at)]))
 
     def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
@@ -147,16 +140,10 @@ class SqlStore:
         """Acquire or renew a lease of a name; None when another process holds it."""
         require_key(LEASES, key)
         now = self._wall()
-        values = {
-            "of_kind": LEASES,
-            "of_key": key,
-            "new_value": holder.encode(),
-            "new_expires": now + seconds,
-            "now": now,
-        }
+        values = (LEASES, key, now, holder.encode(), now + seconds)
 
         def job(connection: Connection) -> Lease | None:
-            epoch = connection.execute(self._lease, values).scalar()
+            epoch = next((row[0] for row in self._lease.rows(connection, values)), None)
             return None if epoch is None else Lease(key, holder, epoch, now + seconds)
 
         return self._database.run_write(job)
@@ -182,13 +169,8 @@ class SqlStore:
         return total
 
 
-def _record(row: Sequence[Any]) -> Record:  # Any: the columns of READ and SCAN
-    key, value, version, expires = row
-    return Record(key, value, version, expires)
-
-
-def _conflict(kind: str, key: str, expected: Version) -> Conflict:
-    return Conflict(f"{kind[:80]} {key[:80]!r} is not at version {expected}")
+def _conflict(kind: str, key: str, expected: Version) -> Failure:
+    return Failure(Conflict(f"{kind[:80]} {key[:80]!r} is not at version {expected}"))
 
 
 def _end_of(prefix: str) -> str | None:

@@ -1,0 +1,92 @@
+"""Statements that are written down once, when the server starts, and then said to the database as they stand.
+
+SQLAlchemy writes them, in the words of whichever database there is. Having it execute them, too, costs
+ten times what SQLite needs: so what is done for each message or publication is prepared here. What is
+done seldom goes to SQLAlchemy as it is.
+"""
+
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import ClauseElement, LargeBinary
+from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
+
+Values = tuple[Any, ...]  # Any: what a column keeps
+
+
+class Prepared:
+    """One statement in the words of one database, with the order of its values.
+
+    Its callers give values in the order of `names`; it executes in the thread, and the transaction, of the
+    connection that it is given.
+
+    Args:
+        statement: Its parameters are `names`, or have a value in it.
+        dialect: The database's, with the positional parameters of its driver.
+        names: Of the values that callers give.
+    """
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect, names: Sequence[str]) -> None:
+        compiled = statement.compile(dialect=dialect, column_keys=list(names))
+        assert isinstance(compiled, SQLCompiler)
+        assert compiled.positiontup is not None, "a driver whose parameters have an order"
+        known = {name: value for name, value in compiled.params.items() if name not in names}
+        places = {name: place for place, name in enumerate((*names, *known))}
+        self._text: Final = str(compiled)
+        self._constants: Final[Values] = tuple(known.values())
+        self._order: Final = _picking([places[name] for name in compiled.positiontup])
+        converted = {name: _converter(compiled, dialect, name) for name in names}
+        self._convert: Final[Sequence[tuple[int, Callable[[Any], Any]]]] = tuple(
+            (place, convert) for place, convert in enumerate(converted.values()) if convert is not None
+        )
+
+    def rows(self, connection: Connection, values: Values) -> list[Any]:
+        """Execute, and give all rows of the result."""
+        cursor = _cursor(connection)
+        cursor.execute(self._text, self._ordered(values))
+        # All of them, so that the statement has ended: while one has not, nothing can be committed.
+        found: list[Any] = cursor.fetchall()
+        return found
+
+    def touched(self, connection: Connection, values: Values) -> int:
+        """Execute, and give the number of rows that were changed."""
+        cursor = _cursor(connection)
+        cursor.execute(self._text, self._ordered(values))
+        count: int = cursor.rowcount
+        return count
+
+    def each(self, connection: Connection, rows: Sequence[Values]) -> None:
+        """Execute once with each row of values."""
+        _cursor(connection).executemany(self._text, [self._ordered(values) for values in rows])
+
+    def _ordered(self, values: Values) -> Values:
+        if self._convert:
+            changed = list(values)
+            for place, convert in self._convert:
+                changed[place] = convert(changed[place])
+            values = tuple(changed)
+        return self._order(values + self._constants)
+
+
+def _cursor(connection: Connection) -> Any:  # Any: a driver's cursor; SQLAlchemy names no type of all
+    raw = connection.connection.dbapi_connection
+    assert raw is not None
+    return raw.cursor()
+
+
+def _picking(places: Sequence[int]) -> Callable[[Values], Values]:
+    """Give what puts values into the order of the statement."""
+    if places == [*range(len(places))]:
+        return tuple
+    # Of one value `itemgetter` would give no tuple.
+    return itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
+
+
+def _converter(compiled: SQLCompiler, dialect: Dialect, name: str) -> Callable[[Any], Any] | None:
+    """Give what makes of a value what the driver takes; None: it takes the value itself, as it does bytes."""
+    kind = compiled.binds[name].type
+    if isinstance(kind, LargeBinary):
+        return None
+    return kind.dialect_impl(dialect).bind_processor(dialect)
