@@ -30,6 +30,11 @@ TOLD_BEFORE: Final = timedelta(days=30)
 
 TOLD_EACH_S: Final = 86_400.0
 
+KEYS_S: Final = 28_800
+"""Seconds after which the keys of tickets are replaced: who has them can read what was said in TLS 1.2 with tickets
+of that time. A device that comes back later shakes hands in full once, and so it does after a restart: no library that
+we stand on lets a process give its keys to the next."""
+
 RENEW: Final = "put the new certificate and its key in place, then: reload"
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
@@ -149,9 +154,11 @@ def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerC
 def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Context:
     """Make the context of TLS connections that clients open to us.
 
-    Sessions are not kept and tickets not given: resuming would save 0.6 ms a connection,
-    for keys that live as long as the process. Renegotiation is refused: no client needs it,
-    and each costs us a signature.
+    A client that comes back with a ticket (RFC 8446 §4.6.1, RFC 5077), or with the number of a session that is
+    in the cache (RFC 5246 §7.3, for Windows without tickets), spares us the signature, the dearest part of a
+    handshake. The keys of tickets are OpenSSL's own: they are in memory alone, and end with the context. Early data
+    are not taken: they could be played again. Renegotiation is refused: no client needs it, and each costs us
+    a signature.
 
     Raises:
         CertificateUnusable: OpenSSL refuses what was read, for instance a key that is too short.
@@ -159,9 +166,12 @@ def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Contex
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(VERSIONS[tls_minimum])
     context.set_cipher_list(MODERN_CIPHERS if tls_minimum in ("1.2", "1.3") else OLD_CIPHERS)
-    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET | SSL.OP_NO_COMPRESSION)
+    context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
     context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    # Without a name OpenSSL resumes nothing of clients whose certificate it might have asked for.
+    context.set_session_id(b"lyncpy")
+    context.set_session_cache_mode(SSL.SESS_CACHE_SERVER)
+    context.set_timeout(KEYS_S)
     # An idle connection gives its 34 KB of record buffers back.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     try:
@@ -188,11 +198,17 @@ class Certificate:
         self._settings = settings
         self._folder = folder
         self._wall = wall
+        self.credentials: ServerCredentials
+        self.context: SSL.Context
         self.reload()
 
     def ending(self) -> str:
         """Give a sentence when the certificate expires soon; "" while it does not."""
         return self.credentials.ending(self._wall())
+
+    def renew_keys(self) -> None:
+        """Replace the keys of tickets, for connections to come; tickets given until now are good for nothing."""
+        self.context = make_context(self.credentials, self._settings.tls_minimum)
 
     def reload(self) -> tuple[str, ...]:
         """Read the files again; from the next connection on they are used.
@@ -220,7 +236,10 @@ class Certificate:
 
 @implementer(IUnit)
 class CertificateWatch:
-    """Tells that the certificate is about to expire: in the log each day, and among the conditions of the server."""
+    """Tells that the certificate is about to expire: in the log each day, and among the conditions of the server.
+
+    It also has the keys of tickets replaced.
+    """
 
     name = "certificate"
     log = Logger()
@@ -228,16 +247,19 @@ class CertificateWatch:
     def __init__(self, certificate: Certificate, timers: ITimers) -> None:
         self._certificate = certificate
         self._timers = timers
-        self._timer: ITimer | None = None
+        self._look_again: ITimer | None = None
+        self._keys_end: ITimer | None = None
 
     async def open(self) -> None:
         """Begin; what is to be said now was said when the files were read."""
-        self._timer = self._timers.later(TOLD_EACH_S, self._look)
+        self._look_again = self._timers.later(TOLD_EACH_S, self._look)
+        self._keys_end = self._timers.later(KEYS_S, self._renew_keys)
 
     async def close(self) -> None:
-        """Stop looking."""
-        if self._timer is not None:
-            self._timer.cancel()
+        """Stop."""
+        for timer in (self._look_again, self._keys_end):
+            if timer is not None:
+                timer.cancel()
 
     def conditions(self) -> tuple[Reason, ...]:
         """Give the present faults of the certificate, for operators."""
@@ -247,7 +269,11 @@ class CertificateWatch:
     def _look(self) -> None:
         for condition in self.conditions():
             self.log.warn("{finding}; {remedy}", finding=condition.finding, remedy=condition.remedy)
-        self._timer = self._timers.later(TOLD_EACH_S, self._look)
+        self._look_again = self._timers.later(TOLD_EACH_S, self._look)
+
+    def _renew_keys(self) -> None:
+        self._certificate.renew_keys()
+        self._keys_end = self._timers.later(KEYS_S, self._renew_keys)
 
 
 def reason_of(error: SSL.Error) -> str:

@@ -14,7 +14,7 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.http import HttpBounds, HttpFactory
 from lyncpy.wire.listener import BACKLOG, CannotOpen, OpenPort
-from lyncpy.wire.tls import TlsPort
+from lyncpy.wire.ports import TlsPort
 
 
 @implementer(IUnit)

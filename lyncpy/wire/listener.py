@@ -16,9 +16,9 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
+from lyncpy.wire.ports import PlainPort, TlsPort
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory
-from lyncpy.wire.tls import PlainPort, TlsPort
 
 BACKLOG: Final = 1024
 """Connections that the kernel keeps while we are busy: after a network came back, everybody calls at once."""

@@ -21,12 +21,10 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import (
     IHandshakeListener,
     IProtocol,
-    IProtocolFactory,
     IPushProducer,
     ITCPTransport,
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.internet.tcp import Port
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -50,10 +48,8 @@ RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 _SSL_WRITE: Final[Any] = getattr(Binding.lib, "SSL_write", None)  # Any: a function of cffi
 _SSL_READ: Final[Any] = getattr(Binding.lib, "SSL_read", None)  # Any: as above
+_RESUMED: Final[Any] = getattr(Binding.lib, "SSL_session_reused", None)  # Any: as above
 _INBOX: Final[Any] = Binding.ffi.new("char[]", RECORD)  # Any: memory of cffi; what is read is copied out at once
-
-ACCEPTED_AT_ONCE: Final = 64
-"""Connections accepted in one turn: strangers that were closed for them give their files back in the next."""
 
 Ended = ConnectionDone | ConnectionLost
 """What the reactor is told when a connection is over."""
@@ -69,6 +65,13 @@ class Relayed(Protocol):
 
     def malformed(self, reason: str) -> None:
         """End a connection without such a header."""
+
+
+class TlsServer(Protocol):
+    """What a connection needs of the port that has accepted it."""
+
+    context: Callable[[], SSL.Context]
+    """Gives the context of a new connection."""
 
 
 class TlsFailed(ConnectionLost):
@@ -99,7 +102,7 @@ class TlsConnection(FileDescriptor):
         skt: socket,
         protocol: IProtocol,
         client: tuple[Any, ...],  # Any: an address of the socket module
-        server: "TlsPort",
+        server: TlsServer,
         sessionno: int,
         reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
     ) -> None:
@@ -133,7 +136,8 @@ class TlsConnection(FileDescriptor):
         """The version and the cipher, for an operator; "" before the handshake and after the end."""
         if self._tls is None or not self._shaken:
             return ""
-        return f"{self._tls.get_protocol_version_name()} {self._tls.get_cipher_name()}"
+        resumed = ", resumed" if _RESUMED is not None and _RESUMED(getattr(self._tls, "_ssl", None)) else ""
+        return f"{self._tls.get_protocol_version_name()} {self._tls.get_cipher_name()}{resumed}"
 
     # What the protocol calls.
 
@@ -455,40 +459,6 @@ class TlsConnection(FileDescriptor):
     def _connection(self) -> SSL.Connection:
         assert self._tls is not None, "the reactor never calls a connection that was lost"
         return self._tls
-
-
-class PlainPort(Port):
-    """A listening port that lets others have their turn, however many want in."""
-
-    def doRead(self) -> None:
-        """Accept some of those who wait; the reactor comes back for the others."""
-        # Twisted's own number grows with every full round.
-        self.numberAccepts = min(self.numberAccepts, ACCEPTED_AT_ONCE)
-        super().doRead()  # type: ignore[no-untyped-call]  # Twisted's has no types
-
-
-class TlsPort(PlainPort):
-    """A listening port whose connections are TLS from their first byte.
-
-    Args:
-        context: Gives the TLS context; asked for each connection.
-    """
-
-    transport = TlsConnection  # type: ignore[assignment]  # Port documents that any class with Server's arguments does
-    _type = "TLS"
-
-    def __init__(
-        self,
-        port: int,
-        factory: IProtocolFactory,
-        context: Callable[[], SSL.Context],
-        *,
-        interface: str,
-        backlog: int,
-        reactor: Any,  # Any: a reactor is several interfaces at once, which no type can say
-    ) -> None:
-        super().__init__(port, factory, backlog, interface, reactor)
-        self.context = context
 
 
 def _ended(error: SSL.Error) -> Ended:

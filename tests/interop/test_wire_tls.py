@@ -53,11 +53,14 @@ class Echo:
     def __init__(self) -> None:
         self.flows: Flows | None = None
         self.told: list[tuple[str, ...]] = []
+        self.securities: list[str] = []
         self.flood = b""
 
     def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
         """Write down."""
         self.told.append(("opened", peer, "TLS" if secure else "TCP"))
+        assert self.flows is not None
+        self.securities.append(self.flows.facts()[-1].security)
 
     def arrived(self, flow: FlowName, message: Request | Response) -> None:
         """Answer, or flood."""
@@ -193,12 +196,53 @@ async def test_openssls_client_verifies_us_and_is_answered(open_server: Opened, 
     assert server.hall.told[0] == ("opened", "127.0.0.1", "TLS")
 
 
-async def test_a_session_is_never_resumed(open_server: Opened) -> None:
-    """Nothing of a connection outlives it, so nothing can be replayed from it."""
+@pytest.mark.parametrize("with_", ["tickets", "numbers"])
+async def test_openssls_client_resumes_a_session(open_server: Opened, with_: str) -> None:
+    """By a ticket, or by the session's number, as Windows without tickets does."""
     server = await open_server()
-    said = await deferToThread(s_client, server, "-tls1_2", "-reconnect", send=[b""], wait=2.0)
-    assert said.count("New, TLSv1.2") == 6
-    assert "Reused" not in said
+    options = ["-tls1_2", "-reconnect", *(["-no_ticket"] if with_ == "numbers" else [])]
+    said = await deferToThread(s_client, server, *options, send=[b""], wait=2.0)
+    assert (said.count("New, TLSv1.2"), said.count("Reused, TLSv1.2")) == (1, 5)
+
+
+class Returning:
+    """A client that comes back with the session that it had. Its methods block: for threads."""
+
+    def __init__(self, server: Server, version: ssl.TLSVersion) -> None:
+        """Take the version of TLS that it speaks."""
+        self.server = server
+        self.context = ssl.create_default_context(cafile=str(server.folder / "ca.pem"))
+        self.context.minimum_version = self.context.maximum_version = version
+        self.session: ssl.SSLSession | None = None
+
+    def comes(self) -> bool:
+        """Connect, ask and leave; tell whether the session was resumed."""
+        raw = socket.create_connection(("127.0.0.1", self.server.port()), timeout=10)
+        with self.context.wrap_socket(raw, server_hostname=NAME, session=self.session) as client:
+            assert b"SIP/2.0 200 OK" in ask(client)  # tickets of TLS 1.3 come before it
+            self.session = client.session
+            return bool(client.session_reused)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_device_that_comes_back_resumes_until_the_keys_are_replaced(
+    open_server: Opened, version: ssl.TLSVersion
+) -> None:
+    """Then it shakes hands in full, once, and notices nothing else; so it does when there is a new certificate."""
+    server = await open_server()
+    device = Returning(server, version)
+
+    async def comes(times: int) -> Sequence[bool]:
+        return [await deferToThread(device.comes) for _ in range(times)]
+
+    assert await comes(4) == [False, True, True, True]
+    server.certificate.renew_keys()
+    assert await comes(3) == [False, True, True]
+    server.put(NAME)
+    server.listener.reload()
+    assert await comes(3) == [False, True, True]
+    assert "resumed" in server.hall.securities[1]
+    assert "resumed" not in server.hall.securities[0]
 
 
 async def test_old_tls_is_refused_unless_it_is_allowed(open_server: Opened) -> None:

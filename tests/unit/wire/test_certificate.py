@@ -14,6 +14,7 @@ from twisted.logger import capturedLogs
 
 from lyncpy.core.timers import Timers
 from lyncpy.wire.certificate import (
+    KEYS_S,
     TOLD_EACH_S,
     Certificate,
     CertificateUnusable,
@@ -208,6 +209,24 @@ def test_an_issuer_that_ends_first_is_told(folder: Path) -> None:
     ours = issue("sip.example.com")
     put(folder, ours, issue("Middle Authority", days=(-30, 5)))
     assert "its issuer CN=Middle Authority ends in 5 days" in read_credentials(SETTINGS, folder, TODAY).ending(TODAY)
+
+
+def test_the_keys_of_tickets_are_replaced(folder: Path) -> None:
+    """With the context, for connections to come; the certificate stays."""
+    clock = Clock()
+    certificate = Certificate(SETTINGS, folder, lambda: TODAY)
+    timers = Timers(clock, clock.seconds)
+    watch = CertificateWatch(certificate, timers)
+    result_of(watch.open())
+    contexts = [certificate.context]
+    for _ in range(2):
+        clock.advance(KEYS_S - 600)
+        assert certificate.context is contexts[-1]
+        clock.advance(660)
+        assert certificate.context not in contexts
+        contexts.append(certificate.context)
+    result_of(watch.close())
+    assert len(timers) == 0
 
 
 def test_a_server_that_runs_tells_each_day_that_its_certificate_ends(folder: Path) -> None:

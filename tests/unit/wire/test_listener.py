@@ -14,8 +14,8 @@ from lyncpy.wire import files
 from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.listener import CannotOpen, Listener
+from lyncpy.wire.ports import TlsPort
 from lyncpy.wire.settings import Settings
-from lyncpy.wire.tls import TlsPort
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
 

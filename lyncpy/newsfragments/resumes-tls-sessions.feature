@@ -1,0 +1,1 @@
+A device that comes back within some hours resumes its TLS session, which spares the server the dearest part of the handshake; the keys of tickets are replaced every eight hours and never leave the memory.
