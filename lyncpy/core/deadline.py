@@ -66,6 +66,7 @@ class Deadlines(Generic[K]):
         self._timers = timers
         self._call = call
         self._timer_of: dict[K, ITimer] = {}
+        self._is_due = self._due  # bound once, for there are as many timers as there are devices, and more
 
     def __len__(self) -> int:
         return len(self._timer_of)
@@ -81,12 +82,12 @@ class Deadlines(Generic[K]):
         """Call after so many seconds, and not at the time that was set before; None: not at all."""
         self.clear(key)
         if delay_s is not None:
-            self._timer_of[key] = self._timers.later(delay_s, partial(self._due, key))
+            self._timer_of[key] = self._timers.later(delay_s, partial(self._is_due, key))
 
     def set_first(self, key: K, delay_s: float) -> None:
         """Call after so many seconds, unless a time is set already."""
         if key not in self._timer_of:
-            self._timer_of[key] = self._timers.later(delay_s, partial(self._due, key))
+            self._timer_of[key] = self._timers.later(delay_s, partial(self._is_due, key))
 
     def clear(self, key: K) -> None:
         """Cancel the call; may be called at any time."""

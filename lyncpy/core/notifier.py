@@ -6,7 +6,7 @@ document says.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -61,10 +61,11 @@ class Subscription:
     """`Arrival.order` of the last of its SUBSCRIBEs that came."""
     on_end: Callable[["Subscription"], None] | None = None
 
-    @property
-    def key(self) -> Key:
-        """Give its name in the table."""
-        return self.flow, self.machine.dialog.call_id, self.machine.dialog.local_tag
+    key: Key = field(init=False)
+    """Its name in the table."""
+
+    def __post_init__(self) -> None:
+        self.key = self.flow, self.machine.dialog.call_id, self.machine.dialog.local_tag
 
 
 @implementer(IUnit)
@@ -101,7 +102,9 @@ class Notifier:
         self._subscriptions: dict[Key, Subscription] = {}
         self._expiries: Deadlines[Key] = Deadlines(timers, self._due)
         self._on_flow: dict[FlowName, set[Key]] = {}
-        self._of: dict[tuple[str, Aor], dict[Key, Subscription]] = {}
+        self._of: dict[tuple[str, Aor], tuple[Subscription, ...]] = {}
+        """(event, watcher) → their subscriptions, the oldest first: nearly always one, and [limits] bounds them."""
+
         self._listening: tuple[IListening, ...] = ()
 
     def __len__(self) -> int:
@@ -228,7 +231,7 @@ class Notifier:
 
     def subscriptions_of(self, event: str, watcher: Aor) -> tuple[Subscription, ...]:
         """Give a user's own subscriptions of an event: one for each of their endpoints that has one."""
-        return tuple(self._of.get((event, watcher), {}).values())
+        return self._of.get((event, watcher), ())
 
     def end_subscription(self, subscription: Subscription, reason: str) -> None:
         """End a subscription from here and tell the client, who may subscribe anew.
@@ -287,7 +290,9 @@ class Notifier:
             self._shares.add({"flow": found.flow, "user": found.watcher})
         self._subscriptions[found.key] = found
         self._on_flow.setdefault(found.flow, set()).add(found.key)
-        self._of.setdefault((found.event, found.watcher), {})[found.key] = found
+        mine = self._of.get((found.event, found.watcher), ())
+        if found not in mine:
+            self._of[found.event, found.watcher] = (*mine, found)
 
     def _lose_later(self, found: Subscription) -> None:
         """End it, but not before the workload that has just accepted it has entered it into a table of its own."""
@@ -299,11 +304,13 @@ class Notifier:
         if self._subscriptions.pop(found.key, None) is None:
             return
         self._shares.release({"flow": found.flow, "user": found.watcher})
-        for table, name in ((self._on_flow, found.flow), (self._of, (found.event, found.watcher))):
-            entry: Any = table[name]  # type: ignore[index]  # two tables, each with its own key; Any: set or dict
-            entry.pop(found.key) if isinstance(entry, dict) else entry.discard(found.key)
-            if not entry:
-                del table[name]  # type: ignore[arg-type]  # as above
+        keys = self._on_flow[found.flow]
+        keys.discard(found.key)
+        if not keys:
+            del self._on_flow[found.flow]
+        mine = tuple(one for one in self._of.pop((found.event, found.watcher)) if one is not found)
+        if mine:
+            self._of[found.event, found.watcher] = mine
         if found.on_end is not None:
             found.on_end(found)
 

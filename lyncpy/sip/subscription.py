@@ -12,6 +12,7 @@ Spec: RFC 6665 §4.2; [MS-SIP], best effort NOTIFY, piggyback first NOTIFY, subs
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import ceil
 from typing import Final
 
@@ -25,6 +26,11 @@ from lyncpy.sip.prepared import Prepared, Template
 BENOTIFY: Final = "ms-benotify"
 PIGGYBACK: Final = "ms-piggyback-first-notify"
 AUTOEXTEND: Final = "com.microsoft.autoextend"
+
+_WAYS: Final = tuple(
+    frozenset(ways) for count in (3, 2, 1, 0) for ways in combinations((BENOTIFY, PIGGYBACK, AUTOEXTEND), count)
+)
+"""What a subscriber may support, most of it first: one value for all who support the same."""
 
 _SAME_EVERY_TIME: Final = frozenset({BENOTIFY, AUTOEXTEND})
 
@@ -333,7 +339,7 @@ class SubscriptionMachine:
 def ways_of(request: Request) -> frozenset[str]:
     """Give which of the three extensions the subscriber supports."""
     offered = {token.lower() for value in request.headers.get_all("Supported") for token in split_list(value)}
-    return frozenset(offered & {BENOTIFY, PIGGYBACK, AUTOEXTEND})
+    return next(ways for ways in _WAYS if ways <= offered)
 
 
 def granted_s(asked_s: int | None, terms: SubscriptionTerms) -> int:

@@ -30,7 +30,7 @@ from lyncpy.workloads.presence.model.traffic import Traffic
 from lyncpy.workloads.presence.presentities import Presentities, Views
 from lyncpy.workloads.presence.roaming import Roaming
 from lyncpy.workloads.presence.settings import Settings
-from lyncpy.workloads.presence.watcher_index import Watch, WatcherIndex
+from lyncpy.workloads.presence.watcher_index import BEHIND, WatcherIndex
 
 
 @dataclass(slots=True)
@@ -121,7 +121,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
             shown: The boards that the document was written of; None: it says that there is no such user.
         """
         for aor in shown:
-            self._watchers.watchers_of(aor)[subscription].is_behind = True
+            self._watchers.watchers_of(aor)[subscription].since = BEHIND
         self._timers.later(0.0, lambda: self._begin_comparing(subscription, shown))
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
@@ -149,7 +149,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
             if watch is None:
                 continue
             # What was changed before this turn is on the board; of what is changed later, the watcher hears as others do.
-            watch.is_behind, watch.since = False, self._boards.serial
+            watch.since = self._boards.serial
             if board is not None:
                 self.feed.owe(subscription, aor, _differing(before or board, board, watch.seen_by))
 
@@ -175,9 +175,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
     def _seen(self, board: Board, changes: GatheredChanges | None) -> "_WatchedBoard":
         exists = self._people.person(board.aor) is not None
-        return _WatchedBoard(
-            board, changes, self._watchers.watchers_of(board.aor), self._views, self._boards, exists=exists
-        )
+        return _WatchedBoard(board, changes, self._watchers, self._views, self._boards, exists=exists)
 
 
 class _WatchedBoard:
@@ -186,19 +184,19 @@ class _WatchedBoard:
     Args:
         board: The board.
         changes: The changes; None: there are none.
-        watches: The person's watchers.
+        watchers: Who watches whom.
         views: The documents of what each audience sees.
         boards: The table of the boards.
         exists: Whether the address is a user's: of an address that nobody has, nothing is seen.
     """
 
-    __slots__ = ("_board", "_boards", "_changes", "_concerned", "_exists", "_news", "_views", "_watches")
+    __slots__ = ("_board", "_boards", "_changes", "_concerned", "_exists", "_news", "_relation", "_views", "_watches")
 
     def __init__(
         self,
         board: Board,
         changes: GatheredChanges | None,
-        watches: Mapping[Subscription, Watch],
+        watchers: WatcherIndex,
         views: Views,
         boards: BoardTable,
         *,
@@ -207,7 +205,8 @@ class _WatchedBoard:
         self._board = board
         self._boards = boards
         self._changes = changes
-        self._watches = watches
+        self._watches = watchers.watchers_of(board.aor)
+        self._relation = watchers.relation
         self._views = views
         self._exists = exists
         self._concerned: dict[Audience, frozenset[str]] = {}
@@ -221,10 +220,10 @@ class _WatchedBoard:
     def news_for(self, subscription: Subscription, owed: frozenset[str] | None) -> frozenset[str] | None:
         """Give the categories in which there is news for a watcher; None: the watcher is told nothing now."""
         watch = self._watches.get(subscription)
-        if watch is None or watch.is_behind:
+        if watch is None or watch.since == BEHIND:
             return None
         before = watch.seen_by
-        seen_by = watch.audience(self._board, subscription.watcher) if self._exists else watch.lose()
+        seen_by = watch.audience(self._board, subscription.watcher, self._relation) if self._exists else watch.lose()
         if before == seen_by:
             changes = self._changes
             # Only of a watcher who is owed nothing, and was told before the first change, the news is the audience's.

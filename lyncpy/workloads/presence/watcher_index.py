@@ -4,6 +4,7 @@ A subscription to `presence` watches many people; its `data` maps each to a `Wat
 the same is kept the other way round, because a change asks for the watchers of one.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -47,27 +48,27 @@ class SeenBoard(NamedTuple):
     seen_by: Audience
 
 
+BEHIND: Final = sys.maxsize
+
+
 @dataclass(slots=True)
 class Watch:
     """What one subscription watches of one person, and the audience in which the watcher was told last."""
 
     asked: WatchedPerson
-    relation: Relation = Relation.SAME_ENTERPRISE
     seen_by: Audience | None = None
     """The audience; None: the watcher was told that there is no such user."""
 
     since: int = -1
-    """Serial number of the last change of boards that the watcher's first document shows already."""
-
-    is_behind: bool = False
-    """Whether the first document was outdated when it was sent; until the difference is told, nothing else is."""
+    """Serial number of the last change of boards that the watcher's first document shows already; `BEHIND`: the
+    document was outdated when it was sent, and until the difference is told, nothing else is."""
 
     _containers: Mapping[int, Container] | None = None
 
-    def audience(self, board: Board, watcher: Aor) -> Audience:
+    def audience(self, board: Board, watcher: Aor, relation: Callable[[Aor], Relation]) -> Audience:
         """Give the watcher's audience now; it is computed anew only when the board's containers are another mapping."""
         if self.seen_by is None or self._containers is not board.containers:
-            self.show(SeenBoard(board, audience(board, watcher, self.relation)), self.since)
+            self.show(SeenBoard(board, audience(board, watcher, relation(watcher))), self.since)
         assert self.seen_by is not None  # `show` sets it
         return self.seen_by
 
@@ -94,7 +95,7 @@ class WatcherIndex:
             per_device: Pairs of one endpoint of a watcher.
         """
         self._watched: dict[Aor, dict[Subscription, Watch]] = {}
-        self._relation = relation
+        self.relation: Final = relation
         self._shares = Shares(total, {"device": per_device, "user": per_user})
 
     def __len__(self) -> int:
@@ -143,14 +144,13 @@ class WatcherIndex:
         before: WatchedPeople = subscription.data or {}
         for aor in before.keys() - watched_people.keys():
             self._remove(subscription, aor)
-        relation = self._relation(subscription.watcher)
         for aor, asked in watched_people.items():
             row = self._watched.get(aor)
             if row is None:
                 row = self._watched[aor] = {}
             watch = row.get(subscription)
             if watch is None:
-                watch = row[subscription] = Watch(asked, relation)
+                watch = row[subscription] = Watch(asked)
             else:
                 watch.asked = asked
             seen = shown.get(aor)

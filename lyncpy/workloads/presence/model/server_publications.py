@@ -166,8 +166,9 @@ def directory_publications(person: Person | None) -> tuple[ServerPublication, ..
     """Give the publications that the server makes of a person's directory entry; none for None."""
     if person is None:
         return ()
-    cards = (
-        ServerPublication(InstanceKey("contactCard", 0, container), write_contact_card(person, facts, phones))
-        for container, (facts, phones) in _CARDS.items()
-    )
+    texts: dict[str, str] = {}  # of a person of whom little is known, the cards are one text
+    cards = []
+    for container, (facts, phones) in _CARDS.items():
+        text = write_contact_card(person, facts, phones)
+        cards.append(ServerPublication(InstanceKey("contactCard", 0, container), texts.setdefault(text, text)))
     return (*cards, ServerPublication(InstanceKey("userProperties", 0, SELF), write_user_properties(person)))
