@@ -126,7 +126,8 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     if certificate is not None and web.https_port:
         relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays)
-        doors.append(HttpDoor(reactor, factory, certificate, lambda: listener.granted.web))
+        handshakes = within.ground.flows.handshakes
+        doors.append(HttpDoor(reactor, factory, certificate, lambda: listener.granted.web, handshakes))
     database_lock = DatabaseLock(config.path(config.sections.store.path))
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0

@@ -23,6 +23,7 @@ from lyncpy.sip.headers import Origin
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.wire.connection_shares import ConnectionShares, ReadingSide
+from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.settings import Settings
 
 Message = Request | Response | Prepared
@@ -294,6 +295,8 @@ class Flows:
         self.places = ConnectionShares(
             settings, timers, meter, strangers_total=strangers_total, strangers_per_address=strangers_per_address
         )
+        self.handshakes: Final = Handshakes(timers, meter)
+        """Of the connections of all ports with TLS."""
         self._owings = UnreadTotals()
         self._unflushed: list[Flow] = []
         self._emptied: list[Deferred[None]] = []

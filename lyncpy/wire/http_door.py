@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
+from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.http import HttpBounds, HttpFactory
 from lyncpy.wire.listener import BACKLOG, CannotOpen, OpenPort
 from lyncpy.wire.ports import TlsPort
@@ -25,6 +26,7 @@ class HttpDoor:
         factory: Makes of each connection what reads its requests.
         certificate: Whose context each new connection takes.
         connections: Asked at `open`: how many there may be, where the system allows fewer than the setting says.
+        handshakes: Of all ports.
     """
 
     name = "https"
@@ -36,11 +38,13 @@ class HttpDoor:
         factory: HttpFactory,
         certificate: Certificate,
         connections: Callable[[], int],
+        handshakes: Handshakes,
     ) -> None:
         self._reactor = reactor
         self._certificate = certificate
         self._factory = factory
         self._connections = connections
+        self._handshakes = handshakes
         self._port: Port | None = None
 
     @property
@@ -66,6 +70,7 @@ class HttpDoor:
                 bounds.https_port,
                 self._factory,
                 lambda: self._certificate.context,
+                self._handshakes,
                 interface=host,
                 backlog=BACKLOG,
                 reactor=self._reactor,

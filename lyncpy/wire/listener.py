@@ -161,6 +161,7 @@ class Listener:
             number,
             factory,
             lambda: certificate.context,
+            self._flows.handshakes,
             interface=host,
             backlog=BACKLOG,
             reactor=self._reactor,

@@ -7,10 +7,12 @@ from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.tcp import Port
 
+from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.tls import TlsConnection
 
-ACCEPTED_AT_ONCE: Final = 64
-"""Connections accepted in one turn: strangers that were closed for them give their files back in the next."""
+ACCEPTED_AT_ONCE: Final = 16
+"""Connections accepted in one turn: each costs a tenth of a millisecond, and strangers that were closed for them
+give their files back in the next."""
 
 
 class PlainPort(Port):
@@ -28,6 +30,7 @@ class TlsPort(PlainPort):
 
     Args:
         context: Gives the TLS context; asked for each connection.
+        handshakes: Whose turn it is to shake hands.
     """
 
     transport = TlsConnection  # type: ignore[assignment]  # Port documents that any class with Server's arguments does
@@ -38,6 +41,7 @@ class TlsPort(PlainPort):
         port: int,
         factory: IProtocolFactory,
         context: Callable[[], SSL.Context],
+        handshakes: Handshakes,
         *,
         interface: str,
         backlog: int,
@@ -45,3 +49,4 @@ class TlsPort(PlainPort):
     ) -> None:
         super().__init__(port, factory, backlog, interface, reactor)
         self.context = context
+        self.handshakes = handshakes

@@ -28,7 +28,9 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.contracts.networks import network_of
 from lyncpy.wire.certificate import reason_of
+from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.proxy import Malformed, ProxyHeader
 
 RECORD: Final = 16_384
@@ -73,6 +75,9 @@ class TlsServer(Protocol):
     context: Callable[[], SSL.Context]
     """Gives the context of a new connection."""
 
+    handshakes: Handshakes
+    """Whose turn it is to shake hands."""
+
 
 class TlsFailed(ConnectionLost):
     """The TLS of a connection ended with an error; `reason` is OpenSSL's, for the log."""
@@ -114,7 +119,10 @@ class TlsConnection(FileDescriptor):
         self._socket = skt
         self._peer = client
         self._reactor = reactor
+        self._handshakes = server.handshakes
         self._shaken = False
+        self._waits_its_turn = False
+        """The next step of the handshake is queued; until then nothing is read."""
         self._paused = False
         self._lingering = False
         self._aborted = False
@@ -237,7 +245,7 @@ class TlsConnection(FileDescriptor):
         if self._lingering:
             return self._discard()
         if not self._shaken:
-            return self._shake()
+            return self._shake_in_turn()
         if self._write_blocked is SSL.WantReadError:
             return self.doWrite()
         return self._read()
@@ -247,7 +255,7 @@ class TlsConnection(FileDescriptor):
         if self._aborted or self._failed is not None:
             return self._failed
         if not self._shaken:
-            return CONNECTION_DONE if self.disconnecting else self._shake()
+            return CONNECTION_DONE if self.disconnecting else self._shake_in_turn()
         if self._read_blocked:  # TLS had to send before it could read on
             self._read_blocked = False
             ended = None if self.disconnecting else self._read()
@@ -296,8 +304,8 @@ class TlsConnection(FileDescriptor):
         elif self._lingering:
             read, write = True, False
         elif not self._shaken:
-            write = self._read_blocked or bool(self.disconnecting)
-            read = not write
+            write = bool(self.disconnecting) or (self._read_blocked and not self._waits_its_turn)
+            read = not (write or self._waits_its_turn)
         else:
             write_needs_read = self._write_blocked is SSL.WantReadError
             write = not write_needs_read and (self._unsent > 0 or bool(self.disconnecting) or self._read_blocked)
@@ -328,10 +336,27 @@ class TlsConnection(FileDescriptor):
             self.abortConnection()
         return None
 
-    def _shake(self) -> Ended | None:
+    def _shake_in_turn(self) -> Ended | None:
+        """Queue the next step of the handshake, which has come, behind those of others."""
         preamble: ProxyHeader | None = getattr(self.protocol, "preamble", None)
         if preamble is not None:
             return self._read_preamble(preamble)
+        self._waits_its_turn = True
+        self._watch()
+        # A relay's client counts as who it is.
+        peer: str = getattr(self.protocol, "peer", self._peer[0])
+        self._handshakes.put(network_of(peer), self._on_turn)
+        return None
+
+    def _on_turn(self) -> None:
+        self._waits_its_turn = False
+        if not self.connected or self._aborted or self.disconnecting:
+            return
+        ended = self._shake()
+        if ended is not None:  # the reactor does so with what `doRead` gives
+            self.connectionLost(Failure(ended))
+
+    def _shake(self) -> Ended | None:
         self._read_blocked = False
         try:
             self._connection.do_handshake()

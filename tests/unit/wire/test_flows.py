@@ -384,6 +384,7 @@ def test_an_operator_sees_what_a_flow_did(wire: Wire) -> None:
         "refused_connections_total": 0,
         "strangers_count": 1,
         "strangers_bytes": 0,
+        "handshakes_waiting_count": 0,
         "made_room_connections_total": 0,
         "unread_bytes": 0,
         "dropped_connections_total": 0,

@@ -15,9 +15,12 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.core.timers import Timers
 from lyncpy.wire.certificate import ServerCredentials, make_context
+from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.tls import FULL, TlsConnection, TlsFailed
 from tests.kit.certificates import Issued, issue
+from tests.kit.meters import MemoryMeter
 from tests.kit.pump import Pump, TlsClient
 
 SERVER = issue("sip.example.com")
@@ -88,7 +91,8 @@ class Line:
         )
         self.pump = Pump()
         self.protocol = Listening()
-        port: Any = SimpleNamespace(context=lambda: context)
+        handshakes = Handshakes(Timers(self.pump, lambda: 0.0), MemoryMeter())
+        port: Any = SimpleNamespace(context=lambda: context, handshakes=handshakes)
         self.server = TlsConnection(ours, self.protocol, ("192.0.2.7", 4711), port, 1, self.pump)
         Protocol.makeConnection(self.protocol, self.server)
         self.client = TlsClient(theirs, version=version)
@@ -152,6 +156,27 @@ def test_shakes_hands_when_every_byte_comes_alone(connect: Connect, version: ssl
         line.pump.turn()
     assert line.protocol.heard == b"hello"
     assert line.server.security.startswith(version.name.replace("_", "."))
+
+
+@pytest.mark.parametrize("ends", ["closed", "aborted", "given up by the client"])
+def test_a_connection_may_end_while_its_handshake_waits_for_its_turn(connect: Connect, ends: str) -> None:
+    """Nothing is read meanwhile, and nothing of it is left."""
+    line = connect()
+    line.client.shake()
+    line.client.send()
+    # The reactor finds bytes; the turn of the handshake comes later.
+    assert line.server.doRead() is None
+    assert line.server not in line.pump.readers
+    if ends == "closed":
+        line.server.loseConnection()
+    elif ends == "aborted":
+        line.server.abortConnection()
+    else:
+        line.client.sock.close()
+    line.pump.turn(4)
+    assert line.lost() in (ConnectionDone, ConnectionAborted, ConnectionLost)
+    assert line.protocol.shaken == 0
+    assert line.pump.readers == line.pump.writers == set()
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -1,0 +1,58 @@
+"""TLS handshakes in turn: a millisecond of arithmetic each, of which a turn of the reactor does two or three.
+
+Two hundred devices that come at once would otherwise be two hundred milliseconds in which nobody's
+message is read. Network addresses take turns, so that a flood from one of them is a queue of its own.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.timers import ITimers
+
+TURN_S: Final = 0.002
+"""Seconds for handshakes in one turn of the reactor, about; one step is taken at least."""
+
+
+class Handshakes:
+    """Steps of handshakes that wait for their turn. Bounded by its connections: each has one step at most."""
+
+    def __init__(self, timers: ITimers, meter: IMeter) -> None:
+        self._timers = timers
+        self._networks: dict[str, deque[Callable[[], None]]] = {}
+        """The network whose turn it is first."""
+        self._count = 0
+        meter.gauge(
+            "lyncpy_wire_handshakes_waiting_count", "TLS handshakes that wait for their turn.", lambda: self._count
+        )
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, network: str, step: Callable[[], None]) -> None:
+        """Take a step of a connection from this network in a later turn."""
+        if not self._count:
+            self._timers.later(0.0, self._turn)
+        self._networks.setdefault(network, deque()).append(step)
+        self._count += 1
+
+    def _turn(self) -> None:
+        until = self._timers.now() + TURN_S
+        try:
+            while self._count:
+                self._take()()
+                if self._timers.now() >= until:
+                    return
+        finally:
+            if self._count:
+                self._timers.later(0.0, self._turn)
+
+    def _take(self) -> Callable[[], None]:
+        network = next(iter(self._networks))
+        steps = self._networks.pop(network)
+        step = steps.popleft()
+        if steps:
+            self._networks[network] = steps
+        self._count -= 1
+        return step
