@@ -122,7 +122,8 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         total=limits.subscriptions_total,
     )
     forward = Forward(outbound, f"{contact};lr", AssertedIdentity(tables.people, timers), timers)
-    tries = SignInTries(tables.people, KnownNetworks(back.store, timers), relays, config.sections.auth)
+    known = KnownNetworks(back.store, timers, flows.places.know)
+    tries = SignInTries(tables.people, known, relays, config.sections.auth)
     return PlatformParts(
         platform=platform,
         signaling=Signaling(flows, outbound, notifier, forward),

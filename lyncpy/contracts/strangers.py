@@ -103,10 +103,14 @@ class Strangers(Generic[T]):
     def __contains__(self, one: object) -> bool:
         return one in self._strangers or one in self._friends
 
-    def count(self, address: str) -> int:
-        """Give how many came from the network of an address."""
-        network = network_of(address)
-        return self._strangers.count(network) + self._friends.count(network)
+    @property
+    def friends(self) -> int:
+        """How many came from known networks."""
+        return len(self._friends)
+
+    def count_unknown(self, address: str) -> int:
+        """Give how many came from the network of an address; none if that is known."""
+        return self._strangers.count(network_of(address))
 
     def add(self, one: T, address: str) -> None:
         """Add a newcomer from this address."""

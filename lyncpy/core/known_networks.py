@@ -7,7 +7,7 @@ elsewhere never count there. Known places are kept for `KEPT_DAYS` after they we
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from twisted.logger import Logger
@@ -37,12 +37,17 @@ Device = tuple[str, str]
 
 @implementer(IUnit)
 class KnownNetworks:
-    """The networks from which each person has signed in, by the directory's key: a new address of theirs keeps them."""
+    """The networks from which each person has signed in, by the directory's key: a new address of theirs keeps them.
+
+    Args:
+        on_known: Hears, at the start, of each network that is known from before.
+    """
 
     log = Logger()
     name = "places"
 
-    def __init__(self, store: IStore, timers: ITimers) -> None:
+    def __init__(self, store: IStore, timers: ITimers, on_known: Callable[[str], None]) -> None:
+        self._on_known = on_known
         self._records = LastWriter(store, KIND)
         self._timers = timers
         self._known: OrderedDict[str, dict[Device, int]] = OrderedDict()
@@ -63,6 +68,8 @@ class KnownNetworks:
                 self._known[record.key] = devices
             else:
                 await self._forget(record.key)
+        for place in {place for devices in self._known.values() for place, _ in devices}:
+            self._on_known(place)
 
     async def close(self) -> None:
         """Do nothing: what was learned is written."""

@@ -45,7 +45,7 @@ class Settings(BaseModel):
     """Seconds within which somebody must sign in on a new connection, or it is closed."""
 
     unauthenticated_per_address: int = Field(default=500, ge=1, le=1_000_000)
-    """Connections from one network address (of IPv6: one network of 64 bits) on which nobody has signed in yet, the TLS handshake included; for a further one the oldest of them is closed."""
+    """Connections from one network address (of IPv6: one network of 64 bits) on which nobody has signed in yet, the TLS handshake included; for a further one the oldest of them is closed. It does not bind an address from which users have signed in before."""
 
     unauthenticated_total: int = Field(default=10_000, ge=1, le=1_000_000)
     """Connections on which nobody has signed in yet, the TLS handshake included, and never more than three quarters of all; for a further one the oldest of the address with the most of them is closed, where somebody has signed in before last."""

@@ -2,7 +2,9 @@
 
 A stranger is a connection on which nobody has signed in: in the TLS handshake, silent, or
 asking. Whoever comes is let in and the oldest stranger makes room (`contracts/strangers.py`);
-a connection is refused only where nobody is left to make room. What strangers have sent of
+a connection is refused only where nobody is left to make room. From where users have signed in
+before, as many may come as there may be connections of one address: a whole company comes back at
+once when its network does. What strangers have sent of
 messages that are not whole is bounded for all of them together.
 """
 
@@ -23,6 +25,10 @@ COMPLAIN_EVERY_S: Final = 60.0
 
 KNOWN_NETWORKS: Final = 65_536
 """Networks from which somebody has signed in; some 8 MB when full."""
+
+COMING_AT_ONCE: Final = 250
+"""Connections from known networks on which nobody has signed in yet, above which others are accepted slowly: so many
+sign in within five seconds, long before any of them loses patience."""
 
 MADE_ROOM: Final = "makes room: nobody has signed in on it, and others want to"
 
@@ -105,6 +111,17 @@ class ConnectionShares:
     def all_connections(self) -> tuple[ReadingSide, ...]:
         """Give all connections, in no order."""
         return tuple(self._inlets)
+
+    def is_busy(self) -> bool:
+        """Tell whether so many are on their way in from known networks that others had better wait in the kernel.
+
+        Strangers from elsewhere do not count: a flood of them must not keep users out.
+        """
+        return self._strangers.friends >= COMING_AT_ONCE
+
+    def know(self, address: str) -> None:
+        """Remember that users sign in from this address: what bounds strangers of one address does not bind them."""
+        self._strangers.know(address)
 
     def admits(self, peer: str, *, is_relayed: bool) -> bool:
         """Make room for one more connection from an address; False: no stranger is left that could be closed.
@@ -193,7 +210,7 @@ class ConnectionShares:
         return "" if self._make_room(self._strangers.eldest(peer)) else "[sip] connections_per_address"
 
     def _bound_strangers(self, inlet: ReadingSide) -> None:
-        if not inlet.is_relayed and self._strangers.count(inlet.peer) > self._strangers_per_address:
+        if not inlet.is_relayed and self._strangers.count_unknown(inlet.peer) > self._strangers_per_address:
             self._make_room(self._strangers.eldest(inlet.peer))
         # A bound of strangers that is not below that of all would leave no reserve to those who are known.
         if len(self._strangers) > min(self._strangers_total, max(1, self.connections * 3 // 4)):

@@ -20,8 +20,9 @@ from lyncpy.wire.ports import PlainPort, TlsPort
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory
 
-BACKLOG: Final = 1024
-"""Connections that the kernel keeps while we are busy: after a network came back, everybody calls at once."""
+BACKLOG: Final = 4096
+"""Connections that the kernel keeps while we are busy: after a network came back, everybody calls at once.
+Of more than net.core.somaxconn it keeps as many as that says."""
 
 
 class CannotOpen(Exception):
@@ -152,8 +153,9 @@ class Listener:
 
     def _port(self, kind: str, host: str, number: int) -> Port:
         factory = SipFactory(self._flows, self._sink, self._settings, self._timers, secure=kind == "tls")
+        is_busy = self._flows.places.is_busy
         if kind == "tcp":
-            return PlainPort(number, factory, BACKLOG, host, self._reactor)
+            return PlainPort(number, factory, is_busy, interface=host, backlog=BACKLOG, reactor=self._reactor)
         certificate = self._certificate
         if certificate is None:
             raise CannotOpen("[sip] certificate: the TLS port needs one")
@@ -162,6 +164,7 @@ class Listener:
             factory,
             lambda: certificate.context,
             self._flows.handshakes,
+            is_busy,
             interface=host,
             backlog=BACKLOG,
             reactor=self._reactor,

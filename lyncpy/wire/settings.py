@@ -61,7 +61,7 @@ class Settings(BaseModel):
     connections: int = Field(default=16_000, ge=1, le=1_000_000)
     """Connections at once, of all clients; for one more the oldest makes room on which nobody has signed in, and without such a one it is closed. Each costs about 30 KB and one open file; where the system allows fewer open files, there are as many as it allows."""
 
-    connections_per_address: int = Field(default=2_000, ge=1, le=1_000_000)
+    connections_per_address: int = Field(default=8_000, ge=1, le=1_000_000)
     """Connections at once from one address (of IPv6: one network of 64 bits), which may be that of a whole office; one more as for `connections`."""
 
     relays: tuple[str, ...] = Field(default=(), strict=False, max_length=1000)

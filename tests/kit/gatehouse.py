@@ -92,7 +92,7 @@ def signins_of(
     people: IPeople, rules: SignInRules, meter: MemoryMeter, timers: Timers, relays: Sequence[str] = ()
 ) -> SignIns:
     """Give who counts failed sign-ins, with a store of its own for known places."""
-    places = KnownNetworks(MemoryStore(timers.steady), timers)
+    places = KnownNetworks(MemoryStore(timers.steady), timers, lambda place: None)
     return SignIns(people, SignInTries(people, places, Relays(relays), rules), meter, timers)
 
 

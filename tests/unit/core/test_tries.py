@@ -35,7 +35,7 @@ class Door:
         self.timers: Timers = timers_of(self.clock)
         self.store: Any = store or MemoryStore(self.timers.steady)
         people = TablePeople(*(Person(aor, f"key-{aor}") for aor in (ALICE, BOB, *STAFF, *NEW)))
-        self.places = KnownNetworks(self.store, self.timers)
+        self.places = KnownNetworks(self.store, self.timers, lambda place: None)
         relays = Relays(["10.0.0.0/8"])
         self.tries = SignInTries(people, self.places, relays, Settings.model_validate(rules))
         result_of(self.places.open())
@@ -106,6 +106,10 @@ def test_known_places_outlive_a_restart_and_a_new_address() -> None:
     assert again.places.knows(f"key-{ALICE}", OFFICE, "desk")
     assert again.places.knows(f"key-{ALICE}", OFFICE)
     assert not again.places.knows(f"key-{BOB}", OFFICE)
+    told: list[str] = []
+    places = KnownNetworks(door.store, door.timers, told.append)
+    result_of(places.open())
+    assert told == [OFFICE], "the doors hear of each network once"
     door.clock.advance((KEPT_DAYS + 1) * 86_400.0)
     assert not len(Door(door.store, door.clock).places)
     assert not result_of(awaited(door.store.scan(KIND)))

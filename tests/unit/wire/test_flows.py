@@ -21,6 +21,7 @@ from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.prepared import Prepared
+from lyncpy.wire.connection_shares import COMING_AT_ONCE
 from lyncpy.wire.flows import Flows, Seal
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory, SipStream
@@ -538,6 +539,30 @@ def test_a_known_address_does_not_make_room_for_strangers() -> None:
     flood = [wire.client(f"198.51.100.{number}") for number in range(100)]
     assert [client.transport.ended for client in known] == [""] * 3
     assert sum(not client.transport.ended for client in flood) == 1
+
+
+def test_a_whole_company_may_come_back_from_one_address() -> None:
+    """From where users have signed in before, the bound on strangers of an address does not count; elsewhere it does."""
+    wire = Wire(strangers_per_address=2)
+    wire.flows.places.know("192.0.2.9")
+    company = [wire.client("192.0.2.9") for _ in range(300)]
+    flood = [wire.client("198.51.100.1") for _ in range(300)]
+    assert sum(not client.transport.ended for client in company) == 300
+    assert sum(not client.transport.ended for client in flood) == 2
+
+
+def test_a_door_is_busy_while_many_users_are_on_their_way_in() -> None:
+    """A flood of strangers does not make it so: it would keep users out."""
+    wire = Wire(strangers_per_address=1000)
+    wire.flows.places.know("192.0.2.9")
+    for _ in range(500):
+        wire.client("198.51.100.1")
+    company = [wire.client("192.0.2.9") for _ in range(COMING_AT_ONCE - 1)]
+    assert not wire.flows.places.is_busy()
+    company.append(wire.client("192.0.2.9"))
+    assert wire.flows.places.is_busy()
+    wire.flows.vouch(company[7].name, known=True)
+    assert not wire.flows.places.is_busy()
 
 
 def test_who_signed_in_makes_room_for_nobody_until_he_is_revoked() -> None:

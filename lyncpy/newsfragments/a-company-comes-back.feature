@@ -1,0 +1,1 @@
+After a restart a whole company may come back at once from one address: from where users have signed in before the bound on strangers of an address does not count, 8,000 connections may come from one address instead of 2,000, and new connections are accepted at the pace of the sign-ins, so that nobody runs into a time limit.

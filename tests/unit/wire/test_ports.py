@@ -1,0 +1,91 @@
+"""Ports accept as many as others can bear."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.protocol import Factory, Protocol
+
+from lyncpy.wire.ports import ACCEPTED_AT_ONCE, SLOWLY_S, PlainPort
+from tests.kit.pump import Pump
+
+
+class Door:
+    """A port on loopback, and clients that want in."""
+
+    def __init__(self, ends: ExitStack) -> None:
+        """Open it."""
+        self.pump = Pump()
+        self.is_busy = False
+        self.accepted = 0
+        self._protocols: list[Protocol] = []
+        self._ends = ends
+        factory = Factory.forProtocol(self._accept)
+        factory.noisy = False
+        self.port = PlainPort(0, factory, lambda: self.is_busy, interface="127.0.0.1", backlog=100, reactor=self.pump)
+        self.port.startListening()
+
+    def _accept(self) -> Protocol:
+        self.accepted += 1
+        self._protocols.append(Protocol())
+        return self._protocols[-1]
+
+    def close(self) -> None:
+        """Close it, and what it has accepted."""
+        _ = maybeDeferred(self.port.stopListening)
+        for protocol in self._protocols:
+            transport: Any = protocol.transport  # Any: a socket's
+            transport.abortConnection()
+        self.pump.advance(SLOWLY_S)
+
+    def want_in(self, count: int) -> None:
+        """Have clients connect: the kernel does it for us."""
+        for _ in range(count):
+            self._ends.enter_context(socket.create_connection(self.port.socket.getsockname(), timeout=5))
+
+    def turn(self) -> int:
+        """Have one turn of the reactor pass; give how many were accepted."""
+        before = self.accepted
+        self.pump.turn()
+        return self.accepted - before
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    """An open door; it and its clients are gone after the test."""
+    with ExitStack() as ends:
+        door = Door(ends)
+        yield door
+        door.close()
+
+
+def test_some_of_those_who_wait_are_accepted_in_a_turn(door: Door) -> None:
+    """However many there are."""
+    door.want_in(50)
+    taken = [door.turn() for _ in range(8)]
+    assert max(taken) <= ACCEPTED_AT_ONCE
+    assert sum(taken) == 50
+
+
+def test_while_it_is_busy_they_come_in_slowly(door: Door) -> None:
+    """One, and the next a while later; the others wait in the kernel, and come in quickly when there is room."""
+    door.want_in(40)
+    door.is_busy = True
+    assert [door.turn() for _ in range(3)] == [1, 0, 0]
+    door.pump.advance(SLOWLY_S)
+    assert [door.turn() for _ in range(3)] == [1, 0, 0]
+    door.is_busy = False
+    door.pump.advance(SLOWLY_S)
+    assert sum(door.turn() for _ in range(8)) == 38
+
+
+def test_a_port_that_is_closed_while_it_is_busy_stays_closed(door: Door) -> None:
+    """The time at which it would go on passes."""
+    door.want_in(1)
+    door.is_busy = True
+    assert door.turn() == 1
+    door.close()
+    assert door.port not in door.pump.readers
