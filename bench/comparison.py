@@ -10,9 +10,10 @@ from twisted.internet.task import deferLater
 from bench.rounds import WARM_UP, Paced, Rounds, Row
 from bench.runs import run_all
 from bench.sites import SETTLE_S, Say, Site, XmppSite
+from bench.table import ARCHIVED
 
 WATCHERS: Final = (0, 10, 50)
-LOADS: Final = ("message", "message-paced", "sign-ins", "refresh", "publications")
+LOADS: Final = ("message", "message-paced", "message-slow", "sign-ins", "refresh", "publications")
 PUBLISHERS: Final = 4
 """Who publish at the same time, each to watchers of their own."""
 
@@ -28,10 +29,11 @@ class Amounts:
     messages: int = 2_000
     """In each round, of all pairs together."""
 
-    slow_pairs: int = 300
-    slow_per_s: float = 300.0
+    paced_pairs: int = 300
+    paced_per_s: float = 300.0
+    slow_per_s: float = 50.0
     slow_s: float = 2.0
-    """How long they talk in each round."""
+    """How long those talk in each round who talk at a steady pace."""
 
     publications: int = 100
     sign_ins: int = 40
@@ -40,7 +42,7 @@ class Amounts:
     @property
     def people(self) -> int:
         """Who stay signed in."""
-        return max(2 * self.pairs, 2 * self.slow_pairs, PUBLISHERS * (sum(WATCHERS) + len(WATCHERS)))
+        return max(2 * self.pairs, 2 * self.paced_pairs, PUBLISHERS * (sum(WATCHERS) + len(WATCHERS)))
 
 
 class Comparison:
@@ -65,7 +67,9 @@ class Comparison:
     async def run(self, loads: Container[str]) -> None:
         """Measure these loads, of `LOADS`."""
         for name, load in zip(
-            LOADS, (self.messages, self.slow_messages, self.sign_ins, self.refreshes, self.publications), strict=True
+            LOADS,
+            (self.messages, self.paced_messages, self.slow_messages, self.sign_ins, self.refreshes, self.publications),
+            strict=True,
         ):
             if name in loads:
                 await load()
@@ -85,30 +89,36 @@ class Comparison:
 
         await self._in_turn("message", count, all_talk)
 
-    async def slow_messages(self) -> None:
+    async def paced_messages(self) -> None:
         """Let many pairs talk at a steady pace that leaves the server time to sleep in between."""
-        amounts = self._amounts
-        await self._talks(amounts.slow_pairs)
-        count = max(1, round(amounts.slow_per_s * amounts.slow_s))
+        await self._steady("message-paced", self._amounts.paced_per_s, lambda site: site.name != ARCHIVED)
+
+    async def slow_messages(self) -> None:
+        """The same at a pace at which there is nothing to share with the next message."""
+        await self._steady("message-slow", self._amounts.slow_per_s, lambda site: not isinstance(site, XmppSite))
+
+    async def _steady(self, operation: str, per_s: float, counts: Callable[[Site], bool]) -> None:
+        pairs = self._amounts.paced_pairs
+        await self._talks(pairs)
+        count = max(1, round(per_s * self._amounts.slow_s))
 
         async def all_talk(site: Site) -> None:
-            says = self._pairs[site.name][: amounts.slow_pairs]
-            await Paced(self._rounds.reactor, amounts.slow_per_s).run(count, lambda number: says[number % len(says)]())
+            says = self._pairs[site.name][:pairs]
+            await Paced(self._rounds.reactor, per_s).run(count, lambda number: says[number % len(says)]())
 
-        await self._in_turn("message-paced", count, all_talk)
+        await self._in_turn(operation, count, all_talk, counts)
 
     async def sign_ins(self) -> None:
         """Connect, and then sign in; everybody leaves again."""
         count, first = self._amounts.sign_ins, self._amounts.people
-        tls = [self._rounds.row("tls", site.name) for site in self._sites]
-        whole = [self._rounds.row("tls-register", site.name) for site in self._sites]
+        sites = self._compared
+        tls = [self._rounds.row("tls", site.name) for site in sites]
+        whole = [self._rounds.row("tls-register", site.name) for site in sites]
         for number in range(self._amounts.rounds + WARM_UP):
             self._say_round("sign-ins", number)
             piece_us = await self._rounds.breathe()
-            for place in self._order(number):
-                await self._sign_ins(
-                    self._sites[place], tls[place], whole[place], piece_us, range(first, first + count)
-                )
+            for place in _order(number, len(sites)):
+                await self._sign_ins(sites[place], tls[place], whole[place], piece_us, range(first, first + count))
         self._rounds.forget_warm_up(*tls, *whole)
 
     async def _sign_ins(self, site: Site, tls: Row, whole: Row, piece_us: float, numbers: range) -> None:
@@ -132,7 +142,9 @@ class Comparison:
             who = [site.clients[number % len(site.clients)] for number in range(count)]
             await run_all(who, site.refresh)
 
-        await self._in_turn("refresh", count, all_renew, lambda site: not isinstance(site, XmppSite))
+        await self._in_turn(
+            "refresh", count, all_renew, lambda site: not isinstance(site, XmppSite) and site.name != ARCHIVED
+        )
 
     async def publications(self) -> None:
         """Publish to nobody, to ten and to fifty, the next when all have been told."""
@@ -140,7 +152,7 @@ class Comparison:
         begin = 0
         for watchers in WATCHERS:
             stories: dict[str, list[Story]] = {}
-            for site in self._sites:
+            for site in self._compared:
                 self._rounds.say(f"{PUBLISHERS * watchers} clients of {site.name} watch {PUBLISHERS}")
                 stories[site.name] = await self._stories(site, begin, watchers)
             begin += PUBLISHERS * (watchers + 1)
@@ -154,7 +166,7 @@ class Comparison:
 
             def counts(site: Site, watchers: int = watchers) -> bool:
                 # XMPP answers a presence by telling it; where nobody is told there is nothing to wait for.
-                return watchers > 0 or not isinstance(site, XmppSite)
+                return site.name != ARCHIVED and (watchers > 0 or not isinstance(site, XmppSite))
 
             await self._in_turn(f"publication-{watchers}", each * PUBLISHERS, all_publish, counts)
         self._each_further()
@@ -171,7 +183,7 @@ class Comparison:
 
     def _each_further(self) -> None:
         few, many = WATCHERS[1:]
-        for site in self._sites:
+        for site in self._compared:
             lower, upper = (self._rounds.row(f"publication-{n}", site.name) for n in (few, many))
             row = self._rounds.row("watcher", site.name)
             row.values = [(b - a) / (many - few) for a, b in zip(lower.values, upper.values, strict=True)]
@@ -199,18 +211,23 @@ class Comparison:
         for number in range(self._amounts.rounds + WARM_UP):
             self._say_round(operation, number)
             piece_us = await self._rounds.breathe()
-            for place in self._order(number, len(sites)):
+            for place in _order(number, len(sites)):
                 site = sites[place]
                 await self._rounds.measure(rows[place], site, piece_us, count, lambda site=site: work(site))  # type: ignore[misc]  # mypy knows no defaults of lambdas
         self._rounds.forget_warm_up(*rows)
 
-    def _order(self, number: int, size: int | None = None) -> range:
-        """Give the places in the order of this round: forth, and back in the next."""
-        places = range(len(self._sites) if size is None else size)
-        return places if number % 2 else places[::-1]
+    @property
+    def _compared(self) -> Sequence[Site]:
+        return [site for site in self._sites if site.name != ARCHIVED]
 
     def _say_round(self, what: str, number: int) -> None:
         self._rounds.say(f"{what}: round {number} of {self._amounts.rounds}")
+
+
+def _order(number: int, size: int) -> range:
+    """Give the places in the order of this round: forth, and back in the next."""
+    places = range(size)
+    return places if number % 2 else places[::-1]
 
 
 class Story:

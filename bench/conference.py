@@ -83,6 +83,7 @@ class Meeting:
         self._alone: list[Dialog] = []
         self._focus = ""
         self._left = self._to_report = 0
+        self._speakers = cycle(range(len(devices)))
         self._all_heard: Deferred[None] = Deferred()
         self._reported: Deferred[None] = Deferred()
 
@@ -104,8 +105,7 @@ class Meeting:
 
     async def rounds(self, count: int, messages: int) -> Sequence[Cost]:
         """Let so many messages be said in each round; one round more warms the server up."""
-        speakers = cycle(range(len(self._devices)))
-        found = [await self._round(speakers, messages) for _ in range(count + 1)][1:]
+        found = [await self._round(self._speakers, messages) for _ in range(count + 1)][1:]
         size = len(self._devices)
         names = {
             "own_us": f"conference message that nobody hears, {size} signed in",
@@ -125,6 +125,17 @@ class Meeting:
             ),
             Cost(f"from MESSAGE to the last of {size - 1} copies", "ms", tuple(one.last_s * 1e3 for one in found)),
         ]
+
+    async def talk(self, messages: int) -> None:
+        """Let so many messages be said, each when all have heard the last; everybody answers at once."""
+        self._to_report, self._reported = messages, Deferred()
+        for _ in range(messages):
+            self._left, self._all_heard = len(self._devices) - 1, Deferred()
+            speaker = next(self._speakers)
+            said = Deferred.fromCoroutine(self._say(self._dialogs, speaker))
+            await self._all_heard
+            await said
+        await self._reported
 
     async def leave(self) -> None:
         """Have everybody leave the chat."""

@@ -45,6 +45,7 @@ class Device(SipClient):
         self.machine: Final = 0x30000000 | number
         self._ntlm = NtlmClient(name, PASSWORD, wall=time.time)
         self._version = 0
+        self._versions: words.Versions = {}
         self._is_in = False
         self._registration = Dialog(uri, uri, epid=epid, contact=_CONTACT.format(epid))
         self._registration.target = f"sip:{DOMAIN}"
@@ -72,12 +73,19 @@ class Device(SipClient):
         """Subscribe to an event of one's own."""
         kind = words.EVENTS[event]
         lines = f"Event: {event}\r\nAccept: {kind}, application/msrtc-event-categories+xml, multipart/related\r\n"
-        await self.outside("SUBSCRIBE", self.uri, lines + _SUPPORTED, body.encode(), kind if body else "")
+        answer = await self.outside("SUBSCRIBE", self.uri, lines + _SUPPORTED, body.encode(), kind if body else "")
+        if event == "vnd-microsoft-roaming-self":
+            self._versions.update(words.versions(answer.body))
+
+    async def add(self, address: str) -> None:
+        """Add a contact to the user's list."""
+        body = words.contact(address, "Somebody Else")
+        await self.outside("SERVICE", self.uri, "", body.encode(), words.SOAP_TYPE)
 
     async def publish(self, availability: int) -> None:
         """Publish the user's state, at first with the device."""
         first = self._version == 0
-        body = words.publish(self.uri, self.machine, availability, self._version, device=first)
+        body = words.publish(self.uri, self.machine, availability, self._versions, device=first)
         await self.outside("SERVICE", self.uri, "", body.encode(), words.PUBLISH_TYPE)
         self._version += 1
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import socket
 import ssl
 import sys
 import time
@@ -83,6 +84,14 @@ def steal_s() -> float:
     """Give the seconds that the hypervisor has kept all processors of this machine from running."""
     first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0].split()
     return int(first[8]) / _TICK
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
 
 
 class Busy:

@@ -13,7 +13,8 @@ from typing import Any, Final
 from twisted.internet import task
 from twisted.internet.defer import Deferred
 
-from bench import comparison
+from bench import alone, comparison
+from bench.alone import Alone, LyncpyAlone
 from bench.comparison import Amounts, Comparison
 from bench.machine import CORES
 from bench.peers.kamailio import kamailio
@@ -24,7 +25,7 @@ from bench.piece import Piece, piece
 from bench.rounds import Rounds
 from bench.server import Server, serving
 from bench.sites import KamailioSite, LyncpySite, Site, XmppSite
-from bench.table import printed
+from bench.table import ARCHIVED, printed
 
 PEERS: Final[dict[str, Callable[[Path, Path, int], Any]]] = {  # Any: a context manager of `Running`
     "Kamailio": kamailio,
@@ -33,8 +34,21 @@ PEERS: Final[dict[str, Callable[[Path, Path, int], Any]]] = {  # Any: a context 
     "Prosody": prosody,
 }
 
-QUICK: Final = Amounts()
-WHOLE: Final = Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500)
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How much of everything."""
+
+    compared: Amounts
+    alone: Alone
+
+
+QUICK: Final = Form(Amounts(), Alone())
+WHOLE: Final = Form(
+    Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500),
+    Alone(rounds=9, group=60, batches=200, copies=5_000),
+)
+LOADS: Final = (*comparison.LOADS, *alone.LOADS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,10 @@ class Ground:
     """What a run stands on."""
 
     server: Server
+    archived: Server
+    apart: Server
+    """Another lyncpy, for what is measured of it alone."""
+
     peers: dict[str, Running]
     piece: Piece
 
@@ -50,11 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it; give the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--whole", action="store_true", help="the whole form, which takes most of an hour")
-    parser.add_argument("--only", choices=comparison.LOADS, action="append", help="this load alone; may be given again")
+    parser.add_argument("--only", choices=LOADS, action="append", help="this load alone; may be given again")
     parser.add_argument("--peer", choices=tuple(PEERS), action="append", help="this peer alone; may be given again")
     parser.add_argument("--alone", action="store_true", help="no peer at all")
     options = parser.parse_args(argv)
-    loads = options.only or comparison.LOADS
+    loads = options.only or LOADS
     peers = () if options.alone else options.peer or tuple(PEERS)
     amounts = WHOLE if options.whole else QUICK
     CORES.keep_generator()
@@ -73,11 +91,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _ground(folder: Path, amounts: Amounts, wanted: Sequence[str]) -> Iterator[Ground]:
+def _ground(folder: Path, amounts: Form, wanted: Sequence[str]) -> Iterator[Ground]:
     """Start lyncpy and every peer that is installed; name those that are not."""
     with ExitStack() as stack:
         _say("lyncpy starts")
-        people = amounts.people + amounts.sign_ins
+        people = amounts.compared.people + amounts.compared.sign_ins
         server = stack.enter_context(serving(folder / "lyncpy", people))
         peers: dict[str, Running] = {}
         for name in wanted:
@@ -87,22 +105,29 @@ def _ground(folder: Path, amounts: Amounts, wanted: Sequence[str]) -> Iterator[G
                 _say(f"{name} has started")
             except Missing as reason:
                 _say(f"without {name}: {reason}")
-        yield Ground(server, peers, stack.enter_context(piece(server.home)))
+        archived = stack.enter_context(
+            serving(folder / "archived", amounts.compared.people, more=["policies.archive_internal=true"])
+        )
+        apart = stack.enter_context(serving(folder / "apart", amounts.alone.people))
+        yield Ground(server, archived, apart, peers, stack.enter_context(piece(server.home)))
 
 
 async def _work(
-    reactor: Any, rounds: Rounds, ground: Ground, amounts: Amounts, loads: Sequence[str]
+    reactor: Any, rounds: Rounds, ground: Ground, amounts: Form, loads: Sequence[str]
 ) -> None:  # Any: as above
     sites: list[Site] = [LyncpySite("lyncpy", reactor, ground.server)]
     for name, peer in ground.peers.items():
         sites.append((KamailioSite if name.startswith("Kamailio") else XmppSite)(name, reactor, peer))
     if "ejabberd" in ground.peers:
         rounds.say("accounts are made at ejabberd")
-        await enrol(reactor, ground.peers["ejabberd"], amounts.people + amounts.sign_ins)
-    compared = Comparison(rounds, sites, amounts)
-    await compared.prepare()
-    await compared.run(loads)
-    await comparison.leave(sites)
+        await enrol(reactor, ground.peers["ejabberd"], amounts.compared.people + amounts.compared.sign_ins)
+    sites.append(LyncpySite(ARCHIVED, reactor, ground.archived))
+    compared = Comparison(rounds, sites, amounts.compared)
+    if set(loads) & set(comparison.LOADS):
+        await compared.prepare()
+        await compared.run(loads)
+        await comparison.leave(sites)
+    await LyncpyAlone(rounds, ground.apart, amounts.alone).run(loads)
 
 
 def _react(run: Any) -> int:  # Any: what task.react calls

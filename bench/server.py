@@ -3,17 +3,16 @@
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from bench import machine
+from bench.machine import free_port
 from bench.people import DOMAIN
 
 START_S: Final = 30.0
@@ -22,13 +21,21 @@ STOP_S: Final = 15.0
 _ROOT: Final = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True, slots=True)
 class Server:
-    """One running server."""
+    """One server with a home; it can be killed and started again."""
 
-    pid: int
-    port: int
-    home: Path
+    def __init__(self, home: Path, port: int, profiling: Sequence[str]) -> None:
+        """Take the home, which is made, and the port that stands in its settings."""
+        self.home: Final = home
+        self.port: Final = port
+        self._profiling = profiling
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Give the number of its process."""
+        assert self._process is not None, "it does not run"
+        return self._process.pid
 
     def cpu_s(self) -> float:
         """Give the seconds of processor time that all its threads have used, user and system together."""
@@ -47,6 +54,48 @@ class Server:
         """Give the certificate of its own authority."""
         return self.home / "ca.pem"
 
+    def start(self) -> None:
+        """Start it and wait until it serves.
+
+        Raises:
+            RuntimeError: It does not.
+        """
+        command = [*_twistd(), "--nodaemon", "--pidfile=", "--logfile", str(self.home / "log"), *self._profiling]
+        self._process = subprocess.Popen(
+            [*command, "lyncpy", "--config", str(self.home / "lyncpy.toml")],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=machine.CORES.keep_server,
+        )
+        _await_ready(self._process, self.home)
+
+    def kill(self) -> None:
+        """Kill it, as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGINT)
+
+    def restart(self) -> None:
+        """End it in order, and start it again on the same home."""
+        self.stop()
+        self.start()
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
 
 @contextmanager
 def serving(
@@ -59,7 +108,7 @@ def serving(
         profile: Where to write what cProfile saw of the whole run.
         more: Settings, as `section.key=value`.
     """
-    port = _free_port()
+    port = free_port()
     settings = [
         f"sip.domain={DOMAIN}",
         "sip.tls_host=127.0.0.1",
@@ -70,6 +119,7 @@ def serving(
         # One client speaks for many, faster than any person could.
         "limits.requests_per_s=100000.0",
         "limits.requests_burst=1000000.0",
+        "sip.connections=20000",
         "sip.connections_per_address=20000",
         "limits.unauthenticated_per_address=20000",
         # With 0 each publication is told by itself and at once, so that nothing is saved by gathering.
@@ -82,24 +132,12 @@ def serving(
     made = [sys.executable, "-m", "bench.people", str(home), str(people), *settings]
     subprocess.run(made, check=True, cwd=_ROOT, stdout=subprocess.DEVNULL)
     profiling = ["--profile", str(profile), "--profiler", "cprofile", "--savestats"] if profile is not None else []
-    command = [_twistd(), "--nodaemon", "--pidfile=", "--logfile", str(home / "log"), *profiling]
-    process = subprocess.Popen(
-        [*command, "lyncpy", "--config", str(home / "lyncpy.toml")],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=machine.CORES.keep_server,
-    )
+    server = Server(home, port, profiling)
     try:
-        _await_ready(process, home)
-        yield Server(process.pid, port, home)
+        server.start()
+        yield server
     finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        server.stop()
 
 
 def _await_ready(process: "subprocess.Popen[str]", home: Path) -> None:
@@ -117,16 +155,9 @@ def _await_ready(process: "subprocess.Popen[str]", home: Path) -> None:
     raise RuntimeError(f"the server did not start:\n{log.read_text(encoding='utf-8') if log.exists() else ''}")
 
 
-def _twistd() -> str:
+def _twistd() -> Sequence[str]:
     beside = Path(sys.executable).with_name("twistd")
     found = str(beside) if beside.exists() else shutil.which("twistd")
     if found is None:
         raise RuntimeError("twistd is not installed; use the environment that scripts/run makes")
-    return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    return [found]

@@ -10,6 +10,9 @@ from bench.rounds import TOO_BUSY, Row
 from bench.targets import KAMAILIO_US, TARGETS, Target
 
 OURS: Final = "lyncpy"
+ARCHIVED: Final = "lyncpy, archiving"
+"""The same server with its archive on."""
+
 PEER: Final = "Kamailio"
 """Whose cost is the unit of targets."""
 
@@ -37,7 +40,7 @@ def by_name(rows: Sequence[Row]) -> Rows:
 
 def judged(target: Target, rows: Rows) -> Verdict | None:
     """Compare a line with its target; None where there is none, or what it is compared with was not measured."""
-    row = rows.get((target.operation, OURS))
+    row = rows.get((target.operation, site_of(target)))
     unit = rows.get(("message", PEER))
     if row is None:
         return None
@@ -45,8 +48,8 @@ def judged(target: Target, rows: Rows) -> Verdict | None:
         met = row.median >= target.value if target.more_is_better else row.median <= target.value
         return Verdict(row.median, target.value, met, target.unit)
     if target.to is not None:
-        other = rows.get((target.to[0], OURS))
-        return None if other is None else _ratio(row, other, target.to[1], "times without")
+        other = rows.get((target.operation, OURS))
+        return None if other is None else _ratio(row, other, target.to, "times without")
     if target.ratio is not None:
         other = rows.get((target.operation, PEER))
         return None if other is None else _ratio(row, other, target.ratio, "Kamailio's")
@@ -54,6 +57,11 @@ def judged(target: Target, rows: Rows) -> Verdict | None:
         return None
     now = row.median / unit.median
     return Verdict(now, target.us / KAMAILIO_US, now <= target.us / KAMAILIO_US, "messages of Kamailio")
+
+
+def site_of(target: Target) -> str:
+    """Give whose cost a line is about."""
+    return ARCHIVED if target.to is not None else OURS
 
 
 def _ratio(row: Row, other: Row, target: float, of_what: str) -> Verdict:
@@ -64,14 +72,14 @@ def _ratio(row: Row, other: Row, target: float, of_what: str) -> Verdict:
 
 def lines(rows: Rows) -> list[list[str]]:
     """Give the table, its head first: as many cells in each line."""
-    peers = sorted({site for _, site in rows if site != OURS})
+    peers = sorted({site for _, site in rows if site not in (OURS, ARCHIVED)})
     table = [["operation", "unit", "min", "median", "in pieces", *peers, "ratio", "target", ""]]
     for target in TARGETS:
-        row = rows.get((target.operation, OURS))
+        row = rows.get((target.operation, site_of(target)))
         if row is None:
             continue
         verdict = judged(target, rows)
-        others = [_cell(rows.get((target.operation, peer))) for peer in peers]
+        others = [_cell(rows.get((target.operation, peer))) if target.to is None else "" for peer in peers]
         pieces = row.in_pieces
         table.append(
             [

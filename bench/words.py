@@ -1,5 +1,6 @@
 """What the clients of the benchmark say: the documents of a sign-in and of a publication."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -13,6 +14,7 @@ EVENTS: Final[Mapping[str, str]] = {
 }
 """What a client subscribes to when it signs in → the media type of what it sends along."""
 
+SOAP_TYPE: Final = "application/SOAP+xml"
 PUBLISH_TYPE: Final = "application/msrtc-category-publish+xml"
 
 PROVISIONING: Final = (
@@ -42,20 +44,55 @@ def watch(owner: str, uris: Iterable[str]) -> str:
     )
 
 
-def publish(uri: str, machine: int, availability: int, version: int, *, device: bool) -> str:
-    """Write what a client publishes when its user's state changes; with its device at sign-in."""
+Versions = dict[tuple[str, int, int], int]
+"""Category, instance and container → the version that the server has."""
+
+_VERSION: Final = re.compile(
+    rb'<category name="(state|device)" instance="(\d+)"[^>]* container="(\d+)" version="(\d+)"'
+)
+
+
+def versions(body: bytes) -> Versions:
+    """Read which versions of a user's own publications the server has, out of what it tells a roaming device."""
+    return {(one[1].decode(), int(one[2]), int(one[3])): int(one[4]) for one in _VERSION.finditer(body)}
+
+
+def publish(uri: str, machine: int, availability: int, versions: Versions, *, device: bool) -> str:
+    """Write what a client publishes when its user's state changes; with its device at sign-in.
+
+    Each version of what is written grows by one.
+    """
+
+    def publication(category: str, instance: int, container: int, expire: str, value: str) -> str:
+        version = versions.get((category, instance, container), 0)
+        versions[category, instance, container] = version + 1
+        return (
+            f'<publication categoryName="{category}" instance="{instance}" container="{container}" '
+            f'version="{version}" expireType="{expire}">{value}</publication>'
+        )
+
     states = "".join(
-        _publication("state", instance, container, expire, version, _state(kind, availability, manual=manual))
+        publication("state", instance, container, expire, _state(kind, availability, manual=manual))
         for kind, instance, expire, manual in (
             ("machineState", machine, "endpoint", False),
             ("userState", USER_INSTANCE, "static", True),
         )
         for container in (2, 3)
     )
-    first = _publication("device", machine, 2, "endpoint", version, _device(uri)) if device else ""
+    first = publication("device", machine, 2, "endpoint", _device(uri)) if device else ""
     return (
         '<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence">'
         f'<publications uri="{uri}">{first}{states}</publications></publish>'
+    )
+
+
+def contact(address: str, name: str) -> str:
+    """Write the SOAP that adds a contact."""
+    return (
+        '<SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/"><SOAP-ENV:Body>'
+        '<m:setContact xmlns:m="http://schemas.microsoft.com/winrtc/2002/11/sip">'
+        f"<m:displayName>{name}</m:displayName><m:groups>1</m:groups><m:subscribed>true</m:subscribed>"
+        f"<m:URI>{address}</m:URI><m:externalURI/></m:setContact></SOAP-ENV:Body></SOAP-ENV:Envelope>"
     )
 
 
@@ -64,13 +101,6 @@ def told(body: bytes) -> tuple[str, int]:
     document = read_xml(body)
     found = next((element.text for element in document.walk() if local(element) == "availability"), None)
     return attr(document, "uri") or "", int(found or 0)
-
-
-def _publication(category: str, instance: int, container: int, expire: str, version: int, value: str) -> str:
-    return (
-        f'<publication categoryName="{category}" instance="{instance}" container="{container}" version="{version}"'
-        f' expireType="{expire}">{value}</publication>'
-    )
 
 
 def _state(kind: str, availability: int, *, manual: bool) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.line import Line, open_line
-from bench.peers.process import Running, free_port, needed, running
+from bench.machine import free_port
+from bench.peers.process import Running, needed, running
 from bench.people import DOMAIN, PASSWORD, user
 from bench.sip_client import SipClient
 from bench.text import Dialog

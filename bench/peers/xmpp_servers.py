@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from bench.peers.process import Missing, Running, free_port, needed, running
+from bench.machine import free_port
+from bench.peers.process import Missing, Running, needed, running
 from bench.people import DOMAIN, PASSWORD, user
 
 ITERATIONS: Final = 4_096
