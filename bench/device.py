@@ -69,10 +69,12 @@ class Device(SipClient):
         await self.subscribe("presence", words.watch(self.uri, watched))
         await self.publish(3500)
 
-    async def subscribe(self, event: str, body: str) -> None:
-        """Subscribe to an event of one's own."""
+    async def subscribe(self, event: str, body: str, expires: int | None = None) -> None:
+        """Subscribe to an event of one's own; with 0 seconds it is asked for once."""
         kind = words.EVENTS[event]
         lines = f"Event: {event}\r\nAccept: {kind}, application/msrtc-event-categories+xml, multipart/related\r\n"
+        if expires is not None:
+            lines += f"Expires: {expires}\r\n"
         answer = await self.outside("SUBSCRIBE", self.uri, lines + _SUPPORTED, body.encode(), kind if body else "")
         if event == "vnd-microsoft-roaming-self":
             self._versions.update(words.versions(answer.body))
@@ -136,7 +138,7 @@ class Device(SipClient):
 
 async def connect(reactor: Any, server: Server, number: int) -> Device:  # Any: several interfaces at once
     """Open a connection for a user, its TLS handshake done."""
-    line = open_line(reactor, server.port, trusting(server.home / "ca.pem"), "127.0.0.1")
+    line = open_line(reactor, server.port, trusting(server.ca), "127.0.0.1")
     device = Device(line, number)
     await line.shake_hands()
     return device

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 import socket
 import ssl
 import sys
@@ -92,6 +93,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         number: int = probe.getsockname()[1]
         return number
+
+
+def allow_files() -> None:
+    """Let this process, and all that it starts, open as many files as the system allows: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Busy:

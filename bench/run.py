@@ -16,7 +16,10 @@ from twisted.internet.defer import Deferred
 from bench import alone, comparison
 from bench.alone import Alone, LyncpyAlone
 from bench.comparison import Amounts, Comparison
-from bench.machine import CORES
+from bench.latency import Beside, Latency, latency_server
+from bench.machine import CORES, allow_files
+from bench.model import Company, Model
+from bench.outage import Office, Outage
 from bench.peers.kamailio import kamailio
 from bench.peers.process import Missing, Running
 from bench.peers.xmpp import enrol
@@ -41,14 +44,21 @@ class Form:
 
     compared: Amounts
     alone: Alone
+    beside: Beside
+    outage: Outage
+    model: Model
 
 
-QUICK: Final = Form(Amounts(), Alone())
+QUICK: Final = Form(Amounts(), Alone(), Beside(), Outage(500), Model())
 WHOLE: Final = Form(
     Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500),
     Alone(rounds=9, group=60, batches=200, copies=5_000),
+    Beside(seconds=20.0, archived=20_000),
+    Outage(),
+    Model(devices=1_000, seconds=60.0),
 )
-LOADS: Final = (*comparison.LOADS, *alone.LOADS)
+LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "latency")
+"""Of the quick form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +66,7 @@ class Ground:
     """What a run stands on."""
 
     server: Server
-    archived: Server
-    apart: Server
-    """Another lyncpy, for what is measured of it alone."""
-
+    archived: Server | None
     peers: dict[str, Running]
     piece: Piece
 
@@ -76,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     peers = () if options.alone else options.peer or tuple(PEERS)
     amounts = WHOLE if options.whole else QUICK
     CORES.keep_generator()
+    allow_files()
     kept: list[Rounds] = []
 
     def run(reactor: Any) -> "Deferred[None]":  # Any: several interfaces at once
@@ -83,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         kept.append(rounds)
         return Deferred.fromCoroutine(_work(reactor, rounds, ground, amounts, loads))
 
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _ground(Path(folder), amounts, peers) as ground:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _ground(Path(folder), amounts, peers, loads) as ground:
         status = _react(run)
     for rounds in kept:
         print(printed(rounds.rows, rounds.quiet))
@@ -91,25 +99,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @contextmanager
-def _ground(folder: Path, amounts: Form, wanted: Sequence[str]) -> Iterator[Ground]:
+def _ground(folder: Path, amounts: Form, wanted: Sequence[str], loads: Sequence[str]) -> Iterator[Ground]:
     """Start lyncpy and every peer that is installed; name those that are not."""
     with ExitStack() as stack:
+        compared = bool(set(loads) & set(comparison.LOADS))
         _say("lyncpy starts")
         people = amounts.compared.people + amounts.compared.sign_ins
-        server = stack.enter_context(serving(folder / "lyncpy", people))
+        server = stack.enter_context(serving(folder / "lyncpy", people if compared else 1))
         peers: dict[str, Running] = {}
-        for name in wanted:
-            start = PEERS[name]
+        archived = None
+        for name in wanted if compared else ():
             try:
-                peers[name] = stack.enter_context(start(folder / name.replace(" ", ""), server.home, people))
+                peers[name] = stack.enter_context(PEERS[name](folder / name.replace(" ", ""), server.home, people))
                 _say(f"{name} has started")
             except Missing as reason:
                 _say(f"without {name}: {reason}")
-        archived = stack.enter_context(
-            serving(folder / "archived", amounts.compared.people, more=["policies.archive_internal=true"])
-        )
-        apart = stack.enter_context(serving(folder / "apart", amounts.alone.people))
-        yield Ground(server, archived, apart, peers, stack.enter_context(piece(server.home)))
+        if "message" in loads or "message-slow" in loads:
+            _say("lyncpy starts with its archive on")
+            archived = stack.enter_context(
+                serving(folder / "archived", people, more=["policies.archive_internal=true"])
+            )
+        yield Ground(server, archived, peers, stack.enter_context(piece(server.home)))
 
 
 async def _work(
@@ -121,13 +131,43 @@ async def _work(
     if "ejabberd" in ground.peers:
         rounds.say("accounts are made at ejabberd")
         await enrol(reactor, ground.peers["ejabberd"], amounts.compared.people + amounts.compared.sign_ins)
-    sites.append(LyncpySite(ARCHIVED, reactor, ground.archived))
+    if ground.archived is not None:
+        sites.append(LyncpySite(ARCHIVED, reactor, ground.archived))
     compared = Comparison(rounds, sites, amounts.compared)
     if set(loads) & set(comparison.LOADS):
         await compared.prepare()
         await compared.run(loads)
         await comparison.leave(sites)
-    await LyncpyAlone(rounds, ground.apart, amounts.alone).run(loads)
+    if set(loads) & set(alone.LOADS):
+        with _apart(amounts.alone, rounds) as server:
+            await LyncpyAlone(rounds, server, amounts.alone).run(loads)
+    if "model" in loads:
+        with _serving("a company works", rounds, 2 * amounts.model.devices) as server:
+            await Company(rounds, server, amounts.model).run()
+    if "storm" in loads:
+        with _serving("an office signs in", rounds, amounts.outage.devices) as server:
+            await Office(rounds, server, amounts.outage).run()
+    if "latency" in loads:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            rounds.say("a server with a directory starts")
+            with latency_server(Path(folder), amounts.beside) as server:
+                await Latency(rounds, server, amounts.beside).run()
+
+
+@contextmanager
+def _apart(amounts: Alone, rounds: Rounds) -> Iterator[Server]:
+    """Run a server for what is measured of lyncpy alone."""
+    rounds.say("another lyncpy starts")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, serving(Path(folder), amounts.people) as server:
+        yield server
+
+
+@contextmanager
+def _serving(what: str, rounds: Rounds, people: int) -> Iterator[Server]:
+    """Run a server of its own for one load, as it is by default."""
+    rounds.say(f"a server starts at which {what}")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, serving(Path(folder), people, gather_ms=50) as server:
+        yield server
 
 
 def _react(run: Any) -> int:  # Any: what task.react calls

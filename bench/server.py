@@ -15,7 +15,7 @@ from bench import machine
 from bench.machine import free_port
 from bench.people import DOMAIN
 
-START_S: Final = 30.0
+START_S: Final = 120.0
 STOP_S: Final = 15.0
 
 _ROOT: Final = Path(__file__).resolve().parent.parent

@@ -19,7 +19,15 @@ _AGENT: Final = f"User-Agent: {AGENT}\r\n"
 
 
 class Unexpected(Exception):
-    """The server did not do what the load needs."""
+    """The server did not do what the load needs.
+
+    Attributes:
+        answer: What it said instead, if that was an answer.
+    """
+
+    def __init__(self, text: str, answer: Heard | None = None) -> None:
+        super().__init__(text)
+        self.answer = answer
 
 
 class SipClient:
@@ -57,7 +65,7 @@ class SipClient:
         """
         answer = await self.asking(dialog, method, lines, body, kind)
         if answer.status != want:
-            raise Unexpected(f"{method} was answered with {answer!r}")
+            raise Unexpected(f"{method} was answered with {answer!r}", answer)
         return answer
 
     def asking(self, dialog: Dialog, method: str, lines: str, body: bytes, kind: str) -> "Deferred[Heard]":
@@ -120,7 +128,8 @@ class SipClient:
         number = dialog.number
         lines = f"{_AGENT}{lines}Content-Type: {kind}\r\n" if kind else f"{_AGENT}{lines}"
         head = dialog.request(method, number, VIA, lines, len(body))
-        seal = self._sealed(dialog.signed(method, number))
+        _, _, expires = lines.partition("\r\nExpires: ")
+        seal = self._sealed(dialog.signed(method, number, expires.partition("\r\n")[0]))
         self.line.write(f"{head}{seal}\r\n".encode() + body)
 
     def _read(self, data: bytes) -> None:

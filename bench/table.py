@@ -7,7 +7,7 @@ from typing import Final
 
 from bench.piece import Quiet
 from bench.rounds import TOO_BUSY, Row
-from bench.targets import KAMAILIO_US, TARGETS, Target
+from bench.targets import KAMAILIO_US, LATENCIES, MOST_MS, P99_MS, TARGETS, Target
 
 OURS: Final = "lyncpy"
 ARCHIVED: Final = "lyncpy, archiving"
@@ -104,6 +104,25 @@ def _verdict(verdict: Verdict) -> tuple[str, str, str]:
     return f"{number(verdict.now)} {verdict.of_what}".strip(), number(verdict.target), met
 
 
+def latency_lines(rows: Rows) -> list[list[str]]:
+    """Give the table of how long a MESSAGE takes, its head first; empty if that was not measured."""
+    table = [["a MESSAGE, 50 a second, beside", "ms p50", "p99", "most", "target p99, most", ""]]
+    for key, name in LATENCIES:
+        row = rows.get((f"latency-{key}", OURS))
+        if row is None:
+            continue
+        p50, p99, most = percentile(row.values, 0.5), percentile(row.values, 0.99), max(row.values)
+        met = "met" if p99 <= P99_MS and most <= MOST_MS else "missed"
+        table.append([name, number(p50), number(p99), number(most), f"{P99_MS:.0f}, {MOST_MS:.0f}", met])
+    return table if len(table) > 1 else []
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Give the value below which such a share of them lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 def noise(quiet: Sequence[Quiet]) -> list[str]:
     """Say how quiet the machine was."""
     steps = [one.step_us for one in quiet]
@@ -128,15 +147,21 @@ def too_busy(rows: Sequence[Row]) -> list[str]:
 
 def printed(rows: Sequence[Row], quiet: Sequence[Quiet]) -> str:
     """Write all of it for a terminal."""
-    table = lines(by_name(rows))
+    found = by_name(rows)
+    text = _aligned(lines(found))
+    if latencies := latency_lines(found):
+        text += ["", *_aligned(latencies)]
+    return "\n".join([*text, "", *(noise(quiet) if quiet else []), *too_busy(rows)])
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     text = []
     for row in table:
-        left = [row[0].ljust(widths[0]), row[1].ljust(widths[1])]
-        right = [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        text.append("  ".join([*left, *right]).rstrip())
+        right = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        text.append("  ".join([row[0].ljust(widths[0]), *right]).rstrip())
     text.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*text, "", *(noise(quiet) if quiet else []), *too_busy(rows)])
+    return text
 
 
 def number(value: float) -> str:
