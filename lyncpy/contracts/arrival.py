@@ -44,7 +44,7 @@ class Arrival:
     """Which of all came first: what is waited for may let a later request overtake an earlier one."""
 
     _cancelled: bool = False
-    _on_cancel: list[Callable[[], None]] = field(default_factory=list)
+    _on_cancel: tuple[Callable[[], None], ...] = ()
 
     @property
     def sender(self) -> Identity:
@@ -58,15 +58,15 @@ class Arrival:
         if self._cancelled:
             hear()
         else:
-            self._on_cancel.append(hear)
+            self._on_cancel += (hear,)
 
     def cancel(self) -> None:
         """Tell all listeners that nobody waits for the answer any more. May be called twice."""
         if not self._cancelled:
             self._cancelled = True
-            for hear in self._on_cancel:
+            heard, self._on_cancel = self._on_cancel, ()
+            for hear in heard:
                 hear()
-            self._on_cancel.clear()
 
 
 def device_of(request: Request) -> tuple[Epid, Instance]:

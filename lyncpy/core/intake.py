@@ -176,12 +176,16 @@ class Intake:
         """Count a request that has ended, and let the next one begin."""
         owner = queue.owner
         self._room.ended(queue, request)
-        self._owners.remove_idle(owner)
+        if not owner.flows:
+            self._owners.remove_idle(owner)
         if queue.waiting or queue.invites:
             self._go_on(queue)
-        self._feed_owner(owner)
-        self._feed(self._starved, self._room.house_has_room)
-        self._tell_idle()
+        if owner.starved:
+            self._feed_owner(owner)
+        if self._starved:
+            self._feed(self._starved, self._room.house_has_room)
+        if self._on_idle is not None:
+            self._tell_idle()
 
     # --- how it is done
 
@@ -309,8 +313,7 @@ class Intake:
 
     def _feed_owner(self, owner: Requester) -> None:
         """Give an owner's share to the first of their connections that wait for it."""
-        if owner.starved:
-            self._feed(owner.starved, lambda queue: owner.pending < self._settings.pending_per_user)
+        self._feed(owner.starved, lambda queue: owner.pending < self._settings.pending_per_user)
 
     def _feed(self, starved: dict[FlowName, Queue], has_room: Callable[[Queue], bool]) -> None:
         """Give room to the first connection that waits for it."""

@@ -118,23 +118,29 @@ class RequestShares:
 
     def begun(self, queue: Queue, request: Request) -> None:
         """Count a request that begins."""
-        self._move(queue, request, 1)
+        owner = queue.owner
+        self.under_way += 1
+        if not owner.pending and not owner.ringing:
+            self._busy += 1
+        if request.method == "INVITE":
+            queue.ringing += 1
+            owner.ringing += 1
+        else:
+            queue.pending += 1
+            owner.pending += 1
 
     def ended(self, queue: Queue, request: Request) -> None:
         """Count a request that has ended."""
-        self._move(queue, request, -1)
-
-    def _move(self, queue: Queue, request: Request, step: int) -> None:
         owner = queue.owner
-        before = bool(owner.under_way)
-        self.under_way += step
+        self.under_way -= 1
         if request.method == "INVITE":
-            queue.ringing += step
-            owner.ringing += step
+            queue.ringing -= 1
+            owner.ringing -= 1
         else:
-            queue.pending += step
-            owner.pending += step
-        self._busy += bool(owner.under_way) - before
+            queue.pending -= 1
+            owner.pending -= 1
+        if not owner.pending and not owner.ringing:
+            self._busy -= 1
 
     def add(self, queue: Queue, sign: int) -> None:
         """Count what a connection has for its owner, or (`sign` -1) no more."""

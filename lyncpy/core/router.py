@@ -7,6 +7,7 @@ for a user's endpoints and goes to the row that forwards.
 """
 
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
@@ -59,6 +60,11 @@ class Router:
                 request to us that nobody answers.
         """
         request = arrival.request
+        if request.shared is None:
+            return self._choose(request)
+        return request.shared.found("route", self, partial(self._choose, request))
+
+    def _choose(self, request: Request) -> Route:
         uri = request.target
         app = _app(uri)
         if app is not None or self._is_ours(uri, request.method):

@@ -8,7 +8,6 @@ Keyed by flow, since real clients that start in the same second choose the same 
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -58,6 +57,13 @@ ENDING: Final = frozenset({"BYE", "PRACK"})
 """What the server takes, beside ACK and CANCEL, while it ends: they bring to an end what is under way."""
 
 UNAVAILABLE: Final = Diagnostics(1, "Service unavailable")
+
+# As names of this module: an enumeration looks its members up in Python, five times for each request.
+_SEND: Final = TransactionEffect.SEND
+_RESEND: Final = TransactionEffect.RESEND
+_TIMEOUT: Final = TransactionEffect.TIMEOUT
+_GONE: Final = TransactionEffect.GONE
+_END: Final = TransactionEffect.END
 
 
 class _FlowRequests:
@@ -251,7 +257,10 @@ class Transactions:
             self._intake.admit_or_queue(flow.queue, ("ACK", *key[1:]), request)
 
     def _pass_on(self, flow: _FlowRequests, ack: Request) -> None:
-        self.end_after(self.serve(flow, self.arrival(flow, ack)), self.settings.answer_timeout_s)
+        arrival = self.arrival(flow, ack)
+        self.end_after(
+            self.serve(flow, arrival).addBoth(lambda _: self.served(flow, arrival)), self.settings.answer_timeout_s
+        )
 
     def _refuse(self, name: FlowName, key: Key, request: Request) -> None:
         """Refuse an INVITE for which the intake has no room."""
@@ -295,10 +304,9 @@ class Transactions:
         return arrival
 
     def serve(self, flow: _FlowRequests, arrival: Arrival) -> "Deferred[Response | None]":
-        """Start the coroutine of one request; it counts as pending until it ends, whatever becomes of the flow."""
+        """Start the coroutine of one request; it counts as pending until `served`, whatever becomes of the flow."""
         self._intake.begun(flow.queue, arrival.request)
-        serving = Deferred.fromCoroutine(self._dispatch.serve(arrival))
-        return serving.addBoth(partial(self._served, flow, arrival))
+        return Deferred.fromCoroutine(self._dispatch.serve(arrival))
 
     def end_after(self, running: "Deferred[Any]", patience_s: float) -> None:  # Any: whatever it gives
         """End a coroutine that does not end by itself in time."""
@@ -306,14 +314,12 @@ class Transactions:
             end = self.timers.later(patience_s, running.cancel)
             _ = running.addBoth(_cancelling(end))
 
-    def _served(
-        self, flow: _FlowRequests, arrival: Arrival, result: Response | Failure | None
-    ) -> Response | Failure | None:
+    def served(self, flow: _FlowRequests, arrival: Arrival) -> None:
+        """Count a request that has ended."""
         who = arrival.who
         if who is not None and not who.guest and arrival.request.method == "REGISTER":
             self._intake.belongs(flow.queue, who.aor)
         self._intake.served(flow.queue, arrival.request)
-        return result
 
 
 def _checked_key(request: Request) -> Key:
@@ -404,12 +410,14 @@ class ServerTransaction(Runner):
         self._receive(TransactionEvent.PROVISIONAL, response)
 
     def _answered(self, response: Response | None) -> None:
+        self._transactions.served(self._flow, self._arrival)
         if response is None or response.status < 200:
             self.log.error("{method} got no final answer", method=self.request.method)
             response = response_to(self.request, 500)
         self._receive(answer_event(response.status), response)
 
     def _failed(self, failure: Failure) -> None:
+        self._transactions.served(self._flow, self._arrival)
         if self._machine.state in (TransactionState.TRYING, TransactionState.PROCEEDING):
             self.log.failure("{method} on {flow} failed", failure, method=self.request.method, flow=self._flow.name)
         self._receive(TransactionEvent.FAILURE, response_to(self.request, 500))
@@ -425,26 +433,25 @@ class ServerTransaction(Runner):
             self.watch()
 
     def _do(self, effect: TransactionEffect, response: Response | None) -> None:
-        match effect:
-            case TransactionEffect.SEND if response is not None:
-                self._send(response)
-            # A retransmitted request gets the last response again, if there is one (RFC 3261 §17.2.2).
-            case TransactionEffect.RESEND:
-                if self._response is not None:
-                    self._write(self._response)
-            case TransactionEffect.TIMEOUT:
-                self.log.error(
-                    "{method} on {flow} was not answered in time", method=self.request.method, flow=self._flow.name
-                )
-                self._send(Refused(504, UNAVAILABLE).response(self.request))
-                self._abandon(0.0)
-            # What it began goes on for a while, though nobody hears the answer: a stored thing must not stop half-way.
-            case TransactionEffect.GONE:
-                self._abandon(self._transactions.settings.answer_timeout_s)
-            case TransactionEffect.END:
-                self._forget()
-            case _:  # pragma: no cover - no table gives it
-                raise AssertionError(f"no effect of a server: {effect}")
+        if effect is _SEND and response is not None:
+            self._send(response)
+        elif effect is _END:
+            self._forget()
+        # A retransmitted request gets the last response again, if there is one (RFC 3261 §17.2.2).
+        elif effect is _RESEND:
+            if self._response is not None:
+                self._write(self._response)
+        elif effect is _TIMEOUT:
+            self.log.error(
+                "{method} on {flow} was not answered in time", method=self.request.method, flow=self._flow.name
+            )
+            self._send(Refused(504, UNAVAILABLE).response(self.request))
+            self._abandon(0.0)
+        # What it began goes on for a while, though nobody hears the answer: a stored thing must not stop half-way.
+        elif effect is _GONE:
+            self._abandon(self._transactions.settings.answer_timeout_s)
+        else:  # pragma: no cover - no table gives it
+            raise AssertionError(f"no effect of a server: {effect}")
 
     def _send(self, response: Response) -> None:
         # What an endpoint has accepted is passed on as it was prepared.

@@ -7,11 +7,12 @@ begins, the framing is lost and the flow has to close.
 
 import re
 from dataclasses import dataclass
+from sys import intern
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys, remembered
-from lyncpy.sip.layout import Edit, layout_of
+from lyncpy.sip.layout import LONGEST, Edit, layout_of
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.shared import shared_lines_of
 
@@ -73,6 +74,8 @@ class Decoder:
         self._length = 0  # of that body
         self._skip = 0  # bytes of a body nobody wants
         self._lost: str | None = None
+        self._usual_of_requests = _UsualNames()
+        self._usual_of_responses = _UsualNames()
 
     def bound(self, limits: DecoderLimits) -> None:
         """Set the limits that hold from the next message on."""
@@ -192,8 +195,8 @@ class Decoder:
         start = _read_start(lines.pop(0))
         if start is None:
             return self._lose("not SIP")
-        keys, unreadable = read_keys(lines)
-        headers = Headers.of_lines(layout_of(keys), lines)
+        usual = self._usual_of_responses if start.status else self._usual_of_requests
+        headers, unreadable = usual.read(lines)
         if stray:
             # Another reader might have seen a Content-Length here.
             items.append(start.garbled(headers, 400, "a line break that is none"))
@@ -230,6 +233,28 @@ class Decoder:
 
 
 _Error = tuple[int, str]
+
+
+class _UsualNames:
+    """The names of the fields of the last message: nearly always, the next has them too, spelt the same."""
+
+    __slots__ = ("_layout", "_names")
+
+    def __init__(self) -> None:
+        self._layout = layout_of(())
+        self._names: tuple[str, ...] = ()
+
+    def read(self, lines: list[str]) -> tuple[Headers, str | None]:
+        """Make headers of their lines; see `read_keys`."""
+        count = len(lines)
+        if count == len(self._names) and all(map(str.startswith, lines, self._names)):
+            return Headers.of_lines(self._layout, lines), None
+        keys, unreadable = read_keys(lines)
+        layout = layout_of(keys)
+        if unreadable is None and len(lines) == count <= LONGEST:
+            self._layout = layout
+            self._names = tuple([intern(line[: line.index(":") + 1]) for line in lines])
+        return Headers.of_lines(layout, lines), unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +343,8 @@ _WITHOUT_LENGTH: Final = Edit(drop=("content-length",))
 
 def _read_length(line: str) -> int:
     digits = line.partition(":")[2].strip(BLANKS)
+    if len(digits) < _LENGTH_DIGITS and digits.isdecimal() and digits.isascii():
+        return int(digits)
     if not (digits.isascii() and digits.isdigit()) or len(digits.lstrip("0")) > _LENGTH_DIGITS:
         raise RemoteProtocolError(f'not a length: "{digits[:80]}"')
     return int(digits[-_LENGTH_DIGITS:])

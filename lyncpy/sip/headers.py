@@ -145,8 +145,16 @@ def parse_via(text: str) -> Via:
     Raises:
         RemoteProtocolError: It has no protocol, version, transport or host.
     """
+    # The Vias of most clients have no branch, and those of a connection are all the same.
+    return _read_via(text) if "branch" in text else _remembered_via(text)
+
+
+def _read_via(text: str) -> Via:
     sent, semicolon, rest = text.partition(";")
     return Via(*_sent(sent), parse_params(rest) if semicolon else _NO_PARAMS)
+
+
+_remembered_via: Final = remembered(_read_via)
 
 
 @remembered

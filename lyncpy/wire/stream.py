@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Final, cast
 
@@ -98,10 +97,12 @@ class SipStream(Protocol):
         flow.bytes_in += len(data)
         self._flows.bytes_in += len(data)
         items, self._left = self._left, []
-        if not flow.messages_in and not self._first_word:
+        if self._is_stranger and not flow.messages_in and not self._first_word:
             self._first_word = data[: len(_PROXY_WORD)]
-        with suppress(RemoteProtocolError):  # `_hand_over` asks for it when all that came before was handed over
+        try:  # noqa: SIM105 - whatever comes passes here, and a context manager costs more than the rest of this method
             items += self._decoder.feed(data)
+        except RemoteProtocolError:
+            pass  # `_hand_over` asks for it when all that came before was handed over
         if self._is_stranger:
             self._flows.places.holds(self, self._decoder.buffered)
         self._hand_over(flow, items)

@@ -9,7 +9,9 @@ no party to that dialog, its dialog has ended, its Request-URI names another use
 at the other end, or the device at the other end is not signed in.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint, ILocator
@@ -98,15 +100,13 @@ class Dialogs:
         return DialogDirection(session, side, await self._at(request.target, request.uri, other, arrival))
 
     def _contradicts(self, request: Request, aor: Aor) -> bool:
-        """Tell whether a request names another user than the one at the other end, by Request-URI or Route."""
-        routes = (route for value in request.headers.get_all("Route") if "@" in value for route in split_list(value))
-        targets = (request.target, *(parse_uri(parse_name_addr(route).uri) for route in routes))
-        return any(self._names_another(target, aor) for target in targets)
+        """Tell whether a request names another user than the one at the other end, by Request-URI or Route.
 
-    def _names_another(self, target: Uri, aor: Aor) -> bool:
-        """Tell whether this is another user's address or GRUU; the Contact of a device or a server is no user's."""
-        named = aor_of(target.aor)
-        return named != aor and target.user is not None and (target.is_gruu or self._parties.is_known(named))
+        The Contact of a device or a server is no user's, unless it has their address.
+        """
+        find = partial(_others, request, aor)
+        others = find() if request.shared is None else request.shared.found("others", aor, find)
+        return any(is_gruu or self._parties.is_known(named) for named, is_gruu in others)
 
     async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:
         """Find the device that the Request-URI names, else the one that the record names.
@@ -138,3 +138,11 @@ class Dialogs:
             here = await self._locator.endpoints(aor_of(request.to.uri))
             found = next((endpoint for endpoint in here if endpoint.contact == request.uri), None)
         return None if found is None or found.flow == arrival.flow else found
+
+
+def _others(request: Request, aor: Aor) -> Sequence[tuple[Aor, bool]]:
+    """Return the addresses but this one that a request names, by Request-URI or Route, and which of them are GRUUs."""
+    routes = (route for value in request.headers.get_all("Route") if "@" in value for route in split_list(value))
+    targets = (request.target, *(parse_uri(parse_name_addr(route).uri) for route in routes))
+    named = [(aor_of(target.aor), target.is_gruu) for target in targets if target.user is not None]
+    return [(other, is_gruu) for other, is_gruu in named if other != aor]
