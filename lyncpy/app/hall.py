@@ -91,7 +91,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         records=back.records,
         recording=recording,
         bus=back.bus,
-        writers=KeyedLock(),
+        writers=KeyedLock(timers),
         timers=timers,
         meter=back.meter,
         people=tables.people,

@@ -12,16 +12,21 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.timers import ITimers
 
 WAITING_BOUND: Final = 8_192
 """Writers that may queue for one name: more than all devices of one user may have under way together
 (`pending_per_flow`), so that nobody is refused for being quick. It guards against what nobody has thought of."""
 
+WAKING_S: Final = 0.002
+"""Seconds in one turn of the reactor for those who are woken one after the other, about."""
+
 
 class KeyedLock:
     """The names that are locked in this process, and who waits for each; empty when idle."""
 
-    def __init__(self) -> None:
+    def __init__(self, timers: ITimers) -> None:
+        self._timers = timers
         self._waiting: dict[tuple[str, str], deque[Deferred[None]]] = {}
         self._released: deque[tuple[str, str]] = deque()
         self._passes_on = False
@@ -65,7 +70,7 @@ class KeyedLock:
             queue.remove(turn)
 
     def release(self, name: tuple[str, str]) -> None:
-        """Wake the next waiter, in a later turn and not within this one's.
+        """Wake the next waiter, not within this one's end, and in a later turn when many have been woken.
 
         Hundreds may wait for a name, and each of them for nothing else; were each let in by
         the end of the one before, the last one would be too deep for the interpreter.
@@ -73,12 +78,21 @@ class KeyedLock:
         self._released.append(name)
         if self._passes_on:
             return
+        self._pass_on_some()
+
+    def _pass_on_some(self) -> None:
+        """Wake waiters for a while: what each has waited to do is often quick, and then releases the next."""
+        until = self._timers.now() + WAKING_S
         self._passes_on = True
         try:
             while self._released:
                 self._pass_on(self._released.popleft())
+                if self._released and self._timers.now() >= until:
+                    break
         finally:
-            self._passes_on = False
+            self._passes_on = bool(self._released)
+            if self._passes_on:
+                self._timers.later(0.0, self._pass_on_some)
 
     def _pass_on(self, name: tuple[str, str]) -> None:
         queue = self._waiting[name]

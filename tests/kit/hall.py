@@ -107,7 +107,7 @@ class Hall:
         self.timers = Timers(self.clock, lambda: 1_700_000_000.0 + self.clock.seconds())
         self.store = MemoryStore(self.timers.wall)
         self.bus = MemoryBus(NodeName("n1"), self.clock)
-        self.writers = KeyedLock()
+        self.writers = KeyedLock(self.timers)
         self.outbound = RecordingOutbound()
         self.people = FewPeople(people)
         self.groups = Groups(self.people)

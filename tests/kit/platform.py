@@ -35,7 +35,7 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     meter = given("meter", MemoryMeter())
     given("store", MemoryStore(timers.wall))
     given("recording", RecordQueue(lambda rows: records.upsert(rows), timers, meter, close_s=5.0))
-    given("writers", KeyedLock())
+    given("writers", KeyedLock(timers))
     given("owners", AddressOwners())
     given("groups", Groups(people))
     given("policies", FixedPolicies())

@@ -49,7 +49,7 @@ class Archiving:
         self._archive = archive
         self._people = people
         self._timers = timers
-        self._queues = KeyedLock()
+        self._queues = KeyedLock(timers)
         self._busy: Counter[str] = Counter()
         self.edition = 0
 

@@ -53,7 +53,7 @@ class Cellar:
         """Give the table as a process that starts now has it."""
         terms = terms_with(per_organizer=3)
         table = ConferenceTable(
-            self.store, KeyedLock(), self.timers, terms, total=total, purge_every_s=60.0, owners=owners
+            self.store, KeyedLock(self.timers), self.timers, terms, total=total, purge_every_s=60.0, owners=owners
         )
         result_of(table.open())
         return table
@@ -237,7 +237,7 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: ConferenceTable)
     result_of(
         ConferenceTable(
             cellar.store,
-            KeyedLock(),
+            KeyedLock(cellar.timers),
             cellar.timers,
             terms_with(),
             total=1,

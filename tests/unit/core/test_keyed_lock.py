@@ -4,16 +4,19 @@ import inspect
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
 
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core import keyed_lock
 from lyncpy.core.keyed_lock import KeyedLock
+from tests.kit.gatehouse import timers_of
 from tests.kit.results import begun, result_of, started
+from tests.kit.turns import turn
 
 
 def test_writers_of_one_name_take_turns() -> None:
     """Two changes of one board never overlap, and come in the order in which they were asked for."""
-    table, order, gate = KeyedLock(), [], Deferred[None]()
+    table, order, gate = KeyedLock(timers_of(Clock())), [], Deferred[None]()
 
     async def write(name: str, wait: bool) -> None:
         async with table.hold("board", "alice"):
@@ -40,7 +43,7 @@ def depth() -> int:
 
 def test_hundreds_may_wait_and_none_is_too_deep() -> None:
     """Writers who wait for nothing but each other come one after the other, each as deep as the first."""
-    table, gate, depths = KeyedLock(), Deferred[None](), []
+    table, gate, depths = KeyedLock(timers_of(Clock())), Deferred[None](), []
 
     async def write(first: bool) -> None:
         async with table.hold("board", "alice"):
@@ -59,7 +62,7 @@ def test_hundreds_may_wait_and_none_is_too_deep() -> None:
 
 def test_other_names_do_not_wait() -> None:
     """A slow change of one list delays nobody else's."""
-    table, gate, done = KeyedLock(), Deferred[None](), []
+    table, gate, done = KeyedLock(timers_of(Clock())), Deferred[None](), []
 
     async def write(key: str) -> None:
         async with table.hold("contacts", key):
@@ -75,7 +78,7 @@ def test_other_names_do_not_wait() -> None:
 
 def test_the_next_writer_comes_after_a_failure() -> None:
     """A change that fails does not lock its board."""
-    table, done = KeyedLock(), []
+    table, done = KeyedLock(timers_of(Clock())), []
 
     async def fail() -> None:
         async with table.hold("board", "alice"):
@@ -92,7 +95,7 @@ def test_the_next_writer_comes_after_a_failure() -> None:
 
 def test_a_writer_that_gives_up_is_passed_over() -> None:
     """A request that is cancelled while it waits does not stop those behind it."""
-    table, gate, done = KeyedLock(), Deferred[None](), []
+    table, gate, done = KeyedLock(timers_of(Clock())), Deferred[None](), []
 
     async def write(name: str, wait: bool = False) -> None:
         async with table.hold("board", "alice"):
@@ -113,7 +116,7 @@ def test_a_writer_that_gives_up_is_passed_over() -> None:
 def test_a_flood_of_writers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever floods one name hears 503, and nothing piles up."""
     monkeypatch.setattr(keyed_lock, "WAITING_BOUND", 1)
-    table, gate = KeyedLock(), Deferred[None]()
+    table, gate = KeyedLock(timers_of(Clock())), Deferred[None]()
 
     async def write() -> None:
         async with table.hold("board", "alice"):
@@ -125,3 +128,30 @@ def test_a_flood_of_writers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         result_of(write())
     assert refused.value.status == 503
     gate.callback(None)
+
+
+def test_many_who_wait_are_woken_in_several_turns() -> None:
+    """In order; whoever comes meanwhile waits behind them, and others' names do not wait at all."""
+    clock = Clock()
+    table, gate, done = KeyedLock(timers_of(clock)), Deferred[None](), list[str]()
+
+    async def write(key: str, name: str) -> None:
+        async with table.hold("board", key):
+            if name == "first":
+                await gate
+            clock.rightNow += 0.001
+            done.append(name)
+
+    begun(write("alice", "first"))
+    for name in "abcdef":
+        begun(write("alice", name))
+    gate.callback(None)
+    assert done == ["first", "a", "b"]
+    begun(write("alice", "late"))
+    begun(write("bob", "other"))
+    assert done[3:] == ["other"]
+    turn(clock)
+    assert done[4:] == ["c", "d"]
+    clock.advance(0.0)
+    assert done[6:] == ["e", "f", "late"]
+    assert len(table) == 0

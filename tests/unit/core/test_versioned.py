@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
@@ -11,6 +12,7 @@ from lyncpy.contracts.store import Conflict, Record
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import TRIES, Decision, Entry, LastWriter, NoCache, VersionedTable, uncontended
 from tests.kit.directory import answer_of
+from tests.kit.gatehouse import timers_of
 from tests.kit.memory import MemoryStore
 from tests.kit.results import begun, result_of
 
@@ -72,7 +74,12 @@ class Cellar:
         self.told: list[int] = []
         self.memory = InMemory() if remembers else NoCache[str, Number]()
         self.table = VersionedTable(
-            KIND, Numbers(), self.memory, store=self.store, writers=KeyedLock(), tell=self.told.append
+            KIND,
+            Numbers(),
+            self.memory,
+            store=self.store,
+            writers=KeyedLock(timers_of(Clock())),
+            tell=self.told.append,
         )
         self.asked: list[Number] = []
         self.before_write: list[int] = []

@@ -67,7 +67,7 @@ class Desk:
             Passwords(people, self.secrets, timers_of(self.clock)),
             people,
             self.signins,
-            KeyedLock(),
+            KeyedLock(timers_of(self.clock)),
             Tokens(file),
             meanings or AddressMeanings(),
         )

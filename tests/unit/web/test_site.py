@@ -41,7 +41,7 @@ class Office:
             Passwords(self.people, self.secrets, timers),
             self.people,
             self.signins,
-            KeyedLock(),
+            KeyedLock(timers),
             Tokens(tokens),
             AddressMeanings(),
         )
