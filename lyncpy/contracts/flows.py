@@ -78,6 +78,9 @@ class IFlows(Interface):
     def silent(since: float) -> Sequence[FlowName]:
         """Give the flows from which nothing has come since then (monotonic seconds); not those that are held."""
 
+    def is_silent(flow: FlowName, since: float) -> bool:
+        """Tell whether nothing has come from a connection since then; False when it is held, or unknown."""
+
     def pause_reading(flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
 

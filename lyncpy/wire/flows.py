@@ -365,6 +365,11 @@ class Flows:
         """Give the flows from which nothing has come since then; one that is not read from cannot be heard."""
         return [flow.name for flow in self._flows.values() if flow.heard < since and not flow.is_paused]
 
+    def is_silent(self, flow: FlowName, since: float) -> bool:
+        """Tell whether nothing has come from a connection since then; False when it is held, or unknown."""
+        living = self._flows.get(flow)
+        return living is not None and living.heard < since and not living.is_paused
+
     def pause_reading(self, flow: FlowName) -> None:
         """Read nothing more from a connection, hand over nothing that was read; unknown names are ignored."""
         if (living := self._flows.get(flow)) is not None:
@@ -400,10 +405,6 @@ class Flows:
         if living is not None:
             living.closing = reason
             living.abort()
-
-    def entered(self, inlet: ReadingSide) -> None:
-        """Count a connection that was accepted."""
-        self.places.entered(inlet)
 
     def ready(self, inlet: ReadingSide, outlet: WritingSide, security: str, port: int) -> Flow:
         """Give a name to a connection that can be used."""

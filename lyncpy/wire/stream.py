@@ -60,7 +60,7 @@ class SipStream(Protocol):
 
     def connectionMade(self) -> None:
         """Count the connection; without TLS it is a flow at once."""
-        self._flows.entered(self)
+        self._flows.places.entered(self)
         tcp = self.transport
         if ITCPTransport.providedBy(tcp):
             tcp.setTcpNoDelay(True)

@@ -50,6 +50,10 @@ class StillFlows:
         """Everybody was just heard."""
         return ()
 
+    def is_silent(self, flow: FlowName, since: float) -> bool:
+        """Everybody was just heard."""
+        return False
+
     def pause_reading(self, flow: FlowName) -> None:
         """Nobody is read from."""
 

@@ -8,6 +8,7 @@ then either its connection is closed. So is any client asked at once that did no
 Spec: [MS-CONMGMT] 3.1, 3.2: the server chooses the interval, and may take a silent client for gone.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from twisted.logger import Logger
@@ -17,6 +18,7 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
+from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.message import Headers, Request, new_call_id, new_tag
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -29,6 +31,9 @@ ANSWER_S: Final = 10.0
 
 LOOK_S: Final = 5.0
 """Between two looks at who is silent."""
+
+AT_ONCE: Final = 50
+"""Clients asked in one turn of the reactor, at most."""
 
 
 class KeepAliveWatch:
@@ -89,7 +94,7 @@ class KeepAliveWatch:
         asked_at = self._timers.now()
         await self._outbound.send_request(flow, request, timeout=ANSWER_S).final
         self._asked.discard(flow)
-        if flow in self._flows.silent(asked_at):
+        if self._flows.is_silent(flow, asked_at):
             names = ", ".join(endpoint.aor for endpoint in self._bindings.on(flow))
             self.log.info("{flow} of {aor} closed: its client does not answer", flow=flow, aor=names)
             self._flows.close_flow(flow, "does not answer")
@@ -97,6 +102,15 @@ class KeepAliveWatch:
     def _look(self) -> None:
         if self._promised:
             self._next_look.set(LOOK_S)
-        for flow in self._flows.silent(self._timers.now() - self._patience_s):
-            if flow in self._promised:
+        since = self._timers.now() - self._patience_s
+        silent = [flow for flow in self._flows.silent(since) if flow in self._promised]
+        if silent:
+            spawn(self._doubt_each(silent, since), self.log, "asking who is there")
+
+    async def _doubt_each(self, flows: Sequence[FlowName], since: float) -> None:
+        """Ask a thousand clients, all of whom fell silent when their network did, in slices."""
+        slices = Slices(self._timers, AT_ONCE)
+        for flow in flows:
+            if self._flows.is_silent(flow, since):
                 self.doubt(flow)
+            await slices.spend()
