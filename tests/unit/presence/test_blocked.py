@@ -199,7 +199,7 @@ def test_a_domain_that_is_blocked_is_so_whatever_addresses_there_are() -> None:
 def said(found: Board, *wishes: Publication, now: float, quotas: Quotas | None = None) -> Board:
     """Publish, with the versions that there are."""
     known = [
-        replace(one, version=found.instances[one.key].version if one.key in found.instances else 0) for one in wishes
+        one._replace(version=found.instances[one.key].version if one.key in found.instances else 0) for one in wishes
     ]
     outcome = publish(found, known, Epid("pc"), now, quotas or usual_quotas())
     assert isinstance(outcome, Published)

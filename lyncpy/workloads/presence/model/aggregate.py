@@ -7,7 +7,6 @@ documentation of the enhanced presence schemas ("aggregation script").
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple, assert_never
 
 from lyncpy.contracts.names import Epid
@@ -200,7 +199,7 @@ def for_audience(whole: Aggregate, told: Detail) -> Aggregate:
     if told is Detail.NUMBER:
         return Aggregate(whole.availability)
     if told is Detail.NO_MEETING and (whole.meeting_subject or whole.meeting_location):
-        return replace(whole, meeting_subject="", meeting_location="")
+        return whole._replace(meeting_subject="", meeting_location="")
     return whole
 
 
@@ -272,7 +271,7 @@ def _user_state(valid: Iterable[Input], *, lower_dnd: bool) -> Input | None:
     ]
     newest = max(manual, key=lambda one: (one.published, one.state.availability, _named(one)), default=None)
     if newest is not None and lower_dnd and _is_lowered(newest):
-        return newest._replace(state=replace(newest.state, availability=URGENT_ONLY, activity=URGENT))
+        return newest._replace(state=newest.state._replace(availability=URGENT_ONLY, activity=URGENT))
     return newest
 
 

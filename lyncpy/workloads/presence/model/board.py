@@ -7,7 +7,7 @@ tables of `tables`; the access to a board is changed in `levels`. Spec: [MS-PRES
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.workloads.presence.model.absences import Absences, bounded, carried, ends, lapsed
@@ -111,8 +111,7 @@ class Board:
         return one is not None and one.private
 
 
-@dataclass(frozen=True, slots=True)
-class BoardDelta:
+class BoardDelta(NamedTuple):
     """The differences between two boards."""
 
     touched: frozenset[str] = frozenset()
@@ -445,16 +444,13 @@ def _other_instances(
         if before is None or after is None or before.value != after.value:
             place = (key.category, key.container)
             shown.add(place)
-            if _is_furnished(before) or _is_furnished(after):
+            # A text of the server's own is what the directory says.
+            one = after or before
+            if one is not None and one.epid is None and isinstance(one.value, str):
                 furnished.add(place)
         if not durable:
             durable = (before is not None and before.is_durable) or (after is not None and after.is_durable)
     return touched, shown, furnished, durable
-
-
-def _is_furnished(one: Instance | None) -> bool:
-    """Tell whether a publication has what the directory says."""
-    return one is not None and one.epid is None and isinstance(one.value, str)
 
 
 def _other_lists(old: Board, new: Board) -> frozenset[int]:

@@ -1,10 +1,10 @@
 """Values of states and devices: as clients publish them, and as the server computes them. Pure.
 
-The rules are the tables of `tables`. Spec: the enhanced presence schemas of the categories
+All of them are tuples, because each change of a state makes some and compares many. The rules are the tables of
+`tables`. Spec: the enhanced presence schemas of the categories
 `state`, `device` and `services`.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lyncpy.contracts.names import Epid
@@ -23,8 +23,7 @@ class StateKind(IdentityEnum):
     AGGREGATE_MACHINE = "aggregateMachineState"
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """A word for an activity, shown while the availability lies in its closed range."""
 
     token: str = ""
@@ -34,8 +33,7 @@ class Activity:
     """(LCID, text), as the client wrote them."""
 
 
-@dataclass(frozen=True, slots=True)
-class StateDocument:
+class StateDocument(NamedTuple):
     """The fields of a `state` document; one that the document lacks is empty."""
 
     kind: StateKind
@@ -70,8 +68,7 @@ class Capability(NamedTuple):
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """The fields of a `device` document."""
 
     endpoint_id: str = ""
@@ -88,8 +85,7 @@ class Input(NamedTuple):
     published: float
 
 
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(NamedTuple):
     """The one state of a user that watchers see."""
 
     availability: int
@@ -104,8 +100,7 @@ class Aggregate:
     meeting_location: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AggregateMachine:
+class AggregateMachine(NamedTuple):
     """The most active machine of a user, for their own endpoints; offline when there is none."""
 
     availability: int
@@ -124,16 +119,14 @@ class Service(NamedTuple):
     """The availability of that device's machine. Like its id and `publish`, for the user's own endpoints only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(NamedTuple):
     """The capabilities of all devices of a user."""
 
     uri: str
     services: tuple[Service, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LegacyInterop:
+class LegacyInterop(NamedTuple):
     """The availability and the word for it that a watcher from before 2007 may see."""
 
     availability: int

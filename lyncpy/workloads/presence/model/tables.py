@@ -384,8 +384,7 @@ LEGACY_TOKENS: Final[Mapping[str, tuple[int, str]]] = {"on-the-phone": (500, "on
 # --- 5. on a board
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """One publication as a client requests it."""
 
     key: InstanceKey

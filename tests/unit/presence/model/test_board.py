@@ -141,14 +141,14 @@ def test_a_version_that_is_insisted_on_is_accepted() -> None:
 
 def test_removes_with_expires_0() -> None:
     """A note that its author clears is gone."""
-    board = published(published(empty(), note("a")), replace(note("", 1), expires_s=0))
+    board = published(published(empty(), note("a")), note("", 1)._replace(expires_s=0))
     assert NOTE not in board.instances
 
 
 def test_removing_what_is_not_there_does_nothing() -> None:
     """A client clears a call's state without knowing whether it ever published one."""
     board = empty()
-    outcome = publish(board, [replace(note("", 7), expires_s=0)], PC, 1.0, usual_quotas())
+    outcome = publish(board, [note("", 7)._replace(expires_s=0)], PC, 1.0, usual_quotas())
     assert isinstance(outcome, Published)
     assert outcome.board is board
 
@@ -156,7 +156,7 @@ def test_removing_what_is_not_there_does_nothing() -> None:
 def test_removing_an_old_version_is_stale() -> None:
     """A device does not clear a note that another has just written."""
     board = published(published(empty(), note("a"), by=LAPTOP), note("b", 1), by=LAPTOP)
-    assert isinstance(publish(board, [replace(note("", 1), expires_s=0)], PC, 2.0, usual_quotas()), StaleVersions)
+    assert isinstance(publish(board, [note("", 1)._replace(expires_s=0)], PC, 2.0, usual_quotas()), StaleVersions)
 
 
 def test_two_devices_share_the_users_own_state() -> None:
@@ -215,7 +215,7 @@ def test_the_last_endpoint_takes_what_is_bound_to_the_user() -> None:
 
 def test_what_is_bound_in_time_ends_when_its_time_has_come() -> None:
     """Busy for an hour ends after an hour."""
-    timed = replace(user(6500), expire=Expire.TIME, expires_s=3600)
+    timed = user(6500)._replace(expire=Expire.TIME, expires_s=3600)
     board = published(empty(), machine(3500), timed, now=100.0)
     assert deadline(board, 100.0) == 3700.0
     assert shown(expire(board, 3699.0).board).availability == 6500
@@ -315,7 +315,7 @@ def test_each_type_of_publication_ends_when_it_should(
     lifetime: Expire, left: bool, last: bool, later: bool, restarted: bool
 ) -> None:
     """What a device says goes with it, what a session says with the session, the rest stays."""
-    board = published(empty(), replace(note(), expire=lifetime, expires_s=60))
+    board = published(empty(), note()._replace(expire=lifetime, expires_s=60))
     assert (NOTE in leave(board, PC, 2.0, last=False).board.instances) is left
     assert (NOTE in leave(board, LAPTOP, 2.0, last=True).board.instances) is last
     assert (NOTE in expire(board, 61.0).board.instances) is later
@@ -324,13 +324,13 @@ def test_each_type_of_publication_ends_when_it_should(
 
 def test_reset_status_falls_back_to_the_machines() -> None:
     """Who resets their status is what their devices say, however they chose it."""
-    timed = replace(user(9500), key=InstanceKey("state", 0x24000000, INPUT), expire=Expire.TIME, expires_s=86400)
+    timed = user(9500)._replace(key=InstanceKey("state", 0x24000000, INPUT), expire=Expire.TIME, expires_s=86400)
     board = published(empty(), machine(3500), user(6500))
     board = published(board, timed, now=2.0)
     assert shown(board).availability == 9500
-    gone = [replace(timed, expires_s=0, version=1), replace(user(0, 1), expires_s=0)]
+    gone = [timed._replace(expires_s=0, version=1), user(0, 1)._replace(expires_s=0)]
     assert shown(published(board, *gone)).availability == 3500
-    automatic = replace(user(3500, 1), state=StateDocument(StateKind.USER, 3500))
+    automatic = user(3500, 1)._replace(state=StateDocument(StateKind.USER, 3500))
     assert shown(published(board, gone[0], automatic)).availability == 3500
 
 
@@ -388,7 +388,7 @@ def test_services_are_the_union_of_devices() -> None:
 
 def test_a_preferred_device_is_the_best() -> None:
     """Who prefers their phone is called there, although they sit at their computer."""
-    phone = replace(DEVICE, endpoint_id="phone", preferred=True)
+    phone = DEVICE._replace(endpoint_id="phone", preferred=True)
     board = published(empty(), machine(3500), device())
     board = published(board, device(phone, 101), by=LAPTOP)
     services = made(board, "services", INPUT, 0)
@@ -415,8 +415,8 @@ def test_the_most_active_machine_is_named_to_oneself() -> None:
     """A user's other devices know at which of them the user sits, by the id of its device."""
     board = published(empty(), machine(3500), device())
     assert made(board, "state", INPUT, 0x10000000) == AggregateMachine(3500, "4a8b-pc")
-    other = replace(
-        machine(3500, instance=2), state=StateDocument(StateKind.MACHINE, 3500, endpoint_id="E2", location="Home")
+    other = machine(3500, instance=2)._replace(
+        state=StateDocument(StateKind.MACHINE, 3500, endpoint_id="E2", location="Home")
     )
     board = published(board, other, by=LAPTOP, now=5.0)
     assert made(board, "state", INPUT, 0x10000000) == AggregateMachine(3500, "e2", location="Home")
@@ -428,7 +428,7 @@ def test_the_most_active_machine_is_named_to_oneself() -> None:
 
 def test_a_machine_is_named_alike_in_whatever_order_devices_are_found() -> None:
     """An endpoint that says two things of its device is known by one of them, always the same."""
-    board = published(empty(), machine(3500), device(), device(replace(DEVICE, endpoint_id="other"), 101))
+    board = published(empty(), machine(3500), device(), device(DEVICE._replace(endpoint_id="other"), 101))
     turned = replace(Board(ALICE), instances=dict(reversed([*board.instances.items()])))
     bare = replace(turned, instances={key: one for key, one in turned.instances.items() if not one.made})
     again = with_aggregates(Board(ALICE), bare, 2.0).board
@@ -484,11 +484,11 @@ def test_a_note_makes_no_state_anew() -> None:
 def test_a_board_is_bounded_in_all() -> None:
     """However publications are cut: what one user may show is bounded, and what is there can be taken off."""
     quotas = replace(usual_quotas(), board_bytes=1000)
-    board = published(empty(), note("x" * 300), replace(note("y" * 300), key=InstanceKey("note", 8, 200)))
+    board = published(empty(), note("x" * 300), note("y" * 300)._replace(key=InstanceKey("note", 8, 200)))
     wide = "ä" * 300
-    outcome = publish(board, [replace(note(wide), key=InstanceKey("note", 9, 200))], PC, 2.0, quotas)
+    outcome = publish(board, [note(wide)._replace(key=InstanceKey("note", 9, 200))], PC, 2.0, quotas)
     assert outcome == PublicationDenied(Denial.BOARD_FULL)
-    fits = publish(board, [replace(note("z" * 200), key=InstanceKey("note", 9, 200))], PC, 2.0, quotas)
+    fits = publish(board, [note("z" * 200)._replace(key=InstanceKey("note", 9, 200))], PC, 2.0, quotas)
     assert isinstance(fits, Published)
-    lowered = publish(board, [replace(note("x" * 299, 1))], PC, 2.0, replace(quotas, board_bytes=10))
+    lowered = publish(board, [note("x" * 299, 1)], PC, 2.0, replace(quotas, board_bytes=10))
     assert isinstance(lowered, Published), "a bound that was lowered lets a board shrink"
