@@ -12,7 +12,6 @@ from bench.runs import run_all
 from bench.sites import SETTLE_S, Say, Site, XmppSite
 from bench.table import ARCHIVED
 
-WATCHERS: Final = (0, 10, 50)
 LOADS: Final = ("message", "message-paced", "message-slow", "sign-ins", "refresh", "publications")
 PUBLISHERS: Final = 4
 """Who publish at the same time, each to watchers of their own."""
@@ -36,13 +35,16 @@ class Amounts:
     """How long those talk in each round who talk at a steady pace."""
 
     publications: int = 100
+    watchers: tuple[int, int, int] = (0, 10, 50)
+    """Of each who publishes: nobody, few, many."""
+
     sign_ins: int = 40
     refreshes: int = 200
 
     @property
     def people(self) -> int:
         """Who stay signed in."""
-        return max(2 * self.pairs, 2 * self.paced_pairs, PUBLISHERS * (sum(WATCHERS) + len(WATCHERS)))
+        return max(2 * self.pairs, 2 * self.paced_pairs, PUBLISHERS * (sum(self.watchers) + len(self.watchers)))
 
 
 class Comparison:
@@ -150,7 +152,7 @@ class Comparison:
         """Publish to nobody, to ten and to fifty, the next when all have been told."""
         each = -(-self._amounts.publications // PUBLISHERS)
         begin = 0
-        for watchers in WATCHERS:
+        for watchers in self._amounts.watchers:
             stories: dict[str, list[Story]] = {}
             for site in self._compared:
                 self._rounds.say(f"{PUBLISHERS * watchers} clients of {site.name} watch {PUBLISHERS}")
@@ -182,7 +184,7 @@ class Comparison:
         return stories
 
     def _each_further(self) -> None:
-        few, many = WATCHERS[1:]
+        _, few, many = self._amounts.watchers
         for site in self._compared:
             lower, upper = (self._rounds.row(f"publication-{n}", site.name) for n in (few, many))
             row = self._rounds.row("watcher", site.name)

@@ -60,7 +60,7 @@ class Beside:
     @property
     def users(self) -> int:
         """How many have passwords."""
-        return 2 * PAIRS + CONTACTS + max(self.watchers + 1, self.meeting, self.wave, self.batches) + self.wave
+        return 2 * PAIRS + CONTACTS + max(self.watchers + 1, self.meeting, self.batches, 2 * PAIRS) + self.wave
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import platform
 import resource
 import socket
 import ssl
-import sys
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -123,10 +123,15 @@ def described() -> dict[str, str]:
     return {
         "processor": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores",
         "kernel": platform.release(),
-        "python": f"{platform.python_version()} ({sys.executable}, {platform.python_compiler()})",
+        "python": f"{platform.python_version()}, {platform.python_compiler()}, {_optimised()}",
         "openssl": ssl.OPENSSL_VERSION,
         **libraries,
     }
+
+
+def _optimised() -> str:
+    guided = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return f"{'with' if guided else 'without'} profile-guided optimisation"
 
 
 def _version(name: str) -> str:

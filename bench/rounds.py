@@ -5,7 +5,7 @@ with another one: what disturbs the machine for a while disturbs all of them.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final, Protocol
@@ -76,6 +76,7 @@ class Rounds:
         """Take what tells how quiet the machine is, and where progress is said."""
         self.rows: list[Row] = []
         self.quiet: list[Quiet] = []
+        self.stages: dict[str, Mapping[str, float]] = {}
         self.say: Final = say
         self.reactor: Final = reactor
         self._piece = piece

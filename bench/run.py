@@ -17,7 +17,7 @@ from bench import alone, comparison
 from bench.alone import Alone, LyncpyAlone
 from bench.comparison import Amounts, Comparison
 from bench.latency import Beside, Latency, latency_server
-from bench.machine import CORES, allow_files
+from bench.machine import CORES, allow_files, described
 from bench.model import Company, Model
 from bench.outage import Office, Outage
 from bench.peers.kamailio import kamailio
@@ -25,9 +25,11 @@ from bench.peers.process import Missing, Running
 from bench.peers.xmpp import enrol
 from bench.peers.xmpp_servers import ejabberd, prosody
 from bench.piece import Piece, piece
+from bench.results import Results
 from bench.rounds import Rounds
 from bench.server import Server, serving
 from bench.sites import KamailioSite, LyncpySite, Site, XmppSite
+from bench.stages import Stages, Walk
 from bench.table import ARCHIVED, printed
 
 PEERS: Final[dict[str, Callable[[Path, Path, int], Any]]] = {  # Any: a context manager of `Running`
@@ -47,17 +49,27 @@ class Form:
     beside: Beside
     outage: Outage
     model: Model
+    walk: Walk
 
 
-QUICK: Final = Form(Amounts(), Alone(), Beside(), Outage(500), Model())
+QUICK: Final = Form(Amounts(), Alone(), Beside(), Outage(500), Model(), Walk())
 WHOLE: Final = Form(
     Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500),
     Alone(rounds=9, group=60, batches=200, copies=5_000),
     Beside(seconds=20.0, archived=20_000),
     Outage(),
     Model(devices=1_000, seconds=60.0),
+    Walk(30.0),
 )
-LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "latency")
+TINY: Final = Form(
+    Amounts(1, 2, 4, 2, slow_s=0.05, publications=4, watchers=(0, 1, 2), sign_ins=2, refreshes=2),
+    Alone(rounds=1, group=2, batches=2, meetings=(4, 3), copies=4),
+    Beside(seconds=0.2, watchers=3, people=150, archived=20, meeting=4, wave=2, batches=2),
+    Outage(3),
+    Model(devices=4, users=300, seconds=0.3),
+    Walk(0.3, ("message",)),
+)
+LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "latency", "stages")
 """Of the quick form."""
 
 
@@ -75,13 +87,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run it; give the exit status."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--whole", action="store_true", help="the whole form, which takes most of an hour")
+    parser.add_argument("--tiny", action="store_true", help="so little of everything that only the program is tried")
+    parser.add_argument("--results", type=Path, help="write every round's numbers to this file, as JSON")
     parser.add_argument("--only", choices=LOADS, action="append", help="this load alone; may be given again")
     parser.add_argument("--peer", choices=tuple(PEERS), action="append", help="this peer alone; may be given again")
     parser.add_argument("--alone", action="store_true", help="no peer at all")
     options = parser.parse_args(argv)
     loads = options.only or LOADS
     peers = () if options.alone else options.peer or tuple(PEERS)
-    amounts = WHOLE if options.whole else QUICK
+    form = "whole" if options.whole else "tiny" if options.tiny else "quick"
+    amounts = {"whole": WHOLE, "tiny": TINY, "quick": QUICK}[form]
     CORES.keep_generator()
     allow_files()
     kept: list[Rounds] = []
@@ -93,8 +108,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, _ground(Path(folder), amounts, peers, loads) as ground:
         status = _react(run)
-    for rounds in kept:
-        print(printed(rounds.rows, rounds.quiet))
+    results = Results.of(form, described(), kept[0])
+    print(printed(results))
+    if options.results is not None:
+        results.write(options.results)
     return status
 
 
@@ -147,6 +164,8 @@ async def _work(
     if "storm" in loads:
         with _serving("an office signs in", rounds, amounts.outage.devices) as server:
             await Office(rounds, server, amounts.outage).run()
+    if "stages" in loads:
+        rounds.stages.update(await Stages(rounds, amounts.walk).run())
     if "latency" in loads:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             rounds.say("a server with a directory starts")

@@ -1,5 +1,6 @@
 """A real server in a process of its own, and what the kernel says about that process."""
 
+import os
 import select
 import shutil
 import signal
@@ -24,11 +25,12 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 class Server:
     """One server with a home; it can be killed and started again."""
 
-    def __init__(self, home: Path, port: int, profiling: Sequence[str]) -> None:
-        """Take the home, which is made, and the port that stands in its settings."""
+    def __init__(self, home: Path, port: int, profiling: Sequence[str], sampled: Path | None) -> None:
+        """Take the home, which is made, the port that stands in its settings, and where samples go."""
         self.home: Final = home
         self.port: Final = port
         self._profiling = profiling
+        self._twistd = _twistd() if sampled is None else [sys.executable, "-m", "bench.sampled", str(sampled)]
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -54,13 +56,25 @@ class Server:
         """Give the certificate of its own authority."""
         return self.home / "ca.pem"
 
+    def thread_cpu_s(self) -> tuple[float, float]:
+        """Give the processor time of the first thread, and that of all others."""
+        spent = {
+            int(task.name): int((task / "schedstat").read_text(encoding="ascii").split()[0]) / 1e9
+            for task in Path(f"/proc/{self.pid}/task").iterdir()
+        }
+        return spent.pop(self.pid), sum(spent.values())
+
+    def sample(self) -> None:
+        """Begin, or end, to look where it is; only if it was told to."""
+        os.kill(self.pid, signal.SIGRTMIN)
+
     def start(self) -> None:
         """Start it and wait until it serves.
 
         Raises:
             RuntimeError: It does not.
         """
-        command = [*_twistd(), "--nodaemon", "--pidfile=", "--logfile", str(self.home / "log"), *self._profiling]
+        command = [*self._twistd, "--nodaemon", "--pidfile=", "--logfile", str(self.home / "log"), *self._profiling]
         self._process = subprocess.Popen(
             [*command, "lyncpy", "--config", str(self.home / "lyncpy.toml")],
             cwd=_ROOT,
@@ -99,7 +113,13 @@ class Server:
 
 @contextmanager
 def serving(
-    home: Path, people: int, profile: Path | None = None, *, gather_ms: int = 0, more: Sequence[str] = ()
+    home: Path,
+    people: int,
+    profile: Path | None = None,
+    *,
+    gather_ms: int = 0,
+    more: Sequence[str] = (),
+    sampled: Path | None = None,
 ) -> Iterator[Server]:
     """Run a server with so many generated people; it is stopped at the end.
 
@@ -107,6 +127,7 @@ def serving(
         home: An empty folder.
         profile: Where to write what cProfile saw of the whole run.
         more: Settings, as `section.key=value`.
+        sampled: Where to write where it was found, as `bench.sampled` says.
     """
     port = free_port()
     settings = [
@@ -132,7 +153,7 @@ def serving(
     made = [sys.executable, "-m", "bench.people", str(home), str(people), *settings]
     subprocess.run(made, check=True, cwd=_ROOT, stdout=subprocess.DEVNULL)
     profiling = ["--profile", str(profile), "--profiler", "cprofile", "--savestats"] if profile is not None else []
-    server = Server(home, port, profiling)
+    server = Server(home, port, profiling, sampled)
     try:
         server.start()
         yield server

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Final
 
 from bench.piece import Quiet
+from bench.results import Results
 from bench.rounds import TOO_BUSY, Row
 from bench.targets import KAMAILIO_US, LATENCIES, MOST_MS, P99_MS, TARGETS, Target
 
@@ -145,12 +146,23 @@ def too_busy(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def printed(rows: Sequence[Row], quiet: Sequence[Quiet]) -> str:
+def stage_lines(stages: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """Give the table of where each operation goes, its head first: a column for each operation."""
+    names = {stage: max(one.get(stage, 0.0) for one in stages.values()) for one in stages.values() for stage in one}
+    table = [["stage", *stages]]
+    for stage in sorted(names, key=lambda name: -stages[next(iter(stages))].get(name, 0.0)):
+        table.append([stage, *(number(one[stage]) if stage in one else "" for one in stages.values())])
+    return [*table, ["all", *(number(sum(one.values())) for one in stages.values())]]
+
+
+def printed(results: Results) -> str:
     """Write all of it for a terminal."""
-    found = by_name(rows)
+    rows, quiet, found = results.rows, results.quiet, by_name(results.rows)
     text = _aligned(lines(found))
     if latencies := latency_lines(found):
         text += ["", *_aligned(latencies)]
+    if results.stages:
+        text += ["", *_aligned(stage_lines(results.stages))]
     return "\n".join([*text, "", *(noise(quiet) if quiet else []), *too_busy(rows)])
 
 
