@@ -5,7 +5,6 @@ taken for its owners, one of each kind (a user, a device, an address), and what 
 share hits its owner alone. `docs/limits.md` has the list of all tables.
 """
 
-from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Final
 
@@ -27,7 +26,7 @@ class Shares:
     def __init__(self, total: int, each: Mapping[str, int]) -> None:
         self._total = total
         self._each = dict(each)
-        self._taken: dict[str, Counter[Hashable]] = {kind: Counter() for kind in each}
+        self._taken: dict[str, dict[Hashable, int]] = {kind: {} for kind in each}
         self._count = 0
 
     def __len__(self) -> int:
@@ -60,9 +59,11 @@ class Shares:
         self._count += amount
         for kind, owner in owners.items():
             taken = self._taken[kind]
-            taken[owner] += amount
-            if taken[owner] <= 0:
-                del taken[owner]
+            left = taken.get(owner, 0) + amount
+            if left > 0:
+                taken[owner] = left
+            else:
+                taken.pop(owner, None)
 
     def release(self, owners: Owners, amount: int = 1) -> None:
         """Stop counting an amount for these owners."""

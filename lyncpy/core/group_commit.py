@@ -2,7 +2,8 @@
 
 While a commit is under way what comes is gathered, and the next commit takes it all. The longer
 a disk takes to sync, the more items share a commit, so that a disk that syncs 200 times a second
-keeps thousands of them.
+keeps thousands of them. A queue may have a pace as well: then what comes within a few milliseconds of a commit waits
+for the next one, however quick the disk is.
 
 An item is either *awaited* (`add`) or *written behind* (`add_unawaited`). One that is awaited waits for no
 company: it goes at once when the queue is idle. One that is written behind may wait for others, and begins no
@@ -29,6 +30,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.commit_items import Answers, Entry, Waiting
 from lyncpy.core.deadline import Deadline
 
 T = TypeVar("T")
@@ -39,9 +41,6 @@ GROUP_MAX: Final = 500
 
 RETRY_S: Final = (1.0, 30.0)
 """When written-behind items are tried again after the first failure, and at the latest; it doubles in between."""
-
-ANSWERS_S: Final = 0.002
-"""Seconds in one turn of the reactor for callers who go on when their items are durable, about."""
 
 NOBODY: Final[Owners] = {}
 """The owners of an item that counts for the whole bound alone."""
@@ -64,6 +63,9 @@ class GroupCommitTerms(Generic[T]):
     group_max: int = GROUP_MAX
     """Items of one commit."""
 
+    pace_s: float = 0.0
+    """Seconds from the beginning of one commit to that of the next, at least: what comes in a row shares commits."""
+
     answer_s: float | None = None
     """Seconds after which a commit is taken to hang: awaited items fail, and new ones at once, until it ends."""
 
@@ -72,105 +74,6 @@ class GroupCommitTerms(Generic[T]):
 
     on_lost: Callable[[T, Failure], None] = lambda item, failure: None
     """Hears of a written-behind item that is given up, because the fault is its own."""
-
-
-@dataclass(slots=True, eq=False)
-class _Entry(Generic[T, R]):
-    item: T
-    since: float
-    """Monotonic seconds of the oldest state that is not durable."""
-
-    size: int
-    owners: Owners
-    key: Hashable | None
-    answer: "Deferred[R] | None"
-    """None: nobody waits for it."""
-
-
-class _Waiting(Generic[T, R]):
-    """What waits for its commit, in order; of each key the newest state."""
-
-    def __init__(self) -> None:
-        self.entries: deque[_Entry[T, R]] = deque()
-        self.newest: dict[Hashable, _Entry[T, R]] = {}
-        self.awaited = 0
-        """The number of entries that somebody waits for."""
-
-    def append(self, entry: _Entry[T, R]) -> None:
-        self.entries.append(entry)
-        if entry.key is not None:
-            self.newest[entry.key] = entry
-        if entry.answer is not None:
-            self.awaited += 1
-
-    def take(self, most: int) -> Sequence[_Entry[T, R]]:
-        """Remove and give the first items, as many as one commit may have."""
-        entries = self.entries
-        if len(entries) <= most:
-            group = list(entries)
-            entries.clear()
-            self.newest.clear()
-            self.awaited = 0
-            return group
-        group = [entries.popleft() for _ in range(most)]
-        for entry in group:
-            if entry.answer is not None:
-                self.awaited -= 1
-            if entry.key is not None:
-                del self.newest[entry.key]
-        return group
-
-    def take_back(self, entries: Sequence[_Entry[T, R]]) -> Sequence[_Entry[T, R]]:
-        """Put written-behind entries back where they were; give those of which a newer state waits already."""
-        older = []
-        for entry in reversed(entries):
-            newer = self.newest.get(entry.key)
-            if newer is None:
-                self.entries.appendleft(entry)
-                self.newest[entry.key] = entry
-            else:
-                newer.since = entry.since
-                older.append(entry)
-        return older
-
-    def take_awaited(self) -> Sequence[_Entry[T, R]]:
-        """Remove and give all items whose callers wait."""
-        awaited = [entry for entry in self.entries if entry.answer is not None]
-        self.entries = deque(entry for entry in self.entries if entry.answer is None)
-        self.awaited = 0
-        return awaited
-
-
-class _Answers(Generic[T, R]):
-    """Results that callers are being told, in order.
-
-    Each caller goes on with its work at once, and many of them are told in several turns of the reactor.
-
-    Args:
-        timers: The clock of a turn.
-        go_on: Is called in the next turn, when some are still to be told.
-    """
-
-    def __init__(self, timers: ITimers, go_on: Callable[[], None]) -> None:
-        self._timers = timers
-        self._go_on = go_on
-        self.waiting: deque[tuple[_Entry[T, R], R]] = deque()
-
-    def tell(self) -> bool:
-        """Tell callers, and whether all were told."""
-        waiting = self.waiting
-        if not waiting:
-            return True
-        until = self._timers.now() + ANSWERS_S
-        while waiting:
-            entry, result = waiting.popleft()
-            if entry.answer is not None and not entry.answer.called:
-                entry.answer.callback(result)
-            if waiting and self._timers.now() >= until:
-                # As a deadline: what is under way is finished before other long work goes on.
-                self._timers.later(0.0, self._go_on)
-                return False
-        return True
 
 
 @implementer(IGroupCommit)
@@ -200,15 +103,15 @@ class GroupCommit(Generic[T, R]):
         self._terms = terms
         self._bound = terms.bound
         self._timers = timers
-        self._waiting: _Waiting[T, R] = _Waiting()
-        self._alone: deque[_Entry[T, R]] = deque()
+        self._waiting: Waiting[T, R] = Waiting()
+        self._alone: deque[Entry[T, R]] = deque()
         """Items of a group of which one was at fault: each gets a commit of its own."""
-        self._under_way: Sequence[_Entry[T, R]] = ()
-        self._since = 0.0
-        """When the commit under way began."""
+        self._under_way: Sequence[Entry[T, R]] = ()
+        self._since = -terms.pace_s
+        """When the last commit began."""
         self._outcome: Sequence[R] | Failure | None = None
         """What came of it; None: that is waited for."""
-        self._answers: _Answers[T, R] = _Answers(timers, self._turn)
+        self._answers: Answers[T, R] = Answers(timers, self._turn)
         self._busy = False
         self._is_turning = False
         self.hangs = False
@@ -260,9 +163,13 @@ class GroupCommit(Generic[T, R]):
             return fail(StoreUnavailable(self._refusal(owners, size)))
         answer: Deferred[R] = Deferred()
         self._bound.add(owners, size)
-        self._waiting.append(_Entry(item, self._timers.now(), size, owners, None, answer))
+        self._waiting.append(Entry(item, self._timers.now(), size, owners, None, answer))
         if not self._busy:
-            self._begin()
+            pause_s = self._pause_s()
+            if pause_s > 0.0:
+                self._begin_within(pause_s)
+            else:
+                self._begin()
         return answer
 
     def add_unawaited(self, item: T, key: Hashable, *, within_s: float = 0.0, owners: Owners | None = None) -> bool:
@@ -285,7 +192,7 @@ class GroupCommit(Generic[T, R]):
             return False
         else:
             self._bound.add(owners, 1)
-            self._waiting.append(_Entry(item, self._timers.now(), 1, owners, key, None))
+            self._waiting.append(Entry(item, self._timers.now(), 1, owners, key, None))
         self._begin_within(max(within_s, self._retry_s if self._trouble else 0.0))
         return True
 
@@ -330,6 +237,13 @@ class GroupCommit(Generic[T, R]):
             self._due = due
             self._gathering.set(delay_s)
 
+    def _pause_s(self) -> float:
+        """Give how long what somebody waits for has to wait for others, because a commit began just now."""
+        pace_s = self._terms.pace_s
+        if not pace_s or not self._is_open or len(self._waiting.entries) >= self._terms.group_max:
+            return 0.0
+        return self._since + pace_s - self._timers.now()
+
     def _time_has_come(self) -> None:
         self._is_due = True
         if not self._busy:
@@ -353,8 +267,8 @@ class GroupCommit(Generic[T, R]):
         if not group:
             return
         self._commits.add()
+        self._since = self._timers.now()
         if self._terms.answer_s is not None:
-            self._since = self._timers.now()
             self._late.set_first(self._terms.answer_s)
         try:
             committing = self._commit([entry.item for entry in group])
@@ -364,10 +278,15 @@ class GroupCommit(Generic[T, R]):
 
     def _start_next(self) -> None:
         """Begin the next commit, unless only items are left whose time has not come, or that failed just now."""
-        if self._alone or self._waiting.awaited or (self._is_due and not self._trouble):
+        pause_s = 0.0
+        if self._waiting.awaited and not self._alone and not self._is_due:
+            pause_s = self._pause_s()
+        if pause_s > 0.0:
+            self._begin_within(pause_s)
+        elif self._alone or self._waiting.awaited or (self._is_due and not self._trouble):
             self._start()
-        else:
-            self._under_way, self._outcome = (), None
+            return
+        self._under_way, self._outcome = (), None
 
     def _came(self, outcome: Sequence[R] | Failure) -> None:
         group = self._under_way
@@ -395,7 +314,7 @@ class GroupCommit(Generic[T, R]):
         self._is_turning = self._busy = False
         self._rest()
 
-    def _settle(self, group: Sequence[_Entry[T, R]], outcome: Sequence[R] | Failure) -> None:
+    def _settle(self, group: Sequence[Entry[T, R]], outcome: Sequence[R] | Failure) -> None:
         """Begin the next commit, now that it is known what came of one."""
         self._under_way = ()
         self.hangs = False
@@ -420,13 +339,13 @@ class GroupCommit(Generic[T, R]):
 
     # --- what came of one
 
-    def _worked(self, group: Sequence[_Entry[T, R]]) -> None:
+    def _worked(self, group: Sequence[Entry[T, R]]) -> None:
         self._release(group)
         if self._trouble:
             self._trouble, self._retry_s = "", RETRY_S[0]
             _tell(self.log, self._terms.on_trouble, "")
 
-    def _failed(self, group: Sequence[_Entry[T, R]], failure: Failure) -> None:
+    def _failed(self, group: Sequence[Entry[T, R]], failure: Failure) -> None:
         if failure.check(StoreUnavailable):
             self._failures.add()
             self._trouble = str(failure.value) or "it failed"
@@ -443,14 +362,14 @@ class GroupCommit(Generic[T, R]):
             self._release(group)
             _tell(self.log, self._terms.on_lost, group[0].item, failure)
 
-    def _fail(self, entry: _Entry[T, R], failure: Failure) -> None:
+    def _fail(self, entry: Entry[T, R], failure: Failure) -> None:
         """Fail an item's caller, and forget the item."""
         if entry.answer is not None:
             self._bound.release(entry.owners, entry.size)
             if not entry.answer.called:
                 entry.answer.errback(failure)
 
-    def _release(self, entries: Sequence[_Entry[T, R]]) -> None:
+    def _release(self, entries: Sequence[Entry[T, R]]) -> None:
         nobodys = 0
         for entry in entries:
             if entry.owners:
@@ -469,11 +388,8 @@ class GroupCommit(Generic[T, R]):
         left_s = self._since + answer_s - self._timers.now()
         if left_s > 0.0:
             self._late.set(left_s)
-        elif not self.hangs:
-            self._give_up()
-
-    def _give_up(self) -> None:
-        """Let nobody wait any longer; what is under way may be done all the same."""
+            return
+        # Nobody waits any longer; what is under way may be done all the same.
         self.hangs = True
         self._trouble = f"{self._terms.subject} does not answer"
         self._refuse_awaited(self._trouble)

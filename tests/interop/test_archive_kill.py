@@ -47,7 +47,7 @@ def opened(home: Path) -> Iterator[tuple[ThreadPump, SqlLedger, Keeper]]:
         PlainStamps(),
         FixedPolicies(),
         MemoryMeter(),
-        Settings(critical=True),
+        Settings(critical=True, gather_ms=0),
         timers,
         gaps=Gaps(MemoryGapFile(), timers, MemoryMeter(), answer_s=10.0),
         close_s=10.0,

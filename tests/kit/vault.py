@@ -68,7 +68,7 @@ class Vault:
         self.fragile: ILedger = FragileLedger(self.ledger, self.disk)
         self.meter = MemoryMeter()
         self.policies = FixedPolicies()
-        self.settings = Settings(**settings)
+        self.settings = Settings(**{"gather_ms": 0, **settings})
         self.stamps = PlainStamps()
         self.gap_file = gap_file or MemoryGapFile()
         self.keeper = Keeper(

@@ -1,6 +1,7 @@
 """IStore on SQL. Every decision is made by the database, in the statement that writes."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import delete, insert, select
@@ -10,7 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
-from lyncpy.backends.sql.prepared import Values
+from lyncpy.backends.sql.prepared import Prepared, Values
 from lyncpy.backends.sql.statements import (
     DEAD_VERSIONS,
     FORGET,
@@ -91,15 +92,9 @@ class SqlStore:
         """Replace the record if its version is still `expected`; give the new version, or fail with Conflict."""
         require_key(kind, key)
         values: Values = (kind, key, self._wall(), value, expires)
-        statement = self._create
         if expected:
-            statement, values = self._replace, (*values, expected)
-
-        def job(connection: Connection) -> Version | Failure:
-            rows = statement.rows(connection, values)
-            return rows[0][0] if rows else _conflict(kind, key, expected)
-
-        return self._database.run_write(job)
+            return self._database.run_write(partial(_written, self._replace, (*values, expected), expected))
+        return self._database.run_write(partial(_written, self._create, values, expected))
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
@@ -167,6 +162,12 @@ class SqlStore:
         while count := await self._database.run_write(lambda connection: connection.execute(statement).rowcount):
             total += count
         return total
+
+
+def _written(statement: Prepared, values: Values, expected: Version, connection: Connection) -> Version | Failure:
+    """Give the version of a record that was written; the values begin with its kind and key."""
+    rows = statement.rows(connection, values)
+    return rows[0][0] if rows else _conflict(values[0], values[1], expected)
 
 
 def _conflict(kind: str, key: str, expected: Version) -> Failure:

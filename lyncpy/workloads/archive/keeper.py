@@ -11,7 +11,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import ChainEnds, ChainPosition, ConversationEvent, EntryKind, IArchive, ILedger, IStamps
+from lyncpy.contracts.archive import (
+    ChainEnds,
+    ChainPosition,
+    ConversationEvent,
+    EntryKind,
+    IArchive,
+    ILedger,
+    IStamps,
+    Place,
+)
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.policy import IPolicies
@@ -110,6 +119,7 @@ class Keeper:
             "the archive's disk",
             Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),
             group_max=GROUP,
+            pace_s=settings.gather_ms / 1000.0,
             answer_s=settings.wait_s,
             on_trouble=self._heard,
         )
@@ -238,14 +248,20 @@ class Keeper:
     # --- writing
 
     def _commit(self, entries: Sequence[Entry]) -> "Deferred[Sequence[None]]":
-        return Deferred.fromCoroutine(self._write(entries))
+        """Write a group; fails with StoreUnavailable when that failed, or may have."""
+        return Deferred.fromCoroutine(self._write(entries)).addErrback(self._not_added, alone=len(entries) == 1)
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[None]:
-        """Write a group; raises StoreUnavailable when that failed, or may have."""
-        self._gaps.attempt = None
-        adding = Deferred.fromCoroutine(self._add([said for said in entries if said is not None]))
-        await adding.addErrback(self._not_added, alone=len(entries) == 1)
-        self._healthy()
+        """Write a group behind the end of the chain, wherever that is: `lyncpy archive` may have written, or a second server."""
+        group = [said for said in entries if said is not None]
+        try:
+            # Whatever fails: what was written, if anything, is asked before the next try.
+            await uncontended(partial(self._add_behind, group))
+        except Conflict:
+            self._gaps.attempt = None
+            raise StoreUnavailable("other programs write to the archive all the time") from None
+        if self.counts.trouble:
+            self._healthy()
         return [None] * len(entries)
 
     def _not_added(self, failure: Failure, *, alone: bool) -> Failure:
@@ -267,15 +283,6 @@ class Keeper:
         # When it fails it is tried again later.
         return self._queue.add(None).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
 
-    async def _add(self, group: list[ConversationEvent]) -> None:
-        """Write a group behind the end of the chain, wherever that is: `lyncpy archive` may have written, or a second server."""
-        try:
-            # Whatever fails: what was written, if anything, is asked before the next try.
-            await uncontended(partial(self._add_behind, group))
-        except Conflict:
-            self._gaps.attempt = None
-            raise StoreUnavailable("other programs write to the archive all the time") from None
-
     async def _add_behind(self, group: list[ConversationEvent]) -> None:
         """Write a group behind the end as this knows it.
 
@@ -290,12 +297,12 @@ class Keeper:
         if not batch:
             self._end = end
             return
-        lines, point = [], _point(end)
+        lines, point, fresh = [], _point(end), set[Place]()
         for said in batch:
             line = model.link(point, said)
             point = ChainPoint(line.serial, line.digest)
             lines.append(line)
-        fresh = frozenset().union(*(self._places.fresh(said) for said in batch))
+            fresh |= self._places.fresh(said)
         mark = self._mark("end", point)
         await self._ready(point, lost.count)
         await self._ledger.append(lines, fresh, mark, end)

@@ -19,6 +19,11 @@ FORM: Final = 1
 """The version of the form of a head."""
 
 DIGEST_BYTES: Final = 32
+_as_json: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+"""ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes."""
+
+_NONE: Final = frozenset[Place]()
+
 NAME_CHARS: Final = 400
 """Of an index name: a hostile Call-ID must not fill the index."""
 
@@ -67,7 +72,7 @@ def point_of(text: str) -> ChainPoint:
 def link(after: ChainPoint, said: ConversationEvent) -> LedgerLine:
     """Write down what was said as the entry behind a point."""
     serial, micros = after.serial + 1, round(said.at * 1_000_000)
-    head = json.dumps(
+    head = _as_json(
         {
             "form": FORM,
             "serial": serial,
@@ -80,10 +85,7 @@ def link(after: ChainPoint, said: ConversationEvent) -> LedgerLine:
             "recipients": said.recipients,
             "message_id": said.message_id,
             "content_type": said.content_type,
-        },
-        # ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes.
-        ensure_ascii=True,
-        separators=(",", ":"),
+        }
     )
     return LedgerLine(
         serial, micros / 1_000_000, said.kind, name_of(said.conversation), head, said.body, digest_of(head, said.body)
@@ -215,7 +217,12 @@ class ConversationIndex:
 
     def fresh(self, said: ConversationEvent) -> frozenset[Place]:
         """Give the places of an entry that are not known to be there."""
-        return places(said, known=self._known.get(said.conversation, frozenset()))
+        known = self._known.get(said.conversation)
+        if known is None:
+            return places(said)
+        # The usual way: all of them have spoken, or were spoken to, before.
+        all_known = said.sender in known and known.issuperset(said.recipients)
+        return _NONE if all_known else places(said, known)
 
     def add_entry(self, said: ConversationEvent) -> None:
         """Remember the people of an entry as places of its conversation."""
@@ -234,4 +241,4 @@ class ConversationIndex:
 def _moment(micros: int) -> str:
     """Write microseconds since the epoch as ISO 8601, UTC, always with all six digits."""
     seconds, rest = divmod(micros, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:06d}Z"

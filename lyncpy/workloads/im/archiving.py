@@ -7,7 +7,6 @@ A message that waits for the archive must not be overtaken by the next of its se
 that is archived or not: hence each sender in a conversation has a queue.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -50,7 +49,7 @@ class Archiving:
         self._people = people
         self._timers = timers
         self._queues = KeyedLock(timers)
-        self._busy: Counter[str] = Counter()
+        self._busy: dict[str, int] = {}
         self.edition = 0
 
     def __len__(self) -> int:
@@ -110,7 +109,7 @@ class Archiving:
         # The usual way: nothing to archive and nothing to wait for.
         if said is None and queue not in self._busy:
             return await send()
-        self._busy[queue] += 1
+        self._busy[queue] = self._busy.get(queue, 0) + 1
         try:
             async with self._queues.hold("said", queue):
                 if said is not None:

@@ -376,7 +376,7 @@ def test_a_bug_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(group: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(vault.keeper, "_add", fail)
+    monkeypatch.setattr(vault.keeper, "_add_behind", fail)
     with capturedLogs() as events, pytest.raises(Refused):
         vault.keep(said("x"))
     assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]

@@ -470,6 +470,39 @@ def test_what_is_written_behind_begins_no_commit_before_its_time(scene: Desk) ->
     assert scene.is_empty()
 
 
+def test_what_comes_in_a_row_shares_commits_where_there_is_a_pace() -> None:
+    """The first goes at once; what comes before the pace is up waits for each other, however quick the disk is."""
+    scene = Desk(pace_s=0.004)
+    first = scene.adds("a")
+    scene.answers()
+    waits = scene.adds("b", "c")
+    assert (ends(*first), scene.under_way()) == (["A"], [])
+    scene.clock.advance(0.003)
+    waits += scene.adds("d")
+    assert scene.under_way() == []
+    scene.clock.advance(0.0011)
+    assert scene.answers() == ["b", "c", "d"]
+    assert ends(*waits) == ["B", "C", "D"]
+    scene.clock.advance(0.005)
+    scene.adds("e", "f")
+    assert scene.answers() == ["e"]
+    assert scene.under_way() == []
+    scene.clock.advance(0.005)
+    assert scene.answers() == ["f"]
+    assert scene.is_empty()
+
+
+def test_a_pace_holds_up_no_full_group_and_no_end() -> None:
+    """A commit that is full has nothing to wait for, and neither has one of a queue that is closed."""
+    scene = Desk(pace_s=0.004, group_max=2)
+    scene.adds(*"abcd")
+    assert [scene.answers(), scene.answers()] == [["a"], ["b", "c"]]
+    assert scene.under_way() == []
+    closing = started(scene.queue.close(5.0))
+    assert scene.answers() == ["d"]
+    assert ends(closing) == [0]
+
+
 def test_what_is_done_at_once_needs_no_depth() -> None:
     """Commits that answer before they return, as those in memory do, may follow each other without end."""
     first: Deferred[Sequence[int]] = Deferred()

@@ -38,7 +38,7 @@ class Cell:
             PlainStamps(),
             FixedPolicies(),
             MemoryMeter(),
-            Settings(critical=True),
+            Settings(critical=True, gather_ms=0),
             timers,
             gaps=Gaps(MemoryGapFile(), timers, MemoryMeter(), answer_s=10.0),
             close_s=10.0,
