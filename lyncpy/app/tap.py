@@ -1,6 +1,5 @@
 """What `twistd lyncpy` loads: options, and the service. The only module that names the reactor."""
 
-import gc
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from twisted.python import usage
 from lyncpy import __version__
 from lyncpy.app.assembly import BuiltServer, build
 from lyncpy.app.config import Config, ConfigError, load
+from lyncpy.app.garbage import Garbage
 from lyncpy.app.home import open_to_others
 from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
@@ -173,11 +173,11 @@ def makeService(options: Options) -> IService:
 
     reactor.callWhenRunning(take_signals)
 
+    ground = reload.built.inside.ground
+    garbage = Garbage(ground.timers, lambda: ground.flows.messages_in)
+
     def ready() -> None:
-        # What was built lives as long as the process, so no collection need ever look at it again. Messages
-        # leave next to nothing that needs one; a full collection makes the copy that meets it twice as dear.
-        gc.freeze()
-        gc.set_threshold(20_000, 10, 10)
+        garbage.begin()
         # Not through the log: whoever waits for this line reads it as it is.
         out = sys.__stdout__
         if out is not None:

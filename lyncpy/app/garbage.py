@@ -1,0 +1,96 @@
+"""When Python looks for garbage: what reference counts alone do not free.
+
+The collector stops everybody. By itself it looks through all that has survived whenever that has
+grown by a quarter: with the objects of ten thousand devices this takes seconds, again and again while they sign in.
+But what lives for longer than a request lives for long, and ends without a circle: eight
+hundred sign-ins with their ends leave some six objects each. So what survives a look at the young is looked at no
+more, and all of it once a day, in a minute in which next to nobody says anything.
+"""
+
+import gc
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadline
+
+YOUNG: Final = 3_000
+"""Objects made and not freed before those are looked at: two or three milliseconds."""
+
+YOUNG_LOOKS: Final = 5
+"""So often before what survived these is looked at, too, once: some ten milliseconds."""
+
+LOOK_S: Final = 60.0
+"""Between two questions whether it is quiet."""
+
+QUIET_MESSAGES: Final = 60
+"""Messages in such a time, of all clients, up to which nobody is held up whom it would bother."""
+
+EACH_S: Final = 86_400.0
+LATEST_S: Final = 7 * EACH_S
+"""When all is looked through although it is not quiet."""
+
+
+class Garbage:
+    """Looks for garbage as a server should, from `begin` on.
+
+    Args:
+        timers: The clock.
+        messages: Gives the number of messages received since the start.
+    """
+
+    log = Logger()
+
+    def __init__(self, timers: ITimers, messages: Callable[[], int]) -> None:
+        self._timers = timers
+        self._messages = messages
+        self._heard = 0
+        self._since = 0.0
+        self._next_look = Deadline(timers, self._look)
+        self._before = gc.get_threshold()
+
+    def begin(self) -> None:
+        """Begin; what was built until now lives as long as the process."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(YOUNG, YOUNG_LOOKS, 10)
+        gc.callbacks.append(self._looked)
+        self._since = self._timers.now()
+        self._look_later()
+
+    def end(self) -> None:
+        """Leave the collector as it was."""
+        if self._next_look.is_set:
+            self._next_look.clear()
+            gc.callbacks.remove(self._looked)
+            gc.set_threshold(*self._before)
+            gc.unfreeze()
+
+    def _looked(self, phase: str, info: dict[str, Any]) -> None:  # Any: numbers
+        if phase == "stop" and info["generation"] == 1:
+            gc.freeze()
+
+    def _look_later(self) -> None:
+        self._heard = self._messages()
+        self._next_look.set(LOOK_S)
+
+    def _look(self) -> None:
+        age_s = self._timers.now() - self._since
+        is_quiet = self._messages() - self._heard <= QUIET_MESSAGES
+        if age_s >= EACH_S and (is_quiet or age_s >= LATEST_S):
+            self._look_through()
+        self._look_later()
+
+    def _look_through(self) -> None:
+        began = self._timers.now()
+        gc.unfreeze()
+        found = gc.collect()
+        gc.freeze()
+        self._since = self._timers.now()
+        self.log.info(
+            "memory was looked through in {took_s} s, {count} objects were garbage",
+            took_s=round(self._since - began, 2),
+            count=found,
+        )

@@ -1,0 +1,97 @@
+"""The collector looks at what is young, and at all of it when nobody minds."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+
+from lyncpy.app.garbage import EACH_S, LATEST_S, LOOK_S, QUIET_MESSAGES, YOUNG, Garbage
+from lyncpy.core.timers import Timers
+
+
+class Ring:
+    """Something that refers to itself: no count of references ever frees it."""
+
+    def __init__(self) -> None:
+        """Close the circle."""
+        self.itself = self
+
+
+class Server:
+    """A server whose messages the test counts."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self.clock = Clock()
+        self.messages = 0
+        self.garbage = Garbage(Timers(self.clock, lambda: 0.0), lambda: self.messages)
+        self.garbage.begin()
+
+    def passes(self, seconds: float, *, messages: int = 0) -> None:
+        """Let time pass, with so many messages in each minute."""
+        for _ in range(int(seconds / (LOOK_S + 1.0))):
+            self.messages += messages
+            self.clock.advance(LOOK_S + 1.0)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server; the collector is as before after the test."""
+    before = gc.get_threshold()
+    server = Server()
+    yield server
+    server.garbage.end()
+    assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
+
+
+def _old_ring() -> "weakref.ref[Ring]":
+    """Make a circle that has survived a look at the young, and is let go."""
+    ring = Ring()
+    gc.collect(1)
+    return weakref.ref(ring)
+
+
+def test_what_has_survived_is_looked_at_no_more(server: Server) -> None:
+    """Also when Python looks through everything: there is nothing left to look through."""
+    kept = [Ring() for _ in range(1000)]
+    frozen = gc.get_freeze_count()
+    gc.collect(1)
+    assert gc.get_freeze_count() >= frozen + len(kept)
+    old = _old_ring()
+    gc.collect()
+    assert old() is not None
+
+
+def test_what_is_young_is_found_at_once(server: Server) -> None:
+    """Circles of a request do not wait for the day."""
+    ring = Ring()
+    young = weakref.ref(ring)
+    del ring
+    kept: list[list[int]] = [[] for _ in range(YOUNG + 10)]
+    assert young() is None
+    assert kept
+
+
+def test_all_of_it_is_looked_through_once_a_day_when_it_is_quiet(server: Server) -> None:
+    """And an operator can see how long that took."""
+    old = _old_ring()
+    with capturedLogs() as logged:
+        server.passes(EACH_S - 600)
+        assert old() is not None
+        server.passes(EACH_S, messages=QUIET_MESSAGES + 1)
+        assert old() is not None
+        server.passes(3 * LOOK_S)
+    assert old() is None
+    assert [event["count"] >= 1 for event in logged if "took_s" in event] == [True]
+    assert gc.get_freeze_count() > 1000
+
+
+def test_after_a_week_it_does_not_wait_for_quiet(server: Server) -> None:
+    """Garbage must not grow for ever."""
+    old = _old_ring()
+    with capturedLogs():
+        server.passes(LATEST_S + 300, messages=1_000)
+    assert old() is None
