@@ -299,6 +299,7 @@ class Flows:
         """Of the connections of all ports with TLS."""
         self._owings = UnreadTotals()
         self._unflushed: list[Flow] = []
+        self.flush_comes = False  # whoever reads calls `flush` at the end
         self._emptied: list[Deferred[None]] = []
         self._dropped = 0
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
@@ -466,10 +467,11 @@ class Flows:
         if not flow.flush_comes:
             flow.flush_comes = True
             self._unflushed.append(flow)
-            if len(self._unflushed) == 1:
-                self.soon(self._flush)
+            if not self.flush_comes and len(self._unflushed) == 1:
+                self.soon(self.flush)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was queued for any connection in this turn."""
         unflushed, self._unflushed = self._unflushed, []
         for flow in unflushed:
             flow.flush_comes = False

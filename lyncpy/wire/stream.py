@@ -198,8 +198,9 @@ class SipStream(Protocol):
         self._tell(flow, self._factory.sink.opened, self.peer, self._factory.secure)
 
     def _hand_over(self, flow: Flow, items: list[Item]) -> None:
-        """Hand the decoded messages to the request pipeline; its immediate answers leave in one write at the end."""
+        """Hand the decoded messages to the request pipeline; all that it sends at once leaves at the end, one write to each."""
         others_flush, flow.flush_comes = flow.flush_comes, True
+        within, self._flows.flush_comes = self._flows.flush_comes, True
         for position, item in enumerate(items):
             if self._paused:
                 self._left = items[position:]
@@ -214,6 +215,10 @@ class SipStream(Protocol):
                 self._give_up(flow, lost)
             else:
                 flow.flush()
+        self._flows.flush_comes = within
+        # What is for others leaves now, too: at the end of the turn it would wait for all who are read after this one.
+        if not within:
+            self._flows.flush()
 
     def _give(self, flow: Flow, item: Item) -> None:
         if isinstance(item, Ping):

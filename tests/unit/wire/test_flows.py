@@ -324,6 +324,17 @@ def test_answers_given_at_once_leave_at_once_together(wire: Wire) -> None:
     assert len(client.transport.writes) == 1
 
 
+def test_what_is_passed_on_leaves_before_others_are_read(wire: Wire) -> None:
+    """It does not wait for the end of the turn; all that one read brought for somebody leaves in one write."""
+    sender, receiver = wire.client(), wire.client()
+    wire.hall.on_arrived = lambda flow, message: wire.flows.send_raw(receiver.name, b"passed on;")
+    sender.send(OPTIONS * 2)
+    assert receiver.transport.writes == [b"passed on;passed on;"]
+    wire.flows.send_raw(receiver.name, b"later")
+    wire.turn()
+    assert receiver.transport.writes[1:] == [b"later"]
+
+
 def test_what_was_queued_before_leaves_with_an_answer_in_order(wire: Wire) -> None:
     """Order is the order of sending, also across the two ways to the socket."""
     client = wire.client()
