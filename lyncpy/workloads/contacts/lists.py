@@ -40,6 +40,8 @@ from lyncpy.workloads.contacts.model import (
 
 KIND: Final = "contacts"
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 T = TypeVar("T")
 
 
@@ -311,7 +313,7 @@ def pack(
         asleep: Contacts who are gone and whose address is another's; nobody sees them for now.
     """
     own = book.own
-    return json.dumps(
+    return _JSON.encode(
         {
             "delta_num": own.delta_num,
             "groups": [[group.id, group.name, group.external_uri] for group in own.groups.values()],
@@ -323,9 +325,7 @@ def pack(
             "mark": book.mark,
             "owners": {aor: owner for aor, owner in (meant or {}).items() if owner},
             **({"asleep": [[row, owner] for row, owner in asleep]} if asleep else {}),
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+        }
     ).encode()
 
 
@@ -340,7 +340,8 @@ def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str,
     stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
     groups = {group.id: group for group in (ContactGroup(*row) for row in stored["groups"])}
     rows: list[Row] = stored["contacts"]
-    rows = [[aor_of(row[0]), *row[1:]] for row in rows]
+    for row in rows:
+        row[0] = aor_of(row[0])
     meant = read_owners(owners, stored.get("owners"), [row[0] for row in rows])
     written = {row[0]: _contact(row, groups) for row in rows}
     number, ids, mark = stored["delta_num"], stored.get("ids", {}), stored.get("mark", "")
@@ -375,5 +376,5 @@ def _present(
 def _contact(row: Row, groups: Mapping[int, ContactGroup]) -> Contact:
     """Read a contact; one whose groups were all deleted since is in the default group."""
     aor, name, ids, subscribed, external_uri, extension = row
-    left = tuple(id_ for id_ in ids if id_ in groups)
+    left = tuple([id_ for id_ in ids if id_ in groups])
     return Contact(kept_aor(aor), name, left if left or not ids else (OTHERS,), subscribed, external_uri, extension)

@@ -394,9 +394,9 @@ def _still_there(book: ContactBook, id_: int, delta: Delta) -> Delta:
 
 def _letters(own: ContactList) -> int:
     """Give the size of a user's own half in characters, which is its size in bytes or nearly so."""
-    groups = sum(len(one.name) + len(one.external_uri) for one in own.groups.values())
+    groups = sum([len(one.name) + len(one.external_uri) for one in own.groups.values()])
     return groups + sum(
-        len(one.aor) + len(one.name) + len(one.external_uri) + len(one.extension) for one in own.contacts.values()
+        [len(one.aor) + len(one.name) + len(one.external_uri) + len(one.extension) for one in own.contacts.values()]
     )
 
 

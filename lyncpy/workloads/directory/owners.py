@@ -151,8 +151,8 @@ class Owners:
 
     def last(self, aor: Aor) -> Owner | None:
         """Give the last former holder of an address; None when it has none."""
-        pasts = [self._owners[one] for one in self._pasts.get(aor, ())]
-        return max(pasts, key=lambda one: _left(one, aor), default=None)
+        pasts = self._pasts.get(aor)
+        return None if not pasts else max((self._owners[one] for one in pasts), key=lambda one: _left(one, aor))
 
     def had(self, aor: Aor) -> Sequence[Owner]:
         """Give all former holders of an address, the last one first."""

@@ -31,6 +31,8 @@ from lyncpy.workloads.presence.model.tables import (
 _UNKNOWN: Final = repeat((-1, False, ()))
 """The row for each blocked member in a record without rows: nothing is known of what remained for them."""
 
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 _FORM: Final = 2
 """1 knew no delegates; such a record is read as one without any. Absences came later, and what is kept with
 them later still: where they are missing, they are long, and nobody knows what remained.
@@ -62,7 +64,7 @@ def write_record(board: Board, names: BoardNames | None = None) -> bytes:
         record["remains"] = _remains(absences, durable)
     if names.asleep:
         record["asleep"] = [_dormant(one) for one in names.asleep]
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(record).encode()
 
 
 def _container(container: Container) -> Mapping[str, object]:
