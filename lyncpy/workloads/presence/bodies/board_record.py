@@ -6,7 +6,9 @@ the server publishes is computed anew.
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import repeat
+from sys import intern
 from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
@@ -17,7 +19,9 @@ from lyncpy.workloads.presence.model.absences import Absence, Absences, SignedOu
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.levels import member_of
 from lyncpy.workloads.presence.model.naming import BoardNames, DormantName, named
+from lyncpy.workloads.presence.model.states import Device, StateDocument
 from lyncpy.workloads.presence.model.tables import (
+    DEFAULT,
     Container,
     Delegate,
     Delegates,
@@ -205,7 +209,7 @@ def _shared(present: OwnerId, owner: OwnerId) -> OwnerId:
 
 def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
     key = InstanceKey(*one["key"])
-    value: str = one["value"]
+    value: str = intern(one["value"])
     return Instance(
         key,
         one["version"],
@@ -214,5 +218,10 @@ def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
         one["published"],
         None if one["epid"] is None else epid_of(one["epid"]),
         one["until"],
-        *read_value(key, read_xml(value.encode()) if value and key.category in READ else None),
+        *(_meaning(key.category, key.instance, value) if value and key.category in READ else read_value(key, None)),
     )
+
+
+@lru_cache(maxsize=512)  # many people have chosen the same few states, and most of them in two containers
+def _meaning(category: str, instance: int, text: str) -> tuple[StateDocument | None, Device | None, bool]:
+    return read_value(InstanceKey(category, instance, DEFAULT), read_xml(text.encode()))
