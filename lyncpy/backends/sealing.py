@@ -57,7 +57,7 @@ class Sealer:
         key = _read_key(path)
         self._cipher = AESGCM(key)
         # A key of its own: a code of one kind must never be good for another.
-        self._stamping = hmac.digest(key, STAMPING, "sha256")
+        self._stamping = hmac.new(hmac.digest(key, STAMPING, "sha256"), digestmod="sha256")
 
     def seal(self, plain: bytes, about: str = "") -> bytes:
         """Encrypt a value, each time to other bytes; sealed about one name, it is not unsealed about another."""
@@ -83,7 +83,9 @@ class Sealer:
 
     def stamp(self, text: bytes) -> bytes:
         """Give a code of 32 bytes over a text that nobody without the key can make (HMAC-SHA256)."""
-        return hmac.digest(self._stamping, text, "sha256")
+        stamping = self._stamping.copy()
+        stamping.update(text)
+        return stamping.digest()
 
     def key_named(self) -> str:
         """Give the words that tell an operator which key it is."""

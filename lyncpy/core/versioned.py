@@ -187,30 +187,23 @@ class VersionedTable(Generic[K, V]):
             Refused: 503, when other processes were first each time; 404, when nobody owns what was to be written.
             StoreUnavailable: It could not be written, and nothing was changed.
         """
-
-        async def attempt() -> R:
-            entry = await self._entry(key)
+        for _ in range(TRIES):
+            entry = self._memory.get(key) or await self._entry(key)
             decision = decide(entry.value)
-            if decision.value is not entry.value:
-                await self._carry_out(key, entry, decision)
+            if decision.value is entry.value:
+                return decision.result
+            version = entry.version
+            if decision.is_durable:
+                try:
+                    version = await self._written(entry, decision.value)
+                except Conflict:
+                    await self._reread(key, entry)
+                    continue
+            self._memory.put(key, Entry(decision.value, entry.record, version))
+            for one in decision.news:
+                self._tell(one)
             return decision.result
-
-        try:
-            return await uncontended(attempt)
-        except Conflict:
-            raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")]) from None
-
-    async def _carry_out(self, key: K, entry: Entry[V], decision: Decision[V, R]) -> None:
-        version = entry.version
-        if decision.is_durable:
-            try:
-                version = await self._written(entry, decision.value)
-            except Conflict:
-                await self._reread(key, entry)
-                raise
-        self._memory.put(key, Entry(decision.value, entry.record, version))
-        for one in decision.news:
-            self._tell(one)
+        raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
 
     async def _written(self, entry: Entry[V], value: V) -> Version:
         if not entry.record:

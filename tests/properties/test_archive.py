@@ -1,5 +1,6 @@
 """The archive for all inputs: whatever is done to what was stored is found."""
 
+import json
 from dataclasses import fields, replace
 from typing import Any
 
@@ -111,6 +112,16 @@ def test_a_chain_that_was_rewritten_without_the_key_is_found(
         return
     ledger.end = ChainPosition(point.serial, point.digest, ledger.end.stamp)
     assert vault.verify().broken == len(entries)
+
+
+@given(SAID, st.integers(0, 2**40), st.binary(min_size=32, max_size=32))
+def test_a_head_is_what_any_writer_of_json_makes_of_it(one: ConversationEvent, serial: int, digest: bytes) -> None:
+    """Whatever is in its texts: it is read and written again to the same bytes, in this order of its names."""
+    line = model.link(model.ChainPoint(serial, digest), one)
+    assert json.dumps(json.loads(line.head), separators=(",", ":")) == line.head
+    assert " ".join(json.loads(line.head)) == (
+        "form serial previous at kind conversation conference sender recipients message_id content_type"
+    )
 
 
 @given(SAID)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final
 
 from lyncpy.contracts.archive import ChainEnds, ConversationEvent, EntryKind, LedgerLine, Place
@@ -19,8 +20,13 @@ FORM: Final = 1
 """The version of the form of a head."""
 
 DIGEST_BYTES: Final = 32
-_as_json: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
-"""ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes."""
+_HEAD: Final = (
+    f'{{"form":{FORM},"serial":%d,"previous":"%s","at":"%s","kind":"%s","conversation":%s,"conference":%s,'
+    '"sender":%s,"recipients":[%s],"message_id":%s,"content_type":%s}'
+)
+"""A head in JSON, its texts quoted by `_quoted`: an encoder that does not know the form takes three times as long.
+
+ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes."""
 
 _NONE: Final = frozenset[Place]()
 
@@ -72,20 +78,17 @@ def point_of(text: str) -> ChainPoint:
 def link(after: ChainPoint, said: ConversationEvent) -> LedgerLine:
     """Write down what was said as the entry behind a point."""
     serial, micros = after.serial + 1, round(said.at * 1_000_000)
-    head = _as_json(
-        {
-            "form": FORM,
-            "serial": serial,
-            "previous": after.digest.hex(),
-            "at": _moment(micros),
-            "kind": said.kind,
-            "conversation": said.conversation,
-            "conference": said.conference,
-            "sender": said.sender,
-            "recipients": said.recipients,
-            "message_id": said.message_id,
-            "content_type": said.content_type,
-        }
+    head = _HEAD % (
+        serial,
+        after.digest.hex(),
+        _moment(micros),
+        said.kind,
+        _quoted(said.conversation),
+        "true" if said.conference else "false",
+        _quoted(said.sender),
+        ",".join(map(_quoted, said.recipients)),
+        _quoted(said.message_id),
+        _quoted(said.content_type),
     )
     return LedgerLine(
         serial, micros / 1_000_000, said.kind, name_of(said.conversation), head, said.body, digest_of(head, said.body)
