@@ -12,6 +12,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
+from lyncpy.core.slices import PIECE_S
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.model.room import (
     LEFT,
@@ -120,14 +121,22 @@ class Chat(Runner):
     def _perform(self, effects: Sequence[ChatEffect]) -> None:
         """Perform effects. A leg may know the outcome at once: the effects of that come after those before them."""
         self._to_do.extend(effects)
-        if self._is_doing:
-            return
+        if not self._is_doing:
+            self._do_some()
+
+    def _do_some(self) -> None:
+        """Perform what there is to do for about a millisecond, and the rest in later turns: a copy for each of hundreds."""
+        until = self._timers.now() + PIECE_S
         self._is_doing = True
         try:
             while self._to_do:
                 self._do(self._to_do.popleft())
+                if self._timers.now() >= until:
+                    break
         finally:
-            self._is_doing = False
+            self._is_doing = bool(self._to_do)
+            if self._is_doing:
+                self._timers.soon(self._do_some)
 
     def _do(self, effect: ChatEffect) -> None:
         if isinstance(effect, Deliver):

@@ -1,5 +1,7 @@
 """The chat of a conference: who gets what, who is told what did not arrive, and who has left."""
 
+from typing import Any
+
 import pytest
 
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed
@@ -12,6 +14,7 @@ from tests.kit.chats import CHAT, FOCUS, Chat, Member, SlowArchive, number_of, s
 from tests.kit.fakes import awaited
 from tests.kit.results import result_of, started
 from tests.kit.talks import TYPING
+from tests.kit.turns import turn
 
 ALTERNATIVES = (
     b"--b\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\nplain\r\n"
@@ -148,6 +151,32 @@ def test_who_comes_late_hears_what_comes_after(chat: Chat) -> None:
     number_of(alice.says("after"))
     chat.all_answer()
     assert (bob.words, carol.words) == (["before", "after"], ["after"])
+
+
+def test_copies_leave_in_several_turns_and_in_order(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy takes its time, and there may be hundreds: others are answered in between, and nothing is lost or late."""
+    members = _of(*(f"user{number}" for number in range(12)), chat=chat)
+    sent, send = list[str](), chat.outbound.send_prepared
+
+    def slowly(flow: FlowName, prepared: Any, *rest: Any, **named: Any) -> None:
+        chat.clock.rightNow += 0.0004
+        sent.append(prepared.body.decode())
+        send(flow, prepared, *rest, **named)
+
+    monkeypatch.setattr(chat.outbound, "send_prepared", slowly)
+    with monkeypatch.context() as still:
+        still.setattr(chat, "turn", lambda: None)
+        members[0].says("one")
+        assert sent == ["one"] * 3
+        members[1].says("two")
+        assert sent == ["one"] * 3, "the second waits behind the first"
+        turn(chat.clock)
+        assert 4 <= len(sent) <= 9
+    chat.turn()
+    assert sent == ["one"] * 11 + ["two"] * 11
+    chat.all_answer()
+    assert members[0].reports == {1: []}
+    assert members[1].reports == {2: []}
 
 
 def test_each_sender_s_order_is_kept(chat: Chat) -> None:
