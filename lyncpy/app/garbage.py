@@ -34,7 +34,7 @@ LATEST_S: Final = 7 * EACH_S
 
 
 class Garbage:
-    """Looks for garbage as a server should, from `begin` on.
+    """Looks for garbage as a server should, from `begin` on; before that, at the start, not at all.
 
     Args:
         timers: The clock.
@@ -50,9 +50,12 @@ class Garbage:
         self._since = 0.0
         self._next_look = Deadline(timers, self._look)
         self._before = gc.get_threshold()
+        # What is built at the start, the whole directory for one, is no garbage, and was looked through many times.
+        gc.disable()
 
     def begin(self) -> None:
         """Begin; what was built until now lives as long as the process."""
+        gc.enable()
         gc.collect()
         gc.freeze()
         gc.set_threshold(YOUNG, YOUNG_LOOKS, 10)

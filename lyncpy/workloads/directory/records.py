@@ -38,7 +38,7 @@ OWNED: Final = (SECRET, "contacts", "board")
 
 CONFERENCE: Final = "conference"
 
-AT_ONCE: Final = 200
+AT_ONCE: Final = 50
 """Writes under way at a time: enough for the store to commit many together, few beside what waits for it otherwise."""
 
 

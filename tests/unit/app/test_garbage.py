@@ -28,7 +28,9 @@ class Server:
         self.clock = Clock()
         self.messages = 0
         self.garbage = Garbage(Timers(self.clock, lambda: 0.0), lambda: self.messages)
+        assert not gc.isenabled(), "what is built at the start is no garbage"
         self.garbage.begin()
+        assert gc.isenabled()
 
     def passes(self, seconds: float, *, messages: int = 0) -> None:
         """Let time pass, with so many messages in each minute."""
