@@ -81,11 +81,11 @@ class SqlRecords:
 
     def upsert(self, rows: Sequence[CallRecord]) -> Deferred[None]:
         """Insert or replace rows, all of them or none, in one transaction; durable when it returns."""
-        last = {(type(row).__name__, row.key): row for row in rows}
-        kinds = [(kind, list(some)) for kind, some in groupby((last[name] for name in sorted(last)), type)]
 
         def job(connection: Connection) -> None:
-            for kind, some in kinds:
+            # In the thread, as all that takes long for a thousand rows.
+            last = {(type(row).__name__, row.key): row for row in rows}
+            for kind, some in groupby((last[name] for name in sorted(last)), type):
                 self._keep[kind].each(connection, [_values(row) for row in some])
 
         return self._database.run_write(job)

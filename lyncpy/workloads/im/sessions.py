@@ -12,6 +12,7 @@ costs a message nothing, and the store one commit.
 
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid
@@ -28,6 +29,10 @@ Key = tuple[str, str]
 
 OVER_S: Final = 32.0
 """64*T1 in seconds: how long a dialog is known to have ended; by then its clients have to know (RFC 3261 §17)."""
+
+
+PIECE: Final = 50
+"""Sessions whose counts are recorded in one turn of the reactor: half a millisecond; very many may have talked."""
 
 
 class Sessions:
@@ -236,12 +241,21 @@ class Sessions:
                 del self._asked[name]
 
     def _record_counted(self) -> None:
-        """Have all records written whose counts have changed."""
-        counted, self._counted = self._counted, {}
-        for key in counted:
+        """Have all records written whose counts have changed until now."""
+        self._record_some(len(self._counted))
+
+    def _record_some(self, left: int) -> None:
+        """Have the records written that have waited for longest, a piece in each turn of the reactor."""
+        piece = [key for key, _ in zip(self._counted, range(min(left, PIECE)), strict=False)]
+        for key in piece:
+            del self._counted[key]
             session = self._sessions[key]
             session.counts.is_news = False
             self._recorder.note(rules.recorded(session))
+        if len(piece) == PIECE and left > PIECE:
+            self._timers.soon(partial(self._record_some, left - PIECE))
+        elif self._counted:
+            self._record_counts.set_first(self._counts_s)
 
     def _expire(self, key: Key) -> None:
         """End a session whose deadline has come.

@@ -1,6 +1,6 @@
 """Two people talk: what is passed on, counted, recorded and refused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -78,6 +78,29 @@ def test_a_message_writes_nothing_by_itself(scene: Scene) -> None:
     assert [row.user1_messages for row in rows if isinstance(row, SessionRecord)] == [2] * 5
     scene.clock.advance(10)
     assert len(writes) == 1
+
+
+def test_however_many_have_talked_their_counts_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are recorded some at a time, as pieces of long work; all of them in the end, and none twice."""
+    scene = Scene(record_counts_s=5.0)
+    pieces: list[Callable[[], None]] = []
+    for number in range(120):
+        scene.send("INVITE", body=SDP, call_id=f"c{number}")
+        scene.outbound.to("n/b1").answers(200, tag="tb")
+    scene.clock.pump([0.5] * 8)
+    for number in range(120):
+        scene.send("MESSAGE", tags=("ta", "tb"), number=2, call_id=f"c{number}", body=b"hi")
+        scene.outbound.to("n/b1").answers(200)
+    sessions = scene.im.sessions.all_sessions()
+    monkeypatch.setattr(scene.timers, "soon", pieces.append)
+    scene.clock.pump([1.0] * 6)
+    waiting = [sum(session.counts.is_news for session in sessions)]
+    while pieces:
+        pieces.pop()()
+        waiting.append(sum(session.counts.is_news for session in sessions))
+    assert waiting == [70, 20, 0]
+    scene.clock.advance(1.0)
+    assert [record.user1_messages for record in scene.all_records()] == [1] * 100
 
 
 def test_what_is_answered_after_the_end_is_counted_no_more(scene: Scene) -> None:
