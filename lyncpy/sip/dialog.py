@@ -84,18 +84,18 @@ class Dialog:
         remote: str,
         target: str,
         routes: tuple[str, ...] = (),
-        local_seq: int = 0,
         remote_seq: int | None = None,
         state: DialogState = DialogState.CONFIRMED,
+        tags: tuple[str, str] | None = None,
     ) -> None:
         self.call_id = call_id
         self.local = local
         self.remote = remote
-        self.local_tag = parse_name_addr(local).tag or ""
-        self.remote_tag = parse_name_addr(remote).tag or ""
+        # Who has read the ends already knows their tags.
+        self.local_tag, self.remote_tag = tags or (parse_name_addr(local).tag or "", parse_name_addr(remote).tag or "")
         self.target = target
         self.routes = routes
-        self.local_seq = local_seq
+        self.local_seq = 0
         self.remote_seq = remote_seq
         self.state = state
         self._pattern: Request | None = None
@@ -110,9 +110,9 @@ class Dialog:
 
         Spec: RFC 3261 §12.1.1.
         """
-        to = _essential(request, "To")
-        if request.to.tag is None:
-            to = f"{to};tag={local_tag}"
+        to, tag = _essential(request, "To"), request.to.tag
+        if tag is None:
+            to, tag = f"{to};tag={local_tag}", local_tag
         return cls(
             call_id=request.call_id,
             local=to,
@@ -121,6 +121,7 @@ class Dialog:
             routes=_record_route(request),
             remote_seq=request.cseq.number,
             state=state,
+            tags=(tag, request.from_.tag or ""),
         )
 
     @classmethod
@@ -136,15 +137,17 @@ class Dialog:
         """
         if response.to.tag is None:
             raise RemoteProtocolError("a response that makes a dialog needs a To tag")
-        return cls(
+        dialog = cls(
             call_id=request.call_id,
             local=_essential(request, "From"),
             remote=_essential(response, "To"),
             target=_contact(response) or request.uri,
             routes=_record_route(response)[::-1],
-            local_seq=request.cseq.number,
             state=DialogState.EARLY if response.status < 200 else DialogState.CONFIRMED,
+            tags=(request.from_.tag or "", response.to.tag),
         )
+        dialog.local_seq = request.cseq.number
+        return dialog
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -19,6 +19,7 @@ from typing import Final
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.grammar import remembered
 from lyncpy.sip.headers import split_list
 from lyncpy.sip.message import Headers, Request
 from lyncpy.sip.prepared import Prepared, Template
@@ -338,8 +339,13 @@ class SubscriptionMachine:
 
 def ways_of(request: Request) -> frozenset[str]:
     """Give which of the three extensions the subscriber supports."""
-    offered = {token.lower() for value in request.headers.get_all("Supported") for token in split_list(value)}
+    offered = _WAYS[-1].union(*map(_ways_in, request.headers.get_all("Supported")))
     return next(ways for ways in _WAYS if ways <= offered)
+
+
+@remembered
+def _ways_in(value: str) -> frozenset[str]:
+    return _WAYS[0].intersection(token.lower() for token in split_list(value))
 
 
 def granted_s(asked_s: int | None, terms: SubscriptionTerms) -> int:
