@@ -23,6 +23,10 @@ from lyncpy.wire.proxy import Malformed, ProxyHeader
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.tls import TlsConnection, TlsFailed
 
+AT_ONCE: Final = 8
+"""Messages of one connection that are handed over in one turn of the reactor: whoever sends many at once waits behind
+those who send one. A record of TLS may have a hundred."""
+
 _PROXY_WORD: Final = b"PROXY "
 
 
@@ -202,12 +206,15 @@ class SipStream(Protocol):
         others_flush, flow.flush_comes = flow.flush_comes, True
         within, self._flows.flush_comes = self._flows.flush_comes, True
         for position, item in enumerate(items):
-            if self._paused:
+            if self._paused or position == AT_ONCE:
                 self._left = items[position:]
                 break
             if flow.closing is not None:
                 break
             self._give(flow, item)
+        if self._left and not self._paused:
+            self.pause()
+            self.resume()  # in a later turn
         flow.flush_comes = others_flush
         if flow.closing is None:
             lost = self._decoder.lost

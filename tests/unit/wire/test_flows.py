@@ -24,7 +24,7 @@ from lyncpy.sip.prepared import Prepared
 from lyncpy.wire.connection_shares import COMING_AT_ONCE
 from lyncpy.wire.flows import Flows, Seal
 from lyncpy.wire.settings import Settings
-from lyncpy.wire.stream import SipFactory, SipStream
+from lyncpy.wire.stream import AT_ONCE, SipFactory, SipStream
 from lyncpy.wire.tls import TlsFailed
 from tests.kit.meters import MemoryMeter
 
@@ -408,6 +408,30 @@ def test_an_operator_sees_what_a_flow_did(wire: Wire) -> None:
 
 
 # Brakes.
+
+
+def test_whoever_sends_many_at_once_waits_behind_those_who_send_one(wire: Wire) -> None:
+    """A few of each connection are heard in a turn, in order; meanwhile nothing more is read from it."""
+    many, one = wire.client(), wire.client()
+    many.send(OPTIONS * (2 * AT_ONCE + 1))
+    one.send(OPTIONS)
+    heard = [entry[1] for entry in wire.hall.told if entry[0] == "arrived"]
+    assert heard == [many.name] * AT_ONCE + [one.name]
+    assert (many.is_read, one.is_read) == (False, True)
+    many.send(OPTIONS)  # bytes that were on their way
+    wire.turn()
+    heard = [entry[1] for entry in wire.hall.told if entry[0] == "arrived"]
+    assert heard.count(many.name) == 2 * AT_ONCE + 2
+    assert many.is_read
+
+
+def test_a_connection_that_ends_with_messages_to_come_ends(wire: Wire) -> None:
+    """Nothing of it is heard afterwards."""
+    many = wire.client()
+    many.send(OPTIONS * (AT_ONCE + 1))
+    many.lose()
+    wire.turn()
+    assert wire.hall.words().count("arrived") == AT_ONCE
 
 
 def test_a_held_flow_is_neither_read_nor_heard(wire: Wire) -> None:
