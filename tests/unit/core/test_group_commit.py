@@ -14,6 +14,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
 from lyncpy.core.group_commit import CommitInDoubt, GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
+from tests.kit.calls import calls_of
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of, started
 
@@ -501,6 +502,13 @@ def test_a_pace_holds_up_no_full_group_and_no_end() -> None:
     closing = started(scene.queue.close(5.0))
     assert scene.answers() == ["d"]
     assert ends(closing) == [0]
+
+
+def test_a_lone_item_costs_few_calls(scene: Desk) -> None:
+    """Each message that has to be durable passes here, most of them alone: it was a coroutine, and three more a commit."""
+    scene.adds("-")
+    scene.answers()
+    assert calls_of(lambda: (scene.adds("a"), scene.answers())) <= 90
 
 
 def test_what_is_done_at_once_needs_no_depth() -> None:

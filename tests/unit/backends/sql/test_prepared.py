@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, create_engine, insert, select, update
@@ -15,6 +16,7 @@ from lyncpy.backends.sql.prepared import Prepared
 from lyncpy.backends.sql.statements import READ, REPLACE, create
 from lyncpy.backends.sql.tables import audit, journals, metadata
 from lyncpy.contracts.refusal import StoreUnavailable
+from tests.kit.calls import calls_of
 
 POSTGRESQL = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
@@ -100,3 +102,20 @@ def test_a_job_that_fails_takes_its_transaction_back() -> None:
         )
     with closing(link):
         assert link.look([lambda connection: connection.exec_driver_sql("select count(*) from t").scalar()]) == [0]
+
+
+def test_a_prepared_write_is_a_transaction_of_few_calls(tmp_path: Path) -> None:
+    """Of what the thread does for one record, most is SQLite's: asking SQLAlchemy each time were hundreds of calls."""
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(tmp_path / "x", isolation_level=None), poolclass=NullPool
+    )
+    metadata.create_all(engine)
+    link = Link(engine)
+    new = Prepared(create("sqlite"), engine.dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
+
+    def write(key: str) -> None:
+        assert link.commit([lambda connection: new.rows(connection, ("board", key, 5.0, b"x", None))]) == [[(1,)]]
+
+    write("alice")
+    with closing(link):
+        assert calls_of(lambda: write("bob")) <= 30
