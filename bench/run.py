@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from bench import alone, comparison
 from bench.alone import Alone, LyncpyAlone
 from bench.comparison import Amounts, Comparison
+from bench.growth import Growing, Growth
 from bench.latency import Beside, Latency, latency_server
 from bench.machine import CORES, allow_files, described
 from bench.model import Company, Model
@@ -50,9 +51,18 @@ class Form:
     outage: Outage
     model: Model
     walk: Walk
+    growth: Growth
 
 
-QUICK: Final = Form(Amounts(), Alone(), Beside(), Outage(500), Model(), Walk())
+QUICK: Final = Form(
+    Amounts(slow_s=1.0),
+    Alone(),
+    Beside(4.0),
+    Outage(500),
+    Model(),
+    Walk(6.0, ("message",)),
+    Growth((250, 750), rounds=2),
+)
 WHOLE: Final = Form(
     Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500),
     Alone(rounds=9, group=60, batches=200, copies=5_000),
@@ -60,6 +70,7 @@ WHOLE: Final = Form(
     Outage(),
     Model(devices=1_000, seconds=60.0),
     Walk(30.0),
+    Growth(),
 )
 TINY: Final = Form(
     Amounts(1, 2, 4, 2, slow_s=0.05, publications=4, watchers=(0, 1, 2), sign_ins=2, refreshes=2),
@@ -68,8 +79,9 @@ TINY: Final = Form(
     Outage(3),
     Model(devices=4, users=300, seconds=0.3),
     Walk(0.3, ("message",)),
+    Growth((10, 12), 1, 10, 2, 4),
 )
-LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "latency", "stages")
+LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "growth", "latency", "stages")
 """Of the quick form."""
 
 
@@ -156,14 +168,17 @@ async def _work(
         await compared.run(loads)
         await comparison.leave(sites)
     if set(loads) & set(alone.LOADS):
-        with _apart(amounts.alone, rounds) as server:
+        with _apart("people sign in and meet", rounds, amounts.alone.people) as server:
             await LyncpyAlone(rounds, server, amounts.alone).run(loads)
     if "model" in loads:
-        with _serving("a company works", rounds, 2 * amounts.model.devices) as server:
+        with _apart("a company works", rounds, 2 * amounts.model.devices, gather_ms=50) as server:
             await Company(rounds, server, amounts.model).run()
     if "storm" in loads:
-        with _serving("an office signs in", rounds, amounts.outage.devices) as server:
+        with _apart("an office signs in", rounds, amounts.outage.devices, gather_ms=50) as server:
             await Office(rounds, server, amounts.outage).run()
+    if "growth" in loads:
+        with _apart("more and more sign in", rounds, max(amounts.growth.sizes)) as server:
+            await Growing(rounds, server, amounts.growth).run()
     if "stages" in loads:
         rounds.stages.update(await Stages(rounds, amounts.walk).run())
     if "latency" in loads:
@@ -174,18 +189,13 @@ async def _work(
 
 
 @contextmanager
-def _apart(amounts: Alone, rounds: Rounds) -> Iterator[Server]:
-    """Run a server for what is measured of lyncpy alone."""
-    rounds.say("another lyncpy starts")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, serving(Path(folder), amounts.people) as server:
-        yield server
-
-
-@contextmanager
-def _serving(what: str, rounds: Rounds, people: int) -> Iterator[Server]:
-    """Run a server of its own for one load, as it is by default."""
+def _apart(what: str, rounds: Rounds, people: int, *, gather_ms: int = 0) -> Iterator[Server]:
+    """Run a server of its own for one load."""
     rounds.say(f"a server starts at which {what}")
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, serving(Path(folder), people, gather_ms=50) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        serving(Path(folder) / "home", people, gather_ms=gather_ms) as server,
+    ):
         yield server
 
 

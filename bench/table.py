@@ -71,7 +71,7 @@ def _ratio(row: Row, other: Row, target: float, of_what: str) -> Verdict:
     return Verdict(now, target, now <= target, of_what)
 
 
-def lines(rows: Rows) -> list[list[str]]:
+def table_lines(rows: Rows) -> list[list[str]]:
     """Give the table, its head first: as many cells in each line."""
     peers = sorted({site for _, site in rows if site not in (OURS, ARCHIVED)})
     table = [["operation", "unit", "min", "median", "in pieces", *peers, "ratio", "target", ""]]
@@ -158,7 +158,7 @@ def stage_lines(stages: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
 def printed(results: Results) -> str:
     """Write all of it for a terminal."""
     rows, quiet, found = results.rows, results.quiet, by_name(results.rows)
-    text = _aligned(lines(found))
+    text = _aligned(table_lines(found))
     if latencies := latency_lines(found):
         text += ["", *_aligned(latencies)]
     if results.stages:
