@@ -13,6 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+UNPINNED: Final = "LYNCPY_BENCH_UNPINNED"
+"""Set in the environment where no times are judged, and others are to have the cores, too."""
+
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _LIBRARIES: Final = ("Twisted", "pyOpenSSL", "cryptography", "SQLAlchemy", "zope.interface")
@@ -27,8 +30,13 @@ class Cores:
 
     @classmethod
     def of_this_machine(cls) -> "Cores":
-        """Give the last core that this process may use to servers, and the one before it to the load generator."""
+        """Give the last core that this process may use to servers, and the one before it to the load generator.
+
+        Where there is one core alone, or `UNPINNED` is set, the kernel decides.
+        """
         allowed = sorted(os.sched_getaffinity(0))
+        if os.environ.get(UNPINNED):
+            return cls(None, None)
         return cls(allowed[-1], allowed[-2]) if len(allowed) > 1 else cls(None, None)
 
     def keep_server(self) -> None:

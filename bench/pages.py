@@ -35,9 +35,8 @@ DRAWINGS: Final = TOP / "docs" / "performance"
 _BLOCK: Final = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def main() -> None:
-    """Write them."""
-    results = Results.read(Path(sys.argv[1]))
+def rewrite(results: Results) -> None:
+    """Write tables and drawings anew."""
     rows = by_name(results.rows)
     blocks = {
         "machine": _machine(results),
@@ -122,4 +121,4 @@ def _missed(rows: Rows) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    rewrite(Results.read(Path(sys.argv[1])))

@@ -5,7 +5,7 @@ things in tables that are larger than the caches, makes and compares a keyed MD5
 A machine that is slow in the interpreter, in the kernel, in OpenSSL or in its memory is slow here in
 the same proportion, more or less; a loop of pure Python, which stays in the innermost cache, is not.
 
-`python -m bench.piece FOLDER` is the process that does it, whenever it reads a line.
+`python -m bench.piece FOLDER STEPS` is the process that does it, whenever it reads a line.
 """
 
 import hmac
@@ -71,11 +71,16 @@ class Piece:
 
 
 @contextmanager
-def piece(certificates: Path) -> Iterator[Piece]:
-    """Have the process at hand; `certificates` is a folder with server.pem and server.key."""
+def piece(certificates: Path, steps: int = STEPS) -> Iterator[Piece]:
+    """Have the process at hand.
+
+    Args:
+        certificates: A folder with server.pem and server.key.
+        steps: How often it does the piece each time.
+    """
     root = Path(__file__).resolve().parent.parent
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.piece", str(certificates)],
+        [sys.executable, "-m", "bench.piece", str(certificates), str(steps)],
         cwd=root,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -152,15 +157,15 @@ def _pair(certificate: Path, key: Path) -> Sequence[ssl.SSLSocket]:
     return ends
 
 
-def _serve(folder: Path) -> None:
+def _serve(folder: Path, steps: int) -> None:
     work = _Work(*_pair(folder / "server.pem", folder / "server.key"))
     for _ in sys.stdin:
         began, used = time.monotonic(), time.process_time()
-        for _ in range(STEPS):
+        for _ in range(steps):
             work.step()
         spent = time.process_time() - used
-        print(spent / STEPS * 1e6, (time.monotonic() - began) / spent, flush=True)
+        print(spent / steps * 1e6, (time.monotonic() - began) / spent, flush=True)
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]))
+    _serve(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,14 +1,17 @@
 """A run's results, as they are kept: one JSON file for a machine and a date."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.piece import Quiet
 from bench.rounds import Rounds, Row
+
+KEPT: Final = Path(__file__).resolve().parent / "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class Results:
         """Take what a run has measured just now."""
         at = datetime.now(UTC).isoformat(timespec="minutes")
         return cls(form, at, machine, [row for row in rounds.rows if row.values], rounds.quiet, rounds.stages)
+
+    def place(self) -> Path:
+        """Give where they are kept: a file for a machine and a day."""
+        name = re.sub(r"[^a-z0-9]+", "-", self.machine["processor"].lower()).strip("-")
+        return KEPT / f"{self.at[:10]}-{name}-{self.form}.json"
 
     def write(self, path: Path) -> None:
         """Write them."""

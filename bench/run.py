@@ -13,7 +13,7 @@ from typing import Any, Final
 from twisted.internet import task
 from twisted.internet.defer import Deferred
 
-from bench import alone, comparison
+from bench import alone, comparison, pages
 from bench.alone import Alone, LyncpyAlone
 from bench.comparison import Amounts, Comparison
 from bench.growth import Growing, Growth
@@ -25,7 +25,7 @@ from bench.peers.kamailio import kamailio
 from bench.peers.process import Missing, Running
 from bench.peers.xmpp import enrol
 from bench.peers.xmpp_servers import ejabberd, prosody
-from bench.piece import Piece, piece
+from bench.piece import STEPS, Piece, piece
 from bench.results import Results
 from bench.rounds import Rounds
 from bench.server import Server, serving
@@ -52,6 +52,8 @@ class Form:
     model: Model
     walk: Walk
     growth: Growth
+    steps: int = STEPS
+    """Of the fixed piece, each time."""
 
 
 QUICK: Final = Form(
@@ -80,6 +82,7 @@ TINY: Final = Form(
     Model(devices=4, users=300, seconds=0.3),
     Walk(0.3, ("message",)),
     Growth((10, 12), 1, 10, 2, 4),
+    steps=50,
 )
 LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "growth", "latency", "stages")
 """Of the quick form."""
@@ -101,6 +104,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--whole", action="store_true", help="the whole form, which takes most of an hour")
     parser.add_argument("--tiny", action="store_true", help="so little of everything that only the program is tried")
     parser.add_argument("--results", type=Path, help="write every round's numbers to this file, as JSON")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep them in bench/results, and write docs/performance.md from them"
+    )
     parser.add_argument("--only", choices=LOADS, action="append", help="this load alone; may be given again")
     parser.add_argument("--peer", choices=tuple(PEERS), action="append", help="this peer alone; may be given again")
     parser.add_argument("--alone", action="store_true", help="no peer at all")
@@ -124,6 +130,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(printed(results))
     if options.results is not None:
         results.write(options.results)
+    if options.keep and not status:
+        kept_in = results.place()
+        results.write(kept_in)
+        pages.rewrite(results)
+        print(f"kept in {kept_in}, and written to {pages.PAGE}")
     return status
 
 
@@ -148,7 +159,7 @@ def _ground(folder: Path, amounts: Form, wanted: Sequence[str], loads: Sequence[
             archived = stack.enter_context(
                 serving(folder / "archived", people, more=["policies.archive_internal=true"])
             )
-        yield Ground(server, archived, peers, stack.enter_context(piece(server.home)))
+        yield Ground(server, archived, peers, stack.enter_context(piece(server.home, amounts.steps)))
 
 
 async def _work(
@@ -170,12 +181,13 @@ async def _work(
     if set(loads) & set(alone.LOADS):
         with _apart("people sign in and meet", rounds, amounts.alone.people) as server:
             await LyncpyAlone(rounds, server, amounts.alone).run(loads)
-    if "model" in loads:
-        with _apart("a company works", rounds, 2 * amounts.model.devices, gather_ms=50) as server:
-            await Company(rounds, server, amounts.model).run()
-    if "storm" in loads:
-        with _apart("an office signs in", rounds, amounts.outage.devices, gather_ms=50) as server:
-            await Office(rounds, server, amounts.outage).run()
+    if "model" in loads or "storm" in loads:
+        people = max(2 * amounts.model.devices, amounts.outage.devices)
+        with _apart("a company works, and comes back", rounds, people, gather_ms=50) as server:
+            if "model" in loads:
+                await Company(rounds, server, amounts.model).run()
+            if "storm" in loads:
+                await Office(rounds, server, amounts.outage).run()
     if "growth" in loads:
         with _apart("more and more sign in", rounds, max(amounts.growth.sizes)) as server:
             await Growing(rounds, server, amounts.growth).run()

@@ -156,10 +156,6 @@ class Phone(SipClient):
         answer = await self.send(self._registration, "REGISTER", _EXPIRES, want=401)
         await self._prove(answer.get("WWW-Authenticate"))
 
-    async def refresh(self) -> None:
-        """Renew the registration, with the challenge that it has: one REGISTER."""
-        await self._prove(self._challenge)
-
     async def watch(self, uri: str) -> Dialog:
         """Subscribe to somebody's presence."""
         dialog = self.dialog(uri)
@@ -179,7 +175,6 @@ class Phone(SipClient):
         self._etag = answer.get("SIP-ETag")
 
     async def _prove(self, challenge: str) -> None:
-        self._challenge = challenge
         nonce = challenge.partition('nonce="')[2].partition('"')[0]
         one = _md5(f"{self._user}:{DOMAIN}:{PASSWORD}")
         two = _md5(f"REGISTER:sip:{DOMAIN}")

@@ -1,11 +1,21 @@
 """The benchmark runs: a real server and all loads, with tiny counts and no judgement on times."""
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bench.machine import UNPINNED
+from bench.pages import drawings
+from bench.results import Results
+from bench.table import by_name
+from bench.targets import LATENCIES, TARGETS
+from tests.kit.slapd import SLAPD
 
 TINY = (
     "--rounds=1", "--endpoints=3", "--contacts=2", "--pairs=2", "--messages=4", "--publishers=2", "--watchers=2",
@@ -14,12 +24,19 @@ TINY = (
 )  # fmt: skip
 
 
+def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, UNPINNED: "1"}
+    return subprocess.run(
+        command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, timeout=560
+    )
+
+
 @pytest.mark.perf
 def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
     """`python -m bench` signs people in, lets them talk and watch, and prints what each cost."""
     numbers = tmp_path / "numbers.json"
     command = [sys.executable, "-m", "bench", *TINY, "--json", str(numbers)]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=560)
+    done = _run(command)
 
     assert done.returncode == 0, done.stderr
     assert "sign-in, whole" in done.stdout
@@ -34,3 +51,22 @@ def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
     assert costs["notifications of a burst, to each watcher"][0] > 0
     each_message = {"from MESSAGE to the last copy, 3 people", "the same while 1 of them hang, others"}
     assert all(len(values) == (8 if name in each_message else 1) for name, values in costs.items())
+
+
+@pytest.mark.perf
+def test_every_line_of_the_table_has_a_load(tmp_path: Path) -> None:
+    """`scripts/bench` measures all that has a target, and latency beside every load, and keeps each round."""
+    kept = tmp_path / "results.json"
+    command = [sys.executable, "-m", "bench.run", "--tiny", "--alone", "--results", str(kept)]
+    done = _run(command)
+
+    assert done.returncode == 0, done.stderr
+    results = Results.read(kept)
+    rows = by_name(results.rows)
+    # What has a number in its name has other numbers here, where there are fewer of everybody.
+    named = {operation for operation, _ in rows} | {f"{operation.rpartition('-')[0]}-" for operation, _ in rows}
+    assert {re.sub(r"(?<=-)\d+$", "", target.operation) for target in TARGETS} <= named
+    beside = {key for key, _ in LATENCIES if SLAPD.exists() or key != "pull"}
+    assert {f"latency-{key}" for key in beside if shutil.which("ssh") or key not in ("pull", "verify")} <= named
+    assert sum(results.stages["message"].values()) > 0
+    assert set(drawings(results, rows)) == {"stages", "growth", "latency"}
