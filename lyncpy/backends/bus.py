@@ -33,9 +33,9 @@ class _Listening:
 
     log = Logger()
 
-    def __init__(self, hear: Callable[[Any], Awaitable[None]], clock: IReactorTime, left: Callable[[], None]) -> None:
+    def __init__(self, hear: Callable[[Any], Awaitable[None]], turns: "_Turns", left: Callable[[], None]) -> None:
         self._hear = hear
-        self._clock = clock
+        self._turns = turns
         self._left = left
         self._waiting: deque[Fact] = deque()
         self._busy = self._stopped = self._behind = False
@@ -60,7 +60,7 @@ class _Listening:
         self._waiting.append(fact)
         if not self._busy:
             self._busy = True
-            self._clock.callLater(0, self._begin)
+            self._turns.call_next(self._begin)
 
     def _begin(self) -> None:
         _ = Deferred.fromCoroutine(self._hear_waiting()).addErrback(
@@ -78,9 +78,28 @@ class _Listening:
                 self.log.failure("{fact} was heard in vain by {hear}", fact=type(fact).__name__, hear=self._hear)
         self._behind = False
         if self._waiting:
-            self._clock.callLater(0, self._begin)
+            self._turns.call_next(self._begin)
         else:
             self._busy = False
+
+
+class _Turns:
+    """The turns of the reactor, with one timer for all who begin to hear in the next one."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._next: list[Callable[[], None]] = []
+
+    def call_next(self, call: Callable[[], None]) -> None:
+        """Call in the next turn; what is called never fails."""
+        self._next.append(call)
+        if len(self._next) == 1:
+            self._clock.callLater(0, self._call_all)
+
+    def _call_all(self) -> None:
+        calls, self._next = self._next, []
+        for call in calls:
+            call()
 
 
 @implementer(IBus)
@@ -90,6 +109,7 @@ class MemoryBus:
     def __init__(self, node: NodeName, clock: IReactorTime) -> None:
         self._node = node
         self._clock = clock
+        self._turns = _Turns(clock)
         self._listening: dict[type[Fact], list[_Listening]] = {}
         self._answers: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {}
 
@@ -105,7 +125,7 @@ class MemoryBus:
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
         """Call `hear` with every fact of exactly this kind, one after the other."""
         all_of_kind = self._listening.setdefault(kind, [])
-        listening = _Listening(hear, self._clock, lambda: all_of_kind.remove(listening))
+        listening = _Listening(hear, self._turns, lambda: all_of_kind.remove(listening))
         all_of_kind.append(listening)
         return listening
 

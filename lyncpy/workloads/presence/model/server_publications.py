@@ -5,7 +5,7 @@ of what the directory knows about the user, contact cards: the higher the access
 Spec: [MS-PRES] 3.7.5; the tables of access levels and of contact card instances in the enhanced presence schemas.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -126,40 +126,47 @@ def make(
     inputs, devices = inputs_of(instances)
     plain, lowered = aggregates(inputs[INPUT], inputs[INPUT_LOWERED], last_active, now)
     wholes = {INPUT: plain, INPUT_LOWERED: lowered}
-    changed: list[InstanceKey] = []
-
-    def put(key: InstanceKey, value: Value, *, always: bool = True, expire: Expire = Expire.USER) -> None:
-        """Publish a value, if it differs from the one before; one that was never there only if `always`."""
-        before = instances.get(key)
-        if before is None:
-            if always:
-                instances[key] = Instance(key, 1, expire, value, now)
-                changed.append(key)
-        elif before.value != value:
-            instances[key] = Instance(key, before.version + 1, expire, value, now)
-            changed.append(key)
+    made: list[tuple[InstanceKey, Value, bool]] = []  # whether it is published too where there was none before
 
     # The machine is told to the user's own endpoints only, and first when there is one; after that it stays, as offline.
     described = {one.epid: one.device for one in devices if one.device is not None}
     best = most_active(inputs[INPUT])
-    put(_MACHINE, aggregate_machine(best, described), always=best is not None)
+    made.append((_MACHINE, aggregate_machine(best, described), best is not None))
     # Each access level has an aggregate of its own, made of container 2 or 3 and cut to what the level shows.
     for container, source in AGGREGATED.items():
         value = for_audience(wholes[source], LEVELS[container].told)
-        put(STATES[container], value)
+        made.append((STATES[container], value, True))
         if container in LEGACY:
-            put(LEGACY[container], interop_of(value))
-    put(LEGACY[BLOCKED], _BLOCKED_INTEROP, expire=Expire.STATIC)
+            made.append((LEGACY[container], interop_of(value), True))
+    made.append((LEGACY[BLOCKED], _BLOCKED_INTEROP, True))
 
     services = services_of(devices, inputs[INPUT], aor)
-    put(_SERVICES[INPUT], services, always=bool(devices))
-    if _SERVICES[INPUT] in instances:
+    if devices or _SERVICES[INPUT] in instances:
+        made.append((_SERVICES[INPUT], services, True))
         # Who appears offline can be called on nothing, or watchers would see that they are there.
         is_there = wholes[INPUT].availability < OFFLINE
         told = services_told(services) if is_there and services.services else Services(aor)
-        for container in VISIBLE:
-            put(_SERVICES[container], told, always=bool(told.services))
-    return changed, instances
+        made.extend((_SERVICES[container], told, bool(told.services)) for container in VISIBLE)
+    return _put(instances, made, now), instances
+
+
+def _put(
+    instances: dict[InstanceKey, Instance], made: Iterable[tuple[InstanceKey, Value, bool]], now: float
+) -> list[InstanceKey]:
+    """Put the server's publications among all others where they differ from those before; give their keys."""
+    changed = []
+    for key, value, always in made:
+        before, version = instances.get(key), 1
+        if before is not None:
+            if before.value == value:
+                continue
+            version = before.version + 1
+        elif not always:
+            continue
+        expire = Expire.STATIC if value is _BLOCKED_INTEROP else Expire.USER
+        instances[key] = Instance(key, version, expire, value, now)
+        changed.append(key)
+    return changed
 
 
 def directory_publications(person: Person | None) -> tuple[ServerPublication, ...]:
