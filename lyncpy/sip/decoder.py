@@ -14,7 +14,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys, remembered
 from lyncpy.sip.layout import LONGEST, Edit, layout_of
 from lyncpy.sip.message import Headers, Message, Request, Response
-from lyncpy.sip.shared import shared_lines_of
+from lyncpy.sip.shared import Recognition, SharedLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Decoder:
         self._lost: str | None = None
         self._usual_of_requests = _UsualNames()
         self._usual_of_responses = _UsualNames()
+        self._recognition = Recognition()
 
     def bound(self, limits: DecoderLimits) -> None:
         """Set the limits that hold from the next message on."""
@@ -130,7 +131,7 @@ class Decoder:
             self._head = None
             body = bytes(buffer[: self._length])
             del buffer[: self._length]
-            items.append(start.message(headers, body))
+            self._finish(start, headers, body, items)
             return True
         if not buffer:
             return False
@@ -223,8 +224,12 @@ class Decoder:
         elif length:
             self._head, self._length = (start, headers), length
         else:
-            items.append(start.message(headers, b""))
+            self._finish(start, headers, b"", items)
         return True
+
+    def _finish(self, start: "_Start", headers: Headers, body: bytes, items: list[Item]) -> None:
+        shared = self._recognition.shared_lines(start.line, headers.layout, headers.lines)
+        items.append(start.message(headers, body, shared))
 
     def _lose(self, reason: str) -> bool:
         self._lost = reason
@@ -267,9 +272,8 @@ class _Start:
     status: int = 0
     error: _Error | None = None
 
-    def message(self, headers: Headers, body: bytes) -> Message:
+    def message(self, headers: Headers, body: bytes, shared: SharedLines | None) -> Message:
         """Make the message; what it shares with those before it is known in it."""
-        shared = shared_lines_of(self.line, headers.layout, headers.lines)
         message = (
             Response(self.status, self.rest, headers, body, shared)
             if self.status
@@ -343,8 +347,6 @@ _WITHOUT_LENGTH: Final = Edit(drop=("content-length",))
 
 def _read_length(line: str) -> int:
     digits = line.partition(":")[2].strip(BLANKS)
-    if len(digits) < _LENGTH_DIGITS and digits.isdecimal() and digits.isascii():
-        return int(digits)
     if not (digits.isascii() and digits.isdigit()) or len(digits.lstrip("0")) > _LENGTH_DIGITS:
         raise RemoteProtocolError(f'not a length: "{digits[:80]}"')
     return int(digits[-_LENGTH_DIGITS:])

@@ -24,6 +24,9 @@ KEPT: Final = 2_048
 LONGEST: Final = 2_048
 """Characters of the lines that are remembered, so that strangers can fill no more than a few mebibytes."""
 
+STRANGE: Final = 32
+"""Sets of lines that one connection may add until one comes again: real talks come again with the second message."""
+
 _WITHOUT_VARYING: Final = Edit(drop=tuple(sorted(VARYING)))
 
 
@@ -60,21 +63,30 @@ class SharedLines:
 _KNOWN: Final[dict[tuple[str, ...], SharedLines]] = {}
 
 
-def shared_lines_of(start: str, layout: Layout, lines: list[str]) -> SharedLines | None:
-    """Give what a message shares with others; None: it is none that comes again.
+class Recognition:
+    """One connection's share in what is remembered: who sends no line a second time takes no more than `STRANGE` places."""
 
-    Args:
-        start: The start line.
-    """
-    cseq = layout.places.get("cseq")
-    if cseq is None or not lines[cseq].endswith(METHODS):
-        return None
-    key = (start, *layout.edited(_WITHOUT_VARYING)[1](lines))
-    known = _KNOWN.get(key)
-    if known is None:
-        if sum(map(len, key)) > LONGEST:
+    __slots__ = ("_strange",)
+
+    def __init__(self) -> None:
+        self._strange = 0
+
+    def shared_lines(self, start: str, layout: Layout, lines: list[str]) -> SharedLines | None:
+        """Give what a message shares with others; None: it is none that comes again, or the share is used up.
+
+        Args:
+            start: The start line.
+        """
+        cseq = layout.places.get("cseq")
+        if cseq is None or not lines[cseq].endswith(METHODS):
             return None
-        if len(_KNOWN) >= KEPT:
-            _KNOWN.clear()
-        known = _KNOWN[key] = SharedLines()
-    return known
+        key = (start, *layout.edited(_WITHOUT_VARYING)[1](lines))
+        known = _KNOWN.get(key)
+        if known is not None:
+            self._strange = 0
+        elif self._strange < STRANGE and sum(map(len, key)) <= LONGEST:
+            self._strange += 1
+            if len(_KNOWN) >= KEPT:
+                _KNOWN.clear()
+            known = _KNOWN[key] = SharedLines()
+        return known

@@ -77,3 +77,21 @@ def test_what_follows_from_something_else_too_follows_it() -> None:
     lines = SharedLines()
     assert [lines.found("x", given, find) for given in ("a", "a", "b", "b", "a")] == [1, 1, 2, 2, 3]
     assert lines.found("y", "a", find) == 4
+
+
+def test_a_connection_that_never_repeats_itself_has_a_share() -> None:
+    """It cannot put out what others say again and again."""
+    ours = message(1).shared
+    decoder = Decoder()
+
+    def said(number: int) -> SharedLines | None:
+        text = (BEGINNING + NAMES.replace("c3", f"x{number}") + END).format(number=1)
+        (read,) = decoder.feed(text.encode())
+        assert isinstance(read, Request)
+        return read.shared
+
+    given = [said(number) for number in range(shared.STRANGE + 5)]
+    assert given[: shared.STRANGE] == [one for one in given if one is not None]
+    assert said(0) is given[0], "what it says again is known"
+    assert said(shared.STRANGE + 5) is not None, "and then it may say more"
+    assert message(2).shared is ours
