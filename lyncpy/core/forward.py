@@ -8,7 +8,7 @@ that, the receiver hears this server's word and no user's.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -57,8 +57,7 @@ class RingTimes:
     """From then on."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForkResult:
+class ForkResult(NamedTuple):
     """The one answer of all branches, ready for the sender."""
 
     response: Response

@@ -49,8 +49,7 @@ _CSEQ_LIMIT: Final = 2**31
 _DELTA_LIMIT: Final = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(NamedTuple):
     """One hop that a request took (RFC 3261 §20.42)."""
 
     protocol: str
@@ -60,7 +59,7 @@ class Via:
 
     host: str
     port: int | None
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = _NO_PARAMS
 
     @property
     def branch(self) -> str | None:

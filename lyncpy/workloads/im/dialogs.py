@@ -10,8 +10,9 @@ at the other end, or the device at the other end is not signed in.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint, ILocator
@@ -27,8 +28,7 @@ from lyncpy.workloads.im.refusals import NO_DIALOG
 from lyncpy.workloads.im.sessions import Sessions
 
 
-@dataclass(frozen=True, slots=True)
-class DialogDirection:
+class DialogDirection(NamedTuple):
     """One direction of a dialog, as a request names it."""
 
     session: Session
