@@ -21,14 +21,17 @@ from lyncpy.contracts.names import NodeName
 BEHIND_BOUND: Final = 50_000
 """Facts that wait for one listener; one that never ends its hearing must not fill the memory."""
 
+HEARING_S: Final = 0.001
+"""Seconds in one turn of the reactor for what one listener hears, about: a network that is lost is thousands of facts."""
+
 
 @implementer(IListening)
 class _Listening:
     """One listener, and the facts that wait for it.
 
-    It hears one fact at a time, in order, each in a later turn than it was told: what is
-    told while it hears waits for the next turn, so that two listeners who answer each
-    other's facts do not keep the reactor for themselves.
+    It hears one fact at a time, in order, each in a later turn than it was told, for a
+    millisecond in each turn: what is told while it hears waits for the next turn, so that two
+    listeners who answer each other's facts do not keep the reactor for themselves.
     """
 
     log = Logger()
@@ -68,19 +71,20 @@ class _Listening:
         )
 
     async def _hear_waiting(self) -> None:
-        for _ in range(len(self._waiting)):
-            if not self._waiting:  # stopped meanwhile
+        until = self._turns.now() + HEARING_S
+        for number in range(len(self._waiting)):
+            # Stopped meanwhile, or others should have their turn.
+            if not self._waiting or (number and self._turns.now() >= until):
                 break
             fact = self._waiting.popleft()
             try:
                 await self._hear(fact)
             except Exception:  # noqa: BLE001 - a listener that fails is logged and stays
                 self.log.failure("{fact} was heard in vain by {hear}", fact=type(fact).__name__, hear=self._hear)
-        self._behind = False
         if self._waiting:
             self._turns.call_next(self._begin)
         else:
-            self._busy = False
+            self._behind = self._busy = False
 
 
 class _Turns:
@@ -89,6 +93,10 @@ class _Turns:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._next: list[Callable[[], None]] = []
+
+    def now(self) -> float:
+        """Give monotonic seconds."""
+        return self._clock.seconds()
 
     def call_next(self, call: Callable[[], None]) -> None:
         """Call in the next turn; what is called never fails."""

@@ -16,6 +16,7 @@ from lyncpy.contracts.bus import BusTimeout, IBus
 from lyncpy.contracts.facts import Fact, FlowClosed
 from lyncpy.contracts.names import FlowName, NodeName
 from tests.kit.results import started
+from tests.kit.turns import turn
 
 HERE = NodeName("here")
 
@@ -216,6 +217,25 @@ def test_a_listener_that_never_ends_does_not_fill_the_memory(
         scene.bus.tell(closed("2"))
     assert len(scene.bus) == 3
     assert [event["count"] for event in logged if "is lost" in str(event.get("log_format"))] == [3]
+
+
+def test_thousands_of_facts_are_heard_in_several_turns(scene: Stage) -> None:
+    """As when a network is lost: in order, and with others' turns in between."""
+
+    async def slowly(fact: FlowClosed) -> None:
+        scene.clock.rightNow += 0.0004
+        scene.heard.append(fact.flow)
+
+    scene.bus.listen(FlowClosed, slowly)
+    for number in range(8):
+        scene.bus.tell(closed(str(number)))
+    heard = []
+    for _ in range(3):
+        scene.clock.rightNow += scene.clock.TURN_S
+        turn(scene.clock)
+        heard.append("".join(scene.heard))
+    assert heard == ["012", "012345", "01234567"]
+    assert len(scene.bus) == 0
 
 
 def test_a_question_is_answered(scene: Stage) -> None:
