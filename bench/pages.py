@@ -1,13 +1,14 @@
 """Writes a run's results into the pages that tell of them: `python -m bench.pages RESULTS.json`.
 
-In docs/performance.md whatever stands between `<!-- measured: NAME -->` and `<!-- end -->` is written anew, and so are
-the drawings in docs/performance/. What is said around it is a person's, and has to be read again.
+In docs/performance.md and bench/README.md whatever stands between `<!-- measured: NAME -->` and `<!-- end -->` is written
+anew, and so are the drawings in docs/performance/. What is said around it is a person's, and has to be read again.
 """
 
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Final
 
 from bench.drawing import bars, lines
@@ -15,6 +16,7 @@ from bench.growth import OPERATIONS
 from bench.results import Results
 from bench.table import (
     OURS,
+    PEER,
     Rows,
     by_name,
     judged,
@@ -30,6 +32,7 @@ from bench.targets import LATENCIES, P99_MS, TARGETS
 
 TOP: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = TOP / "docs" / "performance.md"
+README: Final = TOP / "bench" / "README.md"
 DRAWINGS: Final = TOP / "docs" / "performance"
 
 _BLOCK: Final = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,10 +48,12 @@ def rewrite(results: Results) -> None:
         "stages": markdown(stage_lines(results.stages)) if results.stages else "",
         "growth": markdown(growth_lines(rows)),
         "missed": _missed(rows),
+        "ratios": markdown(ratio_lines(rows)),
     }
-    text = PAGE.read_text(encoding="utf-8")
-    text = _BLOCK.sub(lambda found: f"{found[1]}{blocks[found[2]]}{found[3]}", text)
-    PAGE.write_text(text, encoding="utf-8")
+    for page in (PAGE, README):
+        text = page.read_text(encoding="utf-8")
+        text = _BLOCK.sub(lambda found: f"{found[1]}{blocks[found[2]]}{found[3]}", text)
+        page.write_text(text, encoding="utf-8")
     DRAWINGS.mkdir(exist_ok=True)
     for name, drawing in drawings(results, rows).items():
         (DRAWINGS / f"{name}.svg").write_text(drawing, encoding="utf-8")
@@ -72,6 +77,25 @@ def growth_lines(rows: Rows) -> list[list[str]]:
         if any(found):
             table.append([name, *("–" if row is None else number(row.median) for row in found)])
     return table
+
+
+def ratio_lines(rows: Rows) -> list[list[str]]:
+    """Give the table of what carries over to another machine, its head first: least, median and largest of all rounds."""
+    table = [["operation", "in Kamailio's like operation", "in pieces"]]
+    for target in TARGETS:
+        row, peer = rows.get((target.operation, OURS)), rows.get((target.operation, PEER))
+        if row is None or not row.pieces or target.to is not None:
+            continue
+        ratios = [] if peer is None else [mine / theirs for mine, theirs in zip(row.values, peer.values, strict=True)]
+        pieces = [value / piece for value, piece in zip(row.values, row.pieces, strict=True)]
+        table.append([target.name, _range(ratios), _range(pieces)])
+    return table
+
+
+def _range(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    return f"{number(min(values))}, {number(median(values))}, {number(max(values))}"
 
 
 def drawings(results: Results, rows: Rows) -> dict[str, str]:

@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +62,7 @@ QUICK: Final = Form(
     Beside(4.0),
     Outage(500),
     Model(),
-    Walk(6.0, ("message",)),
+    Walk(4.0),
     Growth((250, 750), rounds=2),
 )
 WHOLE: Final = Form(
@@ -103,6 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--whole", action="store_true", help="the whole form, which takes most of an hour")
     parser.add_argument("--tiny", action="store_true", help="so little of everything that only the program is tried")
+    parser.add_argument("--devices", type=int, help="how many come back after kill -9")
     parser.add_argument("--results", type=Path, help="write every round's numbers to this file, as JSON")
     parser.add_argument(
         "--keep", action="store_true", help="keep them in bench/results, and write docs/performance.md from them"
@@ -115,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     peers = () if options.alone else options.peer or tuple(PEERS)
     form = "whole" if options.whole else "tiny" if options.tiny else "quick"
     amounts = {"whole": WHOLE, "tiny": TINY, "quick": QUICK}[form]
+    if options.devices is not None:
+        amounts = replace(amounts, outage=Outage(options.devices))
     CORES.keep_generator()
     allow_files()
     kept: list[Rounds] = []
