@@ -26,7 +26,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import TOKEN
 from lyncpy.sip.message import SERVER, Request, Response, response_to
-from lyncpy.sip.prepared import Prepared, PreparedResponse, Template, vias_of
+from lyncpy.sip.prepared import Prepared, PreparedResponse, Template
 from lyncpy.sip.trust import CHALLENGES
 
 ONWARD_DROPPED: Final = ("Route", "Record-Route")
@@ -182,7 +182,7 @@ class Forward:
             dropped = self._asserted_identity.unbacked(request.headers, sender)
             given = endpoint.contact, call_id, self._asserted_identity.identity(sender), dropped
             template = request.shared.found("onward", given, find)
-        prepared = Prepared(template, request.cseq.number, request.body, vias=vias_of(request.headers))
+        prepared = Prepared(template, request.cseq.number, request.body, vias=request.vias)
         return self._outbound.ask_prepared(endpoint.flow, prepared, timeout=timeout)
 
     def pass_ack(self, arrival: Arrival, endpoint: Endpoint, *, call_id: str = "") -> None:
@@ -222,7 +222,7 @@ class Forward:
             return Template(upstream.edited(drop=["Via"], last=[("Server", SERVER)]))
 
         template = response.shared.found("upstream", given, find)
-        return PreparedResponse(template, request.cseq.number, response.body, vias_of(request.headers))
+        return PreparedResponse(template, request.cseq.number, response.body, request.vias)
 
     def _upstream(self, request: Request, response: Response, endpoint: Endpoint) -> Response:
         """Make an endpoint's answer fit the request that it answers, whatever the endpoint wrote."""

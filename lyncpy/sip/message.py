@@ -228,6 +228,19 @@ class _Views:
         """The topmost Via."""
         return parse_via(first_of_list(self.headers.get("via") or "")[0])
 
+    @view[str]("Via")
+    def vias(self) -> str:
+        """All Via lines as they may leave (see `encode`), joined by line ends; "" if there are none."""
+        layout, lines = self.headers.layout, self.headers.lines
+        place = layout.places.get("via")
+        if place is None:
+            return ""
+        if "via" not in layout.repeated:
+            vias = lines[place]
+        else:
+            vias = "\r\n".join([line for key, line in zip(layout.keys, lines, strict=True) if key == "via"])
+        return vias.replace("\0", "?")
+
     @view[str]("Event")
     def event(self) -> str:
         """The event package in lower case, without parameters; "" if there is none."""
@@ -332,6 +345,7 @@ class Request(_Views):
             lines = self.headers.lines
             lines[place] = origin.on(lines[place])
             self.__dict__.pop("via", None)
+            self.__dict__.pop("vias", None)
 
     def plus(
         self,

@@ -132,7 +132,7 @@ class Prepared:
         cseq = layout.places.get("cseq")
         if cseq is None or "cseq" in layout.repeated or lines[cseq] != f"CSeq: {self.number} {template.method}":
             return False
-        if vias_of(headers) != self.vias or not template.is_repeated_in(headers):
+        if response.vias != self.vias or not template.is_repeated_in(headers):
             return False
         response.adopt(template.dialog_text)
         return True
@@ -170,19 +170,6 @@ class PreparedResponse(Prepared, Response):
     def headers(self) -> Headers:  # type: ignore[override]  # of a response it is a plain attribute
         """All of them but Content-Length, as they leave."""
         return self._read()[1]
-
-
-def vias_of(headers: Headers) -> str:
-    """Give the Via lines of a message as they may leave (see `encode`), joined by line ends; "" if it has none."""
-    layout = headers.layout
-    place = layout.places.get("via")
-    if place is None:
-        return ""
-    if "via" not in layout.repeated:
-        vias = headers.lines[place]
-    else:
-        vias = "\r\n".join([line for key, line in zip(layout.keys, headers.lines, strict=True) if key == "via"])
-    return vias.replace("\0", "?")
 
 
 def lines_of(headers: Headers) -> str:

@@ -8,7 +8,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
-from lyncpy.sip.prepared import Prepared, PreparedResponse, Template, vias_of
+from lyncpy.sip.prepared import Prepared, PreparedResponse, Template
 from lyncpy.sip.subscription import Document, SendNotify, SubscriptionMachine, SubscriptionTerms
 
 TERMS = SubscriptionTerms(default_s=28_800, minimum_s=300, maximum_s=43_200)
@@ -205,7 +205,7 @@ def test_a_response_is_written_ahead(vias: list[tuple[str, str]]) -> None:
     """The same bytes as those of a value, whatever Via lines it has to repeat; and it can be read as one."""
     asked = subscribe().edited(first=vias)
     answer = response_to(asked, 200, to_tag="b", phrase="Fine", body=b"x", content_type="text/plain")
-    prepared = PreparedResponse(Template(answer.edited(drop=["Via"])), 1, b"x", vias_of(asked.headers))
+    prepared = PreparedResponse(Template(answer.edited(drop=["Via"])), 1, b"x", asked.vias)
     if vias:
         assert prepared.encoded() == encode(answer)
     assert (prepared.status, prepared.phrase, prepared.body) == (200, "Fine", b"x")
