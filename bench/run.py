@@ -1,6 +1,7 @@
 """The whole benchmark, with the peers beside: `scripts/bench --help`."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -118,6 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     amounts = {"whole": WHOLE, "tiny": TINY, "quick": QUICK}[form]
     if options.devices is not None:
         amounts = replace(amounts, outage=Outage(options.devices))
+    # Servers have sessions of their own: whoever ends this has to end them, too, and remove what they kept.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     CORES.keep_generator()
     allow_files()
     kept: list[Rounds] = []
