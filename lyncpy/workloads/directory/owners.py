@@ -79,7 +79,7 @@ class Owner:
 class Owners:
     """All owners, by id, key and address. Bounded by what the directory may give, and who left it lately.
 
-    Args:
+    Attributes:
         forward_s: Seconds for which a request to a former address is passed on.
         now: Gives the time.
     """
