@@ -4,7 +4,8 @@ The collector stops everybody. By itself it looks through all that has survived 
 grown by a quarter: with the objects of ten thousand devices this takes seconds, again and again while they sign in.
 But what lives for longer than a request lives for long, and ends without a circle: eight
 hundred sign-ins with their ends leave some six objects each. So what survives a look at the young is looked at no
-more, and all of it once a day, in a minute in which next to nobody says anything.
+more, and all of it once a day, in a minute in which next to nobody says anything; or, whatever is said, when so
+much has survived that it may be garbage which somebody makes on purpose.
 """
 
 import gc
@@ -32,6 +33,13 @@ EACH_S: Final = 86_400.0
 LATEST_S: Final = 7 * EACH_S
 """When all is looked through although it is not quiet."""
 
+GROWN: Final = 2_000_000
+"""Objects more than after the last look through all with which it is not waited for: a few hundred mebibytes at most.
+Ten thousand devices that sign in make about as many."""
+
+COUNTED_S: Final = 600.0
+"""Between two counts of them: a count of two million takes some ten milliseconds."""
+
 
 class Garbage:
     """Looks for garbage as a server should, from `begin` on; before that, at the start, not at all.
@@ -48,6 +56,9 @@ class Garbage:
         self._messages = messages
         self._heard = 0
         self._since = 0.0
+        self._counted_at = 0.0
+        self._kept = 0
+        """Objects that were left after the last look through all."""
         self._next_look = Deadline(timers, self._look)
         self._before = gc.get_threshold()
         # What is built at the start, the whole directory for one, is no garbage, and was looked through many times.
@@ -60,7 +71,8 @@ class Garbage:
         gc.freeze()
         gc.set_threshold(YOUNG, YOUNG_LOOKS, 10)
         gc.callbacks.append(self._looked)
-        self._since = self._timers.now()
+        self._since = self._counted_at = self._timers.now()
+        self._kept = gc.get_freeze_count()
         self._look_later()
 
     def end(self) -> None:
@@ -82,9 +94,16 @@ class Garbage:
     def _look(self) -> None:
         age_s = self._timers.now() - self._since
         is_quiet = self._messages() - self._heard <= QUIET_MESSAGES
-        if age_s >= EACH_S and (is_quiet or age_s >= LATEST_S):
+        if (age_s >= EACH_S and (is_quiet or age_s >= LATEST_S)) or self._has_grown():
             self._look_through()
         self._look_later()
+
+    def _has_grown(self) -> bool:
+        now = self._timers.now()
+        if now - self._counted_at < COUNTED_S:
+            return False
+        self._counted_at = now
+        return gc.get_freeze_count() > self._kept + GROWN
 
     def _look_through(self) -> None:
         began = self._timers.now()
@@ -92,6 +111,7 @@ class Garbage:
         found = gc.collect()
         gc.freeze()
         self._since = self._timers.now()
+        self._kept = gc.get_freeze_count()
         self.log.info(
             "memory was looked through in {took_s} s, {count} objects were garbage",
             took_s=round(self._since - began, 2),

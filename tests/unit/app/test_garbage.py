@@ -8,7 +8,8 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from lyncpy.app.garbage import EACH_S, LATEST_S, LOOK_S, QUIET_MESSAGES, YOUNG, Garbage
+from lyncpy.app import garbage
+from lyncpy.app.garbage import COUNTED_S, EACH_S, LATEST_S, LOOK_S, QUIET_MESSAGES, YOUNG, Garbage
 from lyncpy.core.timers import Timers
 
 
@@ -97,3 +98,20 @@ def test_after_a_week_it_does_not_wait_for_quiet(server: Server) -> None:
     with capturedLogs():
         server.passes(LATEST_S + 300, messages=1_000)
     assert old() is None
+
+
+def test_what_grows_too_fast_is_looked_at_before_the_day_is_over(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever makes circles on purpose does not fill the memory; and nobody is held up again for what is left."""
+    monkeypatch.setattr(garbage, "GROWN", 1_000)
+    old = _old_ring()
+    kept = [Ring() for _ in range(2_000)]
+    gc.collect(1)
+    with capturedLogs() as logged:
+        server.passes(COUNTED_S - 200, messages=1_000)
+        assert old() is not None
+        server.passes(3 * COUNTED_S, messages=1_000)
+    assert old() is None
+    assert len([event for event in logged if "took_s" in event]) == 1
+    assert len(kept) == 2_000
