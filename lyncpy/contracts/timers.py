@@ -1,6 +1,7 @@
 """Deadlines."""
 
 from collections.abc import Callable
+from typing import Final
 
 from zope.interface import Interface
 
@@ -55,3 +56,32 @@ class ITimers(Interface):
 
     def delay() -> float:
         """Give the longest delay of the event loop in the last minute, in seconds: how late what was due came."""
+
+
+DIRECT_S: Final = 0.01
+"""The span of time of which a part may be spent on what comes, at once."""
+
+
+class DirectWork:
+    """What is done at once as it comes, while it takes a part of the time and no more; what is over it takes turns.
+
+    Args:
+        most_s: Seconds of each span of `DIRECT_S`.
+    """
+
+    __slots__ = ("_most_s", "_spent_s", "_until")
+
+    def __init__(self, most_s: float) -> None:
+        self._most_s = most_s
+        self._until = 0.0
+        self._spent_s = 0.0
+
+    def may_begin(self, now: float) -> bool:
+        """Tell whether something more may be done at once."""
+        if now >= self._until:
+            self._until, self._spent_s = now + DIRECT_S, 0.0
+        return self._spent_s < self._most_s
+
+    def add(self, seconds: float) -> None:
+        """Count the time that something took."""
+        self._spent_s += seconds

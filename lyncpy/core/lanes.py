@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final, Generic, TypeVar
 
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.timers import DirectWork, ITimers
 from lyncpy.core.timers import RecentMaximum
 from lyncpy.sip.message import Request
 
@@ -32,9 +32,6 @@ TURN_S: Final = 0.005
 
 LISTS_S: Final = 0.002
 """Those of them that presence cannot take."""
-
-DIRECT_S: Final = 0.01
-"""Of each such span of time `TURN_S` may be spent at once on what comes, with nothing waiting."""
 
 
 class Lane(enum.Enum):
@@ -97,10 +94,7 @@ class Lanes(Generic[T]):
         self._timers = timers
         self._queues: dict[Lane, _LaneQueue[T]] = {lane: _LaneQueue() for lane in Lane}
         self._presence, self._lists = self._queues[Lane.PRESENCE], self._queues[Lane.LISTS]
-        self._span = 0.0
-        """The end of the present span of direct work."""
-        self._spent = 0.0
-        """Seconds of direct work in it."""
+        self._direct = DirectWork(TURN_S)
         self._turn_comes = False
         meter.gauge(
             "lyncpy_core_loop_delay_seconds", "Longest delay of the event loop in the last minute.", timers.delay
@@ -135,13 +129,11 @@ class Lanes(Generic[T]):
     def begin_at_once(self) -> float | None:
         """Give the time, if something may begin at once; None: it has to wait in its lane."""
         now = self._timers.now()
-        if now >= self._span:
-            self._span, self._spent = now + DIRECT_S, 0.0
-        return None if self._turn_comes or self._spent >= TURN_S else now
+        return now if not self._turn_comes and self._direct.may_begin(now) else None
 
     def begun_at_once(self, since: float) -> None:
         """Count the time of what has begun at once."""
-        self._spent += self._timers.now() - since
+        self._direct.add(self._timers.now() - since)
 
     def put(self, lane: Lane, owner: Hashable, item: T) -> None:
         """Keep an item until it is its turn."""

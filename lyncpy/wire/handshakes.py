@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.timers import DirectWork, ITimers
 
 TURN_S: Final = 0.002
 """Seconds for handshakes in one turn of the reactor, about; one step is taken at least."""
@@ -23,12 +23,22 @@ class Handshakes:
         self._networks: dict[str, deque[Callable[[], None]]] = {}
         """The network whose turn it is first."""
         self._count = 0
+        self._direct = DirectWork(TURN_S)
         meter.gauge(
             "lyncpy_wire_handshakes_waiting_count", "TLS handshakes that wait for their turn.", lambda: self._count
         )
 
     def __len__(self) -> int:
         return self._count
+
+    def begin_at_once(self) -> float | None:
+        """Give the time, if a step may be taken at once: nobody waits, and few have come; None: it takes its turn."""
+        now = self._timers.now()
+        return now if not self._count and self._direct.may_begin(now) else None
+
+    def begun_at_once(self, since: float) -> None:
+        """Count the time of a step that was taken at once."""
+        self._direct.add(self._timers.now() - since)
 
     def put(self, network: str, step: Callable[[], None]) -> None:
         """Take a step of a connection from this network in a later turn."""

@@ -337,10 +337,15 @@ class TlsConnection(FileDescriptor):
         return None
 
     def _shake_in_turn(self) -> Ended | None:
-        """Queue the next step of the handshake, which has come, behind those of others."""
+        """Take the next step of the handshake, which has come, or queue it behind those of others."""
         preamble: ProxyHeader | None = getattr(self.protocol, "preamble", None)
         if preamble is not None:
             return self._read_preamble(preamble)
+        since = self._handshakes.begin_at_once()
+        if since is not None:
+            ended = self._shake()
+            self._handshakes.begun_at_once(since)
+            return ended
         self._waits_its_turn = True
         self._watch()
         # A relay's client counts as who it is.

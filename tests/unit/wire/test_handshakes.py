@@ -68,3 +68,18 @@ def test_a_fault_in_one_step_stops_nobody_else(door: Door) -> None:
         door.turn()
     assert [event["log_level"].name for event in logged] == ["critical"]
     assert door.turn() == "a"
+
+
+def test_what_comes_one_by_one_does_not_wait(door: Door) -> None:
+    """As long as it takes a part of the time and no more, and nobody waits."""
+    begun = ""
+    while (since := door.handshakes.begin_at_once()) is not None:
+        door.step("a")
+        door.handshakes.begun_at_once(since)
+        begun += "a"
+    assert begun == "aa"
+    door.clock.advance(0.01)
+    assert door.handshakes.begin_at_once() is not None
+    door.comes("192.0.2.1", "b")
+    assert door.handshakes.begin_at_once() is None, "b waits"
+    assert door.turn() == "b"
