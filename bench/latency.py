@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,9 @@ CONTACTS: Final = 40
 Going = Callable[[], bool]
 """Whether a load is still to go on."""
 
+CREWS: Final = 10
+"""Waves of sign-ins before the first to come returns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Beside:
@@ -60,7 +64,7 @@ class Beside:
     @property
     def users(self) -> int:
         """How many have passwords."""
-        return 2 * PAIRS + CONTACTS + max(self.watchers + 1, self.meeting, self.batches, 2 * PAIRS) + self.wave
+        return 2 * PAIRS + CONTACTS + max(self.watchers + 1, self.meeting, self.batches, 2 * PAIRS) + CREWS * self.wave
 
 
 @contextmanager
@@ -172,7 +176,9 @@ class Latency:
 
     async def _wave(self, probe: Probe) -> None:
         first = self._free + len(self._devices)
-        numbers = range(first, first + self._amounts.wave)
+        wave = self._amounts.wave
+        # Each wave is another crew: what the server forgets of one that has left must not meet what it says anew.
+        crews = cycle([range(at, at + wave) for at in range(first, first + CREWS * wave, wave)])
 
         async def waves(going: Going) -> None:
             while going():
@@ -184,7 +190,7 @@ class Latency:
                     await device.register()
                     await device.settle(self._contacts)
 
-                await run_all(numbers, sign_in, len(numbers))
+                await run_all(next(crews), sign_in, self._amounts.wave)
                 await self._leave(fresh)
 
         await self._beside(probe, "wave", waves)
