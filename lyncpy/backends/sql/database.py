@@ -18,7 +18,7 @@ from zope.interface import implementer
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.files import connect, copy_file, require_file
 from lyncpy.backends.sql.link import Job, Link, T
-from lyncpy.backends.sql.prepared import Prepared
+from lyncpy.backends.sql.prepared import PreparedStatement
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.group_commit import IGroupCommit, Queues
@@ -104,9 +104,9 @@ class Database:
         self._reader.close()
         self._writer.close()
 
-    def prepare(self, statement: ClauseElement, *names: str) -> Prepared:
+    def prepare(self, statement: ClauseElement, *names: str) -> PreparedStatement:
         """Write a statement down for this database; its values are given in the order of `names`."""
-        return Prepared(statement, self._engine.dialect, names)
+        return PreparedStatement(statement, self._engine.dialect, names)
 
     def run_write(self, job: Job[T]) -> Deferred[T]:
         """Do a job in the next transaction, in calling order; its result is durable when it comes."""

@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 Values = tuple[Any, ...]  # Any: what a column keeps
 
 
-class Prepared:
+class PreparedStatement:
     """One statement in the words of one database, with the order of its values.
 
     Its callers give values in the order of `names`; it executes in the thread, and the transaction, of the

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
-from lyncpy.backends.sql.prepared import Prepared, Values
+from lyncpy.backends.sql.prepared import PreparedStatement, Values
 from lyncpy.backends.sql.statements import (
     DEAD_VERSIONS,
     FORGET,
@@ -164,7 +164,7 @@ class SqlStore:
         return total
 
 
-def _written(statement: Prepared, values: Values, expected: Version, connection: Connection) -> Version | Failure:
+def _written(statement: PreparedStatement, values: Values, expected: Version, connection: Connection) -> Version | Failure:
     """Give the version of a record that was written; the values begin with its kind and key."""
     rows = statement.rows(connection, values)
     return rows[0][0] if rows else _conflict(values[0], values[1], expected)

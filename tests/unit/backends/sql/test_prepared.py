@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from lyncpy.backends.sql.link import Link
-from lyncpy.backends.sql.prepared import Prepared
+from lyncpy.backends.sql.prepared import PreparedStatement
 from lyncpy.backends.sql.statements import READ, REPLACE, create
 from lyncpy.backends.sql.tables import audit, journals, metadata
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -32,9 +32,9 @@ def database() -> Connection:
 def test_values_come_in_the_order_of_their_names(database: Connection) -> None:
     """Whatever order the statement has, in which one may stand twice, and what is in it besides."""
     dialect = database.dialect
-    new = Prepared(create("sqlite"), dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
-    replace = Prepared(REPLACE, dialect, ("new_value", "new_expires", "expected", "now", "of_key", "of_kind"))
-    read = Prepared(READ, dialect, ("now", "of_key", "of_kind"))
+    new = PreparedStatement(create("sqlite"), dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
+    replace = PreparedStatement(REPLACE, dialect, ("new_value", "new_expires", "expected", "now", "of_key", "of_kind"))
+    read = PreparedStatement(READ, dialect, ("now", "of_key", "of_kind"))
     assert new.rows(database, ("board", "alice", 5.0, b"one", None)) == [(1,)]
     assert replace.rows(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == [(2,)]
     assert replace.rows(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == []
@@ -43,7 +43,7 @@ def test_values_come_in_the_order_of_their_names(database: Connection) -> None:
 
 def test_moments_are_what_sqlalchemy_writes(database: Connection) -> None:
     """A column whose values are converted has them converted; people read it with SQL."""
-    keep = Prepared(insert(audit), database.dialect, ("at", "author", "source", "command", "outcome"))
+    keep = PreparedStatement(insert(audit), database.dialect, ("at", "author", "source", "command", "outcome"))
     keep.each(database, [(float(number), "a", "", "c", "ok") for number in range(3)])
     assert database.execute(select(audit.c.at)).scalars().all() == [0.0, 1.0, 2.0]
     assert database.exec_driver_sql("select max(at) from audit").scalar() == "1970-01-01 00:00:02.000000"
@@ -52,8 +52,8 @@ def test_moments_are_what_sqlalchemy_writes(database: Connection) -> None:
 def test_one_value_is_a_row_of_one(database: Connection) -> None:
     """And what was changed is counted."""
     database.execute(insert(journals), [{"journal": name, "at": 1.0, "entry": b""} for name in "aab"])
-    of = Prepared(select(journals.c.serial).where(journals.c.journal == bindparam("of")), database.dialect, ("of",))
-    move = Prepared(
+    of = PreparedStatement(select(journals.c.serial).where(journals.c.journal == bindparam("of")), database.dialect, ("of",))
+    move = PreparedStatement(
         update(journals).where(journals.c.journal == bindparam("of")).values(at=2.0), database.dialect, ("of",)
     )
     assert of.rows(database, ("a",)) == [(1,), (2,)]
@@ -62,7 +62,7 @@ def test_one_value_is_a_row_of_one(database: Connection) -> None:
 
 def test_the_same_is_said_to_postgresql() -> None:
     """Its drivers take parameters in order, too."""
-    read = Prepared(READ, POSTGRESQL, ("of_kind", "of_key", "now"))
+    read = PreparedStatement(READ, POSTGRESQL, ("of_kind", "of_key", "now"))
     assert read
 
 
@@ -111,7 +111,7 @@ def test_a_prepared_write_is_a_transaction_of_few_calls(tmp_path: Path) -> None:
     )
     metadata.create_all(engine)
     link = Link(engine)
-    new = Prepared(create("sqlite"), engine.dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
+    new = PreparedStatement(create("sqlite"), engine.dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
 
     def write(key: str) -> None:
         assert link.commit([lambda connection: new.rows(connection, ("board", key, 5.0, b"x", None))]) == [[(1,)]]
