@@ -10,12 +10,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from bench.costs import Cost, table
 from bench.loads import Bench, Sizes
 from bench.machine import CORES
+from bench.runs import react
 from bench.server import Server, serving
 from bench.storm import hanging, storm
 from bench.watching import burst, subscriptions
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="bench-") if options.home is None else nullcontext(options.home) as home,
         serving(Path(home), sizes.people, options.profile) as server,
     ):
-        status = _react(run)
+        status = react(run)
     if costs:
         print(table(costs))
     if options.json is not None:
@@ -92,14 +92,6 @@ async def _work(reactor: Any, server: Server, sizes: Sizes, loads: Sequence[str]
         costs += await burst(reactor, sizes.watchers, sizes.rounds)
     if "subscriptions" in loads:
         costs += await subscriptions(reactor, sizes.subscriptions, sizes.rounds)
-
-
-def _react(run: Any) -> int:  # Any: what task.react calls
-    try:
-        task.react(run)
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 def _positive(text: str) -> int:

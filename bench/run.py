@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from bench import alone, comparison, pages
@@ -29,6 +28,7 @@ from bench.peers.xmpp_servers import ejabberd, prosody
 from bench.piece import STEPS, Piece, piece
 from bench.results import Results
 from bench.rounds import Rounds
+from bench.runs import react
 from bench.server import Server, serving
 from bench.sites import KamailioSite, LyncpySite, Site, XmppSite
 from bench.stages import Stages, Walk
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return Deferred.fromCoroutine(_work(reactor, rounds, ground, amounts, loads))
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, _ground(Path(folder), amounts, peers, loads) as ground:
-        status = _react(run)
+        status = react(run)
     results = Results.of(form, described(), kept[0])
     print(printed(results))
     if options.results is not None:
@@ -215,14 +215,6 @@ def _apart(what: str, rounds: Rounds, people: int, *, gather_ms: int = 0) -> Ite
         serving(Path(folder) / "home", people, gather_ms=gather_ms) as server,
     ):
         yield server
-
-
-def _react(run: Any) -> int:  # Any: what task.react calls
-    try:
-        task.react(run)
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 _BEGAN: Final = time.monotonic()

@@ -1,8 +1,9 @@
-"""Doing something with many, a few at a time."""
+"""Running the reactor for a load, and doing something with many, a few at a time."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+from twisted.internet import task
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 
 T = TypeVar("T")
@@ -22,3 +23,12 @@ async def run_all(things: Iterable[T], do: Callable[[T], Awaitable[None]], at_on
         return Deferred.fromCoroutine(run())
 
     await gatherResults([places.run(begin, thing) for thing in things], consumeErrors=True)
+
+
+def react(run: Any) -> int:  # Any: what task.react calls
+    """Run the reactor until a coroutine function has ended; give the status of the process."""
+    try:
+        task.react(run)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0

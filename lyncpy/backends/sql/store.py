@@ -164,7 +164,9 @@ class SqlStore:
         return total
 
 
-def _written(statement: PreparedStatement, values: Values, expected: Version, connection: Connection) -> Version | Failure:
+def _written(
+    statement: PreparedStatement, values: Values, expected: Version, connection: Connection
+) -> Version | Failure:
     """Give the version of a record that was written; the values begin with its kind and key."""
     rows = statement.rows(connection, values)
     return rows[0][0] if rows else _conflict(values[0], values[1], expected)

@@ -52,7 +52,9 @@ def test_moments_are_what_sqlalchemy_writes(database: Connection) -> None:
 def test_one_value_is_a_row_of_one(database: Connection) -> None:
     """And what was changed is counted."""
     database.execute(insert(journals), [{"journal": name, "at": 1.0, "entry": b""} for name in "aab"])
-    of = PreparedStatement(select(journals.c.serial).where(journals.c.journal == bindparam("of")), database.dialect, ("of",))
+    of = PreparedStatement(
+        select(journals.c.serial).where(journals.c.journal == bindparam("of")), database.dialect, ("of",)
+    )
     move = PreparedStatement(
         update(journals).where(journals.c.journal == bindparam("of")).values(at=2.0), database.dialect, ("of",)
     )
