@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import forks
+from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
 
@@ -56,7 +57,7 @@ def test_twistd_finds_the_plugin(tmp_path: Path, way: str) -> None:
         "--set",
         "sip.tls_port=0",
         "--set",
-        "sip.tcp_port=45999",
+        f"sip.tcp_port={free_ports(1)[0]}",
         "--set",
         "admin.port=0",
         "--demo",
