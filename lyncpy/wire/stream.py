@@ -205,6 +205,8 @@ class SipStream(Protocol):
         """Hand the decoded messages to the request pipeline; all that it sends at once leaves at the end, one write to each."""
         others_flush, flow.flush_comes = flow.flush_comes, True
         within, self._flows.flush_comes = self._flows.flush_comes, True
+        if len(items) > AT_ONCE:  # a record may have thousands of keep-alives, which are no work
+            items = [item for item in items if not isinstance(item, Ping)]
         for position, item in enumerate(items):
             if self._paused or position == AT_ONCE:
                 self._left = items[position:]

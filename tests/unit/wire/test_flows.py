@@ -425,6 +425,14 @@ def test_whoever_sends_many_at_once_waits_behind_those_who_send_one(wire: Wire) 
     assert many.is_read
 
 
+def test_keep_alives_are_no_messages(wire: Wire) -> None:
+    """However many of them come with a few messages, these are heard in the same turn."""
+    many = wire.client()
+    many.send(OPTIONS + b"\r\n\r\n" * (20 * AT_ONCE) + OPTIONS)
+    assert wire.hall.words().count("arrived") == 2
+    assert many.is_read
+
+
 def test_a_connection_that_ends_with_messages_to_come_ends(wire: Wire) -> None:
     """Nothing of it is heard afterwards."""
     many = wire.client()

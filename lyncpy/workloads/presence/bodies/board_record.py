@@ -35,6 +35,9 @@ from lyncpy.workloads.presence.model.tables import (
 _UNKNOWN: Final = repeat((-1, False, ()))
 """The row for each blocked member in a record without rows: nothing is known of what remained for them."""
 
+REMEMBERED_CHARACTERS: Final = 2_048
+"""A longer value is read anew each time: clients write states of some hundred, and a user may publish many kilobytes."""
+
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 _FORM: Final = 2
@@ -218,10 +221,18 @@ def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
         one["published"],
         None if one["epid"] is None else epid_of(one["epid"]),
         one["until"],
-        *(_meaning(key.category, key.instance, value) if value and key.category in READ else read_value(key, None)),
+        *(_meaning(key, value) if value and key.category in READ else read_value(key, None)),
     )
 
 
-@lru_cache(maxsize=512)  # many people have chosen the same few states, and most of them in two containers
-def _meaning(category: str, instance: int, text: str) -> tuple[StateDocument | None, Device | None, bool]:
+def _meaning(key: InstanceKey, text: str) -> tuple[StateDocument | None, Device | None, bool]:
+    read = _remembered if len(text) <= REMEMBERED_CHARACTERS else _read
+    return read(key.category, key.instance, text)
+
+
+def _read(category: str, instance: int, text: str) -> tuple[StateDocument | None, Device | None, bool]:
     return read_value(InstanceKey(category, instance, DEFAULT), read_xml(text.encode()))
+
+
+# Many people have chosen the same few states, and most of them in two containers.
+_remembered: Final = lru_cache(maxsize=512)(_read)
