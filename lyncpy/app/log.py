@@ -62,13 +62,17 @@ _TELLING: Final = frozenset({"log_format", "log_failure", "log_text", "message",
 """What observers, those of old included, make text of."""
 
 
-def quieten(level: str) -> None:
-    """Hide events below `level` from every observer that twistd has set up, and clean the others."""
-    observers = list(globalLogPublisher._observers)
+def quieten(level: str, publisher: LogPublisher = globalLogPublisher) -> None:
+    """Hide events below `level` from every observer that a publisher has, and clean the others.
+
+    Args:
+        publisher: Twisted's own has the observers that twistd has set up.
+    """
+    observers = list(publisher._observers)
     inner = _Plain(LogPublisher(*observers))
     for observer in observers:
-        globalLogPublisher.removeObserver(observer)
-    globalLogPublisher.addObserver(_Level(level, inner))
+        publisher.removeObserver(observer)
+    publisher.addObserver(_Level(level, inner))
 
 
 def begin_json(file: Path, level: str) -> None:

@@ -15,7 +15,7 @@ from twisted.logger import (
 )
 from twisted.python import log as legacy
 
-from lyncpy.app.log import _Plain, plain
+from lyncpy.app.log import plain, quieten
 from lyncpy.sip.decoder import Decoder
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.plain import clean
@@ -34,7 +34,9 @@ def test_no_line_of_the_log_obeys_a_stranger(old: bool, way: str) -> None:
     out = io.StringIO()
     emit: Any = legacy.FileLogObserver(out).emit
     observer: Any = LegacyLogObserverWrapper(emit) if old else textFileLogObserver(out)
-    log = Logger(namespace="test", observer=_Plain(LogPublisher(observer)))
+    publisher = LogPublisher(observer)
+    quieten("info", publisher)
+    log = Logger(namespace="test", observer=publisher)
     if way == "field":
         log.info("{name} came in", name=HOSTILE)
     elif way == "nested":
@@ -54,6 +56,18 @@ def test_no_line_of_the_log_obeys_a_stranger(old: bool, way: str) -> None:
     if way == "failure":
         assert "Traceback" in out.getvalue()
         assert "test_log.py" in out.getvalue()
+
+
+def test_what_is_below_the_level_is_not_written() -> None:
+    """An operator who asks for warnings reads no others, of whatever observer twistd has set up."""
+    outs = [io.StringIO(), io.StringIO()]
+    publisher = LogPublisher(*(textFileLogObserver(out) for out in outs))
+    quieten("warn", publisher)
+    log = Logger(namespace="test", observer=publisher)
+    log.info("too much")
+    log.warn("enough")
+    assert [out.getvalue().count("\n") for out in outs] == [1, 1]
+    assert all("enough" in out.getvalue() for out in outs)
 
 
 def test_an_ordinary_event_reads_as_before() -> None:
