@@ -9,7 +9,7 @@ import base64
 import hmac
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from secrets import token_bytes, token_hex
 from typing import Final, TypeVar
 
@@ -34,16 +34,24 @@ class NtlmClient:
 
     Args:
         user: The login name: an address, a UPN or an account name.
+        secret: The NT hash, of who knows that and no password.
         wall: The client's clock, used unless the challenge carries the server's.
         version: The newest signature version it knows.
     """
 
     def __init__(
-        self, user: str, password: str, *, domain: str = "", version: int = 4, wall: Callable[[], float] = lambda: 0.0
+        self,
+        user: str,
+        password: str,
+        *,
+        secret: bytes | None = None,
+        domain: str = "",
+        version: int = 4,
+        wall: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._user = user
         self._domain = domain
-        self._secret = nt_hash(password)
+        self._secret = nt_hash(password) if secret is None else secret
         self._wall = wall
         self._newest = version
         self._count = 0
@@ -72,13 +80,24 @@ class NtlmClient:
         if "gssapi-data" not in given:
             value = f'NTLM qop="auth", realm="{realm}", targetname="{target}", gssapi-data=""{suffix}'
             return request.edited(last=[("Authorization", value)])
-        self._head = f'NTLM qop="auth", opaque="{given["opaque"]}", realm="{realm}", targetname="{target}"'
         token, exported = self._authenticate(base64.b64decode(given["gssapi-data"], validate=True))
-        self._mine, self._theirs = macs(exported)
+        self.associate(given, exported)
         value = f'{self._head}, gssapi-data="{token}"{suffix}'
         if self.version > 3:
             value += self._signature(signed_fields(request, self.version))
         return request.edited(last=[("Authorization", value)])
+
+    def associate(self, challenge: Mapping[str, str], exported: bytes) -> None:
+        """Sign and verify from now on with the keys of a handshake, whoever has made it.
+
+        Args:
+            challenge: The parameters of the server's challenge.
+            exported: The exported session key ([MS-NLMP] 3.1.5.1.2).
+        """
+        opaque, realm, target = (challenge[name] for name in ("opaque", "realm", "targetname"))
+        self._front = f"<{realm}><{target}>"
+        self._head = f'NTLM qop="auth", opaque="{opaque}", realm="{realm}", targetname="{target}"'
+        self._mine, self._theirs = macs(exported)
 
     def _authenticate(self, challenge: bytes) -> tuple[str, bytes]:
         signature, kind = struct.unpack_from("<8sI", challenge)

@@ -10,12 +10,12 @@ from twisted.internet.task import Clock
 from lyncpy.auth.association import Association
 from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.ntlm import Authenticate, exported_key, nt_hash, read_authenticate
-from lyncpy.auth.ntlm import macs as macs_of
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
+from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request, Response
 from tests.kit.gatehouse import WALL, TablePeople, TableSecrets, request_of
 from tests.kit.ntlm_client import NtlmClient
@@ -30,9 +30,9 @@ Outcome = Challenge | AuthenticationDenied | Association
 class Desk:
     """An authenticator with two users, and the dance of a REGISTER."""
 
-    def __init__(self, *, alice: Person | None = None, **settings: object) -> None:
+    def __init__(self, *, alice: Person | None = None, secrets: TableSecrets | None = None, **settings: object) -> None:
         self.people = TablePeople(alice or Person(ALICE, "1", logins=("alice", "CONTOSO\\alice")), Person(BOB, "2"))
-        self.secrets = TableSecrets({ALICE: nt_hash(PASSWORD)})
+        self.secrets = secrets or TableSecrets({ALICE: nt_hash(PASSWORD)})
         self.wall = WALL
         self.clock = Clock()
         self.locks = NtlmAuthenticator(
@@ -156,7 +156,6 @@ def test_nobody_signs_in_as_another() -> None:
 )
 def test_a_pull_in_the_middle_of_a_handshake_counts(now: Person | None, reason: str) -> None:
     """Who lost the address, or the right to sign in, while the password was looked up does not come in."""
-    desk = Desk()
 
     class Pulled(TableSecrets):
         """Secrets that are given when the directory has been pulled."""
@@ -166,16 +165,15 @@ def test_a_pull_in_the_middle_of_a_handshake_counts(now: Person | None, reason: 
             desk.people.table = {} if now is None else {ALICE: now}
             return self.table.get(aor)
 
-    desk.locks._secrets = Pulled(desk.secrets.table)
+    desk = Desk(secrets=Pulled({ALICE: nt_hash(PASSWORD)}))
     assert denial(desk.sign_in(client())) == reason
 
 
 @pytest.mark.parametrize("secret", [None, b""])
 def test_a_user_without_hash_has_no_secret_way_in(secret: bytes | None) -> None:
     """The stand-in hash of nobody opens no account."""
-    desk, thief = Desk(), client()
-    desk.secrets.table = {} if secret is None else {ALICE: secret}
-    thief._secret = bytes(16)
+    desk = Desk(secrets=TableSecrets({} if secret is None else {ALICE: secret}))
+    thief = NtlmClient("alice@contoso.test", "", secret=bytes(16), wall=lambda: WALL)
     assert denial(desk.sign_in(thief)) == "no password set"
 
 
@@ -281,8 +279,7 @@ def test_lets_a_foreign_client_in(challenge_time: bool) -> None:
     assert isinstance(outcome, Association)
     # Its own signatures count from 0 and are not re-keyed, so the keys themselves are compared, through one text.
     mine = NtlmClient("alice", PASSWORD)
-    mine._mine, mine._theirs = macs_of(foreign.session_key)
-    mine._front = "<SIP Communications Service><fe1.contoso.test>"
+    mine.associate(parse_auth(challenge)[1], foreign.session_key)
     answer = Response(200, "OK", request_of(ALICE, "REGISTER").headers)
     assert mine.verify(answer.edited(last=[outcome.sign(answer)]))
 
