@@ -58,7 +58,11 @@ class Vault:
     """An archive over a ledger in memory; `disk` may be broken."""
 
     def __init__(
-        self, ledger: MemoryLedger | None = None, gap_file: MemoryGapFile | None = None, **settings: Any
+        self,
+        ledger: MemoryLedger | None = None,
+        gap_file: MemoryGapFile | None = None,
+        stamps: PlainStamps | None = None,
+        **settings: Any,
     ) -> None:
         """Open it."""
         self.clock = Clock()
@@ -68,8 +72,9 @@ class Vault:
         self.fragile: ILedger = FragileLedger(self.ledger, self.disk)
         self.meter = MemoryMeter()
         self.policies = FixedPolicies()
+        self._given = settings
         self.settings = Settings(**{"gather_ms": 0, **settings})
-        self.stamps = PlainStamps()
+        self.stamps = stamps or PlainStamps()
         self.gap_file = gap_file or MemoryGapFile()
         self.keeper = Keeper(
             self.fragile,
@@ -83,6 +88,10 @@ class Vault:
         )
         self.auditor = Auditor(self.fragile, self.stamps)
         result_of(self.keeper.open())
+
+    def restarted(self) -> "Vault":
+        """Give the archive after a restart of the server: on the same disk, with the same key and settings."""
+        return Vault(self.ledger, self.gap_file, self.stamps, **self._given)
 
     def keep(self, *some: ConversationEvent) -> None:
         """Keep entries, one after the other."""

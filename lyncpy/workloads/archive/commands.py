@@ -129,6 +129,7 @@ class Commands:
         rows += [
             ("written since the start", counts.kept),
             ("waiting", len(self._rooms.keeper)),
+            ("bytes waiting", f"{self._rooms.keeper.waiting_bytes} of {settings.waiting_bytes}"),
             ("refused since the start", counts.refused),
             ("passed unarchived since the start", counts.lost),
             ("passed unarchived, told in the archive since the start", counts.told),

@@ -124,6 +124,9 @@ class Keeper:
             on_trouble=self._heard,
         )
         self._queue: GroupCommit[Entry, None] = GroupCommit("archive", self._commit, terms, timers, meter)
+        meter.gauge(
+            "lyncpy_archive_waiting_bytes", "Size of what waits for the archive.", lambda: float(self.waiting_bytes)
+        )
         self._gaps = gaps
         self._again: ITimer | None = None
         self.counts = Counts()
@@ -132,6 +135,11 @@ class Keeper:
 
     def __len__(self) -> int:
         return len(self._queue)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Give the size of what is not written yet; beyond [archive] waiting_bytes nothing more is taken."""
+        return self._queue.size
 
     # --- IArchive
 

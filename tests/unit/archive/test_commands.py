@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
-from lyncpy.contracts.archive import EntryKind
+from lyncpy.contracts.archive import ConversationEvent, EntryKind
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.workload import IWorkload, OperatorRole
 from lyncpy.workloads.admin.service import Admin
@@ -18,7 +19,7 @@ from lyncpy.workloads.archive.service import DAY_S, EVERY_S, FIRST_S, Archive, A
 from tests.kit.archive import MemoryExports
 from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
-from tests.kit.results import result_of
+from tests.kit.results import result_of, started
 from tests.kit.shell import DeafRecords, NoReactor, author, reply_of, rows_of
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, Vault, said
 
@@ -37,7 +38,6 @@ class Office:
         )
         media = ArchiveFiles(vault.fragile, vault.stamps, self.exports, vault.gap_file)
         self.archive = Archive(platform, media, vault.settings, close_s=10.0)
-        vault.keeper = self.archive._keeper
         result_of(self.archive.open())
         admin = AdminSettings()
         words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), list, {}).words
@@ -54,9 +54,14 @@ class Office:
         rows: list[dict[str, Any]] = json.loads(reply.out)["rows"]
         return rows
 
-    def keep(self) -> None:
-        """Keep some conversations."""
-        self.vault.keep(
+    def keep(self, *some: ConversationEvent) -> None:
+        """Have the archive keep these, or some conversations, one after the other."""
+        for one in some or self.conversations():
+            result_of(self.archive.archive(one))
+
+    def conversations(self) -> tuple[ConversationEvent, ...]:
+        """Give what Alice, Bob and Carol said."""
+        return (
             said("the plan", at=NOON - 7200),
             said("Fine, the PLAN is good", at=NOON - 3600, sender=BOB, recipients=(ALICE,)),
             said("lunch?", at=NOON - 60, conversation="other", recipients=(CAROL,)),
@@ -100,7 +105,7 @@ def test_a_search_looks_at_no_more_than_its_bound(monkeypatch: pytest.MonkeyPatc
     """An operator is told that older entries were not looked at."""
     monkeypatch.setattr(reader, "SLICE", 2)
     office = Office()
-    office.vault.keep(*(said(str(n)) for n in range(9)))
+    office.keep(*(said(str(n)) for n in range(9)))
     assert "9 entries\n" in office.ask("archive search alice@example.com").out
     monkeypatch.setattr(reader, "SCANNED", 3)
     assert "4 entries; older ones were not looked at" in office.ask("archive search alice@example.com").out
@@ -109,7 +114,7 @@ def test_a_search_looks_at_no_more_than_its_bound(monkeypatch: pytest.MonkeyPatc
 def test_a_message_to_many_is_one_line() -> None:
     """The first recipients, and how many more."""
     office = Office()
-    office.vault.keep(said(recipients=tuple(f"sip:u{n}@example.com" for n in range(8))))
+    office.keep(said(recipients=tuple(f"sip:u{n}@example.com" for n in range(8))))
     (row,) = office.rows("archive search alice@example.com")
     assert row["to"].endswith("u4@example.com and 3 more")
 
@@ -192,7 +197,7 @@ def test_a_long_export_is_written_piece_by_piece(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(exporter, "CHUNK_BYTES", 10)
     monkeypatch.setattr(reader, "SLICE", 2)
     office = Office()
-    office.vault.keep(*(said("x", conversation=f"c{n % 3}") for n in range(15)))
+    office.keep(*(said("x", conversation=f"c{n % 3}") for n in range(15)))
     assert office.rows("archive export bob@example.com --to a")[0]["entries"] == 15
     office.rows("archive export bob@example.com --to b --format json")
     assert len(office.exports.folders["a"]) == 9
@@ -200,7 +205,7 @@ def test_a_long_export_is_written_piece_by_piece(monkeypatch: pytest.MonkeyPatch
     assert content.count(b"\n") == 15
 
 
-def test_the_status_tells_how_the_archive_is() -> None:
+def test_the_status_tells_how_the_archive_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it holds, where it ends, and what it cannot do now."""
     office = Office(critical=False, keep_days=0)
     office.keep()
@@ -209,11 +214,17 @@ def test_the_status_tells_how_the_archive_is() -> None:
     assert rows["last entry"] == f"4:{office.vault.ledger.lines[4].digest.hex()}"
     assert (rows["kept for"], rows["when it does not"]) == ("ever", "messages pass unarchived")
     office.vault.disk.broken = True
-    office.vault.keep(said("x"))
+    office.keep(said("x"))
     office.vault.disk.broken = False
     rows = {row["what"]: row["value"] for row in office.rows("archive status")}
     assert rows["works"].startswith("no, since 2026-07-20 12:00:00 UTC: ")
     assert rows["passed unarchived since the start"] == 1
+    assert (rows["waiting"], rows["bytes waiting"]) == (0, "0 of 67108864")
+    monkeypatch.setattr(office.vault.ledger, "append", lambda *_: Deferred())
+    _ = started(office.archive.archive(said("y" * 1000)))
+    rows = {row["what"]: row["value"] for row in office.rows("archive status")}
+    assert rows["waiting"] == 1
+    assert 1000 < int(rows["bytes waiting"].removesuffix(" of 67108864")) < 2000
 
 
 def test_the_shell_verifies() -> None:
@@ -297,10 +308,11 @@ def test_a_purge_that_fails_is_logged_and_tried_again(monkeypatch: pytest.Monkey
         office.vault.clock.advance(FIRST_S + 60)
     assert "did not come to its end" in str(events[0]["log_format"])
 
-    async def fail(before: float) -> int:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(office.archive._keeper, "purge", fail)
+    office.vault.disk.broken = False
+    monkeypatch.setattr(office.vault.ledger, "ends", fail)
     with capturedLogs() as events:
         office.vault.clock.advance(EVERY_S + 60)
     assert [event["log_failure"].type for event in events] == [ZeroDivisionError]

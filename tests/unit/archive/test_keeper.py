@@ -31,6 +31,11 @@ def kept(vault: Vault, text: str) -> "Deferred[None]":
     return started(vault.keeper.archive(said(text)))
 
 
+def taken_bytes(vault: Vault) -> float:
+    """Give how much of waiting_bytes is taken, as a meter shows it."""
+    return vault.meter.gauges["lyncpy_archive_waiting_bytes"]()
+
+
 def outcome(waits: "Deferred[Any]") -> Any:
     """Give what a keep came to: None, or its error; "waits" as long as it waits."""
     results: list[Any] = []
@@ -144,12 +149,13 @@ def test_nobody_waits_for_ever_for_a_disk_that_hangs() -> None:
     assert not first.called
     vault.clock.advance(0.1)
     late = kept(vault, "late")
+    assert taken_bytes(vault) > 0
     assert [type(outcome(one)) for one in (first, second, late)] == [Refused] * 3
     vault.disk.catch_up()
     vault.keep(said("after"))
     # What hung was kept in the end, though nobody was told; what never began was not.
     assert bodies(vault) == [b"in the write", b"after"]
-    assert vault.keeper._queue.size == 0
+    assert taken_bytes(vault) == 0
     assert vault.verify().broken is None
 
 
@@ -166,7 +172,7 @@ def test_what_waits_is_bounded() -> None:
     assert [type(outcome(waiting[place])) for place in (1, 5)] == [Refused] * 2
     vault.disk.catch_up()
     assert [body for body in bodies(vault) if len(body) == 255_000] == [b"x" * 255_000] * 4
-    assert vault.keeper._queue.size == 0
+    assert taken_bytes(vault) == 0
 
 
 def test_who_gives_up_waiting_takes_no_room() -> None:
@@ -178,7 +184,7 @@ def test_who_gives_up_waiting_takes_no_room() -> None:
     outcome(gone)
     vault.disk.catch_up()
     assert outcome(stays) is None
-    assert vault.keeper._queue.size == 0
+    assert taken_bytes(vault) == 0
 
 
 def test_a_second_writer_does_not_tear_the_chain() -> None:
@@ -194,22 +200,23 @@ def test_a_second_writer_does_not_tear_the_chain() -> None:
 
 def test_a_writer_that_is_always_second_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After some tries it is as if the disk failed."""
-    vault = Vault(critical=True)
+    ledger = MemoryLedger()
+    vault, other = Vault(ledger, critical=True), Vault(ledger)
+    append = ledger.append
 
-    async def other() -> None:
-        Vault(vault.ledger).keep(said("mine"))
+    def behind_the_other(*asked: Any) -> "Deferred[None]":
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "append", append)
+            other.keep(said("theirs"))
+        return append(*asked)
 
-    find = vault.keeper._find_end
-
-    async def then_other() -> Any:
-        end = await find()
-        await other()
-        return end
-
-    monkeypatch.setattr(vault.keeper, "_find_end", then_other)
-    vault.keeper._end = None
+    monkeypatch.setattr(ledger, "append", behind_the_other)
     with pytest.raises(Refused):
         vault.keep(said("mine"))
+    assert vault.keeper.counts.trouble == "other programs write to the archive all the time"
+    assert {*bodies(vault)} == {b"theirs"}
+    assert 1 < len(bodies(vault)) < 10
+    assert taken_bytes(vault) == 0
 
 
 def torn(vault: Vault, how: str) -> None:
@@ -241,8 +248,7 @@ def test_a_torn_chain_is_not_written_on(how: str) -> None:
     vault.keep(said("1"), said("2"))
     torn(vault, how)
     with capturedLogs() as events:
-        result_of(vault.keeper.open())
-        vault.keeper._end = None
+        vault = vault.restarted()
         vault.keep(said("3"))
     assert any(event["log_level"] is LogLevel.error for event in events)
     assert vault.keeper.counts.lost == 1
@@ -373,14 +379,14 @@ def test_a_bug_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is logged, and those who wait are told as of a disk that failed."""
     vault = Vault(critical=True)
 
-    async def fail(group: object) -> None:
+    def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(vault.keeper, "_add_behind", fail)
+    monkeypatch.setattr(vault.ledger, "append", fail)
     with capturedLogs() as events, pytest.raises(Refused):
         vault.keep(said("x"))
     assert [event["log_failure"].type for event in events if "log_failure" in event] == [ZeroDivisionError]
-    assert (len(vault.keeper), vault.keeper._queue.size) == (0, 0)
+    assert (len(vault.keeper), taken_bytes(vault)) == (0, 0)
 
 
 def test_a_store_that_cannot_be_read_is_no_archive() -> None:
