@@ -30,30 +30,45 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield Finding(good=True, sentence=f"{config.file}: every setting can be used")
     yield Finding(good=True, sentence=f"runs on {interpreter.description()}")
     yield from _certificate(config, now)
-    try:
-        Sealer(config.path(sections.store.key_file))
-        yield Finding(good=True, sentence=f"[store] key_file: {sections.store.key_file} holds a key")
-    except WorldUnavailable as error:
-        yield Finding(good=False, sentence=str(error))
-    for section, key, host, port in (
-        ("sip", "tls_port", sections.sip.tls_host, sections.sip.tls_port),
-        ("sip", "tcp_port", sections.sip.tcp_host, sections.sip.tcp_port),
-        ("web", "https_port", sections.web.https_host, sections.web.https_port),
-        ("admin", "port", sections.admin.host, sections.admin.port),
-    ):
-        if port:
-            yield _port(section, key, host, port)
-    if sections.web.https_port:
-        yield from _readers(config.path(sections.web.readers_file))
-    # Clients make links of this URL and send them to guests: without the site they lead to nothing.
-    elif sections.conferencing.meeting_url:
-        sentence = "[conferencing] meeting_url: nobody answers meeting links here; set [web] https_port = 443"
-        yield Finding(good=False, sentence=sentence)
+    yield _key_file(config)
+    yield from _ports(config)
+    yield from _site(config)
     # A file is at hand; an LDAP server is not, and may be slow or need a password.
     if not sections.directory.is_ldap:
         yield _readable("directory", "url", config.path(sections.directory.url))
     for path in open_to_others(config):
         yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')
+
+
+def _key_file(config: Config) -> Finding:
+    key_file = config.sections.store.key_file
+    try:
+        Sealer(config.path(key_file))
+    except WorldUnavailable as error:
+        return Finding(good=False, sentence=str(error))
+    return Finding(good=True, sentence=f"[store] key_file: {key_file} holds a key")
+
+
+def _ports(config: Config) -> Iterator[Finding]:
+    sip, web, admin = config.sections.sip, config.sections.web, config.sections.admin
+    for section, key, host, port in (
+        ("sip", "tls_port", sip.tls_host, sip.tls_port),
+        ("sip", "tcp_port", sip.tcp_host, sip.tcp_port),
+        ("web", "https_port", web.https_host, web.https_port),
+        ("admin", "port", admin.host, admin.port),
+    ):
+        if port:
+            yield _port(section, key, host, port)
+
+
+def _site(config: Config) -> Iterator[Finding]:
+    web = config.sections.web
+    if web.https_port:
+        yield from _readers(config.path(web.readers_file))
+    # Clients make links of this URL and send them to guests: without the site they lead to nothing.
+    elif config.sections.conferencing.meeting_url:
+        sentence = "[conferencing] meeting_url: nobody answers meeting links here; set [web] https_port = 443"
+        yield Finding(good=False, sentence=sentence)
 
 
 def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:

@@ -4,11 +4,13 @@ import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from lyncpy.app.settings import Settings as LogSettings
@@ -124,32 +126,36 @@ def with_overrides(document: Mapping[str, object], overrides: Sequence[str]) -> 
     Raises:
         ConfigError: An override that is not of this form, or not of the setting's kind.
     """
-    result: dict[str, object] = {k: dict(v) if isinstance(v, dict) else v for k, v in document.items()}
+    result = deepcopy(dict(document))
     for override in overrides:
         name, equals, text = override.partition("=")
         section, dot, key = name.strip().partition(".")
         if not equals or not dot:
             raise ConfigError([f'--set "{override}": write it as section.key=value, e.g. sip.tls_port=5061'])
-        table = result.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise ConfigError([f'--set "{override}": [{section}] is not a section of the file'])
-        head, *rest = key.split(".")
-        for step in rest:
-            table = table.setdefault(head, {})
-            head = step
-        table[head] = _read_value(override, section, key, text)
+        *tables, last = section, *key.split(".")
+        _table_at(result, tables, override)[last] = _read_value(override, section, key, text)
     return result
 
 
+def _table_at(document: dict[str, object], names: Sequence[str], override: str) -> dict[str, object]:
+    """Give the table within tables that an override is about; those that are not there are made."""
+    table = document
+    for depth, name in enumerate(names, 1):
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):
+            raise ConfigError([f'--set "{override}": [{".".join(names[:depth])}] is not a section of the file'])
+        table = inner
+    return table
+
+
 def _read_value(override: str, section: str, key: str, text: str) -> object:
-    model = _table(section) if "." in key else SECTIONS.get(section)
-    field = model.model_fields.get(key.rpartition(".")[2]) if model is not None else None
+    field = _settings_beside(section, key).get(key.rpartition(".")[2])
     if field is None or _is_text(field.annotation):
         return text.strip('"') if text[:1] == text[-1:] == '"' else text
     try:
         return tomllib.loads(f"x = {text}")["x"]
     except tomllib.TOMLDecodeError:
-        if get_origin(field.annotation) is tuple or "tuple" in str(field.annotation):
+        if "tuple" in str(field.annotation):
             return [text]
         raise ConfigError([f'--set "{override}": the value is neither a number, true, false nor a list']) from None
 
@@ -160,10 +166,10 @@ def _is_text(annotation: Any) -> bool:  # Any: what a pydantic field says of its
 
 def _sentence(file: Path, error: ErrorDetails) -> str:
     location = [str(part) for part in error["loc"]]
-    section, key = (location[0] if location else ""), ".".join(location[1:])
+    section, key = "".join(location[:1]), ".".join(location[1:])
     where = f"{file}: [{section}] {key}".rstrip()
     kind, given = error["type"], error.get("input")
-    if kind == "extra_forbidden" or _is_stray(section, location[1:], kind):
+    if _is_unknown(section, location[1:], kind):
         return _unknown(where, section, key)
     if kind == "missing":
         return f"{where}: is missing; add it, etc/lyncpy.toml explains it"
@@ -174,20 +180,24 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
     return f"{where}: {shown} cannot be used: {message[:1].lower()}{message[1:]}"
 
 
-def _is_stray(section: str, names: Sequence[str], kind: str) -> bool:
-    """Tell whether a key is unknown in a section that has tables of free names, and is no table."""
+def _is_unknown(section: str, names: Sequence[str], kind: str) -> bool:
+    """Tell whether a key is unknown; in a section that has tables of free names, whether it is no table either."""
     model = SECTIONS.get(section)
     is_other = model is not None and len(names) == 1 and names[0] not in model.model_fields
-    return is_other and kind in ("model_type", "model_attributes_type")
+    return kind == "extra_forbidden" or (is_other and kind in ("model_type", "model_attributes_type"))
 
 
 def _unknown(where: str, section: str, key: str) -> str:
-    inner = _table(section) if "." in key else None
-    models = [model for model in (inner or SECTIONS.get(section),) if model is not None]
-    known = list(SECTIONS) if not key else [name for model in models for name in model.model_fields]
+    known = list(_settings_beside(section, key) if key else SECTIONS)
     near = difflib.get_close_matches((key.rpartition(".")[2] or section)[:80], known, 1)
     remedy = f'did you mean "{near[0]}"?' if near else f"remove it; known are: {', '.join(known)}"
     return f"{where}: there is no such {'key' if key else 'section'}; {remedy}"
+
+
+def _settings_beside(section: str, key: str) -> Mapping[str, FieldInfo]:
+    """Give the settings among which a key stands: those of its section, or of a table of free name in it."""
+    model = (_table(section) if "." in key else None) or SECTIONS.get(section)
+    return {} if model is None else model.model_fields
 
 
 def _table(section: str) -> type[BaseModel] | None:
@@ -209,13 +219,17 @@ def explained() -> Iterator[str]:
         for name, field in model.model_fields.items():
             yield ""
             yield f"# {' '.join((field.description or '').split())}"
-            if field.is_required():
-                yield f'{name} = "example.com"'
-            else:
-                default = field.get_default(call_default_factory=True)
-                yield f"# {name} is not set." if default is None else f"#{name} = {toml(default)}"
+            yield _default(name, field)
         example: Sequence[str] = getattr(model, "EXAMPLE", ())
         yield from ["", *(f"# {line}" for line in example)] if example else []
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    """Give the line of a setting as it is where nobody has changed it."""
+    if field.is_required():
+        return f'{name} = "example.com"'
+    default = field.get_default(call_default_factory=True)
+    return f"# {name} is not set." if default is None else f"#{name} = {toml(default)}"
 
 
 def toml(value: object) -> str:

@@ -2,25 +2,21 @@
 
 from dataclasses import dataclass
 from secrets import token_bytes, token_hex
-from typing import Final
 
 from zope.interface import implementer
 
 from lyncpy.auth.association import Association, SignatureParameters, nonces
 from lyncpy.auth.ntlm import Authenticate, ServerNames, exported_key, macs, read_authenticate, write_challenge
-from lyncpy.auth.passwords import still
+from lyncpy.auth.passwords import secret_of
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
-from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
+from lyncpy.contracts.directory import IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request
-
-_NO_HASH: Final = bytes(16)
-"""Stands in for the NT hash of nobody, so that an unknown user takes as long as a wrong password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +139,11 @@ class NtlmAuthenticator:
 
         Whatever else is wrong is said only to who knows the password.
         """
-        person = self._people.by_login(message.domain, message.user)
-        # Nobody's secret is looked for just as well: without that an unknown name is answered milliseconds sooner.
-        secret = await self._secrets.nt_hash(person.aor if person is not None else NOBODY)
-        person = still(self._people, person)
-        key = exported_key(message, challenge, secret or _NO_HASH)
-        if person is None:
-            return AuthenticationDenied(DenialReason.UNKNOWN_USER, message.account)
-        if not secret:
-            return AuthenticationDenied(DenialReason.NO_PASSWORD_SET, message.account, person.aor)
+        named = self._people.by_login(message.domain, message.user)
+        person, secret = await secret_of(self._people, self._secrets, named, message.account)
+        key = exported_key(message, challenge, secret)
+        if isinstance(person, AuthenticationDenied):
+            return person
         if key is None:
             return AuthenticationDenied(DenialReason.WRONG_PASSWORD, message.account, person.aor)
         return self._objection(message, person, identity) or key

@@ -10,8 +10,9 @@ its client sends credentials with every request.
 """
 
 import hmac
+import re
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import md5
 from typing import Final
@@ -27,8 +28,9 @@ from lyncpy.sip.message import Request
 CHALLENGES_PER_FLOW: Final = 8
 """Challenges of one connection that count at once; for a ninth one is forgotten."""
 
-_NEEDED: Final = ("username", "realm", "nonce", "uri", "response", "cnonce", "nc")
-_COUNT_DIGITS: Final = 8
+_NEEDED: Final = frozenset(("username", "realm", "nonce", "uri", "response", "cnonce", "nc"))
+_ALGORITHMS: Final = frozenset(("md5", "md5-sess"))
+_COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,25 +141,25 @@ def read_credentials(value: str) -> DigestCredentials | None:
     except RemoteProtocolError:
         return None
     algorithm = given.get("algorithm", "MD5").lower()
-    whole = scheme.lower() == "digest" and all(name in given for name in _NEEDED)
-    if not whole or algorithm not in ("md5", "md5-sess") or given.get("qop") != "auth":
-        return None
-    nc = given["nc"]
-    if len(nc) != _COUNT_DIGITS or not all(digit in "0123456789abcdefABCDEF" for digit in nc):
-        return None
-    response = given["response"].lower()
-    if not response.isascii():
+    if scheme.lower() != "digest" or algorithm not in _ALGORITHMS or not _is_whole(given):
         return None
     return DigestCredentials(
         given["username"],
         given["realm"],
         given["nonce"],
         given["uri"],
-        response,
+        given["response"].lower(),
         given["cnonce"],
-        nc,
+        given["nc"],
         session=algorithm == "md5-sess",
     )
+
+
+def _is_whole(given: Mapping[str, str]) -> bool:
+    """Tell whether everything is there that goes into the sum, in its form: the count is read as a number, the response compared."""
+    if given.get("qop") != "auth" or not given.keys() >= _NEEDED:
+        return False
+    return _COUNT.fullmatch(given["nc"]) is not None and given["response"].isascii()
 
 
 def answer(credentials: DigestCredentials, key: str, method: str, *, session_cnonce: str = "") -> str:

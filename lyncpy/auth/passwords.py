@@ -13,6 +13,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
 
 _NO_HASH: Final = bytes(16)
+"""Stands in for the NT hash of nobody, so that an unknown user takes as long as a wrong password."""
 
 PASSWORD_CHARACTERS: Final = 256
 """The longest password that is looked at; Windows knows no longer ones."""
@@ -29,15 +30,11 @@ class Passwords:
 
     async def check(self, login: str, password: str) -> Aor | AuthenticationDenied:
         """Give whose login and password these are."""
-        person = self._people.by_login("", login)
-        secret = await self._secrets.nt_hash(person.aor if person is not None else NOBODY)
-        person = still(self._people, person)
+        person, secret = await secret_of(self._people, self._secrets, self._people.by_login("", login), login)
         given = nt_hash(password[:PASSWORD_CHARACTERS])
-        is_right = hmac.compare_digest(given, secret or _NO_HASH) and len(password) <= PASSWORD_CHARACTERS
-        if person is None:
-            return AuthenticationDenied(DenialReason.UNKNOWN_USER, login)
-        if not secret:
-            return AuthenticationDenied(DenialReason.NO_PASSWORD_SET, login, person.aor)
+        is_right = hmac.compare_digest(given, secret) and len(password) <= PASSWORD_CHARACTERS
+        if isinstance(person, AuthenticationDenied):
+            return person
         if not is_right:
             return AuthenticationDenied(DenialReason.WRONG_PASSWORD, login, person.aor)
         objection = objection_to(person, self._timers.wall())
@@ -46,7 +43,28 @@ class Passwords:
         return person.aor
 
 
-def still(people: IPeople, person: Person | None) -> Person | None:
+async def secret_of(
+    people: IPeople, secrets: ISecrets, person: Person | None, login: str
+) -> tuple[Person | AuthenticationDenied, bytes]:
+    """Give the NT hash with which a proof of the password is compared, and the person, or why nothing proves it.
+
+    Compare before the denial is said: else it comes sooner than that of a wrong password.
+
+    Args:
+        person: Who has the login, as far as it is known.
+        login: As the client wrote it.
+    """
+    # Nobody's secret is looked for just as well: without that an unknown name is answered milliseconds sooner.
+    secret = await secrets.nt_hash(NOBODY if person is None else person.aor)
+    person = _still(people, person)
+    if person is None:
+        return AuthenticationDenied(DenialReason.UNKNOWN_USER, login), _NO_HASH
+    if not secret:
+        return AuthenticationDenied(DenialReason.NO_PASSWORD_SET, login, person.aor), _NO_HASH
+    return person, secret
+
+
+def _still(people: IPeople, person: Person | None) -> Person | None:
     """Give a person as they are after a wait: a pull may have come between.
 
     None: they have the address no more; who has it now is somebody else, whose password nobody has given.

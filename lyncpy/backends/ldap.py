@@ -216,7 +216,23 @@ class LdapDirectory:
 
     def _access(self) -> Access:
         terms = self._terms
-        password = ""
+        return Access(
+            url=terms.url,
+            start_tls=terms.start_tls,
+            insecure=terms.insecure,
+            ca_file=str(self._home / terms.ca_file) if terms.ca_file else "",
+            bind_dn=terms.bind_dn,
+            password=self._password(),
+            connect_timeout_s=terms.connect_timeout_s,
+            answer_timeout_s=terms.answer_timeout_s,
+            page_size=terms.page_size,
+            entry_bytes=terms.entry_bytes,
+            pull_bytes=terms.pull_bytes,
+        )
+
+    def _password(self) -> str:
+        """Read the password of bind_dn, which may have been changed since the last pull; "" to bind as nobody."""
+        terms, password = self._terms, ""
         if terms.bind_password_file:
             path = self._home / terms.bind_password_file
             try:
@@ -230,19 +246,7 @@ class LdapDirectory:
             raise DirectoryUnavailable(
                 f'there is no password for "{shown(terms.bind_dn)}" ([directory] bind_dn): name a file that holds it in bind_password_file'
             )
-        return Access(
-            url=terms.url,
-            start_tls=terms.start_tls,
-            insecure=terms.insecure,
-            ca_file=str(self._home / terms.ca_file) if terms.ca_file else "",
-            bind_dn=terms.bind_dn,
-            password=password,
-            connect_timeout_s=terms.connect_timeout_s,
-            answer_timeout_s=terms.answer_timeout_s,
-            page_size=terms.page_size,
-            entry_bytes=terms.entry_bytes,
-            pull_bytes=terms.pull_bytes,
-        )
+        return password
 
 
 class _Reading:

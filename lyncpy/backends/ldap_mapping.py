@@ -181,6 +181,7 @@ class AttributeSource:
 
 
 _PLACE: Final = re.compile(r"\{([A-Za-z][A-Za-z0-9.;-]*)\}")
+_BRACE: Final = re.compile(r"[{}]")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.;-]*")
 
 
@@ -190,9 +191,9 @@ def source(text: str) -> AttributeSource:
     Raises:
         ValueError: With what is wrong with it.
     """
-    if "{" in text or "}" in text:
+    if _BRACE.search(text):
         names = tuple(dict.fromkeys(name for name in _PLACE.findall(text) if name != "domain"))
-        if "{" in _PLACE.sub("", text) or "}" in _PLACE.sub("", text):
+        if _BRACE.search(_PLACE.sub("", text)):
             raise ValueError(f'"{shown(text)}" is not a template: write attributes as {{name}}')
         return AttributeSource(text, names)
     if not _NAME.fullmatch(text):
@@ -392,23 +393,27 @@ def mapped(options: MappingOptions, domain: str) -> Mapped:
     unknown = sorted(set(one.attributes) - FIELDS)
     if unknown:
         raise ValueError(f'unknown fact "{shown(unknown[0])}"; known are {", ".join(sorted(FIELDS))}')
-    chosen = {**known.attributes, **one.attributes}
     return Mapped(
         domain=domain,
         address=tuple(map(source, tuple(one.address) or known.address)),
         key=known.key,
-        disabled_when=tuple(map(condition, known.disabled_when if one.disabled_when is None else one.disabled_when)),
-        since=deadlines(known.since if one.since is None else one.since),
-        until=deadlines(known.until if one.until is None else one.until),
+        disabled_when=tuple(map(condition, _chosen(one.disabled_when, known.disabled_when))),
+        since=deadlines(_chosen(one.since, known.since)),
+        until=deadlines(_chosen(one.until, known.until)),
         must_change=tuple(
             deadline(text, zero_is_never=False) or condition(text)
-            for text in (known.must_change if one.must_change is None else one.must_change)
+            for text in _chosen(one.must_change, known.must_change)
         ),
-        must_change_unless=tuple(
-            map(condition, known.must_change_unless if one.must_change_unless is None else one.must_change_unless)
-        ),
-        attributes={fact: tuple(map(source, sources)) for fact, sources in chosen.items()},
+        must_change_unless=tuple(map(condition, _chosen(one.must_change_unless, known.must_change_unless))),
+        attributes={
+            fact: tuple(map(source, sources)) for fact, sources in {**known.attributes, **one.attributes}.items()
+        },
     )
+
+
+def _chosen(setting: tuple[str, ...] | None, preset: tuple[str, ...]) -> tuple[str, ...]:
+    """Give what replaces a part of a preset, which may be nothing at all, or that part."""
+    return preset if setting is None else setting
 
 
 def _texts(raw: Raw, name: str, left_out: LeftOut) -> list[str]:

@@ -16,6 +16,7 @@ decide what it takes away.
 """
 
 import enum
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,12 +44,19 @@ _TIME: Final = re.compile(
     r"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})(?:([0-9]{2})([0-9]{2})?)?(?:[.,][0-9]{1,9})?(?:Z|([+-])([0-9]{2})([0-9]{2})?)"
 )
 _1601_S: Final = 11_644_473_600
-_FILETIME_NEVER: Final = 2**63 - 1
 _SECONDS_NEVER: Final = 2**31 - 1
-_DAYS_NEVER: Final = 99_999
-"""What tools write for a password that does not age."""
-
 _DAY_S: Final = 86_400
+_NEVER: Final = {
+    TimeForm.FILETIME: 2**63 - 1,
+    # What tools write for a password that does not age.
+    TimeForm.LASTDAY: 99_999,
+    TimeForm.SECONDS: _SECONDS_NEVER,
+}
+"""The number from which on a value of this form says never."""
+
+_UNITS_S: Final = {TimeForm.DAYS: _DAY_S, TimeForm.LASTDAY: _DAY_S, TimeForm.SECONDS: 1}
+"""The seconds that a number of this form counts, from 1970 on."""
+
 _LAST_S: Final = 253_402_300_800
 """The year 10000: nobody's account ends later."""
 
@@ -159,13 +167,11 @@ def deadlines(texts: Iterable[str]) -> tuple[TimeAttribute, ...]:
 
 def _from_number(number: int, form: TimeForm) -> float:
     """Give seconds since 1970; below 0 for never."""
+    if number >= _NEVER.get(form, math.inf):
+        return -1.0
     if form is TimeForm.FILETIME:
-        return -1.0 if number <= 0 or number >= _FILETIME_NEVER else max(0.5, number / 1e7 - _1601_S)
-    if form is TimeForm.LASTDAY:
-        return -1.0 if number >= _DAYS_NEVER else float(number * _DAY_S)
-    if form is TimeForm.SECONDS:
-        return -1.0 if number >= _SECONDS_NEVER else float(number)
-    return float(number * _DAY_S)
+        return max(0.5, number / 1e7 - _1601_S) if number > 0 else -1.0
+    return float(number * _UNITS_S[form])
 
 
 def _read_time(text: str) -> float | None:

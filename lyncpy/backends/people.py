@@ -26,7 +26,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from zope.interface import implementer
 
@@ -107,12 +107,7 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
         DirectoryUnavailable: The file as a whole cannot be relied on: it is no TOML, or a
             key is unknown or of the wrong type. The text names file, table, key and remedy.
     """
-    try:
-        tables = tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DirectoryUnavailable(f'"{path}" is not UTF-8 text (byte {error.start}); save it as UTF-8') from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DirectoryUnavailable(f'"{path}" is not valid TOML: {error}') from error
+    tables = _tables(content, path)
     people: list[Person] = []
     skipped: list[Skipped] = []
     # A person may be called [group] all the same; that is a table, groups are a list of them.
@@ -130,6 +125,18 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
     groups, useless = _read_groups(arrays, path, domain, people)
     skipped += useless
     return Pull(tuple(people), frozenset(), complete=True, skipped=tuple(skipped), groups=tuple(groups), cookie=cookie)
+
+
+def _tables(
+    content: bytes, path: str
+) -> dict[str, Any]:  # Any: what TOML holds; each value's type is checked as it is read
+    """Read the file as TOML."""
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DirectoryUnavailable(f'"{path}" is not UTF-8 text (byte {error.start}); save it as UTF-8') from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise DirectoryUnavailable(f'"{path}" is not valid TOML: {error}') from error
 
 
 class _Fields:
@@ -244,6 +251,13 @@ def _read_groups(
             groups.append(_group(name, address, members, source, domain))
         except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason))
+    keys = _keys_by_name(groups, people, path)
+    resolved = [_with_members(group, keys, skipped) for group in groups]
+    return resolved, skipped
+
+
+def _keys_by_name(groups: Iterable[Group], people: Iterable[Person], path: str) -> dict[str, str]:
+    """Give the key of everybody and every group by each name that a group may call its members; a person's wins."""
     keys: dict[str, str] = {}
     taken: set[str] = set()
     for group in groups:
@@ -251,9 +265,7 @@ def _read_groups(
             raise DirectoryUnavailable(f'"{path}": two of [[{GROUP}]] have the name "{shown(group.name)}"; rename one')
         taken.add(group.key)
         keys |= {name: group.key for name in (group.name.lower(), group.aor) if name}
-    keys |= {name: person.key for person in people for name in (person.key.lower(), person.aor)}
-    resolved = [_with_members(group, keys, skipped) for group in groups]
-    return resolved, skipped
+    return keys | {name: person.key for person in people for name in (person.key.lower(), person.aor)}
 
 
 def _with_members(group: Group, keys: Mapping[str, str], skipped: list[Skipped]) -> Group:

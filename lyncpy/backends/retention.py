@@ -67,7 +67,7 @@ class Retention:
         except StoreUnavailable as error:
             self.log.warn("the purge did not come to its end: {reason}", reason=error)
             return
-        if expired or lines or calls or commands or pages:
+        if any((expired, lines, calls, commands, pages)):
             self.log.debug(
                 "purged {expired} expired records, {lines} journal lines, {calls} rows of call detail and "
                 "{commands} commands; {pages} pages were given back",

@@ -81,6 +81,19 @@ def _overridden(*overrides: str) -> Config:
     return check(FILE, with_overrides({"sip": {"domain": "example.com"}}, overrides))
 
 
+def test_an_override_within_a_setting_that_is_no_table_is_refused_in_words() -> None:
+    """`sip.domain` is text: there is nothing in it that could have a name."""
+    with pytest.raises(ConfigError, match=r'--set "sip\.domain\.name=x": \[sip\.domain\] is not a section of the file'):
+        _overridden("sip.domain.name=x")
+
+
+def test_an_override_leaves_the_document_that_was_read_as_it_was() -> None:
+    """The same document is read again when the server reloads, with other overrides."""
+    document = {"sip": {"domain": "example.com"}, "policies": {"a": {"members": ["a"]}}}
+    with_overrides(document, ["policies.a.privacy_mode=true"])
+    assert document["policies"] == {"a": {"members": ["a"]}}
+
+
 def test_overrides_are_read_as_their_setting_is() -> None:
     """Text needs no quotes; numbers, truths and lists are TOML."""
     config = _overridden(
