@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import ILogObserver, LogEvent, capturedLogs, globalLogPublisher
+from zope.interface import implementer
 
 from lyncpy.app.backends import queues
 from lyncpy.backends.settings import Settings
@@ -52,11 +53,13 @@ class Household:
         self.home = home
         self.path = home / "lyncpy.db"
         self.pump = ThreadPump()
+        self.database: Database | None = None
+        """The one that was opened last."""
 
     @contextmanager
     def open(self, url: str = "sqlite:///lyncpy.db", busy_s: float = 0.1) -> Iterator[SqlStore]:
         """Open the database, and close it afterwards, also when it does not open."""
-        database = database_in(self.home, self.pump, url=url, busy_s=busy_s)
+        database = self.database = database_in(self.home, self.pump, url=url, busy_s=busy_s)
         try:
             self.pump.run(database.open())
             yield SqlStore(database, Wall())
@@ -66,6 +69,17 @@ class Household:
     def write(self, store: SqlStore, key: str, value: bytes = b"x") -> None:
         """Write a new record and wait."""
         self.pump.run(store.write("board", key, value, NONE))
+
+    def read(self, statement: str) -> object:
+        """Ask over the connection that reads; some answers are that connection's own."""
+        assert self.database is not None
+        return self.pump.run(self.database.run_read(lambda one: one.exec_driver_sql(statement).scalar()))
+
+    def limit_pages(self, pages: object) -> None:
+        """Let the file grow to this many pages, as if the disk were full then; only the connection that writes knows."""
+        assert self.database is not None
+        statement = f"PRAGMA max_page_count = {pages}"
+        self.pump.run(self.database.run_write(lambda one: one.exec_driver_sql(statement).scalar()))
 
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         """Ask the file itself."""
@@ -109,10 +123,8 @@ def test_only_its_owner_reads_the_files(house: Household) -> None:
 
 def test_every_commit_is_synced(house: Household) -> None:
     """WAL with synchronous FULL (2): an acknowledged write survives a power cut."""
-    with house.open() as store:
-        look = store._database.run_read
-        ask = ("journal_mode", "synchronous", "foreign_keys")
-        found = [house.pump.run(look(lambda c, p=p: c.exec_driver_sql(f"PRAGMA {p}").scalar())) for p in ask]  # type: ignore[misc]
+    with house.open():
+        found = [house.read(f"PRAGMA {name}") for name in ("journal_mode", "synchronous", "foreign_keys")]
     assert found == ["wal", 2, 1]
 
 
@@ -269,9 +281,7 @@ def test_a_full_disk_fails_the_write_and_not_the_server(house: Household) -> Non
     """Reading goes on meanwhile; when there is room again, so does writing, and nothing half is kept."""
     with house.open() as store:
         house.write(store, "alice")
-        pages = house.sql("pragma page_count")[0][0]
-        limit = store._database.run_write(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {pages}").scalar())
-        house.pump.run(limit)
+        house.limit_pages(house.read("PRAGMA page_count"))
         with pytest.raises(StoreUnavailable, match="full"):
             house.write(store, "bob", b"x" * 100_000)
         assert house.pump.run(store.read("board", "bob")) is None
@@ -332,7 +342,8 @@ def test_a_database_of_the_first_version_is_upgraded_and_can_shrink(
 
     with house.open() as store:
         record = house.pump.run(store.read("board", "alice"))
-        records = SqlRecords(store._database)
+        assert house.database is not None
+        records = SqlRecords(house.database)
         assert record is not None and record.value == b"note"
         assert [one.session_id for one in house.pump.run(records.sessions())] == ["s"]
         house.pump.run(records.upsert([ConferenceRecord("i", "sip:focus", "sip:a@b", 1.0)]))
@@ -349,23 +360,27 @@ def test_a_new_database_can_shrink(house: Household) -> None:
     assert house.sql("pragma auto_vacuum") == [(2,)]
 
 
-def test_a_file_that_cannot_be_rewritten_now_is_used_as_it_is(
-    house: Household, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_rewritten_now_is_used_as_it_is(house: Household) -> None:
     """Without room for the rewriting the server starts all the same, and says what stays undone."""
     with house.open():
         pass
     house.vacuum()
+    other = sqlite3.connect(house.path, isolation_level=None, check_same_thread=False)
 
-    def lock(database: Database, connection: Connection) -> str:
-        with closing(sqlite3.connect(house.path, isolation_level=None)) as other:
+    @implementer(ILogObserver)
+    def lock(event: LogEvent) -> None:
+        if "rewriting" in str(event["log_format"]):
             other.execute("begin immediate")
-            return make(database, connection)
 
-    make = Database._make_shrinkable
-    monkeypatch.setattr(Database, "_make_shrinkable", lock)
-    with capturedLogs() as events, house.open() as store:
-        house.write(store, "alice")
+    globalLogPublisher.addObserver(lock)  # it hears in the thread that is about to rewrite
+    try:
+        with capturedLogs() as events, house.open() as store:
+            assert other.in_transaction
+            other.close()
+            house.write(store, "alice")
+    finally:
+        globalLogPublisher.removeObserver(lock)
+        other.close()
     assert [event["reason"] for event in events if "keeps its size" in str(event["log_format"])] == [
         "database is locked"
     ]
