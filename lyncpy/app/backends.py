@@ -9,6 +9,7 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.gapfile import GapFile
 from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention
@@ -78,7 +79,9 @@ def backends(
     threads = Threads(reactor, "directory")
     if settings.directory.is_ldap:
         try:
-            directory = LdapDirectory(settings.directory, settings.sip.domain, config.home, threads, timers)
+            directory = LdapDirectory(
+                settings.directory, settings.sip.domain, config.home, LdapConnection, threads, timers
+            )
         except ValueError as error:
             raise ConfigError([f"{config.file}: [directory] {error}"]) from None
     else:

@@ -12,7 +12,7 @@ import enum
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
-from lyncpy.backends.ldap_link import Access, LdapConnection, LdapEntry, Root, is_dn
+from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapEntry, Root, is_dn
 from lyncpy.backends.ldap_mapping import PRESETS, Mapped, MappingOptions, Raw, mapped
 from lyncpy.backends.ldap_policies import PasswordPolicies
 from lyncpy.backends.people import BlockingRunner
@@ -156,6 +156,7 @@ class LdapDirectory:
         terms: The settings and the mapping.
         domain: Of the addresses that are made of logins.
         home: The folder that relative file names start from.
+        connect: Makes the connection of a pull.
         threads: Where pulls run; one thread is enough.
         timers: The clock.
 
@@ -163,7 +164,15 @@ class LdapDirectory:
         ValueError: A source, a condition or a DN in the settings that cannot be read.
     """
 
-    def __init__(self, terms: LdapOptions, domain: str, home: Path, threads: BlockingRunner, timers: ITimers) -> None:
+    def __init__(
+        self,
+        terms: LdapOptions,
+        domain: str,
+        home: Path,
+        connect: Callable[[Access], DirectoryConnection],
+        threads: BlockingRunner,
+        timers: ITimers,
+    ) -> None:
         if terms.password_policy and not is_dn(terms.password_policy):
             raise ValueError(f'password_policy is not a DN: "{shown(terms.password_policy)}"')
         self._terms = terms
@@ -176,7 +185,8 @@ class LdapDirectory:
         self._fit = _digest(terms, domain)
         self._threads = threads
         self._timers = timers
-        self._link: LdapConnection | None = None
+        self._connect = connect
+        self._link: DirectoryConnection | None = None
         self._ended: Deferred[None] | None = None
         self._closed = False
         self._run = secrets.token_hex(8)
@@ -185,7 +195,7 @@ class LdapDirectory:
         """Read people, in the thread."""
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{self._terms.url} is being closed or read already")
-        link = LdapConnection(self._access())
+        link = self._connect(self._access())
         reading = _Reading(self._terms, self._mapped, self._filters, self._fit, self._now())
         known = read_cookie(cookie) if self._terms.incremental else None
         self._link = link
@@ -260,7 +270,7 @@ class _Reading:
         self._fit = fit
         self._now = now
 
-    def run(self, link: LdapConnection, known: Cookie | None) -> Pull:
+    def run(self, link: DirectoryConnection, known: Cookie | None) -> Pull:
         with link:
             root = link.root()
             bases = self._terms.bases or root.bases
@@ -273,7 +283,7 @@ class _Reading:
                 return self._changes(link, bases, root, known, policies)
             return self._all(link, bases, root, policies)
 
-    def _all(self, link: LdapConnection, bases: Sequence[str], root: Root, policies: PasswordPolicies) -> Pull:
+    def _all(self, link: DirectoryConnection, bases: Sequence[str], root: Root, policies: PasswordPolicies) -> Pull:
         entries = self._entries(link, bases, self._filters.people)
         people, skipped, _ = self._persons(entries, policies)
         groups, useless = self._groups(link, bases, "")
@@ -282,7 +292,7 @@ class _Reading:
         return Pull(people, frozenset(), complete=True, skipped=skipped, groups=groups, cookie=cookie)
 
     def _changes(
-        self, link: LdapConnection, bases: Sequence[str], root: Root, known: Cookie, policies: PasswordPolicies
+        self, link: DirectoryConnection, bases: Sequence[str], root: Root, known: Cookie, policies: PasswordPolicies
     ) -> Pull:
         newer = f"({_MARKS[known.by]}>={_since(known)})"
         entries = self._entries(link, bases, f"(&{self._filters.people}{newer})")
@@ -311,7 +321,7 @@ class _Reading:
         )
 
     def _groups(
-        self, link: LdapConnection, bases: Sequence[str], newer: str
+        self, link: DirectoryConnection, bases: Sequence[str], newer: str
     ) -> tuple[tuple[Group, ...] | None, tuple[Skipped, ...]]:
         """Read groups, all or the newer ones; their marks count for nothing, for they are read after the people."""
         if not self._filters.groups:
@@ -327,7 +337,7 @@ class _Reading:
                 skipped.append(Skipped(one.dn, bad.reason, key=key))
         return tuple(groups.values()), tuple(skipped)
 
-    def _group_places(self, link: LdapConnection, bases: Sequence[str]) -> dict[str, str] | None:
+    def _group_places(self, link: DirectoryConnection, bases: Sequence[str]) -> dict[str, str] | None:
         """Give where each group stands, by key; None when the directory is not asked for groups."""
         if not self._filters.groups:
             return None
@@ -335,19 +345,19 @@ class _Reading:
         return {self._mapped.key_of(one.raw, one.dn): one.dn for one in found}
 
     def _found_groups(
-        self, link: LdapConnection, bases: Sequence[str], filters: str, attributes: Sequence[str]
+        self, link: DirectoryConnection, bases: Sequence[str], filters: str, attributes: Sequence[str]
     ) -> Iterator[LdapEntry]:
         found = self._found(link, self._terms.group_bases or bases, filters, attributes)
         return self._bounded(found, self._terms.groups_max, "group")
 
-    def _entries(self, link: LdapConnection, bases: Sequence[str], filters: str) -> dict[str, LdapEntry]:
+    def _entries(self, link: DirectoryConnection, bases: Sequence[str], filters: str) -> dict[str, LdapEntry]:
         """Give entries by key: bases may overlap."""
         attributes = (*self._mapped.wanted(), *_MARKS.values())
         found = self._bounded(self._found(link, bases, filters, attributes))
         return {self._mapped.key_of(one.raw, one.dn): one for one in found}
 
     def _found(
-        self, link: LdapConnection, bases: Sequence[str], filters: str, attributes: Sequence[str]
+        self, link: DirectoryConnection, bases: Sequence[str], filters: str, attributes: Sequence[str]
     ) -> Iterator[LdapEntry]:
         for base in bases:
             yield from link.search(base, filters, attributes)

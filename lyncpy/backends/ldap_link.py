@@ -8,11 +8,11 @@ setting and what to do. Nothing here waits without a limit.
 import re
 import socket
 import ssl
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 from urllib.parse import urlsplit
 
 from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, SYNC, Connection, Server, Tls
@@ -97,6 +97,31 @@ class _Verified(Tls):  # type: ignore[misc]  # ldap3 has no types
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: FBT002 - ldap3 calls it; Any: untyped
         """Do the handshake, within the time limit that the socket has."""
         connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
+
+
+class DirectoryConnection(Protocol):
+    """What a pull reads from; a context manager, which connects when it is entered. `LdapConnection` says the rest."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def abort(self, reason: str) -> None:
+        """Make the pull fail, from another thread."""
+
+    def root(self) -> Root:
+        """Read what the server says of itself."""
+
+    def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterable[LdapEntry]:
+        """Give all entries under a base that fit."""
+
+    def entry(self, dn: str, attributes: Sequence[str]) -> Raw:
+        """Read attributes of one entry; none when it is gone."""
+
+    def glimpse(self, dn: str, attributes: Sequence[str]) -> Raw | None:
+        """Read attributes of one entry; None when it cannot be seen."""
 
 
 class LdapConnection:

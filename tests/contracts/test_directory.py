@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.directory import IDirectory, Pull
@@ -92,7 +93,9 @@ class LdapWorld(World):
         self.slapd = slapd
         settings = Settings(url=slapd.url, answer_timeout_s=5)
         timers = Timers(Clock(), time.time)
-        self.directory = LdapDirectory(settings, "example.com", slapd.folder, Threads(self.pump, "ldap"), timers)
+        self.directory = LdapDirectory(
+            settings, "example.com", slapd.folder, LdapConnection, Threads(self.pump, "ldap"), timers
+        )
 
     def add(self, name: str, address: str) -> None:
         """Add an entry."""

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.directory import Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -59,7 +60,9 @@ class Office:
         self.groups = Groups(self.people)
         self.facts = Facts()
         self.store = MemoryStore(time.time)
-        self.directory = LdapDirectory(self.settings, "example.com", server.folder, Threads(pump, "ldap"), self.timers)
+        self.directory = LdapDirectory(
+            self.settings, "example.com", server.folder, LdapConnection, Threads(pump, "ldap"), self.timers
+        )
         self.pulls = Pulls(
             self.directory,
             DirectoryRecords(self.store, PlainSeals()),

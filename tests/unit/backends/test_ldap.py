@@ -1,5 +1,6 @@
 """Cookies, filters, and what is refused before a connection is made."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -7,21 +8,23 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from lyncpy.backends.ldap import Cookie, Filters, LdapDirectory, MarkKind, Now, _any_of, _Reading, read_cookie
+from lyncpy.backends.ldap import Cookie, LdapDirectory, MarkKind, read_cookie
 from lyncpy.backends.ldap_link import Access, LdapConnection, LdapEntry, Root
 from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Moment, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.settings import Settings
-from tests.kit.directory import Inline, mapping_of
+from tests.kit.directory import Inline
+from tests.kit.ldap_server import BOUND, done, server
 from tests.kit.results import result_of
 
 
 def directory(home: Path, **settings: Any) -> LdapDirectory:
     """Give a directory that reads nothing yet."""
     timers = Timers(Clock(), lambda: 1.7e9)
-    return LdapDirectory(Settings(url="ldap://127.0.0.1:9", **settings), "example.com", home, Inline(), timers)
+    terms = Settings(**{"url": "ldap://127.0.0.1:9", **settings})
+    return LdapDirectory(terms, "example.com", home, LdapConnection, Inline(), timers)
 
 
 def test_a_cookie_comes_back_as_it_went() -> None:
@@ -34,12 +37,6 @@ def test_a_cookie_comes_back_as_it_went() -> None:
 def test_text_that_is_no_cookie_means_reading_everything(text: str) -> None:
     """A damaged cookie costs a full pull and nothing else."""
     assert read_cookie(text) is None
-
-
-def test_filters_are_joined_by_or() -> None:
-    """Parentheses around a filter may be left out."""
-    assert _any_of(["uid=a"]) == "(uid=a)"
-    assert _any_of(["(uid=a)", " uid=b "]) == "(|(uid=a)(uid=b))"
 
 
 def test_a_password_file_that_is_missing_is_told(tmp_path: Path) -> None:
@@ -65,8 +62,7 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_another_host_is_not_read_in_the_clear(tmp_path: Path) -> None:
     """People and passwords do not travel unencrypted unless an operator says so."""
-    timers = Timers(Clock(), lambda: 1.7e9)
-    ldap = LdapDirectory(Settings(url="ldap://192.0.2.1"), "example.com", tmp_path, Inline(), timers)
+    ldap = directory(tmp_path, url="ldap://192.0.2.1")
     with pytest.raises(DirectoryUnavailable, match="start_tls = true, use ldaps://, or allow it with insecure"):
         result_of(ldap.pull(""))
 
@@ -104,6 +100,13 @@ class Pages:
         """Give a base and no numbers."""
         return Root(("dc=x",), "", None)
 
+    def abort(self, reason: str) -> None:
+        """No pull here takes longer than it may."""
+
+    def entry(self, dn: str, names: object) -> Raw:
+        """Give no more of a group than was seen."""
+        return {}
+
     def search(self, base: str, filters: str, attributes: object) -> list[LdapEntry]:
         """Give the entry."""
         self.filters.append(filters)
@@ -115,37 +118,59 @@ class Pages:
         return {"pwdmaxage": [self.policies[dn]]} if dn in self.policies else None
 
 
-def read(pages: Pages, clock: Clock, run: str, cookie: str) -> str:
-    """Make one pull over pages; give the next cookie."""
-    return pulled(pages, clock, run, cookie).cookie
+class Start:
+    """A start of the server, which reads what is given to it over connections in memory; no groups."""
+
+    def __init__(self, clock: Clock | None = None, *filters: str) -> None:
+        self.clock = clock or Clock()
+        self._pages: list[Pages] = []
+        noon = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
+        self._directory = LdapDirectory(
+            Settings(url="ldap://x", filters=filters or ("(a=b)",), group_filters=()),
+            "example.com",
+            Path(),
+            lambda _: self._pages[-1],
+            Inline(),
+            Timers(self.clock, lambda: noon + self.clock.seconds()),
+        )
+
+    def pull(self, pages: Pages, cookie: str = "") -> Pull:
+        """Make one pull over pages."""
+        self._pages.append(pages)
+        return result_of(self._directory.pull(cookie))
+
+    def read(self, pages: Pages, cookie: str = "") -> str:
+        """Make one pull over pages; give the next cookie."""
+        return self.pull(pages, cookie).cookie
 
 
-def pulled(pages: Pages, clock: Clock, run: str, cookie: str) -> Pull:
-    """Make one pull over pages."""
-    now = Now(datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp(), clock.seconds(), run)
-    mapping = mapping_of("openldap")
-    reading = _Reading(Settings(url="ldap://x"), mapping, Filters("(a=b)", ""), "fit", now)
-    return reading.run(pages, read_cookie(cookie))  # type: ignore[arg-type]  # a link of the test's own
+@pytest.mark.parametrize(("filters", "asked"), [(["uid=a"], "(uid=a)"), (["(uid=a)", " uid=b "], "(|(uid=a)(uid=b))")])
+def test_filters_are_joined_by_or(filters: list[str], asked: str) -> None:
+    """Parentheses around a filter may be left out."""
+    pages = Pages("20240501100000Z")
+    Start(None, *filters).pull(pages)
+    assert pages.filters == [asked]
 
 
 def test_the_mark_moves_on_with_the_time_that_has_passed() -> None:
     """People who were all loaded in one second are not read again for ever; no clock is compared with the server's."""
-    clock, pages = Clock(), Pages("20240501100000Z")
-    cookie = read(pages, clock, "run", "")
-    clock.advance(300)
-    cookie = read(pages, clock, "run", cookie)
+    start, pages = Start(), Pages("20240501100000Z")
+    cookie = start.read(pages)
+    start.clock.advance(300)
+    cookie = start.read(pages, cookie)
     assert pages.filters[1] == "(&(a=b)(modifyTimestamp>=20240501095700Z))"
-    cookie = read(pages, clock, "run", cookie)
+    cookie = start.read(pages, cookie)
     assert pages.filters[3] == "(&(a=b)(modifyTimestamp>=20240501100200Z))"
-    clock.advance(999)
-    read(pages, clock, "after a restart", read(pages, clock, "after a restart", cookie))
+    start.clock.advance(999)
+    restarted = Start(start.clock)
+    restarted.read(pages, restarted.read(pages, cookie))
     assert pages.filters[-2] == "(&(a=b)(modifyTimestamp>=20240501100200Z))"
 
 
 def test_a_timestamp_of_the_far_future_does_not_hide_changes() -> None:
     """An entry that somebody dated 2099 is not where the next pull begins."""
-    assert read(Pages("20990101000000Z"), Clock(), "run", "") == ""
-    assert read(Pages("not a time"), Clock(), "run", "") == ""
+    assert Start().read(Pages("20990101000000Z")) == ""
+    assert Start().read(Pages("not a time")) == ""
 
 
 class Controller(Pages):
@@ -175,19 +200,30 @@ class Controller(Pages):
 )
 def test_numbers_are_followed_on_the_controller_that_gave_them(service: str, usn: int | None, newer: str) -> None:
     """On another controller, in another life of it, or where the numbers went back, everything is read."""
-    clock = Clock()
-    cookie = read(Controller("DC1 life1", 100), clock, "run", "")
+    start = Start()
+    cookie = start.read(Controller("DC1 life1", 100))
     later = Controller(service, usn)
-    read(later, clock, "run", cookie)
+    start.read(later, cookie)
     assert later.filters[0] == newer
+
+
+def test_other_settings_mean_reading_everything() -> None:
+    """Who was read by other filters may be nobody by these."""
+    pages = Pages("20240501100000Z")
+    cookie = Start().read(pages)
+    Start(None, "c=d").read(pages, cookie)
+    assert pages.filters == ["(a=b)", "(c=d)"]
 
 
 @pytest.mark.parametrize("mark", ["\u00b2", "x", "-1", ""])
 def test_a_mark_that_is_no_number_means_reading_everything(mark: str) -> None:
     """A cookie that somebody bent never becomes a filter."""
-    controller = Controller("DC1", 100)
-    read(controller, Clock(), "run", Cookie("fit", MarkKind.USN, mark, "DC1").text())
-    assert controller.filters[0] == "(a=b)"
+    start, controller = Start(), Controller("DC1", 100)
+    cookie = read_cookie(start.read(controller))
+    assert cookie is not None
+    assert cookie.mark == "101"
+    start.read(controller, replace(cookie, mark=mark).text())
+    assert controller.filters == ["(a=b)"] * 2
 
 
 @pytest.mark.parametrize(
@@ -203,27 +239,36 @@ def test_a_mark_that_is_no_number_means_reading_everything(mark: str) -> None:
 )
 def test_what_active_directory_says_of_the_account_is_told_in_words(code: str, told: str) -> None:
     """An operator need not know Windows' error codes, which come at the end of a long text."""
-    message = f"80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1"
-    result = {"result": 49, "description": "invalidCredentials", "message": message}
-    assert told in str(LdapConnection(Access("ldaps://dc1"))._refused(result, "the bind"))
+    text = f"80090308: LdapErr: DSID-0C0903A9, comment: AcceptSecurityContext error, data {code}, v1db1"
+
+    def refuses(number: int) -> bytes:
+        return done(number, tag=BOUND, code=49, told=text)
+
+    with (
+        server(lambda *_: iter(()), refuses) as url,
+        pytest.raises(DirectoryUnavailable, match="refused the bind: invalidCredentials") as caught,
+        LdapConnection(Access(url, bind_dn="cn=x", password="pw")),
+    ):
+        pass
+    assert told in str(caught.value)
 
 
 def test_a_password_policy_that_changes_is_read_for_everybody() -> None:
     """Nobody's entry changes, and everybody's password ends at another time: the increment becomes a full reading."""
-    clock, pages = Clock(), Pages("20240501100000Z")
+    start, pages = Start(), Pages("20240501100000Z")
     changed = datetime(2024, 5, 1, tzinfo=UTC).timestamp()
     pages.more = {"pwdchangedtime": [b"20240501000000Z"], "pwdpolicysubentry": [b"cn=p,dc=x"]}
     pages.policies["cn=p,dc=x"] = b"86400"
-    first = pulled(pages, clock, "run", "")
+    first = start.pull(pages)
     assert first.people[0].must_change == Moment(changed + 86400, "pwdChangedTime+pwdMaxAge")
-    second = pulled(pages, clock, "run", first.cookie)
+    second = start.pull(pages, first.cookie)
     assert not second.complete
     pages.policies["cn=p,dc=x"] = b"60"
-    third = pulled(pages, clock, "run", second.cookie)
+    third = start.pull(pages, second.cookie)
     assert third.complete
     assert third.people[0].must_change == Moment(changed + 60, "pwdChangedTime+pwdMaxAge")
     del pages.policies["cn=p,dc=x"]
-    fourth = pulled(pages, clock, "run", third.cookie)
+    fourth = start.pull(pages, third.cookie)
     assert fourth.people[0].must_change is None
     assert [(one.source, one.keeps) for one in fourth.skipped] == [("cn=p,dc=x", True)]
 

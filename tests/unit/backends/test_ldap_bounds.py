@@ -1,9 +1,7 @@
 """A directory that sends more than can be true: bounded, and told with the setting and what to do."""
 
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,68 +11,7 @@ from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, LdapConnection, LdapEntry
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import mapping_of
-
-PAGED = b"1.2.840.113556.1.4.319"
-
-
-def ber(tag: int, content: bytes) -> bytes:
-    """Write one value, with a length of four bytes."""
-    return bytes((tag, 0x84)) + len(content).to_bytes(4, "big") + content
-
-
-def message(number: int, operation: bytes, controls: bytes = b"") -> bytes:
-    """Write an LDAPMessage (RFC 4511 §4.1.1)."""
-    return ber(0x30, ber(2, number.to_bytes(4, "big")) + operation + controls)
-
-
-def entry(number: int, dn: str, name: str, *values: bytes) -> bytes:
-    """Write a SearchResultEntry with one attribute."""
-    attribute = ber(0x30, ber(4, name.encode()) + ber(0x31, b"".join(ber(4, value) for value in values)))
-    return message(number, ber(0x64, ber(4, dn.encode()) + ber(0x30, attribute)))
-
-
-def done(number: int, cookie: bytes = b"", code: int = 0, tag: int = 0x65, more: bytes = b"") -> bytes:
-    """Write the end of a search, with the cookie of the next page."""
-    value = ber(0x30, ber(2, b"\0") + ber(4, cookie))
-    controls = ber(0xA0, ber(0x30, ber(4, PAGED) + ber(4, value))) if tag == 0x65 else b""
-    return message(number, ber(tag, ber(10, bytes((code,))) + ber(4, b"") + ber(4, b"") + more), controls)
-
-
-Answers = Callable[[int, int], Iterator[bytes]]
-"""Message number and how many searches came before → what is sent."""
-
-
-@contextmanager
-def server(answers: Answers) -> Iterator[str]:
-    """A directory that lets everybody in, and answers searches so; give its URL."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def run() -> None:
-        sock, _ = listening.accept()
-        with sock:
-            sock.settimeout(20)
-            count = -1
-            try:
-                while data := sock.recv(65_536):
-                    # One short request at a time: the number stands in front.
-                    start = 2 + (data[1] & 0x7F if data[1] & 0x80 else 0)
-                    number = int.from_bytes(data[start + 2 : start + 2 + data[start + 1]], "big")
-                    if data[start + 2 + data[start + 1]] == 0x60:
-                        sock.sendall(done(number, tag=0x61))
-                        continue
-                    count += 1
-                    for piece in answers(number, count):
-                        sock.sendall(piece)
-            except OSError:
-                pass  # the client has had enough
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield f"ldap://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        listening.close()
-        thread.join(20)
+from tests.kit.ldap_server import Answers, ber, done, entry, message, server
 
 
 def searched(answers: Answers, most: int = 100_000, **bounds: int) -> list[LdapEntry]:
