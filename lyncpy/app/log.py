@@ -62,7 +62,7 @@ _TELLING: Final = frozenset({"log_format", "log_failure", "log_text", "message",
 """What observers, those of old included, make text of."""
 
 
-def quieten(level: str, publisher: LogPublisher = globalLogPublisher) -> None:
+def quieten(level: str, publisher: LogPublisher) -> None:
     """Hide events below `level` from every observer that a publisher has, and clean the others.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
-from twisted.logger import Logger
+from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
 from lyncpy import __version__
@@ -196,7 +196,7 @@ def makeService(options: Options) -> IService:
 def _take_log(config: Config) -> None:
     """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
     log = config.sections.log
-    quieten(log.level)
+    quieten(log.level, globalLogPublisher)
     if log.json_file:
         begin_json(config.path(log.json_file), log.level)
     Reloader.log.info(
