@@ -20,7 +20,8 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
-from lyncpy.core.prepared_calls import AwaitedResponse, PreparedCall, SharedPatience
+from lyncpy.core.patience import SharedPatience
+from lyncpy.core.prepared_calls import AwaitedResponse, PreparedCall
 from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.layout import layout_of
@@ -81,7 +82,7 @@ class Outbound:
         self._tellings = count(1)
         self._calls: dict[str, Call | PreparedCall] = {}
         self._of_flow: dict[FlowName, dict[str, Call | PreparedCall]] = {}
-        self._patience: dict[float, SharedPatience] = {}
+        self._patience: dict[float, SharedPatience[PreparedCall]] = {}
         """By seconds: settings of those who ask, so these are few."""
 
         self.silent: Final = meter.counter(
@@ -143,7 +144,7 @@ class Outbound:
         self._address(flow, prepared)
         call = PreparedCall(flow, f"{self._branch}{number}", prepared, hear, patience, self.drop_call)
         self._calls[call.branch] = here[call.branch] = call
-        patience.add(call)
+        patience.add(call, self.timers.now())
         try:
             self.flows.send(flow, prepared)
         except FlowGone:

@@ -3,9 +3,10 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from lyncpy.core.tasks import Task
 
 
 def spawn(work: Coroutine[Any, Any, None], log: Logger, what: str) -> None:
@@ -14,4 +15,8 @@ def spawn(work: Coroutine[Any, Any, None], log: Logger, what: str) -> None:
     def failed(failure: Failure) -> None:
         log.failure("{what} failed", failure=failure, what=what)
 
-    _ = Deferred.fromCoroutine(work).addErrback(failed)
+    Task(work, _ended, failed).go_on()
+
+
+def _ended(result: None) -> None:
+    """Nobody awaits it."""
