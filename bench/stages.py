@@ -34,7 +34,10 @@ STAGES: Final[Sequence[tuple[str, str]]] = (
     (r"auth/", "sign-in: NTLM"),
     (r"core/gate.py:.*seal", "signature: make"),
     (r"core/(gate|signins|asserted_identity|anonymous)", "gate: who is it"),
-    (r"core/(transactions|server_transactions|tasks|patience|deadline|intake|lanes|limits|request_shares)", "transactions"),
+    (
+        r"core/(transactions|server_transactions|tasks|patience|deadline|intake|lanes|limits|request_shares)",
+        "transactions",
+    ),
     (r"core/(forward|prepared_calls|outbound|router|dispatch|fork)", "route and pass on"),
     (r"core/(feed|notifier|audience)", "subscriptions and notifications"),
     (r"workloads/im", "session and its record"),

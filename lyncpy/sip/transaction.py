@@ -1,4 +1,4 @@
-"""The four machines of RFC 3261 §17, as tables, for streams.
+"""Three machines of RFC 3261 §17, as tables, for streams.
 
 Each table says for each state which event leads where, and what is done on the way. An
 event that a state does not list is ignored. On a stream nothing is sent twice, so the
@@ -7,7 +7,8 @@ them is left in the same breath. What remains is patience: for the answer, and f
 may still come after it. The user of a machine performs its effects and calls `expire` at
 its `deadline`.
 
-States that RFC 6026 added for 2xx answers are included. Not here: headers and sending.
+States that RFC 6026 added for 2xx answers are included. Not here: headers and sending; and the fourth machine, of a
+server without INVITE, of which nothing is left on a stream but its answer (`core/server_transactions.py`).
 """
 
 from collections.abc import Mapping
@@ -230,46 +231,14 @@ INVITE_SERVER: Final = Rules(
     },
 )
 
-# RFC 3261 figure 8.
-NON_INVITE_SERVER: Final = Rules(
-    "non-INVITE server",
-    TransactionState.TRYING,
-    {
-        TransactionState.TRYING: {
-            TransactionEvent.REQUEST: (TransactionState.TRYING, ()),
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.SEND,)),
-            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
-            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (TransactionEffect.TIMEOUT,)),
-            TransactionEvent.LOST: _LOST,
-        },
-        TransactionState.PROCEEDING: {
-            TransactionEvent.REQUEST: (TransactionState.PROCEEDING, (TransactionEffect.RESEND,)),
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.SEND,)),
-            TransactionEvent.SUCCESS: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
-            TransactionEvent.FAILURE: (TransactionState.COMPLETED, (TransactionEffect.SEND,)),
-            TransactionEvent.EXPIRED: (TransactionState.COMPLETED, (TransactionEffect.TIMEOUT,)),
-            TransactionEvent.LOST: _LOST,
-        },
-        TransactionState.COMPLETED: {TransactionEvent.EXPIRED: _END, TransactionEvent.LOST: _END},
-        TransactionState.TERMINATED: {},
-    },
-    {
-        TransactionState.TRYING: StateDuration.ANSWER,
-        TransactionState.PROCEEDING: StateDuration.ANSWER,
-        TransactionState.COMPLETED: StateDuration.ZERO,  # timer J
-        TransactionState.TERMINATED: StateDuration.EVER,
-    },
-)
-
-ALL_RULES: Final = (INVITE_CLIENT, NON_INVITE_CLIENT, INVITE_SERVER, NON_INVITE_SERVER)
+ALL_RULES: Final = (INVITE_CLIENT, NON_INVITE_CLIENT, INVITE_SERVER)
 
 
 class Transaction:
     """One transaction: looks its moves up in its rules.
 
     Args:
-        rules: One of the four tables.
+        rules: One of the three tables.
         now: Monotonic seconds at which it began.
         answer_s: Seconds after which the final response is overdue, counted from the beginning;
             a provisional response does not prolong it.

@@ -232,6 +232,18 @@ def test_a_repeated_invite_is_answered_from_memory(hall: Hall) -> None:
     assert len(hall.desk.arrivals) == 1
 
 
+def test_another_request_that_comes_again_hears_its_provisional_answer_again(hall: Hall) -> None:
+    """RFC 3261 §17.2.2: nothing before there is one, and nothing of it once it was answered; an ACK says nothing to it."""
+    said = hall.says("INFO", via=BRANCH)
+    hall.says("INFO", via=BRANCH)
+    hall.desk.arrivals[0].provisional(response_to(said, 182))
+    hall.says("INFO", via=BRANCH)
+    hall.desk.answer(486)
+    hall.desk.arrivals[0].provisional(response_to(said, 182))
+    assert hall.heard() == [182, 182, 486]
+    assert hall.is_empty()
+
+
 def test_a_provisional_after_the_answer_is_dropped(hall: Hall) -> None:
     """A branch that rings when another was answered is not heard."""
     said = hall.says("INVITE")

@@ -15,7 +15,6 @@ STARTS: Final = {
     "backends/retention.py": "a neighbour of core; cancelled when the server ends",
     "wire/http.py": "a neighbour of core; cancelled with its connection",
     "core/record_queue.py": "its queue hears of its end",
-    "core/transactions.py": "one for each request; its result is the answer",
     "core/unit.py": "awaited within a bound",
     "core/wallclock.py": "cancelled when the server ends",
     "workloads/admin/manhole.py": "its end goes on with the prompt",

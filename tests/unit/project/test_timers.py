@@ -17,7 +17,6 @@ BY_HAND: Final = {
     "wire/stream.py": "a neighbour of core",
     "core/deadline.py": "here it is done",
     "core/timers.py": "the promise itself",
-    "core/transactions.py": "one for the patience of each coroutine that serves, never moved",
     "workloads/admin/ssh.py": "a transport of conch: login, idleness and farewell follow one another on it",
     "workloads/archive/keeper.py": "one line in the log, some time after the first",
 }
