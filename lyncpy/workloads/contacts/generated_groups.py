@@ -13,6 +13,7 @@ from typing import Final
 from lyncpy.contracts.directory import Group, IGroups, IPeople, Person
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.core.set_index import remove_member
 from lyncpy.sip.text import one_line
 from lyncpy.workloads.contacts.model import (
     GROUP_ID_MAXIMUM,
@@ -118,15 +119,11 @@ class GeneratedGroups:
 
     def _file(self, aor: Aor, person: Person | None) -> None:
         """Move a person to the group of their department."""
-        department = None
-        if person is not None and person.enabled:
-            department = " ".join(person.department.split()).lower() or None
+        department = _department_key(person)
         before = self._department_of.get(aor)
         self._forget(f"{DEPARTMENT}:{one}" for one in (before, department) if one is not None)
         if before is not None:
-            self._departments[before].discard(aor)
-            if not self._departments[before]:
-                del self._departments[before]
+            remove_member(self._departments, before, aor)
             del self._department_of[aor]
         if department is not None:
             self._departments[department].add(aor)
@@ -154,6 +151,13 @@ class GeneratedGroups:
             members = self._groups.members(group.key, self._settings.generated_members + 1)
             made = self._made[group.key] = Generated(f"group:{group.key}", _shown(group.name), frozenset(members))
         return made
+
+
+def _department_key(person: Person | None) -> str | None:
+    """Give what all ways of writing a person's department have in common; None where they are in no group of one."""
+    if person is None or not person.enabled:
+        return None
+    return " ".join(person.department.split()).lower() or None
 
 
 def _is_meant(group: Group, patterns: Iterable[str]) -> bool:

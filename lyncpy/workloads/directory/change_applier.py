@@ -58,14 +58,17 @@ class ChangeApplier:
         self._people.owners.put_owner(owner)
         return self._show(person) if owner.key and not owner.is_held else person
 
+    def _owner_at(self, aor: Aor) -> Owner | None:
+        return self._people.owners.by_id(self._people.owners.owner(aor))
+
     async def remove(self, people: Sequence[Person]) -> None:
         """Hold back the data of people who left the directory."""
         now = self._timers.wall()
-        held = []
-        for person in people:
-            owner = self._people.owners.by_id(self._people.owners.owner(person.aor))
-            if owner is not None:
-                held.append((person, owner.removed(person.display_name, now)))
+        held = [
+            (person, owner.removed(person.display_name, now))
+            for person in people
+            if (owner := self._owner_at(person.aor)) is not None
+        ]
         await self._kept.write_people(held)
         for person, owner in held:
             self._hide(person.aor)
@@ -75,11 +78,11 @@ class ChangeApplier:
 
     async def update_people(self, people: Sequence[Person]) -> None:
         """Write and apply the changes of people who keep their address."""
-        known = []
-        for person in people:
-            owner = self._people.owners.by_id(self._people.owners.owner(person.aor))
-            if owner is not None:
-                known.append((person, owner if owner.key == person.key else replace(owner, key=person.key)))
+        known = [
+            (person, replace(owner, key=person.key))
+            for person in people
+            if (owner := self._owner_at(person.aor)) is not None
+        ]
         await self._kept.write_people(known)
         for person, owner in known:
             former, shown = self._people.person(person.aor), self.know(person, owner)
@@ -91,11 +94,11 @@ class ChangeApplier:
     async def move(self, moves: AddressMoves) -> None:
         """Give people other addresses; with all that is theirs, for nothing is kept under an address."""
         now = self._timers.wall()
-        known = []
-        for move in moves.people:
-            owner = self._people.owners.by_id(self._people.owners.owner(move.before.aor))
-            if owner is not None:
-                known.append((move.before, move.after, replace(owner, key=move.after.key).moved(move.after.aor, now)))
+        known = [
+            (move.before, move.after, replace(owner, key=move.after.key).moved(move.after.aor, now))
+            for move in moves.people
+            if (owner := self._owner_at(move.before.aor)) is not None
+        ]
         kept = [(after, owner) for _, after, owner in known]
         await (self._kept.move(kept, now) if moves.together else self._kept.write_people(kept))
         for before, after, _ in known:

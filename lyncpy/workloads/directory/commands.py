@@ -2,7 +2,7 @@
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from lyncpy.contracts.directory import ISecrets, Moment, Person
@@ -14,7 +14,7 @@ from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, PersonMissing
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model import successors
+from lyncpy.workloads.directory.model import PullChanges, successors
 from lyncpy.workloads.directory.owners import Owner, Owners
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import PullResult, Pulls
@@ -112,7 +112,7 @@ class Commands:
             raise CommandFailed(f"nothing was changed: {error}") from error
         return Table(
             ("what", "user", "detail"),
-            _applier(outcome, self._people),
+            _rows_of(outcome, self._people),
             note=_summary(outcome, dry_run=dry_run),
             failed=_undone(outcome),
         )
@@ -273,21 +273,10 @@ def _searched(person: Person) -> tuple[str, ...]:
     return (bare(person.aor), person.display_name, person.department, *person.logins)
 
 
-def _applier(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
+def _rows_of(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
     changes = outcome.changes
-    rows: list[tuple[object, ...]] = []
-    replaced = {one.after.aor: one.before for one in successors(changes)}
-    for what, several in (("add", changes.added), ("change", changes.changed), ("remove", changes.removed)):
-        for person in several:
-            detail = person.display_name
-            if what == "change":
-                detail = _difference(people.person(person.aor), person)
-            # A new key with an old address: only an operator knows whether it is the same person.
-            if what == "add" and person.aor in replaced:
-                detail += _another(person, replaced[person.aor], people)
-            rows.append((what, bare(person.aor), detail))
-    for move in changes.moved:
-        rows.append(("move", bare(move.before.aor), f"to {bare(move.after.aor)}"))
+    rows: list[tuple[object, ...]] = [*_rows_of_people(changes, people)]
+    rows += [("move", bare(move.before.aor), f"to {bare(move.after.aor)}") for move in changes.moved]
     rows += [("withhold removal", bare(one.aor), one.display_name) for one in changes.withheld]
     groups = outcome.groups
     rows += [("withhold removal of group", one.name, one.source) for one in groups.withheld]
@@ -295,6 +284,18 @@ def _applier(outcome: PullResult, people: People) -> list[tuple[object, ...]]:
         rows += [(f"{what} group", group.name, f"members named: {len(group.members)}") for group in found]
     rows += [("skip", one.source, one.reason) for one in changes.skipped]
     return rows
+
+
+def _rows_of_people(changes: PullChanges, people: People) -> Iterator[tuple[str, str, str]]:
+    replaced = {one.after.aor: one.before for one in successors(changes)}
+    for person in changes.added:
+        # A new key with an old address: only an operator knows whether it is the same person.
+        note = _another(person, replaced[person.aor], people) if person.aor in replaced else ""
+        yield "add", bare(person.aor), person.display_name + note
+    for person in changes.changed:
+        yield "change", bare(person.aor), _difference(people.person(person.aor), person)
+    for person in changes.removed:
+        yield "remove", bare(person.aor), person.display_name
 
 
 def _another(person: Person, before: Person, people: People) -> str:

@@ -9,15 +9,13 @@ it. Each question is answered by following them.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeVar
 
 from zope.interface import implementer
 
 from lyncpy.contracts.directory import Group, IGroups, IPeople, Person
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
-
-T = TypeVar("T")
+from lyncpy.core.set_index import remove_member
 
 
 @implementer(IGroups)
@@ -101,9 +99,9 @@ class Groups:
         if group is None:
             return
         for name in _called(group):
-            _take(self._named, name, key)
+            remove_member(self._named, name, key)
         for name in group.members:
-            _take(self._holders, name, key)
+            remove_member(self._holders, name, key)
         for name in _names_of_group(group):
             if self._inner.get(name) == key:
                 del self._inner[name]
@@ -120,7 +118,7 @@ class Groups:
     def remove_person(self, aor: Aor) -> None:
         """Remove a person who left the directory from the index of names."""
         for name in self._known.pop(aor, ()):
-            _take(self._means, name, aor)
+            remove_member(self._means, name, aor)
 
     def around(self, keys: Iterable[str]) -> frozenset[str]:
         """Give groups and all groups that contain them, directly or through others."""
@@ -195,9 +193,3 @@ def _names_of_group(group: Group) -> tuple[str, ...]:
 def _names_of_person(person: Person) -> frozenset[str]:
     logins = (f"uid:{login.strip().lower()}" for login in person.logins)
     return frozenset(name for name in (person.key, place_of(person.source), *logins) if name)
-
-
-def _take(index: dict[str, set[T]], name: str, member: T) -> None:
-    index[name].discard(member)
-    if not index[name]:
-        del index[name]

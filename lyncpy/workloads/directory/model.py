@@ -132,17 +132,16 @@ def _absent(
     """Give the keys of known people whose entries are gone or have become of no use, in their order."""
     absent: dict[str, None] = {}
     for some in cut(mine):
-        for key in some:
-            if key in stay:
-                continue
-            if pull.complete:
-                is_gone = key not in told
-            else:
-                is_gone = key in pull.gone or (pull.present is not None and key not in pull.present and key not in told)
-            if is_gone:
-                absent[key] = None
+        absent |= dict.fromkeys(key for key in some if key not in stay and _is_gone(key, pull, told))
         yield len(some)
     return absent
+
+
+def _is_gone(key: str, pull: Pull, told: Mapping[str, Person]) -> bool:
+    """Tell whether an answer says that there is no such entry, or nothing to be used in it: by all that it does not name, or by name."""
+    if pull.complete:
+        return key not in told
+    return key in pull.gone or (pull.present is not None and key not in pull.present and key not in told)
 
 
 def _table(

@@ -16,6 +16,7 @@ from zope.interface import implementer
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import NOBODY, IOwners, OwnerId, Span
+from lyncpy.core.set_index import remove_member
 
 FORMER_MOST: Final = 32
 """Former addresses that are remembered of one owner; of more, the oldest is forgotten."""
@@ -219,11 +220,7 @@ class Owners:
         if self._holders.get(found.aor) == owner:
             del self._holders[found.aor]
         for aor in {found.aor, *(one.aor for one in found.former)}:
-            pasts = self._pasts.get(aor)
-            if pasts is not None:
-                pasts.discard(owner)
-                if not pasts:
-                    del self._pasts[aor]
+            remove_member(self._pasts, aor, owner)
 
     def delete(self, owners: Iterable[OwnerId]) -> None:
         """Remove owners for good; that there were such is remembered."""

@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, aor_of, bare, kept_aor
+from lyncpy.core.set_index import remove_member
 from lyncpy.workloads.directory.owners import Owners
 
 _NEAR_MOST: Final = 3
@@ -132,10 +133,10 @@ class People:
         if person is None:
             return
         for login in _logins(person):
-            _take(self._logins, login, aor)
+            remove_member(self._logins, login, aor)
             if len(self._logins.get(login, ())) < 2:
                 self._shared.discard(login)
-        _take(self._locals, _local(aor), aor)
+        remove_member(self._locals, _local(aor), aor)
         self._changed(aor)
 
     def _changed(self, aor: Aor) -> None:
@@ -193,9 +194,3 @@ def _logins(person: Person) -> set[str]:
 
 def _local(aor: Aor) -> str:
     return bare(aor).partition("@")[0]
-
-
-def _take(index: dict[str, set[Aor]], name: str, aor: Aor) -> None:
-    index[name].discard(aor)
-    if not index[name]:
-        del index[name]

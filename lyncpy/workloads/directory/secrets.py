@@ -83,6 +83,15 @@ class StoredSecrets:
                 found.append(aor)
         return tuple(sorted(found))
 
+    def _owner_for(self, aor: Aor) -> OwnerId:
+        """Give under whom the hash of an address is kept."""
+        owner = self._owners.owner(aor)
+        if owner:
+            return owner
+        if self._owners.meant(aor):
+            raise AddressLeft(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says who had it")
+        return OwnerId(f"{WAITING}{aor}")
+
     async def set_hash(self, aor: Aor, nt_hash: bytes | None) -> None:
         """Set or remove the hash; the last of two writers wins.
 
@@ -93,11 +102,7 @@ class StoredSecrets:
         """
         if nt_hash is not None and len(nt_hash) != NT_HASH_BYTES:
             raise ValueError("an NT hash has 16 bytes")
-        owner = self._owners.owner(aor)
-        if not owner:
-            if self._owners.meant(aor):
-                raise AddressLeft(f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says who had it")
-            owner = OwnerId(f"{WAITING}{aor}")
+        owner = self._owner_for(aor)
         sealed = None if nt_hash is None else self._seals.seal(nt_hash, f"{KIND}:{owner}")
 
         async def attempt() -> None:

@@ -155,11 +155,7 @@ class Directory:
     def _unknown(self, aor: Aor) -> list[Reason]:
         near = self._people.near(aor)
         hint = f"; the nearest address is {near[0]}" if near else ""
-        where = f"{self._settings.url}, last pull {moment(self.pulls.state.pulled_at) or 'never'}"
-        if self._settings.is_ldap:
-            bases = " and ".join(self._settings.bases) or "all that the server holds"
-            filters = " or ".join(self._settings.filters) or f"the filter of the preset {self._settings.preset}"
-            where += f", under {bases}, with {filters}"
+        where = f"{self._settings.url}, last pull {moment(self.pulls.state.pulled_at) or 'never'}{self._searched()}"
         return [
             Reason(
                 "directory",
@@ -169,29 +165,26 @@ class Directory:
             )
         ]
 
+    def _searched(self) -> str:
+        """Name what is read of an LDAP server; a file is read whole."""
+        if not self._settings.is_ldap:
+            return ""
+        bases = " and ".join(self._settings.bases) or "all that the server holds"
+        filters = " or ".join(self._settings.filters) or f"the filter of the preset {self._settings.preset}"
+        return f", under {bases}, with {filters}"
+
     def _known(self, person: Person) -> list[Reason]:
         objection = objection_to(person, self._timers.wall())
         where = person.source or person.key
-        detail = (
-            "" if objection is None or objection.words == "is switched off" else f"{bare(person.aor)} {objection.words}"
-        )
         if objection is None:
             return [Reason("directory", f"known from {where}, and enabled", good=True)]
-        return [
-            Reason(
-                "directory",
-                f"disabled in the directory ({where})" + (f": {detail}" if detail else ""),
-                good=False,
-                remedy=_REMEDIES.get(objection.reason, "enable the person there and run `directory pull`"),
-            )
-            if objection.reason is not DenialReason.MUST_CHANGE_PASSWORD
-            else Reason(
-                "sign-in",
-                f"{bare(person.aor)} {objection.words}; {self._overdue()}",
-                good=False,
-                remedy="change it in the directory and run `directory pull`, or see [directory] must_change",
-            )
-        ]
+        said = f"{bare(person.aor)} {objection.words}"
+        if objection.reason is DenialReason.MUST_CHANGE_PASSWORD:
+            remedy = "change it in the directory and run `directory pull`, or see [directory] must_change"
+            return [Reason("sign-in", f"{said}; {self._overdue()}", good=False, remedy=remedy)]
+        detail = "" if objection.words == "is switched off" else f": {said}"
+        remedy = _REMEDIES.get(objection.reason, "enable the person there and run `directory pull`")
+        return [Reason("directory", f"disabled in the directory ({where}){detail}", good=False, remedy=remedy)]
 
     def _overdue(self) -> str:
         """Tell whether users who must change their password are signed out."""

@@ -95,15 +95,16 @@ class CallDetail:
 
 
 def _session(record: SessionRecord, user: Aor) -> Row:
-    is_caller = record.user1 == user
-    counts = (record.user1_messages, record.user2_messages)
-    mine, theirs = counts if is_caller else reversed(counts)
-    client = record.user1_client if is_caller else record.user2_client
+    part, other, mine, theirs, client = (
+        ("caller", record.user2, record.user1_messages, record.user2_messages, record.user1_client)
+        if record.user1 == user
+        else ("callee", record.user1, record.user2_messages, record.user1_messages, record.user2_client)
+    )
     return record.invited_at, (
         _ended(record.ended_at),
         "session",
-        bare(record.user2 if is_caller else record.user1),
-        "caller" if is_caller else "callee",
+        bare(other),
+        part,
         f"{record.end_reason} {record.response_code or ''}".strip(),
         mine,
         theirs,

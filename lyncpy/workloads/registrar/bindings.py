@@ -16,6 +16,7 @@ from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
+from lyncpy.core.set_index import remove_member
 from lyncpy.sip.uri import Uri
 from lyncpy.workloads.registrar.model import (
     EVICTIONS,
@@ -177,10 +178,7 @@ class Bindings:
             self._evictions.pop(endpoint.aor, None)
         for key in (known.gruu, known.aor):
             self._contacts.pop((known.flow, key), None)
-        names = self._flows[endpoint.flow]
-        names.discard((endpoint.aor, endpoint.epid))
-        if not names:
-            del self._flows[endpoint.flow]
+        remove_member(self._flows, endpoint.flow, (endpoint.aor, endpoint.epid))
         self._count -= 1
         self._bus.tell(EndpointGone(known, reason, last=not mine))
         return True

@@ -66,7 +66,7 @@ class Commands:
     async def sign_out(self, asked: CommandCall) -> Table:
         """Sign out every endpoint that the target names."""
         target = asked.args["target"]
-        address, _, epid = target.rpartition("/") if "/" in target else (target, "", "")
+        address, _, epid = target.partition("/")
         aor = aor_of(address)
         gone = [e for e in self._bindings.endpoints_of(aor) if not epid or e.epid == epid_of(epid)]
         if not gone:
