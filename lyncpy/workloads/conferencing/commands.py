@@ -1,6 +1,6 @@
 """The commands of conferencing in the admin shell."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
@@ -98,10 +98,7 @@ class Commands:
 
     async def conferences(self, asked: CommandCall) -> Table:
         """List the running meetings, or all conferences."""
-        organizer = aor_of(asked.flags["of"]) if "of" in asked.flags else None
-        if organizer is not None:
-            # An address that somebody had last is theirs to an operator, as everywhere.
-            organizer = self._foci.owners.address(self._foci.owners.meant(organizer)) or organizer
+        organizer = self._organizer(asked.flags)
         running = {focus.meeting.conference.key: focus for focus in self._foci.all_running()}
         kept = (
             self._conferences.all_conferences()
@@ -111,7 +108,7 @@ class Commands:
         rows = [
             self._row(conference, running.get(conference.key))
             for conference in kept
-            if organizer is None or conference.organizer == organizer
+            if organizer in (None, conference.organizer)
         ]
         said = sum(sum(self._counts(focus).values()) for focus in running.values())
         people = sum(len(focus.meeting.inside) for focus in running.values())
@@ -154,18 +151,30 @@ class Commands:
             for epid in epids
         ]
 
+    def _organizer(self, flags: Mapping[str, str]) -> Aor | None:
+        """Give whose conferences are asked for; None for everybody's."""
+        if "of" not in flags:
+            return None
+        # An address that somebody had last is theirs to an operator, as everywhere.
+        named, owners = aor_of(flags["of"]), self._foci.owners
+        return owners.address(owners.meant(named)) or named
+
     def _row(self, conference: Conference, focus: Focus | None) -> tuple[object, ...]:
-        meeting = None if focus is None else focus.meeting
+        state, inside, lobby, messages, locked = "kept", 0, 0, 0, False
+        if focus is not None:
+            meeting = focus.meeting
+            state, inside, lobby, locked = "running", len(meeting.inside), len(meeting.lobby), meeting.locked
+            messages = sum(self._counts(focus).values())
         return (
             conference.id,
             bare(conference.organizer),
             conference.subject,
-            "kept" if meeting is None else "running",
-            0 if meeting is None else len(meeting.inside),
-            0 if meeting is None else len(meeting.lobby),
-            0 if focus is None else sum(self._counts(focus).values()),
+            state,
+            inside,
+            lobby,
+            messages,
             conference.admission.value,
-            meeting is not None and meeting.locked,
+            locked,
         )
 
     def _about(self, conference: Conference) -> str:

@@ -29,6 +29,7 @@ from lyncpy.workloads.conferencing.model.attendees import (
     MeetingChange,
     MeetingEnded,
     MeetingStep,
+    RosterEndpoint,
     Rule,
 )
 from lyncpy.workloads.conferencing.model.conference import Active, Conference, ConferenceDenied
@@ -194,14 +195,15 @@ class Focus(Runner):
 
     def _follow(self, change: MeetingChange) -> None:
         """Carry out what follows from a change outside of the roster."""
-        if isinstance(change, Gone):
-            self._release(change)
-        elif isinstance(change, Arrived) and change.replaced is not None:
-            self.rosters.end_subscriptions(change.user, change.endpoint.epid, "replaced")
-        elif isinstance(change, Admitted):
-            self.log.debug("{aor} was let in to {conference}", aor=change.user, conference=self.uri)
-        elif isinstance(change, MeetingEnded):
-            self.log.info("{conference} is over: {reason}", conference=self.uri, reason=change.why.value)
+        match change:
+            case Gone():
+                self._release(change)
+            case Arrived(user, endpoint, replaced=RosterEndpoint()):
+                self.rosters.end_subscriptions(user, endpoint.epid, "replaced")
+            case Admitted(user):
+                self.log.debug("{aor} was let in to {conference}", aor=user, conference=self.uri)
+            case MeetingEnded(why):
+                self.log.info("{conference} is over: {reason}", conference=self.uri, reason=why.value)
 
     def _release(self, gone: Gone) -> None:
         """End the attachment, the media legs and the subscriptions of a device that left."""

@@ -16,6 +16,7 @@ from lyncpy.contracts.shares import Shares
 from lyncpy.core.feed import Feed
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform
+from lyncpy.core.set_index import remove_member
 from lyncpy.workloads.conferencing.bodies.conference_info import RosterAudience
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus, FocusServices, MeetingObserver
@@ -177,14 +178,13 @@ class FocusTable:
 
     def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Note which meetings users are in, and pass a change on to all observers; see `MeetingObserver`."""
-        if isinstance(change, Arrived) and change.first:
-            self._meetings_of.setdefault(change.user, set()).add(after.conference.key)
-        elif isinstance(change, Gone) and change.last:
-            mine = self._meetings_of.get(change.user, set())
-            mine.discard(after.conference.key)
-            if not mine:
-                self._meetings_of.pop(change.user, None)
-                self._guest_of_flow.pop(self._flow_of_guest.pop(change.user, FlowName("")), None)
+        match change:
+            case Arrived(user, first=True):
+                self._meetings_of.setdefault(user, set()).add(after.conference.key)
+            case Gone(user, last=True):
+                remove_member(self._meetings_of, user, after.conference.key)
+                if user not in self._meetings_of:
+                    self._guest_of_flow.pop(self._flow_of_guest.pop(user, FlowName("")), None)
         for observer in self._observers:
             observer.meeting_changed(before, after, change)
 

@@ -23,10 +23,12 @@ class MeetingArchiver:
 
     def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Archive a change that is a joining or a leaving; see `MeetingObserver`."""
-        if isinstance(change, Admitted) or (isinstance(change, Arrived) and change.first and not change.waits):
-            self._note(after, after, EntryKind.JOINED, change.user)
-        elif isinstance(change, Gone) and change.last and not before.attendees[change.user].waits:
-            self._note(before, after, EntryKind.LEFT, change.user)
+        match change:
+            case Admitted(user) | Arrived(user, first=True, waits=False):
+                self._note(after, after, EntryKind.JOINED, user)
+            # Whoever gave up waiting in the lobby was never in.
+            case Gone(user, last=True) if not before.attendees[user].waits:
+                self._note(before, after, EntryKind.LEFT, user)
 
     def _note(self, among: Meeting, after: Meeting, kind: EntryKind, user: Aor) -> None:
         people = [attendee.user for attendee in among.inside]

@@ -7,6 +7,7 @@ further requests the MCU answers itself.
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
@@ -48,6 +49,8 @@ _NOT_A_PARTICIPANT: Final = Diagnostics(3014, "Failed authorization")
 
 WATCH_S: Final = 86_400
 """Seconds that a subscription to a roster lasts. Client: it never refreshes; the end of its endpoint ends it."""
+
+_TERMS: Final = SubscriptionTerms(WATCH_S, 60, WATCH_S)
 
 
 class Routes:
@@ -175,28 +178,24 @@ class Routes:
 
     async def _joiner(self, arrival: Arrival, ask: AddUser) -> Joiner:
         sender = arrival.sender
-        if sender.guest:
-            return Joiner(
-                sender.aor,
-                sender.epid,
-                ask.entity or f"{{{str(uuid.uuid4()).upper()}}}",
-                display_name=shown_name(ask.display_name or arrival.request.from_.display),
-                internal=False,
-                guest=True,
-                lobby_capable=ask.lobby_capable,
-                client=arrival.request.headers.get("User-Agent") or "",
-            )
-        # Read before anything is waited for: the address may belong to somebody else afterwards.
-        person, owner = self._people.person(sender.aor), self._foci.owners.owner(sender.aor)
-        endpoint = next((one for one in await self._locator.endpoints(sender.aor) if one.epid == sender.epid), None)
-        return Joiner(
+        joiner = Joiner(
             sender.aor,
             sender.epid,
             ask.entity or f"{{{str(uuid.uuid4()).upper()}}}",
-            display_name=ask.display_name if person is None else person.display_name,
+            display_name=ask.display_name,
             lobby_capable=ask.lobby_capable,
-            gruu="" if endpoint is None else endpoint.gruu,
             client=arrival.request.headers.get("User-Agent") or "",
+        )
+        if sender.guest:
+            name = shown_name(ask.display_name or arrival.request.from_.display)
+            return replace(joiner, display_name=name, internal=False, guest=True)
+        # Read before anything is waited for: the address may belong to somebody else afterwards.
+        person, owner = self._people.person(sender.aor), self._foci.owners.owner(sender.aor)
+        endpoints = await self._locator.endpoints(sender.aor)
+        return replace(
+            joiner,
+            display_name=joiner.display_name if person is None else person.display_name,
+            gruu=next((one.gruu for one in endpoints if one.epid == sender.epid), ""),
             owner=owner,
         )
 
@@ -272,7 +271,8 @@ class Routes:
             # Within the subscription's own dialog the notifier ends it.
             if focus is not None and not request.to.tag:
                 focus.rosters.end_subscriptions(sender.aor, sender.epid, "unsubscribed")
-            return self._accept(arrival, None)
+            _, response = self._notifier.accept(arrival, EVENT, replace(_TERMS, once=True), None)
+            return response
         if focus is None:
             raise Refused(404, NO_CONFERENCE)
         attendee = focus.meeting.attendees.get(sender.aor)
@@ -280,21 +280,14 @@ class Routes:
             raise Refused(403, _NOT_A_PARTICIPANT)
         return self._accept(arrival, focus)
 
-    def _accept(self, arrival: Arrival, focus: Focus | None) -> Response:
-        version, document = 1, None
-        if focus is not None:
-            known = self._notifier.continued(arrival)
-            version = 1 if known is None else focus.rosters.next_version(known)
-            document = focus.rosters.document_for(arrival.sender.aor, version)
+    def _accept(self, arrival: Arrival, focus: Focus) -> Response:
+        known = self._notifier.continued(arrival)
+        version = 1 if known is None else focus.rosters.next_version(known)
+        document = focus.rosters.document_for(arrival.sender.aor, version)
         subscription, response = self._notifier.accept(
-            arrival,
-            EVENT,
-            SubscriptionTerms(WATCH_S, 60, WATCH_S, once=focus is None),
-            document,
-            on_end=None if focus is None else focus.rosters.forget,
-            contact="" if focus is None else f"<{focus.uri}>;isfocus",
+            arrival, EVENT, _TERMS, document, on_end=focus.rosters.forget, contact=f"<{focus.uri}>;isfocus"
         )
-        if subscription is not None and focus is not None:
+        if subscription is not None:
             focus.rosters.watch(subscription, version)
         return response
 

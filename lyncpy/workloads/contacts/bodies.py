@@ -4,7 +4,7 @@ The full list names contacts without `sip:`, a delta with it.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of, bare, listed
@@ -38,10 +38,6 @@ TEXT_MAXIMUM: Final = 512
 """Letters of a name or an address; Lync's own columns end near here, and a list of a thousand stays sendable."""
 
 
-OPERATIONS: Final = ("setContact", "deleteContact", "addGroup", "modifyGroup", "deleteGroup")
-"""The operations that `read_change` reads."""
-
-
 def read_change(operation: Element) -> Change:
     """Read a change of the contact list.
 
@@ -53,30 +49,34 @@ def read_change(operation: Element) -> Change:
 
     Spec: [MS-SIP] 2.2.4.2.
     """
-    match local(operation):
-        case "setContact":
-            return SetContact(
-                aor=_address(operation),
-                name=_alias(operation),
-                groups=_ids(_text(operation, "groups")),
-                subscribed=_text(operation, "subscribed").lower() not in ("false", "0"),
-                external_uri=_text(operation, "externalURI"),
-                extension=_extension(operation),
-                is_trimmed=_is_trimmed(operation, "displayName"),
-            )
-        case "deleteContact":
-            return DeleteContact(_address(operation))
-        case "addGroup":
-            return AddGroup(_name(operation), _text(operation, "externalURI"), _is_trimmed(operation, "name"))
-        case "modifyGroup":
-            return ModifyGroup(
-                _group_id(operation),
-                _name(operation),
-                _text(operation, "externalURI"),
-                _is_trimmed(operation, "name"),
-            )
-        case _:  # "deleteGroup", the last one
-            return DeleteGroup(_group_id(operation))
+    read = _CHANGES.get(local(operation))
+    if read is None:
+        raise RemoteProtocolError("no operation of the contact list")
+    return read(operation)
+
+
+_CHANGES: Final[Mapping[str, Callable[[Element], Change]]] = {
+    "setContact": lambda operation: SetContact(
+        aor=_address(operation),
+        name=_alias(operation),
+        groups=_ids(_text(operation, "groups")),
+        subscribed=_text(operation, "subscribed").lower() not in ("false", "0"),
+        external_uri=_text(operation, "externalURI"),
+        extension=_extension(operation),
+        is_trimmed=_is_trimmed(operation, "displayName"),
+    ),
+    "deleteContact": lambda operation: DeleteContact(_address(operation)),
+    "addGroup": lambda operation: AddGroup(
+        _name(operation), _text(operation, "externalURI"), _is_trimmed(operation, "name")
+    ),
+    "modifyGroup": lambda operation: ModifyGroup(
+        _group_id(operation), _name(operation), _text(operation, "externalURI"), _is_trimmed(operation, "name")
+    ),
+    "deleteGroup": lambda operation: DeleteGroup(_group_id(operation)),
+}
+
+OPERATIONS: Final = tuple(_CHANGES)
+"""The operations that `read_change` reads."""
 
 
 def write_answer(delta: Delta) -> bytes:

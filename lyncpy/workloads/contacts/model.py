@@ -9,12 +9,15 @@ follows all deltas in order shows the server's list.
 
 import enum
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 from lyncpy.contracts.names import Aor
+
+K = TypeVar("K", Aor, int)
+T = TypeVar("T")
 
 GROUP_ID_MAXIMUM: Final = 63
 """Spec: [MS-SIP] 3.7.4.4: groups are numbered from 1 to 63."""
@@ -302,17 +305,29 @@ def _own_half(book: ContactBook, change: Change, limits: ListLimits) -> ContactL
 
 def difference(before: ContactBook, after: ContactBook, aors: Iterable[Aor], groups: Iterable[int]) -> Delta:
     """Give the delta between two lists, for these contacts and groups alone."""
-    each_group = [(id_, before.group(id_), after.group(id_)) for id_ in sorted(groups)]
-    each_contact = [(aor, before.contact(aor), after.contact(aor)) for aor in sorted(aors)]
+    added_groups, modified_groups, deleted_groups = _compared(groups, before.group, after.group)
+    added_contacts, modified_contacts, deleted_contacts = _compared(aors, before.contact, after.contact)
     return Delta(
         after.own.delta_num,
         before.own.delta_num,
-        added_groups=tuple(new for _, old, new in each_group if new is not None and old is None),
-        modified_groups=tuple(new for _, old, new in each_group if new is not None and old not in (None, new)),
-        added_contacts=tuple(new for _, old, new in each_contact if new is not None and old is None),
-        modified_contacts=tuple(new for _, old, new in each_contact if new is not None and old not in (None, new)),
-        deleted_groups=tuple(id_ for id_, old, new in each_group if new is None and old is not None),
-        deleted_contacts=tuple(aor for aor, old, new in each_contact if new is None and old is not None),
+        added_groups=added_groups,
+        modified_groups=modified_groups,
+        added_contacts=added_contacts,
+        modified_contacts=modified_contacts,
+        deleted_groups=deleted_groups,
+        deleted_contacts=deleted_contacts,
+    )
+
+
+def _compared(
+    keys: Iterable[K], before: Callable[[K], T | None], after: Callable[[K], T | None]
+) -> tuple[tuple[T, ...], tuple[T, ...], tuple[K, ...]]:
+    """Give what is new, what is other than before, and the keys of what is gone; each in the order of the keys."""
+    each = [(key, before(key), after(key)) for key in sorted(keys)]
+    return (
+        tuple(new for _, old, new in each if new is not None and old is None),
+        tuple(new for _, old, new in each if new is not None and old not in (None, new)),
+        tuple(key for key, old, new in each if new is None and old is not None),
     )
 
 
@@ -341,16 +356,13 @@ def truth(book: ContactBook, change: Change) -> Delta:
     # Each change is undone in the terms of what the client did locally: whatever it shows by mistake is deleted,
     # whatever it has removed is added, and whatever both have is modified ([MS-SIP] 3.7, the order of a delta).
     match change:
-        case SetContact(aor):
+        case SetContact(aor) | DeleteContact(aor):
             contact = book.contact(aor)
             if contact is None:
                 return replace(delta, deleted_contacts=(aor,))
+            if isinstance(change, DeleteContact):
+                return replace(delta, added_contacts=(contact,))
             return replace(delta, modified_contacts=(contact,))
-        case DeleteContact(aor):
-            contact = book.contact(aor)
-            if contact is None:
-                return replace(delta, deleted_contacts=(aor,))
-            return replace(delta, added_contacts=(contact,))
         case AddGroup(name):
             group = _named(book, name)
             return delta if group is None else replace(delta, added_groups=(group,))

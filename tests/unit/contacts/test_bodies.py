@@ -41,6 +41,12 @@ def read(operation: str) -> Change:
     return read_change(read_operation(soap(operation)))
 
 
+def test_an_operation_that_is_not_one_of_the_list_is_refused() -> None:
+    """What routes do not know does not come here; whoever calls it with something else is told so."""
+    with pytest.raises(RemoteProtocolError, match="no operation of the contact list"):
+        read("<m:renameContact/>")
+
+
 def test_reads_set_contact() -> None:
     """A contact with a name, put into two groups."""
     assert read(

@@ -8,12 +8,14 @@ import enum
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from lyncpy.contracts.names import Aor, ConferenceId, aor_of, conference_id_of, conference_key, same_conference
 from lyncpy.contracts.owners import NOBODY, OwnerId
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.uri import parse_uri
+
+T = TypeVar("T")
 
 DAY_S: Final = 86_400
 YEAR_S: Final = 31_557_600
@@ -366,9 +368,9 @@ def modify(
     """
     if requested.id is not None and not same_conference(requested.id, conference.id):
         return ConferenceDenied(C3pReason.INVALID_ID)
-    if requested.static is not None and requested.static != conference.static:
+    if requested.static not in (None, conference.static):
         return ConferenceDenied(C3pReason.STATIC_DOES_NOT_MATCH)
-    if requested.version is not None and requested.version != conference.version:
+    if requested.version not in (None, conference.version):
         return ConferenceDenied(C3pReason.INVALID_VERSION)
     return _within(_applied(conference, requested, terms, now, guests=guests), _weight(conference), existing, terms)
 
@@ -416,12 +418,10 @@ def _applied(
         version=conference.version + 1,
         subject=_or(requested.subject, conference.subject),
         display_text=_or(requested.display_text, conference.display_text),
-        expires=conference.expires if requested.expires is None else requested.expires,
-        admission=conference.admission if requested.admission is None else AdmissionPolicy(requested.admission),
-        autopromote=conference.autopromote if requested.autopromote is None else Autopromote(requested.autopromote),
-        pstn_lobby_bypass=(
-            conference.pstn_lobby_bypass if requested.pstn_lobby_bypass is None else requested.pstn_lobby_bypass
-        ),
+        expires=_or(requested.expires, conference.expires),
+        admission=AdmissionPolicy(_or(requested.admission, conference.admission.value)),
+        autopromote=Autopromote(_or(requested.autopromote, conference.autopromote.value)),
+        pstn_lobby_bypass=_or(requested.pstn_lobby_bypass, conference.pstn_lobby_bypass),
         media=_media(conference, requested, terms),
         invited=conference.invited
         if requested.invited is None
@@ -431,7 +431,7 @@ def _applied(
     )
 
 
-def _or(requested: str | None, present: str) -> str:
+def _or(requested: T | None, present: T) -> T:
     return present if requested is None else requested
 
 
