@@ -26,7 +26,8 @@ from lyncpy.contracts.workload import (
     Table,
 )
 from lyncpy.core import interpreter
-from lyncpy.core.timestamps import moment, since_of
+from lyncpy.core.flags import count_flag, time_flag
+from lyncpy.core.timestamps import moment
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
 from lyncpy.workloads.admin.settings import Settings
 
@@ -170,11 +171,8 @@ class Commands:
 
     async def audit(self, asked: CommandCall) -> Table:
         """List the commands that were given, with their authors."""
-        since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
-        text = asked.flags.get("limit", "100")
-        if not text.isdecimal() or not 0 < int(text[:9]) <= AUDIT_ROWS:
-            raise CommandFailed(f'--limit takes a whole number from 1 to {AUDIT_ROWS}, not "{text[:80]}"')
-        rows = await self._records.audited(since=since, limit=int(text))
+        since = time_flag(asked.flags, "since", self._timers.wall())
+        rows = await self._records.audited(since=since, limit=count_flag(asked.flags, "limit", AUDIT_ROWS))
         return Table(
             ("at", "author", "from", "command", "outcome"),
             [(moment(one.at), one.author, one.source, one.command, one.outcome) for one in rows],

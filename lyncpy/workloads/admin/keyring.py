@@ -126,6 +126,12 @@ def _read_line(line: str, default_role: OperatorRole) -> AuthorizedKey:
     encoded, _, comment = rest.strip().partition(" ")
     if kind not in SIGNATURES:
         raise _Unusable(f'keys of the kind "{kind[:80]}" are not taken; make one with: ssh-keygen -t ed25519')
+    blob = _read_blob(kind, encoded)
+    return AuthorizedKey(comment.strip()[:_COMMENT_CHARS], fingerprint(blob), role, kind, blob)
+
+
+def _read_blob(kind: str, encoded: str) -> bytes:
+    """Decode a key, and check that it is of the kind that is said, and strong enough."""
     try:
         blob = base64.b64decode(encoded, validate=True)
         key = Key.fromString(blob, "BLOB")
@@ -135,7 +141,7 @@ def _read_line(line: str, default_role: OperatorRole) -> AuthorizedKey:
         raise _Unusable(f'the key is not of the kind "{kind}"; copy the line of the .pub file again')
     if key.type() == "RSA" and key.size() < RSA_BITS:
         raise _Unusable(f"an RSA key has to have {RSA_BITS} bits or more; make one with: ssh-keygen -t ed25519")
-    return AuthorizedKey(comment.strip()[:_COMMENT_CHARS], fingerprint(blob), role, kind, blob)
+    return blob
 
 
 def _options_end(line: str) -> tuple[str, str]:

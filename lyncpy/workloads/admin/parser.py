@@ -113,19 +113,24 @@ class Vocabulary:
         for length in range(min(len(words), self._longest), 0, -1):
             following = self.following(words[:length])
             if following:
-                start = " ".join(words[:length])
-                several = ", ".join(f"`{start} {word}`" for word in following)
-                if len(words) == length:
-                    return f"`{start}` goes on: {several}"
-                return f'`{start}` does not go on with "{_cut(words[length])}", but: {several}'
+                return _going_on(words, length, following)
         names = [command.name for command in self.all_commands()]
         # What is longer was not mistyped, and would be compared letter by letter.
         first = words[0][:_SHOWN]
         given = " ".join(word[:_SHOWN] for word in words[:2])
-        near = difflib.get_close_matches(given, names, 1) or difflib.get_close_matches(first, names, 1)
-        firsts = difflib.get_close_matches(first, [name.split()[0] for name in names], 1)
-        hint = f"did you mean `{(near or firsts)[0]}`?" if near or firsts else "`help` lists all"
+        tries = ((given, names), (first, names), (first, [name.split()[0] for name in names]))
+        near = [name for text, known in tries for name in difflib.get_close_matches(text, known, 1)]
+        hint = f"did you mean `{near[0]}`?" if near else "`help` lists all"
         return f'there is no command "{_cut(words[0])}"; {hint}'
+
+
+def _going_on(words: Sequence[str], length: int, following: Sequence[str]) -> str:
+    """Say how a command goes on of which the first words, so many, are right."""
+    start = " ".join(words[:length])
+    several = ", ".join(f"`{start} {word}`" for word in following)
+    if len(words) == length:
+        return f"`{start}` goes on: {several}"
+    return f'`{start}` does not go on with "{_cut(words[length])}", but: {several}'
 
 
 def usage(command: ShellCommand) -> str:
@@ -235,14 +240,14 @@ def _hidden(words: Sequence[str]) -> Iterator[bool]:
 
 def _hidden_from(command: ShellCommand, words: Sequence[str]) -> Iterator[bool]:
     """Tell for each word of a command's line whether it is a secret."""
-    secrets = {word.text for word in _roles(command, words, strict=False) if word.role is not None and _is_secret(word)}
+    roles = tuple(_roles(command, words, strict=False))
     has_secrets = any(arg.secret for arg in command.args)
-    surplus = (
-        {word.text for word in _roles(command, words, strict=False) if word.role is None} if has_secrets else set()
-    )
+    secrets = {word.text for word in roles if _is_secret(word)}
+    # One word too many may be a secret that was meant to be one word, and was not quoted.
+    hidden = secrets | {word.text for word in roles if word.role is None and has_secrets}
     for word in words:
         _, equals, value = word.partition("=")
-        yield word in secrets or word in surplus or bool(equals and value in secrets)
+        yield word in hidden or bool(equals and value in secrets)
 
 
 def _is_secret(word: _Word) -> bool:

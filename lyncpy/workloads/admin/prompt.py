@@ -183,6 +183,14 @@ class Editor:
             KeyStroke.CUT_TO_START: lambda: (0, self._at),
             KeyStroke.CUT_WORD: lambda: (self._word_left(), self._at),
         }
+        self._others: dict[KeyStroke, Callable[[], KeyOutcome]] = {
+            KeyStroke.ENTER: self._enter,
+            KeyStroke.INTERRUPT: self._interrupt,
+            KeyStroke.TAB: lambda: KeyOutcome(self._go_on()),
+            KeyStroke.UP: lambda: KeyOutcome(self._recall(-1)),
+            KeyStroke.DOWN: lambda: KeyOutcome(self._recall(1)),
+            KeyStroke.CLEAR: lambda: KeyOutcome(f"\x1b[H\x1b[2J{self.drawn()}"),
+        }
 
     def press(self, key: str | KeyStroke) -> KeyOutcome:
         """Process a key."""
@@ -198,24 +206,17 @@ class Editor:
             self._text = self._text[:first] + self._text[last:]
             self._at = first
             return KeyOutcome(self.drawn())
-        return self._other(key)
+        return self._others[key]()
 
-    def _other(self, key: KeyStroke) -> KeyOutcome:
-        match key:
-            case KeyStroke.ENTER:
-                line = self._text
-                self._remember(line)
-                self._show("")
-                return KeyOutcome("\n", line=line)
-            case KeyStroke.INTERRUPT:
-                self._show("")
-                return KeyOutcome(f"^C\n{self.drawn()}")
-            case KeyStroke.TAB:
-                return KeyOutcome(self._go_on())
-            case KeyStroke.UP | KeyStroke.DOWN:
-                return KeyOutcome(self._recall(-1 if key is KeyStroke.UP else 1))
-            case _:
-                return KeyOutcome(f"\x1b[H\x1b[2J{self.drawn()}")
+    def _enter(self) -> KeyOutcome:
+        line = self._text
+        self._remember(line)
+        self._show("")
+        return KeyOutcome("\n", line=line)
+
+    def _interrupt(self) -> KeyOutcome:
+        self._show("")
+        return KeyOutcome(f"^C\n{self.drawn()}")
 
     def drawn(self) -> str:
         """Give what draws the row anew, as much of the line around the cursor as fits."""

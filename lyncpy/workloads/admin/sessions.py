@@ -96,6 +96,11 @@ class _Commands:
         """Tell whether a command is under way."""
         return self._running is not None
 
+    @property
+    def _may_go_on(self) -> bool:
+        """Tell whether the next of what waits may be done: not while a command runs, or its answer is not yet taken."""
+        return not (self._running or self._is_gone or self._terminal.is_blocked)
+
     def resized(self) -> None:
         """Do nothing: nothing on show depends on the width."""
 
@@ -205,7 +210,7 @@ class Script(_Commands):
         if self._is_reading:
             return
         self._is_reading = True
-        while not (self._running or self._is_gone or self._terminal.is_blocked) and self._step():
+        while self._may_go_on and self._step():
             pass
         self._is_reading = False
 
@@ -287,7 +292,7 @@ class Prompt(_Commands):
         if self._is_taking:
             return
         self._is_taking = True
-        while self._ahead and not (self._running or self._is_gone or self._terminal.is_blocked):
+        while self._may_go_on and self._ahead:
             self._press(self._ahead.popleft())
         self._is_taking = False
 

@@ -76,16 +76,19 @@ class KeyChecker:
             raise UnauthorizedLogin("signature not accepted")
         if not credentials.signature:
             raise ValidPublicKey
-        try:
-            signed_with, _ = getNS(credentials.signature)
-            is_good = signed_with == credentials.algName and Key.fromString(admission.blob, "BLOB").verify(
-                credentials.signature, credentials.sigData
-            )
-        except BROKEN:
-            is_good = False
-        if not is_good:
+        if not _is_signed(credentials, admission.blob):
             raise UnauthorizedLogin("signature wrong")
         return admission
+
+
+def _is_signed(credentials: Any, blob: bytes) -> bool:  # Any: as above
+    """Tell whether the signature is that of the key, made in the way that was named."""
+    try:
+        signed_with, _ = getNS(credentials.signature)
+        key = Key.fromString(blob, "BLOB")
+        return signed_with == credentials.algName and bool(key.verify(credentials.signature, credentials.sigData))
+    except BROKEN:
+        return False
 
 
 @implementer(IRealm)

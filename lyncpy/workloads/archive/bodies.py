@@ -17,7 +17,7 @@ from typing import Final
 
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.sip.body import media_type, read_multipart
+from lyncpy.sip.body import Part, media_type, read_multipart
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.hypertext import text_of_html
@@ -180,21 +180,28 @@ def _address(name: str) -> Address:
 
 def _text(body: bytes, content_type: str, depth: int) -> str:
     kind, parameters = _kind(content_type)
-    if kind.startswith("multipart/") and depth:
-        try:
-            parts = read_multipart(body, content_type)
-        except RemoteProtocolError:
-            parts = []
-        # The plainest form first; what is no text at all last.
-        order = {"text/plain": 0, "text/html": 1}
-        found = sorted(parts, key=lambda part: order.get(_kind(part.content_type)[0], 2))
-        if found:
-            return _text(found[0].body, found[0].content_type, depth - 1)
+    plainest = _plainest(body, content_type) if kind.startswith("multipart/") and depth else None
+    if plainest is not None:
+        return _text(plainest.body, plainest.content_type, depth - 1)
     if kind == "text/html":
         return text_of_html(_decoded(body, parameters.get("charset", "")))
-    if kind == "" or (kind.startswith("text/") and kind != "text/rtf"):
+    if _READ_AS_IT_IS.fullmatch(kind):
         return _decoded(body, parameters.get("charset", ""))
     return f"({kind}, {len(body)} bytes)"
+
+
+_READ_AS_IT_IS: Final = re.compile(r"|text/(?!rtf$).*")
+"""Kinds of text that need nothing taken out: where none is said, and all that are no markup of their own."""
+
+
+def _plainest(body: bytes, content_type: str) -> Part | None:
+    """Give the part that is read most easily: plain text, else HTML, else the first; None where there is none."""
+    try:
+        parts = read_multipart(body, content_type)
+    except RemoteProtocolError:
+        return None
+    order = {"text/plain": 0, "text/html": 1}
+    return min(parts, key=lambda part: order.get(_kind(part.content_type)[0], len(order)), default=None)
 
 
 def _kind(content_type: str) -> tuple[str, dict[str, str]]:

@@ -16,8 +16,9 @@ from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.choices import addresses
+from lyncpy.core.flags import count_flag, time_flag
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
-from lyncpy.core.timestamps import moment, since_of
+from lyncpy.core.timestamps import moment
 from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.archive.bodies import ArchivedText, plain_text
 from lyncpy.workloads.archive.exporter import FORMATS, Exporter
@@ -154,11 +155,9 @@ class Commands:
 
     async def search(self, asked: CommandCall) -> Table:
         """Show a user's newest entries."""
-        limit = asked.flags.get("limit", "100")
-        if not limit.isdecimal() or not 0 < int(limit[:9]) <= MOST:
-            raise CommandFailed(f'--limit takes a whole number from 1 to {MOST}, not "{limit[:80]}"')
+        limit = count_flag(asked.flags, "limit", MOST)
         terms = self._terms(asked, person=asked.args["user"], conversation=asked.flags.get("conversation", ""))
-        found = await self._rooms.reader.newest(terms, int(limit))
+        found = await self._rooms.reader.newest(terms, limit)
         note = f"{len(found.entries)} entries" + ("" if found.all_seen else "; older ones were not looked at")
         note += named(terms.person)
         columns = ("entry", "at", "kind", "from", "to", "conversation", "text")
@@ -207,8 +206,8 @@ class Commands:
             person=self._spans(asked, person),
             other=self._spans(asked, flags.get("with", "")),
             conversation=name_of(conversation),
-            since=since_of(flags["since"], now) if "since" in flags else 0.0,
-            until=since_of(flags["until"], now) if "until" in flags else ArchiveQuery().until,
+            since=time_flag(flags, "since", now),
+            until=time_flag(flags, "until", now, ArchiveQuery().until),
             text=flags.get("text", ""),
         )
 

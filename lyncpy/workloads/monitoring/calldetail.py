@@ -17,8 +17,9 @@ from lyncpy.contracts.records import (
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, ShellCommand, Table
+from lyncpy.core.flags import count_flag, time_flag
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
-from lyncpy.core.timestamps import moment, since_of
+from lyncpy.core.timestamps import moment
 
 MOST: Final = 10_000
 COLUMNS: Final = ("began", "ended", "what", "with", "as", "result", "sent", "received", "media", "client")
@@ -56,11 +57,8 @@ class CallDetail:
     async def cdr(self, asked: CommandCall) -> Table:
         """List a user's sessions, their stays in conferences, and their attempts to join that failed."""
         spans = spans_of(self._owners, asked.args["user"], written=AS_WRITTEN in asked.flags)
-        since = since_of(asked.flags["since"], self._timers.wall()) if "since" in asked.flags else 0.0
-        text = asked.flags.get("limit", "100")
-        if not text.isdecimal() or not 0 < int(text[:9]) <= MOST:
-            raise CommandFailed(f'--limit takes a whole number from 1 to {MOST}, not "{text[:80]}"')
-        limit = int(text)
+        since = time_flag(asked.flags, "since", self._timers.wall())
+        limit = count_flag(asked.flags, "limit", MOST)
         try:
             found = await newest(spans, limit, self._within, since)
         except StoreUnavailable as error:

@@ -124,3 +124,12 @@ def test_any_bytes_are_keys_wherever_they_are_cut(pieces: list[bytes]) -> None:
         pressed = one.press(key)
         assert pressed.line is None or pressed.line.isprintable()
         one.drawn()
+
+
+@pytest.mark.parametrize("key", KeyStroke)
+def test_every_key_does_something(key: KeyStroke) -> None:
+    """No key that a terminal can send ends in an error, with or without a line."""
+    for line in ("", "users"):
+        one = editor()
+        typed(one, line)
+        assert one.press(key).out
