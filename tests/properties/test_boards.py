@@ -10,7 +10,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.bodies.board_record import write_record
 from lyncpy.workloads.presence.bodies.categories import write_categories
-from lyncpy.workloads.presence.bodies.publications import read_value
+from lyncpy.workloads.presence.bodies.published_values import read_value
 from lyncpy.workloads.presence.model.aggregate import services_of
 from lyncpy.workloads.presence.model.audience import STRANGER, BlockedAudience, audience, concerns, is_blocked, visible
 from lyncpy.workloads.presence.model.board import (

@@ -19,7 +19,7 @@ from lyncpy.core import keyed_lock
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.board_table import BoardTable, Decide
 from lyncpy.workloads.presence.bodies.board_record import write_record
-from lyncpy.workloads.presence.bodies.publications import read_state
+from lyncpy.workloads.presence.bodies.published_values import read_state
 from lyncpy.workloads.presence.model.audience import STRANGER, audience
 from lyncpy.workloads.presence.model.board import Board, Published, StaleVersions, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, set_members, subscribe

@@ -26,7 +26,6 @@ EXCUSED: Final = {
     "_respondToBadRequestAndDisconnect _type": "overrides or answers what Twisted has",
     "is_trimmed": "matched by a pattern, which names it as a keyword",
     "workstation": "a field of the message, so that what is read of it can be looked at whole",
-    "walk": "benchmarks read documents of servers with it",
     "ALL_RULES": "scripts/draw-machines draws them, and properties hold for each",
     "is_stranger": "what a test has to be able to see of a table",
     "EXAMPLE": "`lyncpy settings` writes it by the name of the field's class",

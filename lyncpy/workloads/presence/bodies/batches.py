@@ -5,7 +5,7 @@ prefixes. Spec: [MS-PRES] 2.2.2 `batchSub`; [MS-SIP] `adhoclist`.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -20,6 +20,14 @@ DEFAULT_CATEGORIES: Final = frozenset({"contactCard", "note", "state", "services
 """The categories for a watcher who names none."""
 
 CATEGORY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+_LIST_BEGINS: Final = b"<adhocList>"
+_LIST_ENDS: Final = b"</adhocList>"
+_RESOURCE_BEGINS: Final = b'<resource uri="'
+_ADDRESS: Final = re.compile(rb"[!#-%'-;=?-~]+")
+"""What is written in an attribute as it is, and is no blank."""
+
+_BLANKS: Final = b" \t\r\n"
 
 _CATEGORIES_BOUND: Final = 64
 """Categories of one action; Lync knows seventeen."""
@@ -71,18 +79,49 @@ def read_batch(body: bytes, meant: Callable[[str], Aor] = aor_of) -> tuple[Batch
     Spec: [MS-PRES] 2.2.2.4.1, 6.8 (`batchSub`); [MS-SIP] for the dialog. Names count in any case, and
     a list of categories for all actions may stand beside them.
     """
-    root = _root(body, "batchSub")
+    shortened, alike = _shortened(body)
+    root = _root(shortened, "batchSub")
     shared = _categories(root) or DEFAULT_CATEGORIES
-    return tuple(_action(one, shared, meant) for one in _named(root, "action"))
+    return tuple(_action(one, shared, meant, alike) for one in _named(root, "action"))
 
 
-def _action(el: Element, shared: frozenset[str], meant: Callable[[str], Aor]) -> BatchAction:
+def _shortened(body: bytes) -> tuple[bytes, Sequence[str]]:
+    """Take out of a document those people of whom it says, letter for letter, what it says of the first.
+
+    So they are in nearly all: a client that signs in names its contacts, and each for the same reason.
+
+    Returns:
+        The document with the first of them in its list, and the addresses of the others; as it came, and none, where
+        one is written otherwise, or more than one list is there.
+    """
+    begin, end = body.find(_LIST_BEGINS), body.find(_LIST_ENDS)
+    if not 0 <= begin < end or b"<!" in body or b"<?" in body or body.lower().count(b"adhoclist") != 2:
+        return body, ()
+    begin += len(_LIST_BEGINS)
+    blank, *parts = body[begin:end].split(_RESOURCE_BEGINS)
+    _, _, rest = parts[0].partition(b'"') if parts else (b"", b"", b"")
+    rest = rest.rstrip(_BLANKS)
+    # Between the first tag of each and the last there is no other of that name, so that each is one element.
+    is_whole = rest == b"/>" or (rest[:1] == b">" and rest.endswith(b"</resource>") and rest.count(b"resource") == 1)
+    if blank.strip(_BLANKS) or not is_whole:
+        return body, ()
+    alike = []
+    for part in parts:
+        uri, _, other = part.partition(b'"')
+        if _ADDRESS.fullmatch(uri) is None or other.rstrip(_BLANKS) != rest:
+            return body, ()
+        alike.append(uri.decode())
+    return b"%b%b%b%b" % (body[:begin], _RESOURCE_BEGINS, parts[0], body[end:]), alike[1:]
+
+
+def _action(el: Element, shared: frozenset[str], meant: Callable[[str], Aor], alike: Sequence[str]) -> BatchAction:
     name = (attr(el, "name") or "").strip()
     kind = _ACTIONS.get(name.lower())
     if kind is None:
         raise RemoteProtocolError(f'not an action: "{name[:80]}"')
     # Somebody who is named twice is meant once, with the last of what is said about them.
-    found = {one.uri: one for block in (*_named(el, "adhoclist"), el) for one in _resources(block, meant)}
+    found = {one.uri: one for block in _named(el, "adhoclist") for one in _resources(block, meant, alike)}
+    found.update((one.uri, one) for one in _resources(el, meant))
     return BatchAction(
         (attr(el, "id") or "")[:_ID_BOUND], kind[0], tuple(found.values()), _categories(el) or shared, once=kind[1]
     )
@@ -124,11 +163,15 @@ def read_list(body: bytes, meant: Callable[[str], Aor] = aor_of) -> tuple[BatchA
     return tuple(actions)
 
 
-def _resources(el: Element, meant: Callable[[str], Aor]) -> Iterator[BatchResource]:
+def _resources(el: Element, meant: Callable[[str], Aor], alike: Sequence[str] = ()) -> Iterator[BatchResource]:
+    """Give the people whom an element names, and those who stood there like the one that it has."""
+    context = None
     for one in _named(el, "resource"):
-        uri = (attr(one, "uri") or "").strip()
+        uri, context = (attr(one, "uri") or "").strip(), _context(one)
         if uri:
-            yield BatchResource(uri, meant(uri), _context(one))
+            yield BatchResource(uri, meant(uri), context)
+    for uri in alike:
+        yield BatchResource(uri, meant(uri), context)
 
 
 def _context(el: Element) -> str | None:

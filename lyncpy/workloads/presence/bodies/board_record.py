@@ -14,7 +14,7 @@ from typing import Any, Final
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.bodies.publications import READ, read_value
+from lyncpy.workloads.presence.bodies.published_values import READ, REMEMBERED_BYTES, read_value
 from lyncpy.workloads.presence.model.absences import Absence, Absences, SignedOutView
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.levels import member_of
@@ -34,9 +34,6 @@ from lyncpy.workloads.presence.model.tables import (
 
 _UNKNOWN: Final = repeat((-1, False, ()))
 """The row for each blocked member in a record without rows: nothing is known of what remained for them."""
-
-REMEMBERED_CHARACTERS: Final = 2_048
-"""A longer value is read anew each time: clients write states of some hundred, and a user may publish many kilobytes."""
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -226,7 +223,7 @@ def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
 
 
 def _meaning(key: InstanceKey, text: str) -> tuple[StateDocument | None, Device | None, bool]:
-    read = _remembered if len(text) <= REMEMBERED_CHARACTERS else _read
+    read = _remembered if len(text) <= REMEMBERED_BYTES else _read
     return read(key.category, key.instance, text)
 
 

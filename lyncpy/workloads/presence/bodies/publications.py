@@ -8,20 +8,24 @@ protocol notes, "presence" §4 to §6.
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from sys import intern
-from typing import Final, TypeVar
+from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml, text_of
+from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml
+from lyncpy.workloads.presence.bodies.published_values import (
+    REMEMBERED_BYTES,
+    known_value,
+    number_of,
+    read_value,
+    word_of,
+)
 from lyncpy.workloads.presence.model.levels import MemberChange, member_of
-from lyncpy.workloads.presence.model.states import Activity, Capability, Device, StateDocument, StateKind
+from lyncpy.workloads.presence.model.states import Device, StateDocument
 from lyncpy.workloads.presence.model.tables import (
     HIGHEST_CONTAINER,
     HIGHEST_INSTANCE,
-    OFFLINE,
-    PRIVACY_INSTANCE,
     ContainerMember,
     Delegate,
     Expire,
@@ -40,20 +44,24 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _VERSION_MAX: Final = 0x7FFFFFFF
 _EXPIRES_MAX: Final = 366 * 86400
 
-READ: Final = frozenset({"state", "device", "otherOptions"})
-"""Categories whose values the server interprets."""
+_BEGIN: Final = re.compile(
+    rb'<publish xmlns="http://schemas\.microsoft\.com/2006/09/sip/rich-presence">[ \t\r\n]*'
+    rb'<publications uri="([ !#-%\'-;=?-~]*)">'
+)
+_PUBLICATION: Final = re.compile(
+    rb'[ \t\r\n]*<publication categoryName="([A-Za-z_][A-Za-z0-9_.-]{0,63})" instance="([0-9]{1,10})"'
+    rb' container="([0-9]{1,5})" version="([0-9]{1,9})" expireType="(static|user|endpoint)">[ \t\r\n]*(<.*>)[ \t\r\n]*',
+    re.DOTALL,
+)
+_END: Final = re.compile(rb"[ \t\r\n]*</publications>[ \t\r\n]*</publish>[ \t\r\n]*")
+"""How a document of the usual form begins, each publication in it up to the end of its value, and how it ends."""
+
+_USUAL_MAX: Final = 32
+"""Publications in a document of the usual form."""
 
 _EXPIRE_TYPES: Final[Mapping[str, Expire]] = {one.value: one for one in Expire}
-_STATE_KINDS: Final[Mapping[str, StateKind | None]] = {one.value: one for one in StateKind}
+_USUAL_EXPIRE_TYPES: Final = {one.value.encode(): one for one in Expire if one is not Expire.TIME}
 _MEMBER_KINDS: Final[Mapping[str, MemberKind | None]] = {one.value: one for one in MemberKind}
-
-_FLAGS: Final = ("render", "capture", "publish", "version")
-_EXTENSIONS: Final = frozenset({"delimiter", "end", "extension"})
-_CAPABILITIES_MAX: Final = 64
-"""Capabilities of one device; no client knows a third as many."""
-
-E = TypeVar("E")
-
 
 # --- what a client publishes
 
@@ -66,17 +74,50 @@ def read_publish(body: bytes) -> tuple[Aor, tuple[Publication, ...]]:
 
     Spec: [MS-PRES] 2.2.2, `publish`.
     """
-    root = _root(body, "publish")
-    block = child(root, "publications")
-    if block is None:
-        raise RemoteProtocolError("nothing to publish")
-    read: _Read = {}
-    found = tuple(_publication(one, read) for one in children(block, "publication"))
+    uri, found = _usual(body) or _of_any_form(body)
     if not found:
         raise RemoteProtocolError("nothing to publish")
     if len({one.key for one in found}) != len(found):
         raise RemoteProtocolError("a publication is there twice")
-    return aor_of(attr(block, "uri") or ""), found
+    return aor_of(uri), tuple(found)
+
+
+def _usual(body: bytes) -> tuple[str, list[Publication]] | None:
+    """Read a document of the usual form by its text; None: it is of another, or says what has to be refused.
+
+    Around the values clients write the same but for numbers, and the values are such as many publish.
+    """
+    begin = _BEGIN.match(body)
+    if begin is None:
+        return None
+    *parts, end = body[begin.end() :].split(b"</publication>")
+    if len(parts) > _USUAL_MAX or _END.fullmatch(end) is None:
+        return None
+    found = []
+    for part in parts:
+        match = _PUBLICATION.fullmatch(part)
+        if match is None:
+            return None
+        category, instance, container, version, expire, raw = match.groups()
+        key = InstanceKey(category.decode(), int(instance), int(container))
+        known = known_value(key, raw) if len(raw) <= REMEMBERED_BYTES else None
+        if known is None or key.instance > HIGHEST_INSTANCE or key.container > HIGHEST_CONTAINER:
+            return None
+        found.append(Publication(key, int(version), _USUAL_EXPIRE_TYPES[expire], known[0], None, *known[1:]))
+    return begin[1].decode(), found
+
+
+def _of_any_form(body: bytes) -> tuple[str, list[Publication]]:
+    """Read a document of any form.
+
+    Raises:
+        RemoteProtocolError: 400, when it is not one.
+    """
+    block = child(_root(body, "publish"), "publications")
+    if block is None:
+        raise RemoteProtocolError("nothing to publish")
+    read: _Read = {}
+    return attr(block, "uri") or "", [_publication(one, read) for one in children(block, "publication")]
 
 
 _Read = dict[tuple[str, int, str], tuple[str, StateDocument | None, Device | None, bool]]
@@ -85,13 +126,15 @@ _Read = dict[tuple[str, int, str], tuple[str, StateDocument | None, Device | Non
 
 def _publication(el: Element, read: _Read) -> Publication:
     category = _name(el, "categoryName")
-    key = InstanceKey(category, _number(el, "instance", HIGHEST_INSTANCE), _number(el, "container", HIGHEST_CONTAINER))
+    key = InstanceKey(
+        category, number_of(el, "instance", HIGHEST_INSTANCE), number_of(el, "container", HIGHEST_CONTAINER)
+    )
     expires = attr(el, "expires")
     value = next(iter(el), None)
-    expires_s = None if expires is None else _number(el, "expires", _EXPIRES_MAX)
-    expire = _word(el, "expireType", _EXPIRE_TYPES, Expire.ENDPOINT)
+    expires_s = None if expires is None else number_of(el, "expires", _EXPIRES_MAX)
+    expire = word_of(el, "expireType", _EXPIRE_TYPES, Expire.ENDPOINT)
     if expires_s == 0:
-        return Publication(key, _number(el, "version", _VERSION_MAX, 0), expire, expires_s=0)
+        return Publication(key, number_of(el, "version", _VERSION_MAX, 0), expire, expires_s=0)
     if expire is Expire.TIME and expires_s is None:
         raise RemoteProtocolError("a publication bound in time has no expires")
     text = "" if value is None else outer_xml(value)
@@ -101,95 +144,8 @@ def _publication(el: Element, read: _Read) -> Publication:
         said = read[key.category, key.instance, text] = (intern(text), *read_value(key, value))
     text, state, device, private = said
     return Publication(
-        key, _number(el, "version", _VERSION_MAX, 0), expire, text, expires_s, state, device, private=private
+        key, number_of(el, "version", _VERSION_MAX, 0), expire, text, expires_s, state, device, private=private
     )
-
-
-def read_value(key: InstanceKey, value: Element | None) -> tuple[StateDocument | None, Device | None, bool]:
-    """Read those values of a publication that the server interprets: a state, a device, or the wish for privacy."""
-    if value is None:
-        return None, None, False
-    return (
-        read_state(value) if key.category == "state" else None,
-        read_device(value) if key.category == "device" else None,
-        key.category == "otherOptions" and key.instance == PRIVACY_INSTANCE and read_privacy(value),
-    )
-
-
-def read_state(el: Element) -> StateDocument | None:
-    """Read a `state` element; None for a kind that does not count in aggregation.
-
-    Raises:
-        RemoteProtocolError: It has no number for the availability; such a state crashes a real client.
-    """
-    kind = _word(el, "type", _STATE_KINDS, None, after=":")
-    if kind is None:
-        return None
-    fields = {one.local: one for one in reversed(el)}  # of several of one name the first counts
-
-    def said(name: str) -> str:
-        return text_of(fields[name]) if name in fields else ""
-
-    try:
-        availability = int(said("availability"))
-    except ValueError:
-        raise RemoteProtocolError("a state without availability") from None
-    return StateDocument(
-        kind,
-        min(max(availability, 0), 65535),
-        manual=attr(el, "manual") == "true",
-        activity=_activity(fields.get("activity")),
-        starts=_moment(attr(el, "startTime")),
-        ends=_moment(attr(el, "endTime")),
-        device=said("device"),
-        location=said("endpointLocation"),
-        zone=(said("timeZoneBias"), said("timeZoneName"), said("timeZoneAbbreviation")),
-        meeting_subject=said("meetingSubject"),
-        meeting_location=said("meetingLocation"),
-        endpoint_id=attr(el, "endpointId") or "",
-    )
-
-
-def _activity(el: Element | None) -> Activity | None:
-    if el is None:
-        return None
-    return Activity(
-        attr(el, "token") or "",
-        _number(el, "minAvailability", 65535, 0),
-        _number(el, "maxAvailability", 65535, OFFLINE - 1),
-        tuple((attr(one, "LCID") or "", text_of(one)) for one in children(el, "custom")),
-    )
-
-
-def read_device(el: Element) -> Device:
-    """Read a `device` element: the endpoint's id, and its capabilities.
-
-    Names that cannot be written again as an element are passed over.
-
-    Spec: the device schema, `capabilities`.
-    """
-    block = child(el, "capabilities")
-    listed = () if block is None else tuple(block)
-    found = {
-        # The same few words come from every device, and stay as long as it is signed in.
-        local(one): Capability(*(intern(text) for text in (local(one), *((attr(one, flag) or "") for flag in _FLAGS))))
-        for one in listed
-        if _NAME.fullmatch(local(one)) and local(one) not in _EXTENSIONS
-    }
-    return Device(
-        attr(el, "endpointId") or "",
-        "" if block is None else attr(block, "uri") or "",
-        block is not None and attr(block, "preferred") == "true",
-        tuple(found.values())[:_CAPABILITIES_MAX],
-    )
-
-
-def read_privacy(el: Element) -> bool:
-    """Tell whether the user asks to be seen by their contacts only.
-
-    Spec: the otherOptions schema of Lync 2010, `privacyModeUserSelection`.
-    """
-    return text_of(child(el, "privacyModeUserSelection")).strip().lower() == "private"
 
 
 def read_set_members(body: bytes) -> tuple[MemberChange, ...]:
@@ -208,7 +164,7 @@ def _member_change(el: Element) -> MemberChange:
     sides: dict[str, set[ContainerMember]] = {"add": set(), "remove": set()}
     for one in children(el, "member"):
         side = sides.get(attr(one, "action") or "")
-        kind = _word(one, "type", _MEMBER_KINDS, None)
+        kind = word_of(one, "type", _MEMBER_KINDS, None)
         if side is None or kind is None:
             raise RemoteProtocolError("not a change of members")
         value = (attr(one, "value") or "").strip()
@@ -216,8 +172,8 @@ def _member_change(el: Element) -> MemberChange:
             raise RemoteProtocolError("a member without value, or with one too many")
         side.add(member_of(kind, value))
     return MemberChange(
-        _number(el, "id", HIGHEST_CONTAINER),
-        _number(el, "version", _VERSION_MAX, 0),
+        number_of(el, "id", HIGHEST_CONTAINER),
+        number_of(el, "version", _VERSION_MAX, 0),
         frozenset(sides["add"]),
         frozenset(sides["remove"]),
     )
@@ -260,7 +216,7 @@ def read_set_delegates(body: bytes) -> tuple[int, tuple[Delegate, ...], tuple[Ao
     named = [*remove, *(one.aor for one in add)]
     if not named or len(set(named)) != len(named):
         raise RemoteProtocolError("nobody to add or remove, or somebody twice")
-    return _number(root, "version", _VERSION_MAX, 0), tuple(add), tuple(remove)
+    return number_of(root, "version", _VERSION_MAX, 0), tuple(add), tuple(remove)
 
 
 def _is_allowed(el: Element, name: str) -> bool:
@@ -286,19 +242,6 @@ def read_roaming_list(body: bytes) -> frozenset[str]:
     return ROAMING_PARTS & asked
 
 
-# --- words and numbers
-
-
-def _moment(text: str | None) -> float | None:
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
 def _root(body: bytes, name: str) -> Element:
     root = read_xml(body)
     if local(root) != name:
@@ -311,18 +254,3 @@ def _name(el: Element, attribute: str) -> str:
     if not _NAME.fullmatch(name):
         raise RemoteProtocolError(f'not a category: "{name[:80]}"')
     return name
-
-
-def _number(el: Element, attribute: str, highest: int, absent: int | None = None) -> int:
-    text = attr(el, attribute)
-    if text is None and absent is not None:
-        return absent
-    if text is None or not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > highest:
-        raise RemoteProtocolError(f'{attribute} is not a number up to {highest}: "{(text or "")[:80]}"')
-    return int(text)
-
-
-def _word(el: Element, attribute: str, words: Mapping[str, E], absent: E, *, after: str = "") -> E:
-    """Read an attribute with a closed set of values; any other value counts as absent."""
-    text = attr(el, attribute) or ""
-    return words.get(text.rpartition(after)[2] if after else text, absent)

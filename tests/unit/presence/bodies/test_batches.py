@@ -3,6 +3,7 @@
 import pytest
 
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import Element, read_xml
 from lyncpy.workloads.presence.bodies.batches import DEFAULT_CATEGORIES, read_batch, read_list
 from tests.kit.presence import adrl_body, batch_body
 
@@ -149,3 +150,19 @@ def test_a_batch_may_have_several_actions() -> None:
     assert begun.categories == DEFAULT_CATEGORIES
     assert [one.aor for one in asked.resources] == ["sip:c@x"]
     assert asked.categories == {"note"}
+
+
+def test_people_of_whom_the_same_is_said_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client names its contacts, all for the same reason; that is read where it stands first."""
+    read: list[bytes] = []
+
+    def counted(data: bytes) -> Element:
+        read.append(data)
+        return read_xml(data)
+
+    monkeypatch.setattr("lyncpy.workloads.presence.bodies.batches.read_xml", counted)
+    uris = [f"sip:u{number}@contoso.test" for number in range(40)]
+    (action,) = read_batch(batch_body(ALICE, uris))
+    assert [one.uri for one in action.resources] == uris
+    assert len({one.context for one in action.resources}) == 1
+    assert read[0].count(b"<resource ") == 1

@@ -6,7 +6,8 @@ import pytest
 
 from lyncpy.contracts.names import aor_of
 from lyncpy.sip.markup import Element, read_xml
-from lyncpy.workloads.presence.bodies.board_record import REMEMBERED_CHARACTERS, write_record
+from lyncpy.workloads.presence.bodies.board_record import write_record
+from lyncpy.workloads.presence.bodies.published_values import REMEMBERED_BYTES
 from lyncpy.workloads.presence.model.board import Board
 from tests.kit.boards import read_record
 from tests.kit.presence import state
@@ -29,7 +30,7 @@ def record(value: str) -> bytes:
     return json.dumps({**whole, "publications": [stored]}).encode()
 
 
-@pytest.mark.parametrize(("length", "times"), [(1, 1), (REMEMBERED_CHARACTERS + 1, 3)])
+@pytest.mark.parametrize(("length", "times"), [(1, 1), (REMEMBERED_BYTES + 1, 3)])
 def test_a_state_is_read_once_unless_it_is_long(monkeypatch: pytest.MonkeyPatch, length: int, times: int) -> None:
     """A user may publish many kilobytes, and what is remembered is everybody's."""
     read: list[bytes] = []

@@ -304,3 +304,16 @@ def test_reads_which_endpoint_a_machine_is() -> None:
     found = read_one("state", text).state
     assert found is not None
     assert found.endpoint_id == "AB"
+
+
+def test_a_value_that_was_read_before_is_known() -> None:
+    """Versions and instances differ from each publication to the next; the states of people are few."""
+    states = state("machineState", 3500), state("userState", 6500, manual=True)
+    first, again = (
+        read_publish(
+            publish_body(ALICE, *(publication("state", 8 * n + i, 2, one, version=n) for i, one in enumerate(states)))
+        )[1]
+        for n in (1, 2)
+    )
+    assert [one.version for one in again] == [2, 2]
+    assert all(one.state is other.state is not None for one, other in zip(first, again, strict=True))
