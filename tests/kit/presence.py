@@ -18,6 +18,8 @@ from lyncpy.sip.uri import Uri
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.presence.settings import Settings
 from tests.kit.hall import DOMAIN, Device, Hall, tree
+from tests.kit.meters import MemoryMeter
+from tests.kit.results import result_of
 
 SELF = "vnd-microsoft-roaming-self"
 ROAMING_LIST = (
@@ -103,12 +105,14 @@ class PresenceRoom:
         self.contacts = FewContacts(self.hall.bus)
         self.policies = FewPolicies(self.hall.bus)
         self.settings = Settings(**settings)
+        self.meter = MemoryMeter()
+        self._crowd = 0
         self.workload = self.opened()
 
     def opened(self) -> Presence:
         """Build and open the workload; again after a restart."""
         hall = self.hall
-        platform = hall.platform(locator=self.endpoints, policies=self.policies)
+        platform = hall.platform(locator=self.endpoints, policies=self.policies, meter=self.meter)
         workload = Presence(platform, hall.signaling(), self.contacts, (DOMAIN,), self.settings)
         hall.take(workload)
         return workload
@@ -140,6 +144,15 @@ class PresenceRoom:
         last = all(one.aor != who.aor for one in self.endpoints.found)
         self.hall.bus.tell(EndpointGone(endpoint, EndpointGoneReason.CONNECTION_LOST, last))
         self.pass_time()
+
+    def crowd_memory(self) -> None:
+        """Have the boards of people who are signed out leave the memory, because those of as many others are read."""
+        most = self.settings.boards_in_memory
+        crowd = people(*(f"crowd{number}" for number in range(self._crowd, self._crowd + most)))
+        self._crowd += most
+        self.hall.people.people.extend(crowd)
+        for person in crowd:
+            result_of(self.workload.boards.read(person.aor))
 
     def pass_time(self, seconds: float = 1.0) -> None:
         """Let everything happen that is due."""

@@ -35,9 +35,14 @@ class Views:
             size_bytes: Bytes of all documents together; one board is kept whatever its size.
         """
         self._boards = boards
-        self._size = size_bytes
-        self._bytes = 0
+        self._size_bytes = size_bytes
+        self.size = 0
+        """Bytes of the documents that are kept."""
+
         self._kept: OrderedDict[Aor, _Written] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(len(kept.documents) for kept in self._kept.values())
 
     def document_for(
         self,
@@ -60,21 +65,21 @@ class Views:
                 body = write_legacy(person_seen(board, seen_by), form)
             document = kept.documents[key] = Document(form.value, body)
             kept.size += len(body)
-            self._bytes += len(body)
+            self.size += len(body)
             # Two bounds: of one board, so that a watcher who asks for ever other categories displaces only that
             # board's documents; and of all, where the board goes whose documents are the oldest.
             if len(kept.documents) > _VIEWS_PER_BOARD:
                 oldest = kept.documents.pop(next(iter(kept.documents)))
                 kept.size -= len(oldest.body)
-                self._bytes -= len(oldest.body)
-            while len(self._kept) > self._boards or (self._bytes > self._size and len(self._kept) > 1):
+                self.size -= len(oldest.body)
+            while len(self._kept) > self._boards or (self.size > self._size_bytes and len(self._kept) > 1):
                 self._forget(next(iter(self._kept)))
         return document
 
     def _forget(self, aor: Aor) -> None:
         kept = self._kept.pop(aor, None)
         if kept is not None:
-            self._bytes -= kept.size
+            self.size -= kept.size
 
 
 @dataclass(slots=True)

@@ -105,13 +105,15 @@ class Presence:
             views=(commands.why_seen,),
         )
         self._listening: tuple[IListening, ...] = ()
-        self._show(platform.meter, watchers)
+        self._show(platform.meter, watchers, views)
 
-    def _show(self, meter: IMeter, watchers: WatcherIndex) -> None:
+    def _show(self, meter: IMeter, watchers: WatcherIndex, views: Views) -> None:
         """Have operators see how much each table holds."""
         feeds, subscribers = self._feeds, self.subscribers
         meter.gauge("lyncpy_presence_boards_count", "Boards in memory.", self.boards.__len__)
         meter.gauge("lyncpy_presence_watchings_count", "Pairs of a device and whom it watches.", watchers.__len__)
+        meter.gauge("lyncpy_presence_views_count", "Documents kept for the next watcher.", views.__len__)
+        meter.gauge("lyncpy_presence_views_bytes", "Their size.", lambda: float(views.size))
         meter.gauge(
             "lyncpy_presence_subscribers_count", "Pairs of a new watcher and whom to tell.", subscribers.__len__
         )

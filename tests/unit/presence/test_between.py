@@ -1,6 +1,6 @@
 """What changes while a subscription is being answered: none of it is lost, none is told twice, none out of order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,10 +8,9 @@ import pytest
 from lyncpy.contracts.facts import FlowDrained
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.workloads.presence import subscriptions as watching
+from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.model.board import Board
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, publish_body, views
-from tests.kit.results import result_of
 
 BLOCK = '<member action="add" type="user" value="bob@contoso.test"/>'
 
@@ -28,32 +27,30 @@ def notes(client: Client) -> list[str]:
 
 
 @pytest.fixture
-def room() -> PresenceRoom:
-    """Four people; of their boards, two stay in memory."""
-    room = PresenceRoom(people("alice", "bob", "carol", "dave"))
-    room.workload.boards._memory._most = 2  # fewer than the setting allows
-    return room
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """What happens, once each, when the boards for a first document are read and its subscription is not registered yet."""
+    acts: list[Callable[[], object]] = []
+    accept = Notifier.accept
+
+    def accepts(*args: Any, **facts: Any) -> Any:
+        if acts:
+            acts.pop()()
+        return accept(*args, **facts)
+
+    monkeypatch.setattr(Notifier, "accept", accepts)
+    return acts
 
 
-def between(room: PresenceRoom, patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    """Have something happen once the boards for the first document are read, as if others had had to be waited for."""
-    rest = [act]
-    read = watching.PresenceSubscriptions._boards_named
-
-    async def boards_named(*args: Any) -> tuple[Mapping[Aor, Board], int]:
-        boards, _ = await read(*args)
-        serial = room.workload.boards.serial
-        if rest:
-            rest.pop()()
-        return boards, serial
-
-    patch.setattr(watching.PresenceSubscriptions, "_boards_named", boards_named)
+@pytest.fixture
+def room(meanwhile: list[Callable[[], object]]) -> PresenceRoom:
+    """Four people; of the boards of all, a hundred stay in memory."""
+    return PresenceRoom(people("alice", "bob", "carol", "dave"), boards_in_memory=100)
 
 
 @pytest.mark.parametrize("is_watched", [False, True])
 @pytest.mark.parametrize("waits_s", [0.0, 0.02, 0.2, 40.0])
 def test_a_change_before_the_subscription_is_registered_is_told_once(
-    room: PresenceRoom, monkeypatch: pytest.MonkeyPatch, *, is_watched: bool, waits_s: float
+    room: PresenceRoom, meanwhile: list[Callable[[], object]], *, is_watched: bool, waits_s: float
 ) -> None:
     """Whether others watch, who hear it as ever, and however long it takes."""
     alice, bob, carol = room.sign_in("alice"), room.sign_in("bob", "b1"), room.sign_in("carol", "c1")
@@ -69,8 +66,8 @@ def test_a_change_before_the_subscription_is_registered_is_told_once(
         room.hall.clock.advance(0)
         room.hall.clock.advance(waits_s)
 
-    between(room, monkeypatch, change)
-    shown = views(bob.watches("alice"))["alice"]
+    meanwhile.append(change)
+    shown = views(bob.watches("alice", "dave"))["alice"]
     assert shown.findtext(".//category[@name='note']/note/body") == "first"
     room.pass_time()
     assert notes(bob) == ["second"]
@@ -96,7 +93,7 @@ def test_what_the_first_document_shows_is_not_told_again(room: PresenceRoom) -> 
 
 
 def test_a_block_before_the_subscription_is_registered_is_seen(
-    room: PresenceRoom, monkeypatch: pytest.MonkeyPatch
+    room: PresenceRoom, meanwhile: list[Callable[[], object]]
 ) -> None:
     """Bob hears of a sign-out, and nothing of what Alice says then."""
     alice, bob = room.sign_in("alice"), room.sign_in("bob", "b1")
@@ -108,8 +105,8 @@ def test_a_block_before_the_subscription_is_registered_is_seen(
         alice.allows(32000, 0, BLOCK)
         says(alice, "secret", 0)
 
-    between(room, monkeypatch, block)
-    bob.watches("alice")
+    meanwhile.append(block)
+    bob.watches("alice", "dave")
     room.pass_time()
     [told] = bob.hears_of_others()
     assert "state" in [one.get("name") for one in told.iter("category")]
@@ -119,23 +116,23 @@ def test_a_block_before_the_subscription_is_registered_is_seen(
 
 
 def test_people_who_come_and_go_before_the_subscription_is_registered(
-    room: PresenceRoom, monkeypatch: pytest.MonkeyPatch
+    room: PresenceRoom, meanwhile: list[Callable[[], object]]
 ) -> None:
     """The directory removes Alice, and adds them again."""
     alice, bob = room.sign_in("alice"), room.sign_in("bob", "b1")
     alice.comes_online()
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
     [person] = people("alice")
-    between(room, monkeypatch, lambda: room.hall.people.remove(person.aor))
-    assert views(bob.watches("alice"))["alice"].findtext(".//availability") == "3500"
+    meanwhile.append(lambda: room.hall.people.remove(person.aor))
+    assert views(bob.watches("alice", "dave"))["alice"].findtext(".//availability") == "3500"
     room.pass_time()
     [gone] = bob.hears_of_others()
     assert gone.findtext(".//availability") != "3500"
     bob.watches("alice")
     room.pass_time()
     bob.hears_of_others()
-    between(room, monkeypatch, lambda: room.hall.people.people.append(person))
-    bob.watches("alice")
+    meanwhile.append(lambda: room.hall.people.people.append(person))
+    bob.watches("alice", "carol")
     room.pass_time()
     [back] = bob.hears_of_others()
     assert back.findtext(".//availability") == "3500"
@@ -158,8 +155,7 @@ def test_a_board_that_has_left_the_memory_while_others_were_read(
             del slow[:]
             says(alice, "second", 1)
             room.pass_time()
-            for one in ("bob", "carol", "dave"):
-                await read(aor_of(f"sip:{one}@contoso.test"))
+            room.crowd_memory()
             assert boards.peek(aor_of("sip:alice@contoso.test")) is None
         return await read(aor)
 
@@ -173,21 +169,21 @@ def test_a_board_that_has_left_the_memory_while_others_were_read(
 
 
 def test_a_store_that_fails_while_the_difference_is_looked_for(
-    room: PresenceRoom, monkeypatch: pytest.MonkeyPatch
+    room: PresenceRoom, meanwhile: list[Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is looked for again; a change meanwhile is part of it."""
     alice, bob = room.sign_in("alice"), room.sign_in("bob", "b1")
     alice.allows(200, 0, '<member action="add" type="sameEnterprise"/>')
     says(alice, "first", 0)
     room.pass_time()
-    between(room, monkeypatch, lambda: says(alice, "second", 1))
+    meanwhile.append(lambda: says(alice, "second", 1))
 
     async def fails(_: Aor) -> Board:
         raise StoreUnavailable("broken")
 
     with monkeypatch.context() as patch:
         patch.setattr(room.workload.boards, "latest", fails)
-        bob.watches("alice")
+        bob.watches("alice", "dave")
         room.pass_time()
     assert bob.hears_of_others() == []
     says(alice, "third", 2)
@@ -207,17 +203,15 @@ def test_a_board_that_is_changed_while_a_slow_reader_is_told_what_it_is_owed(
     room.hall.outbound.full.add(bob.device.flow)
     says(alice, "missed", 0)
     room.pass_time()
+    room.crowd_memory()
     boards = room.workload.boards
-    for one in ("bob", "carol", "dave"):
-        result_of(boards.read(aor_of(f"sip:{one}@contoso.test")))
     read, rest = boards.read, [1]
 
     async def reads(aor: Aor) -> Board:
         found = await read(aor)
         while rest:
             says(alice, "latest", rest.pop())
-            for one in ("bob", "carol", "dave"):
-                await read(aor_of(f"sip:{one}@contoso.test"))
+            room.crowd_memory()
         return found
 
     monkeypatch.setattr(boards, "read", reads)

@@ -398,14 +398,15 @@ def test_a_refresh_without_a_list_keeps_what_was_asked_for(alice: Client) -> Non
     assert response.headers.get("Require") == "eventlist"
 
 
-def test_a_board_that_left_the_memory_meanwhile_is_still_told_of(
-    room: PresenceRoom, alice: Client, bob: Client
-) -> None:
+def test_a_board_that_left_the_memory_meanwhile_is_still_told_of() -> None:
     """Watchers hear of a change also when memory was short just then."""
+    room = PresenceRoom(people("alice", "bob"), boards_in_memory=100)
+    alice, bob = room.sign_in("alice"), room.sign_in("bob", "bbbbbbbbbbbb")
     bob.watches("alice")
     body = f'<publish><publications uri="{alice.device.uri}">{publication("note", 0, 200, note("x"))}</publications></publish>'
     alice.device.service("application/msrtc-category-publish+xml", body.encode())
-    room.workload.boards._memory.kept.clear()
+    room.crowd_memory()
+    assert room.workload.boards.peek(alice.device.who.aor) is None
     room.pass_time()
     assert [one.findtext(".//body") for one in bob.hears()] == ["x"]
 
