@@ -6,6 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
+from lyncpy.contracts.archive import EntryKind
 from lyncpy.contracts.facts import FlowClosed
 from tests.kit.chats import Chat, Member, SlowArchive, number_of
 from tests.kit.results import result_of
@@ -117,18 +118,28 @@ class Chats(RuleBasedStateMachine):
         self._look()
         for said in self.said:
             self._check(said)
-        assert not any(chat._filed for chat in self.chat.mcu._chats.values())
         assert len(self.chat.archiving) == 0
 
     def _check(self, said: Said) -> None:
         got = {member for member in said.audience if self._has(member, said.text)}
         missing = {member for member in said.audience if member not in got}
+        if self.archive is not None:
+            self._check_archive(said, missing)
         if not self._is_here(said.sender):
             return
         reported = said.sender.reports[said.number]
         names = {name for name, _ in reported}
         assert len(reported) == len(missing)
         assert names <= {member.aor for member in missing} | {member.gruu for member in missing}
+
+    def _check_archive(self, said: Said, missing: set[Member]) -> None:
+        """See that the archive says once of a message whom it did not reach, also when its sender has left."""
+        assert self.archive is not None
+        entries = [one for one in self.archive.kept if one.message_id.endswith(f"-{said.number}")]
+        (kept,) = (one for one in entries if one.kind is EntryKind.MESSAGE)
+        assert kept.body.decode() == said.text
+        notes = [{*one.recipients} for one in entries if one.kind is EntryKind.UNDELIVERED]
+        assert notes == ([{member.aor for member in missing}] if missing else [])
 
     def _has(self, member: Member, text: str) -> bool:
         assert member.dialog is not None
@@ -145,11 +156,12 @@ class Chats(RuleBasedStateMachine):
         return self.present.get((member.user, member.epid)) is member
 
     def _look(self) -> None:
-        """See who is still there: who does not answer is let go."""
+        """See who is still there: the focus hears, once, of each who is not; who does not answer is let go."""
         self.chat.turn()
-        here = {(str(one.user), str(one.epid)) for one in self.chat.dialogs._dialogs.values()}
-        assert len(here) == len(self.chat.mcu)
-        self.present = {name: one for name, one in self.present.items() if (one.aor, one.epid) in here}
+        gone = [name for name, _ in self.chat.observer.heard]
+        assert len(gone) == len({*gone})
+        self.present = {name: one for name, one in self.present.items() if "/".join(name) not in gone}
+        assert len(self.present) == len(self.chat.mcu) == len(self.chat.dialogs)
 
 
 Chats.TestCase.settings = settings(max_examples=many(150), stateful_step_count=40, deadline=None)

@@ -56,7 +56,6 @@ class Chat(Runner):
         self._end_leg = end_leg
         # A conference that is opened again counts its messages from 1, and the archive has one name for each.
         self._opening = secrets.token_hex(4)
-        self._filed: dict[ChatMessage, ConversationEvent] = {}
         self._to_do: deque[ChatEffect] = deque()
         self._is_doing = False
         self._policy: ArchivePolicy | None = None
@@ -90,10 +89,11 @@ class Chat(Runner):
             Refused: 503, it cannot be archived; 481, the sender has left meanwhile.
         """
         message = self.room.accept(member, content_type, body)
-        said = self._record(message) if self._is_archived() else None
+        if self._is_archived():
+            message.entry = self._record(message)
         who = member.participant
         queue = f"{self.room.conference} {who.user} {who.epid}"
-        await self._archiving.archive_and_send(queue, said, partial(self._spread, message, said))
+        await self._archiving.archive_and_send(queue, message.entry, partial(self._spread, message))
         return message.number
 
     def _is_archived(self) -> bool:
@@ -105,11 +105,9 @@ class Chat(Runner):
             self._asked_about = people
         return policy.demands
 
-    async def _spread(self, message: ChatMessage, said: ConversationEvent | None) -> None:
+    async def _spread(self, message: ChatMessage) -> None:
         if not message.sender.is_here:
             raise Refused(481, NO_DIALOG)
-        if said is not None:
-            self._filed[message] = said
         self._perform(self.room.spread(message))
 
     def types(self, member: ChatMember, body: bytes) -> None:
@@ -160,11 +158,9 @@ class Chat(Runner):
         Spec: [MS-CONFIM] 3.1.5: a report without recipients says that everybody has it. Client: it
         keeps each text until its report comes.
         """
-        said = self._filed.pop(message, None)
         if message.failures:
-            self._archiving.undelivered(
-                said, tuple(dict.fromkeys(member.participant.user for member, _ in message.failures))
-            )
+            users = dict.fromkeys(member.participant.user for member, _ in message.failures)
+            self._archiving.undelivered(message.entry, tuple(users))
         if message.sender.is_here:
             message.sender.leg.report(message.number, _named(message))
 

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from zope.interface import implementer
 
+from lyncpy.contracts.archive import ConversationEvent
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
 
@@ -184,6 +185,9 @@ class ChatMessage:
     audience: tuple[ChatMember, ...]
     open_ends: int
     """Recipients without an outcome."""
+
+    entry: ConversationEvent | None = None
+    """What the archive has of it; None: it is not archived."""
 
     failures: list[tuple[ChatMember, DeliveryFailure]] = field(default_factory=list)
     forms: dict[object, object] = field(default_factory=dict)
