@@ -106,20 +106,6 @@ class EntryCache(Protocol[K_contra, V]):
         """Forget an entry, if it is there."""
 
 
-class NoCache(Generic[K, V]):
-    """For values that are read each time."""
-
-    def get(self, key: K) -> Entry[V] | None:
-        """Give None: nothing is in memory."""
-        return None
-
-    def put(self, key: K, entry: Entry[V]) -> None:
-        """Do nothing: no entry is kept in memory."""
-
-    def discard(self, key: K) -> None:
-        """Do nothing: no entry is kept in memory."""
-
-
 class VersionedTable(Generic[K, V]):
     """Values of one kind: memory first, the store behind, one writer of a value at a time.
 

@@ -6,6 +6,7 @@ from xml.sax.saxutils import escape
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import Aor
 from tests.kit.actors import CONTACTS
+from tests.kit.renames import hires, renames
 from tests.kit.stage import Stage
 
 BOB, CAROL = "sip:bob@example.com", "sip:carol@example.com"
@@ -41,6 +42,34 @@ def test_changes_made_in_the_same_breath_are_all_made(stage: Stage) -> None:
     stage.passes(1)
     assert (first.status, second.status) == (200, 200)
     assert set(desk.contacts.people) == set(phone.contacts.people) == {BOB, CAROL}
+
+
+def test_a_list_that_is_being_arranged_is_read_once(stage: Stage) -> None:
+    """Whoever moves their contacts about changes many in a row: each change is one write, and what it says is all there."""
+    (desk,) = stage.sign_in("alice")
+    desk.adds(BOB)
+    before = stage.disk.calls
+    for name in ("Bobby", "Bob", "Robert"):
+        desk.adds(BOB, name=name)
+    desk.adds(CAROL)
+    assert stage.disk.calls - before == 4
+    (phone,) = stage.sign_in("alice")
+    assert phone.contacts.people == desk.contacts.people == {BOB: ("Robert", (1,)), CAROL: ("", (1,))}
+
+
+def test_of_a_list_that_is_being_arranged_somebody_gets_another_address(stage: Stage) -> None:
+    """Whom each contact meant stays with it, also of one who was added just now."""
+    (desk,) = stage.sign_in("alice")
+    desk.adds(BOB, name="Bobby")
+    desk.adds(CAROL)
+    renames(stage, "bob", "robert")
+    hires(stage, "bob")
+    stage.pulls()
+    desk.adds("sip:dave@example.com")
+    (phone,) = stage.sign_in("alice")
+    assert phone.contacts.people["sip:robert@example.com"] == ("Bobby", (1,))
+    assert BOB not in phone.contacts.people
+    assert set(phone.contacts.people) == set(desk.contacts.people)
 
 
 def test_groups_are_named_renamed_and_removed(stage: Stage) -> None:

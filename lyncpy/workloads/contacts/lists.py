@@ -1,8 +1,9 @@
 """The table of contact lists: the one place that writes them.
 
-Lists are not kept in memory: one is read at sign-in and for each change, and an endpoint
-that has the list needs no more of it than its number. Only the groups that the directory has put
-into the lists of signed-in users are remembered, by reference, to find out when they change.
+Lists are not kept in memory: one is read at sign-in, and an endpoint that has the list needs no more of it than
+its number. Only one that a device has changed stays for a while, for who arranges their contacts changes many in a
+row. Of all others the groups that the directory has put into the lists of signed-in users are remembered, by
+reference, to find out when they change.
 """
 
 import json
@@ -17,7 +18,7 @@ from lyncpy.contracts.names import Aor, Epid, aor_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.store import IStore
 from lyncpy.core.keyed_lock import KeyedLock
-from lyncpy.core.versioned import Decision, NoCache, VersionedTable
+from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups, place, regenerated
 from lyncpy.workloads.contacts.model import (
@@ -39,6 +40,10 @@ from lyncpy.workloads.contacts.model import (
 )
 
 KIND: Final = "contacts"
+
+CHANGED_KEPT: Final = 200
+CHANGED_CONTACTS: Final = 250
+"""Lists that are kept because a device has changed them, and the contacts of the longest of them: some 16 MB at most."""
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -99,6 +104,52 @@ class _Stored:
     """The book with the stored addresses, where people in it have others now; else None."""
 
 
+class _ChangedLists:
+    """The lists that devices have changed last, until their users are gone or many others have changed theirs.
+
+    Who has which address, and what the directory puts into a list, is asked each time.
+    """
+
+    def __init__(self, owners: IOwners, placed: Callable[[_Stored], _Stored]) -> None:
+        """Create an empty cache.
+
+        Args:
+            owners: Gives the owner of an address.
+            placed: Puts the generated groups into a list, as its user's devices show them.
+        """
+        self._owners = owners
+        self._placed = placed
+        self._kept: dict[Aor, Entry[_Stored] | None] = {}
+        """The one that was changed longest ago first; None: it is to be read yet."""
+
+    def begin(self, key: Aor) -> None:
+        """Note that a device changes a list: from now on it is kept."""
+        self._kept[key] = self._kept.pop(key, None)
+        if len(self._kept) > CHANGED_KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    def get(self, key: Aor) -> Entry[_Stored] | None:
+        """Give a list that is kept, unless somebody in it, or its user, has another address now."""
+        entry = self._kept.get(key)
+        if entry is None:
+            return None
+        meant, owners = entry.value.names.meant, self._owners
+        if entry.record != owners.owner(key) or any(resolve(owners, aor, one) != aor for aor, one in meant.items()):
+            return None
+        return Entry(self._placed(entry.value), entry.record, entry.version)
+
+    def put(self, key: Aor, entry: Entry[_Stored]) -> None:
+        """Keep a list, if a device changes it, and nobody in it is asleep or has moved."""
+        if key in self._kept:
+            stored = entry.value
+            is_large = len(stored.book.own.contacts) > CHANGED_CONTACTS
+            self._kept[key] = None if is_large or stored.former is not None or stored.names.asleep else entry
+
+    def discard(self, key: Aor) -> None:
+        """Forget a list."""
+        self._kept.pop(key, None)
+
+
 class Lists:
     """Contact lists in the store, one writer of each at a time.
 
@@ -120,8 +171,9 @@ class Lists:
         generated_groups: GeneratedGroups,
         owners: IOwners,
     ) -> None:
+        self._changed = _ChangedLists(owners, self._placed)
         self._table: VersionedTable[Aor, _Stored] = VersionedTable(
-            KIND, self, NoCache(), store=store, writers=writers, tell=bus.tell
+            KIND, self, self._changed, store=store, writers=writers, tell=bus.tell
         )
         self._limits = limits
         self._generated_groups = generated_groups
@@ -163,6 +215,8 @@ class Lists:
             # would hide every later one.
             change = replace(change, name="")
         async with self.hold(aor):
+            if by is not None:
+                self._changed.begin(aor)
             decided = await self._written(aor, made, by)
         if isinstance(decided, ChangeDeclined):
             raise decided
@@ -190,6 +244,7 @@ class Lists:
     def left(self, aor: Aor) -> None:
         """Forget a user whose last device is gone."""
         self._given.pop(aor, None)
+        self._changed.discard(aor)
 
     def signed_in(self) -> Sequence[Aor]:
         """Give the users who are told of changes."""
@@ -254,9 +309,15 @@ class Lists:
             if news is not None:
                 present = replace(present, book=book)
                 facts.append(_changed(aor, news, by))
-            return Decision(result, present, news=facts)
+            return Decision(result, stored if present is stored else self._to_write(present), news=facts)
 
         return await self._table.change(aor, decided)
+
+    def _to_write(self, stored: _Stored) -> _Stored:
+        """Give a list that was changed, with what is written beside it."""
+        names, book = stored.names, stored.book
+        meant = {one: names.meant.get(one) or self._owners.meant(one) for one in book.own.contacts}
+        return replace(stored, mark=book.mark, names=replace(names, meant=meant))
 
     def record_key(self, key: Aor) -> str:
         """Give the key of a list's record: the owner of the address."""
@@ -264,7 +325,10 @@ class Lists:
 
     def unpack(self, key: Aor, value: bytes | None) -> _Stored:
         """Read a list, with the generated groups that the user's devices show; where none does, those of the directory."""
-        stored = _Stored(ContactBook(key)) if value is None else _Stored(*unpack(value, key, self._owners))
+        return self._placed(_Stored(ContactBook(key)) if value is None else _Stored(*unpack(value, key, self._owners)))
+
+    def _placed(self, stored: _Stored) -> _Stored:
+        key = stored.book.owner
         given = self._given.get(key)
         if given is None or given.owner != self._owners.owner(key):
             book = place(stored.book, self._generated_groups.wanted(key))
@@ -275,9 +339,7 @@ class Lists:
 
     def pack(self, value: _Stored) -> bytes:
         """Write a list as it is stored."""
-        names, contacts = value.names, value.book.own.contacts
-        named = {one: names.meant.get(one) or self._owners.meant(one) for one in contacts}
-        return pack(value.book, named, names.asleep)
+        return pack(value.book, value.names.meant, value.names.asleep)
 
     def merged(self, mine: _Stored, theirs: _Stored) -> _Stored:
         """Give what another process has stored: nothing of a list is in memory only."""
