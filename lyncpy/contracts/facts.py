@@ -131,6 +131,13 @@ class BoardChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class AccessChanged(Fact):
+    """Who may see what of a user is decided anew; told beside `BoardChanged`, whose `members` names the containers."""
+
+    aor: Aor
+
+
+@dataclass(frozen=True, slots=True)
 class ContactsChanged(Fact):
     """A user's contact list has a new version; `delta` is the contactDelta document, whole."""
 

@@ -171,15 +171,20 @@ class Feed(Generic[K, C, N]):
         """How many pairs of a subscriber and a thing wait for room in a connection."""
         return sum(map(len, self._owed.values()))
 
-    def changed(self, key: K, changes: C, delay_s: float) -> None:
-        """Gather a change, and tell of it after a delay at most.
+    def changed(self, key: K, changes: C, delay_s: float | None) -> None:
+        """Gather a change, and tell of it after a delay at most; None: in this turn, unless others are gathered.
 
         The change that wants to be told first sets the time: one that comes later puts nothing off.
         """
         if self._is_closed:
             return
-        due = self._timers.now() + delay_s
         gathered = self._gathered.get(key)
+        if delay_s is None:
+            if gathered is None:
+                self.tell(key, changes)
+                return
+            delay_s = 0.0
+        due = self._timers.now() + delay_s
         if gathered is None:
             self._gathered[key] = _Gathered(due, changes)
             self._due.set(key, delay_s)

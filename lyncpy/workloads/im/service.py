@@ -5,7 +5,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import BoardChanged, EndpointGone, FlowClosed, PersonChanged, PoliciesChanged
+from lyncpy.contracts.facts import AccessChanged, EndpointGone, FlowClosed, PersonChanged, PoliciesChanged
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
@@ -103,7 +103,7 @@ class Im:
             self.log.info("{count} sessions were open when the server stopped; their records say so", count=count)
         self._listening = [
             self._bus.listen(EndpointGone, self._termination.endpoint_gone),
-            self._bus.listen(BoardChanged, self._termination.board_changed),
+            self._bus.listen(AccessChanged, self._termination.access_changed),
             self._bus.listen(EndpointGone, self.chat.endpoint_gone),
             self._bus.listen(FlowClosed, self.chat.flow_closed),
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),

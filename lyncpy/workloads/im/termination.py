@@ -6,7 +6,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.facts import BoardChanged, EndpointGone
+from lyncpy.contracts.facts import AccessChanged, EndpointGone
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.outbound import IOutbound
@@ -66,7 +66,7 @@ class SessionTermination:
             if session.answered:
                 await self._tell(session, gone)
 
-    async def board_changed(self, fact: BoardChanged) -> None:
+    async def access_changed(self, fact: AccessChanged) -> None:
         """End the sessions of a user with people whom they have blocked, as if either's device were gone.
 
         To the blocked person it must look like a sign-out: a BYE, and then there is no such dialog; their
@@ -76,9 +76,6 @@ class SessionTermination:
 
         Spec: [MS-PRES] 3.5 has the containers that block; what becomes of sessions under way no document says.
         """
-        # Only changed members of a container can block somebody.
-        if not fact.members:
-            return
         blocked: dict[Aor, bool] = {}
         for session in self._sessions.sessions_of(fact.aor):
             is_caller = session.caller.aor == fact.aor

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from twisted.logger import Logger
 
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.facts import BoardChanged, EndpointGone, PersonChanged
+from lyncpy.contracts.facts import AccessChanged, BoardChanged, EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
@@ -486,6 +486,8 @@ class BoardTable:
             board.aor, board.version, now.touched, by, now.shown, now.furnished, now.members, now.subscribers,
             now.delegates, self.serial,
         ))  # fmt: skip
+        if now.members:
+            self._bus.tell(AccessChanged(board.aor))
 
     async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
         def decided(before: BoardState) -> Decision[BoardState, tuple[Outcome, bool]]:

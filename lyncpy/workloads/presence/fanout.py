@@ -106,7 +106,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
         The changes of a device within the limit do not wait for those of one beyond it.
         """
-        wait_s = self._gather_s
+        wait_s = self._gather_s or None
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
             wait_s = self._limited_gather_s
         if fact.aor in self._watchers:

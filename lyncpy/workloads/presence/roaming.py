@@ -129,8 +129,8 @@ class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
         self.categories: Final = OwnCategories()
         self.feed: Final[Feed[Aor, OwnBoardNews, OwnBoardNews]] = Feed(self, notifier, timers)
 
-    def changed(self, fact: BoardChanged, wait_s: float) -> None:
-        """Tell a user's endpoints of a change after `wait_s` seconds, if any has subscribed."""
+    def changed(self, fact: BoardChanged, wait_s: float | None) -> None:
+        """Tell a user's endpoints of a change after `wait_s` seconds, or at once, if any has subscribed."""
         if self._notifier.subscriptions_of(SELF_EVENT, fact.aor) or self._notifier.subscriptions_of(
             PENDING_EVENT, fact.aor
         ):

@@ -8,6 +8,7 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.facts import (
+    AccessChanged,
     AddressesChanged,
     BoardChanged,
     ContactsChanged,
@@ -132,7 +133,7 @@ class Presence:
         """Listen for changes of boards, endpoints, people, contact lists and policies."""
         self._listening = (
             self._bus.listen(BoardChanged, self._fanout.board_changed),
-            self._bus.listen(BoardChanged, self.subscribers.board_changed),
+            self._bus.listen(AccessChanged, self.subscribers.access_changed),
             self._bus.listen(EndpointGone, self.boards.endpoint_gone),
             self._bus.listen(EndpointGone, self._fanout.endpoint_gone),
             *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),

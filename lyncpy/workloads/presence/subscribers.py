@@ -12,7 +12,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.facts import BoardChanged, ContactsChanged
+from lyncpy.contracts.facts import AccessChanged, ContactsChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
@@ -96,10 +96,9 @@ class Subscribers:
         """Forget which watchers need no introduction to a user: one who is off the list now may be asked about."""
         self._forget(fact.aor)
 
-    async def board_changed(self, fact: BoardChanged) -> None:
+    async def access_changed(self, fact: AccessChanged) -> None:
         """Forget which watchers need no introduction to a user whose access levels have changed."""
-        if fact.members:
-            self._forget(fact.aor)
+        self._forget(fact.aor)
 
     def addresses_changed(self) -> None:
         """Forget which watchers need no introduction: an address may be another person's now."""

@@ -28,7 +28,7 @@ class Newsroom:
             self.desk, notifier, timers_of(self.clock), lambda *what: self.told.append(what)
         )
 
-    def changes(self, key: str, *fields: str, delay_s: float = 1.0) -> None:
+    def changes(self, key: str, *fields: str, delay_s: float | None = 1.0) -> None:
         """Change fields of a thing."""
         self.feed.changed(key, self.desk.change(key, *fields), delay_s)
 
@@ -72,6 +72,19 @@ def test_the_change_that_is_to_be_told_first_sets_the_time(newsroom: Newsroom) -
     assert one.told == [("a", 3, "quick slow slower")]
     newsroom.passes(30.0)
     assert len(one.told) == 1
+
+
+def test_a_change_that_waits_for_nothing_is_told_in_the_same_turn(newsroom: Newsroom) -> None:
+    """But together with what is gathered already, and then no sooner than others can come with it."""
+    one = newsroom.desk.subscribe("a", "v")
+    newsroom.changes("a", "now", delay_s=None)
+    assert one.told == [("a", 1, "now")]
+    newsroom.changes("a", "slow", delay_s=10.0)
+    newsroom.changes("a", "soon", delay_s=None)
+    newsroom.passes(0.0)
+    assert one.told[1:] == [("a", 3, "slow soon")]
+    newsroom.passes(10.0)
+    assert len(one.told) == 2
 
 
 def test_whom_it_does_not_concern_is_told_nothing(newsroom: Newsroom) -> None:
