@@ -15,7 +15,7 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.directory import IDirectory, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.model import comparing
+from lyncpy.workloads.directory.model.changes import comparing
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import done
 from tests.kit.slapd import PEOPLE, SLAPD, Slapd

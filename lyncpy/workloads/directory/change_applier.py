@@ -17,7 +17,7 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model import AddressMove, AddressMoves, GroupChanges
+from lyncpy.workloads.directory.model.changes import AddressMove, AddressMoves, GroupChanges
 from lyncpy.workloads.directory.owners import Owner
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, chunks

@@ -14,7 +14,7 @@ from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, PersonMissing
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model import PullChanges, successors
+from lyncpy.workloads.directory.model.changes import PullChanges, successors
 from lyncpy.workloads.directory.owners import Owner, Owners
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import PullResult, Pulls

@@ -23,7 +23,7 @@ from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, ChangeApplier
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model import (
+from lyncpy.workloads.directory.model.changes import (
     SLICE,
     GroupChanges,
     PullChanges,

@@ -19,7 +19,7 @@ from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
-from lyncpy.workloads.directory.model import naming
+from lyncpy.workloads.directory.model.changes import naming
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.pull import Pulls

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lyncpy.contracts.directory import Person, Pull, Skipped
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.directory.model import (
+from lyncpy.workloads.directory.model.changes import (
     SLICE,
     AddressMove,
     PullChanges,

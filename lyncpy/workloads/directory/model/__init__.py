@@ -1,0 +1,1 @@
+"""The rules of the directory: what a pull changes, and whom a search finds. Pure."""
