@@ -276,6 +276,60 @@ class IGroups(Interface):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class SearchCondition:
+    """An attribute, by the name directories use, has words that begin as those of a value; an address begins with it."""
+
+    attribute: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPeople:
+    """Who was found."""
+
+    people: tuple[Person, ...]
+    """The best first, and of those who are as good by name; nobody who may not be found."""
+
+    more: bool
+    """Whether there are others."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGroups:
+    """Which groups were found; as of people."""
+
+    groups: tuple[Group, ...]
+    more: bool
+
+
+class IAddressBook(Interface):
+    """Search among people and groups, by an index in memory that follows the directory.
+
+    A question costs a millisecond or two, whatever is asked. At a start it waits until the index is made.
+    """
+
+    def find_people(text: str, most: int) -> Awaitable[FoundPeople]:
+        """Find people by what somebody has typed.
+
+        Every word has to be the beginning of a word of theirs, in any order: of their name, address, mail, company,
+        department, title or office, without case and accents; or digits with which a phone number of theirs begins or ends.
+
+        Args:
+            text: Of any length; eight words count.
+            most: Results at most, 1 or more.
+        """
+
+    def find_matching(conditions: Sequence[SearchCondition], most: int) -> Awaitable[FoundPeople]:
+        """Find people for whom all conditions hold, as the fields of a form say; nobody for none.
+
+        Where a form of names finds nobody, its words are looked for as in `find_people`.
+        """
+
+    def find_groups(text: str, most: int) -> Awaitable[FoundGroups]:
+        """Find groups by words of their name or address."""
+
+
 NOBODY: Final = Aor("sip:nobody@invalid")
 """Whose secret is looked for when nobody has the name that was given, so that this takes as long."""
 

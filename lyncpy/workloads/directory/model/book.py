@@ -1,0 +1,128 @@
+"""An index that follows what changes. Pure.
+
+What has changed since the index was made is kept beside it, and looked through word by word; it is little, for the
+index is made anew when it becomes much.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from lyncpy.workloads.directory.model.index import Clause, Form, Term, WordIndex, indexing
+from lyncpy.workloads.directory.model.query import Query, Stage
+
+T = TypeVar("T")
+
+BESIDE_MOST: Final = 400
+"""Changed subjects whose words are kept beside the index, and looked through at each question: half a millisecond.
+Those beyond are found by what they were, until it is made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookForm(Generic[T]):
+    """What a book is of."""
+
+    form: Form[T]
+    subject: Callable[[str], T | None]
+    """Gives who has a key now."""
+
+    is_listed: Callable[[T], bool]
+    """Whether somebody may find them."""
+
+    addresses: Mapping[str, Callable[[T], Sequence[str]]]
+
+
+class Book(Generic[T]):
+    """People, or groups, who can be found by their words."""
+
+    def __init__(self, form: BookForm[T]) -> None:
+        self._form = form
+        self._index = WordIndex((), {})
+        self._changed: dict[str, Mapping[str, tuple[str, ...]] | None] = {}
+        self._since: dict[str, None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._index.keys)
+
+    @property
+    def changes(self) -> int:
+        """How many have changed since the index was made."""
+        return len(self._changed)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so many have changed that some of them are found by what they were, or not yet."""
+        return len(self._changed) >= BESIDE_MOST
+
+    def bytes_used(self) -> int:
+        """Give the memory of the index, about."""
+        return self._index.bytes_used()
+
+    def note(self, key: str) -> None:
+        """Take up that a subject has come, changed or gone."""
+        if self._since is not None:
+            self._since[key] = None
+        self._keep(key)
+
+    def _keep(self, key: str) -> None:
+        subject = self._form.subject(key)
+        if len(self._changed) >= BESIDE_MOST:
+            self._changed.setdefault(key, None)
+        elif subject is not None:
+            self._changed[key] = {name: tuple(words(subject)) for name, words in self._form.form.words.items()}
+        else:
+            self._changed[key] = {}
+
+    def renewing(self, subjects: Sequence[T]) -> Generator[int, None, None]:
+        """Make the index anew, of all subjects that there are now; yields as `indexing` does. Meanwhile the old one counts."""
+        self._since = {}
+        index = yield from indexing(subjects, self._form.form)
+        self._index, since = index, self._since
+        self._changed, self._since = {}, None
+        for key in since:
+            self._keep(key)
+
+    def find(self, query: Query) -> Iterator[T]:
+        """Give who is found, each once, in the order of the stages and of their names. Who may not be found is not."""
+        seen: set[str] = set()
+        yield from self._staged(query.stages, seen)
+        if not seen:
+            yield from self._staged(query.otherwise, seen)
+
+    def _staged(self, stages: Sequence[Stage], seen: set[str]) -> Iterator[T]:
+        for stage in stages:
+            for key in self._in_order(stage.clauses):
+                if key in seen:
+                    continue
+                subject = self._form.subject(key)
+                if subject is None or not self._form.is_listed(subject):
+                    continue
+                if stage.fits(subject, self._form.addresses):
+                    seen.add(key)
+                    yield subject
+
+    def _in_order(self, clauses: Sequence[Clause]) -> Iterator[str]:
+        """Give the keys of those for whom all clauses hold, the changed ones among the others."""
+        beside = [key for key, words in self._changed.items() if words and _hold(clauses, words)]
+        ahead = sorted((self._order(key), key) for key in beside)
+        for key in self._index.find(clauses):
+            if self._changed.get(key) is not None:
+                continue
+            while ahead and ahead[0] < (self._order(key), key):
+                yield ahead.pop(0)[1]
+            yield key
+        yield from (key for _, key in ahead)
+
+    def _order(self, key: str) -> str:
+        subject = self._form.subject(key)
+        return "" if subject is None else self._form.form.order(subject)
+
+
+def _hold(clauses: Sequence[Clause], words: Mapping[str, Sequence[str]]) -> bool:
+    return bool(clauses) and all(any(_holds(term, words.get(term.field, ())) for term in clause) for clause in clauses)
+
+
+def _holds(term: Term, words: Sequence[str]) -> bool:
+    if term.whole:
+        return term.word in words
+    return any(word.startswith(term.word) for word in words)

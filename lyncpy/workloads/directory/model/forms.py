@@ -1,0 +1,92 @@
+"""What of a person, and of a group, the address book can be asked for. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from lyncpy.contracts.directory import Group, Person
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.workloads.directory.model.index import Form
+from lyncpy.workloads.directory.model.query import Field
+from lyncpy.workloads.directory.model.words import folded, nationals_of, numbers_of, words_of
+
+
+def name_order(shown: str, aor: Aor) -> str:
+    """Give the text by which people and groups are sorted: their name, else their address."""
+    return folded(shown) or bare(aor)
+
+
+def _given_names(person: Person) -> list[str]:
+    """Give the words of the given name; where the directory has a display name only, those that may be."""
+    if person.given_name or person.surname:
+        return words_of(person.given_name)
+    before, comma, behind = person.display_name.partition(",")
+    words = words_of(behind if comma else before)
+    return words if comma or len(words) == 1 else words[:-1]
+
+
+def _surnames(person: Person) -> list[str]:
+    """Give the words of the surname, or those that may be: of "Anna van Dyck" both "van" and "dyck"."""
+    if person.given_name or person.surname:
+        return words_of(person.surname)
+    before, comma, _ = person.display_name.partition(",")
+    words = words_of(before)
+    return words if comma or len(words) == 1 else words[1:]
+
+
+def _local(address: str) -> str:
+    """Give what stands before the @: all have the rest."""
+    return address.rpartition("@")[0] or address
+
+
+def _numbers(person: Person) -> Iterator[str]:
+    for phone in person.phones:
+        yield from numbers_of(phone.number)
+    yield from numbers_of(person.line)
+
+
+def _nationals(person: Person) -> Iterator[str]:
+    for phone in person.phones:
+        yield from nationals_of(phone.number)
+    yield from nationals_of(person.line)
+
+
+def is_listed(person: Person) -> bool:
+    """Tell whether others find a person: not who is switched off."""
+    return person.enabled
+
+
+PEOPLE: Final[Form[Person]] = Form(
+    key=lambda person: person.aor,
+    order=lambda person: name_order(person.display_name, person.aor),
+    words={
+        Field.GIVEN_NAME: _given_names,
+        Field.SURNAME: _surnames,
+        Field.NAME: lambda person: words_of(person.display_name),
+        Field.ADDRESS: lambda person: words_of(_local(bare(person.aor))),
+        Field.MAIL: lambda person: words_of(_local(person.mail)),
+        Field.COMPANY: lambda person: words_of(person.company),
+        Field.DEPARTMENT: lambda person: words_of(person.department),
+        Field.TITLE: lambda person: words_of(person.title),
+        Field.OFFICE: lambda person: words_of(person.office),
+        Field.NUMBER: lambda person: (*_numbers(person), *_nationals(person)),
+        Field.NUMBER_BACK: lambda person: (number[::-1] for number in _numbers(person)),
+    },
+)
+
+GROUPS: Final[Form[Group]] = Form(
+    key=lambda group: group.key,
+    order=lambda group: name_order(group.name, group.aor),
+    words={
+        Field.NAME: lambda group: words_of(group.name),
+        Field.ADDRESS: lambda group: words_of(_local(bare(group.aor))),
+    },
+)
+
+PEOPLES_ADDRESSES: Final[Mapping[str, Callable[[Person], Sequence[str]]]] = {
+    Field.ADDRESS: lambda person: (bare(person.aor),),
+    Field.MAIL: lambda person: (folded(person.mail),),
+}
+
+GROUPS_ADDRESSES: Final[Mapping[str, Callable[[Group], Sequence[str]]]] = {
+    Field.ADDRESS: lambda group: (bare(group.aor),),
+}

@@ -1,0 +1,218 @@
+"""Who is found in the address book by what is typed, and how it follows what changes."""
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+
+from lyncpy.contracts.directory import Group, Person, Phone, SearchCondition
+from lyncpy.contracts.names import Aor, kept_aor
+from lyncpy.workloads.directory.model import book as module
+from lyncpy.workloads.directory.model.book import Book, BookForm
+from lyncpy.workloads.directory.model.forms import GROUPS, GROUPS_ADDRESSES, PEOPLE, PEOPLES_ADDRESSES, is_listed
+from lyncpy.workloads.directory.model.query import EVERYWHERE, NAMES, Field, query_of_conditions, query_of_text
+
+ANN = Person(
+    Aor("sip:ann.smith@example.com"),
+    "1",
+    display_name="Smith, Ann",
+    given_name="Ann",
+    surname="Smith",
+    mail="a.smith@mail.example.com",
+    title="Senior Engineer",
+    company="Contoso",
+    department="Research & Development",
+    office="B 2.17",
+    phones=(Phone("work", "+49 (0)89 123-4567"), Phone("mobile", "+49 171 765 4321")),
+    line="tel:+498912399;ext=899",
+)
+JOSE = Person(Aor("sip:jose@example.com"), "2", display_name="José María Núñez-O'Brien")
+GONE = Person(Aor("sip:ann.gone@example.com"), "3", enabled=False, display_name="Ann Gone")
+
+
+class Office:
+    """A book of people."""
+
+    def __init__(self, *people: Person) -> None:
+        self.people = {person.aor: person for person in people}
+        self.book: Book[Person] = Book(
+            BookForm(PEOPLE, lambda key: self.people.get(kept_aor(key)), is_listed, PEOPLES_ADDRESSES)
+        )
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the index."""
+        for _ in self.book.renewing(tuple(self.people.values())):
+            pass
+
+    def puts(self, person: Person) -> None:
+        """Add or change somebody."""
+        self.people[person.aor] = person
+        self.book.note(person.aor)
+
+    def drops(self, person: Person) -> None:
+        """Remove somebody."""
+        del self.people[person.aor]
+        self.book.note(person.aor)
+
+    def finds(self, text: str, fields: tuple[Field, ...] = EVERYWHERE) -> list[str]:
+        """Search; give the parts of addresses before the @."""
+        return [one.aor[4:].partition("@")[0] for one in self.book.find(query_of_text(text, fields))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ann",
+        "smith ann",
+        "Ann Smith",
+        "smi an",
+        "ÄNN",
+        "ann.smith",
+        "ann.smith@example.com",
+        "sip:ann.smith@exa",
+        "smith@example",
+        "<ann.smith@example.com>",
+        "mailto:a.smith@mail",
+        "research",
+        "development smith",
+        "senior eng",
+        "contoso ann",
+        "2.17",
+        "+49 89 1234567",
+        "089 123 45",
+        "0049 (89) 123",
+        "4567",
+        "ann 4567",
+        "0171 765",
+        "899",
+        "tel:+498912399",
+        "ann*",
+        "smith, ann",
+    ],
+)
+def test_people_are_found_as_one_types_them(text: str) -> None:
+    """By name in any order and part, address, mail, department and the rest; phones by their beginning or end."""
+    assert Office(ANN, JOSE, GONE).finds(text) == ["ann.smith"]
+
+
+@pytest.mark.parametrize("text", ["jose", "nunez", "maria nun", "obrien", "o'brien", "brien", "O’Brien José", "NÚÑ"])
+def test_accents_and_apostrophes_need_not_be_typed(text: str) -> None:
+    """Also of people of whom nothing but the name that is shown is known."""
+    assert Office(ANN, JOSE).finds(text) == ["jose"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "*",
+        "%",
+        "@",
+        "@example.com",
+        "gone",
+        "nn",
+        "ann zed",
+        "12",
+        "ann@elsewhere",
+        "sm@example.com",
+        "000000",
+        "\x00",
+    ],
+)
+def test_nobody_else_is_found(text: str) -> None:
+    """Nobody asks for everybody, and who is switched off is not found."""
+    assert Office(ANN, JOSE, GONE).finds(text) == []
+
+
+def test_a_search_may_be_for_some_fields_alone() -> None:
+    """As a client's settings say."""
+    office = Office(ANN)
+    assert office.finds("research", NAMES) == []
+    assert office.finds("ann", NAMES) == ["ann.smith"]
+    assert office.finds("ann", (Field.MAIL,)) == []
+    assert office.finds("smith", (Field.MAIL,)) == ["ann.smith"]
+    assert office.finds("4567", (Field.NUMBER,)) == ["ann.smith"]
+    assert office.finds("4567", (Field.MAIL,)) == []
+
+
+@pytest.mark.parametrize("conditions", [[], [("givenName", " * ")]])
+def test_a_form_that_nobody_has_filled_in_finds_nobody(conditions: list[tuple[str, str]]) -> None:
+    """Nobody asks for everybody."""
+    query = query_of_conditions([SearchCondition(*one) for one in conditions])
+    assert list(Office(ANN).book.find(query)) == []
+
+
+def test_what_has_changed_is_found_among_the_others() -> None:
+    """At once, in the order of names; by what it was it is not found any more."""
+    people = [Person(Aor(f"sip:{n}@example.com"), n, display_name=f"Person {n}") for n in "bdf"]
+    office = Office(*people)
+    for n in "age":
+        office.puts(Person(Aor(f"sip:{n}@example.com"), n, display_name=f"Person {n}"))
+    assert office.finds("person") == list("abdefg")
+    office.puts(replace(people[1], display_name="Somebody"))
+    assert office.finds("person") == list("abefg")
+    assert office.finds("some") == ["d"]
+    office.drops(people[0])
+    assert office.finds("person") == list("aefg")
+    office.puts(replace(people[2], enabled=False))
+    assert office.finds("person") == list("aeg")
+    before = office.book.changes
+    office.renew()
+    assert (before, office.book.changes, len(office.book)) == (6, 0, 5)
+    assert office.finds("person") == list("aeg")
+
+
+def test_what_changes_while_an_index_is_made_is_not_lost() -> None:
+    """The old one counts until the new one is there."""
+    office = Office(ANN)
+    work = office.book.renewing(tuple(office.people.values()))
+    next(work)
+    office.puts(JOSE)
+    assert office.finds("jose") == ["jose"]
+    office.drops(ANN)
+    assert office.finds("ann") == []
+    for _ in work:
+        pass
+    assert office.finds("jose") == ["jose"]
+    assert office.finds("ann") == []
+    assert office.book.changes == 2
+
+
+def test_what_is_beside_the_index_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond that people are found by what they were, until the index is made anew; who is gone is not."""
+    monkeypatch.setattr(module, "BESIDE_MOST", 1)
+    office = Office(ANN, JOSE)
+    assert not office.book.is_behind
+    office.puts(replace(ANN, display_name="Smith, Anna"))
+    assert office.book.is_behind
+    office.puts(replace(JOSE, display_name="Pepe"))
+    assert (office.finds("anna"), office.finds("pepe"), office.finds("jose")) == (["ann.smith"], [], ["jose"])
+    office.drops(JOSE)
+    assert office.finds("jose") == []
+
+
+def test_groups_are_found_by_name_and_address() -> None:
+    """A group has no more."""
+    groups = {
+        one.key: one for one in (Group("1", "Sales Team", Aor("sip:sell@example.com")), Group("2", "Sales North"))
+    }
+    book: Book[Group] = Book(BookForm(GROUPS, groups.get, lambda _: True, GROUPS_ADDRESSES))
+    for _ in book.renewing(tuple(groups.values())):
+        pass
+
+    def found(text: str) -> list[str]:
+        return [group.name for group in book.find(query_of_text(text))]
+
+    assert found("sales") == ["Sales North", "Sales Team"]
+    assert found("team sal") == ["Sales Team"]
+    assert found("sell") == ["Sales Team"]
+    assert found("sell@example.com") == ["Sales Team"]
+    assert book.bytes_used() > 0
+
+
+def test_the_first_are_given_without_the_others() -> None:
+    """Whoever wants a few does not wait for all."""
+    office = Office(*(Person(Aor(f"sip:p{n:04}@example.com"), str(n), display_name=f"P {n:04}") for n in range(600)))
+    first = islice(office.book.find(query_of_text("p")), 3)
+    assert [one.display_name for one in first] == ["P 0000", "P 0001", "P 0002"]
