@@ -32,6 +32,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
 from lyncpy.core.tries import SignInTries
 from lyncpy.wire.flows import Flows
+from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.people import People
@@ -83,7 +84,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         reactor: The one reactor; Any, because it is several interfaces.
     """
     sip, limits = config.sections.sip, config.sections.limits
-    relays, tables, bindings = Relays(sip.relays), _tables(config, back), Bindings(back.bus, timers)
+    relays, tables, bindings = Relays(sip.relays), _tables(config, back, timers), Bindings(back.bus, timers)
     recording = RecordQueue(back.records.upsert, timers, back.meter, close_s=config.sections.store.close_s)
     platform = Platform(
         node=node,
@@ -139,7 +140,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     )
 
 
-def _tables(config: Config, back: Backends) -> Tables:
+def _tables(config: Config, back: Backends, timers: Timers) -> Tables:
     """Build the tables of people, empty."""
     people = People()
     groups, meanings = Groups(people), Meanings(back.store, people.owners)
@@ -148,6 +149,7 @@ def _tables(config: Config, back: Backends) -> Tables:
         groups=groups,
         policies=Policies(config.sections.policies, people, groups, back.bus, meanings),
         meanings=meanings,
+        address_book=AddressBook(people, groups, timers),
         secrets=StoredSecrets(back.store, people, back.bus, back.seals, people.owners),
     )
 

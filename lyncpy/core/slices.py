@@ -1,15 +1,14 @@
 """Work that may take long, cut into slices between which everybody else has their turn."""
 
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
-from typing import Final, Generic, TypeVar
+from collections.abc import AsyncIterator, Generator, Sequence
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.timers import ITimers
 
 T = TypeVar("T")
-K = TypeVar("K", bound=Hashable)
+R = TypeVar("R")
 
 
 PIECE_S: Final = 0.001
@@ -47,57 +46,19 @@ class Slices:
             await next_turn(self._timers)
             self._until = self._timers.now() + PIECE_S
 
+    async def carry_out(self, work: Generator[int, None, R]) -> R:
+        """Do work that says after each piece how much it was, and give its result. May be cancelled."""
+        while True:
+            try:
+                done = next(work)
+            except StopIteration as end:
+                result: R = end.value
+                return result
+            await self.spend(done)
+
     async def runs_of(self, items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
         """Give items in runs of a slice, each in a turn of its own."""
         for start in range(0, len(items), self._size):
             if start:
                 await next_turn(self._timers)
             yield items[start : start + self._size]
-
-
-class FairQueue(Generic[K]):
-    """A queue for long work of many users, one piece at a time: users with much work wait behind those with little.
-
-    Bounded by what waits for its answer elsewhere: each waiting piece belongs to a request.
-    """
-
-    def __init__(self, timers: ITimers) -> None:
-        self._timers = timers
-        self._waiting: dict[K, deque[Deferred[None]]] = {}
-        self._busy = False
-
-    def __len__(self) -> int:
-        """Count the pieces that wait."""
-        return sum(map(len, self._waiting.values()))
-
-    async def run_in_turn(self, who: K, work: Callable[[], Awaitable[T]]) -> T:
-        """Do a piece of work when it is its turn. May be cancelled."""
-        waits = self._busy
-        if waits:
-            turn: Deferred[None] = Deferred(lambda turn: self._leave(who, turn))
-            self._waiting.setdefault(who, deque()).append(turn)
-            await turn
-        self._busy = True
-        try:
-            if waits:  # not within the end of another's work, and of the next one's in it, and so on
-                await next_turn(self._timers)
-            return await work()
-        finally:
-            self._next()
-
-    def _next(self) -> None:
-        """Begin the next piece of work; a user who had a turn goes behind all others."""
-        self._busy = bool(self._waiting)
-        if self._waiting:
-            who = next(iter(self._waiting))
-            turns = self._waiting.pop(who)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[who] = turns
-            turn.callback(None)
-
-    def _leave(self, who: K, turn: Deferred[None]) -> None:
-        turns = self._waiting[who]
-        turns.remove(turn)
-        if not turns:
-            del self._waiting[who]

@@ -1,8 +1,10 @@
 """What the directory decides while people are signed in: who may, who may not any more, and who they are."""
 
+import re
+
 import pytest
 
-from lyncpy.contracts.directory import Moment
+from lyncpy.contracts.directory import Moment, Phone
 from lyncpy.contracts.names import Aor
 from tests.kit.actors import Actor
 from tests.kit.stage import Stage
@@ -126,6 +128,49 @@ def test_people_are_found_by_name(stage: Stage) -> None:
     assert found.status == 200
     assert b"Bob Builder" in found.answer.body
     assert b"carol@example.com" not in found.answer.body
+
+
+def _found(actor: Actor, text: str) -> list[str]:
+    exchange = actor.searches(text)
+    assert exchange.status == 200
+    return re.findall(r' uri="sip:([a-z]+)@', exchange.answer.body.decode())
+
+
+def test_people_are_found_as_one_types_them(stage: Stage) -> None:
+    """Parts of a name in any order, without accents; digits of a phone, a department, an address; limited, the best first."""
+    stage.changes("bob", display_name="Müller-Lüdenscheidt, Bob", phones=(Phone("work", "+49 (0)89 123-4567"),))
+    stage.changes("carol", display_name="Carol Bobson", department="Research")
+    stage.pulls()
+    (alice,) = stage.sign_in("alice")
+    assert _found(alice, "ludensch bob") == ["bob"]
+    assert _found(alice, "4567") == ["bob"]
+    assert _found(alice, "089 12") == ["bob"]
+    assert _found(alice, "carol@example") == ["carol"]
+    assert _found(alice, "research") == ["carol"]
+    assert _found(alice, "bob") == ["bob", "carol"]
+
+
+def test_the_search_follows_the_directory(stage: Stage) -> None:
+    """Who is new, renamed, disabled or gone is so in the next search."""
+    (alice,) = stage.sign_in("alice")
+    stage.changes("nora", display_name="Nora New")
+    stage.changes("bob", display_name="Robert Builder")
+    stage.changes("carol", display_name="Carol Known", enabled=False)
+    stage.pulls()
+    assert _found(alice, "nora") == ["nora"]
+    assert (_found(alice, "builder robert"), _found(alice, "carol")) == (["bob"], [])
+    stage.directory.people = [one for one in stage.directory.people if one.key != "key-nora"]
+    stage.pulls()
+    assert _found(alice, "nora") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 250, "a b " * 60, "*?%_" * 20, "\u202ea&#9;b", "&#x10FFFF;" * 20, "' OR 1=1 --", "(cn=*)", "@" * 200]
+)
+def test_whatever_is_typed_has_an_answer(stage: Stage, text: str) -> None:
+    """Nobody is found by what is no word, and nothing is taken for a wildcard."""
+    (alice,) = stage.sign_in("alice")
+    assert _found(alice, text) == []
 
 
 # --- what takes rights away

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import Final
 
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.directory import Person, SearchCondition
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import attr, child, children, quote_attr, read_xml, text_of
 from lyncpy.sip.soap import ENVELOPE_NS, REQUEST_NS
-from lyncpy.workloads.directory.search import SearchCondition
 
 CONDITIONS_MAXIMUM: Final = 16
 """A client's form has six fields."""

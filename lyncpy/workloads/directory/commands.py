@@ -16,9 +16,8 @@ from lyncpy.workloads.directory.change_applier import NAMED_MOST, PersonMissing
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model.changes import PullChanges, successors
 from lyncpy.workloads.directory.owners import Owner, Owners
-from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.people import AT_ONCE, People
 from lyncpy.workloads.directory.pull import PullResult, Pulls
-from lyncpy.workloads.directory.search import AT_ONCE
 from lyncpy.workloads.directory.settings import Settings
 
 

@@ -11,9 +11,8 @@ from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, ShellComm
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.people import AT_ONCE, People
 from lyncpy.workloads.directory.policies import FIELDS, Policies, why
-from lyncpy.workloads.directory.search import AT_ONCE
 
 MEMBERS_MOST: Final = 10_000
 """People of a group that are counted and shown; nobody reads more."""

@@ -17,6 +17,9 @@ from lyncpy.contracts.names import Aor, aor_of, bare, kept_aor
 from lyncpy.core.set_index import remove_member
 from lyncpy.workloads.directory.owners import Owners
 
+AT_ONCE: Final = 1000
+"""People looked at in one turn of the reactor, about a millisecond: everybody else's messages go on in between."""
+
 _NEAR_MOST: Final = 3
 """Addresses that are suggested; more would be guesses."""
 

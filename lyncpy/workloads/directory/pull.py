@@ -4,9 +4,9 @@ At start, at an interval, and on command; never two at once. A directory that ca
 read changes nothing: who is known stays known, it is logged once, and tried again.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
@@ -39,8 +39,6 @@ from lyncpy.workloads.directory.model.changes import (
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, PullState, chunks
 from lyncpy.workloads.directory.settings import Settings
-
-R = TypeVar("R")
 
 START_WAIT_S: Final = 1.5
 """How long a start waits for the first pull when people are known already; a frozen directory must not delay it."""
@@ -270,24 +268,15 @@ class Pulls:
         people = self._people.table()
         renewed = renewals(people, self._people.owners.keys(), answer) if same_people and answer.complete else {}
         return (
-            await self._in_turns(comparing(people, self.state.skipped, answer, withhold=withhold, renewed=renewed)),
-            await self._in_turns(
+            await Slices(self._timers, SLICE).carry_out(
+                comparing(people, self.state.skipped, answer, withhold=withhold, renewed=renewed)
+            ),
+            await Slices(self._timers, SLICE).carry_out(
                 comparing_groups(
                     self._groups.table(), people.values(), self.state.skipped, answer, withhold=withhold_groups
                 )
             ),
         )
-
-    async def _in_turns(self, work: Generator[int, None, R]) -> R:
-        """Do sliced work, and let others have their turn whenever it was a whole slice."""
-        slices = Slices(self._timers, SLICE)
-        while True:
-            try:
-                done = next(work)
-            except StopIteration as end:
-                result: R = end.value
-                return result
-            await slices.spend(done)
 
     # --- carrying out
 

@@ -14,6 +14,7 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.directory.account_deadlines import AccountDeadlines, ExpiringDirectory
+from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.group_commands import GroupCommands
@@ -25,18 +26,20 @@ from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
+from lyncpy.workloads.directory.search_commands import SearchCommands
 from lyncpy.workloads.directory.secrets import Seals
 from lyncpy.workloads.directory.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The tables of people and groups; the directory fills them, and all workloads read them."""
+    """The tables of people and groups, and what finds them; the directory fills them, and all workloads read them."""
 
     people: People
     groups: Groups
     policies: Policies
     meanings: Meanings
+    address_book: AddressBook
     secrets: ISecrets
 
 
@@ -66,6 +69,7 @@ class Directory:
         bus, timers = platform.bus, platform.timers
         self._people = people
         self._meanings = tables.meanings
+        self._address_book = tables.address_book
         self._policies = policies
         self._bus = bus
         self._listening: tuple[IListening, ...] = ()
@@ -85,10 +89,11 @@ class Directory:
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
-            operations=Search(people, timers).operations(),
+            operations=Search(tables.address_book).operations(),
             commands=(
                 *Commands(self.pulls, people, groups, secrets, settings, timers).declared(),
                 *GroupCommands(people, groups, policies, timers).declared(),
+                *SearchCommands(tables.address_book).declared(),
             ),
             reasons=(self.reasons,),
         )
@@ -99,15 +104,19 @@ class Directory:
             self._bus.listen(GroupsChanged, self._policies.groups_changed),
             self._bus.listen(PersonChanged, self._policies.person_changed),
             self._bus.listen(PersonChanged, self._deadlines.person_changed),
+            self._bus.listen(PersonChanged, self._address_book.person_changed),
+            self._bus.listen(GroupsChanged, self._address_book.groups_changed),
         )
         await self._meanings.open()
         await self.pulls.open()
         self._deadlines.open()
+        self._address_book.open()
         self._policies.note_meanings()
 
     async def close(self) -> None:
         """Stop pulling."""
         self._deadlines.close()
+        self._address_book.close()
         await self.pulls.close()
         for listening in self._listening:
             listening.stop()

@@ -1,15 +1,13 @@
 """Long work lets others have their turn."""
 
-from functools import partial
+from collections.abc import Generator
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from lyncpy.core.slices import FairQueue, Slices, next_turn
+from lyncpy.core.slices import Slices, next_turn
 from lyncpy.core.timers import Timers
-from tests.kit.holdings import held
-from tests.kit.results import result_of
 
 
 def test_others_have_their_turn_when_a_slice_is_full() -> None:
@@ -57,47 +55,24 @@ def test_work_can_be_stopped_between_two_slices() -> None:
     assert len(timers) == 0
 
 
-def test_whoever_asks_for_much_waits_behind_others() -> None:
-    """Work is done a piece at a time, of one person after the other; who leaves is passed over."""
+def test_work_in_pieces_gives_its_result_at_the_end() -> None:
+    """What says how much each piece was is done a slice at a time."""
     clock = Clock()
-    rota, done = FairQueue[str](Timers(clock, lambda: 0.0)), list[str]()
-    under_way: list[Deferred[None]] = []
+    timers, pieces = Timers(clock, lambda: 0.0), list[int]()
 
-    async def piece(name: str) -> str:
-        under_way.append(Deferred())
-        await under_way[-1]
-        done.append(name)
-        return name
+    def work() -> Generator[int, None, str]:
+        for number in range(4):
+            pieces.append(number)
+            yield 1
+        return "done"
 
-    asked = {
-        name: Deferred.fromCoroutine(rota.run_in_turn(name[0], partial(piece, name)))
-        for name in ("a1", "a2", "a3", "a4", "b1", "b2", "c1")
-    }
-    _ = asked["a3"].addErrback(lambda failure: failure.trap(CancelledError) and None)
-    asked["a3"].cancel()
-    assert (len(under_way), len(rota)) == (1, 5)
-    while under_way:
-        under_way.pop().callback(None)
-        clock.advance(0.0)
-    assert done == ["a1", "a2", "b1", "c1", "a4", "b2"]
-    assert all(each.called for each in asked.values())
-    assert len(rota) == 0
-    assert held(rota) == {}
-
-
-def test_work_that_fails_does_not_stop_the_others() -> None:
-    """Its error is its own."""
-    rota, failures = FairQueue[str](Timers(Clock(), lambda: 0.0)), list[Failure]()
-
-    async def fail() -> None:
-        raise ValueError
-
-    async def work() -> int:
-        return 1
-
-    _ = Deferred.fromCoroutine(rota.run_in_turn("a", fail)).addErrback(failures.append)
-    assert [failure.type for failure in failures] == [ValueError]
-    assert result_of(rota.run_in_turn("b", work)) == 1
+    results: list[str] = []
+    _ = Deferred.fromCoroutine(Slices(timers, 2).carry_out(work())).addCallback(results.append)
+    assert pieces == [0, 1]
+    clock.advance(0.0)
+    clock.advance(0.0)
+    assert pieces == [0, 1, 2, 3]
+    assert results == ["done"]
 
 
 def test_a_slice_is_full_after_a_millisecond() -> None:

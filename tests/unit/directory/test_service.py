@@ -11,6 +11,7 @@ from lyncpy.contracts.directory import Group, Moment, Person, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import CommandCall, CommandFailed, Table
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.people import People
@@ -51,7 +52,7 @@ class Desk:
         rules = Policies(PoliciesSettings.model_validate(policies or {}), table, known, bus, meanings)
         clock = Clock()
         platform = platform_of(clock, timers=Timers(clock, wall), store=store, bus=bus, people=table, groups=known)
-        tables = Tables(table, known, rules, meanings, secrets)
+        tables = Tables(table, known, rules, meanings, AddressBook(table, known, platform.timers), secrets)
         self.unit = Directory(platform, tables, self.source, seals, Settings(**settings))
         result_of(self.unit.open())
 
@@ -294,3 +295,16 @@ def test_why_names_some_of_very_many_entries_that_were_skipped() -> None:
     assert said[0].startswith("something is left out: uid=alice")
     assert "81 more entries that were skipped name this address" in said[-1]
     assert len(said) == 21
+
+
+def test_an_operator_searches_as_users_do() -> None:
+    """People and groups, by any words, and how much is searched through."""
+    office = Desk(
+        person("alice", display_name="Alice Adler"), groups=[Group("1", "Adler Fans", Aor("sip:fans@example.com"))]
+    )
+    table = office.run("directory search", text="adl")
+    assert [row[:3] for row in table.rows] == [
+        ("person", "Alice Adler", "alice@example.com"),
+        ("group", "Adler Fans", "fans@example.com"),
+    ]
+    assert "among 1 people and 1 groups" in table.note

