@@ -16,6 +16,7 @@ from bench.costs import Cost, table
 from bench.loads import Bench, Sizes
 from bench.machine import CORES
 from bench.runs import react
+from bench.search import searches
 from bench.server import Server, serving
 from bench.storm import hanging, storm
 from bench.watching import burst, subscriptions
@@ -31,6 +32,7 @@ LOADS: Final = (
     "burst",
     "stalled",
     "subscriptions",
+    "search",
 )
 LIMIT_S: Final = 600
 
@@ -92,6 +94,8 @@ async def _work(reactor: Any, server: Server, sizes: Sizes, loads: Sequence[str]
         costs += await burst(reactor, sizes.watchers, sizes.rounds)
     if "subscriptions" in loads:
         costs += await subscriptions(reactor, sizes.subscriptions, sizes.rounds)
+    if "search" in loads:
+        costs += searches(sizes.searched, sizes.rounds)
 
 
 def _positive(text: str) -> int:

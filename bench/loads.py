@@ -83,6 +83,9 @@ class Sizes:
     subscriptions: int = 5_000
     """Of which the memory is measured."""
 
+    searched: int = 142_857
+    """People among whom is searched, with three times as many groups."""
+
     @property
     def people(self) -> int:
         """How many users there have to be."""

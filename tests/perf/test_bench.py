@@ -19,7 +19,7 @@ from tests.kit.slapd import SLAPD
 
 TINY = (
     "--rounds=1", "--endpoints=3", "--contacts=2", "--pairs=2", "--messages=4", "--publishers=2", "--watchers=2",
-    "--publications=2", "--participants=3", "--said=2", "--meeting=4", "--speeches=8", "--crowd=3", "--watched=2", "--missed=4", "--subscriptions=4",
+    "--publications=2", "--participants=3", "--said=2", "--meeting=4", "--speeches=8", "--crowd=3", "--watched=2", "--missed=4", "--subscriptions=4", "--searched=300",
     "--limit-s=500",
 )  # fmt: skip
 
