@@ -17,7 +17,7 @@ PLUGIN = Path("/usr/lib/purple-2/libsipe.so")
 
 
 LONGEST = (
-    "install", "conferences", "active_directory", "ldap_groups", "hostile_bodies", "bad_ends", "clock", "restart",
+    "install", "bench", "conferences", "active_directory", "ldap_groups", "hostile_bodies", "bad_ends", "clock", "restart",
     "hostile", "im", "access_levels", "plain_log", "contact_groups", "haste", "signin", "web", "presence", "contacts",
     "ldap", "abuse",
 )  # fmt: skip
