@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import lyncpy
@@ -17,7 +18,6 @@ from tests.kit.costs import grows
 from tests.kit.trees import tree_of
 
 METHODS: Final = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer", "subn")
-_ROOM: Final = Path(lyncpy.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,12 @@ class Found:
     methods: tuple[str, ...]
 
 
-def all_patterns() -> list[Found]:
-    """Give every pattern that a module of lyncpy compiles, or hands to `re` where it is used."""
+def all_patterns(package: ModuleType = lyncpy) -> list[Found]:
+    """Give every pattern that a module of a package compiles, or hands to `re` where it is used."""
+    (folder,) = map(Path, package.__path__)
     # Migrations run by themselves, and cannot be imported; a pattern has no business there.
-    paths = [path for path in sorted(_ROOM.rglob("*.py")) if "migrations" not in path.parts]
-    trees = {_module(path): tree_of(path) for path in paths}
+    paths = [path for path in sorted(folder.rglob("*.py")) if "migrations" not in path.parts]
+    trees = {_module(path, folder): tree_of(path) for path in paths}
     kept: dict[int, tuple[str, re.Pattern[Any]]] = {}
     for name, tree in trees.items():
         if not any(isinstance(node, ast.Name) and node.id == "re" for node in ast.walk(tree)):
@@ -47,8 +48,8 @@ def all_patterns() -> list[Found]:
     return compiled + direct
 
 
-def _module(path: Path) -> str:
-    parts = ("lyncpy", *path.relative_to(_ROOM).with_suffix("").parts)
+def _module(path: Path, folder: Path) -> str:
+    parts = path.relative_to(folder.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

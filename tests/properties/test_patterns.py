@@ -1,6 +1,8 @@
 """Regular expressions: none costs more than in proportion to what it is given."""
 
+import importlib
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,9 +35,22 @@ def test_the_meter_finds_what_is_not(pattern: Any, method: str) -> None:  # Any:
     assert slow(Found("here", re.compile(pattern, flags), (method,))) is not None
 
 
-def test_all_of_them_are_found() -> None:
+def test_all_of_them_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those with a name, and how they are applied; none is missed because it is applied elsewhere."""
-    by_name = {found.where: found for found in PATTERNS}
-    assert by_name["lyncpy.workloads.web.readers._DIGEST"].methods == ("fullmatch",)
-    assert set(by_name["lyncpy.sip.grammar._SEMICOLONS"].methods) == set(METHODS)
+    rules = 'import re\nDIGEST = re.compile("d")\nCOMMAS = re.compile(",")\nIDLE = re.compile("i")\n'
+    uses = (
+        'import re\nfrom house.rules import COMMAS, DIGEST\nDIGEST.fullmatch("")\nrepr(COMMAS)\nre.sub("x+", "", "")\n'
+    )
+    folder = tmp_path / "house"
+    folder.mkdir()
+    for name, text in (("__init__", ""), ("rules", rules), ("uses", uses)):
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {one.where: {*one.methods} for one in all_patterns(importlib.import_module("house"))}
+    assert found == {
+        "house.rules.DIGEST": {"fullmatch"},
+        "house.rules.COMMAS": {*METHODS},
+        "house.rules.IDLE": {*METHODS},
+        "house.uses:5": {"sub"},
+    }
     assert len(PATTERNS) > 40

@@ -1,26 +1,32 @@
 """What an operator reads when a port does not open, and the files that connections need."""
 
 import errno
+import os
 import resource
 from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.timers import Timers
-from lyncpy.wire import files
 from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.listener import CannotOpen, Listener
+from lyncpy.wire.listener import CannotOpen, Listener, OpenPort
 from lyncpy.wire.ports import TlsPort
 from lyncpy.wire.settings import Settings
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
 
 
-def _listener(**settings: Any) -> Listener:
+def _listener(*, certificate: Any = None, **settings: Any) -> Listener:
+    """Give a listener; nobody connects, so that the certificate may be any object."""
+    return _with_flows(certificate, **settings)[0]
+
+
+def _with_flows(certificate: Any, **settings: Any) -> tuple[Listener, Flows]:
     clock = Clock()
     timers = Timers(clock, clock.seconds)
     known = Settings.model_validate({"domain": "example.com", **settings})
@@ -34,7 +40,7 @@ def _listener(**settings: Any) -> Listener:
         strangers_per_address=500,
     )
     sink: Any = None
-    return Listener(clock, flows, sink, None, known, timers, OpenFiles(known.connections, 0, 0))
+    return Listener(clock, flows, sink, certificate, known, timers, OpenFiles(known.connections, 0, 0)), flows
 
 
 @pytest.mark.parametrize(
@@ -53,8 +59,7 @@ def test_a_closed_port_names_the_setting_and_a_remedy(monkeypatch: pytest.Monkey
         raise CannotListenError("192.0.2.1", 443, OSError(code, "reason"))
 
     monkeypatch.setattr(TlsPort, "startListening", refuse)
-    listener = _listener(tls_host="192.0.2.1", tls_port=443, tcp_port=0)
-    listener._certificate = object()  # type: ignore[assignment]  # only asked for its context, by connections
+    listener = _listener(certificate=object(), tls_host="192.0.2.1", tls_port=443, tcp_port=0)
     with pytest.raises(CannotOpen) as caught:
         result_of(listener.open())
     assert str(caught.value).startswith("[sip] tls_port: port 443 on 192.0.2.1 cannot be opened: ")
@@ -72,10 +77,11 @@ def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.MonkeyPatch)
             raise CannotListenError("::", 5061, OSError(errno.EAFNOSUPPORT, "no IPv6"))
 
     monkeypatch.setattr(TlsPort, "startListening", refuse_ipv6)
-    listener = _listener(tcp_port=0)
-    listener._certificate = object()  # type: ignore[assignment]  # as above
-    listener._open("tls", "", 5061)
+    monkeypatch.setattr(TlsPort, "getHost", lambda port: IPv4Address("TCP", port.interface, port.port))
+    listener = _listener(certificate=object(), tls_port=5061, tcp_port=0)
+    result_of(listener.open())
     assert tried == ["::", "0.0.0.0"]
+    assert listener.doors == (OpenPort("tls", "0.0.0.0", 5061),)
 
 
 def test_tls_needs_a_certificate() -> None:
@@ -105,7 +111,7 @@ def test_connections_are_as_many_as_open_files_allow(
     logged: list[str] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: raised.append(new[0]))
-    monkeypatch.setattr(files, "_open_now", lambda: 50)
+    monkeypatch.setattr(os, "listdir", lambda folder: ["0"] * 50)  # of /proc/self/fd
     monkeypatch.setattr(OpenFiles, "log", type("Log", (), {"warn": lambda _, text, **fields: logged.append(text)})())
     assert OpenFiles(1000, 200, 36).claim() == granted
     assert raised == ([raised_to] if raised_to is not None else [])
@@ -115,8 +121,8 @@ def test_connections_are_as_many_as_open_files_allow(
 def test_the_doors_open_no_more_than_was_granted(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `ulimit` forbids is refused at the door, not where somebody else needs the file."""
     monkeypatch.setattr(OpenFiles, "claim", lambda _: ConnectionLimits(7, 3))
-    listener = _listener(connections=1000, tls_port=0, tcp_port=0)
+    listener, flows = _with_flows(None, connections=1000, tls_port=0, tcp_port=0)
     with pytest.raises(CannotOpen):
         result_of(listener.open())
     assert listener.granted.web == 3
-    assert listener._flows.places.connections == 7
+    assert flows.places.connections == 7

@@ -1,5 +1,6 @@
 """TLS on the socket: every cut, full sockets, goodbyes, and what is no TLS."""
 
+import importlib.util
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.bindings.openssl.binding import Binding
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
@@ -78,10 +80,62 @@ class Producing:
         self.calls.append("stop")
 
 
+class Scripted:
+    """OpenSSL's side of a connection: its next calls give or raise what a test has written down, all others are its own.
+
+    Attributes:
+        answers: What the next calls come to, in order.
+        asked: How often it was asked to read or write, and was not gone past.
+    """
+
+    def __init__(self, real: SSL.Connection) -> None:
+        """Stand before the real one."""
+        self._real = real
+        self.answers: list[SSL.Error] = []
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """Give what the real one has; as long as there is a script, nothing by which it could be gone past."""
+        if self.answers and name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._real, name)
+
+    def recv(self, size: int) -> bytes:
+        """Read."""
+        self.asked += 1
+        self._fail()
+        return self._real.recv(size)
+
+    def send(self, data: bytes) -> int:
+        """Write."""
+        self.asked += 1
+        self._fail()
+        return self._real.send(data)
+
+    def shutdown(self) -> bool:
+        """Say goodbye."""
+        self._fail()
+        return self._real.shutdown()
+
+    def _fail(self) -> None:
+        if self.answers:
+            raise self.answers.pop(0)
+
+
 class Line:
     """A server's connection and its client, joined by a pair of sockets."""
 
-    def __init__(self, *, version: ssl.TLSVersion | None = None, room: int = 0, chain: tuple[Issued, ...] = ()) -> None:
+    tls: Scripted
+    """What the server has of OpenSSL."""
+
+    def __init__(
+        self,
+        *,
+        version: ssl.TLSVersion | None = None,
+        room: int = 0,
+        chain: tuple[Issued, ...] = (),
+        of: type[TlsConnection] = TlsConnection,
+    ) -> None:
         """Connect; `room` is how little the server's socket takes at once."""
         ours, theirs = socket.socketpair()
         if room:
@@ -93,7 +147,7 @@ class Line:
         self.protocol = Listening()
         self.handshakes = Handshakes(Timers(self.pump, lambda: 0.0), MemoryMeter())
         port: Any = SimpleNamespace(context=lambda: context, handshakes=self.handshakes)
-        self.server = TlsConnection(ours, self.protocol, ("192.0.2.7", 4711), port, 1, self.pump)
+        self.server = of(ours, self.protocol, ("192.0.2.7", 4711), port, 1, self.pump)
         Protocol.makeConnection(self.protocol, self.server)
         self.client = TlsClient(theirs, version=version)
 
@@ -117,12 +171,21 @@ Connect = Callable[..., Line]
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
+def connect(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Make lines, and take them down after the test."""
     lines: list[Line] = []
 
     def make(**how: Any) -> Line:
-        lines.append(Line(**how))
+        real, made = SSL.Connection, list[Scripted]()
+
+        def scripted(context: SSL.Context, sock: socket.socket) -> Scripted:
+            made.append(Scripted(real(context, sock)))
+            return made[-1]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(SSL, "Connection", scripted)
+            lines.append(Line(**how))
+        [lines[-1].tls] = made
         return lines[-1]
 
     yield make
@@ -310,25 +373,25 @@ def test_a_paused_connection_is_not_read_and_loses_nothing(line: Line) -> None:
 
 def test_reading_that_has_to_write_waits_for_the_socket(line: Line) -> None:
     """An answer that TLS itself owes (a key update) does not make the reactor spin, nor lose data."""
-    fake = line.server._tls = Stub([SSL.WantWriteError(), b"after the update"])  # type: ignore[assignment]
-    line.client.send(b"x")
+    line.tls.answers = [SSL.WantWriteError()]
+    line.client.send(b"after the update")
     assert line.server.doRead() is None
     assert (line.server in line.pump.readers, line.server in line.pump.writers) == (False, True)
     line.pump.turn()
     assert line.protocol.heard == b"after the update"
     assert (line.server in line.pump.readers, line.server in line.pump.writers) == (True, False)
-    assert fake.answers == []
 
 
 def test_writing_that_has_to_read_waits_for_the_client(line: Line) -> None:
     """A write that TLS cannot do before it has read goes on when something comes."""
-    line.server._tls = Stub([SSL.WantReadError(), 5])  # type: ignore[assignment]
+    line.tls.answers = [SSL.WantReadError()]
     line.server.pauseProducing()
     line.server.write(b"hello")
     assert (line.server in line.pump.readers, line.server in line.pump.writers) == (True, False)
+    assert line.client.read() == b""
     line.client.send(b"x")
     line.pump.turn()
-    assert line.server._unsent == 0
+    assert line.client.read() == b"hello"
     assert (line.server in line.pump.readers, line.server in line.pump.writers) == (False, False), "paused as before"
 
 
@@ -336,9 +399,16 @@ def test_writing_that_has_to_read_waits_for_the_client(line: Line) -> None:
 
 
 def test_writes_leave_at_once(line: Line) -> None:
-    """An answer does not wait for the next turn of the reactor."""
+    """An answer does not wait for the next turn of the reactor, and goes the shorter way to OpenSSL, as what is read."""
+    line.client.send(b"one and two?")
+    line.pump.turn()
+    line.tls.asked = 0
     line.server.writeSequence([b"one ", b"two"])
     assert line.client.read() == b"one two"
+    line.client.send(b"thanks")
+    line.pump.turn()
+    assert line.protocol.heard == b"one and two?thanks"
+    assert line.tls.asked == 0
     assert line.server not in line.pump.writers
 
 
@@ -388,12 +458,23 @@ def test_a_pull_producer_is_asked_when_all_is_sent(line: Line) -> None:
     assert producer.calls == ["resume", "resume"]
 
 
-def test_writes_leave_at_once_with_any_pyopenssl(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a release hides the shorter way to OpenSSL, the longer one does the same."""
-    monkeypatch.setattr("lyncpy.wire.tls._SSL_WRITE", None)
+def test_any_pyopenssl_will_do(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a release hides the shorter ways to OpenSSL, the longer ones do the same, and writes leave at once."""
+    spec = importlib.util.find_spec("lyncpy.wire.tls")
+    assert spec is not None
+    assert spec.loader is not None
+    tls = importlib.util.module_from_spec(spec)
+    with monkeypatch.context() as patch:
+        patch.setattr(Binding, "lib", object())
+        spec.loader.exec_module(tls)
+    line = connect(of=tls.TlsConnection).shake()
     line.server.write(b"by the longer way")
     assert line.client.read() == b"by the longer way"
     assert line.server not in line.pump.writers
+    line.client.send(b"and back")
+    line.pump.turn()
+    assert line.protocol.heard == b"and back"
+    assert line.server.security.startswith("TLSv1.3 ")
 
 
 def test_a_write_to_a_client_that_is_gone_ends_the_connection_later(line: Line) -> None:
@@ -449,7 +530,7 @@ def test_an_end_without_goodbye_is_a_loss(line: Line) -> None:
 )
 def test_a_broken_network_is_a_loss_and_no_fault_of_tls(line: Line, error: SSL.Error) -> None:
     """OpenSSL tells of a reset in several ways; the log always says the same."""
-    line.server._tls = Stub([error])  # type: ignore[assignment]  # OpenSSL's side
+    line.tls.answers = [error]
     line.client.send(b"x")
     line.pump.turn()
     assert line.lost() is ConnectionLost
@@ -457,8 +538,7 @@ def test_a_broken_network_is_a_loss_and_no_fault_of_tls(line: Line, error: SSL.E
 
 def test_a_goodbye_that_cannot_be_sent_now_is_sent_later(line: Line) -> None:
     """Also the last alert waits for room, and a failing one closes."""
-    stub = Stub([SSL.WantWriteError(), SSL.Error([])])
-    line.server._tls = stub  # type: ignore[assignment]  # OpenSSL's side
+    line.tls.answers = [SSL.WantWriteError(), SSL.Error([])]
     line.server.loseConnection()
     line.pump.turn()
     assert (line.lost(), line.server in line.pump.writers) == (None, True)
@@ -470,9 +550,10 @@ def test_a_client_that_resets_instead_of_a_goodbye_ends_the_wait(line: Line) -> 
     """After our goodbye any end will do."""
     line.server.loseConnection()
     line.pump.turn()
-    line.server._socket.close()
-    line.pump.readers.clear()
-    assert isinstance(line.server.doRead(), ConnectionDone)
+    assert line.lost() is None
+    line.client.sock.close()  # with our goodbye unread in it: the kernel resets
+    line.pump.turn()
+    assert line.lost() is ConnectionDone
 
 
 def test_a_broken_record_ends_the_connection_with_a_reason(line: Line) -> None:
@@ -555,32 +636,6 @@ def test_a_connection_knows_its_peer_also_after_the_end(line: Line) -> None:
     assert line.server.security == ""
     line.server.connectionLost(Failure(ConnectionDone()))
     assert line.lost() is ConnectionAborted
-
-
-class Stub:
-    """OpenSSL's side as a list of what its next calls give or raise."""
-
-    def __init__(self, answers: list[object]) -> None:
-        """Take the answers in order."""
-        self.answers = answers
-
-    def recv(self, _size: int) -> object:
-        """Read."""
-        return self._next()
-
-    def send(self, _data: object) -> object:
-        """Write."""
-        return self._next()
-
-    def shutdown(self) -> object:
-        """Say goodbye."""
-        return self._next()
-
-    def _next(self) -> object:
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 def _encrypted(line: Line, data: bytes) -> bytes:
