@@ -11,6 +11,7 @@ from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
+from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.passwords import Passwords
 from lyncpy.contracts.names import NodeName, domain_of
 from lyncpy.contracts.networks import Relays
@@ -125,7 +126,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     doors: list[IUnit] = [*watches, listener]
     if certificate is not None and web.https_port:
         relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
-        factory = HttpFactory(within.site.serve, web, back.meter, timers, relays)
+        factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
         handshakes = within.ground.flows.handshakes
         doors.append(HttpDoor(reactor, factory, certificate, lambda: listener.granted.web, handshakes))
     database_lock = DatabaseLock(config.path(config.sections.store.path))
@@ -229,10 +230,13 @@ def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> O
 
 def _readers(config: Config, base: PlatformParts) -> Readers:
     """Build the readers, which tell from whom an HTTP request is."""
-    tables, platform = base.tables, base.platform
+    tables, platform, sections = base.tables, base.platform, config.sections
     passwords = Passwords(tables.people, tables.secrets, base.timers)
-    tokens = Tokens(config.path(config.sections.web.readers_file))
-    return Readers(passwords, tables.people, base.signins, platform.writers, tokens, tables.meanings)
+    ntlm = NtlmHandshakes(
+        tables.people, tables.secrets, sections.auth, sections.sip.server_name, sections.sip.domain, base.timers
+    )
+    tokens = Tokens(config.path(sections.web.readers_file))
+    return Readers(passwords, ntlm, tables.people, base.signins, platform.writers, tokens, tables.meanings)
 
 
 def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload]) -> Site:

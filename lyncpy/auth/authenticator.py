@@ -1,31 +1,19 @@
-"""NTLM handshakes: challenges under way, and the proof of a password ([MS-SIPAE] 3.3.5)."""
-
-from dataclasses import dataclass
-from secrets import token_bytes, token_hex
+"""NTLM handshakes on SIP ([MS-SIPAE] 3.3.5)."""
 
 from zope.interface import implementer
 
 from lyncpy.auth.association import Association, SignatureParameters, nonces
-from lyncpy.auth.ntlm import Authenticate, ServerNames, exported_key, macs, read_authenticate, write_challenge
-from lyncpy.auth.passwords import secret_of
+from lyncpy.auth.ntlm import macs, read_authenticate, write_challenge
+from lyncpy.auth.proofs import NtlmProofs, PendingChallenges, server_names
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
-from lyncpy.contracts.directory import IPeople, ISecrets, Person, objection_to
+from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A challenge that waits for its answer."""
-
-    challenge: bytes
-    opaque: str
-    until: float
 
 
 @implementer(IAuthenticator)
@@ -51,19 +39,13 @@ class NtlmAuthenticator:
         domain: str,
         timers: ITimers,
     ) -> None:
-        self._people = people
-        self._secrets = secrets
+        self._proofs = NtlmProofs(people, secrets, settings, timers)
         self._nonces = nonces()
         self._settings = settings
         self._timers = timers
         self._target = settings.target_name or server_name
-        self._place = ServerNames(
-            netbios_domain=settings.netbios_domain or domain.partition(".")[0].upper()[:15],
-            netbios_computer=server_name.partition(".")[0].upper()[:15],
-            dns_domain=domain,
-            dns_computer=server_name,
-        )
-        self._pending: dict[str, _Pending] = {}
+        self._names = server_names(settings, server_name, domain)
+        self._pending = PendingChallenges(settings)
         self._parameters = f'targetname="{self._target}", realm="{settings.realm}", version={settings.version}'
 
     def __len__(self) -> int:
@@ -76,7 +58,7 @@ class NtlmAuthenticator:
 
     def drop_handshake(self, flow: str) -> None:
         """Drop a handshake under way; unknown flows are ignored."""
-        self._pending.pop(flow, None)
+        self._pending.drop(flow)
 
     async def step(
         self, flow: str, request: Request, credentials: str, now: float
@@ -101,9 +83,8 @@ class NtlmAuthenticator:
         # An empty token asks for the server's challenge.
         if not token:
             return self._challenge(flow, now)
-        pending = self._pending.pop(flow, None)
-        # Each challenge can be answered once, in time, and on the connection that got it.
-        if pending is None or now >= pending.until or given.get("opaque", "") != pending.opaque:
+        pending = self._pending.take(flow, now)
+        if pending is None or given.get("opaque", "") != pending.opaque:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         try:
             message = read_authenticate(token)
@@ -111,19 +92,15 @@ class NtlmAuthenticator:
             identity = Identity(aor_of(request.from_.uri), device_of(request)[0], self.scheme)
         except RemoteProtocolError as error:
             return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
-        proved = await self._prove(message, pending.challenge, identity)
+        proved = await self._proofs.prove(message, pending.challenge, identity.aor)
         if isinstance(proved, AuthenticationDenied):
             return proved
-        return self._associate(request, given, identity, proved, pending.opaque, version, now)
+        return self._associate(request, given, identity, proved.session_key, pending.opaque, version, now)
 
     def _challenge(self, flow: str, now: float) -> Challenge:
-        self.drop_handshake(flow)
-        if len(self._pending) >= self._settings.challenges:
-            del self._pending[next(iter(self._pending))]
-        pending = _Pending(token_bytes(8), token_hex(4).upper(), now + self._settings.challenge_lifetime_s)
-        self._pending[flow] = pending
+        pending = self._pending.make(flow, now)
         data = write_challenge(
-            pending.challenge, self._place, self._timers.wall() if self._settings.challenge_time else None
+            pending.challenge, self._names, self._timers.wall() if self._settings.challenge_time else None
         )
         return Challenge(f'{self.scheme} opaque="{pending.opaque}", gssapi-data="{data}", {self._parameters}')
 
@@ -133,38 +110,6 @@ class NtlmAuthenticator:
         if text not in ("2", "3", "4") or not self._settings.minimum_version <= int(text) <= self._settings.version:
             raise RemoteProtocolError(f"signatures of version {text[:8]!r} are not offered")
         return int(text)
-
-    async def _prove(self, message: Authenticate, challenge: bytes, identity: Identity) -> bytes | AuthenticationDenied:
-        """Give the exported session key of the user who signs in, if they prove who they are.
-
-        Whatever else is wrong is said only to who knows the password.
-        """
-        named = self._people.by_login(message.domain, message.user)
-        person, secret = await secret_of(self._people, self._secrets, named, message.account)
-        key = exported_key(message, challenge, secret)
-        if isinstance(person, AuthenticationDenied):
-            return person
-        if key is None:
-            return AuthenticationDenied(DenialReason.WRONG_PASSWORD, message.account, person.aor)
-        return self._objection(message, person, identity) or key
-
-    def _objection(self, message: Authenticate, person: Person, identity: Identity) -> AuthenticationDenied | None:
-        if person.aor != identity.aor:
-            return AuthenticationDenied(
-                DenialReason.NOT_THIS_USER, message.account, person.aor, detail=f"signed in as {identity.aor}"
-            )
-        objection = objection_to(person, self._timers.wall())
-        if objection is not None:
-            return AuthenticationDenied(objection.reason, message.account, person.aor, detail=objection.words)
-        # A client is wrong that differs from this host's clock as it is and as it was before somebody set it:
-        # when the server's own clock is set to a wrong time, clients that are right still get in.
-        skew = min((message.at - self._timers.wall(), message.at - self._timers.steady()), key=abs)
-        if abs(skew) > self._settings.skew_s:
-            way = "ahead" if skew > 0 else "behind"
-            return AuthenticationDenied(
-                DenialReason.CLOCK_SKEW, message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}"
-            )
-        return None
 
     def _associate(
         self,

@@ -29,6 +29,10 @@ OFFERED: Final = 0xE2998255
 """What our CHALLENGE negotiates. Clients demand each of UNICODE, SIGN, DATAGRAM, NTLM, ALWAYS_SIGN,
 EXTENDED_SESSIONSECURITY, IDENTIFY, TARGET_INFO and KEY_EXCHANGE; the rest is REQUEST_TARGET, VERSION, 128 and 56."""
 
+OFFERED_ALONE: Final = 0xA2898205
+"""What our CHALLENGE negotiates where nothing is signed afterwards, as over HTTP: UNICODE, REQUEST_TARGET, NTLM, ALWAYS_SIGN,
+EXTENDED_SESSIONSECURITY, TARGET_INFO, VERSION, 128 and 56; no keys are exchanged."""
+
 _REQUIRED: Final = UNICODE | EXTENDED_SESSIONSECURITY | KEY_128 | KEY_EXCHANGE
 
 SEQUENCE: Final = struct.pack("<I", 100)
@@ -65,7 +69,7 @@ class Authenticate:
     blob: bytes = field(repr=False)
     """What the proof covers besides the challenge ([MS-NLMP] 2.2.2.7)."""
     session_key: bytes = field(repr=False)
-    """EncryptedRandomSessionKey, 16 bytes."""
+    """EncryptedRandomSessionKey, 16 bytes; empty where no keys are exchanged."""
 
     @property
     def account(self) -> str:
@@ -94,13 +98,14 @@ def ntowf_v2(secret: bytes, user: str, domain: str) -> bytes:
     return hmac.digest(secret, (user + domain).encode("utf-16-le", "surrogatepass"), "md5")
 
 
-def write_challenge(challenge: bytes, place: ServerNames, wall: float | None) -> str:
+def write_challenge(challenge: bytes, place: ServerNames, wall: float | None, offered: int = OFFERED) -> str:
     """Write a CHALLENGE message, in base64.
 
     Args:
         challenge: Eight random bytes.
         wall: Our clock, seconds since the epoch, or None to leave it out. A client that
             sees it answers with it instead of its own clock.
+        offered: What it negotiates: `OFFERED` or `OFFERED_ALONE`.
 
     Spec: [MS-NLMP] 2.2.1.2, 2.2.2.1.
     """
@@ -116,7 +121,7 @@ def write_challenge(challenge: bytes, place: ServerNames, wall: float | None) ->
         _SIGNATURE,
         2,
         *(len(target), len(target), 56),
-        OFFERED,
+        offered,
         challenge,
         bytes(8),
         *(len(info), len(info), 56 + len(target)),
@@ -129,8 +134,31 @@ def _av_pair(kind: int, value: bytes) -> bytes:
     return struct.pack("<HH", kind, len(value)) + value
 
 
-def read_authenticate(token: str) -> Authenticate:
+def is_negotiate(token: str) -> bool:
+    """Tell whether base64 holds a client's NEGOTIATE message, which asks for a challenge; nothing in it is looked at.
+
+    Raises:
+        RemoteProtocolError: It is too long, or no base64.
+
+    Spec: [MS-NLMP] 2.2.1.1.
+    """
+    return _decoded(token)[:12] == _SIGNATURE + b"\x01\x00\x00\x00"
+
+
+def _decoded(token: str) -> bytes:
+    if len(token) > TOKEN_CHARACTERS:
+        raise RemoteProtocolError("the NTLM message is too long")
+    try:
+        return base64.b64decode(token, validate=True)
+    except (binascii.Error, ValueError):
+        raise RemoteProtocolError("the NTLM message is not base64") from None
+
+
+def read_authenticate(token: str, offered: int = OFFERED) -> Authenticate:
     """Read a client's AUTHENTICATE message from base64.
+
+    Args:
+        offered: What the challenge negotiated; of that a client may leave out what is of no consequence.
 
     Raises:
         RemoteProtocolError: It is not one, reaches outside of itself, negotiates less than
@@ -138,25 +166,21 @@ def read_authenticate(token: str) -> Authenticate:
 
     Spec: [MS-NLMP] 2.2.1.3.
     """
-    if len(token) > TOKEN_CHARACTERS:
-        raise RemoteProtocolError("the NTLM message is too long")
-    try:
-        data = base64.b64decode(token, validate=True)
-    except (binascii.Error, ValueError):
-        raise RemoteProtocolError("the NTLM message is not base64") from None
+    data = _decoded(token)
     # The fixed part, the signature and the message type 3.
     if len(data) < 64 or data[:8] != _SIGNATURE or data[8:12] != b"\x03\x00\x00\x00":
         raise RemoteProtocolError("not an NTLM AUTHENTICATE message")
     (flags,) = struct.unpack_from("<I", data, 60)
-    if flags & _REQUIRED != _REQUIRED:
+    required = _REQUIRED & offered
+    if flags & required != required:
         raise RemoteProtocolError(f"the NTLM message negotiates too little: flags 0x{flags:08X}")
     response = _field(data, 20)
     # NTLMv1 and LM answers have 24 bytes; the shortest NTLMv2 answer has its proof and an empty list.
     if len(response) < 16 + 28 or response[16:18] != b"\x01\x01":
         raise RemoteProtocolError("the response is not NTLMv2")
-    # KEY_EXCH is among the demanded flags, so the client sends its own key, encrypted.
-    session_key = _field(data, 52)
-    if len(session_key) != 16:
+    # Where KEY_EXCH is demanded the client sends its own key, encrypted; elsewhere there is nothing to do with one.
+    session_key = _field(data, 52) if required & KEY_EXCHANGE else b""
+    if required & KEY_EXCHANGE and len(session_key) != 16:
         raise RemoteProtocolError(f"the session key has {len(session_key)} bytes")
     return Authenticate(
         flags=flags,

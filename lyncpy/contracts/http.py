@@ -64,6 +64,9 @@ class HttpAsked:
     peer: str = ""
     """The client's network address, without a port."""
 
+    connection: str = ""
+    """Names the connection, for as long as this process runs: all requests that come over it have the same."""
+
     reader: HttpReader = ANYBODY
 
 
@@ -114,6 +117,10 @@ class HttpResource:
     host: str = ""
     """Answers only under this name, lower case; "": under every name."""
 
+    handshakes: bool = False
+    """Whether users may prove their password by NTLM as well as by Basic. All steps of that come over one connection of the
+    client's own, so pages for browsers, which may come through a proxy, do without it."""
+
 
 class IPasswords(Interface):
     """Whether a password is somebody's."""
@@ -123,3 +130,36 @@ class IPasswords(Interface):
 
         A wrong name takes as long as a wrong password. Nobody counts tries here.
         """
+
+
+class INtlmHandshakes(Interface):
+    """Passwords proved by NTLM over HTTP ([MS-NTHT]): a NEGOTIATE message, a challenge, its answer, all on one connection.
+
+    An answer is good for the request that brings it, and for no later one. Nobody counts tries here.
+    """
+
+    def challenge(connection: str, token: str) -> str | None:
+        """Give the CHALLENGE (base64) that answers a NEGOTIATE message; None when the token is an answer to one.
+
+        Raises:
+            RemoteProtocolError: It is too long, or no base64.
+        """
+
+    def account(token: str) -> tuple[str, str]:
+        """Give domain ("" if none) and user that an answer names.
+
+        Raises:
+            RemoteProtocolError: It is no answer that can be read.
+        """
+
+    def check(connection: str, token: str) -> Awaitable[object]:
+        """Give the `Aor` of the person whose password an answer proves, or an `AuthenticationDenied`.
+
+        A wrong name takes as long as a wrong password. A challenge can be answered once.
+
+        Raises:
+            RemoteProtocolError: It is no answer that can be read.
+        """
+
+    def drop(connection: str) -> None:
+        """Drop the handshake of a connection that is over, if there was one."""

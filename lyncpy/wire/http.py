@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from io import BytesIO
+from itertools import count
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -139,6 +140,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
             headers=headers,
             body=self.content.read(),
             peer=self.channel.peer,
+            connection=self.channel.name,
         )
 
     def _say(self, answer: HttpAnswer) -> None:
@@ -183,6 +185,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         super().__init__()
         self.site = site
         self.bounds = site.bounds
+        self.name = f"http/{next(site.numbers)}"
         self.peer = peer
         self.is_relayed = is_relayed
         self.preamble = ProxyHeader() if is_relayed and site.relays.send_proxy else None
@@ -348,17 +351,35 @@ class HttpFactory(Factory):
 
     For one more than there may be, an idle one makes room: of the address with the most, the one that
     came first. One is refused only where all are being answered.
+
+    Args:
+        serve: Answers requests.
+        bounds: The settings.
+        relays: Of whose connections the client's address is told.
+        forget: Is told the name of each connection that is over.
     """
 
     noisy = False
 
-    def __init__(self, serve: Serve, bounds: HttpBounds, meter: IMeter, timers: ITimers, relays: Relays) -> None:
+    def __init__(
+        self,
+        serve: Serve,
+        bounds: HttpBounds,
+        meter: IMeter,
+        timers: ITimers,
+        relays: Relays,
+        forget: Callable[[str], None],
+    ) -> None:
         self.serve = serve
+        self._forget = forget
         self.bounds = bounds
         self.timers = timers
         self.relays = relays
         self.connections = bounds.connections
         """How many there may be; fewer than the setting says where the system allows fewer open files."""
+
+        self.numbers = count(1)
+        """Of the connections, each once."""
 
         self._meter = meter
         self._streams: set[HttpStream] = set()
@@ -431,6 +452,7 @@ class HttpFactory(Factory):
         if stream not in self._streams:
             return
         self._streams.remove(stream)
+        self._forget(stream.name)
         self._idle.remove(stream)
         network = network_of(stream.peer)
         if not stream.is_relayed:

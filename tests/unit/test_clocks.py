@@ -13,11 +13,13 @@ TOP: Final = Path(lyncpy.__file__).parent
 
 READS: Final[Mapping[str, tuple[int, str]]] = {
     "app/assembly.py": (0, "given on, to the certificate: compared with its dates, which are others'"),
-    "auth/authenticator.py": (
-        3,
+    "auth/authenticator.py": (1, "the time that a challenge tells clients, who compare it with their own"),
+    "auth/http_ntlm.py": (1, "as above"),
+    "auth/passwords.py": (1, "dates of accounts, by everybody's clock"),
+    "auth/proofs.py": (
+        2,
         "NTLM's time is the client's, compared with the steady clock as well; dates of accounts, by everybody's clock",
     ),
-    "auth/passwords.py": (1, "dates of accounts, by everybody's clock"),
     "core/gate.py": (1, "Date in a 401, by which a client sees whose clock is wrong"),
     "core/signins.py": (1, "when a sign-in failed, for an operator"),
     "core/timers.py": (1, "is what gives it"),

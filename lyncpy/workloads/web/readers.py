@@ -1,4 +1,4 @@
-"""Who asks: nobody in particular, a user with their password, or a program with a token.
+"""Who asks: nobody in particular, a user with their password, in clear or proved by NTLM, or a program with a token.
 
 Failed passwords count together with those over SIP, so that the site is no second place to
 guess them. Tokens are long and random, hence a plain digest keeps them well; the file is
@@ -13,7 +13,7 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,13 +21,22 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.authenticator import AuthenticationDenied
-from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, IPasswords
+from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.http import (
+    ANYBODY,
+    HttpAsked,
+    HttpReader,
+    HttpReaderKind,
+    HttpRefused,
+    INtlmHandshakes,
+    IPasswords,
+)
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.signins import SignIns
+from lyncpy.sip.errors import RemoteProtocolError
 
 REALM: Final = "lyncpy"
 _KIND: Final = "web sign-in"
@@ -128,6 +137,7 @@ class Readers:
 
     Args:
         passwords: Verifies names and passwords.
+        ntlm: Verifies passwords that are proved and not sent.
         people: Everybody.
         signins: Counts failures.
         writers: Queues the tries of one name.
@@ -138,6 +148,7 @@ class Readers:
     def __init__(
         self,
         passwords: IPasswords,
+        ntlm: INtlmHandshakes,
         people: IPeople,
         signins: SignIns,
         writers: KeyedLock,
@@ -146,6 +157,7 @@ class Readers:
     ) -> None:
         self._meanings = meanings
         self._passwords = passwords
+        self._ntlm = ntlm
         self._people = people
         self._signins = signins
         self._writers = writers
@@ -162,7 +174,9 @@ class Readers:
             case "":
                 return ANYBODY
             case "basic":
-                return await self._signed_in(*_basic(value), asked.peer)
+                return await self._basic(*_basic(value), asked.peer)
+            case "ntlm":
+                return await self._ntlm_step(value.strip(), asked)
             case "bearer":
                 named = self._tokens.holder_of(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
                 if named is None:
@@ -170,6 +184,10 @@ class Readers:
                 return HttpReader(HttpReaderKind.NAMED, self._meant(named), named.name)
             case _:
                 raise HttpRefused(401, "use Basic or Bearer", tuple(("WWW-Authenticate", one) for one in _ALL))
+
+    def forget(self, connection: str) -> None:
+        """Forget a connection that is over, and the handshake on it."""
+        self._ntlm.drop(connection)
 
     def note_meanings(self) -> None:
         """Look up the people of all tokens, so that they are noted while they have the addresses."""
@@ -188,14 +206,47 @@ class Readers:
             raise HttpRefused(401, "nobody has this token", (("WWW-Authenticate", _bearer("invalid_token")),))
         return aor
 
-    def challenges(self, kinds: Iterable[HttpReaderKind]) -> tuple[str, ...]:
-        """Give the WWW-Authenticate values for those who may read."""
-        return tuple(_CHALLENGES[kind] for kind in HttpReaderKind if kind in kinds and kind in _CHALLENGES)
+    def challenges(self, kinds: Iterable[HttpReaderKind], *, handshakes: bool = False) -> tuple[str, ...]:
+        """Give the WWW-Authenticate values for those who may read, the better ones first."""
+        kinds = frozenset(kinds)
+        better = (_NTLM,) if handshakes and HttpReaderKind.SIGNED_IN in kinds else ()
+        return (*better, *(_CHALLENGES[kind] for kind in HttpReaderKind if kind in kinds and kind in _CHALLENGES))
 
-    async def _signed_in(self, login: str, password: str, peer: str) -> HttpReader:
+    async def _basic(self, login: str, password: str, peer: str) -> HttpReader:
         person = self._people.by_login("", login)
-        aor = person.aor if person is not None else aor_of(login[:_LOGIN_CHARACTERS])
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
+        return await self._judged(person, login, peer, lambda: self._passwords.check(login, password), wrong)
+
+    async def _ntlm_step(self, token: str, asked: HttpAsked) -> HttpReader:
+        """Make one step of a handshake ([MS-NTHT] 3.2.5)."""
+        wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _NTLM),))
+        try:
+            challenge = self._ntlm.challenge(asked.connection, token)
+            if challenge is not None:
+                raise HttpRefused(401, "answer the challenge", (("WWW-Authenticate", f"{_NTLM} {challenge}"),))
+            domain, user = self._ntlm.account(token)
+        except RemoteProtocolError as error:
+            raise HttpRefused(401, error.reason, wrong.headers) from None
+        login = f"{domain}\\{user}" if domain else user
+        person = self._people.by_login(domain, user)
+        return await self._judged(person, login, asked.peer, lambda: self._ntlm.check(asked.connection, token), wrong)
+
+    async def _judged(
+        self,
+        person: Person | None,
+        login: str,
+        peer: str,
+        check: Callable[[], Awaitable[object]],
+        wrong: HttpRefused,
+    ) -> HttpReader:
+        """Let somebody try, and count it with the tries over SIP.
+
+        Args:
+            person: Whose login it is, if anybody's.
+            check: Verifies their password.
+            wrong: What is said when it does not hold.
+        """
+        aor = person.aor if person is not None else aor_of(login[:_LOGIN_CHARACTERS])
         try:
             # One at a time for each name: many guesses at once would all pass before the first has failed.
             async with self._writers.hold(_KIND, aor):
@@ -203,7 +254,7 @@ class Readers:
                 self._signins.check(attempt)
                 self._signins.count_attempt(attempt)
                 try:
-                    outcome = await self._passwords.check(login, password)
+                    outcome = await check()
                     if isinstance(outcome, AuthenticationDenied):
                         self._signins.failed(outcome, attempt)
                         raise wrong
@@ -238,6 +289,7 @@ def _bearer(error: str) -> str:
     return f'Bearer realm="{REALM}"' + (f', error="{error}"' if error else "")
 
 
+_NTLM: Final = "NTLM"
 _BASIC: Final = f'Basic realm="{REALM}", charset="UTF-8"'
 _CHALLENGES: Final[Mapping[HttpReaderKind, str]] = {HttpReaderKind.SIGNED_IN: _BASIC, HttpReaderKind.NAMED: _bearer("")}
 _ALL: Final = tuple(_CHALLENGES.values())

@@ -67,6 +67,10 @@ class Site:
         ).add()
         return answer
 
+    def forget(self, connection: str) -> None:
+        """Forget a connection that is over."""
+        self._readers.forget(connection)
+
     def _find(self, asked: HttpAsked) -> HttpResource | None:
         fitting = [
             one
@@ -94,7 +98,7 @@ class Site:
             return reader
         if reader.kind is not HttpReaderKind.ANONYMOUS:
             raise HttpRefused(403, "this is not for you")
-        challenges = self._readers.challenges(resource.readers)
+        challenges = self._readers.challenges(resource.readers, handshakes=resource.handshakes)
         raise HttpRefused(401, "say who you are", tuple(("WWW-Authenticate", one) for one in challenges))
 
     def _options(self, asked: HttpAsked, methods: tuple[str, ...]) -> HttpAnswer:

@@ -315,6 +315,6 @@ def test_whoever_fails_costs_the_same_work(login: str, known: bool, monkeypatch:
         return honest_sum(message, challenge, secret)
 
     monkeypatch.setattr(desk.secrets, "nt_hash", nt_hash_counted)
-    monkeypatch.setattr("lyncpy.auth.authenticator.exported_key", sum_counted)
+    monkeypatch.setattr("lyncpy.auth.proofs.exported_key", sum_counted)
     assert denial(desk.sign_in(client(login, "guess"))) in ("wrong password", "no password set", "unknown user")
     assert (len(read), [len(secret) for secret in sums]) == (1, [16])

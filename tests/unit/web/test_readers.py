@@ -4,14 +4,17 @@ import base64
 import hashlib
 import os
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import spnego
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
 from lyncpy.auth.settings import Settings as AuthSettings
@@ -56,6 +59,8 @@ class Desk:
         file: Path = Path("/nonexistent"),
         secrets: TableSecrets | None = None,
         meanings: IMeanings | None = None,
+        *,
+        challenge_time: bool = False,
     ) -> None:
         self.clock = Clock()
         people = TablePeople(
@@ -63,8 +68,17 @@ class Desk:
         )
         self.secrets = secrets or TableSecrets({ALICE: nt_hash("pässword"), DAN: nt_hash("pässword")})
         self.signins = signins_of(people, AuthSettings(), MemoryMeter(), timers_of(self.clock))
+        timers = timers_of(self.clock)
         self.readers = Readers(
-            Passwords(people, self.secrets, timers_of(self.clock)),
+            Passwords(people, self.secrets, timers),
+            NtlmHandshakes(
+                people,
+                self.secrets,
+                AuthSettings(challenge_time=challenge_time),
+                "fe1.example.test",
+                "example.test",
+                timers,
+            ),
             people,
             self.signins,
             KeyedLock(timers_of(self.clock)),
@@ -75,6 +89,10 @@ class Desk:
     def who(self, credentials: str | None, peer: str = "192.0.2.1") -> HttpReader:
         """Ask who this is."""
         return result_of(self.readers.who(_asked(credentials, peer)))
+
+    def ask(self, credentials: str, connection: str = "http/1") -> HttpReader:
+        """Ask who this is, over one connection."""
+        return result_of(self.readers.who(replace(_asked(credentials), connection=connection)))
 
     def refusal(self, credentials: str, peer: str = "192.0.2.1") -> HttpRefused:
         """Give the no."""
@@ -285,3 +303,49 @@ def test_a_token_goes_where_its_person_goes(tmp_path: Path) -> None:
         else:
             with pytest.raises(HttpRefused, match="nobody has this token"):
                 desk.who(f"Bearer {TOKEN}")
+
+
+# --- NTLM
+
+
+def _ntlm(desk: Desk, user: str, password: str, connection: str = "http/1") -> str:
+    """Have a challenge made, and give the credentials that answer it."""
+    client = spnego.client(user, password, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    first = base64.b64encode(client.step() or b"").decode()
+    with pytest.raises(HttpRefused) as refused:
+        desk.ask(f"NTLM {first}", connection)
+    ((name, value),) = refused.value.headers
+    assert (refused.value.status, name) == (401, "WWW-Authenticate")
+    return "NTLM " + base64.b64encode(client.step(base64.b64decode(value.removeprefix("NTLM "))) or b"").decode()
+
+
+def test_a_user_proves_their_password_without_sending_it() -> None:
+    """The proof is good for one request; a copy of it for none."""
+    desk = Desk(challenge_time=True)
+    proof = _ntlm(desk, "EXAMPLE\\alice", "pässword")
+    assert desk.ask(proof) == HttpReader(HttpReaderKind.SIGNED_IN, ALICE)
+    with pytest.raises(HttpRefused) as refused:
+        desk.ask(proof)
+    assert refused.value.headers == (("WWW-Authenticate", "NTLM"),)
+
+
+def test_tries_by_ntlm_count_with_all_others() -> None:
+    """Neither way gives more guesses than the other."""
+    desk = Desk(challenge_time=True)
+    for turn in range(AuthSettings().tries_per_user):
+        wrong = _ntlm(desk, "alice@example.test", "wrong") if turn % 2 else _basic("alice@example.test", "wrong")
+        with pytest.raises(HttpRefused) as refused:
+            desk.ask(wrong)
+        assert refused.value.status == 401
+    with pytest.raises(HttpRefused) as refused:
+        desk.ask(_ntlm(desk, "alice@example.test", "pässword"))
+    assert refused.value.status == 429
+    assert [failure.reason for failure in desk.signins.failures(ALICE)] == ["wrong password"] * 5
+
+
+def test_who_is_offered_what() -> None:
+    """Browsers are asked for a password alone; programs that say so may prove it."""
+    readers, kinds = Desk().readers, frozenset({HttpReaderKind.SIGNED_IN, HttpReaderKind.ANONYMOUS})
+    assert [one.partition(" ")[0] for one in readers.challenges(kinds)] == ["Basic"]
+    assert [one.partition(" ")[0] for one in readers.challenges(kinds, handshakes=True)] == ["NTLM", "Basic"]
+    assert readers.challenges({HttpReaderKind.ANONYMOUS}, handshakes=True) == ()

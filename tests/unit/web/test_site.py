@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
+from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
 from lyncpy.auth.settings import Settings as AuthSettings
@@ -39,6 +40,7 @@ class Office:
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
         readers = Readers(
             Passwords(self.people, self.secrets, timers),
+            NtlmHandshakes(self.people, self.secrets, AuthSettings(), "fe1.x.test", "x.test", timers),
             self.people,
             self.signins,
             KeyedLock(timers),
@@ -206,3 +208,13 @@ def test_requests_are_counted_by_resource_and_status(tmp_path: Any) -> None:
     assert office.meter.count("lyncpy_web_requests_total", resource="/a/", status="200") == 2
     assert office.meter.count("lyncpy_web_requests_total", resource="/a/", status="304") == 1
     assert office.meter.count("lyncpy_web_requests_total", resource="", status="404") == 1
+
+
+def test_a_resource_for_programs_offers_a_handshake_first(tmp_path: Any) -> None:
+    """The better way to prove a password stands before the one that sends it; a handshake ends with its connection."""
+    signed_in = frozenset({HttpReaderKind.SIGNED_IN})
+    office = Office(tmp_path / "none", HttpResource("/a", _saying("a"), readers=signed_in, handshakes=True))
+    assert _header(office.ask(), "WWW-Authenticate") == ["NTLM", 'Basic realm="lyncpy", charset="UTF-8"']
+    (offered,) = _header(office.ask(authorization="NTLM TlRMTVNTUAABAAAA"), "WWW-Authenticate")
+    assert offered.startswith("NTLM TlRMTVNTUAAC")
+    office.site.forget("")

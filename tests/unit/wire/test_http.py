@@ -44,6 +44,7 @@ class Door:
     ) -> None:  # Any: settings
         self.clock = Clock()
         self.asked: list[HttpAsked] = []
+        self.forgotten: list[str] = []
         self.meter = MemoryMeter()
         timers = Timers(self.clock, lambda: 1_700_000_000.0)
 
@@ -51,7 +52,7 @@ class Door:
             self.asked.append(asked)
             return await serve(asked)
 
-        self.factory = HttpFactory(recorded, Settings(**bounds), self.meter, timers, Relays(()))
+        self.factory = HttpFactory(recorded, Settings(**bounds), self.meter, timers, Relays(()), self.forgotten.append)
 
     def connect(self, host: str = "192.0.2.1") -> "Browser":
         """Connect; refused when the door has no place."""
@@ -133,6 +134,18 @@ def test_what_was_asked_is_read_once_and_whole() -> None:
     assert asked.query == {"size": "12", "x": ""}
     assert asked.headers["x-one"] == "a, b"
     assert (asked.host, asked.peer, asked.method) == ("x.test", "192.0.2.9", "GET")
+
+
+def test_a_connection_has_one_name_from_its_first_request_to_its_end() -> None:
+    """What somebody begins on one connection cannot be ended on another."""
+    door = Door()
+    first, other = door.connect(), door.connect()
+    for browser in (first, other, first):
+        browser.get("/")
+    names = [asked.connection for asked in door.asked]
+    assert names[0] == names[2] != names[1]
+    first.leave()
+    assert door.forgotten == names[:1]
 
 
 @pytest.mark.parametrize(

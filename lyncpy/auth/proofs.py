@@ -1,0 +1,124 @@
+"""Challenges under way, and what their answers prove: the same for NTLM over SIP and over HTTP."""
+
+from dataclasses import dataclass
+from secrets import token_bytes, token_hex
+
+from lyncpy.auth.ntlm import Authenticate, ServerNames, exported_key
+from lyncpy.auth.passwords import secret_of
+from lyncpy.auth.settings import Settings
+from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
+from lyncpy.contracts.directory import IPeople, ISecrets, Person, objection_to
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.timers import ITimers
+
+
+def server_names(settings: Settings, server_name: str, domain: str) -> ServerNames:
+    """Give the names by which this server calls itself in a challenge.
+
+    Args:
+        server_name: The name that clients know this server by; its host part of NetBIOS too.
+        domain: The SIP domain.
+    """
+    return ServerNames(
+        netbios_domain=settings.netbios_domain or domain.partition(".")[0].upper()[:15],
+        netbios_computer=server_name.partition(".")[0].upper()[:15],
+        dns_domain=domain,
+        dns_computer=server_name,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChallenge:
+    """A challenge that waits for its answer."""
+
+    challenge: bytes
+    opaque: str
+    """Names the association that comes of it; over HTTP there is none."""
+
+    until: float
+
+
+class PendingChallenges:
+    """The challenges of one protocol's connections: each is good for one answer, in time, on the connection that got it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._of: dict[str, PendingChallenge] = {}
+
+    def __len__(self) -> int:
+        """Give the number of challenges that wait for their answer."""
+        return len(self._of)
+
+    def make(self, connection: str, now: float) -> PendingChallenge:
+        """Make a challenge in place of the connection's last one; beyond the bound the oldest of all is forgotten."""
+        self.drop(connection)
+        if len(self._of) >= self._settings.challenges:
+            del self._of[next(iter(self._of))]
+        pending = PendingChallenge(token_bytes(8), token_hex(4).upper(), now + self._settings.challenge_lifetime_s)
+        self._of[connection] = pending
+        return pending
+
+    def take(self, connection: str, now: float) -> PendingChallenge | None:
+        """Give the challenge that a connection may still answer, this once."""
+        pending = self._of.pop(connection, None)
+        return pending if pending is not None and now < pending.until else None
+
+    def drop(self, connection: str) -> None:
+        """Forget the challenge of a connection, if it has one."""
+        self._of.pop(connection, None)
+
+
+@dataclass(frozen=True, slots=True)
+class NtlmProof:
+    """Somebody has proved their password."""
+
+    aor: Aor
+    session_key: bytes
+    """The exported session key; empty where the client was not asked for one."""
+
+
+class NtlmProofs:
+    """Verifies answers to challenges against the NT hashes of people."""
+
+    def __init__(self, people: IPeople, secrets: ISecrets, settings: Settings, timers: ITimers) -> None:
+        self._people = people
+        self._secrets = secrets
+        self._settings = settings
+        self._timers = timers
+
+    async def prove(
+        self, message: Authenticate, challenge: bytes, aor: Aor | None = None
+    ) -> NtlmProof | AuthenticationDenied:
+        """Give who an answer proves to be there.
+
+        Whatever else is wrong is said only to who knows the password.
+
+        Args:
+            aor: Who they said they are beside it; None: nothing.
+        """
+        named = self._people.by_login(message.domain, message.user)
+        person, secret = await secret_of(self._people, self._secrets, named, message.account)
+        key = exported_key(message, challenge, secret)
+        if isinstance(person, AuthenticationDenied):
+            return person
+        if key is None:
+            return AuthenticationDenied(DenialReason.WRONG_PASSWORD, message.account, person.aor)
+        return self._objection(message, person, aor) or NtlmProof(person.aor, key)
+
+    def _objection(self, message: Authenticate, person: Person, aor: Aor | None) -> AuthenticationDenied | None:
+        if aor is not None and person.aor != aor:
+            return AuthenticationDenied(
+                DenialReason.NOT_THIS_USER, message.account, person.aor, detail=f"signed in as {aor}"
+            )
+        objection = objection_to(person, self._timers.wall())
+        if objection is not None:
+            return AuthenticationDenied(objection.reason, message.account, person.aor, detail=objection.words)
+        # A client is wrong that differs from this host's clock as it is and as it was before somebody set it:
+        # when the server's own clock is set to a wrong time, clients that are right still get in.
+        skew = min((message.at - self._timers.wall(), message.at - self._timers.steady()), key=abs)
+        if abs(skew) > self._settings.skew_s:
+            way = "ahead" if skew > 0 else "behind"
+            return AuthenticationDenied(
+                DenialReason.CLOCK_SKEW, message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}"
+            )
+        return None
