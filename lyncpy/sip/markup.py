@@ -132,8 +132,24 @@ class Element:
     @property
     def namespace(self) -> str:
         """The namespace that the element belongs to; "" if to none."""
-        prefix = self._name[: -len(self.local) - 1]
+        return self.lookup(self.prefix)
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of its name; "" if it has none."""
+        return self._name[: -len(self.local) - 1]
+
+    def lookup(self, prefix: str) -> str:
+        """Give the namespace that a prefix ("": none) stands for here; "" for none."""
         return _found(self._scope, prefix) or ""
+
+    def take(self, letters: int) -> None:
+        """Count characters that are written of this document.
+
+        Raises:
+            RemoteProtocolError: 413, when all that was written of it outgrows it.
+        """
+        self._document.take(letters)
 
     @property
     def attributes(self) -> ItemsView[str, str]:

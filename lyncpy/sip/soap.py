@@ -1,9 +1,13 @@
-"""SOAP in SERVICE requests, as clients before 2010 use it: the envelope read and written. Spec: [MS-SIP] 2.2.4."""
+"""SOAP 1.1: the envelope read and written, in SERVICE requests of clients before 2010 and over HTTP of those since.
 
+Spec: [MS-SIP] 2.2.4; https://www.w3.org/TR/2000/NOTE-SOAP-20000508/ §4.
+"""
+
+from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import Element, child, escape, read_xml
+from lyncpy.sip.markup import MAX_NODES, Element, child, escape, read_xml
 
 SOAP_TYPE: Final = "application/SOAP+xml"
 
@@ -13,17 +17,36 @@ REQUEST_NS: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
 """Of every operation in an envelope, and of what answers it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A SOAP request."""
+
+    header: Element | None
+    operation: Element
+    """The first element of its body."""
+
+
+def read_envelope(body: bytes, *, max_nodes: int = MAX_NODES) -> Envelope:
+    """Read a SOAP request.
+
+    Raises:
+        RemoteProtocolError: No XML, or no operation in an envelope's body.
+    """
+    root = read_xml(body, max_nodes=max_nodes)
+    content = child(root, "Body")
+    operation = None if content is None else next(iter(content), None)
+    if operation is None:
+        raise RemoteProtocolError("no operation in the SOAP body")
+    return Envelope(child(root, "Header"), operation)
+
+
 def read_operation(body: bytes) -> Element:
     """Give the element of a SOAP request that names the operation.
 
     Raises:
         RemoteProtocolError: No XML, or no operation in an envelope's body.
     """
-    content = child(read_xml(body), "Body")
-    operation = None if content is None else next(iter(content), None)
-    if operation is None:
-        raise RemoteProtocolError("no operation in the SOAP body")
-    return operation
+    return read_envelope(body).operation
 
 
 def write_envelope(content: str) -> bytes:
