@@ -8,6 +8,7 @@ from lyncpy.app.config import Config, ConfigError
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.gapfile import GapFile
+from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.openmetrics import OpenMetrics
@@ -26,13 +27,13 @@ from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.secrets import Seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Backends:
     meter: IMeter
     directory: IDirectory
     seals: Seals
+    key_pairs: IKeyPairs
     ledger: ILedger
     stamps: IStamps
     exports: IExports
@@ -97,6 +99,7 @@ def backends(
         meter=meter,
         directory=directory,
         seals=sealer,
+        key_pairs=KeyPairs(Threads(reactor, "keys")),
         ledger=SqlLedger(database),
         stamps=sealer,
         exports=exports,

@@ -38,6 +38,7 @@ from tests.kit.archive import FragileLedger, MemoryExports, MemoryGapFile, Plain
 from tests.kit.directory import FakeDirectory, PlainSeals, person
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
 from tests.kit.guests import Guest, made_up
+from tests.kit.key_pairs import SameKey
 from tests.kit.ledger import MemoryLedger
 from tests.kit.logs import LogEar
 from tests.kit.memory import MemoryRecords, MemoryStore
@@ -172,6 +173,7 @@ class Stage:
             meter=self.meter,
             directory=self.directory,
             seals=PlainSeals(),
+            key_pairs=SameKey(),
             ledger=FragileLedger(self.ledger, self.disk),
             stamps=PlainStamps(),
             exports=self.exports,

@@ -15,11 +15,12 @@ from lyncpy.contracts.directory import Group, Moment, Person, Phone, Skipped
 from lyncpy.contracts.names import aor_of, kept_aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.store import IStore, Record
 from lyncpy.core.versioned import NONE_YET, LastWriter, uncontended
 from lyncpy.workloads.directory.owners import FormerAddress, Owner
 from lyncpy.workloads.directory.secrets import KIND as SECRET
-from lyncpy.workloads.directory.secrets import WAITING, Seals
+from lyncpy.workloads.directory.secrets import WAITING
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ STATE: Final = "pull"
 MOVES: Final = "moves"
 FORM: Final = "owners"
 
-OWNED: Final = (SECRET, "contacts", "board")
+OWNED: Final = (SECRET, "contacts", "board", "certificates")
 """Kinds of records whose key is an `OwnerId`. Conferences have keys of their own, and name their owner inside."""
 
 CONFERENCE: Final = "conference"

@@ -1,6 +1,6 @@
 """ISecrets: the NT hashes of people, sealed in the store, or from the directory."""
 
-from typing import Final, Protocol
+from typing import Final
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -10,6 +10,7 @@ from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.facts import SecretChanged
 from lyncpy.contracts.names import Aor, Version, bare, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId
+from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.store import IStore
 from lyncpy.core.versioned import uncontended
 
@@ -22,16 +23,6 @@ NT_HASH_BYTES: Final = 16
 
 class AddressLeft(Exception):
     """A password cannot be set for an address whose holder has left it."""
-
-
-class Seals(Protocol):
-    """Encrypts values; one that is sealed about a name is not unsealed about another."""
-
-    def seal(self, plain: bytes, about: str = "") -> bytes:
-        """Encrypt a secret."""
-
-    def unseal(self, sealed: bytes, about: str = "") -> bytes:
-        """Decrypt a secret; raises StoreUnavailable if it was sealed with another key or about something else."""
 
 
 @implementer(ISecrets)

@@ -11,6 +11,7 @@ from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.directory import IDirectory, ISecrets, Person, objection_to
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.directory.account_deadlines import AccountDeadlines, ExpiringDirectory
@@ -27,7 +28,6 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
-from lyncpy.workloads.directory.secrets import Seals
 from lyncpy.workloads.directory.settings import Settings
 
 

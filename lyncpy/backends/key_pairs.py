@@ -1,0 +1,27 @@
+"""RSA keys, made in a thread."""
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from zope.interface import implementer
+
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.seals import IKeyPairs
+
+
+@implementer(IKeyPairs)
+class KeyPairs:
+    """Makes keys one after the other; its thread lives no longer than that takes."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+
+    async def new_key(self) -> bytes:
+        """Make a key."""
+        made = await self._threads.call_in_thread(_new_key)
+        self._threads.stop()
+        return made
+
+
+def _new_key() -> bytes:
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

@@ -1,0 +1,28 @@
+"""RSA keys for tests, made once: each takes long."""
+
+from functools import cache
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from zope.interface import implementer
+
+from lyncpy.contracts.seals import IKeyPairs
+
+
+@cache
+def key_of(name: str, bits: int = 2048) -> rsa.RSAPrivateKey:
+    """Give the key of somebody, the same each time."""
+    return rsa.generate_private_key(65537, bits)
+
+
+@implementer(IKeyPairs)
+class SameKey:
+    """Gives one key, and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def new_key(self) -> bytes:
+        """Give it."""
+        self.asked += 1
+        return key_of("authority").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
