@@ -1,0 +1,1 @@
+"""Bytes of the web services to values and back."""

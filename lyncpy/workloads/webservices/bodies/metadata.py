@@ -1,0 +1,97 @@
+"""Metadata documents: what a client reads to learn where a service is and whose tickets it takes.
+
+They are WSDL 1.1 with WS-Policy 1.2 and WS-SecurityPolicy 1.2, as far as clients read them: the policy of each
+port, and the port's address. What they say is what works.
+
+Spec: [MS-OCAUTHWS] 1.5, 2.2.4. Client: a policy is found by the port's name with `_policy`, among the root's children.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.sip.markup import escape, quote_attr
+from lyncpy.workloads.webservices.bodies.faults import ADDRESSING_NS, TRUST_NS, WSU_NS
+
+_NAMESPACES: Final = {
+    "wsdl": "http://schemas.xmlsoap.org/wsdl/",
+    "soap": "http://schemas.xmlsoap.org/wsdl/soap/",
+    "wsp": "http://schemas.xmlsoap.org/ws/2004/09/policy",
+    "sp": "http://docs.oasis-open.org/ws-sx/ws-securitypolicy/200702",
+    "http": "http://schemas.microsoft.com/ws/06/2004/policy/http",
+    "wsa10": ADDRESSING_NS,
+    "wst": TRUST_NS,
+    "wsu": WSU_NS,
+}
+_TRANSPORT: Final = (
+    "<sp:TransportBinding><wsp:Policy><sp:TransportToken><wsp:Policy><sp:HttpsToken/></wsp:Policy></sp:TransportToken>"
+    "<sp:AlgorithmSuite><wsp:Policy><sp:Basic256/></wsp:Policy></sp:AlgorithmSuite>"
+    "<sp:Layout><wsp:Policy><sp:Lax/></wsp:Policy></sp:Layout><sp:IncludeTimestamp/></wsp:Policy></sp:TransportBinding>"
+)
+PASSWORDS: Final = "<http:NtlmAuthentication/>"
+"""The policy of a port where passwords are proved over HTTP itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataPort:
+    """One way to call a service."""
+
+    name: str
+    address: str
+    policy: str
+    """Its assertions, in XML with the prefixes of the document."""
+
+
+def issued_token(issuer: str, *, with_key: bool) -> str:
+    """Write the policy of a port that takes tickets.
+
+    Args:
+        issuer: The address of the service that gives them.
+        with_key: Whether each request has to prove the ticket's key.
+    """
+    element, kind = ("Endorsing", "SymmetricKey") if with_key else ("Signed", "Bearer")
+    return (
+        f"{_TRANSPORT}<sp:{element}SupportingTokens><wsp:Policy><sp:IssuedToken"
+        ' sp:IncludeToken="http://docs.oasis-open.org/ws-sx/ws-securitypolicy/200702/IncludeToken/AlwaysToRecipient">'
+        f"<sp:Issuer><wsa10:Address>{escape(issuer)}</wsa10:Address></sp:Issuer><sp:RequestSecurityTokenTemplate>"
+        "<wst:TokenType>http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV1.1</wst:TokenType>"
+        f"<wst:KeyType>{TRUST_NS}/{kind}</wst:KeyType></sp:RequestSecurityTokenTemplate>"
+        f"</sp:IssuedToken></wsp:Policy></sp:{element}SupportingTokens>"
+    )
+
+
+def write_metadata(service: str, operation: str, action: str, ports: tuple[MetadataPort, ...]) -> bytes:
+    """Write the document of one service.
+
+    Args:
+        service: Its name.
+        operation: The name of what it does.
+        action: The SOAPAction of that.
+        ports: The ways to call it.
+    """
+    declared = "".join(f" xmlns:{prefix}={quote_attr(name)}" for prefix, name in _NAMESPACES.items())
+    target = f"urn:lyncpy:{service}"
+    policies = "".join(
+        f'<wsp:Policy wsu:Id="{port.name}_policy"><wsp:ExactlyOne><wsp:All>{port.policy}</wsp:All></wsp:ExactlyOne></wsp:Policy>'
+        for port in ports
+    )
+    kinds = "".join(f'<wsdl:message name="{operation}{end}"/>' for end in ("Request", "Response"))
+    able = (
+        f'<wsdl:portType name="I{service}"><wsdl:operation name="{operation}"><wsdl:input message="tns:{operation}Request"/>'
+        f'<wsdl:output message="tns:{operation}Response"/></wsdl:operation></wsdl:portType>'
+    )
+    bindings = "".join(
+        f'<wsdl:binding name="{port.name}" type="tns:I{service}"><wsp:PolicyReference URI="#{port.name}_policy"/>'
+        '<soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>'
+        f'<wsdl:operation name="{operation}"><soap:operation soapAction={quote_attr(action)} style="document"/>'
+        '<wsdl:input><soap:body use="literal"/></wsdl:input><wsdl:output><soap:body use="literal"/></wsdl:output>'
+        "</wsdl:operation></wsdl:binding>"
+        for port in ports
+    )
+    places = "".join(
+        f'<wsdl:port name="{port.name}" binding="tns:{port.name}"><soap:address location={quote_attr(port.address)}/></wsdl:port>'
+        for port in ports
+    )
+    return (
+        f'<wsdl:definitions{declared} xmlns:tns="{target}" name="{service}" targetNamespace="{target}">'
+        f'{policies}{kinds}{able}{bindings}<wsdl:service name="{service}">{places}</wsdl:service></wsdl:definitions>'
+    ).encode()

@@ -1,0 +1,1 @@
+"""What is ticket, proof and certificate: values and rules, pure."""
