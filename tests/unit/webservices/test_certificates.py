@@ -1,0 +1,107 @@
+"""Keys that clients want to have certified, and what is issued."""
+
+import base64
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from lyncpy.contracts.names import Aor
+from lyncpy.workloads.webservices.model.certificates import (
+    REQUEST_CHARACTERS,
+    issue,
+    new_authority,
+    read_key_request,
+)
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused
+from tests.kit.enrollment import key_request, sha1_key_request
+from tests.kit.key_pairs import key_of
+
+NOW = 1_700_000_000.0
+
+
+def _text(der: bytes) -> str:
+    return base64.encodebytes(der).decode().replace("\n", "\r\n")
+
+
+def _refusal(text: str) -> str:
+    with pytest.raises(ServiceRefused) as refused:
+        read_key_request(text)
+    assert (refused.value.code, refused.value.error_id) == ("s:Client", 0)
+    return refused.value.reason
+
+
+@pytest.mark.parametrize("digest", [hashes.SHA256(), hashes.SHA384(), hashes.SHA512()])
+def test_a_request_is_read(digest: hashes.HashAlgorithm) -> None:
+    """Its key is known by what it is, whatever name stands in it."""
+    alice = read_key_request(_text(key_request(key_of("alice"), "anybody", digest)))
+    assert alice.key == key_of("alice").public_key()
+    assert alice.digest == read_key_request(_text(sha1_key_request(key_of("alice"), "else"))).digest
+    assert alice.digest != read_key_request(_text(key_request(key_of("bob")))).digest
+
+
+def test_a_request_whose_signature_does_not_hold_is_refused() -> None:
+    """With SHA-1 as with SHA-256: nobody has another's key certified."""
+    for request in (key_request(key_of("alice")), sha1_key_request(key_of("alice"), "alice")):
+        assert "does not hold" in _refusal(_text(request[:-1] + bytes([request[-1] ^ 1])))
+
+
+def test_a_request_is_of_an_rsa_key_of_a_size_that_is_offered() -> None:
+    """Nothing else is used by clients, old ones included."""
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "alice")])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    other = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.DER)
+    assert "RSA key of 1024 to 8192 bits" in _refusal(_text(other))
+    assert read_key_request(_text(key_request(key_of("old", 1024)))).key.key_size == 1024
+
+
+@pytest.mark.parametrize("text", ["", "!", "AAAA", "TUlJ", "é", _text(b"\x30\x03\x02\x01\x00")])
+def test_what_is_no_request_is_said_so(text: str) -> None:
+    """In words for whoever wrote the client."""
+    assert "no certificate request" in _refusal(text)
+
+
+def test_a_request_that_is_too_long_is_not_read() -> None:
+    """Nobody has that much to say."""
+    assert "too long" in _refusal("A" * (REQUEST_CHARACTERS + 1))
+
+
+def test_a_request_that_is_signed_with_another_digest_is_refused() -> None:
+    """MD5 proves nothing any more, not even that somebody has a key."""
+    request = sha1_key_request(key_of("alice"), "alice")
+    oid = bytes.fromhex("06092a864886f70d0101")
+    assert "not offered" in _refusal(_text(request.replace(oid + b"\x05", oid + b"\x04")))
+
+
+def test_a_certificate_is_for_the_address_and_good_for_signing_in_alone() -> None:
+    """Its issuer's signature holds; it begins a little before now."""
+    authority = new_authority(key_of("authority"), NOW)
+    assert authority.until == NOW + 10 * 365 * 86_400
+    assert authority.name.startswith("CN=lyncpy people ")
+    assert "PRIVATE" not in repr(authority)
+    request = read_key_request(_text(key_request(key_of("alice"), "mallory")))
+    certified = issue(authority, request, Aor("sip:alice@example.test"), NOW, NOW + 86_400)
+    certificate = x509.load_der_x509_certificate(certified.der)
+    certificate.verify_directly_issued_by(authority.certificate)
+    authority.certificate.verify_directly_issued_by(authority.certificate)
+    assert certificate.subject.rfc4514_string() == "CN=alice@example.test"
+    assert certificate.public_key() == key_of("alice").public_key()
+    assert certificate.not_valid_before_utc.timestamp() == NOW - 3_600
+    assert certificate.not_valid_after_utc.timestamp() == NOW + 86_400
+    assert certified.digest == certificate.fingerprint(hashes.SHA256()).hex()
+    assert f"{certificate.serial_number:040x}".startswith(certified.serial)
+    assert not certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    assert list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [
+        ExtendedKeyUsageOID.CLIENT_AUTH
+    ]
+
+
+def test_an_address_that_is_too_long_for_a_name_is_cut() -> None:
+    """The record knows whose it is."""
+    authority = new_authority(key_of("authority"), NOW)
+    request = read_key_request(_text(key_request(key_of("alice"))))
+    certified = issue(authority, request, Aor(f"sip:{'a' * 60}@example.test"), NOW, NOW + 1)
+    assert x509.load_der_x509_certificate(certified.der).subject.rfc4514_string() == f"CN={'a' * 60}@exa"
