@@ -38,6 +38,7 @@ from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
+from lyncpy.workloads.webservices.service import Trust, WebServices
 
 Reload = Callable[[], Sequence[str]]
 """Reads the configuration again; gives sentences."""
@@ -58,6 +59,7 @@ class Workloads:
     conferencing: Conferencing
     im: Im
     monitoring: Monitoring
+    webservices: WebServices
 
     def in_order(self) -> Sequence[IWorkload]:
         """Give them in the order in which they are opened."""
@@ -71,6 +73,7 @@ class Workloads:
             self.conferencing,
             self.im,
             self.monitoring,
+            self.webservices,
         )
 
 
@@ -204,6 +207,8 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     offered = conferencing.offer.provisions
     guests = settings.conferencing.guests
     provisioning = Provisioning(platform, signaling, offered, settings.provisioning, guests=guests)
+    trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs)
+    webservices = WebServices(platform, trust, config.site, settings.webservices)
     return Workloads(
         directory=directory,
         registrar=registrar,
@@ -214,6 +219,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
         conferencing=conferencing,
         im=im,
         monitoring=monitoring,
+        webservices=webservices,
     )
 
 

@@ -30,6 +30,10 @@ from lyncpy.workloads.presence.settings import Settings as PresenceSettings
 from lyncpy.workloads.provisioning.settings import Settings as ProvisioningSettings
 from lyncpy.workloads.registrar.settings import Settings as RegistrarSettings
 from lyncpy.workloads.web.settings import Settings as WebSettings
+from lyncpy.workloads.webservices.settings import Settings as WebServicesSettings
+
+HTTPS_PORT: Final = 443
+"""The port that an address of the web does not have to name."""
 
 
 class Sections(BaseModel):
@@ -50,6 +54,7 @@ class Sections(BaseModel):
     provisioning: ProvisioningSettings = ProvisioningSettings()
     conferencing: ConferencingSettings = ConferencingSettings()
     web: WebSettings = WebSettings()
+    webservices: WebServicesSettings = WebServicesSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     admin: AdminSettings = AdminSettings()
@@ -72,6 +77,15 @@ class Config:
     def home(self) -> Path:
         """Give the folder that relative paths in the file start from."""
         return self.file.parent
+
+    @property
+    def site(self) -> str:
+        """Give the address of the site as clients reach it, without a slash at its end; "" when there is none."""
+        web = self.sections.web
+        if not web.https_port:
+            return ""
+        port = "" if web.https_port == HTTPS_PORT else f":{web.https_port}"
+        return web.url or f"https://{self.sections.sip.server_name}{port}"
 
     def path(self, text: str) -> Path:
         """Give the file that a setting names."""

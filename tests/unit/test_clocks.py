@@ -65,6 +65,10 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
         "calendars begin and end by everybody's clock; lifetimes and the order of publications are adjusted at a step",
     ),
     "workloads/presence/commands.py": (2, "as the boards, for an operator"),
+    "workloads/webservices/authority.py": (2, "dates of a certificate; an authority that seems to be old is made anew"),
+    "workloads/webservices/certificate_service.py": (1, "dates of certificates, by everybody's clock"),
+    "workloads/webservices/commands.py": (2, "dates of certificates, for an operator"),
+    "workloads/webservices/tickets.py": (2, "times of tickets, which clients compare with their own clock"),
 }
 """File → how often it asks `wall()` at most, and why it may although that steps.
 

@@ -19,6 +19,9 @@ class Settings(BaseModel):
     https_port: int = Field(default=0, ge=0, le=65535)
     """The port of the site; 443 is what browsers expect; 0: nothing is offered over HTTP."""
 
+    url: str = Field(default="", max_length=300)
+    """The address of the site as clients are told it, e.g. "https://web.example.com"; when empty: the server name of [sip] and https_port."""
+
     origins: tuple[str, ...] = Field(default=(), strict=False, max_length=100)
     """Other sites whose scripts may read answers, e.g. "https://intranet.example.com"; pictures need no leave."""
 
@@ -54,6 +57,16 @@ class Settings(BaseModel):
 
     close_s: int = Field(default=5, ge=1, le=60)
     """Seconds that a browser has to say goodbye before its connection is cut."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        if url and (not url.startswith("https://") or not _ORIGIN.fullmatch(url)):
+            raise ValueError(
+                f"{url!r} is no address of a site; write https, name and port alone, in lower case:"
+                ' "https://web.example.com"'
+            )
+        return url
 
     @field_validator("origins")
     @classmethod

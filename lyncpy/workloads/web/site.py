@@ -12,7 +12,7 @@ from typing import Final
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, HttpResource
+from lyncpy.contracts.http import ANYBODY, HttpAnswer, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, HttpResource
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import Refused, translated
 from lyncpy.workloads.web.readers import Readers
@@ -27,6 +27,7 @@ STANDING: Final[Mapping[str, str]] = {
 """On every answer. There is no Strict-Transport-Security: it would bind every port of the host, and others live there."""
 
 _PREFLIGHT_S: Final = 600
+_ANYBODY_ALONE: Final = frozenset({HttpReaderKind.ANONYMOUS})
 
 
 class Site:
@@ -93,6 +94,9 @@ class Site:
         return await resource.answer(replace(asked, method=method, reader=reader))
 
     async def _reader(self, resource: HttpResource, asked: HttpAsked) -> HttpReader:
+        if resource.readers == _ANYBODY_ALONE:
+            # Nobody is told apart here: what a client goes on sending that was asked for it elsewhere is not looked at.
+            return ANYBODY
         reader = await self._readers.who(asked)
         if reader.kind in resource.readers:
             return reader

@@ -179,3 +179,28 @@ def test_policies_keep_their_order_and_can_be_overridden() -> None:
     policies = check(FILE, with_overrides(document, ["policies.a.privacy_mode=true"])).sections.policies
     assert list(policies.named) == ["z", "a", "m"]
     assert policies.named["a"].privacy_mode is True
+
+
+@pytest.mark.parametrize(
+    ("web", "address"),
+    [
+        ({}, ""),
+        ({"url": "https://web.example.com"}, ""),
+        ({"https_port": 443}, "https://sip.example.com"),
+        ({"https_port": 8443}, "https://sip.example.com:8443"),
+        ({"https_port": 8443, "url": "https://web.example.com"}, "https://web.example.com"),
+    ],
+)
+def test_the_address_of_the_site_is_as_clients_reach_it(web: dict[str, object], address: str) -> None:
+    """Behind a relay it is another than the server's own; without a site there is none."""
+    assert check(FILE, {"sip": {"domain": "example.com"}, "web": web}).site == address
+
+
+@pytest.mark.parametrize(
+    "url", ["http://web.example.com", "https://web.example.com/", "web.example.com", "https://A.b"]
+)
+def test_an_address_of_the_site_that_is_none_is_told(url: str) -> None:
+    """With the form that is wanted."""
+    (line,) = _sentences({"sip": {"domain": "example.com"}, "web": {"url": url}})
+    assert "[web] url" in line
+    assert "https://web.example.com" in line

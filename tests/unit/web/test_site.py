@@ -218,3 +218,11 @@ def test_a_resource_for_programs_offers_a_handshake_first(tmp_path: Any) -> None
     (offered,) = _header(office.ask(authorization="NTLM TlRMTVNTUAABAAAA"), "WWW-Authenticate")
     assert offered.startswith("NTLM TlRMTVNTUAAC")
     office.site.forget("")
+
+
+def test_where_anybody_may_ask_credentials_are_not_looked_at(tmp_path: Any) -> None:
+    """A client goes on sending them on a connection where it was asked for them elsewhere; that is no try."""
+    office = Office(tmp_path / "none", HttpResource("/a", _saying("a")))
+    for _ in range(20):
+        assert office.ask(authorization="Basic d3Jvbmc6d3Jvbmc=").status == 200
+    assert office.signins.failures(ALICE) == ()

@@ -38,10 +38,10 @@ class Addresses:
         return ""
 
 
-def _normal(address: str) -> tuple[str, int, str]:
+def _normal(text: str) -> tuple[str, int, str]:
     """Give host, port and path, in lower case: Lync's own server does not tell letters' case apart either. "": no address."""
     try:
-        parts = urlsplit(address.strip().lower())
+        parts = urlsplit(text.strip().lower())
         port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         return ("", 0, "")

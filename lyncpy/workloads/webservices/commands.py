@@ -1,0 +1,103 @@
+"""The words of the web services in the admin shell: who has which certificates."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.owners import IOwners, OwnerId
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.core.choices import addresses
+from lyncpy.workloads.webservices.issued_table import IssuedTable
+from lyncpy.workloads.webservices.model.issued import Issued, revoked, standing, without
+from lyncpy.workloads.webservices.tickets import PasswordMarks
+
+
+class Commands:
+    """`user certificates`, `user revoke`."""
+
+    def __init__(
+        self, people: IPeople, owners: IOwners, issued: IssuedTable, marks: PasswordMarks, timers: ITimers
+    ) -> None:
+        self._people = people
+        self._owners = owners
+        self._issued = issued
+        self._marks = marks
+        self._timers = timers
+
+    def declared(self) -> tuple[ShellCommand, ...]:
+        """Give the shell commands."""
+        user = Arg("user", "an address", choices=lambda: addresses(self._people))
+        serial = Arg("serial", "a certificate's, as `user certificates` shows it; all when left out", required=False)
+        return (
+            ShellCommand(
+                "user certificates",
+                "The certificates with which a user's devices sign in without a password.",
+                self.show,
+                args=(user,),
+            ),
+            ShellCommand(
+                "user revoke",
+                "Revoke a user's certificates and web tickets: their devices ask for the password again.",
+                self.revoke,
+                args=(user, serial),
+                role=OperatorRole.OPERATOR,
+            ),
+        )
+
+    async def show(self, asked: CommandCall) -> Table:
+        """List a user's certificates, the oldest first."""
+        aor, owner = self._named(asked)
+        issued, mark = await self._issued.read(owner), await self._mark(aor)
+        now = self._timers.wall()
+        rows = [
+            (one.serial, one.device, _moment(one.issued), _moment(one.until), standing(one, mark, now))
+            for one in issued.certificates
+        ]
+        return Table(("serial", "device", "issued", "until", "state"), rows)
+
+    async def revoke(self, asked: CommandCall) -> Table:
+        """Revoke one certificate, or all and what tickets there are."""
+        aor, owner = self._named(asked)
+        serial = asked.args.get("serial", "").strip().lower()
+        before: list[Issued] = []
+
+        def decide(issued: Issued) -> Issued:
+            before.append(issued)
+            return without(issued, serial) if serial else revoked(issued)
+
+        await self._issued.change(owner, decide)
+        gone = [one for one in before[-1].certificates if serial in ("", one.serial)]
+        if serial and not gone:
+            raise CommandFailed(f'{bare(aor)} has no certificate "{serial[:40]}"; see `user certificates {bare(aor)}`')
+        return Table(("revoked", "device"), [(one.serial, one.device) for one in gone])
+
+    async def reasons(self, aor: Aor) -> Sequence[Reason]:
+        """Say for `why` which certificates somebody has."""
+        issued, mark = await self._issued.read(self._owners.owner(aor)), await self._mark(aor)
+        now = self._timers.wall()
+        states = [standing(one, mark, now) for one in issued.certificates]
+        return [
+            Reason(
+                "certificates",
+                f"{states.count(state)} of their devices' certificates: {state}",
+                good=state == "good",
+                remedy="" if state == "good" else "none: the client gets another one with the password",
+            )
+            for state in dict.fromkeys(states)
+        ]
+
+    def _named(self, asked: CommandCall) -> tuple[Aor, OwnerId]:
+        aor = aor_of(asked.args["user"])
+        owner = self._owners.owner(aor)
+        if not owner:
+            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"')
+        return aor, owner
+
+    async def _mark(self, aor: Aor) -> str:
+        return (await self._marks.mark(aor)).hex()
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,106 @@
+"""The life of the web services, and how they are put together."""
+
+from dataclasses import dataclass
+
+from zope.interface import implementer
+
+from lyncpy.contracts.archive import IStamps
+from lyncpy.contracts.bus import IListening
+from lyncpy.contracts.directory import ISecrets
+from lyncpy.contracts.facts import PersonChanged, SecretChanged
+from lyncpy.contracts.owners import OwnerId
+from lyncpy.contracts.seals import IKeyPairs, Seals
+from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.core.platform import Platform
+from lyncpy.workloads.webservices.authority import PeopleAuthority
+from lyncpy.workloads.webservices.certificate_service import CertificateService
+from lyncpy.workloads.webservices.commands import Commands
+from lyncpy.workloads.webservices.issued_table import IssuedTable
+from lyncpy.workloads.webservices.model.addresses import Addresses
+from lyncpy.workloads.webservices.model.issued import Issued, revoked
+from lyncpy.workloads.webservices.settings import Settings
+from lyncpy.workloads.webservices.ticket_service import TicketService
+from lyncpy.workloads.webservices.tickets import PasswordMarks, Tickets
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What the services prove things with."""
+
+    secrets: ISecrets
+    """People's passwords."""
+
+    seals: Seals
+    """Encrypts what is kept."""
+
+    stamps: IStamps
+    """Codes of the server's own key."""
+
+    key_pairs: IKeyPairs
+    """Makes keys."""
+
+
+@implementer(IWorkload)
+class WebServices:
+    """The workload: tickets and certificates for clients, and the revocation of both.
+
+    Args:
+        platform: The server's.
+        trust: What proves.
+        site: Address of the site, as clients reach it; "" when there is none.
+        settings: The section's.
+    """
+
+    name = "webservices"
+
+    def __init__(self, platform: Platform, trust: Trust, site: str, settings: Settings) -> None:
+        timers, people, owners = platform.timers, platform.people, platform.owners
+        self._bus = platform.bus
+        self._owners = owners
+        self._issued = issued = IssuedTable(platform.store, platform.writers)
+        marks, addresses = PasswordMarks(trust.secrets, trust.stamps), Addresses(site)
+        tickets = Tickets(people, owners, issued, marks, trust.stamps, timers, settings.ticket_s)
+        authority = PeopleAuthority(
+            platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
+        )
+        services = (
+            TicketService(tickets, addresses),
+            CertificateService(tickets, issued, authority, addresses, settings, timers),
+        )
+        commands = Commands(people, owners, issued, marks, timers)
+        self.offer = Offer(
+            self.name,
+            commands=commands.declared(),
+            reasons=(commands.reasons,),
+            resources=tuple(row for service in services for row in service.rows()) if site else (),
+        )
+        self._listening: tuple[IListening, ...] = ()
+
+    async def open(self) -> None:
+        """Listen for what ends people's certificates."""
+        self._listening = (
+            self._bus.listen(PersonChanged, self._person),
+            self._bus.listen(SecretChanged, self._secret),
+        )
+
+    async def close(self) -> None:
+        """Stop listening."""
+        for listening in self._listening:
+            listening.stop()
+
+    async def _person(self, fact: PersonChanged) -> None:
+        # Who has moved to another address keeps all that is theirs, and gets new tickets there.
+        if fact.moved is None and (fact.person is None or not fact.person.may_stay):
+            await self._revoke(self._owners.meant(fact.aor))
+
+    async def _secret(self, fact: SecretChanged) -> None:
+        await self._revoke(self._owners.owner(fact.aor))
+
+    async def _revoke(self, owner: OwnerId) -> None:
+        """Revoke for good what somebody has; nothing is written of who never had anything."""
+
+        def decide(issued: Issued) -> Issued:
+            return revoked(issued) if issued.certificates else issued
+
+        if owner and (await self._issued.read(owner)).certificates:
+            await self._issued.change(owner, decide)

@@ -1,0 +1,18 @@
+"""The section [webservices]."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Web services of sign-in: tickets, certificates and discovery, on the site of [web]."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    ticket_s: int = Field(default=28_800, ge=600, le=86_400)
+    """Seconds for which a web ticket holds, with which a client uses the services without its password."""
+
+    certificate_s: int = Field(default=15_552_000, ge=28_800, le=31_536_000)
+    """Seconds for which a client's certificate holds; until then its user is not asked for the password again."""
+
+    certificates_per_user: int = Field(default=16, ge=1, le=64)
+    """Devices of one user that may have a certificate; a further one takes the place of the oldest."""

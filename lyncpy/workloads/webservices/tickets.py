@@ -1,0 +1,114 @@
+"""Who a ticket is from: what it says, compared with the people there are now."""
+
+from hashlib import sha256
+from hmac import digest
+from typing import Final
+
+from lyncpy.contracts.archive import IStamps
+from lyncpy.contracts.directory import IPeople, ISecrets
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.owners import IOwners
+from lyncpy.contracts.timers import ITimers
+from lyncpy.sip.markup import Element
+from lyncpy.workloads.webservices.issued_table import IssuedTable
+from lyncpy.workloads.webservices.model.issued import check_round
+from lyncpy.workloads.webservices.model.refusal import untrusted
+from lyncpy.workloads.webservices.model.tickets import (
+    Ticket,
+    TicketKeys,
+    check_audience,
+    check_time,
+    new_ticket_id,
+    read_ticket,
+    write_ticket,
+)
+
+_MARK_BYTES: Final = 16
+
+
+class PasswordMarks:
+    """Tells one password of somebody from another without saying anything of either.
+
+    Args:
+        secrets: People's NT hashes.
+        stamps: Of the server's key, which is durable.
+    """
+
+    def __init__(self, secrets: ISecrets, stamps: IStamps) -> None:
+        self._secrets = secrets
+        self._key = _derived(stamps, "password mark")
+
+    async def mark(self, aor: Aor) -> bytes:
+        """Give the mark of somebody's present password."""
+        secret = await self._secrets.nt_hash(aor)
+        return digest(self._key, aor.encode() + b"\0" + (secret or b""), "sha256")[:_MARK_BYTES]
+
+
+def _derived(stamps: IStamps, purpose: str) -> bytes:
+    """Derive a key from the server's own, so that a code of one kind is never good for another."""
+    return sha256(stamps.stamp(f"lyncpy web services 1: {purpose}".encode())).digest()
+
+
+class Tickets:
+    """Issues tickets, and admits who shows one.
+
+    Args:
+        marks: Of passwords: a ticket ends with the password that it was got for.
+        stamps: Of the server's key.
+        lifetime_s: Seconds for which a ticket holds.
+    """
+
+    def __init__(
+        self,
+        people: IPeople,
+        owners: IOwners,
+        issued: IssuedTable,
+        marks: PasswordMarks,
+        stamps: IStamps,
+        timers: ITimers,
+        lifetime_s: int,
+    ) -> None:
+        self._people = people
+        self._owners = owners
+        self._issued = issued
+        self._marks = marks
+        self._timers = timers
+        self._lifetime_s = lifetime_s
+        self._keys = TicketKeys(_derived(stamps, "ticket signature"), _derived(stamps, "ticket seal"))
+
+    async def issue(self, aor: Aor, audience: str, issuer: str, key: bytes) -> tuple[Ticket, str]:
+        """Give a ticket to somebody who has just proved their password, and its text."""
+        now, owner = int(self._timers.wall()), self._owners.owner(aor)
+        ticket = Ticket(
+            id=new_ticket_id(),
+            aor=aor,
+            owner=owner,
+            audience=audience,
+            issued=now,
+            expires=now + self._lifetime_s,
+            round=(await self._issued.read(owner)).round,
+            mark=await self._marks.mark(aor),
+            key=key,
+        )
+        return ticket, write_ticket(ticket, issuer, self._keys)
+
+    async def admit(self, assertion: Element, audience: str) -> Ticket:
+        """Give the ticket that somebody shows, if it holds now and here.
+
+        Raises:
+            ServiceRefused: With a reason.
+        """
+        ticket = read_ticket(assertion, self._keys)
+        check_time(ticket, self._timers.wall())
+        check_audience(ticket, audience)
+        check_round(await self._issued.read(ticket.owner), ticket)
+        mark = await self._marks.mark(ticket.aor)
+        # Behind the waits: a pull may have come between.
+        person = self._people.person(ticket.aor)
+        if person is None or not ticket.owner or self._owners.owner(ticket.aor) != ticket.owner:
+            raise untrusted("nobody has this ticket's address any more")
+        if not person.may_stay:
+            raise untrusted("the account of this ticket is disabled")
+        if mark != ticket.mark:
+            raise untrusted("the password has been changed since the ticket was issued")
+        return ticket

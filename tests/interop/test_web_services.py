@@ -1,0 +1,143 @@
+"""The web services over real connections: a foreign HTTP client, and a real chat client that signs in with a certificate."""
+
+import http.client
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.interop.conftest import PLUGIN
+from tests.kit.enrollment import WebAnswer, WebClient, key_request
+from tests.kit.key_pairs import key_of
+from tests.kit.purple_client import PurpleClient
+from tests.kit.registrar_front import RegistrarFront
+from tests.kit.server import RunningServer
+from tests.kit.slapd import free_ports
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Give a server with a site; it has to end in order after the last test."""
+    (port,) = free_ports(1)
+    running = RunningServer(
+        tmp_path_factory.mktemp("webservices") / "home",
+        web__https_host="127.0.0.1",
+        web__https_port=port,
+        sip__server_name="localhost",
+    ).init()
+    try:
+        yield running.start()
+        running.stop()
+    finally:
+        running.close()
+
+
+def _site(server: RunningServer) -> str:
+    port = next(word.partition("=")[2] for word in server.words if word.startswith("web.https_port="))
+    return f"https://localhost:{port}"
+
+
+class Line:
+    """One connection of a client that checks the certificate; it stays open as long as the server likes."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._context = ssl.create_default_context(cafile=str(server.ca))
+        self._line: http.client.HTTPSConnection | None = None
+
+    def send(self, method: str, address: str, headers: Mapping[str, str], body: bytes) -> WebAnswer:
+        """Ask."""
+        parts = urlsplit(address)
+        if self._line is None:
+            self._line = http.client.HTTPSConnection(
+                parts.hostname or "", parts.port, context=self._context, timeout=20
+            )
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        self._line.request(method, path, body, dict(headers))
+        answer = self._line.getresponse()
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        challenges = tuple(value for name, value in answer.getheaders() if name.lower() == "www-authenticate")
+        return WebAnswer(answer.status, found, answer.read(), challenges)
+
+    def close(self) -> None:
+        """Close it."""
+        if self._line is not None:
+            self._line.close()
+
+
+@pytest.fixture
+def line(server: RunningServer) -> Iterator[Line]:
+    """Give a connection to the server."""
+    line = Line(server)
+    yield line
+    line.close()
+
+
+def test_a_program_gets_a_certificate_over_https(server: RunningServer, line: Line) -> None:
+    """All steps over one connection; the operator sees it, and the log has no password and no ticket."""
+    account = server.accounts["alice"]
+    client = WebClient(line.send, account.address, account.password)
+    service = f"{_site(server)}/CertProv/CertProvisioningService.svc"
+    place, issuer = client.port(service, "CertProvisioningServiceWebTicketProof_SHA1")
+    tickets, _ = client.port(issuer, "WebTicketServiceWinNegotiate")
+    ticket = client.ticket(place, tickets)
+    certificate = client.certificate(client.ask_certificate(place, ticket, key_request(key_of("alice"))))
+    assert certificate.subject.rfc4514_string() == "CN=alice@example.test"
+    shown = server.ssh("user certificates alice@example.test")
+    assert f"{certificate.serial_number:040x}"[:16] in shown
+    log = server.log()
+    assert "alice@example.test got certificate" in log
+    assert account.password not in log
+    assert ticket.assertion[-80:] not in log
+
+
+def test_a_wrong_password_and_too_much_are_refused_over_https(server: RunningServer, line: Line) -> None:
+    """In words; the connection is usable after the first and closed after the second."""
+    client = WebClient(line.send, server.accounts["bob"].address, "wrong")
+    tickets = f"{_site(server)}/WebTicket/WebTicketService.svc"
+    assert client.ask_ticket(f"{_site(server)}/CertProv/CertProvisioningService.svc", tickets).status == 401
+    assert line.send("POST", tickets, {"authorization": client.basic}, b"x" * 70_000).status == 413
+
+
+@pytest.fixture
+def front(server: RunningServer) -> Iterator[RegistrarFront]:
+    """Give the SIP part of a server that offers TLS-DSK and nothing else."""
+    front = RegistrarFront(
+        server.home / "server.pem",
+        server.home / "server.key",
+        f'TLS-DSK realm="SIP Communications Service", targetname="localhost", version=4,'
+        f' sts-uri="{_site(server)}/CertProv/CertProvisioningService.svc"',
+    )
+    yield front
+    front.close()
+
+
+def test_a_real_client_gets_its_certificate(server: RunningServer, front: RegistrarFront, tmp_path: Path) -> None:
+    """pidgin-sipe with TLS-DSK: metadata, ticket by NTLM, certificate; then it begins the handshake with it."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    account = server.accounts["carol"]
+    carol = PurpleClient(
+        account.address,
+        account.password,
+        server=f"localhost:{front.port}",
+        folder=tmp_path / "carol",
+        ca=server.ca,
+        names={"localhost": "127.0.0.1"},
+    )
+    try:
+        carol.login(wait=False, auth="tls-dsk")
+        until = time.monotonic() + 30
+        while "gssapi-data=" not in front.heard() and time.monotonic() < until:
+            time.sleep(0.05)
+        # A ClientHello in one TLS record: the client has a certificate, and goes on.
+        assert 'gssapi-data="FgMB' in front.heard(), (front.heard()[-2000:], server.tail())
+    finally:
+        carol.leave()
+        carol.close()
+    assert "carol@example.test got certificate" in server.log()
+    assert "1" in server.ssh("user certificates carol@example.test")

@@ -1,0 +1,357 @@
+"""A client proves its password once, and has a certificate from then on; nobody else gets one in its name."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import spnego
+from twisted.internet.defer import Deferred
+from twisted.logger import formatEvent
+
+from lyncpy.contracts.http import HttpAnswer, HttpAsked
+from lyncpy.contracts.workload import CommandFailed
+from tests.kit.enrollment import (
+    DEVICE,
+    HeldTicket,
+    WebAnswer,
+    WebClient,
+    certificate_text,
+    key_request,
+    new_device,
+    security_header,
+    sha1_key_request,
+)
+from tests.kit.key_pairs import key_of
+from tests.kit.logs import overheard
+from tests.kit.stage import Stage, password_of
+
+SITE = "https://sip.example.com"
+TICKETS = f"{SITE}/WebTicket/WebTicketService.svc"
+CERTIFICATES = f"{SITE}/CertProv/CertProvisioningService.svc"
+WEB = {"https_port": 443}
+
+
+class Web:
+    """The site of a stage, and clients of it."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.connection = "http/1"
+
+    def send(self, method: str, address: str, headers: Mapping[str, str], body: bytes) -> WebAnswer:
+        """Ask the site, past the socket."""
+        parts = urlsplit(address)
+        asked = HttpAsked(
+            method,
+            parts.hostname or "",
+            parts.path,
+            query=dict(parse_qsl(parts.query)),
+            headers=headers,
+            body=body,
+            peer="192.0.2.1",
+            connection=self.connection,
+        )
+        answers: list[HttpAnswer] = []
+
+        async def serve() -> None:
+            answers.append(await self.stage.inside.site.serve(asked))
+
+        _ = Deferred.fromCoroutine(serve())
+        self.stage.settle()
+        (answer,) = answers
+        challenges = tuple(value for name, value in answer.headers if name == "WWW-Authenticate")
+        found = {name.lower(): value for name, value in answer.headers} | {"content-type": answer.content_type}
+        return WebAnswer(answer.status, found, answer.body, challenges)
+
+    def client(self, user: str = "alice", password: str = "") -> WebClient:
+        """Give somebody's client."""
+        return WebClient(self.send, f"{user}@example.com", password or password_of(user))
+
+    def ticket(self, user: str = "alice") -> HeldTicket:
+        """Have somebody get a ticket for certificates, by way of all metadata."""
+        client = self.client(user)
+        place, issuer = client.port(CERTIFICATES, "CertProvisioningServiceWebTicketProof_SHA1")
+        tickets, nobody = client.port(issuer, "WebTicketServiceWinNegotiate")
+        assert nobody == ""
+        return client.ticket(place, tickets)
+
+    def certify(self, user: str = "alice", ticket: HeldTicket | None = None, key: str = "", **how: str) -> WebAnswer:
+        """Have somebody's key certified."""
+        client = self.client(user)
+        request = key_request(key_of(key or user), f"{user}@example.com")
+        return client.ask_certificate(
+            f"{CERTIFICATES}/WebTicket_Proof_SHA1", ticket or self.ticket(user), request, **how
+        )
+
+    def states(self, user: str = "alice") -> list[object]:
+        """Give the states of somebody's certificates, as an operator sees them."""
+        return [row[-1] for row in self.stage.command("user certificates", user=f"{user}@example.com").rows]
+
+
+@pytest.fixture
+def web(request: pytest.FixtureRequest) -> Iterator[Web]:
+    """Give the site of a server, which has more settings where a test says so."""
+    with Stage.opened(**{"web": WEB, **getattr(request, "param", {})}) as stage:
+        yield Web(stage)
+
+
+def test_a_client_gets_a_certificate_for_its_password(web: Web) -> None:
+    """Metadata, ticket, certificate; its name is the address, its key the client's."""
+    client = web.client()
+    certificate = client.certificate(web.certify())
+    assert certificate.subject.rfc4514_string() == "CN=alice@example.com"
+    assert certificate.public_key() == key_of("alice").public_key()
+    wall = web.stage.wall()
+    assert certificate.not_valid_before_utc.timestamp() <= wall - 3600
+    assert certificate.not_valid_after_utc.timestamp() == pytest.approx(wall + 180 * 86_400, abs=3700)
+    assert web.states() == ["good"]
+
+
+def test_a_request_signed_with_sha1_is_taken(web: Web) -> None:
+    """As the clients of the time sign it; what is issued is signed with SHA-256."""
+    client = web.client()
+    request = sha1_key_request(key_of("alice"), "alice@example.com")
+    answer = client.ask_certificate(f"{CERTIFICATES}/WebTicket_Proof", web.ticket(), request, kind="sha256")
+    algorithm = client.certificate(answer).signature_hash_algorithm
+    assert algorithm is not None
+    assert algorithm.name == "sha256"
+
+
+def test_a_client_without_a_password_is_asked_for_one(web: Web) -> None:
+    """The better way first; the password of somebody else, or a wrong one, gets nothing."""
+    client = web.client(password="wrong")
+    asked = client.ask_ticket(CERTIFICATES, f"{TICKETS}/Auth", authorization="")
+    assert (asked.status, asked.challenges) == (401, ("NTLM", 'Basic realm="lyncpy", charset="UTF-8"'))
+    assert client.ask_ticket(CERTIFICATES, f"{TICKETS}/Auth").status == 401
+    assert web.client("nobody").ask_ticket(CERTIFICATES, f"{TICKETS}/Auth").status == 401
+
+
+@pytest.mark.parametrize("web", [{"auth": {"challenge_time": True}}], indirect=True)
+def test_a_client_may_prove_its_password(web: Web) -> None:
+    """By NTLM over one connection; on another the proof is worth nothing."""
+    client = web.client(password="not sent")
+
+    def step(token: bytes | None) -> WebAnswer:
+        proof = "NTLM " + base64.b64encode(token or b"").decode()
+        return client.ask_ticket(CERTIFICATES, f"{TICKETS}/Auth", authorization=proof)
+
+    for connection, status in (("http/1", 200), ("http/2", 401)):
+        web.connection = "http/1"
+        foreign = spnego.client("alice@example.com", password_of("alice"), protocol="ntlm", options=NTLM_ALONE)
+        challenge = step(foreign.step()).challenges[0].removeprefix("NTLM ")
+        web.connection = connection
+        assert step(foreign.step(base64.b64decode(challenge))).status == status
+
+
+NTLM_ALONE = spnego.NegotiateOptions.use_ntlm
+
+
+def test_wrong_passwords_count_with_those_over_sip(web: Web) -> None:
+    """The site is no second place to guess; the throttle says when to come again."""
+    client = web.client(password="wrong")
+    for _ in range(5):
+        assert client.ask_ticket(CERTIFICATES, TICKETS).status == 401
+    answer = web.client().ask_ticket(CERTIFICATES, TICKETS)
+    assert (answer.status, answer.headers["retry-after"]) == (429, "30")
+
+
+def test_a_ticket_is_asked_for_oneself(web: Web) -> None:
+    """Bob's password gives no ticket that says Alice."""
+    answer = web.client("bob").ask_ticket(CERTIFICATES, TICKETS, claim="sip:alice@example.com")
+    assert answer.status == 500
+    assert "somebody else" in answer.reason
+
+
+def test_a_ticket_is_for_a_service_that_there_is(web: Web) -> None:
+    """And no other site gets one of ours."""
+    for place in ("https://other.example.com/CertProv/CertProvisioningService.svc", f"{SITE}/nothing", "!"):
+        answer = web.client().ask_ticket(place, TICKETS)
+        assert (answer.status, "no service here takes tickets" in answer.reason) == (500, True)
+
+
+@pytest.mark.steady_clock
+def test_a_ticket_ends(web: Web) -> None:
+    """After eight hours the password is asked for again."""
+    ticket = web.ticket()
+    web.stage.passes(28_801)
+    assert "expired" in web.certify(ticket=ticket).reason
+
+
+def test_a_ticket_for_another_service_is_none(web: Web) -> None:
+    """Each is good where its client said that it would use it."""
+    ticket = web.client().ticket(f"{SITE}/Autodiscover/AutodiscoverService.svc/root/user", TICKETS)
+    assert web.certify(ticket=ticket).reason == "the ticket is for another service"
+
+
+def test_a_stolen_ticket_is_worth_nothing_without_its_key(web: Web) -> None:
+    """Who reads it on its way cannot prove that it is theirs."""
+    ticket = web.ticket()
+    assert "does not fit" in web.certify(ticket=ticket.stolen()).reason
+    assert web.states() == []
+
+
+def test_a_ticket_is_used_for_one_key(web: Web) -> None:
+    """A replayed request gets the same key certified again; another key in it nothing."""
+    ticket = web.ticket()
+    assert web.certify(ticket=ticket).status == 200
+    assert web.certify(ticket=ticket).status == 200
+    assert "used for another certificate" in web.certify(ticket=ticket, key="mallory").reason
+    assert web.states() == ["good"]
+
+
+def test_a_certificate_is_for_whom_the_ticket_is(web: Web) -> None:
+    """Bob's ticket gets none that says Alice; what a request's own name says is not looked at."""
+    ticket = web.ticket("bob")
+    assert "somebody else" in web.certify("bob", ticket, entity="alice@example.com").reason
+    answer = web.client("bob").ask_certificate(
+        f"{CERTIFICATES}/WebTicket_Proof", ticket, key_request(key_of("bob"), "alice@example.com")
+    )
+    assert web.client("bob").certificate(answer).subject.rfc4514_string() == "CN=bob@example.com"
+    assert web.states("alice") == []
+
+
+def test_a_request_whose_signature_does_not_hold_is_refused(web: Web) -> None:
+    """Nobody has a key certified that they do not have."""
+    request = bytearray(key_request(key_of("alice")))
+    request[-1] ^= 1
+    answer = web.client().ask_certificate(f"{CERTIFICATES}/WebTicket_Proof_SHA1", web.ticket(), bytes(request))
+    assert "signature of the certificate request does not hold" in answer.reason
+
+
+def test_a_request_of_another_time_is_refused(web: Web) -> None:
+    """Its time stamp is part of what is signed; a clock that is wrong is told."""
+    lifetime = "<wsu:Created>2001-01-01T00:00:00Z</wsu:Created><wsu:Expires>2001-01-01T08:00:00Z</wsu:Expires>"
+    assert "not of now" in web.certify(lifetime=lifetime).reason
+    ticket = web.ticket()
+    client, place = web.client(), f"{CERTIFICATES}/WebTicket_Proof_SHA1"
+    changed = security_header(ticket).replace("<wsu:Expires>2026", "<wsu:Expires>2027")
+    body = certificate_text("alice@example.com", key_request(key_of("alice")))
+    assert client.post(place, changed, body).reason == "the time stamp was changed"
+
+
+def test_a_changed_password_ends_what_the_old_one_opened(web: Web) -> None:
+    """Tickets and certificates; the client asks for the new one."""
+    ticket = web.ticket()
+    web.certify(ticket=ticket)
+    web.stage.sets_password("alice", "new")
+    assert web.states() == []
+    assert "revoked" in web.certify(ticket=ticket).reason
+    web.stage.sets_password("alice", password_of("alice"))
+    assert web.certify().status == 200
+
+
+def test_a_password_that_the_directory_changes_ends_them_too(web: Web) -> None:
+    """Though nobody tells the server, but for the pull."""
+    ticket = web.ticket()
+    web.certify(ticket=ticket)
+    web.stage.changes("alice", nt_hash=bytes(16))
+    web.stage.pulls()
+    assert web.states() == ["password changed"]
+    assert "password has been changed" in web.certify(ticket=ticket).reason
+
+
+def test_who_is_disabled_loses_them_for_good(web: Web) -> None:
+    """Who comes back gets another one with their password."""
+    ticket = web.ticket()
+    web.certify(ticket=ticket)
+    web.stage.changes("alice", enabled=False)
+    web.stage.pulls()
+    assert "revoked" in web.certify(ticket=ticket).reason
+    web.stage.changes("alice")
+    web.stage.pulls()
+    assert web.states() == []
+    assert "revoked" in web.certify(ticket=ticket).reason
+    assert web.certify().status == 200
+
+
+def test_who_leaves_loses_them_with_the_address(web: Web) -> None:
+    """And whoever gets the address next finds nothing of theirs."""
+    ticket = web.ticket()
+    web.certify(ticket=ticket)
+    web.stage.directory.people = [one for one in web.stage.directory.people if one.key != "key-alice"]
+    web.stage.pulls()
+    assert web.certify("alice", ticket).status == 500
+    with pytest.raises(CommandFailed, match="nobody is known"):
+        web.states()
+
+
+def test_an_operator_revokes_one_or_all(web: Web) -> None:
+    """Of the lost laptop alone, or of all devices with their tickets."""
+    tickets = [web.ticket(), web.ticket()]
+    for ticket in tickets:
+        web.certify(ticket=ticket, device=new_device())
+    rows = web.stage.command("user certificates", user="alice@example.com").rows
+    gone = web.stage.command("user revoke", user="alice@example.com", serial=str(rows[0][0])).rows
+    assert gone == [(rows[0][0], rows[0][1])]
+    assert len(web.states()) == 1
+    with pytest.raises(CommandFailed, match="has no certificate"):
+        web.stage.command("user revoke", user="alice@example.com", serial=str(rows[0][0]))
+    assert len(web.stage.command("user revoke", user="alice@example.com").rows) == 1
+    assert web.states() == []
+    assert "revoked" in web.certify(ticket=tickets[0]).reason
+
+
+@pytest.mark.parametrize("web", [{"webservices": {"certificates_per_user": 3}}], indirect=True)
+def test_a_user_has_so_many_and_no_more(web: Web) -> None:
+    """The same device's is replaced; beyond the bound the oldest goes."""
+    for _ in range(3):
+        web.certify(device=DEVICE)
+    assert web.states() == ["good"]
+    devices = [new_device() for _ in range(4)]
+    for device in devices:
+        web.certify(device=device)
+    rows = web.stage.command("user certificates", user="alice@example.com").rows
+    assert [row[1] for row in rows] == devices[1:]
+
+
+def test_all_of_it_outlives_a_restart(web: Web) -> None:
+    """Tickets, certificates, and the authority: its key is made once."""
+    ticket = web.ticket()
+    first = web.client().certificate(web.certify(ticket=ticket))
+    web.stage.stop()
+    web.stage.start()
+    assert web.states() == ["good"]
+    second = web.client().certificate(web.certify(ticket=ticket))
+    assert second.issuer == first.issuer
+
+
+def test_why_tells_of_certificates(web: Web) -> None:
+    """How many devices have one, and which of them are good no more."""
+    web.certify()
+    rows = web.stage.shell("why alice@example.com").rows
+    assert any("1 of their devices' certificates: good" in str(row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "not well-formed"),
+        (b"<a/>", "no operation"),
+        (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "document type"),
+        (b"<a>&b;</a>", "not well-formed"),
+        (b"<a>" + b"<b/>" * 1_001 + b"</a>", "too many elements"),
+        (b"<a>" * 50 + b"</a>" * 50, "too deep"),
+        (b"<e><Body><RequestSecurityToken/></Body></e>", "nothing else is done"),
+        (b"<e><Body><Something/></Body></e>", ""),
+    ],
+)
+@pytest.mark.parametrize("place", [TICKETS, f"{CERTIFICATES}/WebTicket_Proof_SHA1"])
+def test_what_cannot_be_read_gets_a_fault_with_a_reason(web: Web, place: str, body: bytes, words: str) -> None:
+    """Never a document type, an entity, or more than the bounds; the reason is for people."""
+    client = web.client()
+    answer = web.send("POST", place, {"authorization": client.basic}, body)
+    assert (answer.status, answer.headers["content-type"]) == (500, "text/xml; charset=utf-8")
+    assert words in answer.reason or answer.reason == "the request has no ticket"
+
+
+def test_passwords_and_tickets_reach_no_log(web: Web) -> None:
+    """Whatever is refused and whatever succeeds."""
+    with overheard() as events:
+        ticket = web.ticket()
+        web.certify(ticket=ticket)
+        web.client(password="hunter2 of alice").ask_ticket(CERTIFICATES, TICKETS)
+    text = "\n".join(formatEvent(event) for event in events)
+    assert "got certificate" in text
+    for secret in (password_of("alice"), "hunter2", ticket.assertion[-60:], ticket.key.hex()):
+        assert secret not in text
