@@ -28,6 +28,7 @@ from lyncpy.core import interpreter
 from lyncpy.core.timers import host_clock, steady
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
+from lyncpy.wire.polling import with_known_contexts
 
 GATHER_S: Final = 5.0
 """The least seconds between two reloads because of SIGHUP."""
@@ -145,6 +146,7 @@ def makeService(options: Options) -> IService:
     reactor: Any = the_reactor  # Any: the reactor module has no types
     # Before anything is scheduled: no deadline of this process may go by a clock that can be set.
     steady(reactor)
+    with_known_contexts(reactor)
     # Whatever is written from here on, twistd's log file included, is nobody's business but ours and our group's.
     os.umask(os.umask(0o077) | 0o027)
     try:

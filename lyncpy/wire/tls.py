@@ -31,11 +31,12 @@ from zope.interface import implementer
 from lyncpy.contracts.networks import network_of
 from lyncpy.wire.certificate import reason_of
 from lyncpy.wire.handshakes import Handshakes
+from lyncpy.wire.polling import log_context_of
 from lyncpy.wire.proxy import Malformed, ProxyHeader
 
 RECORD: Final = 16_384
-"""The most a TLS record carries (RFC 8446 §5.1). Reading this much leaves nothing behind inside of
-OpenSSL, so that the poller always knows whether there is more; writing this much is one record."""
+"""The most a TLS record carries (RFC 8446 §5.1). Reading this much leaves nothing behind inside of OpenSSL, so that the
+poller always knows whether there is more; writing this much is one record."""
 
 WRITE_AT_ONCE: Final = 8 * RECORD
 """Bytes written for one connection before others have their turn."""
@@ -136,6 +137,7 @@ class TlsConnection(FileDescriptor):
         self._unsent = 0
         self._failed: Ended | None = None
         self.protocol: IProtocol | None = protocol
+        self.log_context: Final = log_context_of(self.logPrefix())  # see `with_known_contexts`
         self.connected = 1
         self._watch()
 

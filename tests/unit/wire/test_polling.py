@@ -1,0 +1,164 @@
+"""A turn of the reactor: everything is read, and what is logged meanwhile names who was read from."""
+
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import pytest
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import ConnectionDone
+from twisted.internet.selectreactor import SelectReactor
+from twisted.logger import capturedLogs
+from twisted.python import context, log
+
+from lyncpy.wire.polling import log_context_of, with_known_contexts
+
+OPENED: Final[list["Reader"]] = []
+"""What is closed after a test."""
+
+
+class Reader:
+    """One end of a pair of sockets."""
+
+    def __init__(self, read: Callable[[], Any], prefix: str) -> None:  # Any: why it is over, or nothing
+        self.socket, self.other = socket.socketpair()
+        OPENED.append(self)
+        self._read = read
+        self._prefix = prefix
+        self.lost: list[type[BaseException] | None] = []
+
+    def fileno(self) -> int:
+        """The socket's number."""
+        return self.socket.fileno()
+
+    def logPrefix(self) -> str:
+        """Its name in the log."""
+        return self._prefix
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.socket.close()
+        self.other.close()
+
+    def doRead(self) -> Any:  # Any: as above
+        """Read, and do what was asked for."""
+        self.socket.recv(100)
+        return self._read()
+
+    def connectionLost(self, reason: Any) -> None:  # Any: a Failure
+        """Note why."""
+        self.lost.append(reason.type)
+
+
+class Known(Reader):
+    """One whose context is known beforehand."""
+
+    @property
+    def log_context(self) -> object:
+        """Its context."""
+        return log_context_of(self._prefix)
+
+
+@pytest.fixture
+def reactor() -> Iterator[Any]:  # Any: a reactor has no type
+    """A reactor of its own."""
+    one: Any = EPollReactor()
+    with_known_contexts(one)
+    yield one
+    one.removeAll()
+    while OPENED:
+        OPENED.pop().close()
+    for internal in one.getReaders():
+        internal.connectionLost(None)
+
+
+def prefixes(reactor: Any, *readers: Reader) -> list[object]:  # Any: as above
+    """Send each something, take one turn, and give the prefix of each line of the log."""
+    with capturedLogs() as events:
+        for reader in readers:
+            reactor.addReader(reader)
+            reader.other.send(b"x")
+        reactor.doIteration(0)
+    return [event.get("system", event.get("log_system")) for event in events]
+
+
+def test_a_line_of_the_log_names_its_connection(reactor: Any) -> None:  # Any: as above
+    """Whether its context was made before or is made by Twisted; nothing of it is left afterwards."""
+    readers = [
+        kind(lambda: log.msg("hello"), name) for kind, name in ((Known, "one"), (Reader, "two"), (Known, "three"))
+    ]
+    assert sorted(map(str, prefixes(reactor, *readers))) == ["one", "three", "two"]
+    assert (context.get(log.ILogContext) or {}).get("system", "-") == "-"
+    reactor.doIteration(None if readers[0].other.send(b"x") else 0)
+
+
+def test_what_ends_a_connection_ends_no_other(reactor: Any) -> None:  # Any: as above
+    """An end and an error within reading: all others go on. An error within the end itself is the main loop's."""
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    ending, failing, worse, good = (
+        Known(ConnectionDone, "ending"),
+        Known(fail, "failing"),
+        Known(fail, "worse"),
+        Known(lambda: log.msg("well"), "good"),
+    )
+    worse.connectionLost = lambda reason: fail()  # type: ignore[method-assign]  # this once
+    found = prefixes(reactor, ending, failing, good)
+    assert sorted(map(str, found)) == ["failing", "good"]
+    assert (ending.lost, failing.lost) == ([ConnectionDone], [ZeroDivisionError])
+    with pytest.raises(ZeroDivisionError):
+        prefixes(reactor, worse)
+    assert (context.get(log.ILogContext) or {}).get("system", "-") == "-"
+
+
+def test_one_that_was_closed_by_another_in_the_same_turn_is_not_read(reactor: Any) -> None:  # Any: as above
+    """Its event had come already."""
+    both: list[Known] = []
+
+    def close_the_other() -> None:
+        for one in both:
+            reactor.removeReader(one)
+        log.msg("closed")
+
+    both += [Known(close_the_other, "a"), Known(close_the_other, "b")]
+    assert len(prefixes(reactor, *both)) == 1
+
+
+class Failing(EPollReactor):
+    """A reactor whose poller fails."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted has no types here
+        self._poller = self
+        self.number = errno.EINTR
+
+    def poll(self, timeout: float, most: int) -> list[tuple[int, int]]:
+        """Fail."""
+        raise OSError(self.number, "no")
+
+    def register(self, number: int, events: int) -> None:
+        """Do nothing."""
+
+
+def test_a_signal_within_the_wait_ends_the_turn() -> None:
+    """Any other error of the kernel is a bug, and is raised."""
+    reactor: Any = Failing()
+    with_known_contexts(reactor)
+    reactor.doIteration(0)
+    reactor.number = errno.EBADF
+    with pytest.raises(OSError, match="no"):
+        reactor.doIteration(0)
+    for internal in reactor.getReaders():
+        internal.connectionLost(None)
+
+
+def test_another_reactor_stays_as_it_is() -> None:
+    """There is no other that has so many connections."""
+    other: Any = SelectReactor()
+    with_known_contexts(other)
+    assert "doIteration" not in vars(other)
+    for internal in other.getReaders():
+        internal.connectionLost(None)
