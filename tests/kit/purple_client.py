@@ -274,6 +274,12 @@ class PurpleClient:
         """Close the window."""
         self.command("close_im", who=who)
 
+    def search(self, **fields: str) -> list[str]:
+        """Search by "Contact search…" with the fields given, surname, email, sipid, company; give the addresses found."""
+        self.command("search", **fields)
+        told = self.wait_for("found", "notice")
+        return [row[0].removeprefix("sip:") for row in told["rows"]] if "rows" in told else []
+
     # --- conferences
 
     def start_conference(self, who: str) -> None:

@@ -25,6 +25,7 @@ from tests.kit.purple.menus import Menus
 from tests.kit.purple.native import function, purple, table
 from tests.kit.purple.repair import repair
 from tests.kit.purple.roster import Roster
+from tests.kit.purple.search import Search
 from tests.kit.purple.talk import Talk
 
 CLONE_NEWUTS: Final = 0x04000000
@@ -88,13 +89,14 @@ class Client:
         dialogs = Dialogs(self._loop, events)
         menus = Menus(self._loop, self._account)
         meetings = Meetings(self._account, menus, dialogs, events)
+        search = Search(menus, dialogs, events)
         talk = Talk(self._account, meetings, events)
         meetings.listen()
         talk.listen()
         self._parts = (dialogs, Lookups(self._loop, options.names))
         if options.ca is not None:
             _trust(options.home, options.ca)
-        commands = Commands(events, self._leave, self._account, roster, talk, menus, meetings)
+        commands = Commands(events, self._leave, self._account, roster, talk, menus, meetings, search)
         self._loop.read(0, commands.heard)
 
     def run(self) -> None:

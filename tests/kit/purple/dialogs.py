@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.kit.purple.events import Events
@@ -23,6 +23,9 @@ class Dialogs:
         self._numbers = itertools.count(1)
         self._fields: dict[int, int] = {}
         self._filling: Mapping[str, str] = {}
+        self.found: Callable[[int], None] = lambda _: None
+        """Called with the results of a search."""
+
         purple.purple_request_set_ui_ops(
             table(
                 "request_input request_choice request_action request_fields request_file close_request request_folder"
@@ -43,6 +46,7 @@ class Dialogs:
                 " notify_searchresults_new_rows notify_userinfo notify_uri close_notify",
                 notify_message=function("pointer(int, text, text, text)", self._message),
                 notify_formatted=function("pointer(text, text, text, text)", self._formatted),
+                notify_searchresults=function("pointer(pointer, text, text, text, pointer, pointer)", self._searched),
             )
         )
 
@@ -125,6 +129,10 @@ class Dialogs:
 
     def _formatted(self, title: str, primary: str, secondary: str, text: str) -> int:
         self._events.tell("notice", title=title, primary=primary, secondary=text)
+        return next(self._numbers)
+
+    def _searched(self, _gc: int, _title: str, _primary: str, _secondary: str, results: int, _data: int) -> int:
+        self.found(results)
         return next(self._numbers)
 
 

@@ -1,0 +1,63 @@
+"""Real clients search for people as their users type them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.interop.conftest import Clients
+from tests.kit.server import RunningServer
+
+pytestmark = pytest.mark.interop
+
+PEOPLE = """
+[jose]
+address = "jose@example.test"
+display_name = "José María Núñez"
+mail = "j.nunez@mail.example.test"
+company = "Fabrikam"
+department = "Astronomy"
+phones = { work = "+49 (0)89 123-4567" }
+
+[nina]
+address = "nina@example.test"
+display_name = "Nunez, Nina"
+company = "Fabrikam"
+
+[gone]
+address = "gone@example.test"
+display_name = "Nunez, Gone"
+enabled = false
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Give a server whose directory has some more people."""
+    running = RunningServer(tmp_path_factory.mktemp("server") / "home").init()
+    with (running.home / "people.toml").open("a", encoding="utf-8") as file:
+        file.write(PEOPLE)
+    try:
+        yield running.start()
+        running.stop()
+    finally:
+        running.close()
+
+
+def test_people_are_found_by_the_form_of_a_client(clients: Clients) -> None:
+    """By first and last name where they are only in the name that is shown, without accents, and typed into the wrong field."""
+    (alice,) = clients("alice")
+    assert alice.search(surname="nunez") == ["jose@example.test", "nina@example.test"]
+    assert alice.search(given="maria", surname="NUN") == ["jose@example.test"]
+    assert alice.search(given="nunez nina") == ["nina@example.test"]
+    assert alice.search(given="astro") == ["jose@example.test"]
+    assert alice.search(given="4567") == ["jose@example.test"]
+    assert alice.search(email="j.nun") == ["jose@example.test"]
+    assert alice.search(sipid="nina@example.test") == ["nina@example.test"]
+    assert alice.search(company="fabrikam", surname="nunez") == ["jose@example.test", "nina@example.test"]
+
+
+@pytest.mark.parametrize("typed", ["gone", "zzz", "%", "a" * 200, "x y z " * 30])
+def test_nobody_is_found_who_was_not_looked_for(clients: Clients, typed: str) -> None:
+    """Nor who is switched off; the client says that there is nobody."""
+    (alice,) = clients("alice")
+    assert alice.search(given=typed) == []
