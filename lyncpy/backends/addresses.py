@@ -38,14 +38,24 @@ def address_of(text: str, domain: str) -> Aor:
     Raises:
         BadEntry: It is none, or belongs to another domain.
     """
+    aor = any_address_of(text)
+    if aor[4:].rpartition("@")[2] != domain_of(domain):
+        raise BadDirectoryEntry(f'the address "{shown(text)}" is not in the domain "{domain}" ([sip] domain)')
+    return aor
+
+
+def any_address_of(text: str) -> Aor:
+    """Read an address of any domain, as `address_of` does.
+
+    Raises:
+        BadEntry: It is none.
+    """
     aor = aor_of(text)
     user, _, host = aor[4:].rpartition("@")
     if len(aor) > LONGEST or not aor.startswith("sip:") or not user or "%" in host:
         raise BadDirectoryEntry(f'the address "{shown(text)}" is not of the form sip:user@domain')
     if not _USER.fullmatch(user):
         raise BadDirectoryEntry(f'the address "{shown(text)}" is not of the form sip:user@domain: {_objection(user)}')
-    if host != domain_of(domain):
-        raise BadDirectoryEntry(f'the address "{shown(text)}" is not in the domain "{domain}" ([sip] domain)')
     return aor
 
 

@@ -22,9 +22,10 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry
+from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapEntry, Root, is_dn
-from lyncpy.backends.ldap_mapping import PRESETS, Mapped, MappingOptions, Raw, mapped
+from lyncpy.backends.ldap_mapping import PRESETS, Mapped, MappingOptions, mapped
 from lyncpy.backends.ldap_policies import PasswordPolicies
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
@@ -39,7 +40,7 @@ OVERLAP_S: Final = 180
 """Read again from a little before the last mark: replicas and seconds of one second deliver late by a minute, and a
 believed timestamp is ahead by `LEAD_S` at most, and by as much again where our own clock is."""
 
-READS: Final = 3
+READS: Final = 4
 """How entries are read by this version; whoever changes what is made of one raises it, and everybody is read anew once."""
 
 STAMP: Final = "%Y%m%d%H%M%SZ"
@@ -57,6 +58,7 @@ class LdapOptions(MappingOptions, Protocol):
     bases: tuple[str, ...]
     filters: tuple[str, ...]
     password_policy: str
+    contact_filters: tuple[str, ...]
     group_bases: tuple[str, ...]
     group_filters: tuple[str, ...] | None
     groups_max: int
@@ -179,7 +181,7 @@ class LdapDirectory:
         self._home = home
         self._mapped = mapped(terms, domain)
         self._filters = Filters(
-            people=_any_of(terms.filters or PRESETS[terms.preset].filters),
+            people=_any_of((*(terms.filters or PRESETS[terms.preset].filters), *terms.contact_filters)),
             groups=_any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),
         )
         self._fit = _digest(terms, domain)
@@ -471,6 +473,8 @@ def _digest(terms: LdapOptions, domain: str) -> str:
         terms.must_change,
         terms.must_change_unless,
         terms.password_policy,
+        terms.hidden_when,
+        terms.contact_filters,
         terms.group_bases,
         terms.group_filters,
         terms.group_members_max,

@@ -1,11 +1,17 @@
 """Conditions on the attributes of an LDAP entry: when somebody is disabled, or must change the password. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.sip.text import shown
+
+Raw = Mapping[str, Sequence[bytes]]
+"""An entry's attributes: lower-case names, values as they came."""
+
+LeftOut = Callable[[str], None]
+"""Hears, in words for an operator, what of an entry could not be read."""
 
 _CONDITION: Final = re.compile(r"(!?)([A-Za-z0-9][A-Za-z0-9.;-]*)(?:(=|!=|&|~)(.*))?")
 
@@ -25,7 +31,7 @@ class DisabledCondition:
         """Give the condition as an operator writes it."""
         return f"!{self.name}" if self.sign == "!" else f"{self.name}{self.sign}{self.value}"
 
-    def holds(self, raw: Mapping[str, Sequence[bytes]], *, doubtful: bool = True) -> bool:
+    def holds(self, raw: Raw, *, doubtful: bool = True) -> bool:
         """Tell whether the condition holds for an entry; of several values one is enough.
 
         Args:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of
-from lyncpy.backends.ldap_mapping import Mapped, Raw
+from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_mapping import Mapped
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor
@@ -45,7 +46,7 @@ class GroupMapping:
 
     def wanted(self) -> tuple[str, ...]:
         """Give the names of all attributes that are read."""
-        return (*ATTRIBUTES, *self.people.key)
+        return (*ATTRIBUTES, *self.people.key, *(one.name for one in self.people.hidden_when))
 
     def group(self, raw: Raw, dn: str, more: MorePages) -> Group:
         """Make a group of an entry.
@@ -69,7 +70,8 @@ class GroupMapping:
                 raise BadDirectoryEntry(
                     f"the group has more than {self.members_max} members ([directory] group_members_max)"
                 )
-        return Group(self.people.key_of(raw, dn), name, self._address(raw), frozenset(members), dn)
+        hidden = self.people.is_hidden(raw)
+        return Group(self.people.key_of(raw, dn), name, self._address(raw), frozenset(members), dn, hidden)
 
     def _address(self, raw: Raw) -> Aor:
         """Give the first address in our domain; a group needs none, so that any other is as good as none."""

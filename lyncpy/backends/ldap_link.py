@@ -24,8 +24,8 @@ from ldap3.core.exceptions import (
 )
 from ldap3.utils.dn import parse_dn
 
+from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_frames import Frames
-from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.sip.text import shown
 

@@ -13,24 +13,20 @@ taken away. Any other fact that cannot be read is left out, and the person is th
 
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
-from lyncpy.backends.addresses import BadDirectoryEntry, address_of
-from lyncpy.backends.ldap_conditions import DisabledCondition, condition
+from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address_of
+from lyncpy.backends.ldap_conditions import DisabledCondition, LeftOut, Raw, condition
+from lyncpy.backends.ldap_hashes import read_hash
 from lyncpy.backends.ldap_times import TimeAttribute, TimeForm, UnreadableTime, deadline, deadlines
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.dn import place_of
-from lyncpy.contracts.names import aor_of, domain_of
+from lyncpy.contracts.names import Aor, aor_of, domain_of
 from lyncpy.sip.text import one_line, shown
-
-Raw = Mapping[str, Sequence[bytes]]
-"""An entry's attributes: lower-case names, values as they came."""
-
-LeftOut = Callable[[str], None]
-"""Hears, in words for an operator, what of an entry could not be read."""
 
 POLICY: Final = "pwdPolicySubentry"
 """What names the password policy of an entry; the server adds it (draft-behera-ldap-password-policy 5.3)."""
@@ -55,6 +51,7 @@ class Preset:
     must_change: tuple[str, ...]
     must_change_unless: tuple[str, ...]
     attributes: Mapping[str, tuple[str, ...]]
+    hidden_when: tuple[str, ...] = ("msExchHideFromAddressLists=TRUE",)
 
 
 _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
@@ -62,6 +59,7 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "given_name": ("givenName",),
     "surname": ("sn",),
     "mail": ("mail",),
+    "other_mails": ("proxyAddresses", "mailAlternateAddress"),
     "title": ("title",),
     "office": ("physicalDeliveryOfficeName", "roomNumber"),
     "phone_work": ("telephoneNumber",),
@@ -214,14 +212,18 @@ class Mapped:
     must_change: tuple[DisabledCondition | TimeAttribute, ...]
     must_change_unless: tuple[DisabledCondition, ...]
     attributes: Mapping[str, tuple[AttributeSource, ...]]
+    hidden_when: tuple[DisabledCondition, ...]
+    contacts: bool
+    """Whether entries without an address may be there to be found."""
 
     def wanted(self) -> tuple[str, ...]:
         """Give the names of all attributes that are read."""
         sources = [*self.address, *(one for several in self.attributes.values() for one in several)]
         names = [name for one in sources for name in one.names]
-        for rule in (*self.disabled_when, *self._dates(), *self.must_change_unless):
+        for rule in (*self.disabled_when, *self._dates(), *self.must_change_unless, *self.hidden_when):
             names += [rule.name] if isinstance(rule, DisabledCondition) else rule.names
         names += [POLICY] if self.of_policy() else []
+        names += ["objectClass"] if self.contacts else []
         return tuple({name.lower(): name for name in (*names, *self.key)}.values())
 
     def _dates(self) -> Sequence[DisabledCondition | TimeAttribute]:
@@ -247,13 +249,15 @@ class Mapped:
             BadEntry: It has no address, or one that cannot be used.
         """
         barred, since, until = self._rights(raw, left_out)
-        nt_hash, lock = self._nt_hash(raw, left_out)
+        nt_hash, lock = read_hash([name for one in self.attributes["nt_hash"] for name in one.names[:1]], raw, left_out)
         barred = barred or lock
+        contact = self._contact(raw)
         try:
-            aor = address_of(self._address(raw, left_out), self.domain)
+            aor = contact or address_of(self._address(raw, left_out), self.domain)
         except BadDirectoryEntry as bad:
             # What takes rights away counts also where nothing else of the entry can be used.
             raise BadDirectoryEntry(bad.reason, barred) from None
+        barred = barred or ("it is a contact, without an account here" if contact else "")
 
         def first(fact: str) -> str:
             return next(iter(self._all(fact, raw, left_out)), "")
@@ -281,7 +285,34 @@ class Mapped:
             begins=since,
             until=until,
             must_change=self._must_change(raw, left_out),
+            other_mails=tuple(map(_mail, filter(_is_mail, self._every("other_mails", raw, left_out)))),
+            hidden=self.is_hidden(raw),
+            is_contact=bool(contact),
         )
+
+    def is_hidden(self, raw: Raw) -> bool:
+        """Tell whether nobody finds the person or group by searching."""
+        return any(one.holds(raw) for one in self.hidden_when)
+
+    def _contact(self, raw: Raw) -> Aor | None:
+        """Give the address of somebody who is only there to be found: their own of another domain, else their mail; None for others."""
+        if not self.contacts:
+            return None
+        mails = {name for one in self.attributes["mail"] for name in one.names}
+        own = any(raw.get(name.lower()) for one in self.address for name in one.names if name not in mails)
+        is_contact = any(value.lower() == b"contact" for value in raw.get("objectclass", ()))
+        if (own and not is_contact) or (self._is_ours(raw) and (own or not is_contact)):
+            return None
+        sources = (*self.address, *self.attributes["mail"])
+        for text in (text for one in sources for text in one.values(raw, self.domain, _ignored)):
+            with suppress(BadDirectoryEntry):
+                return any_address_of(text)
+        return None
+
+    def _is_ours(self, raw: Raw) -> bool:
+        with suppress(BadDirectoryEntry):
+            return bool(address_of(self._address(raw, _ignored), self.domain))
+        return False
 
     def _rights(self, raw: Raw, left_out: LeftOut) -> tuple[str, Moment | None, Moment | None]:
         """Give what switches the person off, and from when to when they may sign in."""
@@ -315,12 +346,13 @@ class Mapped:
         """Give the address as text: of several the first in our domain."""
         ending = "@" + domain_of(self.domain)
         for one in self.address:
-            values = one.values(raw, self.domain, left_out)
+            texts = one.values(raw, self.domain, left_out)
+            values = [text for text in texts if not _OTHER_KIND.match(text)]
             if values:
                 return next((value for value in values if aor_of(value).endswith(ending)), values[0])
             unreadable = next((name for name in one.names if raw.get(name.lower())), "")
             # Another attribute's address would be another person's.
-            if unreadable and all(raw.get(name.lower()) for name in one.names):
+            if unreadable and not texts and all(raw.get(name.lower()) for name in one.names):
                 raise BadDirectoryEntry(f'its address cannot be read: the attribute "{unreadable}" holds no text')
         names = " or ".join(one.text or one.names[0] for one in self.address)
         raise BadDirectoryEntry(f"it has no address ({names})")
@@ -335,30 +367,26 @@ class Mapped:
         values = [value for one in self.attributes[fact] for value in one.values(raw, self.domain, left_out)]
         return tuple(dict.fromkeys(values))[:VALUES_MOST]
 
-    def _nt_hash(self, raw: Raw, left_out: LeftOut) -> tuple[bytes | None, str]:
-        """Give the hash, and why the person is locked, or "".
-
-        A hash that was made useless by a mark before it is how tools lock an account (as with
-        shadow(5)): that is a lock for every way to sign in. Any other that cannot be read is none.
-        """
-        found: bytes | None = None
-        for one in self.attributes["nt_hash"]:
-            for value in raw.get(one.names[0].lower(), ()) if one.names else ():
-                if _LOCKED.match(value):
-                    return None, f"{one.names[0]} is locked"
-                if found is None:
-                    found = _hash(one.names[0], value, left_out)
-            if found is not None:
-                break
-        return found, ""
-
 
 def _at(moment: Moment) -> float:
     return moment.at
 
 
-_LOCKED: Final = re.compile(rb"\s*(?:\{[A-Za-z0-9/._-]*\}\s*)?[!*]")
-"""`!31d6…`, `*`, `{CRYPT}!…`: how locking tools write; a real hash has hexadecimal digits there."""
+_OTHER_KIND: Final = re.compile(r"(?!sips?:)(?:[a-z]+|x[0-9]+):", re.IGNORECASE)
+"""proxyAddresses has addresses of all kinds, each behind its name: `smtp:`, `SMTP:` for the first, `X500:`, `sip:`."""
+
+
+def _ignored(_reason: str) -> None:
+    """Ignore what cannot be read."""
+
+
+def _is_mail(text: str) -> bool:
+    return "@" in text and (":" not in text or text.lower().startswith("smtp:"))
+
+
+def _mail(text: str) -> str:
+    return text.rpartition(":")[2]
+
 
 _KINDS: Final = ("work", "mobile", "home", "other")
 
@@ -377,6 +405,8 @@ class MappingOptions(Protocol):
     until: tuple[str, ...] | None
     must_change: tuple[str, ...] | None
     must_change_unless: tuple[str, ...] | None
+    hidden_when: tuple[str, ...] | None
+    contact_filters: tuple[str, ...]
 
 
 def mapped(options: MappingOptions, domain: str) -> Mapped:
@@ -408,6 +438,8 @@ def mapped(options: MappingOptions, domain: str) -> Mapped:
         attributes={
             fact: tuple(map(source, sources)) for fact, sources in {**known.attributes, **one.attributes}.items()
         },
+        hidden_when=tuple(map(condition, _chosen(one.hidden_when, known.hidden_when))),
+        contacts=bool(one.contact_filters),
     )
 
 
@@ -438,22 +470,3 @@ def _key(name: str, value: bytes) -> str:
         return value.decode("ascii").lower()
     except UnicodeDecodeError:
         return value.hex()
-
-
-def _hash(name: str, value: bytes, left_out: LeftOut) -> bytes | None:
-    """Read an NT hash: 16 bytes, or 32 hexadecimal digits. Never quotes it."""
-    if len(value) == 16:
-        return value
-    # Samba writes this where an account has no password.
-    if value.upper().startswith(b"NO PASSWORD") or not value.strip():
-        return None
-    try:
-        digits = bytes.fromhex(value.decode("ascii"))
-    except ValueError:
-        digits = b""
-    if len(digits) != 16:
-        left_out(
-            f'its attribute "{name}" cannot be read: it is not 32 hexadecimal digits; there is no password from it'
-        )
-        return None
-    return digits

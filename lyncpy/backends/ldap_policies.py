@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.backends.ldap_mapping import POLICY, Raw
+from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_mapping import POLICY
 from lyncpy.contracts.directory import Skipped
 from lyncpy.contracts.dn import place_of
 from lyncpy.sip.text import shown

@@ -12,7 +12,8 @@ name = "Engineering"
 members = ["alice", "bob@example.com", "Interns"]
 ```
 
-`until = 2026-12-31` says to the end of which day (UTC), or until which time, a person may sign in;
+`hidden = true` keeps a person out of searches; `contact = true` says that somebody, perhaps of another domain, is only there
+to be found, and has no account here. `until = 2026-12-31` says to the end of which day (UTC), or until which time, a person may sign in;
 `must_change_password = true` that they have to change their password first.
 
 A member is a person's table or address, or the name or address of another group.
@@ -30,7 +31,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from zope.interface import implementer
 
-from lyncpy.backends.addresses import BadDirectoryEntry, address_of
+from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address_of
 from lyncpy.contracts.directory import Group, IDirectory, Moment, Person, Phone, Pull, Skipped
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -39,7 +40,18 @@ from lyncpy.sip.text import one_line, shown
 T = TypeVar("T")
 
 TEXTS: Final = ("display_name", "given_name", "surname", "mail", "title", "company", "department", "office", "line")
-KEYS: Final = ("address", "enabled", "until", "must_change_password", "logins", "phones", *TEXTS)
+KEYS: Final = (
+    "address",
+    "enabled",
+    "hidden",
+    "contact",
+    "other_mails",
+    "until",
+    "must_change_password",
+    "logins",
+    "phones",
+    *TEXTS,
+)
 GROUP: Final = "group"
 GROUP_KEYS: Final = ("name", "address", "members")
 KINDS: Final = ("work", "mobile", "home", "other")
@@ -204,6 +216,9 @@ def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
         key=name,
         enabled=fields.truth("enabled", default=True),
         barred="" if fields.truth("enabled", default=True) else "enabled = false",
+        hidden=fields.truth("hidden", default=False),
+        is_contact=fields.truth("contact", default=False),
+        other_mails=fields.texts("other_mails"),
         until=fields.moment("until"),
         must_change=Moment(0.0, "must_change_password")
         if fields.truth("must_change_password", default=False)
@@ -225,6 +240,8 @@ def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
     try:
         if not address:
             raise BadDirectoryEntry(f'it has no address; add a line like address = "user@{domain}"')
+        if person.is_contact:
+            return replace(person, aor=any_address_of(address), enabled=False, barred=person.barred or "contact = true")
         return replace(person, aor=address_of(address, domain))
     except BadDirectoryEntry as bad:
         raise BadDirectoryEntry(bad.reason, person.barred) from None

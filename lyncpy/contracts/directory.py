@@ -78,6 +78,15 @@ class Person:
     must_change: Moment | None = None
     """From this on they cannot sign in before they have changed their password."""
 
+    other_mails: tuple[str, ...] = ()
+    """Further mail addresses, by which they are found too."""
+
+    hidden: bool = False
+    """Whether nobody finds them by searching."""
+
+    is_contact: bool = False
+    """Whether they are only there to be found: somebody without an account here, perhaps of another domain. Never enabled."""
+
     is_out_of_time: bool = False
     """Whether `enabled` is false because of `begins` or `until`; see `judged`."""
 
@@ -162,6 +171,9 @@ class Group:
     """Names of people and of other groups: a key, a place (`place_of` a source), or `uid:` and a login in lower case."""
 
     source: str = ""
+    """As of a person."""
+
+    hidden: bool = False
     """As of a person."""
 
 

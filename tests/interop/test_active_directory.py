@@ -397,3 +397,33 @@ def test_accounts_expire_and_passwords_must_be_changed(office: Office, branch: B
     assert not judged(alice, now).enabled
     assert (bob.until, carol.until) == (None, None)
     assert bob.must_change == Moment(0.0, "pwdLastSet=0")
+
+
+def test_contacts_and_people_with_mail_alone_are_there_to_be_found(
+    samba: Samba, branch: Branch, opened: OpenOffice
+) -> None:
+    """Neither can sign in; a person is also known by the mails of proxyAddresses, and takes over the address of a contact."""
+    samba.do(
+        "add",
+        f"CN=Zoe,{branch.dn}",
+        attributes={"objectClass": "contact", "displayName": "Zoe Zander", "mail": "zoe@fabrikam.test"},
+    )
+    plain = branch.add("plain", plain=True, mail="plain@example.com", userAccountControl=str(ENABLED))
+    samba.modify(branch.alice, proxyAddresses=["SMTP:alice@example.com", "smtp:al@example.net", "X500:/o=x"])
+    filters = ["(objectClass=contact)", "(&(objectCategory=person)(mail=*))"]
+    office = opened(samba, **reading(samba, bases=[branch.dn], contact_filters=filters))
+    office.pull()
+    known = {person.aor: (person.is_contact, person.enabled) for person in office.people.everybody()}
+    assert known == {
+        ALICE: (False, True),
+        BOB: (False, True),
+        CAROL: (False, True),
+        "sip:zoe@fabrikam.test": (True, False),
+        "sip:plain@example.com": (True, False),
+    }
+    alice = office.people.person(ALICE)
+    assert alice is not None and alice.other_mails == ("alice@example.com", "al@example.net")
+    samba.modify(plain, msRTCSIP_PrimaryUserAddress="sip:plain@example.com", msRTCSIP_UserEnabled="TRUE")
+    office.pull()
+    person = office.people.person(Aor("sip:plain@example.com"))
+    assert person is not None and (person.is_contact, person.enabled) == (False, True)

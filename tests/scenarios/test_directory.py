@@ -301,3 +301,21 @@ def test_a_password_that_the_directory_took_back_ends_what_it_opened(stage: Stag
     stage.passes(301)
     assert not bob.sip.is_connected
     assert bob.sip.register().status != 200
+
+
+def test_contacts_are_found_and_cannot_be_reached_and_who_is_hidden_is_not_found(stage: Stage) -> None:
+    """A contact of another domain, or one of ours without an account; whoever is hidden is there all the same."""
+    stage.changes("zoe", aor=Aor("sip:zoe@fabrikam.test"), enabled=False, is_contact=True, display_name="Zoe Zander")
+    stage.changes("bob", hidden=True, display_name="Bob Builder")
+    stage.changes("carol", enabled=False, is_contact=True, barred="it is a contact", display_name="Carol Zander")
+    stage.pulls()
+    alice, bob = stage.sign_in("alice", "bob")
+    assert _found(alice, "zander") == ["carol", "zoe"]
+    assert _found(alice, "builder") == []
+    assert alice.talks_to(bob)[0].says("nobody finds you").status == 200
+    assert stage.actor("carol").sip.register().status == 403
+    assert alice.pages("sip:carol@example.com", "hello?").status == 404
+    stage.stop()
+    stage.start()
+    (alice,) = stage.sign_in("alice")
+    assert _found(alice, "zander") == ["carol", "zoe"]

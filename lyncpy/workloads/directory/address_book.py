@@ -41,7 +41,9 @@ class AddressBook:
         self.people: Book[Person] = Book(
             BookForm(PEOPLE, lambda key: people.person(kept_aor(key)), is_listed, PEOPLES_ADDRESSES)
         )
-        self.groups: Book[Group] = Book(BookForm(GROUPS, groups.group, lambda _: True, GROUPS_ADDRESSES))
+        self.groups: Book[Group] = Book(
+            BookForm(GROUPS, groups.group, lambda group: not group.hidden, GROUPS_ADDRESSES)
+        )
         self._parts: tuple[tuple[Book[Any], Callable[[], Sequence[Any]]], ...] = (  # Any: of people, and of groups
             (self.people, lambda: tuple(people.table().values())),
             (self.groups, lambda: tuple(groups.table().values())),

@@ -248,7 +248,7 @@ class DirectoryRecords:
         since, removed_at = fields.pop("since", 0.0), fields.pop("removed_at", 0.0)
         phones = tuple(Phone(kind, number) for kind, number in fields.pop("phones", ()))
         fields["aor"] = aor_of(fields.get("aor") or id_)
-        fields["logins"] = tuple(fields.get("logins", ()))
+        fields |= {name: tuple(fields.get(name, ())) for name in ("logins", "other_mails")}
         fields |= {one: Moment(**fields[one]) for one in ("begins", "until", "must_change") if one in fields}
         person = Person(**{"key": "", **fields}, phones=phones, nt_hash=self._unsealed(sealed, id_))
         name = person.display_name if removed_at else ""
@@ -274,13 +274,16 @@ async def _each(records: LastWriter, changes: Sequence[tuple[str, bytes | None]]
 
 
 def _written_group(group: Group) -> bytes:
-    fields = {"name": group.name, "aor": group.aor, "members": sorted(group.members), "source": group.source}
+    fields: dict[str, Any] = {"name": group.name, "aor": group.aor, "source": group.source}  # Any: JSON
+    fields["members"] = sorted(group.members)
+    fields |= {"hidden": True} if group.hidden else {}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
 
 
 def _read_group(value: bytes, key: str) -> Group:
     fields: dict[str, Any] = json.loads(value)  # Any: JSON
-    return Group(key, fields["name"], kept_aor(fields["aor"]), frozenset(fields["members"]), fields["source"])
+    members, hidden = frozenset(fields["members"]), bool(fields.get("hidden"))
+    return Group(key, fields["name"], kept_aor(fields["aor"]), members, fields["source"], hidden)
 
 
 def chunks(several: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -16,6 +16,7 @@ FACTS: Final = (
     "mail",
     "nt_hash",
     "office",
+    "other_mails",
     "phone_home",
     "phone_mobile",
     "phone_other",
@@ -99,6 +100,12 @@ class Settings(BaseModel):
 
     password_policy: str = ""
     """The DN of the password policy (pwdPolicy) of people whose entries name none in pwdPolicySubentry: OpenLDAP's ppolicy_default. Empty: their passwords do not age by a policy."""
+
+    hidden_when: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
+    """When a person or a group is not found by searching, conditions as in disabled_when. Left out: the preset's (msExchHideFromAddressLists=TRUE); []: never."""
+
+    contact_filters: Texts = ()
+    """LDAP filters; who fits any of them and has no address is found by searching all the same, by mail, and cannot sign in, e.g. ["(objectClass=contact)", "(&(objectCategory=person)(mail=*))"]. Empty: nobody."""
 
     group_bases: Texts = ()
     """The DNs under which groups are searched, e.g. ["ou=groups,dc=example,dc=com"]; empty: those of bases."""

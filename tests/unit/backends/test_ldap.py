@@ -9,8 +9,8 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import Cookie, LdapDirectory, MarkKind, read_cookie
+from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access, LdapConnection, LdapEntry, Root
-from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Moment, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers

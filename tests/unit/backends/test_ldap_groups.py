@@ -3,8 +3,8 @@
 import pytest
 
 from lyncpy.backends.addresses import BadDirectoryEntry
+from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_groups import GroupMapping
-from lyncpy.backends.ldap_mapping import Raw
 from lyncpy.contracts.directory import Group
 from tests.kit.directory import mapping_of
 
@@ -36,6 +36,12 @@ def test_a_groups_name_and_address() -> None:
     group = read({"displayname": [b" The  Team "], "mail": [b"team@elsewhere.test", b"Team@example.com"]})
     assert (group.name, group.aor) == ("The Team", "sip:team@example.com")
     assert read({"mail": [b"nonsense"]}).aor == ""
+
+
+def test_a_group_may_be_hidden() -> None:
+    """As a person."""
+    assert read({"msexchhidefromaddresslists": [b"TRUE"]}).hidden
+    assert not read({}).hidden
 
 
 def test_a_group_without_a_name_is_of_no_use() -> None:

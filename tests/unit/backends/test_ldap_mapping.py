@@ -228,3 +228,80 @@ def test_all_phones_and_logins_are_kept_once() -> None:
     person = openldap().person(entry, DN)
     assert [(one.kind, one.number) for one in person.phones] == [("mobile", "1"), ("mobile", "2"), ("other", "3")]
     assert person.logins == ("a", "b")
+
+
+def test_all_mail_addresses_are_kept() -> None:
+    """ProxyAddresses has other kinds beside them."""
+    proxies = ["SMTP:alice@example.com", "smtp:al@example.net", "X500:/o=Example", "sip:alice@example.com", "no"]
+    person = openldap().person(raw(mail="alice@example.com", proxyAddresses=proxies), DN)
+    assert person.other_mails == ("alice@example.com", "al@example.net")
+
+
+def test_an_address_may_come_from_proxy_addresses() -> None:
+    """Of these only what is for SIP."""
+    mapping = openldap(address=("proxyAddresses",))
+    proxies = ["smtp:x@example.com", "X400:C=DE", "SIP:Alice@example.com"]
+    assert mapping.person(raw(proxyAddresses=proxies), DN).aor == "sip:alice@example.com"
+    with pytest.raises(BadDirectoryEntry, match="no address"):
+        mapping.person(raw(proxyAddresses="smtp:x@example.com"), DN)
+
+
+@pytest.mark.parametrize("preset", ["openldap", "activedirectory"])
+def test_who_is_kept_out_of_address_lists_is_hidden(preset: str) -> None:
+    """As Exchange has it, unless a setting says otherwise."""
+    given = raw(msRTCSIP_PrimaryUserAddress="sip:a@example.com", msExchHideFromAddressLists="TRUE")
+    assert mapping_of(preset).person(given, DN).hidden
+    assert not mapping_of(preset, hidden_when=[]).person(given, DN).hidden
+    assert mapping_of(preset, hidden_when=["title=Ghost"]).person(raw(**{**ADDRESS, "title": "ghost"}), DN).hidden
+
+
+ADDRESS: dict[str, Value] = {"msRTCSIP_PrimaryUserAddress": "sip:a@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("preset", "attributes", "aor"),
+    [
+        ("activedirectory", raw(objectClass="contact", mail="Ann@fabrikam.test"), "sip:ann@fabrikam.test"),
+        ("activedirectory", raw(objectClass="user", mail="ann@example.com"), "sip:ann@example.com"),
+        (
+            "activedirectory",
+            raw(objectClass="contact", msRTCSIP_PrimaryUserAddress="sip:a@fabrikam.test", mail="b@example.com"),
+            "sip:a@fabrikam.test",
+        ),
+        ("openldap", raw(mail="ann@fabrikam.test"), "sip:ann@fabrikam.test"),
+        ("openldap", raw(objectClass="contact", mail="ann@example.com"), "sip:ann@example.com"),
+    ],
+)
+def test_a_contact_is_there_to_be_found(preset: str, attributes: Mapping[str, Sequence[bytes]], aor: str) -> None:
+    """Without an account here, with an address of any domain, if a setting says so."""
+    person = mapping_of(preset, contact_filters=["(mail=*)"]).person(attributes, DN)
+    assert (person.aor, person.is_contact, person.enabled) == (aor, True, False)
+    assert person.barred
+
+
+@pytest.mark.parametrize(
+    ("preset", "attributes"),
+    [
+        ("activedirectory", raw(msRTCSIP_PrimaryUserAddress="sip:a@example.com", msRTCSIP_UserEnabled="TRUE")),
+        ("activedirectory", raw(**ADDRESS, msRTCSIP_UserEnabled="TRUE", objectClass="contact")),
+        ("openldap", raw(mail="a@example.com")),
+    ],
+)
+def test_who_has_an_address_here_is_no_contact(preset: str, attributes: Mapping[str, Sequence[bytes]]) -> None:
+    """Whatever filter they fit."""
+    person = mapping_of(preset, contact_filters=["(mail=*)"]).person(attributes, DN)
+    assert (person.aor, person.is_contact, person.enabled) == ("sip:a@example.com", False, True)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        (raw(msRTCSIP_PrimaryUserAddress="sip:a@exampel.com", mail="a@example.com"), "is not in the domain"),
+        (raw(objectClass="contact", mail="nobody"), "no address"),
+        (raw(objectClass="contact"), "no address"),
+    ],
+)
+def test_a_wrong_address_makes_no_contact(attributes: Mapping[str, Sequence[bytes]], reason: str) -> None:
+    """A mistake is still named."""
+    with pytest.raises(BadDirectoryEntry, match=reason):
+        mapping_of("activedirectory", contact_filters=["(mail=*)"]).person(attributes, DN)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lyncpy.backends.ldap_mapping import Raw
+from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_policies import POLICIES_MOST, PasswordPolicies
 
 WANTED = {"pwdChangedTime": ("pwdMaxAge",)}

@@ -175,3 +175,16 @@ def test_somebody_may_have_to_change_the_password() -> None:
     first, second = read_people(text, "f", "example.com").people
     assert first.must_change == Moment(0.0, "must_change_password")
     assert (second.enabled, second.barred) == (False, "enabled = false")
+
+
+def test_a_contact_is_only_there_to_be_found() -> None:
+    """Of any domain; a person may be hidden, and have more mail addresses."""
+    text = "[ann]\naddress = 'ann@fabrikam.test'\ncontact = true\n[bob]\naddress = 'bob@example.com'\nhidden = true\nother_mails = 'b@x.test'\n"
+    ann, bob = read_people(text.encode(), "people.toml", "example.com").people
+    assert (ann.aor, ann.is_contact, ann.enabled, ann.barred) == (
+        "sip:ann@fabrikam.test",
+        True,
+        False,
+        "contact = true",
+    )
+    assert (bob.hidden, bob.is_contact, bob.enabled, bob.other_mails) == (True, False, True, ("b@x.test",))

@@ -133,6 +133,13 @@ def test_a_changed_group_is_found_at_once() -> None:
     assert result_of(server.book.find_groups("s", 5)).groups == ()
 
 
+def test_a_hidden_group_is_not_found() -> None:
+    """As a hidden person."""
+    server = Server([], [Group("1", "Sales", hidden=True), Group("2", "Sales North")])
+    server.opens()
+    assert [one.name for one in result_of(server.book.find_groups("sales", 5)).groups] == ["Sales North"]
+
+
 def test_a_large_pull_has_the_index_made_anew_once_when_it_is_over() -> None:
     """Not within it: that would be done again and again."""
     server = Server(map(somebody, range(10)))

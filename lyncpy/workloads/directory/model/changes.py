@@ -165,11 +165,19 @@ def _table(
     for news in cut(told.values()):
         for person in news:
             # Whoever is known has their place by now; what is left is free for newcomers.
-            holder = table.setdefault(person.aor, person)
+            if not _is_taken(table, person):
+                table[person.aor] = person
+            holder = table[person.aor]
             if holder.key != person.key:
                 clashes.append(_clash(person, holder, withheld=holder.key in absent, before=mine.get(person.key)))
         yield len(news)
     return table, clashes
+
+
+def _is_taken(table: Mapping[Aor, Person], person: Person) -> bool:
+    """Tell whether somebody has a person's address already. Who is only there to be found leaves it to who may sign in with it."""
+    holder = table.get(person.aor)
+    return holder is not None and (person.is_contact or not holder.is_contact)
 
 
 def _move(
@@ -188,7 +196,7 @@ def _move(
             if before is None or before.aor == person.aor:
                 continue
             # Taken by who has it, or claimed by another in the same answer: first come, first served.
-            if person.aor in table or person.aor in claims:
+            if _is_taken(table, person) or person.aor in claims:
                 remain.append(person)
             else:
                 claims[person.aor] = person

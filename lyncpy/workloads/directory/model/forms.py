@@ -51,8 +51,8 @@ def _nationals(person: Person) -> Iterator[str]:
 
 
 def is_listed(person: Person) -> bool:
-    """Tell whether others find a person: not who is switched off."""
-    return person.enabled
+    """Tell whether others find a person: not who is switched off, but who never had an account here."""
+    return (person.enabled or person.is_contact) and not person.hidden
 
 
 PEOPLE: Final[Form[Person]] = Form(
@@ -63,7 +63,9 @@ PEOPLE: Final[Form[Person]] = Form(
         Field.SURNAME: _surnames,
         Field.NAME: lambda person: words_of(person.display_name),
         Field.ADDRESS: lambda person: words_of(_local(bare(person.aor))),
-        Field.MAIL: lambda person: words_of(_local(person.mail)),
+        Field.MAIL: lambda person: (
+            word for mail in (person.mail, *person.other_mails) for word in words_of(_local(mail))
+        ),
         Field.COMPANY: lambda person: words_of(person.company),
         Field.DEPARTMENT: lambda person: words_of(person.department),
         Field.TITLE: lambda person: words_of(person.title),
@@ -84,7 +86,7 @@ GROUPS: Final[Form[Group]] = Form(
 
 PEOPLES_ADDRESSES: Final[Mapping[str, Callable[[Person], Sequence[str]]]] = {
     Field.ADDRESS: lambda person: (bare(person.aor),),
-    Field.MAIL: lambda person: (folded(person.mail),),
+    Field.MAIL: lambda person: tuple(map(folded, (person.mail, *person.other_mails))),
 }
 
 GROUPS_ADDRESSES: Final[Mapping[str, Callable[[Group], Sequence[str]]]] = {

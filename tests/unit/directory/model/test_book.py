@@ -125,6 +125,15 @@ def test_nobody_else_is_found(text: str) -> None:
     assert Office(ANN, JOSE, GONE).finds(text) == []
 
 
+def test_hidden_people_are_not_found_and_contacts_are() -> None:
+    """Contacts have no account here; they are found by any mail address."""
+    contact = replace(JOSE, enabled=False, is_contact=True, other_mails=("pepe@fabrikam.test",))
+    office = Office(replace(ANN, hidden=True), contact)
+    assert (office.finds("ann"), office.finds("jose"), office.finds("pepe@fab")) == ([], ["jose"], ["jose"])
+    office.puts(replace(contact, hidden=True))
+    assert office.finds("jose") == []
+
+
 def test_a_search_may_be_for_some_fields_alone() -> None:
     """As a client's settings say."""
     office = Office(ANN)

@@ -301,3 +301,16 @@ def test_after_any_sequence_people_are_what_the_directory_says(steps: list[dict[
         assert were & set(now) <= {one.key for one in people.values()}
         again = compare(people, skipped, everybody(*now.values()))
         assert again.is_empty
+
+
+def test_a_contact_leaves_its_address_to_who_may_sign_in_with_it() -> None:
+    """Whichever was there first, whether the person is new or moves; of two contacts the first has it."""
+    contact = replace(BOB, key="contact", enabled=False, is_contact=True)
+    assert compare(known(contact), (), everybody(contact, BOB)).added == (BOB,)
+    assert compare({}, (), everybody(contact, BOB)).added == (BOB,)
+    assert compare({}, (), everybody(BOB, contact)).added == (BOB,)
+    moving = replace(ALICE, aor=BOB.aor)
+    changes = compare(known(ALICE, contact), (), everybody(moving, contact))
+    assert (changes.moved, changes.removed) == ((AddressMove(ALICE, moving),), (contact,))
+    other = replace(contact, key="other")
+    assert compare(known(contact), (), everybody(contact, other)).skipped[0].key == "other"

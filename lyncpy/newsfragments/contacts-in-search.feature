@@ -1,0 +1,1 @@
+Who is hidden from address lists (msExchHideFromAddressLists, or [directory] hidden_when) is not found by searching; contacts and people with a mail address alone are found, and cannot sign in, where [directory] contact_filters names them. People are also found by the mail addresses of proxyAddresses, which may give the SIP address, too.
