@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lyncpy.app.config import Config, ConfigError
 from lyncpy.backends.bus import MemoryBus
@@ -15,7 +15,7 @@ from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention
 from lyncpy.backends.sealing import Sealer
-from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.database import WRITES, Database
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
@@ -58,13 +58,23 @@ class Backends:
     """What has to be open before the rest."""
 
 
-def queues(waiting_max: int, timers: ITimers, meter: IMeter) -> Queues:
-    """Give what builds the queues of a store, each with a bound in number."""
+WRITE_PACE_S: Final = 0.003
+"""From one commit of the store to the next while several wait for each: a sync and two changes of the thread cost as
+much as writing a few records does."""
+
+
+def queues(waiting_max: int, timers: ITimers, meter: IMeter, write_pace_s: float = WRITE_PACE_S) -> Queues:
+    """Give what builds the queues of a store, each with a bound in number, and that of its writes with a pace."""
 
     def queue(name: str, commit: Commit, on_trouble: Callable[[str], None]) -> IGroupCommit:
-        terms: GroupCommitTerms[Any] = GroupCommitTerms(
-            "the store", Shares(waiting_max, {}), on_trouble=on_trouble
-        )  # Any: jobs of all kinds
+        terms: GroupCommitTerms[Any] = GroupCommitTerms(  # Any: jobs of all kinds
+            "the store",
+            Shares(waiting_max, {}),
+            # A read costs the disk nothing that others could share.
+            pace_s=write_pace_s if name == WRITES else 0.0,
+            paces_alone=False,
+            on_trouble=on_trouble,
+        )
         return GroupCommit(name, commit, terms, timers, meter)
 
     return queue

@@ -3,7 +3,7 @@
 While a commit is under way what comes is gathered, and the next commit takes it all. The longer
 a disk takes to sync, the more items share a commit, so that a disk that syncs 200 times a second
 keeps thousands of them. A queue may have a pace as well: then what comes within a few milliseconds of a commit waits
-for the next one, however quick the disk is.
+for the next one, however quick the disk is; always, or while items have company.
 
 An item is either *awaited* (`add`) or *written behind* (`add_unawaited`). One that is awaited waits for no
 company: it goes at once when the queue is idle. One that is written behind may wait for others, and begins no
@@ -66,6 +66,10 @@ class GroupCommitTerms(Generic[T]):
     pace_s: float = 0.0
     """Seconds from the beginning of one commit to that of the next, at least: what comes in a row shares commits."""
 
+    paces_alone: bool = True
+    """Whether that holds too after a commit of one item. Where it does not, one caller alone, who waits for each item
+    before the next, is held up by nobody; and items that had company wait for as much again."""
+
     answer_s: float | None = None
     """Seconds after which a commit is taken to hang: awaited items fail, and new ones at once, until it ends."""
 
@@ -109,6 +113,8 @@ class GroupCommit(Generic[T, R]):
         self._under_way: Sequence[Entry[T, R]] = ()
         self._since = -terms.pace_s
         """When the last commit began."""
+        self._had_company = False
+        """Whether it was one of several items."""
         self._outcome: Sequence[R] | Failure | None = None
         """What came of it; None: that is waited for."""
         self._answers: Answers[T, R] = Answers(timers, self._turn)
@@ -239,8 +245,11 @@ class GroupCommit(Generic[T, R]):
 
     def _pause_s(self) -> float:
         """Give how long what somebody waits for has to wait for others, because a commit began just now."""
-        pace_s = self._terms.pace_s
-        if not pace_s or not self._is_open or len(self._waiting.entries) >= self._terms.group_max:
+        terms = self._terms
+        pace_s = terms.pace_s
+        if not pace_s or not (self._had_company or terms.paces_alone):
+            return 0.0
+        if not self._is_open or len(self._waiting.entries) >= terms.group_max:
             return 0.0
         return self._since + pace_s - self._timers.now()
 
@@ -268,6 +277,7 @@ class GroupCommit(Generic[T, R]):
             return
         self._commits.add()
         self._since = self._timers.now()
+        self._had_company = len(group) > 1
         if self._terms.answer_s is not None:
             self._late.set_first(self._terms.answer_s)
         try:

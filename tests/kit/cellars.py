@@ -68,7 +68,7 @@ def database_in(home: Path, pump: ThreadPump, meter: IMeter | None = None, **set
     """Give a database in a folder, as the server has it, with deadlines that never come; it is not open."""
     store = Settings(**settings)
     timers = Timers(Clock(), Wall())
-    return Database(store, home, queues(store.waiting_max, timers, meter or MemoryMeter()), pump)
+    return Database(store, home, queues(store.waiting_max, timers, meter or MemoryMeter(), 0.0), pump)
 
 
 @contextmanager

@@ -29,6 +29,11 @@ PAGES: Final = 256
 """Pages (1 MiB) that one transaction gives back to the disk: other writes go between two of them."""
 
 
+WRITES: Final = "store_write"
+READS: Final = "store_read"
+"""The names of the queues in front of its threads."""
+
+
 @implementer(IUnit)
 class Database:
     """A file, a thread that writes it and a thread that reads it.
@@ -61,8 +66,8 @@ class Database:
         self._writer, self._reader = Link(self._engine), Link(self._engine)
         self._threads: list[Threads] = []
         self._failing: set[str] = set()
-        self._writes = self._queue("write", queues, self._writer.commit, reactor)
-        self._reads = self._queue("read", queues, self._reader.look, reactor)
+        self._writes = self._queue(WRITES, queues, self._writer.commit, reactor)
+        self._reads = self._queue(READS, queues, self._reader.look, reactor)
 
     @property
     def dialect(self) -> str:
@@ -136,11 +141,9 @@ class Database:
         reactor: IReactorFromThreads,
     ) -> IGroupCommit:
         """Build a thread and the queue in front of it."""
-        threads = Threads(reactor, f"lyncpy-store-{name}")
+        threads = Threads(reactor, f"lyncpy-{name.replace('_', '-')}")
         self._threads.append(threads)
-        return queues(
-            f"store_{name}", lambda jobs: threads.call_in_thread(partial(do, jobs)), partial(self._troubled, name)
-        )
+        return queues(name, lambda jobs: threads.call_in_thread(partial(do, jobs)), partial(self._troubled, name))
 
     def _troubled(self, name: str, reason: str) -> None:
         """Log the first failure of a row of failures: a full disk must not be filled by its own log."""

@@ -35,7 +35,6 @@ REPLACE: Final = (
     update(records)
     .where(AS_EXPECTED)
     .values(version=records.c.version + 1, value=bindparam("new_value"), expires=bindparam("new_expires"))
-    .returning(records.c.version)
 )
 REMOVE: Final = update(records).where(AS_EXPECTED).values(value=None, expires=None).returning(records.c.version)
 

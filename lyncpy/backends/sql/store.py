@@ -93,8 +93,8 @@ class SqlStore:
         require_key(kind, key)
         values: Values = (kind, key, self._wall(), value, expires)
         if expected:
-            return self._database.run_write(partial(_written, self._replace, (*values, expected), expected))
-        return self._database.run_write(partial(_written, self._create, values, expected))
+            return self._database.run_write(partial(_replaced, self._replace, (*values, expected), expected))
+        return self._database.run_write(partial(_created, self._create, values))
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
@@ -164,12 +164,19 @@ class SqlStore:
         return total
 
 
-def _written(
+def _replaced(
     statement: PreparedStatement, values: Values, expected: Version, connection: Connection
 ) -> Version | Failure:
-    """Give the version of a record that was written; the values begin with its kind and key."""
+    """Give the version of a record that was replaced; the values begin with its kind and key."""
+    if statement.touched(connection, values):
+        return Version(expected + 1)
+    return _conflict(values[0], values[1], expected)
+
+
+def _created(statement: PreparedStatement, values: Values, connection: Connection) -> Version | Failure:
+    """Give the version of a record that was made, which follows that of its former self; the values begin as above."""
     rows = statement.rows(connection, values)
-    return rows[0][0] if rows else _conflict(values[0], values[1], expected)
+    return rows[0][0] if rows else _conflict(values[0], values[1], Version(0))
 
 
 def _conflict(kind: str, key: str, expected: Version) -> Failure:

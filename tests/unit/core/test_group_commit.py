@@ -493,6 +493,23 @@ def test_what_comes_in_a_row_shares_commits_where_there_is_a_pace() -> None:
     assert scene.is_empty()
 
 
+def test_who_comes_alone_is_held_up_by_no_pace_that_is_for_company() -> None:
+    """One caller after the other goes at once; where several have shared a commit, the next waits for as many."""
+    scene = Desk(pace_s=0.004, paces_alone=False)
+    for item in "abc":
+        scene.adds(item)
+        assert scene.answers() == [item]
+    scene.adds("d", "e", "f")
+    assert [scene.answers(), scene.answers()] == [["d"], ["e", "f"]]
+    waits = scene.adds("g")
+    assert scene.under_way() == []
+    scene.clock.advance(0.005)
+    assert scene.answers() == ["g"]
+    assert ends(*waits) == ["G"]
+    scene.adds("h")
+    assert scene.answers() == ["h"]
+
+
 def test_a_pace_holds_up_no_full_group_and_no_end() -> None:
     """A commit that is full has nothing to wait for, and neither has one of a queue that is closed."""
     scene = Desk(pace_s=0.004, group_max=2)

@@ -36,8 +36,8 @@ def test_values_come_in_the_order_of_their_names(database: Connection) -> None:
     replace = PreparedStatement(REPLACE, dialect, ("new_value", "new_expires", "expected", "now", "of_key", "of_kind"))
     read = PreparedStatement(READ, dialect, ("now", "of_key", "of_kind"))
     assert new.rows(database, ("board", "alice", 5.0, b"one", None)) == [(1,)]
-    assert replace.rows(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == [(2,)]
-    assert replace.rows(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == []
+    assert replace.touched(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == 1
+    assert replace.touched(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == 0
     assert read.rows(database, (5.0, "alice", "board")) == [("alice", b"two", 2, 9.0)]
 
 
