@@ -38,6 +38,7 @@ from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
+from lyncpy.workloads.webservices.discovery_service import SignInPlace
 from lyncpy.workloads.webservices.service import Trust, WebServices
 
 Reload = Callable[[], Sequence[str]]
@@ -208,7 +209,8 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     guests = settings.conferencing.guests
     provisioning = Provisioning(platform, signaling, offered, settings.provisioning, guests=guests)
     trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs)
-    webservices = WebServices(platform, trust, config.site, settings.webservices)
+    place = SignInPlace(domain, settings.sip.server_name, settings.sip.tls_port)
+    webservices = WebServices(platform, trust, config.site, place, settings.webservices)
     return Workloads(
         directory=directory,
         registrar=registrar,

@@ -1,6 +1,7 @@
 """The web services over real connections: a foreign HTTP client, and a real chat client that signs in with a certificate."""
 
 import http.client
+import os
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -106,14 +107,25 @@ def test_a_wrong_password_and_too_much_are_refused_over_https(server: RunningSer
 @pytest.fixture
 def front(server: RunningServer) -> Iterator[RegistrarFront]:
     """Give the SIP part of a server that offers TLS-DSK and nothing else."""
-    front = RegistrarFront(
-        server.home / "server.pem",
-        server.home / "server.key",
-        f'TLS-DSK realm="SIP Communications Service", targetname="localhost", version=4,'
-        f' sts-uri="{_site(server)}/CertProv/CertProvisioningService.svc"',
-    )
+    front = _front(server, _site(server))
     yield front
     front.close()
+
+
+def _front(server: RunningServer, site: str, place: tuple[str, int] = ("127.0.0.1", 0)) -> RegistrarFront:
+    challenge = (
+        'TLS-DSK realm="SIP Communications Service", targetname="localhost", version=4,'
+        f' sts-uri="{site}/CertProv/CertProvisioningService.svc"'
+    )
+    return RegistrarFront(server.home / "server.pem", server.home / "server.key", challenge, place)
+
+
+def _hello(front: RegistrarFront) -> bool:
+    """Wait until a client begins its handshake: a ClientHello in one TLS record, which it sends once it has a certificate."""
+    until = time.monotonic() + 30
+    while 'gssapi-data="FgMB' not in front.heard() and time.monotonic() < until:
+        time.sleep(0.05)
+    return 'gssapi-data="FgMB' in front.heard()
 
 
 def test_a_real_client_gets_its_certificate(server: RunningServer, front: RegistrarFront, tmp_path: Path) -> None:
@@ -131,13 +143,84 @@ def test_a_real_client_gets_its_certificate(server: RunningServer, front: Regist
     )
     try:
         carol.login(wait=False, auth="tls-dsk")
-        until = time.monotonic() + 30
-        while "gssapi-data=" not in front.heard() and time.monotonic() < until:
-            time.sleep(0.05)
-        # A ClientHello in one TLS record: the client has a certificate, and goes on.
-        assert 'gssapi-data="FgMB' in front.heard(), (front.heard()[-2000:], server.tail())
+        assert _hello(front), (front.heard()[-2000:], server.tail())
     finally:
         carol.leave()
         carol.close()
     assert "carol@example.test got certificate" in server.log()
     assert "1" in server.ssh("user certificates carol@example.test")
+
+
+PLACE = "127.0.5.61"
+"""An address of this machine where nobody else listens on port 443."""
+
+ELSEWHERE = "127.0.5.62"
+
+
+@pytest.fixture
+def found_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningServer]:
+    """Give a server at the ports where clients look by themselves; SIP may be at another address."""
+    if os.geteuid():
+        pytest.skip("port 443 is open to root alone")
+    running = RunningServer(
+        tmp_path / "found",
+        web__https_host=PLACE,
+        web__https_port=443,
+        sip__tls_host=getattr(request, "param", PLACE),
+    ).init()
+    try:
+        yield running.start()
+        running.stop()
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("name", ["lyncdiscoverinternal", "lyncdiscover"])
+def test_a_real_client_finds_its_server(found_server: RunningServer, tmp_path: Path, name: str) -> None:
+    """pidgin-sipe with no server configured: an address and a password are all that it is told."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    dave = _seeker(found_server, tmp_path, name)
+    try:
+        dave.login()
+    finally:
+        dave.leave()
+        dave.close()
+    log = found_server.log()
+    assert "dave@example.test got a ticket for https://sip.example.test/Autodiscover" in log
+    assert "sip:dave@example.test signed in" in log
+
+
+@pytest.mark.parametrize("found_server", [ELSEWHERE], indirect=True)
+def test_a_real_client_gets_ticket_after_ticket_over_one_connection(
+    found_server: RunningServer, tmp_path: Path
+) -> None:
+    """The proof of the password is good for one request, and the client proves it again for the next."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    front = _front(found_server, "https://sip.example.test", (PLACE, found_server.tls_port))
+    dave = _seeker(found_server, tmp_path, "lyncdiscover")
+    try:
+        dave.login(wait=False, auth="tls-dsk")
+        assert _hello(front), (front.heard()[-2000:], found_server.tail(), dave.tail())
+    finally:
+        dave.leave()
+        dave.close()
+        front.close()
+    log = found_server.log()
+    for service in ("Autodiscover/AutodiscoverService", "CertProv/CertProvisioningService"):
+        assert f"dave@example.test got a ticket for https://sip.example.test/{service}" in log
+
+
+def _seeker(server: RunningServer, folder: Path, name: str) -> PurpleClient:
+    """Make a client that is told no server, and finds what this name leads to."""
+    account = server.accounts["dave"]
+    return PurpleClient(
+        account.address,
+        account.password,
+        server="",
+        folder=folder / "dave",
+        ca=server.ca,
+        transport="auto",
+        names={f"{name}.example.test": PLACE, "sip.example.test": PLACE},
+    )

@@ -52,7 +52,7 @@ class PurpleClient:
         server: str,
         folder: Path,
         ca: Path | None = None,
-        transport: Literal["tls", "tcp"] = "tls",
+        transport: Literal["tls", "tcp", "auto"] = "tls",
         login: str = "",
         hostname: str = "",
         names: Mapping[str, str] | None = None,
@@ -65,7 +65,7 @@ class PurpleClient:
             server: HOST:PORT.
             folder: Where the client keeps its files; it is made.
             ca: The authority to trust. A certificate of any other one is refused.
-            transport: How to connect.
+            transport: How to connect; with "auto" and no server it looks for one.
             login: The name for authentication, if it is not the address.
             hostname: A host name for this client alone: a second endpoint of an account needs one. Root only.
             names: Addresses by host name; no other names exist for the client.

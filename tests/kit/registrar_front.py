@@ -11,19 +11,20 @@ COPIED: Final = ("via", "from", "to", "call-id", "cseq")
 
 
 class RegistrarFront:
-    """A port of 127.0.0.1 with TLS that answers every REGISTER without a token with 401.
+    """A port with TLS that answers every REGISTER without a token with 401.
 
     Args:
         certificate, key: Files, in PEM.
         challenge: The value of WWW-Authenticate.
+        place: Address and port; 0: any.
     """
 
-    def __init__(self, certificate: Path, key: Path, challenge: str) -> None:
+    def __init__(self, certificate: Path, key: Path, challenge: str, place: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         self._challenge = challenge
         self._heard = b""
-        self._door = context.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
+        self._door = context.wrap_socket(socket.create_server(place), server_side=True)
         self._door.settimeout(0.2)
         self._lines: list[ssl.SSLSocket] = []
         self._over = threading.Event()

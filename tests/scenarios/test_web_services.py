@@ -1,11 +1,13 @@
 """A client proves its password once, and has a certificate from then on; nobody else gets one in its name."""
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import spnego
+from lxml import etree
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent
 
@@ -17,6 +19,7 @@ from tests.kit.enrollment import (
     WebAnswer,
     WebClient,
     certificate_text,
+    found,
     key_request,
     new_device,
     security_header,
@@ -355,3 +358,69 @@ def test_passwords_and_tickets_reach_no_log(web: Web) -> None:
     assert "got certificate" in text
     for secret in (password_of("alice"), "hunter2", ticket.assertion[-60:], ticket.key.hex()):
         assert secret not in text
+
+
+# --- discovery
+
+DISCOVERY = f"{SITE}/Autodiscover/AutodiscoverService.svc"
+XML = {"accept": "application/vnd.microsoft.rtc.autodiscover+xml;v=1"}
+
+
+def _xml(answer: WebAnswer) -> etree._Element:
+    assert answer.status == 200, answer
+    # A client looks at how it begins.
+    assert answer.headers["content-type"].startswith("application/vnd.microsoft.rtc.autodiscover+xml")
+    return etree.fromstring(answer.body)
+
+
+def _opaque(ticket: HeldTicket) -> dict[str, str]:
+    return {**XML, "x-ms-webticket": "opaque=" + base64.b64encode(ticket.assertion.encode()).decode()}
+
+
+@pytest.mark.parametrize(
+    ("host", "location"),
+    [("lyncdiscoverinternal", "Internal"), ("lyncdiscover", "External"), ("LyncDiscover", "External")],
+)
+def test_a_client_finds_the_server_by_the_name_of_its_domain(web: Web, host: str, location: str) -> None:
+    """From the name that it looks up to the place where it signs in; the password is asked for on the way."""
+    root = _xml(web.send("GET", f"https://{host}.example.com/?sipuri=alice@example.com", XML, b""))
+    assert root.get("AccessLocation") == location
+    (place,) = found(root, "Root/Link[@token='User']/@href")
+    refused = web.send("GET", place, XML, b"")
+    assert (refused.status, refused.challenges) == (401, ())
+    tickets = refused.headers["x-ms-webticketurl"]
+    client = web.client()
+    ticket = client.ticket(place, client.port(tickets, "WebTicketServiceWinNegotiate")[0])
+    user = _xml(web.send("GET", place, _opaque(ticket), b""))
+    for side in ("Internal", "External"):
+        assert found(user, f"User/SipClient{side}Access/@*") == ["sip.example.com", "5061"]
+
+
+def test_what_is_said_to_anybody_is_the_same_for_all(web: Web) -> None:
+    """Whether a user exists is not to be found out; letters' case in a path is of no consequence."""
+    places = (f"https://lyncdiscover.example.com/?sipuri={user}@example.com" for user in ("alice", "nobody", "%C3%BC"))
+    assert len({web.send("GET", place, {}, b"").body for place in places}) == 1
+    asked = web.send("GET", DISCOVERY.lower() + "/ROOT", {"accept": "application/json"}, b"")
+    assert json.loads(asked.body)["_links"]["user"]["href"] == f"{DISCOVERY}/root/user"
+    domain = _xml(web.send("GET", f"{DISCOVERY}/root/domain", XML, b""))
+    assert found(domain, "Domain/SipServerInternalAccess/@fqdn") == ["sip.example.com"]
+    assert web.send("GET", "https://lyncdiscover.example.com/favicon.ico", {}, b"").status == 404
+
+
+def test_a_ticket_of_another_service_opens_no_user(web: Web) -> None:
+    """Nor does anything else in its place; why stands in a header that clients show."""
+    answer = web.send("GET", f"{DISCOVERY}/root/user", _opaque(web.ticket()), b"")
+    assert answer.status == 401
+    assert answer.headers["x-ms-diagnostics"] == (
+        '28020;"sip.example.com";"the ticket is for another service";"wsse:FailedAuthentication"'
+    )
+    for value in ("", "opaque=", "opaque=!", "other=AAAA", "opaque=PGEv", "opaque=PGEvPg=="):
+        refused = web.send("GET", f"{DISCOVERY}/root/user", {"x-ms-webticket": value}, b"")
+        assert (refused.status, refused.challenges) == (401, ())
+
+
+@pytest.mark.parametrize("web", [{"sip": {"domain": "example.com", "tls_port": 0}}], indirect=True)
+def test_a_server_without_tls_is_no_place_to_sign_in(web: Web) -> None:
+    """Nothing is told that is not there."""
+    domain = _xml(web.send("GET", f"{DISCOVERY}/root/domain", XML, b""))
+    assert found(domain, "Domain/*/@fqdn") == []

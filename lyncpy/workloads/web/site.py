@@ -45,7 +45,7 @@ class Site:
     def __init__(
         self, resources: Iterable[HttpResource], readers: Readers, origins: Iterable[str], meter: IMeter
     ) -> None:
-        self._resources = tuple(resources)
+        self._resources = tuple((one.path.lower(), one) for one in resources)
         self._readers = readers
         self._origins = frozenset(origins)
         self._meter = meter
@@ -73,11 +73,12 @@ class Site:
         self._readers.forget(connection)
 
     def _find(self, asked: HttpAsked) -> HttpResource | None:
+        # Clients write the paths of Lync's services in small letters or as they please: its own server tells no difference.
+        wanted = asked.path.lower()
         fitting = [
             one
-            for one in self._resources
-            if one.host in ("", asked.host)
-            and (asked.path.startswith(one.path) if one.path.endswith("/") else asked.path == one.path)
+            for path, one in self._resources
+            if one.host in ("", asked.host) and (wanted.startswith(path) if path.endswith("/") else wanted == path)
         ]
         return max(fitting, key=lambda one: (len(one.path), bool(one.host)), default=None)
 

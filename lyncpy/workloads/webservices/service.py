@@ -15,6 +15,7 @@ from lyncpy.core.platform import Platform
 from lyncpy.workloads.webservices.authority import PeopleAuthority
 from lyncpy.workloads.webservices.certificate_service import CertificateService
 from lyncpy.workloads.webservices.commands import Commands
+from lyncpy.workloads.webservices.discovery_service import DiscoveryService, SignInPlace
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.addresses import Addresses
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
@@ -42,18 +43,19 @@ class Trust:
 
 @implementer(IWorkload)
 class WebServices:
-    """The workload: tickets and certificates for clients, and the revocation of both.
+    """The workload: tickets and certificates for clients, the revocation of both, and where clients sign in.
 
     Args:
         platform: The server's.
         trust: What proves.
         site: Address of the site, as clients reach it; "" when there is none.
+        place: Where clients sign in.
         settings: The section's.
     """
 
     name = "webservices"
 
-    def __init__(self, platform: Platform, trust: Trust, site: str, settings: Settings) -> None:
+    def __init__(self, platform: Platform, trust: Trust, site: str, place: SignInPlace, settings: Settings) -> None:
         timers, people, owners = platform.timers, platform.people, platform.owners
         self._bus = platform.bus
         self._owners = owners
@@ -66,6 +68,7 @@ class WebServices:
         services = (
             TicketService(tickets, addresses),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
+            DiscoveryService(tickets, addresses, place),
         )
         commands = Commands(people, owners, issued, marks, timers)
         self.offer = Offer(

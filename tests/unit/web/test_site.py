@@ -226,3 +226,20 @@ def test_where_anybody_may_ask_credentials_are_not_looked_at(tmp_path: Any) -> N
     for _ in range(20):
         assert office.ask(authorization="Basic d3Jvbmc6d3Jvbmc=").status == 200
     assert office.signins.failures(ALICE) == ()
+
+
+def test_capitals_in_a_path_are_of_no_consequence(tmp_path: Any) -> None:
+    """Clients write the paths of Lync's services as they please; who answers sees what was written."""
+    said: list[str] = []
+
+    async def answer(asked: HttpAsked) -> HttpAnswer:
+        said.append(asked.path)
+        return HttpAnswer(200)
+
+    office = Office(tmp_path / "none", HttpResource("/Service.svc/Auth", answer), HttpResource("/Pages/", answer))
+    assert [office.ask(path).status for path in ("/service.SVC/auth", "/pages/A.svg", "/service.svc/auth2")] == [
+        200,
+        200,
+        404,
+    ]
+    assert said == ["/service.SVC/auth", "/pages/A.svg"]

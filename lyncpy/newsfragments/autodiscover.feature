@@ -1,0 +1,1 @@
+Clients find the server by themselves: with `[web] https_port = 443` and DNS for `lyncdiscover` and `lyncdiscoverinternal` of the domain, an address and a password are all that a user types. `[web] url` is the address of the site that clients are told, where it is another than the server's name.

@@ -1,0 +1,137 @@
+"""Autodiscovery: where a client signs in, found by the names that it looks up for its user's domain ([MS-OCDISCWS])."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import read_xml
+from lyncpy.sip.text import shown
+from lyncpy.workloads.webservices.bodies.discovery import DiscoveryDocument, form_of, write_discovery
+from lyncpy.workloads.webservices.model.addresses import DISCOVERY, TICKETS, Addresses
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
+from lyncpy.workloads.webservices.soap_resource import ELEMENTS
+from lyncpy.workloads.webservices.tickets import Tickets
+
+_ROOT: Final = f"{DISCOVERY}/root"
+_USER: Final = f"{_ROOT}/user"
+_DOMAIN: Final = f"{_ROOT}/domain"
+
+_INSIDE: Final = "lyncdiscoverinternal"
+_OUTSIDE: Final = "lyncdiscover"
+
+
+@dataclass(frozen=True, slots=True)
+class SignInPlace:
+    """Where clients sign in over SIP."""
+
+    domain: str
+    """Of the addresses with which people sign in."""
+
+    server_name: str
+    port: int
+    """With TLS; 0: there is none."""
+
+    @property
+    def elements(self) -> Mapping[str, tuple[str, int]]:
+        """Give name and port by the name of the element that says so: it is the same place from wherever somebody comes."""
+        if not self.port:
+            return {}
+        return {
+            f"Sip{kind}{side}Access": (self.server_name, self.port)
+            for side in ("Internal", "External")
+            for kind in ("Server", "Client")
+        }
+
+
+class DiscoveryService:
+    """Answers who looks for the server.
+
+    Args:
+        tickets: Admits who asks for what concerns one user.
+        place: Where they sign in.
+    """
+
+    log = Logger()
+
+    def __init__(self, tickets: Tickets, addresses: Addresses, place: SignInPlace) -> None:
+        self._tickets = tickets
+        self._addresses = addresses
+        self._place = place
+        self._outside = f"{_OUTSIDE}.{place.domain}"
+
+    def rows(self) -> tuple[HttpResource, ...]:
+        """Give what it answers over HTTP."""
+        return (
+            *(HttpResource("/", self.front, host=f"{name}.{self._place.domain}") for name in (_INSIDE, _OUTSIDE)),
+            HttpResource(_ROOT, self.root),
+            HttpResource(_DOMAIN, self.domain),
+            HttpResource(_USER, self.user),
+        )
+
+    async def front(self, asked: HttpAsked) -> HttpAnswer:
+        """Answer at the bare address of the names that clients look up."""
+        if asked.path != "/":
+            raise HttpRefused(404, "there is nothing at this address")
+        return await self.root(asked)
+
+    async def root(self, asked: HttpAsked) -> HttpAnswer:
+        """Say where to ask on, to anybody: whether there is such a user is not looked at."""
+        of = self._addresses.of
+        return self._said(asked, "Root", (("Domain", of(_DOMAIN)), ("User", of(_USER)), ("Self", of(_ROOT))))
+
+    async def domain(self, asked: HttpAsked) -> HttpAnswer:
+        """Say where the domain's people sign in, to anybody: its DNS says the same."""
+        return self._said(asked, "Domain", self._on(), places=True)
+
+    async def user(self, asked: HttpAsked) -> HttpAnswer:
+        """Say where a user signs in, to whoever has their ticket."""
+        try:
+            assertion = read_xml(_shown_ticket(asked), max_nodes=ELEMENTS)
+            await self._tickets.admit(assertion, self._addresses.of(DISCOVERY))
+        except (ServiceRefused, RemoteProtocolError) as error:
+            raise self._refused(asked, error.reason) from None
+        return self._said(asked, "User", (*self._on(), ("Self", self._addresses.of(_USER))), places=True)
+
+    def _refused(self, asked: HttpAsked, reason: str) -> HttpRefused:
+        """Refuse with 401 that names no scheme, but where tickets are given ([MS-OCAUTHWS] 1.5, 3.2.4.1)."""
+        if asked.headers.get(_HEADER):
+            self.log.info(
+                "{path} refused for {address}: {reason}", path=asked.path, address=asked.peer, reason=shown(reason)
+            )
+        said = reason.replace('"', "'")
+        diagnostics = f'28020;"{self._place.server_name}";"{said}";"wsse:FailedAuthentication"'
+        return HttpRefused(
+            401, reason, (("X-MS-WebTicketURL", self._addresses.of(TICKETS)), ("X-Ms-diagnostics", diagnostics))
+        )
+
+    def _on(self) -> tuple[tuple[str, str], ...]:
+        return tuple((f"{side}/Autodiscover", self._addresses.of(_ROOT)) for side in ("Internal", "External"))
+
+    def _said(
+        self, asked: HttpAsked, kind: str, links: tuple[tuple[str, str], ...], *, places: bool = False
+    ) -> HttpAnswer:
+        location = "External" if asked.host == self._outside else "Internal"
+        form = form_of(asked.headers.get("accept", ""))
+        document = DiscoveryDocument(kind, location, links, self._place.elements if places else {})
+        return HttpAnswer(200, form.value, write_discovery(document, form))
+
+
+_HEADER: Final = "x-ms-webticket"
+
+
+def _shown_ticket(asked: HttpAsked) -> bytes:
+    """Give the ticket of a request that is no SOAP: base64 of the assertion in a header."""
+    name, _, value = asked.headers.get(_HEADER, "").strip().partition("=")
+    try:
+        ticket = base64.b64decode(value, validate=True) if name.lower() == "opaque" else b""
+    except (binascii.Error, ValueError):
+        ticket = b""
+    if not ticket:
+        raise untrusted("this is told to who shows a web ticket")
+    return ticket
