@@ -12,7 +12,7 @@ from hypothesis import settings
 from tests.kit.soak import TIMES, many
 
 # A change is judged by the same examples each time; whoever looks for new ones runs the tests without CI.
-settings.register_profile("ci", derandomize=True)
+settings.register_profile("ci", max_examples=many(100), derandomize=True)
 settings.register_profile("soak", max_examples=many(100), derandomize=False)
 if TIMES > 1:
     settings.load_profile("soak")

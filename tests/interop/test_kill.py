@@ -17,7 +17,7 @@ from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, assert_calm, time_limit
 from tests.kit.server import RunningServer
-from tests.kit.soak import many
+from tests.kit.soak import TIMES, many
 
 pytestmark = pytest.mark.interop
 
@@ -124,7 +124,7 @@ def test_what_was_answered_survives_kill_9(server: RunningServer) -> None:
     print("seed", seed)
     chance = random.Random(seed)
     writers = [Writer(name) for name in PEOPLE]
-    with time_limit(many(90)):
+    with time_limit(90 * TIMES):
         for _ in range(ROUNDS):
             threads = [threading.Thread(target=writer.write, args=(server,), daemon=True) for writer in writers]
             for thread in threads:

@@ -18,7 +18,7 @@ from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, Answering, assert_calm, time_limit
 from tests.kit.server import RunningServer
-from tests.kit.soak import many
+from tests.kit.soak import TIMES, many
 
 pytestmark = pytest.mark.interop
 
@@ -34,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
     settings = {"policies__archive_internal": "true", "archive__critical": "true", "im__records_per_user": 1_000_000}
     running = RunningServer(tmp_path / "home", **settings, **PATIENT).init()
     try:
-        with time_limit(many(300)):
+        with time_limit(300 * TIMES):
             yield running.start()
     finally:
         running.close()

@@ -32,7 +32,7 @@ from tests.kit import wishes
 from tests.kit.caller import Caller, Gone, Line, Silence
 from tests.kit.hostile import PATIENT, assert_calm, time_limit
 from tests.kit.server import RunningServer
-from tests.kit.soak import many
+from tests.kit.soak import TIMES, many
 
 pytestmark = pytest.mark.interop
 
@@ -247,7 +247,7 @@ def test_everybody_sees_what_his_level_shows_after_kill_9(server: RunningServer)
     watchers = [Watcher(server, name) for name in WATCHERS]
     for writer in writers:
         writer.blocks(server, server.accounts["erin"].address)
-    with time_limit(many(120)):
+    with time_limit(120 * TIMES):
         for number in range(ROUNDS):
             is_last = number == ROUNDS - 1
             ready, stop, enough = threading.Barrier(len(watchers) + 1), threading.Event(), threading.Event()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kit.soak import BRIEF
 from tests.kit.stage import Stage
 
 STEPS = (-3600.0, 3600.0, 900.0, -900.0, 7200.0, -3600.0, -3600.0)
@@ -14,9 +15,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every play twice: with a host whose clock runs, and with one whose clock is set all the time.
 
     Once only where a play reads times as they were written down, which are the host's, and
-    where it is the crowd that takes a minute.
+    where it is the crowd that takes a minute; or if few examples are asked for.
     """
-    once = metafunc.definition.get_closest_marker("steady_clock") is not None
+    once = BRIEF or metafunc.definition.get_closest_marker("steady_clock") is not None
     metafunc.parametrize("host_clock", ["steady"] if once else ["steady", "stepped"], indirect=True)
 
 
