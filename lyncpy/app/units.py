@@ -50,9 +50,9 @@ class RevocationUnit:
         for listening in self._listening:
             listening.stop()
 
-    async def _secret(self, fact: SecretChanged) -> None:
+    def _secret(self, fact: SecretChanged) -> None:
         self._gate.end_associations(fact.aor)
 
-    async def _person(self, fact: PersonChanged) -> None:
+    def _person(self, fact: PersonChanged) -> None:
         if fact.person is None or not fact.person.may_stay:
             self._gate.end_associations(fact.aor)

@@ -36,7 +36,9 @@ class _Listening:
 
     log = Logger()
 
-    def __init__(self, hear: Callable[[Any], Awaitable[None]], turns: "_Turns", left: Callable[[], None]) -> None:
+    def __init__(
+        self, hear: Callable[[Any], Awaitable[None] | None], turns: "_Turns", left: Callable[[], None]
+    ) -> None:
         self._hear = hear
         self._turns = turns
         self._left = left
@@ -66,21 +68,37 @@ class _Listening:
             self._turns.call_next(self._begin)
 
     def _begin(self) -> None:
-        _ = Deferred.fromCoroutine(self._hear_waiting()).addErrback(
-            lambda failure: self.log.failure("{hear} cannot hear any more", failure, hear=self._hear)
-        )
-
-    async def _hear_waiting(self) -> None:
         until = self._turns.now() + HEARING_S
         for number in range(len(self._waiting)):
             # Stopped meanwhile, or others should have their turn.
             if not self._waiting or (number and self._turns.now() >= until):
                 break
-            fact = self._waiting.popleft()
-            try:
-                await self._hear(fact)
-            except Exception:  # noqa: BLE001 - a listener that fails is logged and stays
-                self.log.failure("{fact} was heard in vain by {hear}", fact=type(fact).__name__, hear=self._hear)
+            heard = self._hear_next()
+            if heard is not None and not heard.called:
+                _ = heard.addCallback(lambda _: self._go_on())
+                return
+        self._go_on()
+
+    def _hear_next(self) -> Deferred[None] | None:
+        """Have the listener hear the first fact that waits; give what ends when it has heard, unless it has by now."""
+        fact = self._waiting.popleft()
+        try:
+            awaitable = self._hear(fact)
+        except Exception:  # noqa: BLE001 - a listener that fails is logged and stays
+            self._in_vain(fact)
+            return None
+        return None if awaitable is None else Deferred.fromCoroutine(self._await(awaitable, fact))
+
+    async def _await(self, awaitable: Awaitable[None], fact: Fact) -> None:
+        try:
+            await awaitable
+        except Exception:  # noqa: BLE001 - as above
+            self._in_vain(fact)
+
+    def _in_vain(self, fact: Fact) -> None:
+        self.log.failure("{fact} was heard in vain by {hear}", fact=type(fact).__name__, hear=self._hear)
+
+    def _go_on(self) -> None:
         if self._waiting:
             self._turns.call_next(self._begin)
         else:
@@ -130,7 +148,7 @@ class MemoryBus:
         for listening in self._listening.get(type(fact), ()):
             listening.told(fact)
 
-    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
         """Call `hear` with every fact of exactly this kind, one after the other."""
         all_of_kind = self._listening.setdefault(kind, [])
         listening = _Listening(hear, self._turns, lambda: all_of_kind.remove(listening))

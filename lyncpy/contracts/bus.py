@@ -33,8 +33,8 @@ class IBus(Interface):
     def tell(fact: Fact) -> None:
         """Tell a fact. Never fails, never waits."""
 
-    def listen(kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
-        """Call `hear` with every fact of exactly this kind, one after the other."""
+    def listen(kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
+        """Call `hear` with every fact of exactly this kind, one after the other; it gives what has to be awaited first."""
 
     def ask(node: NodeName, question: Any, timeout: float) -> Awaitable[Any]:  # Any: a question defines its answer
         """Ask a question of one node, and wait for its answer; raises BusTimeout."""

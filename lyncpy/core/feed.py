@@ -232,7 +232,7 @@ class Feed(Generic[K, C, N]):
         if fact.flow in self._owed:
             await self._tell_owed(fact.flow)
 
-    async def flow_closed(self, fact: FlowClosed) -> None:
+    def flow_closed(self, fact: FlowClosed) -> None:
         """Owe nothing more to a connection that is gone."""
         self._owed.pop(fact.flow, None)
         self._again.clear(fact.flow)

@@ -358,12 +358,12 @@ class Notifier:
         response = await self._outbound.send_request(found.flow, request, timeout=ANSWER_S).final
         self._perform(found, found.machine.answered(response.status))
 
-    async def _flow_closed(self, fact: FlowClosed) -> None:
+    def _flow_closed(self, fact: FlowClosed) -> None:
         for key in tuple(self._on_flow.get(fact.flow, ())):
             found = self._subscriptions[key]
             self._perform(found, found.machine.lost())
 
-    async def _endpoint_gone(self, fact: EndpointGone) -> None:
+    def _endpoint_gone(self, fact: EndpointGone) -> None:
         for key in tuple(self._on_flow.get(fact.endpoint.flow, ())):
             found = self._subscriptions[key]
             if found.watcher == fact.endpoint.aor and found.epid == fact.endpoint.epid:

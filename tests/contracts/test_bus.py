@@ -107,6 +107,31 @@ def test_facts_are_heard_in_order_by_all(scene: Stage) -> None:
     assert scene.heard == other == ["0", "1", "2", "3", "4"]
 
 
+def test_who_has_nothing_to_wait_for_hears_the_same(scene: Stage, logged: Sequence[LogEvent]) -> None:
+    """A plain function hears in order beside one that waits; it stays when it fails, and hears no more when it stops."""
+    heard: list[str] = []
+
+    def hear(fact: FlowClosed) -> None:
+        heard.append(fact.flow)
+        if fact.flow == "1":
+            scene.bus.tell(closed("told while it hears"))
+            raise ZeroDivisionError
+        if fact.flow == "2":
+            listening.stop()
+
+    listening = scene.bus.listen(FlowClosed, hear)
+    scene.bus.listen(FlowClosed, scene.hear)
+    scene.bus.tell(closed("1"))
+    scene.turn()
+    assert (heard, [event["fact"] for event in logged if "hear" in event]) == (["1"], ["FlowClosed"])
+    scene.turn()
+    scene.bus.tell(closed("2"))
+    scene.bus.tell(closed("3"))
+    scene.turn(2)
+    assert heard == ["1", "told while it hears", "2"]
+    assert scene.heard == [*heard, "3"]
+
+
 def test_only_facts_of_exactly_this_kind_are_heard(scene: Stage) -> None:
     """A listener for all facts hears none of the particular ones."""
     scene.bus.listen(Fact, scene.hear)  # type: ignore[arg-type]  # it hears nothing at all

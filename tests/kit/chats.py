@@ -189,7 +189,7 @@ class Chat:
 
     def changes_policy(self) -> None:
         """Have policies be others than they were."""
-        _ = started(self.archiving.policies_changed(PoliciesChanged()))
+        self.archiving.policies_changed(PoliciesChanged())
 
     def turn(self) -> None:
         """Let happen what happens at once."""

@@ -78,7 +78,7 @@ class Facts:
         """Keep it."""
         self.told.append(fact)
 
-    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None]]) -> IListening:
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
         """Nobody hears anything here."""
         listening: IListening = _Deaf()
         return listening

@@ -9,7 +9,6 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from lyncpy.contracts.archive import EntryKind
 from lyncpy.contracts.facts import FlowClosed
 from tests.kit.chats import Chat, Member, SlowArchive, number_of
-from tests.kit.results import result_of
 from tests.kit.soak import many
 
 USERS = st.sampled_from(["alice", "bob", "carol", "dave"])
@@ -76,7 +75,7 @@ class Chats(RuleBasedStateMachine):
         for method in ("MESSAGE", "INFO", "BYE"):
             for call in self.chat.pending(member.flow, method):
                 call.fails(430)
-        result_of(self.chat.dialogs.flow_closed(FlowClosed(member.flow, "reset")))
+        self.chat.dialogs.flow_closed(FlowClosed(member.flow, "reset"))
         self._look()
 
     @rule(data=st.data(), status=st.sampled_from([200, 200, 200, 480, 500, 481, 408]))

@@ -13,7 +13,7 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.core.feed import RETRY_S, Feed
 from tests.kit.feeds import Desk, Subscriber
 from tests.kit.gatehouse import timers_of
-from tests.kit.results import begun, result_of
+from tests.kit.results import begun
 from tests.kit.soak import many
 
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -105,7 +105,7 @@ class Feeds(RuleBasedStateMachine):
                 subscriber.lost = True
         self.desk.full.discard(FlowName(flow))
         self.desk.gone.discard(FlowName(flow))
-        result_of(self.feed.flow_closed(FlowClosed(FlowName(flow), "gone")))
+        self.feed.flow_closed(FlowClosed(FlowName(flow), "gone"))
 
     @rule(flow=FLOWS)
     def ends(self, flow: str) -> None:

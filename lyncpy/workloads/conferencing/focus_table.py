@@ -144,11 +144,11 @@ class FocusTable:
             for kind in self._mcus:
                 focus.leg_ended(participant, reason, kind)
 
-    async def endpoint_gone(self, fact: EndpointGone) -> None:
+    def endpoint_gone(self, fact: EndpointGone) -> None:
         """Remove a device that signed out or was lost from every meeting."""
         self._lose(fact.endpoint.aor, fact.endpoint.epid)
 
-    async def flow_closed(self, fact: FlowClosed) -> None:
+    def flow_closed(self, fact: FlowClosed) -> None:
         """Remove a guest whose connection has closed from every meeting."""
         guest = self._guest_of_flow.get(fact.flow)
         if guest is not None:

@@ -109,7 +109,7 @@ class ContactFanout:
         self._notifier = notifier
         self.feed: Final[Feed[Aor, ContactsChanged, int]] = Feed(_Source(lists, notifier), notifier, timers)
 
-    async def heard(self, fact: ContactsChanged) -> None:
+    def heard(self, fact: ContactsChanged) -> None:
         """Tell a change to the user's devices, also to the one that made it: it follows the server's numbers."""
         self.feed.tell(fact.aor, fact)
         for subscription in self._notifier.subscriptions_of(EVENT, fact.aor):

@@ -43,12 +43,12 @@ class ListRefresh:
         self._readdress = False
         """Whether a person in any list may have another address."""
 
-    async def person_changed(self, fact: PersonChanged) -> None:
+    def person_changed(self, fact: PersonChanged) -> None:
         """Update the lists with this person, soon."""
         self._generated_groups.person_changed(fact.aor, fact.person)
         self._soon(SETTLE_S)
 
-    async def addresses_changed(self, fact: AddressesChanged) -> None:
+    def addresses_changed(self, fact: AddressesChanged) -> None:
         """Update the lists with people who have other addresses now, soon."""
         for aor in fact.aors:
             if self._lists.is_lost(aor):
@@ -56,7 +56,7 @@ class ListRefresh:
         self._readdress = True
         self._soon(SETTLE_S)
 
-    async def groups_changed(self, fact: GroupsChanged) -> None:
+    def groups_changed(self, fact: GroupsChanged) -> None:
         """Update the lists with these groups, soon."""
         self._generated_groups.groups_changed(fact.keys)
         self._soon(SETTLE_S)

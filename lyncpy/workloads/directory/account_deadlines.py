@@ -88,7 +88,7 @@ class AccountDeadlines:
         self._closed = True
         self._next_look.clear()
 
-    async def person_changed(self, fact: PersonChanged) -> None:
+    def person_changed(self, fact: PersonChanged) -> None:
         """Add the moments of these people; old ones are dropped when they come."""
         found = _moments_of(fact.person)
         if found and not self._closed:

@@ -87,12 +87,12 @@ class AddressBook:
 
     # --- what is new
 
-    async def person_changed(self, fact: PersonChanged) -> None:
+    def person_changed(self, fact: PersonChanged) -> None:
         """Take up a person who has come, changed or gone."""
         self.people.note(fact.aor)
         self._arm()
 
-    async def groups_changed(self, fact: GroupsChanged) -> None:
+    def groups_changed(self, fact: GroupsChanged) -> None:
         """Take up groups that have come, changed or gone."""
         for key in fact.keys:
             self.groups.note(key)

@@ -122,7 +122,7 @@ class Policies:
         self._bus.tell(PoliciesChanged())
         return True
 
-    async def groups_changed(self, fact: GroupsChanged) -> None:
+    def groups_changed(self, fact: GroupsChanged) -> None:
         """Look up the members of the policies' groups anew; a name may mean another group than before."""
         before = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
         self._forget()
@@ -130,7 +130,7 @@ class Policies:
         if (before | now) & fact.keys:
             self._bus.tell(PoliciesChanged())
 
-    async def person_changed(self, fact: PersonChanged) -> None:
+    def person_changed(self, fact: PersonChanged) -> None:
         """Look whether a person's policy is still theirs: groups may know them by another name."""
         before = self._chosen.pop(fact.aor, None)
         self._members.clear()

@@ -58,11 +58,11 @@ class Archiving:
 
     # --- policy
 
-    async def policies_changed(self, fact: PoliciesChanged) -> None:
+    def policies_changed(self, fact: PoliciesChanged) -> None:
         """Have every conversation ask again before its next message."""
         self.edition += 1
 
-    async def person_changed(self, fact: PersonChanged) -> None:
+    def person_changed(self, fact: PersonChanged) -> None:
         """Have every conversation ask again: somebody in it may have become an outsider, or an account of this enterprise."""
         self.edition += 1
 

@@ -106,12 +106,12 @@ class ChatDialogs:
 
     # --- facts
 
-    async def flow_closed(self, fact: FlowClosed) -> None:
+    def flow_closed(self, fact: FlowClosed) -> None:
         """End the participation of all who used a connection that has closed."""
         for dialog in self._using(fact.flow):
             dialog.participation.lost("connection lost")
 
-    async def endpoint_gone(self, fact: EndpointGone) -> None:
+    def endpoint_gone(self, fact: EndpointGone) -> None:
         """End the participation of a device that has signed out, or was signed out."""
         endpoint = fact.endpoint
         for dialog in self._using(endpoint.flow):

@@ -101,7 +101,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         self._traffic = traffic
         self.feed: Final[Feed[Aor, GatheredChanges, frozenset[str]]] = Feed(self, notifier, timers, self._told)
 
-    async def board_changed(self, fact: BoardChanged) -> None:
+    def board_changed(self, fact: BoardChanged) -> None:
         """Gather a change; the first of a burst sets the time, so that a stream of changes delays nothing for ever.
 
         The changes of a device within the limit do not wait for those of one beyond it.
@@ -124,7 +124,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
             self._watchers.watchers_of(aor)[subscription].since = BEHIND
         self._timers.later(0.0, lambda: self._begin_comparing(subscription, shown))
 
-    async def endpoint_gone(self, fact: EndpointGone) -> None:
+    def endpoint_gone(self, fact: EndpointGone) -> None:
         """Forget how much the endpoint published; the board table removes what it published."""
         self._traffic.forget(fact.endpoint.aor, fact.endpoint.epid)
 

@@ -92,11 +92,11 @@ class Subscribers:
                 self._add(aor, watcher, None)
         self._wake(0.0)
 
-    async def contacts_changed(self, fact: ContactsChanged) -> None:
+    def contacts_changed(self, fact: ContactsChanged) -> None:
         """Forget which watchers need no introduction to a user: one who is off the list now may be asked about."""
         self._forget(fact.aor)
 
-    async def access_changed(self, fact: AccessChanged) -> None:
+    def access_changed(self, fact: AccessChanged) -> None:
         """Forget which watchers need no introduction to a user whose access levels have changed."""
         self._forget(fact.aor)
 

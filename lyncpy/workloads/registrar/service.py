@@ -51,15 +51,15 @@ class Registrar:
         for listening in self._listening:
             listening.stop()
 
-    async def _flow_silent(self, fact: FlowSilent) -> None:
+    def _flow_silent(self, fact: FlowSilent) -> None:
         """Ask a client whether it is there."""
         self._keep_alive_watch.doubt(fact.flow)
 
-    async def _flow_closed(self, fact: FlowClosed) -> None:
+    def _flow_closed(self, fact: FlowClosed) -> None:
         self._keep_alive_watch.unwatch(fact.flow)
         self._bindings.drop_flow(fact.flow, EndpointGoneReason.CONNECTION_LOST)
 
-    async def _person_changed(self, fact: PersonChanged) -> None:
+    def _person_changed(self, fact: PersonChanged) -> None:
         if fact.person is None or not fact.person.may_stay:
             for endpoint in self._bindings.endpoints_of(fact.aor):
                 self._signout.now(endpoint, SignOutCauses.DISABLED)

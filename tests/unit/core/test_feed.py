@@ -11,7 +11,7 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.core.feed import RETRY_S, Feed
 from tests.kit.feeds import Desk
 from tests.kit.gatehouse import timers_of
-from tests.kit.results import begun, result_of
+from tests.kit.results import begun
 from tests.kit.turns import turn
 
 
@@ -188,7 +188,7 @@ def test_who_is_gone_is_owed_nothing(newsroom: Newsroom, how: str) -> None:
     if how != "lost and told so":
         newsroom.desk.end(slow)
     if how != "ended":
-        result_of(newsroom.feed.flow_closed(FlowClosed(FlowName("v"), "gone")))
+        newsroom.feed.flow_closed(FlowClosed(FlowName("v"), "gone"))
     newsroom.drains("v")
     assert (slow.told, newsroom.feed.owed_count) == ([], 0)
 

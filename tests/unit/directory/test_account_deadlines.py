@@ -11,7 +11,6 @@ from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.account_deadlines import AT_ONCE, CHECK_S, PAUSE_S, AccountDeadlines
 from lyncpy.workloads.directory.people import People
-from tests.kit.results import result_of
 
 WALL = 1_700_000_000.0
 
@@ -90,7 +89,7 @@ def test_a_new_moment_is_taken_up() -> None:
     for until in (1000, 30):
         person = someone("a", until=until)
         desk.people.put_person(person)
-        result_of(desk.deadlines.person_changed(PersonChanged(person.aor, person)))
+        desk.deadlines.person_changed(PersonChanged(person.aor, person))
     desk.passes(31)
     assert desk.heard == [("sip:a@x", False)]
 
@@ -100,7 +99,7 @@ def test_a_moment_that_was_taken_back_is_none() -> None:
     desk = Desk(someone("a", until=30))
     person = someone("a", until=9000)
     desk.people.put_person(person)
-    result_of(desk.deadlines.person_changed(PersonChanged(person.aor, person)))
+    desk.deadlines.person_changed(PersonChanged(person.aor, person))
     desk.passes(100)
     assert desk.heard == []
 
@@ -121,7 +120,7 @@ def test_the_table_does_not_grow_with_changes() -> None:
     for number in range(10_000):
         person = someone("a", until=1e6 + number)
         desk.people.put_person(person)
-        result_of(desk.deadlines.person_changed(PersonChanged(person.aor, person)))
+        desk.deadlines.person_changed(PersonChanged(person.aor, person))
         if number % 100 == 0:
             desk.passes(CHECK_S)
     assert len(desk.deadlines) < 1200

@@ -334,7 +334,7 @@ def test_a_connection_that_is_lost_between_202_and_delivery(chat: Chat) -> None:
     chat.all_answer()
     assert [alice.reports[number] for number in numbers] == [[(bob.aor, 430)]] * 3
     assert carol.words == ["one", "two", "three"]
-    result_of(chat.dialogs.flow_closed(FlowClosed(bob.flow, "connection lost")))
+    chat.dialogs.flow_closed(FlowClosed(bob.flow, "connection lost"))
     assert chat.observer.heard == [("bob/e1", "connection lost")]
 
 
@@ -400,7 +400,7 @@ def test_a_sender_who_has_left_gets_no_report(chat: Chat, how: str) -> None:
     if how == "bye":
         alice.leaves()
     else:
-        result_of(chat.dialogs.flow_closed(FlowClosed(alice.flow, "reset")))
+        chat.dialogs.flow_closed(FlowClosed(alice.flow, "reset"))
     chat.outbound.to(bob.flow).fails(408)
     chat.turn()
     assert alice.reports == {}
@@ -556,7 +556,7 @@ def test_a_lost_connection_ends_every_place_on_it(chat: Chat) -> None:
     other = FOCUS.replace("59CE", "0000")
     chat.joins("bob")
     chat.joins("bob", conference=other)
-    result_of(chat.dialogs.flow_closed(FlowClosed(FlowName("n/bob-e1"), "reset")))
+    chat.dialogs.flow_closed(FlowClosed(FlowName("n/bob-e1"), "reset"))
     assert chat.observer.heard == [("bob/e1", "connection lost")] * 2
     assert len(chat.mcu) == 0
 
@@ -566,7 +566,7 @@ def test_signing_out_ends_the_places_of_that_device(chat: Chat) -> None:
     bob = chat.joins("bob")
     chat.joins("bob", "e2")
     endpoint = Endpoint(bob.aor, Epid("e1"), Instance(""), "", "", bob.flow, "", 0.0, 9e9, "")
-    result_of(chat.dialogs.endpoint_gone(EndpointGone(endpoint, EndpointGoneReason.SIGNED_OUT, last=False)))
+    chat.dialogs.endpoint_gone(EndpointGone(endpoint, EndpointGoneReason.SIGNED_OUT, last=False))
     assert chat.observer.heard == [("bob/e1", "signed out")]
     assert len(chat.mcu) == 1
 
@@ -576,7 +576,7 @@ def test_a_device_may_change_its_connection(chat: Chat) -> None:
     alice, bob = _of("alice", "bob", chat=chat)
     old, bob.flow = bob.flow, FlowName("n/new")
     number_of(bob.says("I am here now"))
-    result_of(chat.dialogs.flow_closed(FlowClosed(old, "reset")))
+    chat.dialogs.flow_closed(FlowClosed(old, "reset"))
     number_of(alice.says("good"))
     assert chat.outbound.calls[-1].flow == "n/new"
     assert chat.observer.heard == []
