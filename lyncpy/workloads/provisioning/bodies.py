@@ -1,6 +1,7 @@
 """The documents of provisioning ([MS-SIPREGE] 2.2.2): the groups asked for, and the answer."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from lyncpy.contracts.names import Aor
@@ -16,6 +17,9 @@ _ANSWER_NS: Final = "http://schemas.microsoft.com/2006/09/sip/provisiongrouplist
 GROUPS_MAXIMUM: Final = 64
 """Names in one question; Lync asks for fewer than twenty."""
 
+REMEMBERED_BYTES: Final = 2_048
+"""A longer question is read anew each time."""
+
 
 def read_groups(body: bytes) -> tuple[str, ...] | None:
     """Read which groups are asked for, each once, in order; None for no body: all of them.
@@ -27,10 +31,18 @@ def read_groups(body: bytes) -> tuple[str, ...] | None:
     """
     if not body.strip():
         return None
+    return _known_groups(body) if len(body) <= REMEMBERED_BYTES else _read_groups(body)
+
+
+def _read_groups(body: bytes) -> tuple[str, ...]:
     elements = children(read_xml(body), "provisioningGroup")
     if len(elements) > GROUPS_MAXIMUM:
         raise RemoteProtocolError("too many provisioning groups in one question", 413)
     return tuple(dict.fromkeys(name for name in (attr(element, "name") for element in elements) if name))
+
+
+# All devices of one kind of client ask in the same words.
+_known_groups: Final = lru_cache(maxsize=64)(_read_groups)
 
 
 def write_groups(asked: Sequence[str] | None, provisions: Iterable[Provision], aor: Aor) -> bytes:

@@ -8,6 +8,7 @@ protocol notes, "presence" §4 to §6.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from sys import intern
 from typing import Final
 
@@ -237,9 +238,17 @@ def read_roaming_list(body: bytes) -> frozenset[str]:
     """
     if not body.strip():
         return ROAMING_PARTS
+    return _known_roaming_list(body) if len(body) <= REMEMBERED_BYTES else _read_roaming_list(body)
+
+
+def _read_roaming_list(body: bytes) -> frozenset[str]:
     root = _root(body, "roamingList")
     asked = {(attr(one, "type") or "").strip().lower() for one in root if local(one).lower() in _ROAMING_ELEMENTS}
     return ROAMING_PARTS & asked
+
+
+# All devices of one kind of client ask in the same words.
+_known_roaming_list: Final = lru_cache(maxsize=64)(_read_roaming_list)
 
 
 def _root(body: bytes, name: str) -> Element:

@@ -349,16 +349,17 @@ def deadline(board: Board, now: float) -> float | None:
     return min((*lapses, *ends(board.absences), *moments(states, now)), default=None)
 
 
-def publish_directory_facts(board: Board, made: Iterable[ServerPublication], now: float) -> Published:
+def publish_directory_facts(board: Board, made: Collection[ServerPublication], now: float) -> Published:
     """Publish what the server makes of the directory, in place of what it published before."""
     kept = {key: one for key, one in board.instances.items() if not one.made or not isinstance(one.value, str)}
+    keys = [*(board.instances.keys() - kept.keys()), *(one.key for one in made)]
     for one in made:
         old = board.instances.get(one.key)
         if old is not None and old.value == one.value:
             kept[one.key] = old
         else:
             kept[one.key] = Instance(one.key, old.version + 1 if old else 1, Expire.STATIC, one.value, now)
-    return with_aggregates(board, replace(board, instances=kept), now)
+    return with_aggregates(board, replace(board, instances=kept), now, keys)
 
 
 def with_aggregates(old: Board, new: Board, now: float, keys: Collection[InstanceKey] | None = None) -> Published:

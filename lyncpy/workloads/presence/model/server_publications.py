@@ -173,9 +173,14 @@ def directory_publications(person: Person | None) -> tuple[ServerPublication, ..
     """Give the publications that the server makes of a person's directory entry; none for None."""
     if person is None:
         return ()
-    texts: dict[str, str] = {}  # of a person of whom little is known, the cards are one text
+    said = frozenset(name for name in _FACTS if getattr(person, name))
+    kinds = frozenset(phone.kind for phone in person.phones)
+    # Of a person of whom little is known, the cards are one text.
+    texts: dict[tuple[frozenset[str], frozenset[str]], str] = {}
     cards = []
     for container, (facts, phones) in _CARDS.items():
-        text = write_contact_card(person, facts, phones)
-        cards.append(ServerPublication(InstanceKey("contactCard", 0, container), texts.setdefault(text, text)))
+        known = (facts & said, phones & kinds)
+        if known not in texts:
+            texts[known] = write_contact_card(person, *known)
+        cards.append(ServerPublication(InstanceKey("contactCard", 0, container), texts[known]))
     return (*cards, ServerPublication(InstanceKey("userProperties", 0, SELF), write_user_properties(person)))

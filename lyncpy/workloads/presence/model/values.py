@@ -7,6 +7,7 @@ notes, "presence" §6.
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import floor
 from typing import Final
 
 from lyncpy.contracts.directory import Person
@@ -44,12 +45,18 @@ def write_value(one: Instance) -> str:
 @lru_cache(maxsize=1024)  # what was published together, or is written for many, has few times
 def write_time(at: float) -> str:
     """Write a time as clients do: UTC with milliseconds, without a zone."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at * 1000) % 1000:03}"
+    return f"{_second(floor(at))}.{int(at * 1000) % 1000:03}"
 
 
+@lru_cache(maxsize=256)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=1024)  # many are available in the same words
 def write_aggregate(value: Aggregate) -> str:
     """Write an `aggregateState` ([MS-PRES] state category)."""
-    last = "" if value.last_active is None else f' lastActive="{write_time(value.last_active)[:19]}"'
+    last = "" if value.last_active is None else f' lastActive="{_second(floor(value.last_active))}"'
     text = (
         f'<state xmlns="{_NS}/state" xmlns:xsi="{_XSI}" xsi:type="aggregateState"{last}>'
         f"<availability>{value.availability}</availability>"

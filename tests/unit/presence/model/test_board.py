@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lyncpy.contracts.directory import Phone
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.workloads.presence.model.board import (
     Board,
@@ -21,7 +22,7 @@ from lyncpy.workloads.presence.model.board import (
     publish_directory_facts,
     with_aggregates,
 )
-from lyncpy.workloads.presence.model.server_publications import ServerPublication
+from lyncpy.workloads.presence.model.server_publications import ServerPublication, directory_publications
 from lyncpy.workloads.presence.model.states import (
     Activity,
     Aggregate,
@@ -50,6 +51,7 @@ from lyncpy.workloads.presence.model.tables import (
     Publication,
 )
 from tests.kit.boards import usual_quotas
+from tests.kit.directory import person
 
 ALICE = Aor("sip:alice@contoso.test")
 PC, LAPTOP = Epid("pc"), Epid("laptop")
@@ -278,6 +280,32 @@ def test_the_servers_card_keeps_its_version_while_nothing_changes() -> None:
     card = publish_directory_facts(board, [ServerPublication(made[0].key, "<new/>")], 5.0).board.instances[made[0].key]
     assert (card.version, card.value) == (2, "<new/>")
     assert made[0].key not in publish_directory_facts(board, [], 5.0).board.instances
+
+
+def test_what_the_directory_knows_makes_no_state_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board that is read from the store has its aggregates already when the cards come to it."""
+    made = directory_publications(person("bob", department="Sales", phones=(Phone("work", "1"),)))
+    board = expire(empty(), 0.0).board
+    monkeypatch.setattr("lyncpy.workloads.presence.model.board.make", None)
+    furnished = publish_directory_facts(board, made, 0.0)
+    assert furnished.changes.furnished == {("contactCard", one.key.container) for one in made[:-1]} | {
+        ("userProperties", 1)
+    }
+    assert furnished.board.instances.keys() - board.instances.keys() == {one.key for one in made}
+
+
+def test_cards_that_say_the_same_are_one_text() -> None:
+    """Of most people little is known: then all levels see the same card, and it is written once."""
+    levels = [one.value for one in directory_publications(person("bob"))[:-1]]
+    assert all(one is levels[0] for one in levels)
+    default, external, colleagues, workgroup, friends = (
+        one.value for one in directory_publications(person("bob", title="Clerk", phones=(Phone("work", "1"),)))[:-1]
+    )
+    assert "Clerk" not in default
+    assert "Clerk" in external
+    assert "tel:1" not in external
+    assert "tel:1" in colleagues
+    assert colleagues is workgroup is friends
 
 
 def test_only_what_clients_said_for_good_is_durable() -> None:
