@@ -193,12 +193,13 @@ class Association:
         A client writes the same beginning before each of them; one that has been read and
         proved need not be taken apart again.
         """
-        beginning, mark, rest = header.partition("crand=")
-        if mark and beginning == self._trusted:
-            found = _CHANGING.fullmatch(mark + rest)
+        trusted = self._trusted
+        if trusted is not None and header.startswith(trusted):
+            found = _CHANGING.fullmatch(header, len(trusted))
             if found:
                 rand, number, response = found.groups()
-                return beginning, rand, number, response
+                return trusted, rand, number, response
+        beginning, mark, _ = header.partition("crand=")
         try:
             _, given = parse_auth(header)
         except RemoteProtocolError:
@@ -207,7 +208,7 @@ class Association:
         for name, own in (("realm", self._realm), ("targetname", self._target), ("opaque", self._opaque)):
             if given.get(name, "").lower() != own.lower():
                 return None, "", "", ""
-        whole = "realm=" in beginning and "targetname=" in beginning and "opaque=" in beginning
+        whole = mark and "realm=" in beginning and "targetname=" in beginning and "opaque=" in beginning
         return (
             beginning if whole else None,
             given.get("crand", ""),

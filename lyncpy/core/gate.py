@@ -38,7 +38,6 @@ from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, SignIns
 from lyncpy.core.tries import SignInAttempt
-from lyncpy.sip.grammar import remembered
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.uri import parse_uri
@@ -236,8 +235,9 @@ class Gate:
 
         Spec: [MS-SIPAE] 3.3.5; RFC 3325 §5: what the workloads read in From is asserted here.
         """
-        uri = request.from_.uri
-        if (uri != aor and parse_uri(uri).aor != aor) or _first_bracketed(request.headers.get("from") or "") != uri:
+        find = partial(_is_from, request, aor)
+        if not (find() if request.shared is None else request.shared.found("sender", aor, find)):
+            uri = request.from_.uri
             self.log.info("{aor} sent {method} as {uri}", aor=aor, method=request.method, uri=repr(uri[:80]))
             raise Refused(403, NOT_YOU)
 
@@ -419,7 +419,12 @@ class Gate:
         return self._signins
 
 
-@remembered
+def _is_from(request: Request, aor: Aor) -> bool:
+    """Tell whether a request has this user in From, whichever way that is read."""
+    uri = request.from_.uri
+    return (uri == aor or parse_uri(uri).aor == aor) and _first_bracketed(request.headers.get("from") or "") == uri
+
+
 def _first_bracketed(value: str) -> str:
     """Give what stands between the first angle brackets, or before the first semicolon if there are none."""
     before, opened, rest = value.partition("<")

@@ -336,15 +336,18 @@ def _take_length(headers: Headers) -> int:
         lengths = {_read_length(line) for key, line in zip(layout.keys, lines, strict=True) if key == "content-length"}
         if len(lengths) > 1:
             raise RemoteProtocolError("two different lengths")
-    length = _read_length(lines[place])
-    headers.layout, pick = layout.edited(_WITHOUT_LENGTH)
-    headers.lines = pick(lines)
-    return length
+        length = _read_length(lines[place])
+        headers.layout, pick = layout.edited(_WITHOUT_LENGTH)
+        headers.lines = pick(lines)
+        return length
+    headers.layout = layout.found("unframed", lambda: layout.edited(_WITHOUT_LENGTH)[0])
+    return _read_length(lines.pop(place))
 
 
 _WITHOUT_LENGTH: Final = Edit(drop=("content-length",))
 
 
+@remembered
 def _read_length(line: str) -> int:
     digits = line.partition(":")[2].strip(BLANKS)
     if not (digits.isascii() and digits.isdigit()) or len(digits.lstrip("0")) > _LENGTH_DIGITS:

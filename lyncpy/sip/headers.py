@@ -113,15 +113,16 @@ class NameAddr:
     params: Mapping[str, str] = field(default_factory=dict)
     """The header's parameters (not the URI's): lower-case names → values, unquoted."""
 
-    @property
-    def tag(self) -> str | None:
-        """The dialog tag."""
-        return self.params.get("tag")
+    tag: str | None = field(init=False, compare=False, repr=False)
+    """The dialog tag."""
 
-    @property
-    def epid(self) -> str | None:
-        """The endpoint identifier ([MS-SIPREGE] 2.2.1)."""
-        return self.params.get("epid")
+    epid: str | None = field(init=False, compare=False, repr=False)
+    """The endpoint identifier ([MS-SIPREGE] 2.2.1)."""
+
+    def __post_init__(self) -> None:
+        # Read once for many messages, and asked for a dozen times in each.
+        object.__setattr__(self, "tag", self.params.get("tag"))
+        object.__setattr__(self, "epid", self.params.get("epid"))
 
     def get(self, param: str) -> str | None:
         """Give a parameter's value; "" for a flag, None if there is none."""
@@ -139,7 +140,7 @@ class CSeq(NamedTuple):
 
 
 def parse_via(text: str) -> Via:
-    """Read one Via value: `SIP/2.0/TLS host:port;branch=…`.
+    """Read the first of the values of a Via field: `SIP/2.0/TLS host:port;branch=…`.
 
     Raises:
         RemoteProtocolError: It has no protocol, version, transport or host.
@@ -149,7 +150,7 @@ def parse_via(text: str) -> Via:
 
 
 def _read_via(text: str) -> Via:
-    sent, semicolon, rest = text.partition(";")
+    sent, semicolon, rest = first_of_list(text)[0].partition(";")
     return Via(*_sent(sent), parse_params(rest) if semicolon else _NO_PARAMS)
 
 
@@ -285,5 +286,6 @@ def _number(text: str) -> int | None:
     """Read an unsigned decimal number; None if it is none. Leading zeros count for nothing."""
     if not (text.isascii() and text.isdigit()):
         return None
-    digits = text.lstrip("0") or "0"
-    return int(digits) if len(digits) <= 20 else 10**20
+    if len(text) > 20:
+        text = text.lstrip("0") or "0"
+    return int(text) if len(text) <= 20 else 10**20

@@ -87,11 +87,12 @@ class Layout:
 
         Args:
             what: Names what is asked for; there are as many names as there are callers.
-            find: Finds it out.
+            find: Finds it out; it gives something.
         """
-        if what not in self._found:
-            self._found[what] = find()
-        result: T = self._found[what]
+        found = self._found.get(what)
+        if found is None:
+            found = self._found[what] = find()
+        result: T = found
         return result
 
     def _remember(self, edit: Edit | frozenset[str], chosen: Iterable[tuple[str, int]]) -> "tuple[Layout, Pick]":

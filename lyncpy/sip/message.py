@@ -191,6 +191,9 @@ class view(Generic[T]):  # noqa: N801 - read as a decorator, as `property` is
         return found
 
 
+_VIAS: Final = frozenset({"via"})
+
+
 class _Views:
     """What both kinds of message say in their headers, read once, when first asked for."""
 
@@ -226,7 +229,7 @@ class _Views:
     @view[Via]("Via")
     def via(self) -> Via:
         """The topmost Via."""
-        return parse_via(first_of_list(self.headers.get("via") or "")[0])
+        return parse_via(self.headers.get("via") or "")
 
     @view[str]("Via")
     def vias(self) -> str:
@@ -238,7 +241,7 @@ class _Views:
         if "via" not in layout.repeated:
             vias = lines[place]
         else:
-            vias = "\r\n".join([line for key, line in zip(layout.keys, lines, strict=True) if key == "via"])
+            vias = "\r\n".join(layout.only(_VIAS)[1](lines))
         return vias.replace("\0", "?")
 
     @view[str]("Event")
@@ -273,7 +276,12 @@ class _Views:
         return self.headers.get(key)
 
     def _need(self, key: str) -> str:
-        value = self._only(key)
+        headers = self.headers
+        layout = headers.layout
+        if key in layout.repeated:
+            raise RemoteProtocolError("comes twice")
+        place = layout.places.get(key)
+        value = headers.lines[place].partition(":")[2].strip(BLANKS) if place is not None else ""
         if not value:
             raise RemoteProtocolError("missing or empty")
         return value

@@ -16,6 +16,7 @@ from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.sip.shared import SharedLines
 from lyncpy.sip.uri import device_key
 
 HOLES: Final = frozenset({"via", "content-length"})
@@ -39,6 +40,7 @@ class Template:
         asserted: The asserted, or else the preferred identity; "" if there is none.
         expires: The value of Expires; "" if there is none.
         memo: For the signer: what need not be computed again.
+        answered: The shared lines of an answer that names the dialog as it does; None: none has any.
 
     Args:
         message: One of them, whole but for Via, signature and body; its CSeq number does not matter.
@@ -48,7 +50,7 @@ class Template:
     """
 
     __slots__ = (
-        "_after", "_between", "_start", "asserted", "device", "dialog_text", "expires", "memo", "method", "status", "uri",
+        "_after", "_between", "_start", "answered", "asserted", "device", "dialog_text", "expires", "memo", "method", "status", "uri",
     )  # fmt: skip
 
     def __init__(self, message: Request | Response) -> None:
@@ -67,6 +69,7 @@ class Template:
         self.asserted = headers.get("P-Asserted-Identity") or headers.get("P-Preferred-Identity") or ""
         self.expires = headers.get("Expires") or ""
         self.memo: tuple[object, str, str] | None = None
+        self.answered: SharedLines | None = None
         self._start = start
         self._between = "".join(f"\r\n{line}" for line in lines[:at]) + "\r\nCSeq: "
         self._after = "".join(f"{line}\r\n" for line in (f" {self.method}", *lines[at + 1 : len(keys)]))
@@ -132,8 +135,12 @@ class Prepared:
         cseq = layout.places.get("cseq")
         if cseq is None or "cseq" in layout.repeated or lines[cseq] != f"CSeq: {self.number} {template.method}":
             return False
-        if response.vias != self.vias or not template.is_repeated_in(headers):
+        if response.vias != self.vias:
             return False
+        if response.shared is None or response.shared is not template.answered:
+            if not template.is_repeated_in(headers):
+                return False
+            template.answered = response.shared
         response.adopt(template.dialog_text)
         return True
 

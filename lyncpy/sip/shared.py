@@ -6,9 +6,10 @@ themselves: if one of them differs, if only by a blank, all of it is found out a
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from lyncpy.sip.layout import Edit, Layout
+from lyncpy.sip.layout import Edit, Layout, Pick
 
 T = TypeVar("T")
 
@@ -28,6 +29,11 @@ STRANGE: Final = 32
 """Sets of lines that one connection may add until one comes again: real talks come again with the second message."""
 
 _WITHOUT_VARYING: Final = Edit(drop=tuple(sorted(VARYING)))
+
+
+def _shared(layout: Layout) -> tuple[int | None, Pick]:
+    """Give where CSeq stands, and what picks the lines that do not vary."""
+    return layout.places.get("cseq"), layout.edited(_WITHOUT_VARYING)[1]
 
 
 class SharedLines:
@@ -77,10 +83,10 @@ class Recognition:
         Args:
             start: The start line.
         """
-        cseq = layout.places.get("cseq")
+        cseq, pick = layout.found("shared lines", partial(_shared, layout))
         if cseq is None or not lines[cseq].endswith(METHODS):
             return None
-        key = (start, *layout.edited(_WITHOUT_VARYING)[1](lines))
+        key = start, *pick(lines)
         known = _KNOWN.get(key)
         if known is not None:
             self._strange = 0

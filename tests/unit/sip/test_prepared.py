@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from lyncpy.sip.decoder import Decoder
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError
@@ -195,6 +196,28 @@ def test_an_answer_that_says_anything_else_is_read(changes: dict[str, Any]) -> N
     assert not asked().is_answered_by(answer)
     again = Response(200, "OK", answer.headers)
     assert answer.dialog_text == again.dialog_text
+
+
+def test_the_second_answer_of_a_dialog_is_known_by_its_lines() -> None:
+    """What the first has repeated need not be looked for in those that have the very same lines; others are looked at."""
+    decoder, template = Decoder(), asked().template
+
+    def answer(number: int, to: str = "<sip:bob>;tag=r") -> tuple[Prepared, Response]:
+        prepared = Prepared(template, number, b"", vias=VIA)
+        said = encode(response_to(prepared.request(), 200).edited(put=[("To", to)]))
+        [heard] = decoder.feed(said)
+        assert isinstance(heard, Response)
+        return prepared, heard
+
+    for number in (7, 8, 9):
+        prepared, heard = answer(number)
+        assert prepared.is_answered_by(heard)
+        assert template.answered is heard.shared is not None
+    prepared, heard = answer(10, "<sip:bob>;tag=other")
+    assert not prepared.is_answered_by(heard)
+    prepared, heard = answer(11)
+    assert not Prepared(template, 12, b"", vias=VIA).is_answered_by(heard)
+    assert prepared.is_answered_by(heard)
 
 
 VIAS = [("Via", "SIP/2.0/TLS 192.0.2.7:40000"), ("Via", "SIP/2.0/TLS 192.0.2.8:5061;branch=\0x")]
