@@ -85,7 +85,8 @@ class Dispatch:
         request = arrival.request
         try:
             admitted = await self._gate.admit(arrival)
-            self._lead_on(admitted)
+            if not request.to.tag:
+                self._lead_on(admitted)
             response = await self._router.choose(admitted).answer(admitted)
         except Refused as no:
             response = no.response(request)
@@ -104,8 +105,6 @@ class Dispatch:
         gives another target. To stays as the sender wrote it, and a dialog is left alone.
         """
         request = arrival.request
-        if request.to.tag:
-            return
         target = request.target
         if target.user is None or target.opaque:
             return

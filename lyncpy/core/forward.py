@@ -76,24 +76,25 @@ class _Waits:
     """The calls under way to each user's endpoints, by the sender that waits for their answer."""
 
     def __init__(self) -> None:
-        self._calls: dict[Aor, dict[Aor, dict[ICall, None]]] = {}
+        self._calls: dict[Aor, dict[ICall, Aor]] = {}
 
     def add(self, asked: Aor, call: ICall, sender: Aor) -> None:
-        self._calls.setdefault(asked, {}).setdefault(sender, {})[call] = None
+        calls = self._calls.get(asked)
+        if calls is None:
+            calls = self._calls[asked] = {}
+        calls[call] = sender
 
-    def remove(self, asked: Aor, call: ICall, sender: Aor) -> None:
-        senders = self._calls[asked]
-        del senders[sender][call]
-        if not senders[sender]:
-            del senders[sender]
-        if not senders:
+    def remove(self, asked: Aor, call: ICall) -> None:
+        calls = self._calls[asked]
+        del calls[call]
+        if not calls:
             del self._calls[asked]
 
     def senders(self, asked: Aor) -> frozenset[Aor]:
-        return frozenset(self._calls.get(asked, ()))
+        return frozenset(self._calls.get(asked, {}).values())
 
     def of(self, asked: Aor, sender: Aor) -> Sequence[ICall]:
-        return tuple(self._calls.get(asked, {}).get(sender, ()))
+        return tuple([call for call, waiting in self._calls.get(asked, {}).items() if waiting == sender])
 
 
 class Forward:
@@ -155,7 +156,7 @@ class Forward:
         try:
             response = await call.final
         finally:
-            self._waits.remove(endpoint.aor, call, sender)
+            self._waits.remove(endpoint.aor, call)
         if request.method == "REFER" and 200 <= response.status < 300:
             self._asserted_identity.referred(sender, endpoint.aor)
         return _outcome(request, response, endpoint, local=call.local, upstream=self._answer)
@@ -326,7 +327,7 @@ class _Fork:
         try:
             response = await call.final
         finally:
-            self._waits.remove(endpoint.aor, call, self._arrival.sender.aor)
+            self._waits.remove(endpoint.aor, call)
         self._pending -= 1
         outcome = _outcome(self._arrival.request, response, endpoint, local=call.local, upstream=self._upstream)
         if self._done.called:

@@ -141,7 +141,8 @@ class Outbound:
         number = next(self._tellings)
         own = f"{self._told}{number}"
         prepared.vias = f"{own}\r\n{prepared.vias}" if prepared.vias else own
-        self._address(flow, prepared)
+        if prepared.template.device:
+            self._address(flow, prepared)
         call = PreparedCall(flow, f"{self._branch}{number}", prepared, hear, patience, self.drop_call)
         self._calls[call.branch] = here[call.branch] = call
         patience.add(call, self.timers.now())
@@ -162,7 +163,9 @@ class Outbound:
 
     def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | PreparedCall] | None":
         """Give the table of calls on a flow, if one more may begin."""
-        here = self._of_flow.setdefault(flow, {})
+        here = self._of_flow.get(flow)
+        if here is None:
+            here = self._of_flow[flow] = {}
         if len(here) < self.settings.sent_per_flow and len(self._calls) < self.settings.sent_total:
             return here
         self._refused.add()
@@ -181,7 +184,8 @@ class Outbound:
         via = f"{self._told}{next(self._tellings)}"
         if isinstance(request, Prepared):
             request.vias = via
-            self._address(flow, request)
+            if request.template.device:
+                self._address(flow, request)
             self.flows.send(flow, request)
         else:
             request = self._addressed(flow, request)
@@ -197,10 +201,9 @@ class Outbound:
         return request if contact is None else request.plus(uri=contact)
 
     def _address(self, flow: FlowName, prepared: Prepared) -> None:
-        """Do the same for a prepared one, each time anew: the Contact may be another since the last."""
-        key = prepared.template.device
-        if key:
-            prepared.uri = self._contact(flow, key) or prepared.template.uri
+        """Do the same for a prepared one to a device, each time anew: the Contact may be another since the last."""
+        template = prepared.template
+        prepared.uri = self._contact(flow, template.device) or template.uri
 
     def is_full(self, flow: FlowName) -> bool:
         """Tell whether what can be said later should be; see `IFlows.is_full`."""
@@ -254,9 +257,11 @@ class Outbound:
 
     def drop_call(self, call: "Call | PreparedCall") -> None:
         """Remove a call from the table."""
-        del self._calls[call.branch]
-        del self._of_flow[call.flow][call.branch]
-        self._tidy(call.flow)
+        branch, here = call.branch, self._of_flow[call.flow]
+        del self._calls[branch]
+        del here[branch]
+        if not here:
+            del self._of_flow[call.flow]
 
     def _tidy(self, flow: FlowName) -> None:
         if not self._of_flow.get(flow, True):

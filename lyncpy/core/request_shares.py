@@ -153,7 +153,9 @@ class RequestShares:
 
     def has_room(self, queue: Queue, request: Request) -> bool:
         """Tell whether a request may begin."""
-        return self.has_own_room(queue, request) and self.house_has_room(queue)
+        if self.under_way >= self._settings.pending_total and not self.house_has_room(queue):
+            return False
+        return self.has_own_room(queue, request)
 
     def has_own_room(self, queue: Queue, request: Request) -> bool:
         """Tell whether neither the connection nor its owner has as much under way as they may."""

@@ -128,8 +128,7 @@ class Flow:
         self.owed = 0
         """Bytes that a client which does not read has coming, those that its transport was given included."""
         self._owings = owings
-        self._put_off = False
-        """Tell whether somebody waits for room."""
+        self._put_off = False  # whether somebody waits for room
         self._chunks: list[bytes] = []
         self._holds = PauseReason.NOTHING
         self._is_blocked = False  # the same as Hold.OUTLET; flags are slow to ask, and every message asks
@@ -329,7 +328,9 @@ class Flows:
         Raises:
             FlowGone: Nothing was queued.
         """
-        living = self._living(flow)
+        living = self._flows.get(flow)
+        if living is None:
+            raise FlowGone(flow)
         sealed = self._seal(flow, message)
         # Held back until the client has its new keys, it comes again by itself.
         living.kept_back = sealed is None
@@ -343,7 +344,10 @@ class Flows:
 
     def send_raw(self, flow: FlowName, data: bytes) -> None:
         """Queue bytes that are already signed and encoded. Raises FlowGone."""
-        self._queue(self._living(flow), data)
+        living = self._flows.get(flow)
+        if living is None:
+            raise FlowGone(flow)
+        self._queue(living, data)
 
     def close_flow(self, flow: FlowName, reason: str) -> None:
         """Close a connection after what is queued was written; unknown names are ignored."""
@@ -445,25 +449,21 @@ class Flows:
 
     # How it is done.
 
-    def _living(self, name: FlowName) -> Flow:
-        flow = self._flows.get(name)
-        if flow is None:
-            raise FlowGone(name)
-        return flow
-
     def _queue(self, flow: Flow, data: bytes) -> None:
         # One message always has room: a client that reads is not dropped for a long contact list.
-        if flow.unwritten and flow.unwritten + len(data) > self._settings.unwritten_bytes:
+        size = len(data)
+        if flow.unwritten and flow.unwritten + size > self._settings.unwritten_bytes:
             self._drop(flow, flow.unwritten, "unwritten_bytes")
             raise FlowGone(flow.name)
         flow.queue(data)
         flow.messages_out += 1
         self.messages_out += 1
-        self.bytes_out += len(data)
-        while self._owings.total > self._settings.unwritten_total_bytes:
-            self._drop_largest()
-        if flow.closing is not None:
-            raise FlowGone(flow.name)
+        self.bytes_out += size
+        if self._owings.total:
+            while self._owings.total > self._settings.unwritten_total_bytes:
+                self._drop_largest()
+            if flow.closing is not None:
+                raise FlowGone(flow.name)
         if not flow.flush_comes:
             flow.flush_comes = True
             self._unflushed.append(flow)

@@ -93,9 +93,9 @@ class Archiving:
             body=text[1],
         )
 
-    async def archive_and_send(
+    def archive_and_send(
         self, queue: str, said: ConversationEvent | None, send: Callable[[], Coroutine[Any, Any, T]]
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Archive a message, then send it, both in the order in which messages came in this queue.
 
         Args:
@@ -108,7 +108,12 @@ class Archiving:
         """
         # The usual way: nothing to archive and nothing to wait for.
         if said is None and queue not in self._busy:
-            return await send()
+            return send()
+        return self._archive_and_send(queue, said, send)
+
+    async def _archive_and_send(
+        self, queue: str, said: ConversationEvent | None, send: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
         self._busy[queue] = self._busy.get(queue, 0) + 1
         try:
             async with self._queues.hold("said", queue):

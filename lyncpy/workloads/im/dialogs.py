@@ -9,10 +9,10 @@ no party to that dialog, its dialog has ended, its Request-URI names another use
 at the other end, or the device at the other end is not signed in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint, ILocator
@@ -57,16 +57,17 @@ class Dialogs:
         self._parties = parties
         self._sessions = sessions
 
-    async def direction(self, arrival: Arrival) -> DialogDirection:
+    def direction(self, arrival: Arrival) -> Coroutine[Any, Any, DialogDirection]:
         """Find who sends to which device in the dialog that a request names.
 
         Raises:
             Refused: 481, the request contradicts the record of that dialog, or what is known of its users.
         """
+        session = self._sessions.find(arrival.request)
+        return self._unknown(arrival) if session is None else self._known(arrival, session)
+
+    async def _unknown(self, arrival: Arrival) -> DialogDirection:
         request = arrival.request
-        session = self._sessions.find(request)
-        if session is not None:
-            return await self._known(arrival, session)
         # A dialog that a BYE has ended must not be taken for one that this server has merely forgotten.
         if self._sessions.is_over(request):
             raise Refused(481, NO_DIALOG)

@@ -3,10 +3,10 @@
 Here it is decided what a request is; `delivery.py` passes it on.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import Logger
 
@@ -94,7 +94,7 @@ class Routes:
         self._ringing: dict[tuple[str, str], _Ringing] = {}
         """Invitations without an answer, by Call-ID and the caller's tag; as many as sessions, at most."""
 
-        self._first: Mapping[str, Callable[[Arrival], Awaitable[Response]]] = {
+        self._first: Mapping[str, Callable[[Arrival], Coroutine[Any, Any, Response]]] = {
             "INVITE": self._invitation,
             "MESSAGE": self._page,
             "OPTIONS": self._question,
@@ -104,7 +104,7 @@ class Routes:
         """Return the table of routes."""
         return (Route(FORWARD, self.answer),)
 
-    async def answer(self, arrival: Arrival) -> Response | None:
+    def answer(self, arrival: Arrival) -> Coroutine[Any, Any, Response | None]:
         """Answer a request for another user.
 
         Raises:
@@ -113,16 +113,15 @@ class Routes:
         """
         request = arrival.request
         if request.method == "ACK":
-            await self._acknowledge(arrival)
-            return None
+            return self._acknowledge(arrival)
         if request.to.tag:
-            return await self._within(arrival)
+            return self._within(arrival)
         if request.method == "BYE":
-            return await self._untagged_bye(arrival)
+            return self._untagged_bye(arrival)
         first = self._first.get(request.method)
         if first is None:
             raise Refused(405, headers=[("Allow", ", ".join(sorted(OUT_OF_DIALOG)))])
-        return await first(arrival)
+        return first(arrival)
 
     def cancel_invitations(self, aor: Aor, epid: Epid) -> None:
         """Cancel the unanswered invitations of an endpoint that has signed out or vanished."""

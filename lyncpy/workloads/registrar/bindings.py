@@ -79,9 +79,9 @@ class Bindings:
         if not token:
             return None
         gruu_end = f"opaque=user:epid:{token};gruu"
-        for endpoint in self.endpoints_of(aor_of(uri.aor)):
-            if endpoint.gruu.endswith(gruu_end):
-                return endpoint
+        for binding in self._users.get(aor_of(uri.aor), {}).values():
+            if binding.endpoint.gruu.endswith(gruu_end):
+                return binding.endpoint
         return None
 
     def contact(self, flow: FlowName, key: str) -> str | None:
