@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lyncpy.app.config import Config
+from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import open_to_others
 from lyncpy.backends.sealing import Sealer
 from lyncpy.contracts.refusal import WorldUnavailable
@@ -86,6 +87,12 @@ def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     )
     for doubt in credentials.doubts(sip.server_name, now):
         yield Finding(good=False, sentence=doubt)
+    for host in asked_hosts(config):
+        named = credentials.covers(host.name)
+        sentence = f"[sip] certificate: it is {'' if named else 'not '}for {host.name}: {host.asked_by}"
+        if not named and host.needed:
+            sentence += "; they refuse it, have it issued for this name too"
+        yield Finding(good=named or not host.needed, sentence=sentence)
 
 
 def _readers(file: Path) -> Iterator[Finding]:

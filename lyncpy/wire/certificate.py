@@ -76,6 +76,10 @@ class ServerCredentials:
         addresses = (str(address) for address in names.get_values_for_type(x509.IPAddress))
         return (*names.get_values_for_type(x509.DNSName), *addresses)
 
+    def covers(self, host: str) -> bool:
+        """Tell whether the certificate is for a host name; a `*` stands for the first label."""
+        return any(_is_named(host, name) for name in self.names)
+
     @property
     def expires(self) -> datetime:
         """The last moment at which clients accept the certificate."""
@@ -105,7 +109,7 @@ class ServerCredentials:
         ending = self.ending(now)
         if ending:
             found.append(ending)
-        if not any(_is_named(server_name, name) for name in self.names):
+        if not self.covers(server_name):
             found.append(
                 f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(self.names) or 'no name'};"
                 " clients that connect to that name refuse it"

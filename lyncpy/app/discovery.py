@@ -1,0 +1,173 @@
+"""The names by which clients find a server: what has to stand in DNS, and what in the certificate. Pure.
+
+| Client | Asks, in this order |
+|---|---|
+| Lync 2010 and later, Skype for Business | `lyncdiscoverinternal.`, `lyncdiscover.` over HTTPS; SRV `_sipinternaltls._tcp.`, `_sip._tls.`; the host names `sipinternal.`, `sip.`, `sipexternal.` |
+| pidgin-sipe | the same; of SRV also `_sipinternal._tcp.` and `_sip._tcp.` without TLS |
+| Communicator 2007 | SRV, then the host names |
+| browsers, and clients for web services | the hosts of `[conferencing] meeting_url` and `[web] url` |
+
+Of the host names `sipinternal.` is asked at port 5061, the other two at 443.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+from lyncpy.app.config import Config
+
+TTL_S: Final = 3600
+
+HTTPS: Final = 443
+SIPS: Final = 5061
+"""The port at which clients that were told none ask."""
+
+WEB_HOSTS: Final = ("lyncdiscoverinternal", "lyncdiscover")
+
+
+class RecordKind(StrEnum):
+    """A kind of DNS record (RFC 1035 §3.2.2, RFC 3596, RFC 2782)."""
+
+    A = "A"
+    AAAA = "AAAA"
+    CNAME = "CNAME"
+    SRV = "SRV"
+
+
+@dataclass(frozen=True, slots=True)
+class DnsRecord:
+    """One record that clients need."""
+
+    name: str
+    """Without the dot at its end."""
+
+    kind: RecordKind
+    value: str
+    """An address, a name, or "priority weight port target"; names without the dot."""
+
+    reason: str
+    """For whom it is."""
+
+    def line(self) -> str:
+        """Write it as in a zone file (RFC 1035 §5)."""
+        dot = "" if self.kind in (RecordKind.A, RecordKind.AAAA) else "."
+        return f"{self.name}. {TTL_S} IN {self.kind} {self.value}{dot}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What stands in DNS in the place of a record."""
+
+    good: bool
+    words: str
+
+
+def records(config: Config, addresses: Sequence[str]) -> Iterator[DnsRecord]:
+    """Give the records that a configuration needs, the most important ones first.
+
+    Args:
+        config: What is needed.
+        addresses: Of the server, as clients reach it.
+    """
+    sip = config.sections.sip
+    domain, server = sip.domain.lower(), sip.server_name.lower()
+    for address in addresses:
+        kind = RecordKind.AAAA if ip_address(address).version == 6 else RecordKind.A
+        yield DnsRecord(server, kind, address, "[sip] server_name: the server itself")
+    if sip.tls_port:
+        target = f"0 0 {sip.tls_port} {server}"
+        yield DnsRecord(f"_sipinternaltls._tcp.{domain}", RecordKind.SRV, target, "clients inside, over TLS")
+        yield DnsRecord(f"_sip._tls.{domain}", RecordKind.SRV, target, "clients outside, over TLS")
+    if sip.tcp_port and sip.tcp_beyond_loopback:
+        target = f"0 0 {sip.tcp_port} {server}"
+        for name in ("_sipinternal._tcp", "_sip._tcp"):
+            yield DnsRecord(f"{name}.{domain}", RecordKind.SRV, target, "clients without TLS, [sip] tcp_port")
+    for host in dict.fromkeys(_hosts(config)):
+        if host.name not in (server, domain):
+            yield DnsRecord(host.name, RecordKind.CNAME, server, host.asked_by)
+
+
+@dataclass(frozen=True, slots=True)
+class AskedHost:
+    """A name under which clients look for the server itself."""
+
+    name: str
+    asked_by: str
+    """Who asks, and where."""
+
+    needed: bool
+    """Whether somebody fails where the certificate is not for it."""
+
+
+def asked_hosts(config: Config) -> Iterator[AskedHost]:
+    """Give the names that a certificate should be for, but for `[sip] server_name`."""
+    server = config.sections.sip.server_name.lower()
+    for host in dict.fromkeys(_hosts(config)):
+        if host.name != server:
+            yield host
+
+
+def _hosts(config: Config) -> Iterator[AskedHost]:
+    domain, port = config.sections.sip.domain.lower(), config.sections.sip.tls_port
+    if config.site:
+        yield AskedHost(
+            (urlsplit(config.site).hostname or "").lower(), "web services and pages, [web] url", needed=True
+        )
+        for host in WEB_HOSTS:
+            yield AskedHost(f"{host}.{domain}", f"Lync 2010 and later ask it first, at https port {HTTPS}", needed=True)
+        meetings = (urlsplit(config.sections.conferencing.meeting_url).hostname or "").lower()
+        if meetings:
+            yield AskedHost(meetings, "browsers of those who follow a meeting link", needed=True)
+    if port == SIPS:
+        yield AskedHost(f"sipinternal.{domain}", f"clients that find no SRV record ask it at port {SIPS}", needed=False)
+    if port == HTTPS:
+        for host in ("sip", "sipexternal"):
+            name, reason = f"{host}.{domain}", f"clients that find no SRV record ask it at port {HTTPS}"
+            yield AskedHost(name, reason, needed=False)
+
+
+def remarks(config: Config) -> Iterator[str]:
+    """Give sentences about settings with which clients do not find the server though all records are there."""
+    sip, web = config.sections.sip, config.sections.web
+    if not is_below(sip.server_name, sip.domain):
+        yield (
+            f"[sip] server_name {sip.server_name} is not in the domain {sip.domain}: Lync refuses the target of an SRV record"
+            " outside of it, unless its policy DisableStrictDNSNaming is set"
+        )
+    if web.https_port and web.https_port != HTTPS:
+        yield f"[web] https_port is {web.https_port}: lyncdiscover and links without a port are asked for at {HTTPS}"
+    if not sip.tls_port:
+        yield "[sip] tls_port is 0: clients that use TLS do not find this server"
+
+
+def is_below(name: str, domain: str) -> bool:
+    """Tell whether a name is a domain or in it."""
+    name, domain = name.lower(), domain.lower()
+    return name == domain or name.endswith(f".{domain}")
+
+
+def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str]) -> Judgement:
+    """Compare a record with what DNS has.
+
+    Args:
+        record: What is needed.
+        found: Of an SRV record the values under its name, as `DnsRecord.value`; of others the addresses to which the name leads.
+        server: The addresses to which `[sip] server_name` leads; where CNAME records should lead, too.
+    """
+    if not found:
+        return Judgement(good=False, words="missing")
+    told = ", ".join(sorted(found))
+    if record.kind is RecordKind.SRV:
+        # Clients take priority and weight as they are; most use the first answer alone.
+        wanted = record.value.split()[2:]
+        wrong = [one for one in found if one.lower().split()[2:] != wanted]
+        if len(wrong) == len(found):
+            return Judgement(good=False, words=f"wrong: it is {told}")
+        return Judgement(good=not wrong, words=f"there, but beside {', '.join(sorted(wrong))}" if wrong else "there")
+    leads = set(server) if record.kind is RecordKind.CNAME else {str(ip_address(record.value))}
+    if leads & set(found):
+        return Judgement(good=True, words="there")
+    return Judgement(good=False, words=f"wrong: it leads to {told}")

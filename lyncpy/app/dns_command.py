@@ -1,0 +1,103 @@
+"""`lyncpy dns FILE`: the DNS records that a configuration needs, and which of them are there."""
+
+import argparse
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet import task
+from twisted.internet.defer import Deferred
+
+from lyncpy.app.config import Config, load
+from lyncpy.app.discovery import DnsRecord, judged, records, remarks
+from lyncpy.app.dns_lookups import DnsLookups, DnsUnanswered
+
+DNS_PORT: Final = 53
+
+ELSEWHERE: Final = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6))
+"""Addresses that nobody has (RFC 5737, RFC 3849): the way to them shows from which address this machine is seen."""
+
+
+def declare(words: Any) -> None:  # Any: argparse has no public name for it
+    """Add the command to the command line."""
+    command = words.add_parser("dns", help="print the DNS records that clients need, as a zone file, and check them")
+    command.add_argument("file", type=Path, metavar="FILE")
+    command.add_argument("--set", action="append", default=[], metavar="section.key=value")
+    command.add_argument(
+        "--address",
+        action="append",
+        default=[],
+        type=_address,
+        help="the server's address as clients reach it; may be given again. Otherwise [sip] tls_host, or this machine's",
+    )
+    command.add_argument(
+        "--resolver", type=_resolver, metavar="HOST[:PORT]", help="ask this DNS server, not those of the system"
+    )
+    command.add_argument("--print", action="store_true", dest="unasked", help="print alone, and ask nobody")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the records; status 1 where one is not there as it should be."""
+    config = load(options.file, options.set)
+    needed = list(records(config, options.address or list(_own_addresses(config))))
+    for remark in remarks(config):
+        sys.stdout.write(f"; {remark}\n")
+    if not any(one.name == config.sections.sip.server_name.lower() for one in needed):
+        sys.stdout.write("; the address of this server is not known: give it with --address\n")
+    if options.unasked:
+        sys.stdout.writelines(f"{one.line()}  ; {one.reason}\n" for one in needed)
+        return 0
+    return _checked(config, needed, options.resolver)
+
+
+def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int] | None) -> int:
+    bad = [0]
+
+    async def look(reactor: Any) -> None:  # Any: several interfaces at once
+        lookups = DnsLookups(reactor, server)
+        try:
+            leads = await lookups.addresses(config.sections.sip.server_name)
+            for one in needed:
+                verdict = judged(one, await lookups.found(one), leads)
+                sys.stdout.write(f"{one.line()}  ; {one.reason}: {verdict.words}\n")
+                bad[0] += not verdict.good
+        except DnsUnanswered as error:
+            sys.stdout.writelines(f"{one.line()}  ; {one.reason}\n" for one in needed)
+            sys.stderr.write(f"lyncpy: {error}; name another with --resolver, or ask nobody with --print\n")
+            bad[0] = 1
+
+    with suppress(SystemExit):
+        task.react(lambda reactor: Deferred.fromCoroutine(look(reactor)))
+    return 1 if bad[0] else 0
+
+
+def _own_addresses(config: Config) -> Iterator[str]:
+    """Give the address on which the server listens, or those from which this machine is seen by others."""
+    host = config.sections.sip.tls_host
+    with suppress(ValueError):
+        if not ip_address(host).is_unspecified:
+            yield host
+            return
+    for elsewhere, family in ELSEWHERE:
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, DNS_PORT))  # of a datagram: nothing is sent
+            yield str(ip_address(probe.getsockname()[0].partition("%")[0]))
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'"{text[:80]}" is no IP address') from None
+
+
+def _resolver(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", str(DNS_PORT))
+    if not port.isdecimal():
+        raise argparse.ArgumentTypeError(f'"{text[:80]}" is no HOST or HOST:PORT')
+    return _address(host), int(port)

@@ -1,0 +1,1 @@
+`lyncpy dns FILE` prints the DNS records that clients need with these settings, as a zone file, and checks those that exist; `lyncpy check` compares the names of the certificate with those that each kind of client asks for.

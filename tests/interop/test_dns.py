@@ -1,0 +1,83 @@
+"""`lyncpy dns` prints the records that clients need, and asks a DNS server which of them are there."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from lyncpy.app.cli import main
+from tests.kit import forks
+from tests.kit.names_server import NamesServer
+
+pytestmark = pytest.mark.interop
+
+SERVER = "sip.example.com"
+SRV = f"SRV 0 0 5061 {SERVER}"
+RIGHT: dict[str, Sequence[str]] = {
+    SERVER: ["A 192.0.2.10"],
+    "_sipinternaltls._tcp.example.com": [SRV],
+    "_sip._tls.example.com": [SRV],
+    "sipinternal.example.com": [f"CNAME {SERVER}"],
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Give the settings of a new server."""
+    assert main(["init", str(tmp_path), "--set", "sip.domain=example.com"]) == 0
+    return tmp_path / "lyncpy.toml"
+
+
+def asked(home: Path, names: NamesServer, *more: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command."""
+    words = ["dns", str(home), "--address", "192.0.2.10", "--resolver", names.address, *more]
+    return forks.run(words, timeout=60)
+
+
+def test_a_zone_in_which_all_is_there_is_right(home: Path) -> None:
+    """Each record is printed as it stands in a zone file, with what was found; the status is 0."""
+    with NamesServer(RIGHT) as names:
+        done = asked(home, names)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = [line for line in done.stdout.splitlines() if not line.startswith(";")]
+    assert len(found) == 4 and all(line.endswith(": there") for line in found)
+    assert found[1].startswith(f"_sipinternaltls._tcp.example.com. 3600 IN SRV 0 0 5061 {SERVER}.  ; ")
+
+
+def test_what_is_missing_or_wrong_is_said_beside_its_record(home: Path) -> None:
+    """And the status is 1."""
+    wrong = {
+        **RIGHT,
+        "_sip._tls.example.com": ["SRV 0 0 443 old.example.com"],
+        "sipinternal.example.com": ["A 192.0.2.77"],
+    }
+    del wrong["_sipinternaltls._tcp.example.com"]
+    with NamesServer(wrong) as names:
+        done = asked(home, names)
+    assert done.returncode == 1
+    told = [
+        line.rpartition(": ")[2] if "wrong" not in line else line.partition("wrong: ")[2]
+        for line in done.stdout.splitlines()
+    ]
+    assert told == ["there", "missing", "it is 0 0 443 old.example.com", "it leads to 192.0.2.77"]
+
+
+def test_a_dns_server_that_is_silent_is_told_and_the_records_are_printed(home: Path) -> None:
+    """Within seconds; whoever only wants the records asks nobody."""
+    with NamesServer({}, silent=True) as names:
+        done = asked(home, names)
+        assert done.returncode == 1
+        assert "no DNS server answers" in done.stderr and done.stderr.count("\n") == 1
+        assert done.stdout.count(" IN ") == 4
+        printed = asked(home, names, "--print")
+    assert (printed.returncode, names.asked) == (0, [])
+    assert printed.stdout.count(" IN ") == 4
+
+
+@pytest.mark.parametrize("words", [["--address", "here"], ["--resolver", "host:x"], ["--resolver", "ns.example.com"]])
+def test_what_is_no_address_is_refused(home: Path, words: list[str]) -> None:
+    """In words."""
+    done = forks.run(["dns", str(home), *words], timeout=60)
+    assert done.returncode == 2
+    assert "is no" in done.stderr

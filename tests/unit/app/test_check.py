@@ -1,0 +1,52 @@
+"""`lyncpy check` compares the certificate's names with what clients ask for."""
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from lyncpy.app.check import findings
+from lyncpy.app.cli import main
+from lyncpy.app.config import load
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the settings of a new server."""
+    folder = tmp_path_factory.mktemp("home")
+    assert main(["init", str(folder), "--set", "sip.domain=example.com"]) == 0
+    return folder / "lyncpy.toml"
+
+
+def said(home: Path, *overrides: str) -> dict[str, bool]:
+    """Give what is found of the certificate's names, and whether it is good."""
+    found = findings(load(home, overrides), datetime.datetime.now(datetime.UTC))
+    return {one.sentence: one.good for one in found if "certificate: it is" in one.sentence}
+
+
+def test_a_new_certificate_is_for_all_names_of_clients(home: Path) -> None:
+    """Whichever ports there are."""
+    web = said(home, "web.https_port=8443")
+    assert all(web.values())
+    assert [one.split()[5].rstrip(":") for one in web] == [
+        "lyncdiscoverinternal.example.com",
+        "lyncdiscover.example.com",
+        "sipinternal.example.com",
+    ]
+    assert len(said(home)) == 1
+    assert all(said(home, "sip.tls_port=443").values())
+
+
+def test_a_name_that_it_is_not_for_is_told_with_whom_that_concerns(home: Path) -> None:
+    """A fault where somebody fails by it; a remark where they go another way."""
+    ((sentence, good),) = (
+        one
+        for one in said(home, "web.https_port=8443", "conferencing.meeting_url=https://meet.example.net").items()
+        if "example.net" in one[0]
+    )
+    assert not good
+    assert "it is not for meet.example.net: browsers" in sentence and "have it issued for this name too" in sentence
+    elsewhere = said(home, "sip.domain=example.org", "sip.server_name=sip.example.com")
+    assert elsewhere == {
+        "[sip] certificate: it is not for sipinternal.example.org: clients that find no SRV record ask it at port 5061": True
+    }

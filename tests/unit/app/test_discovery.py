@@ -1,0 +1,112 @@
+"""What has to stand in DNS and in the certificate for clients to find a server."""
+
+from pathlib import Path
+
+import pytest
+
+from lyncpy.app.config import Config, check
+from lyncpy.app.discovery import DnsRecord, RecordKind, asked_hosts, judged, records, remarks
+
+
+def configured(**sections: dict[str, object]) -> Config:
+    """Make a configuration of example.com."""
+    return check(Path("/x/lyncpy.toml"), {**sections, "sip": {"domain": "example.com", **sections.get("sip", {})}})
+
+
+def lines(config: Config, *addresses: str) -> list[str]:
+    """Give the zone file."""
+    return [one.line() for one in records(config, addresses)]
+
+
+def test_a_server_as_it_is_made_needs_its_address_and_two_services() -> None:
+    """And a name for clients that read no SRV."""
+    assert lines(configured(), "192.0.2.10", "2001:db8::10") == [
+        "sip.example.com. 3600 IN A 192.0.2.10",
+        "sip.example.com. 3600 IN AAAA 2001:db8::10",
+        "_sipinternaltls._tcp.example.com. 3600 IN SRV 0 0 5061 sip.example.com.",
+        "_sip._tls.example.com. 3600 IN SRV 0 0 5061 sip.example.com.",
+        "sipinternal.example.com. 3600 IN CNAME sip.example.com.",
+    ]
+
+
+def test_the_site_is_found_by_the_names_that_clients_know() -> None:
+    """And by those that a setting gives it and its meetings."""
+    config = configured(
+        web={"https_port": 443, "url": "https://web.example.com"},
+        conferencing={"meeting_url": "https://meet.example.com/m"},
+        sip={"tls_port": 5062},
+    )
+    assert [line.partition(" ")[0] for line in lines(config) if "CNAME" in line] == [
+        "web.example.com.",
+        "lyncdiscoverinternal.example.com.",
+        "lyncdiscover.example.com.",
+        "meet.example.com.",
+    ]
+
+
+def test_at_the_port_of_https_two_more_names_are_asked() -> None:
+    """One of them is usually the server's own."""
+    config = configured(sip={"tls_port": 443})
+    assert "sipexternal.example.com. 3600 IN CNAME sip.example.com." in lines(config)
+    assert not any(line.startswith("sip.example.com.") for line in lines(config))
+
+
+def test_a_server_without_tls_is_found_by_clients_without_it() -> None:
+    """Only where others can reach that port at all."""
+    open_to_all = configured(sip={"tls_port": 0, "tcp_host": "", "tcp_beyond_loopback": True})
+    assert lines(open_to_all) == [
+        "_sipinternal._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.",
+        "_sip._tcp.example.com. 3600 IN SRV 0 0 5060 sip.example.com.",
+    ]
+    assert lines(configured(sip={"tls_port": 0})) == []
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"sip": {"server_name": "fe.example.net"}}, "not in the domain"),
+        ({"web": {"https_port": 8443}}, "asked for at 443"),
+        ({"sip": {"tls_port": 0}}, "do not find"),
+    ],
+)
+def test_what_no_record_mends_is_told(sections: dict[str, dict[str, object]], told: str) -> None:
+    """Settings with which clients do not come, whatever DNS says."""
+    (said,) = remarks(configured(**sections))
+    assert told in said
+    assert list(remarks(configured(web={"https_port": 443}))) == []
+
+
+def test_names_for_the_certificate_say_who_needs_them() -> None:
+    """A client of the site fails without; one that has SRV records does not."""
+    needed = {one.name: one.needed for one in asked_hosts(configured(web={"https_port": 443}))}
+    assert needed == {
+        "lyncdiscoverinternal.example.com": True,
+        "lyncdiscover.example.com": True,
+        "sipinternal.example.com": False,
+    }
+
+
+SRV = DnsRecord("_sip._tls.example.com", RecordKind.SRV, "0 0 5061 sip.example.com", "")
+CNAME = DnsRecord("lyncdiscover.example.com", RecordKind.CNAME, "sip.example.com", "")
+AAAA = DnsRecord("sip.example.com", RecordKind.AAAA, "2001:db8::a", "")
+
+
+@pytest.mark.parametrize(
+    ("record", "found", "good", "words"),
+    [
+        (SRV, [], False, "missing"),
+        (SRV, ["10 5 5061 SIP.example.com"], True, "there"),
+        (SRV, ["0 0 443 sip.example.com"], False, "wrong: it is 0 0 443 sip.example.com"),
+        (SRV, ["0 0 5061 sip.example.com", "0 0 5061 old"], False, "there, but beside 0 0 5061 old"),
+        (CNAME, ["192.0.2.1"], True, "there"),
+        (CNAME, ["192.0.2.9"], False, "wrong: it leads to 192.0.2.9"),
+        (AAAA, ["192.0.2.1", "2001:db8::a"], True, "there"),
+        (AAAA, ["2001:db8::b"], False, "wrong: it leads to 2001:db8::b"),
+    ],
+)
+def test_what_stands_in_dns_is_compared_with_what_is_needed(
+    record: DnsRecord, found: list[str], good: bool, words: str
+) -> None:
+    """A name may lead to the server in any way; a service has to have its port and host, and no other beside."""
+    verdict = judged(record, found, ["192.0.2.1"])
+    assert (verdict.good, verdict.words) == (good, words)
