@@ -207,10 +207,13 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
     offered = conferencing.offer.provisions
     guests = settings.conferencing.guests
-    provisioning = Provisioning(platform, signaling, offered, settings.provisioning, guests=guests)
     trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs)
     place = SignInPlace(domain, settings.sip.server_name, settings.sip.tls_port)
-    webservices = WebServices(platform, trust, config.site, place, settings.webservices)
+    book = base.tables.address_book
+    webservices = WebServices(platform, trust, config.site, place, book, settings.webservices)
+    provisioning = Provisioning(
+        platform, signaling, offered, settings.provisioning, guests=guests, search_url=webservices.address_book_url
+    )
     return Workloads(
         directory=directory,
         registrar=registrar,

@@ -6,6 +6,7 @@ import pytest
 
 from tests.interop.conftest import Clients
 from tests.kit.server import RunningServer
+from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
 
@@ -30,10 +31,13 @@ enabled = false
 """
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Give a server whose directory has some more people."""
-    running = RunningServer(tmp_path_factory.mktemp("server") / "home").init()
+@pytest.fixture(scope="module", params=["over SIP", "over HTTPS"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Give a server whose directory has some more people; clients search over HTTPS where it has a site."""
+    (port,) = free_ports(1)
+    site = {"https_host": "127.0.0.1", "https_port": port, "url": f"https://127.0.0.1:{port}"}
+    settings = {f"web__{name}": value for name, value in site.items()} if request.param == "over HTTPS" else {}
+    running = RunningServer(tmp_path_factory.mktemp("server") / "home", **settings).init()
     with (running.home / "people.toml").open("a", encoding="utf-8") as file:
         file.write(PEOPLE)
     try:
@@ -43,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         running.close()
 
 
-def test_people_are_found_by_the_form_of_a_client(clients: Clients) -> None:
+def test_people_are_found_by_the_form_of_a_client(clients: Clients, server: RunningServer) -> None:
     """By first and last name where they are only in the name that is shown, without accents, and typed into the wrong field."""
     (alice,) = clients("alice")
     assert alice.search(surname="nunez") == ["jose@example.test", "nina@example.test"]
@@ -54,6 +58,9 @@ def test_people_are_found_by_the_form_of_a_client(clients: Clients) -> None:
     assert alice.search(email="j.nun") == ["jose@example.test"]
     assert alice.search(sipid="nina@example.test") == ["nina@example.test"]
     assert alice.search(company="fabrikam", surname="nunez") == ["jose@example.test", "nina@example.test"]
+    is_over_https = any(word.startswith("web.https_port=") for word in server.words)
+    assert ("got a ticket for https://127.0.0.1" in server.log()) == is_over_https
+    assert ("directorySearch" in alice.log()) != is_over_https
 
 
 @pytest.mark.parametrize("typed", ["gone", "zzz", "%", "a" * 200, "x y z " * 30])

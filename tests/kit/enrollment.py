@@ -202,6 +202,33 @@ def certificate_text(entity: str, request: bytes, device: str = DEVICE) -> str:
     )
 
 
+def search_text(text: str = "", *, conditions: Mapping[str, str] | None = None, names: str = "", most: str = "") -> str:
+    """Write a SearchAbEntry, with the relative namespace of real ones."""
+    inner = f"<BasicSearch><SearchList>displayName,mail</SearchList><Value>{text}</Value><Verb>BeginsWith</Verb></BasicSearch>"
+    if conditions is not None:
+        rows = "".join(
+            f"<AbEntryRequest.ChangeSearchQuery> <SearchOn>{name}</SearchOn> <Value>{value}</Value>"
+            "</AbEntryRequest.ChangeSearchQuery>"
+            for name, value in conditions.items()
+        )
+        inner = (
+            '<ChangeSearch xmlns:q1="DistributionListExpander"'
+            f' soapenc:arrayType="q1:AbEntryRequest.ChangeSearchQuery[{len(conditions)}]">{rows}</ChangeSearch>'
+        )
+    return (
+        '<SearchAbEntry xmlns="DistributionListExpander"'
+        ' xmlns:soapenc="http://schemas.xmlsoap.org/soap/encoding/"> <AbEntryRequest>'
+        f"{inner}<Metadata> <FromDialPad>false</FromDialPad> <MaxResultNum>{most}</MaxResultNum>"
+        f"<ReturnList>{names}</ReturnList></Metadata></AbEntryRequest></SearchAbEntry>"
+    )
+
+
+def bearer_header(ticket: HeldTicket) -> str:
+    """Write a security header with a ticket alone, as whoever bears it may use it."""
+    timestamp = f'<wsu:Timestamp xmlns:wsu="{WSU}" wsu:Id="timestamp">{ticket.lifetime}</wsu:Timestamp>'
+    return f'<wsse:Security xmlns:wsse="{WSSE}">{timestamp}{ticket.assertion}</wsse:Security>'
+
+
 def security_header(ticket: HeldTicket, kind: str = "sha1", *, about: str = "timestamp") -> str:
     """Write a security header with a ticket and the proof of its key."""
     hmac_name, digest_name, digest = KINDS[kind]

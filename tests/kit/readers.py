@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.people import read_people
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
 from lyncpy.core.timestamps import since_of
@@ -23,7 +25,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import outer_xml, read_xml
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.plain import clean
-from lyncpy.sip.soap import read_operation
+from lyncpy.sip.soap import read_envelope, read_operation
 from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
 from lyncpy.workloads.admin import completion, parser
 from lyncpy.workloads.admin.keyring import read_ring
@@ -39,6 +41,17 @@ from lyncpy.workloads.im import bodies as im
 from lyncpy.workloads.presence.bodies import batches
 from lyncpy.workloads.presence.bodies import publications as presence
 from lyncpy.workloads.provisioning.bodies import read_groups
+from lyncpy.workloads.webservices.bodies.address_book import read_address_book_query
+from lyncpy.workloads.webservices.bodies.discovery import form_of
+from lyncpy.workloads.webservices.bodies.enrollment import read_certificate_request
+from lyncpy.workloads.webservices.bodies.trust import read_ticket_request
+from lyncpy.workloads.webservices.model.addresses import Addresses
+from lyncpy.workloads.webservices.model.certificates import read_key_request
+from lyncpy.workloads.webservices.model.proof import check_proof, read_security
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused
+from lyncpy.workloads.webservices.model.tickets import Ticket, TicketKeys, read_ticket, write_ticket
+from lyncpy.workloads.webservices.soap_resource import ELEMENTS
+from tests.kit.enrollment import HeldTicket, certificate_text, request_text, search_text, security_header
 
 _CORPUS: Final = Path(__file__).parents[1] / "corpus"
 
@@ -50,6 +63,7 @@ DECLARED: Final = (
     DirectoryUnavailable,
     UnreadableTarget,
     BadDirectoryEntry,
+    ServiceRefused,
     ValueError,
 )
 """How readers say no."""
@@ -151,6 +165,49 @@ def _mailed(content_type: str) -> Reader:
     return mail
 
 
+_PKCS10: Final = (
+    "MIIBTTCBtwIBADAOMQwwCgYDVQQDDANhQGIwgZ8wDQYJKoZIhvcNAQEBBQADgY0AMIGJAoGBAKl1PyzvFsjaSNckvuEMuEpZjKQC"
+    "zvOZ5HmCqDxUKNWKbXbMdTw5Wg964s3/IjeptH7UsMGy6jLH4uMPXNJl/ZHc0J0RmHPfBYDGs+caZoNWkrOMziexMXt96miXgIxP"
+    "8d8tki2MUaxz6m9YeG8wQFEiAinrkKvQRCNqnW9OfyUZAgMBAAGgADANBgkqhkiG9w0BAQsFAAOBgQAyhHpihR4+CuFbqAVZPkqL"
+    "boxOaQIhzuQeCSPKHfONrnFKWgL39U5U6tkTybHkrdmZn8R6MUalTx1MNAM4WHU7uHNNDv3MY/TTmFa/O0LtbMH88GitjnfObFCO"
+    "FOQg3RGtxXzG9YrCrlF5f5dji6JrA0GBwOuTdFDhyu9JJ68vjQ=="
+)
+"""For a key that nobody has, of 1024 bits."""
+
+_AUTHENTICATE: Final = (
+    "TlRMTVNTUAADAAAAGAAYAGQAAACQAJAAfAAAAA4ADgBIAAAACgAKAFYAAAAEAAQAYAAAABAAEAAMAQAAVYKYYgUBKAoAAAAPQwBPAE4AVABPAFMATwBh"
+    "AGwAaQBjAGUAVgBNAHLUq+YelcZNlGIOu5lc1yWHE+ipqCiEA66V4ysGug5BkC/fzt8gMeUBAQAAAAAAAIDThvgYe90BhxPoqagohAMAAAAAAgAOAEMA"
+    "TwBOAFQATwBTAE8AAQAGAEYARQAxAAQAGABjAG8AbgB0AG8AcwBvAC4AdABlAHMAdAADACAAZgBlADEALgBjAG8AbgB0AG8AcwBvAC4AdABlAHMAdAAA"
+    "AAAAAAAAALqsuZYFj06E/cNZXpumQG0="
+)
+"""Of a real client, for an account of nobody."""
+
+_KEYS: Final = TicketKeys(bytes(32), bytes(32))
+_TICKET: Final = Ticket("t", Aor("sip:a@b"), OwnerId("1"), "https://x", 0, 1, 0, b"")
+_HELD: Final = HeldTicket(
+    "<Assertion/>",
+    "<wsu:Created>2023-11-14T22:13:20Z</wsu:Created><wsu:Expires>2033-11-15T06:13:20Z</wsu:Expires>",
+    bytes(32),
+)
+
+
+def _ticket(text: str) -> object:
+    """Read a ticket, and verify it."""
+    return read_ticket(read_xml(_bytes(text), max_nodes=ELEMENTS), _KEYS)
+
+
+def _proof(text: str) -> object:
+    """Read a security header, and verify the proof in it."""
+    header = read_security(read_xml(_bytes(text), max_nodes=ELEMENTS))
+    check_proof(header, bytes(32), 0.0)
+    return header
+
+
+def _ntlm(text: str) -> object:
+    """Read a message of either kind."""
+    return is_negotiate(text) or read_authenticate(text, OFFERED_ALONE)
+
+
 _LINE: Final = Settings().line_bytes
 
 
@@ -243,6 +300,24 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
         _ENVELOPE.format('<m:directorySearch/><m:Array><m:row m:attrib="mail" m:value="b"/></m:Array>'),
         _of_bytes(lambda data: read_search(data, 100)),
     ),
+    "ticket request": (
+        request_text("https://x/CertProv/CertProvisioningService.svc", "sip:a@b", bytes(32)).decode(),
+        _of_bytes(lambda data: read_ticket_request(read_envelope(data, max_nodes=ELEMENTS))),
+    ),
+    "certificate request": (
+        f"<e><Body>{certificate_text('a@b', bytes(40))}</Body></e>",
+        _of_bytes(lambda data: read_certificate_request(read_envelope(data, max_nodes=ELEMENTS).operation)),
+    ),
+    "key request": (_PKCS10, read_key_request),
+    "address book": (
+        f"<e><Body>{search_text('bob')}</Body></e>",
+        _of_bytes(lambda data: read_address_book_query(read_envelope(data, max_nodes=ELEMENTS).operation)),
+    ),
+    "ticket": (write_ticket(_TICKET, "https://x", _KEYS), _ticket),
+    "proof": (f"<Header>{security_header(_HELD)}</Header>", _proof),
+    "discovery": ("text/html, application/json;q=0.5", form_of),
+    "service address": ("https://x:443/CertProv/CertProvisioningService.svc/a?b", Addresses("https://x").service),
+    "ntlm": (_AUTHENTICATE, _ntlm),
     "c3p schedule": (_INFO.format("addConference"), _c3p),
     "c3p modify": (_INFO.format("modifyConference"), _c3p),
     "invitation": ("<Conferencing><subject>a < b</subject><im><first-im>hello</first-im></im></Conferencing>", _invite),

@@ -18,10 +18,12 @@ from tests.kit.enrollment import (
     HeldTicket,
     WebAnswer,
     WebClient,
+    bearer_header,
     certificate_text,
     found,
     key_request,
     new_device,
+    search_text,
     security_header,
     sha1_key_request,
 )
@@ -424,3 +426,65 @@ def test_a_server_without_tls_is_no_place_to_sign_in(web: Web) -> None:
     """Nothing is told that is not there."""
     domain = _xml(web.send("GET", f"{DISCOVERY}/root/domain", XML, b""))
     assert found(domain, "Domain/*/@fqdn") == []
+
+
+# --- the address book
+
+BOOK = f"{SITE}/GroupExpansion/Service.svc"
+
+
+def _search(web: Web, ticket: HeldTicket, body: str) -> WebAnswer:
+    return web.client().post(f"{BOOK}/WebTicket_Bearer", bearer_header(ticket), body)
+
+
+def _addresses(answer: WebAnswer) -> list[str]:
+    assert answer.status == 200, answer.reason
+    path = "//*[local-name()='Attribute'][*[local-name()='Name']='msRTCSIP-PrimaryUserAddress']/*[2]/text()"
+    return found(etree.fromstring(answer.body), path)
+
+
+def _book_ticket(web: Web, user: str = "alice") -> HeldTicket:
+    client = web.client(user)
+    place, issuer = client.port(BOOK, "AddressBookWebTicketBearer")
+    assert place == f"{BOOK}/WebTicket_Bearer"
+    return client.ticket(place, client.port(issuer, "WebTicketServiceWinNegotiate")[0])
+
+
+def test_a_client_searches_with_a_ticket_as_often_as_it_likes(web: Web) -> None:
+    """By a text, or by the fields of a form; one ticket does for hours."""
+    ticket = _book_ticket(web)
+    assert _addresses(_search(web, ticket, search_text("bo"))) == ["sip:bob@example.com"]
+    byaddress = search_text(conditions={"msRTCSIP-PrimaryUserAddress": "sip:carol@example.com"}, most="1")
+    assert _addresses(_search(web, ticket, byaddress)) == ["sip:carol@example.com"]
+    assert _addresses(_search(web, ticket, search_text("nobody"))) == []
+    assert len(_addresses(_search(web, ticket, search_text("example.com", most="3")))) <= 3
+
+
+def test_who_has_no_ticket_for_it_finds_nobody(web: Web) -> None:
+    """Nor who has one for another service, or none any more."""
+    assert "another service" in _search(web, web.ticket(), search_text("bo")).reason
+    assert web.client().post(f"{BOOK}/WebTicket_Bearer", "", search_text("bo")).reason == "the request has no ticket"
+    ticket = _book_ticket(web)
+    web.stage.changes("alice", enabled=False)
+    web.stage.pulls()
+    assert "disabled" in _search(web, ticket, search_text("bo")).reason
+
+
+def test_clients_are_told_where_they_search(web: Web) -> None:
+    """By either name that they know, and only where there is a site."""
+    (alice,) = web.stage.sign_in("alice")
+    told = "".join(etree.tostring(group).decode() for group in alice.provisions.values())
+    for name in ("abwqInternalUrl", "abwqExternalUrl", "dlxInternalUrl", "dlxExternalUrl"):
+        assert f"{name}>{BOOK}</" in told
+    assert "absWebServiceEnabled>true</" in told
+    assert 'name="AbsUsage">WebSearchOnly</' in told
+
+
+@pytest.mark.parametrize("web", [{"web": {"https_port": 0}}], indirect=True)
+def test_a_server_without_a_site_tells_no_address(web: Web) -> None:
+    """Clients go to every address that they are told, and wait."""
+    (alice,) = web.stage.sign_in("alice")
+    told = "".join(etree.tostring(group).decode() for group in alice.provisions.values())
+    assert "Url>" not in told
+    assert "AbsUsage" not in told
+    assert web.send("GET", f"{BOOK}/mex", {}, b"").status == 404

@@ -22,15 +22,18 @@ Values = Mapping[str, str]
 Layout = Callable[[Values], str]
 
 
-def provisions(settings: Settings, policies: IPolicies, *, guests: bool = True) -> tuple[Provision, ...]:
+def provisions(
+    settings: Settings, policies: IPolicies, *, guests: bool = True, search_url: str = ""
+) -> tuple[Provision, ...]:
     """Give every group that is ours, each rendered once; what a user's policy decides once for each that there is.
 
     Args:
         settings: What an administrator says of clients.
         policies: What users may.
         guests: Whether meetings may have guests at all.
+        search_url: Where clients search for people over HTTPS; "": nowhere.
     """
-    ours = _ours(settings)
+    ours = _ours(settings, search_url)
     meetings = settings.entries.get(_MEETING, {})
 
     @cache
@@ -89,10 +92,10 @@ _LAYOUTS: Final[Mapping[str, Layout]] = {
 """Every other group is a list of properties, also one that an administrator invents."""
 
 
-def _ours(settings: Settings) -> dict[str, dict[str, str]]:
+def _ours(settings: Settings, search_url: str) -> dict[str, dict[str, str]]:
     return {
-        "ServerConfiguration": _server(settings),
-        "endpointConfiguration": _endpoint(settings),
+        "ServerConfiguration": _server(settings, search_url),
+        "endpointConfiguration": _endpoint(settings) | _search(search_url),
         "ucPolicy": {
             "Name": "default",
             "AllowSimultaneousRinging": "false",
@@ -125,18 +128,25 @@ def _presence(settings: Settings, *, private: bool) -> dict[str, str]:
     }
 
 
-def _server(settings: Settings) -> dict[str, str]:
+def _search(url: str) -> dict[str, str]:
+    """Say that people are searched for by asking, and not in a file of everybody, which nobody writes here."""
+    return {"AbsUsage": "WebSearchOnly"} if url else {}
+
+
+def _server(settings: Settings, search_url: str) -> dict[str, str]:
     """Say how to reach and use the server.
 
-    No address of a service stands here unless an administrator writes it into `entries`: a
-    client goes to every address it is given, and waits. Without `ucPC2PCAVEncryption` a
+    Only addresses that answer stand here, and what an administrator writes into `entries`: a
+    client goes to every address it is given, and waits. The address book is told by either of its names, since clients
+    look for one or the other; groups are not expanded there. Without `ucPC2PCAVEncryption` a
     client takes encryption for required; a range of ports is read only when it is whole.
     """
     low, high = str(settings.media_port_lowest), str(settings.media_port_highest)
     ranged = settings.media_port_lowest > 0
     ports = {f"uc{end}{kind}Port": port for kind in _PORT_KINDS for end, port in (("Min", low), ("Max", high))}
     return {
-        "absWebServiceEnabled": "false",
+        "absWebServiceEnabled": _flag(bool(search_url)),
+        **{name: search_url for name in _SEARCH_NAMES if search_url},
         "dlxEnabled": "false",
         "updatesServerEnabled": "false",
         "ucPC2PCAVEncryption": settings.media_encryption,
@@ -157,6 +167,7 @@ def _server(settings: Settings) -> dict[str, str]:
     }
 
 
+_SEARCH_NAMES: Final = ("abwqInternalUrl", "abwqExternalUrl", "dlxInternalUrl", "dlxExternalUrl")
 _PORT_KINDS: Final = ("Media", "Audio", "Video", "AppSharing", "FileTransfer")
 
 

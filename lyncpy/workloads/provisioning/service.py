@@ -20,6 +20,7 @@ class Provisioning:
         offered: What other workloads tell clients.
         settings: The section's.
         guests: Whether meetings may have guests at all.
+        search_url: Where clients search for people over HTTPS; "": nowhere.
     """
 
     name = "provisioning"
@@ -32,8 +33,9 @@ class Provisioning:
         settings: Settings,
         *,
         guests: bool,
+        search_url: str,
     ) -> None:
-        own = provisions(settings, platform.policies, guests=guests)
+        own = provisions(settings, platform.policies, guests=guests, search_url=search_url)
         routes = Routes((*own, *offered), signaling.notifier, settings)
         self.offer = Offer(self.name, routes=routes.rows(), provisions=own)
 

@@ -6,18 +6,19 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IStamps
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.directory import ISecrets
+from lyncpy.contracts.directory import IAddressBook, ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform
+from lyncpy.workloads.webservices.address_book_service import AddressBookService
 from lyncpy.workloads.webservices.authority import PeopleAuthority
 from lyncpy.workloads.webservices.certificate_service import CertificateService
 from lyncpy.workloads.webservices.commands import Commands
 from lyncpy.workloads.webservices.discovery_service import DiscoveryService, SignInPlace
 from lyncpy.workloads.webservices.issued_table import IssuedTable
-from lyncpy.workloads.webservices.model.addresses import Addresses
+from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, Addresses
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.ticket_service import TicketService
@@ -50,12 +51,21 @@ class WebServices:
         trust: What proves.
         site: Address of the site, as clients reach it; "" when there is none.
         place: Where clients sign in.
+        book: Finds people.
         settings: The section's.
     """
 
     name = "webservices"
 
-    def __init__(self, platform: Platform, trust: Trust, site: str, place: SignInPlace, settings: Settings) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        trust: Trust,
+        site: str,
+        place: SignInPlace,
+        book: IAddressBook,
+        settings: Settings,
+    ) -> None:
         timers, people, owners = platform.timers, platform.people, platform.owners
         self._bus = platform.bus
         self._owners = owners
@@ -68,9 +78,13 @@ class WebServices:
         services = (
             TicketService(tickets, addresses),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
+            AddressBookService(tickets, addresses, book),
             DiscoveryService(tickets, addresses, place),
         )
         commands = Commands(people, owners, issued, marks, timers)
+        self.address_book_url = addresses.of(ADDRESS_BOOK) if site else ""
+        """Where clients search for people; "" when there is no site."""
+
         self.offer = Offer(
             self.name,
             commands=commands.declared(),

@@ -48,6 +48,18 @@ def test_server_configuration_is_made_of_elements() -> None:
     assert not [element.tag for element in server if element.tag.lower().endswith(("url", "uri"))]
 
 
+def test_the_address_book_is_told_where_there_is_one() -> None:
+    """Under each name that clients look for; as something to ask, for there is no file of everybody."""
+    url = "https://sip.contoso.test/GroupExpansion/Service.svc"
+    asked = ["ServerConfiguration", "endpointConfiguration"]
+    server, endpoint = tree(write_groups(asked, provisions(Settings(), Privacy(), search_url=url), ALICE))
+    told = {element.tag for element in server if element.text == url}
+    assert told == {"abwqInternalUrl", "abwqExternalUrl", "dlxInternalUrl", "dlxExternalUrl"}
+    assert (server.findtext("absWebServiceEnabled"), server.findtext("dlxEnabled")) == ("true", "false")
+    assert values(endpoint)["AbsUsage"] == "WebSearchOnly"
+    assert "AbsUsage" not in values(group("endpointConfiguration"))
+
+
 def test_a_range_of_ports_is_given_whole() -> None:
     """With the switch on, a client reads ten values and falls over a missing one."""
     server = group("ServerConfiguration", Settings(media_port_lowest=50000, media_port_highest=50099))

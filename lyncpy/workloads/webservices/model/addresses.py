@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 TICKETS: Final = "/WebTicket/WebTicketService.svc"
 CERTIFICATES: Final = "/CertProv/CertProvisioningService.svc"
+ADDRESS_BOOK: Final = "/GroupExpansion/Service.svc"
 DISCOVERY: Final = "/Autodiscover/AutodiscoverService.svc"
 
 _PORTS: Final = {"https": 443, "http": 80}
@@ -31,7 +32,7 @@ class Addresses:
         Clients name the service or one of the places below it, with or without the port that goes without saying.
         """
         wanted = _normal(address)
-        for path in (CERTIFICATES, DISCOVERY):
+        for path in (CERTIFICATES, ADDRESS_BOOK, DISCOVERY):
             host, port, place = _normal(self.of(path))
             if wanted[:2] == (host, port) and f"{wanted[2]}/".startswith(f"{place}/"):
                 return self.of(path)

@@ -1,0 +1,63 @@
+"""The service that searches the address book for clients ([MS-ABS], [MS-DLX] name it; its messages are those of real clients)."""
+
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.directory import FoundPeople, IAddressBook
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
+from lyncpy.sip.soap import Envelope
+from lyncpy.workloads.webservices.bodies.address_book import read_address_book_query, write_address_book_answer
+from lyncpy.workloads.webservices.bodies.faults import XML_TYPE
+from lyncpy.workloads.webservices.bodies.metadata import MetadataPort, issued_token, write_metadata
+from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, TICKETS, Addresses
+from lyncpy.workloads.webservices.model.proof import read_security
+from lyncpy.workloads.webservices.soap_resource import answer_soap
+from lyncpy.workloads.webservices.tickets import Tickets
+
+_ACTION: Final = "DistributionListExpander/IAddressBook/SearchAbEntry"
+_PLACE: Final = f"{ADDRESS_BOOK}/WebTicket_Bearer"
+
+
+class AddressBookService:
+    """Answers searches of who bears a ticket.
+
+    Args:
+        tickets: Admits who shows one.
+        book: Finds people.
+    """
+
+    log = Logger()
+
+    def __init__(self, tickets: Tickets, addresses: Addresses, book: IAddressBook) -> None:
+        self._tickets = tickets
+        self._book = book
+        self._audience = addresses.of(ADDRESS_BOOK)
+        policy = issued_token(addresses.of(TICKETS), with_key=False)
+        port = MetadataPort("AddressBookWebTicketBearer", addresses.of(_PLACE), policy)
+        self._metadata = write_metadata("AddressBook", "SearchAbEntry", _ACTION, (port,))
+
+    def rows(self) -> tuple[HttpResource, ...]:
+        """Give what it answers over HTTP."""
+        return (
+            HttpResource(f"{ADDRESS_BOOK}/mex", self.metadata),
+            HttpResource(_PLACE, self.search, methods=("POST",)),
+        )
+
+    async def metadata(self, asked: HttpAsked) -> HttpAnswer:
+        """Say how the address book is searched, and whose tickets are taken."""
+        return HttpAnswer(200, XML_TYPE, self._metadata)
+
+    async def search(self, asked: HttpAsked) -> HttpAnswer:
+        """Search."""
+        return await answer_soap(asked, self._found, self.log)
+
+    async def _found(self, envelope: Envelope) -> bytes:
+        await self._tickets.admit(read_security(envelope.header).assertion, self._audience)
+        query = read_address_book_query(envelope.operation)
+        found: FoundPeople
+        if query.conditions:
+            found = await self._book.find_matching(query.conditions, query.most)
+        else:
+            found = await self._book.find_people(query.text, query.most)
+        return write_address_book_answer(found.people, query.wanted)

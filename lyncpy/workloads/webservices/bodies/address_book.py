@@ -1,0 +1,135 @@
+"""The address book web query: what is searched for, and who was found ([MS-ABS] names the attributes).
+
+Client: a search is either one text, looked for in several attributes, or conditions on single ones that all have to hold.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lyncpy.contracts.directory import Person, SearchCondition
+from lyncpy.sip.markup import Element, child, escape, text_of
+from lyncpy.workloads.webservices.bodies.faults import write_answer
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused
+
+RESULTS_MAXIMUM: Final = 100
+"""Clients ask for no more, and nobody reads more."""
+
+CONDITIONS_MAXIMUM: Final = 16
+TEXT_LONGEST: Final = 256
+_NAMES_MAXIMUM: Final = 64
+
+_SERVICE_NS: Final = "DistributionListExpander"
+_ARRAYS_NS: Final = "http://schemas.microsoft.com/2003/10/Serialization/Arrays"
+_INSTANCE_NS: Final = "http://www.w3.org/2001/XMLSchema-instance"
+
+
+@dataclass(frozen=True, slots=True)
+class AddressBookQuery:
+    """What a client searches for: a text, or else conditions."""
+
+    text: str
+    conditions: tuple[SearchCondition, ...]
+    most: int
+    """Results, at most."""
+
+    wanted: frozenset[str]
+    """Attributes that it wants to know, in small letters; empty: all."""
+
+
+def read_address_book_query(operation: Element) -> AddressBookQuery:
+    """Read a SearchAbEntry.
+
+    Raises:
+        ServiceRefused: It is none, or searches for nothing: nobody asks for everybody.
+    """
+    request = child(operation, "AbEntryRequest") if operation.local == "SearchAbEntry" else None
+    if request is None:
+        raise _bad("this service searches the address book; ask with SearchAbEntry")
+    basic, change = child(request, "BasicSearch"), child(request, "ChangeSearch")
+    rows = () if change is None else tuple(change)
+    if len(rows) > CONDITIONS_MAXIMUM:
+        raise _bad(f"more than {CONDITIONS_MAXIMUM} conditions")
+    text = "" if basic is None else _text(basic, "Value")
+    conditions = tuple(SearchCondition(_text(row, "SearchOn"), _text(row, "Value")) for row in rows)
+    typed = [text, *(condition.value for condition in conditions)]
+    if any(len(one) > TEXT_LONGEST for one in typed):
+        raise _bad(f"a text of more than {TEXT_LONGEST} letters")
+    if not any(one.strip(" *") for one in typed):
+        raise _bad("a search needs a text or a condition")
+    metadata = child(request, "Metadata")
+    names = () if metadata is None else _text(metadata, "ReturnList").lower().split(",")[:_NAMES_MAXIMUM]
+    most = "" if metadata is None else _text(metadata, "MaxResultNum")
+    return AddressBookQuery(text, conditions, _most(most), frozenset(name.strip() for name in names if name.strip()))
+
+
+def _text(el: Element, name: str) -> str:
+    return text_of(child(el, name)).strip()
+
+
+def _most(text: str) -> int:
+    if not text:
+        return RESULTS_MAXIMUM
+    if not (text.isascii() and text.isdigit()):
+        raise _bad("MaxResultNum is no number")
+    return max(1, min(int(text[:9]), RESULTS_MAXIMUM))
+
+
+def _bad(reason: str) -> ServiceRefused:
+    return ServiceRefused("s:Client", reason)
+
+
+def _phones(kind: str) -> Callable[[Person], tuple[str, ...]]:
+    return lambda person: tuple(phone.number for phone in person.phones if phone.kind == kind)
+
+
+_TEXTS: Final[Mapping[str, Callable[[Person], str]]] = {
+    "displayName": lambda person: person.display_name,
+    "msRTCSIP-PrimaryUserAddress": lambda person: person.aor,
+    "givenName": lambda person: person.given_name,
+    "sn": lambda person: person.surname,
+    "title": lambda person: person.title,
+    "mail": lambda person: person.mail,
+    "company": lambda person: person.company,
+    "department": lambda person: person.department,
+    "physicalDeliveryOfficeName": lambda person: person.office,
+}
+_NUMBERS: Final[Mapping[str, Callable[[Person], tuple[str, ...]]]] = {
+    "telephoneNumber": _phones("work"),
+    "mobile": _phones("mobile"),
+    "homePhone": _phones("home"),
+    "otherTelephone": _phones("other"),
+}
+
+
+def write_address_book_answer(people: Iterable[Person], wanted: frozenset[str]) -> bytes:
+    """Write who was found, with the attributes that are wanted and known.
+
+    Client: the address has to be there, with its scheme; numbers are a list of texts.
+    """
+    entries = "".join(f"<AbEntry><Attributes>{_attributes(person, wanted)}</Attributes></AbEntry>" for person in people)
+    return write_answer(
+        f'<SearchAbEntryResponse xmlns="{_SERVICE_NS}" xmlns:i="{_INSTANCE_NS}" xmlns:a="{_ARRAYS_NS}">'
+        f"<SearchAbEntryResult><Items>{entries}</Items></SearchAbEntryResult></SearchAbEntryResponse>"
+    )
+
+
+def _attributes(person: Person, wanted: frozenset[str]) -> str:
+    texts = {name: give(person) for name, give in _TEXTS.items() if not wanted or name.lower() in wanted}
+    texts["msRTCSIP-PrimaryUserAddress"] = person.aor
+    numbers = {name: give(person) for name, give in _NUMBERS.items() if not wanted or name.lower() in wanted}
+    written = [
+        f'<Attribute><Name>{name}</Name><Value>{escape(value)}</Value><Values i:nil="true"/></Attribute>'
+        for name, value in texts.items()
+        if value
+    ]
+    written += [
+        f"<Attribute><Name>{name}</Name><Values>{''.join(map(_number, values))}</Values></Attribute>"
+        for name, values in numbers.items()
+        if values
+    ]
+    return "".join(written)
+
+
+def _number(text: str) -> str:
+    return f"<a:string>{escape(text)}</a:string>"

@@ -1,0 +1,106 @@
+"""Searches as clients write them, and answers as they read them."""
+
+import pytest
+from lxml import etree
+
+from lyncpy.contracts.directory import Person, Phone, SearchCondition
+from lyncpy.contracts.names import Aor
+from lyncpy.sip.markup import read_xml
+from lyncpy.workloads.webservices.bodies.address_book import (
+    AddressBookQuery,
+    read_address_book_query,
+    write_address_book_answer,
+)
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused
+from tests.kit.enrollment import found, search_text
+
+NAMES = "displayName,msRTCSIP-PrimaryUserAddress,telephoneNumber,photoRelPath"
+BOB = Person(
+    Aor("sip:bob@example.test"),
+    "1",
+    display_name="Bob & Co",
+    given_name="Bob",
+    surname="Brandt",
+    title="Engineer",
+    mail="b@example.test",
+    company="Example",
+    department="Research",
+    office="7",
+    phones=(Phone("work", "+1 555"), Phone("work", "+1 556"), Phone("mobile", "+1 557"), Phone("fax", "1")),
+)
+
+
+def _read(text: str) -> AddressBookQuery:
+    return read_address_book_query(read_xml(text.encode()))
+
+
+def _refusal(text: str) -> str:
+    with pytest.raises(ServiceRefused) as refused:
+        _read(text)
+    return refused.value.reason
+
+
+def test_conditions_are_read() -> None:
+    """As the form of a client writes them."""
+    query = _read(search_text(conditions={"givenName": " Bob ", "sn": "B"}, names=NAMES, most="1"))
+    assert query.conditions == (SearchCondition("givenName", "Bob"), SearchCondition("sn", "B"))
+    assert (query.text, query.most) == ("", 1)
+    assert query.wanted == {"displayname", "msrtcsip-primaryuseraddress", "telephonenumber", "photorelpath"}
+
+
+def test_a_text_is_read() -> None:
+    """As the one field of a client writes it; who says no number gets as many as there may be."""
+    query = _read(search_text("bob br"))
+    assert (query.text, query.conditions, query.most, query.wanted) == ("bob br", (), 100, frozenset())
+    assert _read(search_text("x", most="5000")).most == 100
+    assert _read(search_text("x", most="0")).most == 1
+    assert _read(search_text("x").replace("Metadata", "Nothing")).most == 100
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (search_text("x").replace("SearchAbEntry", "Other"), "ask with SearchAbEntry"),
+        (search_text("x").replace("AbEntryRequest", "Other"), "ask with SearchAbEntry"),
+        (search_text(""), "needs a text"),
+        (search_text(" * "), "needs a text"),
+        (search_text(conditions={"sn": ""}), "needs a text"),
+        (search_text("x" * 257), "more than 256 letters"),
+        (search_text(conditions={"sn": "x" * 257}), "more than 256 letters"),
+        (search_text(conditions={f"a{number}": "x" for number in range(17)}), "more than 16 conditions"),
+        (search_text("x", most="many"), "no number"),
+        (search_text("x", most="²"), "no number"),
+    ],
+)
+def test_what_is_no_search_is_refused(text: str, words: str) -> None:
+    """Nobody asks for everybody."""
+    assert words in _refusal(text)
+
+
+def _said(wanted: frozenset[str]) -> dict[str, list[str]]:
+    root = etree.fromstring(write_address_book_answer([BOB], wanted))
+    (attributes,) = found(root, "//*[local-name()='AbEntry']/*[local-name()='Attributes']")
+    return {
+        one.findtext("{*}Name"): [value.text for value in one.iterfind("{*}Value")]
+        or [value.text for value in one.iterfind("{*}Values/{*}string")]
+        for one in attributes
+    }
+
+
+def test_an_answer_says_what_is_wanted_and_known() -> None:
+    """The address always; numbers as a list."""
+    assert _said(frozenset({"displayname", "telephonenumber", "photorelpath", "homephone"})) == {
+        "displayName": ["Bob & Co"],
+        "msRTCSIP-PrimaryUserAddress": ["sip:bob@example.test"],
+        "telephoneNumber": ["+1 555", "+1 556"],
+    }
+    everything = _said(frozenset())
+    assert everything["mobile"] == ["+1 557"]
+    assert everything["physicalDeliveryOfficeName"] == ["7"]
+    assert len(everything) == 11
+
+
+def test_nobody_is_an_answer_too() -> None:
+    """With no entries."""
+    root = etree.fromstring(write_address_book_answer([], frozenset()))
+    assert found(root, "//*[local-name()='SearchAbEntryResult']/*/*") == []
