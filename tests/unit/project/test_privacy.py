@@ -1,4 +1,4 @@
-"""Nobody reaches past what is public: tests and the kit ask services as the product's own rooms do."""
+"""Nobody reaches past what is public: tests, the kit and the benchmark ask services as the product's own rooms do."""
 
 import ast
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-TESTS: Final = Path(__file__).parents[2]
+TOP: Final = Path(__file__).parents[3]
 OURS: Final = {"self", "cls", "super"}
 NOT_PRIVATE: Final = {
     "_replace": "a public method of named tuples",
@@ -60,11 +60,11 @@ def _is_text(node: ast.expr) -> bool:
 def test_nobody_else_reaches_inside() -> None:
     """A test that does fails with every change that no user can see."""
     found, excused = {}, set[str]()
-    for path in sorted(TESTS.rglob("*.py")):
+    for path in sorted([*(TOP / "tests").rglob("*.py"), *(TOP / "bench").rglob("*.py")]):
         names = {*_of_others(ast.parse(path.read_text("utf-8")))}
         excused |= names & NOT_PRIVATE.keys()
         if names - NOT_PRIVATE.keys():
-            found[str(path.relative_to(TESTS))] = sorted(names - NOT_PRIVATE.keys())
+            found[str(path.relative_to(TOP))] = sorted(names - NOT_PRIVATE.keys())
     assert found == {}, "ask by what is public, or make it so"
     assert excused == NOT_PRIVATE.keys(), "an excuse that nobody needs would hide the next one of that name"
 
