@@ -18,6 +18,7 @@ from lyncpy.auth.signing import SignedFields, around_number, signed_fields
 from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.authenticator import IAssociation, Invalid
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message
 from lyncpy.sip.prepared import Prepared, Template
@@ -250,11 +251,12 @@ def credentials(headers: Headers, scheme: str) -> str | None:
 
     After REGISTER some clients write Proxy-Authorization, also in a REGISTER.
     """
-    for name in ("Authorization", "Proxy-Authorization"):
-        value = headers.get(name)
-        if value is None:
+    for name in ("authorization", "proxy-authorization"):
+        place = headers.layout.places.get(name)
+        if place is None:
             continue
-        if value[: len(scheme)].lower() == scheme.lower():
+        value = headers.lines[place].partition(":")[2].strip(BLANKS)
+        if value.startswith(scheme) or value[: len(scheme)].lower() == scheme.lower():
             return value
         for other in headers.get_all(name):
             if other[: len(scheme)].lower() == scheme.lower():

@@ -79,6 +79,8 @@ class Intake:
         """Who waits for the bound of all alone, and not for their own."""
         self._on_idle: Callable[[], None] | None = None
         self._room = RequestShares(settings)
+        self.begun: Final = self._room.begun
+        """Counts a request that begins."""
         self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
         self._reading = ReadingHolds(self._room, flows, settings, meter)
         meter.gauge("lyncpy_core_requests_waiting_bytes", "Requests that wait for their turn.", lambda: self._room.size)
@@ -167,10 +169,6 @@ class Intake:
         self._tell_idle()
 
     # --- what is under way
-
-    def begun(self, queue: Queue, request: Request) -> None:
-        """Count a request that begins."""
-        self._room.begun(queue, request)
 
     def served(self, queue: Queue, request: Request) -> None:
         """Count a request that has ended, and let the next one begin."""

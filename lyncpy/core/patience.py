@@ -46,10 +46,12 @@ class SharedPatience(Generic[W]):
         self._deadline.set_first(self._seconds)
 
     def ended(self, one: W) -> None:
-        """Remove what waits no more; may be called at any time."""
-        waiting = self._waiting
-        if waiting.pop(one, self) is None and not waiting:
-            self._deadline.clear()
+        """Remove what waits no more; may be called at any time.
+
+        The timer stays, though nothing may wait any more: the next thing that does is not long in coming, and to
+        set a timer for each would cost more than one that comes in vain.
+        """
+        self._waiting.pop(one, None)
 
     def _look(self) -> None:
         # A hair before the deadline is in time: sums of floats are not exact.

@@ -45,6 +45,24 @@ _NO_PARAMS: Final[Mapping[str, str]] = {}
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;\s]*)", re.IGNORECASE)
 _FORGED: Final = re.compile(r";[ \t]*(?:ms-)?received(?:-port|-cid)?[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
 _RPORT: Final = re.compile(r"(;[ \t]*rport)[ \t]*+(?:=[ \t]*+)?(?=;|$)", re.IGNORECASE)
+_METHODS: Final = frozenset(
+    {
+        "ACK",
+        "BENOTIFY",
+        "BYE",
+        "CANCEL",
+        "INFO",
+        "INVITE",
+        "MESSAGE",
+        "NOTIFY",
+        "OPTIONS",
+        "REGISTER",
+        "SERVICE",
+        "SUBSCRIBE",
+    }
+)
+"""Those that come often."""
+
 _CSEQ_LIMIT: Final = 2**31
 _DELTA_LIMIT: Final = 2**32 - 1
 
@@ -233,18 +251,16 @@ def parse_cseq(text: str) -> CSeq:
     Raises:
         RemoteProtocolError: No number below 2**31, or no method.
     """
+    digits, _, method = text.partition(" ")
+    if method in _METHODS and len(digits) < 10 and digits.isascii() and digits.isdigit():  # as nearly all write it
+        return CSeq(int(digits), method)
     words = text.split()
-    if len(words) != 2 or not _is_method(words[1]):
+    if len(words) != 2 or not TOKEN.fullmatch(words[1]):
         raise RemoteProtocolError(f'not a CSeq: "{text[:80]}"')
     number = _number(words[0])
     if number is None or number >= _CSEQ_LIMIT:
         raise RemoteProtocolError(f'not a sequence number: "{words[0][:80]}"')
     return CSeq(number, words[1])
-
-
-@remembered
-def _is_method(text: str) -> bool:
-    return TOKEN.fullmatch(text) is not None
 
 
 def parse_delta_seconds(text: str) -> int:

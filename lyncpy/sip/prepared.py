@@ -119,9 +119,9 @@ class Prepared:
 
     def encoded(self) -> bytes:
         """Write it."""
+        body = self.body
         head = self.template.head(self.uri, self.vias, self.number, self.signature)
-        head = f"{head}{self.lines}Content-Length: {len(self.body)}\r\n\r\n"
-        return head.encode("utf-8", "surrogateescape") + self.body
+        return f"{head}{self.lines}Content-Length: {len(body)}\r\n\r\n".encode("utf-8", "surrogateescape") + body
 
     def is_answered_by(self, response: Response) -> bool:
         """Tell whether a response repeats word for word what it has to repeat of this; nearly all do.

@@ -242,13 +242,19 @@ class SipStream(Protocol):
         else:
             if isinstance(item, Request):
                 item.mark(flow.origin)
-            self._tell(flow, self._factory.sink.arrived, item)
+            try:
+                self._factory.sink.arrived(flow.name, item)
+            except Exception:  # noqa: BLE001 - as in `_tell`, which costs each message a call
+                self._failed_to_hear(flow)
 
     def _tell(self, flow: Flow, hear: Callable[..., None], *what: object) -> None:
         try:
             hear(flow.name, *what)
         except Exception:  # noqa: BLE001 - one message that meets a bug must not take its connection with it
-            self.log.failure("{flow}: the hall failed to hear", flow=flow.name)
+            self._failed_to_hear(flow)
+
+    def _failed_to_hear(self, flow: Flow) -> None:
+        self.log.failure("{flow}: the hall failed to hear", flow=flow.name)
 
     def _say_why_it_failed(self, reason: Failure) -> None:
         """Log why TLS refused a client; a client that only connects and leaves is not logged."""

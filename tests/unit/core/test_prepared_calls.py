@@ -68,8 +68,8 @@ class Hall:
         self.outbound.receive_response(flow, response_to(to, status))
 
     def is_empty(self) -> bool:
-        """Whether nothing is remembered but how long one waits, and no deadline is ahead."""
-        return len(self.outbound) == 0 and sum(held(self.outbound).values()) <= 1 and not len(self.timers)
+        """Whether nothing is remembered but how long one waits, and no deadline is ahead but the one that all share."""
+        return len(self.outbound) == 0 and sum(held(self.outbound).values()) <= 1 and len(self.timers) <= 1
 
 
 def _options() -> Request:

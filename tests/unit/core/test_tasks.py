@@ -152,6 +152,17 @@ def test_what_waits_equally_long_is_overdue_in_order() -> None:
     assert len(timers) == 1
     clock.advance(0.25)
     assert (overdue, len(timers)) == ([first, third], 0)
+    # The timer of those that have ended stays for the next, which has all of its time, and comes in vain after the last.
     patience.add(second, timers.now())
     patience.ended(second)
-    assert len(timers) == 0
+    clock.advance(0.25)
+    patience.add(first, timers.now())
+    assert len(timers) == 1
+    clock.advance(0.25)
+    assert overdue == [first, third]
+    clock.advance(0.25)
+    assert (overdue, len(timers)) == ([first, third, first], 0)
+    patience.add(second, timers.now())
+    patience.ended(second)
+    clock.advance(0.5)
+    assert (len(overdue), len(timers)) == (3, 0)
