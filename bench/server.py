@@ -136,6 +136,7 @@ def serving(
         f"sip.tls_port={port}",
         "sip.tcp_port=0",
         "admin.port=0",
+        "web.https_port=0",
         "log.level=warn",
         # One client speaks for many, faster than any person could.
         "limits.requests_per_s=100000.0",

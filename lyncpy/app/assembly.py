@@ -120,15 +120,15 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     node, timers = node_name(), Timers(reactor, wall)
     back = backends(config, node, timers, reactor)
     certificate, watches = None, []
-    if sip.tls_port or web.https_port:
+    if sip.tls_port or config.https_port:
         certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
         watches.append(CertificateWatch(certificate, timers))
     within = inside(config, node, back, timers, reactor, reload, tuple(watch.conditions for watch in watches))
-    files = OpenFiles(sip.connections, web.connections if web.https_port else 0, config.sections.admin.open_files)
+    files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
     sink = within.entrance.transactions
     listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files)
     doors: list[IUnit] = [*watches, listener]
-    if certificate is not None and web.https_port:
+    if certificate is not None and config.https_port:
         relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
         handshakes = within.ground.flows.handshakes

@@ -55,7 +55,7 @@ def _ports(config: Config) -> Iterator[Finding]:
     for section, key, host, port in (
         ("sip", "tls_port", sip.tls_host, sip.tls_port),
         ("sip", "tcp_port", sip.tcp_host, sip.tcp_port),
-        ("web", "https_port", web.https_host, web.https_port),
+        ("web", "https_port", web.https_host, config.https_port),
         ("admin", "port", admin.host, admin.port),
     ):
         if port:
@@ -64,7 +64,7 @@ def _ports(config: Config) -> Iterator[Finding]:
 
 def _site(config: Config) -> Iterator[Finding]:
     web = config.sections.web
-    if web.https_port:
+    if config.https_port:
         yield from _readers(config.path(web.readers_file))
     # Clients make links of this URL and send them to guests: without the site they lead to nothing.
     elif config.sections.conferencing.meeting_url:
@@ -74,7 +74,7 @@ def _site(config: Config) -> Iterator[Finding]:
 
 def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     sip = config.sections.sip
-    if not sip.tls_port and not config.sections.web.https_port:
+    if not sip.tls_port and not config.https_port:
         return
     try:
         credentials = read_credentials(sip, config.home, now)

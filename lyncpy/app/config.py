@@ -79,12 +79,23 @@ class Config:
         return self.file.parent
 
     @property
+    def is_site_chosen(self) -> bool:
+        """Whether somebody has said at which port the site is, or that there is none."""
+        return "https_port" in self.sections.web.model_fields_set
+
+    @property
+    def https_port(self) -> int:
+        """Give the port of the site; 0: there is none. Where nobody chose one it is open if there is a certificate."""
+        has_certificate = self.is_site_chosen or self.path(self.sections.sip.certificate).exists()
+        return self.sections.web.https_port if has_certificate else 0
+
+    @property
     def site(self) -> str:
         """Give the address of the site as clients reach it, without a slash at its end; "" when there is none."""
         web = self.sections.web
-        if not web.https_port:
+        if not self.https_port:
             return ""
-        port = "" if web.https_port == HTTPS_PORT else f":{web.https_port}"
+        port = "" if self.https_port == HTTPS_PORT else f":{self.https_port}"
         return web.url or f"https://{self.sections.sip.server_name}{port}"
 
     def path(self, text: str) -> Path:

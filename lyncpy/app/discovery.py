@@ -116,7 +116,8 @@ def _hosts(config: Config) -> Iterator[AskedHost]:
         yield AskedHost(
             (urlsplit(config.site).hostname or "").lower(), "web services and pages, [web] url", needed=True
         )
-        for host in WEB_HOSTS:
+        # At a port that nobody chose they would look in vain; clients find the server by its SRV records then.
+        for host in WEB_HOSTS if config.is_site_chosen else ():
             yield AskedHost(f"{host}.{domain}", f"Lync 2010 and later ask it first, at https port {HTTPS}", needed=True)
         meetings = (urlsplit(config.sections.conferencing.meeting_url).hostname or "").lower()
         if meetings:
@@ -137,7 +138,7 @@ def remarks(config: Config) -> Iterator[str]:
             f"[sip] server_name {sip.server_name} is not in the domain {sip.domain}: Lync refuses the target of an SRV record"
             " outside of it, unless its policy DisableStrictDNSNaming is set"
         )
-    if web.https_port and web.https_port != HTTPS:
+    if config.is_site_chosen and web.https_port not in (0, HTTPS):
         yield f"[web] https_port is {web.https_port}: lyncdiscover and links without a port are asked for at {HTTPS}"
     if not sip.tls_port:
         yield "[sip] tls_port is 0: clients that use TLS do not find this server"

@@ -9,15 +9,14 @@ from lyncpy.app.config import Config
 
 def greeting(config: Config, *, on_terminal: bool) -> Iterator[str]:
     """Give the lines; passwords stand in them on a terminal alone, because all else is kept in some log."""
-    sip, web, admin, home = config.sections.sip, config.sections.web, config.sections.admin, config.home
+    sip, admin, home = config.sections.sip, config.sections.admin, config.home
     yield ""
     if sip.tls_port:
         yield f"  SIP over TLS   {sip.tls_host or 'every address of this machine'}, port {sip.tls_port}; server name {sip.server_name}"
     if sip.tcp_port:
         yield f"  SIP over TCP   {sip.tcp_host}, port {sip.tcp_port}"
-    if web.https_port:
-        where = "" if web.https_port == 443 else f":{web.https_port}"
-        yield f"  HTTPS          https://{sip.server_name}{where}/"
+    if config.site:
+        yield f"  HTTPS          {config.site}/"
     yield f"  authority      {home / 'ca.pem'}: let your clients trust it"
     yield f"  settings       {config.file}"
     accounts = home / "demo-accounts.toml"

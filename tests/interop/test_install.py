@@ -57,6 +57,8 @@ def test_twistd_finds_the_plugin(tmp_path: Path, way: str) -> None:
         "--set",
         "sip.tls_port=0",
         "--set",
+        "web.https_port=0",
+        "--set",
         f"sip.tcp_port={free_ports(1)[0]}",
         "--set",
         "admin.port=0",

@@ -52,6 +52,7 @@ class RunningServer:
             "sip.tls_port": self.tls_port,
             "sip.tcp_port": self.tcp_port,
             "admin.port": self.admin_port,
+            "web.https_port": 0,
             **{name.replace("__", "."): value for name, value in settings.items()},
         }
         self.words: Final = tuple(word for name, value in given.items() for word in ("--set", f"{name}={value}"))

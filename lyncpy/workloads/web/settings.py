@@ -16,8 +16,8 @@ class Settings(BaseModel):
     https_host: str = ""
     """The address on which browsers are awaited. When empty: every address of this machine, IPv4 and IPv6."""
 
-    https_port: int = Field(default=0, ge=0, le=65535)
-    """The port of the site; 443 is what browsers expect; 0: nothing is offered over HTTP."""
+    https_port: int = Field(default=4443, ge=0, le=65535)
+    """The port of the site, which is open as soon as there is a certificate; 443 is where browsers and lyncdiscover look; 0: nothing is offered over HTTP."""
 
     url: str = Field(default="", max_length=300)
     """The address of the site as clients are told it, e.g. "https://web.example.com"; when empty: the server name of [sip] and https_port."""

@@ -204,3 +204,13 @@ def test_an_address_of_the_site_that_is_none_is_told(url: str) -> None:
     (line,) = _sentences({"sip": {"domain": "example.com"}, "web": {"url": url}})
     assert "[web] url" in line
     assert "https://web.example.com" in line
+
+
+def test_the_site_is_open_as_soon_as_there_is_a_certificate(tmp_path: Path) -> None:
+    """At a port that needs no permission, unless somebody chooses; without a certificate a server starts as it did."""
+    config = check(tmp_path / "lyncpy.toml", {"sip": {"domain": "example.com"}})
+    assert (config.https_port, config.site, config.is_site_chosen) == (0, "", False)
+    (tmp_path / "server.pem").touch()
+    assert (config.https_port, config.site) == (4443, "https://sip.example.com:4443")
+    closed = check(tmp_path / "lyncpy.toml", {"sip": {"domain": "example.com"}, "web": {"https_port": 0}})
+    assert (closed.https_port, closed.site, closed.is_site_chosen) == (0, "", True)

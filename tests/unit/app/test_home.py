@@ -125,7 +125,7 @@ def test_the_greeting_tells_a_newcomer_what_he_needs(tmp_path: Path) -> None:
 
 def test_check_finds_a_whole_home_good_and_a_broken_one_bad(tmp_path: Path) -> None:
     """`lyncpy check` names what is wrong with certificate, key and people before a start."""
-    config = _made(tmp_path, "sip.tls_port=0", "sip.tcp_port=0", "admin.port=0")
+    config = _made(tmp_path, "sip.tls_port=0", "sip.tcp_port=0", "web.https_port=0", "admin.port=0")
     write_key(config.path(config.sections.store.key_file))
     home.write_demo_people(tmp_path, config)
     now = datetime.now(UTC)
