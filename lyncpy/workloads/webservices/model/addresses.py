@@ -14,13 +14,10 @@ _PORTS: Final = {"https": 443, "http": 80}
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the services are.
-
-    Args:
-        site: Address of the site, as "https://sip.example.com", without a slash at its end.
-    """
+    """Where the services are."""
 
     site: str
+    """Address of the site, as "https://sip.example.com", without a slash at its end."""
 
     def of(self, path: str) -> str:
         """Give the whole address of a path of the site."""
