@@ -7,6 +7,7 @@ notes, "presence" §4 to §6.
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from lyncpy.contracts.names import Aor, bare, listed
@@ -31,6 +32,9 @@ ROAMING_SELF: Final = "application/vnd-microsoft-roaming-self+xml"
 CATEGORIES_TYPE: Final = "application/msrtc-event-categories+xml"
 FAULT_TYPE: Final = "application/msrtc-fault+xml"
 _RLMI: Final = "application/rlmi+xml"
+
+_PARTS: Final = "parts.invalid"
+"""The right side of the ids of parts; the left is unique by itself. Spec: RFC 2392 §2, RFC 2606 §2."""
 
 _EXPIRE_TYPES: Final = {expire: expire.value for expire in Expire}
 """Quicker to look up than the value of an enumeration."""
@@ -192,20 +196,28 @@ def write_list(
     Spec: RFC 4662 §5; [MS-SIP] 3.3.5.1 (the first is number 1, and whole). Client: an instance without `state` crashes it.
     """
     mark, host = secrets.token_hex(8), owner.rpartition("@")[2]
-    resources = "".join(
-        f'<resource uri={quote_attr(uri)}><instance id="0" state="active" cid="c{index}.{mark}@{host}"/></resource>'
-        for index, uri in enumerate(views)
-    )
+    parts = [_part(uri, view, content_type) for uri, view in views.items()]
+    resources = "".join([row for row, _, _ in parts])
     rlmi = (
         f'<list xmlns="urn:ietf:params:xml:ns:rlmi" uri={quote_attr(owner)}'
         f' version="{number}" fullState="{"true" if whole else "false"}">'
         f"{resources}</list>"
     )
-    parts = [(_head(f"r.{mark}@{host}", _RLMI), rlmi.encode())]
-    parts += [(_head(f"c{index}.{mark}@{host}", content_type), view) for index, view in enumerate(views.values())]
+    first = (_head(f"r.{mark}@{host}", _RLMI), rlmi.encode())
     return write_multipart(
-        parts, subtype="related", boundary=f"part-{mark}", params={"type": _RLMI, "start": f"r.{mark}@{host}"}
+        [first, *[(head, view) for _, head, view in parts]],
+        subtype="related",
+        boundary=f"part-{mark}",
+        params={"type": _RLMI, "start": f"r.{mark}@{host}"},
     )
+
+
+@lru_cache(maxsize=2048)  # as long as nothing on a board changes, all who have them in a list get the same part
+def _part(uri: str, view: bytes, content_type: str) -> tuple[str, str, bytes]:
+    """Give the row of the list, the head and the body of a part about somebody; of the same content, the same id."""
+    name = f"{secrets.token_hex(16)}@{_PARTS}"
+    row = f'<resource uri={quote_attr(uri)}><instance id="0" state="active" cid="{name}"/></resource>'
+    return row, _head(name, content_type), view
 
 
 def _head(name: str, content_type: str) -> str:

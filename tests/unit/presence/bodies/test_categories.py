@@ -174,6 +174,20 @@ def test_a_list_has_a_part_for_everybody() -> None:
     assert f"<{rlmi.find('.//instance').get('cid')}>" == parts[1].headers.get("Content-ID")
 
 
+def test_of_the_same_content_the_id_is_the_same() -> None:
+    """Of whom nothing changes the part is written once for all lists; an id never stands for two contents."""
+    bob, carol = "sip:bob@contoso.test", "sip:carol@contoso.test"
+
+    def ids(bob_seen: bytes) -> list[str | None]:
+        content_type, body = write_list(ALICE, {bob: bob_seen, carol: b"<c/>"})
+        return [part.headers.get("Content-ID") for part in read_multipart(body, content_type)]
+
+    first, again, later = ids(b"<b/>"), ids(b"<b/>"), ids(b"<b>new</b>")
+    assert first[1:] == again[1:]
+    assert later[1] not in first
+    assert later[2] == first[2] != first[1]
+
+
 def test_a_fault_names_index_and_versions() -> None:
     """The code is the one that a real client looks for."""
     found = tree(write_fault(StaleVersions((VersionFault(2, NOTE, 1, 5),))))
