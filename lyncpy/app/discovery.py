@@ -18,6 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config
+from lyncpy.contracts.names import domain_of
 
 TTL_S: Final = 3600
 
@@ -73,7 +74,7 @@ def records(config: Config, addresses: Sequence[str]) -> Iterator[DnsRecord]:
         addresses: Of the server, as clients reach it.
     """
     sip = config.sections.sip
-    domain, server = sip.domain.lower(), sip.server_name.lower()
+    domain, server = domain_of(sip.domain), domain_of(sip.server_name)
     for address in addresses:
         kind = RecordKind.AAAA if ip_address(address).version == 6 else RecordKind.A
         yield DnsRecord(server, kind, address, "[sip] server_name: the server itself")
@@ -104,22 +105,20 @@ class AskedHost:
 
 def asked_hosts(config: Config) -> Iterator[AskedHost]:
     """Give the names that a certificate should be for, but for `[sip] server_name`."""
-    server = config.sections.sip.server_name.lower()
+    server = domain_of(config.sections.sip.server_name)
     for host in dict.fromkeys(_hosts(config)):
         if host.name != server:
             yield host
 
 
 def _hosts(config: Config) -> Iterator[AskedHost]:
-    domain, port = config.sections.sip.domain.lower(), config.sections.sip.tls_port
+    domain, port = domain_of(config.sections.sip.domain), config.sections.sip.tls_port
     if config.site:
-        yield AskedHost(
-            (urlsplit(config.site).hostname or "").lower(), "web services and pages, [web] url", needed=True
-        )
+        yield AskedHost(_host_of(config.site), "web services and pages, [web] url", needed=True)
         # At a port that nobody chose they would look in vain; clients find the server by its SRV records then.
         for host in WEB_HOSTS if config.is_site_chosen else ():
             yield AskedHost(f"{host}.{domain}", f"Lync 2010 and later ask it first, at https port {HTTPS}", needed=True)
-        meetings = (urlsplit(config.sections.conferencing.meeting_url).hostname or "").lower()
+        meetings = _host_of(config.sections.conferencing.meeting_url)
         if meetings:
             yield AskedHost(meetings, "browsers of those who follow a meeting link", needed=True)
     if port == SIPS:
@@ -128,6 +127,16 @@ def _hosts(config: Config) -> Iterator[AskedHost]:
         for host in ("sip", "sipexternal"):
             name, reason = f"{host}.{domain}", f"clients that find no SRV record ask it at port {HTTPS}"
             yield AskedHost(name, reason, needed=False)
+
+
+def _host_of(url: str) -> str:
+    return domain_of(urlsplit(url).hostname or "")
+
+
+def _place(service: str) -> tuple[str, str]:
+    """Give the port and the host of an SRV record."""
+    _, _, port, target = service.split()
+    return port, domain_of(target)
 
 
 def remarks(config: Config) -> Iterator[str]:
@@ -146,7 +155,7 @@ def remarks(config: Config) -> Iterator[str]:
 
 def is_below(name: str, domain: str) -> bool:
     """Tell whether a name is a domain or in it."""
-    name, domain = name.lower(), domain.lower()
+    name, domain = domain_of(name), domain_of(domain)
     return name == domain or name.endswith(f".{domain}")
 
 
@@ -163,8 +172,7 @@ def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str]) -> Ju
     told = ", ".join(sorted(found))
     if record.kind is RecordKind.SRV:
         # Clients take priority and weight as they are; most use the first answer alone.
-        wanted = record.value.split()[2:]
-        wrong = [one for one in found if one.lower().split()[2:] != wanted]
+        wrong = [one for one in found if _place(one) != _place(record.value)]
         if len(wrong) == len(found):
             return Judgement(good=False, words=f"wrong: it is {told}")
         return Judgement(good=not wrong, words=f"there, but beside {', '.join(sorted(wrong))}" if wrong else "there")

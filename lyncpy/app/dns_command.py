@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from lyncpy.app.config import Config, load
 from lyncpy.app.discovery import DnsRecord, judged, records, remarks
 from lyncpy.app.dns_lookups import DnsLookups, DnsUnanswered
+from lyncpy.contracts.names import domain_of
 
 DNS_PORT: Final = 53
 
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     needed = list(records(config, options.address or list(_own_addresses(config))))
     for remark in remarks(config):
         sys.stdout.write(f"; {remark}\n")
-    if not any(one.name == config.sections.sip.server_name.lower() for one in needed):
+    if not any(one.name == domain_of(config.sections.sip.server_name) for one in needed):
         sys.stdout.write("; the address of this server is not known: give it with --address\n")
     if options.unasked:
         sys.stdout.writelines(f"{one.line()}  ; {one.reason}\n" for one in needed)
