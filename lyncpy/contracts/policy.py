@@ -28,6 +28,9 @@ class Policy:
     anonymous_participants: bool = True
     """Whether guests may join the meetings that they organise."""
 
+    clients: tuple[str, ...] = ()
+    """With which clients they may sign in: rules of `contracts.clients`, the first that fits decides."""
+
 
 class IPolicies(Interface):
     """Policies in force now. A change is told as `PoliciesChanged`."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.interop.conftest import Clients
 from tests.kit.server import RunningServer, ServerFailed
 
 pytestmark = pytest.mark.interop
@@ -32,3 +33,18 @@ def test_policies_are_taken_up_while_the_server_runs(server: RunningServer) -> N
     file.write_text(before, "utf-8")
     server.ssh("reload")
     assert "no policy names them" in server.ssh("policy show alice@example.test")
+
+
+def test_a_blocked_client_says_why(server: RunningServer, clients: Clients) -> None:
+    """The real client shows where a better one is; when the rule is gone it signs in."""
+    file = server.home / "lyncpy.toml"
+    before = file.read_text("utf-8")
+    file.write_text(f'{before}\n[policies]\nclients = ["block Sipe < 9 https://example.test/new"]\n', "utf-8")
+    server.ssh("reload")
+    carol = clients.make("carol")
+    carol.login(wait=False)
+    assert "https://example.test/new" in carol.wait_for("connection_error")["text"]
+    assert "block Sipe < 9" in server.ssh("why carol@example.test")
+    file.write_text(before, "utf-8")
+    server.ssh("reload")
+    clients("carol")

@@ -364,3 +364,26 @@ def test_two_clients_of_one_device_that_always_come_back(stage: Stage, hangs_up:
     assert {(answer.status, answer.diagnostics) for answer in answers[1 + TAKEOVERS :]} == {(503, 4140)}
     holder = next(client for client in clients if client.sip.is_signed_in)
     assert holder.talks_to(bob)[0].says("at last").status == 200
+
+
+def test_a_client_that_is_too_old_is_refused_with_a_link() -> None:
+    """By everybody's policy, and by another for some; the user is told where a better one is, the operator why."""
+    policies = {
+        "clients": ["block OC < 15.0.5000 https://example.com/new"],
+        "pilots": {"members": ["bob@example.com"], "clients": ["allow OC https://example.com/next"]},
+    }
+    with Stage.opened(policies=policies) as stage:
+        alice = stage.actor("alice")
+        refused = alice.sip.register()
+        assert refused.status == 403
+        assert refused.answer.headers.get("Warning") == '313 lcs.microsoft.com "https://example.com/new"'
+        assert (refused.answer.headers.get("ms-diagnostics-public") or "").startswith("17003;")
+        said = " ".join(str(cell) for row in stage.shell("why alice@example.com").rows for cell in row)
+        assert 'was refused by the rule "block OC < 15.0.5000 https://example.com/new"' in said
+        assert "change [policies] clients" in said
+        told = stage.actor("bob").sip.register()
+        assert told.status == 200
+        assert told.answer.headers.get("Warning") == '313 lcs.microsoft.com "https://example.com/next"'
+        assert stage.actor("carol", agent="UCCAPI/16.0 OC/16.0.4522 (Skype for Business)").sip.register().status == 200
+        assert stage.actor("carol", agent="Purple/2.14 Sipe/1.25").sip.register().status == 200
+        assert ("clients", "allow OC https://example.com/next") in stage.shell("policy show bob@example.com").rows

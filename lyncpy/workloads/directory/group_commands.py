@@ -102,7 +102,7 @@ class GroupCommands:
             ("policy", chosen.policy.name),
             ("why", why(chosen)),
         ]
-        rows += [(field, getattr(chosen.policy, field)) for field in FIELDS]
+        rows += [(field, _shown(getattr(chosen.policy, field))) for field in FIELDS]
         return Table(("what", "value"), rows)
 
     def _group(self, text: str) -> Group:
@@ -127,5 +127,11 @@ class GroupCommands:
         return addresses(self._people)
 
 
+def _shown(value: object) -> object:
+    return "; ".join(value) if isinstance(value, tuple) else value
+
+
 def _word(value: object) -> str:
+    if isinstance(value, tuple):
+        return "; ".join(value) or "all"
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)

@@ -3,12 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from lyncpy.contracts.clients import client_rule
 from lyncpy.workloads.directory.settings import texts
 
 Prompted = Annotated[int, Field(ge=0, le=500)]
 Size = Annotated[int, Field(ge=2, le=1000)]
+
+
+def _are_rules(rules: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(client_rule(rule).text for rule in rules)
+
+
+Clients = Annotated[tuple[str, ...], Field(max_length=100), BeforeValidator(texts), AfterValidator(_are_rules)]
 
 
 class NamedPolicy(BaseModel):
@@ -23,6 +31,7 @@ class NamedPolicy(BaseModel):
     archive_external: bool | None = None
     meeting_size: Size | None = None
     anonymous_participants: bool | None = None
+    clients: Clients | None = None
 
 
 class PoliciesSettings(BaseModel):
@@ -55,6 +64,9 @@ class PoliciesSettings(BaseModel):
 
     anonymous_participants: bool = True
     """Whether guests without an account may join a meeting, by its organizer's policy."""
+
+    clients: Clients = ()
+    """Which clients may sign in, by their User-Agent; the first rule that fits decides, and who fits none may, e.g. ["block OC < 4.0.7577 https://example.com/update", "allow UCCAPI", "allow Sipe", "block *"]. With "allow", the link is only shown."""
 
     __pydantic_extra__: dict[str, NamedPolicy] = Field(init=False)
 

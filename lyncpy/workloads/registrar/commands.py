@@ -1,21 +1,33 @@
 """The registrar's words in the admin shell."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of, bare, epid_of
+from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.sip.text import shown
 from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.client_filter import ClientFilter
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
 
 class Commands:
     """Shows who is signed in, and signs users out."""
 
-    def __init__(self, bindings: Bindings, signout: SignOut, people: IPeople, flows: IFlows, timers: ITimers) -> None:
+    def __init__(
+        self,
+        bindings: Bindings,
+        signout: SignOut,
+        people: IPeople,
+        flows: IFlows,
+        timers: ITimers,
+        clients: ClientFilter,
+    ) -> None:
+        self._clients = clients
         self._bindings = bindings
         self._signout = signout
         self._people = people
@@ -83,7 +95,7 @@ class Commands:
         )
 
     async def why(self, aor: Aor) -> Sequence[Reason]:
-        """Say where a user is signed in."""
+        """Say where a user is signed in, and with which client they were refused."""
         mine = self._bindings.endpoints_of(aor)
         if not mine:
             return (
@@ -93,6 +105,7 @@ class Commands:
                     good=False,
                     remedy="let the user sign in; failed attempts are listed here too",
                 ),
+                *self._refused(aor),
             )
         found = [Reason("sign-in", f"signed in {self._from(e)}", good=True) for e in mine]
         now = self._timers.now()
@@ -115,7 +128,18 @@ class Commands:
                     remedy="sign one of them out, or allow more: [registrar] endpoints_per_user",
                 )
             )
-        return tuple(found)
+        return (*found, *self._refused(aor))
+
+    def _refused(self, aor: Aor) -> Iterator[Reason]:
+        refused = self._clients.refused(aor)
+        if refused is not None:
+            section = "policies" if refused.policy == Policy().name else f"policies.{refused.policy}"
+            yield Reason(
+                "sign-in",
+                f'the client "{shown(refused.agent) or "without a name"}" was refused by the rule "{refused.rule.text}"',
+                good=False,
+                remedy=f"use another client, or change [{section}] clients",
+            )
 
     def _from(self, endpoint: Endpoint) -> str:
         minutes = round((self._timers.now() - endpoint.since) / 60)

@@ -8,17 +8,17 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival, device_of
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import EndpointGoneReason
-from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, FlowName, Instance, aor_of, epid_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.headers import NameAddr, parse_contact_list, parse_delta_seconds, parse_name_addr
-from lyncpy.sip.message import Request, Response, new_tag, response_to
+from lyncpy.sip.message import Headers, Request, Response, new_tag, response_to
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar import model
 from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.client_filter import ClientFilter, warning
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
@@ -45,16 +45,16 @@ class Routes:
         bindings: Bindings,
         signout: SignOut,
         people: IPeople,
-        flows: IFlows,
         settings: Settings,
         timers: ITimers,
         keep_alive_watch: KeepAliveWatch,
+        clients: ClientFilter,
     ) -> None:
+        self._clients = clients
         self._keep_alive_watch = keep_alive_watch
         self._bindings = bindings
         self._signout = signout
         self._people = people
-        self._flows = flows
         self._settings = settings
         self._timers = timers
         self._terms = model.RegistrationTerms(
@@ -76,7 +76,7 @@ class Routes:
 
         Raises:
             Refused: 400 (4010, 4012) without a usable endpoint identifier, 403 (4004) for
-                another user's address, 421 (2057), 489 (4055), 503 when the table is full, or
+                another user's address, 403 (17002, 17003) for a client that a policy blocks, 421 (2057), 489 (4055), 503 when the table is full, or
                 another client that has this place does not give it up.
 
         Spec: [MS-SIPREGE] 3.2, RFC 3261 §10.3.
@@ -87,6 +87,8 @@ class Routes:
         requested = self._repeated(arrival, aor, said) or read_wish(request)
         if requested.expires_s == 0:
             return self._sign_out(arrival, aor, requested)
+        agent = request.headers.get("User-Agent") or ""
+        better = self._clients.check(aor, agent)
         binding = self._bindings.binding(aor, requested.epid)
         old, thread = (None, None) if binding is None else (binding.endpoint, binding.thread)
         self._check_place(aor, old, arrival.flow)
@@ -101,7 +103,7 @@ class Routes:
             gruu=requested.gruu or model.gruu_of(aor, requested.instance),
             contact=requested.contact,
             flow=arrival.flow,
-            user_agent=request.headers.get("User-Agent") or "",
+            user_agent=agent,
             since=old.since if old is not None and old.flow == arrival.flow else now,
             expires=now + lifetime,
             address=arrival.peer,
@@ -110,7 +112,8 @@ class Routes:
         action = self._bindings.register(endpoint, own if request.event else None, said)
         if action is model.RegisterAction.ADDED:
             self._after_arrival(endpoint, old, thread)
-        return self._accepted(request, endpoint, lifetime, action, own)
+        accepted = self._accepted(request, endpoint, lifetime, action, own)
+        return accepted.plus(last=Headers([warning(better)])) if better else accepted
 
     def _repeated(self, arrival: Arrival, aor: Aor, said: str) -> model.RequestedBinding | None:
         """Give what a REGISTER asks for that has the Contact of the one before, as a refresh has: it need not be read again."""

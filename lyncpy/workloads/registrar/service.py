@@ -7,6 +7,7 @@ from lyncpy.contracts.facts import EndpointGoneReason, FlowClosed, FlowSilent, P
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.client_filter import ClientFilter
 from lyncpy.workloads.registrar.commands import Commands
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.routes import Routes
@@ -33,8 +34,9 @@ class Registrar:
         self._signout = SignOut(bindings, outbound, flows, timers)
         self._listening: list[IListening] = []
         self._keep_alive_watch = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
-        routes = Routes(bindings, self._signout, people, flows, settings, timers, self._keep_alive_watch)
-        commands = Commands(bindings, self._signout, people, flows, timers)
+        clients = ClientFilter(platform.policies)
+        routes = Routes(bindings, self._signout, people, settings, timers, self._keep_alive_watch, clients)
+        commands = Commands(bindings, self._signout, people, flows, timers, clients)
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words(), reasons=(commands.why,))
 
     async def open(self) -> None:

@@ -153,3 +153,14 @@ def test_a_table_of_defaults_is_refused() -> None:
     """There is one place for them."""
     with pytest.raises(ValueError, match=r"defaults stand in \[policies\] itself"):
         settings(default={"members": []})
+
+
+def test_rules_for_clients_are_read_with_the_settings() -> None:
+    """Those of a table replace those of the section; a mistake is found at the start."""
+    desk = Desk(clients="block OC < 4", board={"members": ["Board"], "clients": ["  allow * "]})
+    assert desk.policies.policy_of(ALICE.aor).clients == ("block OC < 4",)
+    assert desk.policies.policy_of(BOB.aor).clients == ("allow *",)
+    with pytest.raises(ValueError, match="is no rule for clients"):
+        settings(clients=["deny OC"])
+    with pytest.raises(ValueError, match="at most 100"):
+        settings(clients=["block OC"] * 101)

@@ -1,0 +1,1 @@
+Policies say with which clients and versions users may sign in: `[policies] clients` and those of each policy allow, block, or block with a link that the client shows; `why` names the client and the rule.
