@@ -40,6 +40,15 @@ def started_by(answer: HttpAnswer) -> str:
     return unquote(html.unescape(found[1]))
 
 
+def test_a_folder_of_links_is_found_in_any_capitals() -> None:
+    """As Lync's own server finds it."""
+    with Stage.opened(conferencing={"meeting_url": "https://sip.example.com/meet"}) as stage:
+        (alice,) = stage.sign_in("alice")
+        asks_factory(alice.sip, adding(policy="anonymous", id_="ABCD1234"))
+        pages = [opened(stage, f"https://sip.example.com/{folder}/alice/ABCD1234") for folder in ("meet", "MEET")]
+        assert started_by(pages[0]) == started_by(pages[1])
+
+
 def test_the_bare_address_answers(stage: Stage) -> None:
     """The root of the meetings' name and of the server's own are no riddle."""
     asked = HttpAsked("GET", "sip.example.com", "/")

@@ -105,7 +105,7 @@ class Resources:
         Raises:
             HttpRefused: 404 for a path without an address, 400 for a size that cannot be drawn.
         """
-        address, dot, form = asked.path.removeprefix(PATH).rpartition(".")
+        address, dot, form = asked.path[len(PATH) :].rpartition(".")
         matched = _ADDRESS.fullmatch(address)
         if not dot or form not in ("svg", "json") or matched is None:
             raise HttpRefused(404, "ask for /presence/ADDRESS.svg or /presence/ADDRESS.json")

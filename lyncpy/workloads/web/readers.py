@@ -41,6 +41,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 REALM: Final = "lyncpy"
 _KIND: Final = "web sign-in"
 _LOGIN_CHARACTERS: Final = 254
+_NOT_ENABLED: Final = 28000
 _FILE_BYTES: Final = 1 << 20
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{32,512}")
 """What `Authorization: Bearer` may carry (RFC 6750 §2.1), and nothing that could be guessed."""
@@ -174,7 +175,7 @@ class Readers:
             case "":
                 return ANYBODY
             case "basic":
-                return await self._basic(*_basic(value), asked.peer)
+                return await self._basic(*_basic(value), asked)
             case "ntlm":
                 return await self._ntlm_step(value.strip(), asked)
             case "bearer":
@@ -212,10 +213,10 @@ class Readers:
         better = (_NTLM,) if handshakes and HttpReaderKind.SIGNED_IN in kinds else ()
         return (*better, *(_CHALLENGES[kind] for kind in HttpReaderKind if kind in kinds and kind in _CHALLENGES))
 
-    async def _basic(self, login: str, password: str, peer: str) -> HttpReader:
+    async def _basic(self, login: str, password: str, asked: HttpAsked) -> HttpReader:
         person = self._people.by_login("", login)
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
-        return await self._judged(person, login, peer, lambda: self._passwords.check(login, password), wrong)
+        return await self._judged(person, login, asked, lambda: self._passwords.check(login, password), wrong)
 
     async def _ntlm_step(self, token: str, asked: HttpAsked) -> HttpReader:
         """Make one step of a handshake ([MS-NTHT] 3.2.5)."""
@@ -229,13 +230,13 @@ class Readers:
             raise HttpRefused(401, error.reason, wrong.headers) from None
         login = f"{domain}\\{user}" if domain else user
         person = self._people.by_login(domain, user)
-        return await self._judged(person, login, asked.peer, lambda: self._ntlm.check(asked.connection, token), wrong)
+        return await self._judged(person, login, asked, lambda: self._ntlm.check(asked.connection, token), wrong)
 
     async def _judged(
         self,
         person: Person | None,
         login: str,
-        peer: str,
+        asked: HttpAsked,
         check: Callable[[], Awaitable[object]],
         wrong: HttpRefused,
     ) -> HttpReader:
@@ -250,7 +251,7 @@ class Readers:
         try:
             # One at a time for each name: many guesses at once would all pass before the first has failed.
             async with self._writers.hold(_KIND, aor):
-                attempt = self._signins.attempt(aor, peer, account=login)
+                attempt = self._signins.attempt(aor, asked.peer, account=login)
                 self._signins.check(attempt)
                 self._signins.count_attempt(attempt)
                 try:
@@ -265,7 +266,7 @@ class Readers:
             if no.status == 503:
                 waits = tuple(header for header in no.headers if header[0] == "Retry-After")
                 raise HttpRefused(429, "too many failed sign-ins, try again later", waits) from None
-            raise wrong from None
+            raise _barred(no, asked) if no.status == 403 else wrong from None
         return HttpReader(HttpReaderKind.SIGNED_IN, aor)
 
 
@@ -283,6 +284,16 @@ def _basic(value: str) -> tuple[str, str]:
     if not colon or not login or len(login) > _LOGIN_CHARACTERS:
         raise HttpRefused(401, "these are no name and password", (("WWW-Authenticate", _BASIC),))
     return login, password
+
+
+def _barred(no: Refused, asked: HttpAsked) -> HttpRefused:
+    """Say why somebody whose password is right may not come in, also in the header from which Lync's clients read it.
+
+    Spec: [MS-OCAUTHWS] 3.2.4.1.
+    """
+    reason = no.diagnostics.reason if no.diagnostics is not None else ""
+    said = f'{_NOT_ENABLED};"{asked.host}";"{reason}";"wsse:FailedAuthentication"'
+    return HttpRefused(403, reason, (("X-Ms-diagnostics", said),))
 
 
 def _bearer(error: str) -> str:

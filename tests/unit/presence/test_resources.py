@@ -32,11 +32,11 @@ class Page:
         offered: tuple[HttpResource, ...] = self.room.workload.offer.resources
         return offered
 
-    def ask(self, what: str, reader: HttpReader = BOB, **query: str) -> HttpAnswer:
+    def ask(self, what: str, reader: HttpReader = BOB, *, below: str = "/presence/", **query: str) -> HttpAnswer:
         """Ask for something below /presence/."""
 
         async def run() -> HttpAnswer:
-            return await self.resources[0].answer(HttpAsked("GET", "x", f"/presence/{what}", query, reader=reader))
+            return await self.resources[0].answer(HttpAsked("GET", "x", below + what, query, reader=reader))
 
         return result_of(run())
 
@@ -186,6 +186,13 @@ def test_an_address_may_be_written_in_any_usual_way(who: str) -> None:
     page = Page()
     page.room.sign_in("alice").comes_online()
     assert page.icon(who=who) == "available"
+
+
+def test_capitals_in_the_path_are_of_no_consequence() -> None:
+    """The site leads them here, as all that Lync's clients may write."""
+    page = Page()
+    page.room.sign_in("alice").comes_online()
+    assert page.ask("alice.svg", below="/Presence/").body == draw(Icon.AVAILABLE)
 
 
 @pytest.mark.parametrize(

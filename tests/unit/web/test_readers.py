@@ -136,7 +136,7 @@ def test_a_user_signs_in_with_any_of_his_names(login: str) -> None:
         _basic("alice@example.test", ""),
         _basic("alice@example.test", "pässword" + "x" * 300),
         _basic("nobody@example.test", "pässword"),
-        _basic("dan@example.test", "pässword"),
+        _basic("dan@example.test", "wrong"),
         _basic("erin@example.test", ""),
         _basic("", "pässword"),
         _basic("a" * 300, "x"),
@@ -159,6 +159,15 @@ def test_what_is_wrong_is_refused_alike(credentials: str) -> None:
         "latin-1"
     ):
         assert refused.sentence == "name or password is wrong"
+
+
+def test_who_knows_the_password_is_told_why_it_is_not_enough() -> None:
+    """In the words of SIP, and in a header for Lync's clients; that is no failed guess."""
+    desk = Desk()
+    for _ in range(10):
+        refused = desk.refusal(_basic("dan@example.test", "pässword"))
+        assert (refused.status, refused.sentence) == (403, "User disabled")
+    assert dict(refused.headers) == {"X-Ms-diagnostics": '28000;"x.test";"User disabled";"wsse:FailedAuthentication"'}
 
 
 def test_after_too_many_failures_even_the_right_password_waits() -> None:

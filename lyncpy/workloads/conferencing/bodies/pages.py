@@ -59,7 +59,7 @@ class Pages:
         Raises:
             HttpRefused: 404, the path is no link to a meeting.
         """
-        matched = _LINK.fullmatch(asked.path.removeprefix(self._path))
+        matched = _LINK.fullmatch(asked.path[len(self._path) :])
         if matched is None:
             raise HttpRefused(404, "this is no link to a meeting")
         conference = self._find(aor_of(f"{matched[1]}@{self._domain}"), matched[2])
