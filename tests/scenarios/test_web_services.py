@@ -310,6 +310,16 @@ def test_a_user_has_so_many_and_no_more(web: Web) -> None:
     assert [row[1] for row in rows] == devices[1:]
 
 
+@pytest.mark.parametrize("web", [{"webservices": {"certificates_per_hour": 4}}], indirect=True)
+def test_nobody_has_certificates_made_without_end(web: Web) -> None:
+    """Who asks too often waits, and nobody else notices."""
+    ticket = web.ticket()
+    answers = [web.certify(ticket=ticket) for _ in range(6)]
+    assert [answer.status for answer in answers] == [200] * 4 + [500] * 2
+    assert "too many certificates in an hour" in answers[-1].reason
+    assert web.certify("bob").status == 200
+
+
 def test_all_of_it_outlives_a_restart(web: Web) -> None:
     """Tickets, certificates, and the authority: its key is made once."""
     ticket = web.ticket()

@@ -1,11 +1,13 @@
 """The service that certifies the keys of clients ([MS-OCAUTHWS] 3.1)."""
 
+from collections.abc import Hashable
 from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.hourly_quota import HourlyQuota
 from lyncpy.sip.soap import Envelope
 from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.authority import PeopleAuthority
@@ -23,7 +25,7 @@ from lyncpy.workloads.webservices.model.issued import (
     with_certificate,
 )
 from lyncpy.workloads.webservices.model.proof import check_proof, read_security
-from lyncpy.workloads.webservices.model.refusal import untrusted
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.soap_resource import answer_soap
 from lyncpy.workloads.webservices.tickets import Tickets
@@ -61,6 +63,7 @@ class CertificateService:
         self._authority = authority
         self._settings = settings
         self._timers = timers
+        self._shares = HourlyQuota(float(settings.certificates_per_hour), timers.now, self._told)
         self._audience = addresses.of(CERTIFICATES)
         policy = issued_token(addresses.of(TICKETS), with_key=True)
         ports = tuple(MetadataPort(name, addresses.of(path), policy) for name, path in _PLACES.items())
@@ -88,6 +91,8 @@ class CertificateService:
         if request.entity != ticket.aor:
             raise untrusted("the certificate is asked for somebody else than the ticket is for")
         key = read_key_request(request.request)
+        if not self._shares.spend(ticket.owner):
+            raise ServiceRefused("s:Server", "too many certificates in an hour, try again later")
         authority = await self._authority.current()
         until = now + self._settings.certificate_s
         certified = issue(authority, key, ticket.aor, now, until)
@@ -116,3 +121,10 @@ class CertificateService:
             instance=new.device,
         )
         return write_certificate_answer(request, certified.der)
+
+    def _told(self, owner: Hashable, left_out: int) -> None:
+        self.log.warn(
+            "owner {owner} asks for more certificates than [webservices] certificates_per_hour; {count} were refused so far",
+            owner=owner,
+            count=left_out,
+        )

@@ -104,7 +104,7 @@ class DiscoveryService:
             self.log.info(
                 "{path} refused for {address}: {reason}", path=asked.path, address=asked.peer, reason=shown(reason)
             )
-        said = reason.replace('"', "'")
+        said = shown(reason).replace('"', "'")
         diagnostics = f'28020;"{self._place.server_name}";"{said}";"wsse:FailedAuthentication"'
         return HttpRefused(
             401, reason, (("X-MS-WebTicketURL", self._addresses.of(TICKETS)), ("X-Ms-diagnostics", diagnostics))

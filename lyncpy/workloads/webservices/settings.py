@@ -16,3 +16,6 @@ class Settings(BaseModel):
 
     certificates_per_user: int = Field(default=16, ge=1, le=64)
     """Devices of one user that may have a certificate; a further one takes the place of the oldest."""
+
+    certificates_per_hour: int = Field(default=60, ge=4, le=10_000)
+    """Certificates that one user gets in an hour; each costs a signature and is written down, so more are refused."""

@@ -29,8 +29,10 @@ class TicketService:
     def __init__(self, tickets: Tickets, addresses: Addresses) -> None:
         self._tickets = tickets
         self._addresses = addresses
-        port = MetadataPort("WebTicketServiceWinNegotiate", addresses.of(_AUTH), PASSWORDS)
-        self._metadata = write_metadata("WebTicketService", "IssueToken", f"{TRUST_NS}/RST/Issue", (port,))
+        # Clients look for one name or the other, whatever is behind it.
+        names = ("WebTicketServiceWinNegotiate", "WebTicketServiceWinNtlm")
+        ports = tuple(MetadataPort(name, addresses.of(_AUTH), PASSWORDS) for name in names)
+        self._metadata = write_metadata("WebTicketService", "IssueToken", f"{TRUST_NS}/RST/Issue", ports)
 
     def rows(self) -> tuple[HttpResource, ...]:
         """Give what it answers over HTTP."""
