@@ -13,7 +13,7 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers
-from lyncpy.sip.trust import unbacked
+from lyncpy.sip.trust import asserting, unbacked
 
 REFERRAL_S: Final = 300.0
 """How long somebody who was referred may say so: a person looks at the question before the client calls."""
@@ -54,7 +54,8 @@ class AssertedIdentity:
 
     def unbacked(self, headers: Headers, sender: Aor) -> Collection[str]:
         """Name the fields of a user's message that must not reach another user; see `sip.trust`."""
-        return unbacked(headers, partial(self._may_refer, sender))
+        removed, checked = asserting(headers.layout)  # nearly always there is nothing to be checked
+        return unbacked(headers, partial(self._may_refer, sender)) if checked else removed
 
     def referred(self, referrer: Aor, whom: Aor) -> None:
         """Note that a user has referred another to an address: for a while, the other may name the referrer.

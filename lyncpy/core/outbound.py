@@ -21,7 +21,7 @@ from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
 from lyncpy.core.patience import SharedPatience
-from lyncpy.core.prepared_calls import AwaitedResponse, PreparedCall
+from lyncpy.core.prepared_calls import PreparedCall
 from lyncpy.core.settings import Settings
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.layout import layout_of
@@ -119,25 +119,24 @@ class Outbound:
 
     def ask_prepared(self, flow: FlowName, prepared: Prepared, *, timeout: float) -> ICall:
         """Send a prepared request whose final response is awaited; see the promise."""
-        awaited = AwaitedResponse()
-        awaited.call = self._begin_prepared(flow, prepared, awaited.hear, timeout)
-        return awaited
+        return self._begin_prepared(flow, prepared, None, timeout)
 
     def send_prepared(self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, *, timeout: float) -> None:
         """Send a prepared request; `hear` gets its final response; see the promise."""
-        self._begin_prepared(flow, prepared, hear, timeout)
+        _ = self._begin_prepared(flow, prepared, hear, timeout)
 
     def _begin_prepared(
-        self, flow: FlowName, prepared: Prepared, hear: ResponseObserver, timeout: float
-    ) -> PreparedCall | None:
-        """Send a prepared request; None: there is no room for it, and `hear` has its 503."""
+        self, flow: FlowName, prepared: Prepared, hear: ResponseObserver | None, timeout: float
+    ) -> PreparedCall:
+        """Send a prepared request; where there is no room for it, it has its 503 at once."""
         here = self._room_on(flow, prepared.template.method)
-        if here is None:
-            hear(response_to(prepared.request(), 503), local=True)
-            return None
         patience = self._patience.get(timeout)
         if patience is None:
             patience = self._patience[timeout] = SharedPatience(self.timers, timeout, self._overdue)
+        if here is None:
+            unsent = PreparedCall(flow, "", prepared, hear, patience, _forget_nothing)
+            unsent.fail(503)
+            return unsent
         number = next(self._tellings)
         own = f"{self._told}{number}"
         prepared.vias = f"{own}\r\n{prepared.vias}" if prepared.vias else own
@@ -266,6 +265,10 @@ class Outbound:
     def _tidy(self, flow: FlowName) -> None:
         if not self._of_flow.get(flow, True):
             del self._of_flow[flow]
+
+
+def _forget_nothing(call: PreparedCall) -> None:
+    """Do nothing: it is in no table."""
 
 
 @implementer(ICall)

@@ -20,39 +20,58 @@ from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 
 
-class PreparedCall:
-    """One prepared request, under way to its receiver.
+@implementer(ICall)
+class PreparedCall(Future[Response]):
+    """One prepared request, under way to its receiver; it is its final response, too, for who awaits that.
 
     Attributes:
         prepared: What was sent.
         request: What names its method.
         due: Monotonic seconds at which its answer is overdue.
+        local: See `ICall`.
+
+    Args:
+        hear: Called with the final response; None: somebody awaits it.
     """
 
-    __slots__ = ("_forget", "_hear", "_patience", "branch", "due", "flow", "prepared", "request")
+    __slots__ = ("_forget", "_observer", "_patience", "branch", "due", "flow", "local", "prepared", "request")
 
     def __init__(
         self,
         flow: FlowName,
         branch: str,
         prepared: Prepared,
-        hear: ResponseObserver,
-        patience: "SharedPatience[PreparedCall]",
+        hear: ResponseObserver | None,
+        patience: SharedPatience["PreparedCall"],
         forget: Callable[["PreparedCall"], None],
     ) -> None:
+        super().__init__()
         self.flow = flow
         self.branch = branch
         self.request: Template = prepared.template
         self.due = 0.0
+        self.local = False
         self.prepared = prepared
-        self._hear: ResponseObserver | None = hear
+        self._observer = hear
         self._patience = patience
         self._forget = forget
 
+    @property
+    def final(self) -> Future[Response]:
+        """See `ICall`."""
+        return self
+
     def receive_response(self, response: Response) -> None:
         """Process a response of the client."""
-        if response.status >= 200:
-            self._end(response, local=False)
+        if response.status >= 200 and not self.is_set:
+            self._end(response)
+
+    def cancel(self, reason: str | None = None) -> None:
+        """Do nothing: only an INVITE can be cancelled (RFC 3261 §9.1)."""
+
+    def abandon(self) -> None:
+        """Answer as if the connection were gone."""
+        self.lose()
 
     def lose(self) -> None:
         """End it with 430: the connection is gone."""
@@ -60,46 +79,14 @@ class PreparedCall:
 
     def fail(self, status: int) -> None:
         """End it without an answer of the client."""
-        self._end(response_to(self.prepared.request(), status), local=True)
+        if not self.is_set:
+            self.local = True
+            self._end(response_to(self.prepared.request(), status))
 
-    def _end(self, response: Response, *, local: bool) -> None:
-        hear, self._hear = self._hear, None
-        if hear is not None:
-            self._forget(self)
-            self._patience.ended(self)
-            hear(response, local=local)
-
-
-@implementer(ICall)
-class AwaitedResponse(Future[Response]):
-    """The final response to a prepared request, for who awaits it.
-
-    Attributes:
-        call: The request under way; None: it was not sent.
-        local: See `ICall`.
-    """
-
-    __slots__ = ("call", "local")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.call: PreparedCall | None = None
-        self.local = False
-
-    @property
-    def final(self) -> Future[Response]:
-        """See `ICall`."""
-        return self
-
-    def hear(self, response: Response, *, local: bool) -> None:
-        """Give the response to who awaits it."""
-        self.local = local
+    def _end(self, response: Response) -> None:
+        self._forget(self)
+        self._patience.ended(self)
         self.set_result(response)
-
-    def cancel(self, reason: str | None = None) -> None:
-        """Do nothing: only an INVITE can be cancelled (RFC 3261 §9.1)."""
-
-    def abandon(self) -> None:
-        """Answer as if the connection were gone."""
-        if self.call is not None:
-            self.call.lose()
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            observer(response, local=self.local)

@@ -11,6 +11,7 @@ RFC 3323), `Reply-To`, `Call-Info`, `Alert-Info`, `Error-Info`, `Date`, `Warning
 
 import enum
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
@@ -130,6 +131,11 @@ _HARMLESS: Final = frozenset(key for key in KEYS.values() if trust_of(key) is No
 """Usual names that assert nothing: of nearly every message, that is all of them but the signature."""
 
 
+def asserting(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name the fields of a layout that never pass, and those that do when they are true."""
+    return layout.found("asserting", partial(_asserting, layout))
+
+
 def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[str]:
     """Name the fields of one user's message that must not reach another.
 
@@ -139,15 +145,11 @@ def unbacked(headers: Headers, may_refer: Callable[[str], bool]) -> Collection[s
     Returns:
         Names in lower case; of nearly every message, no more than where its signature stands.
     """
-    layout = headers.layout
-    removed, checked = layout.found("asserting", lambda: _asserting(layout))
-    if not checked:
-        return removed
+    removed, checked = asserting(headers.layout)
     return (*removed, *[key for key in checked if not is_backed(key, headers, may_refer)])
 
 
 def _asserting(layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Name the fields of a layout that never pass, and those that do when they are true."""
     found = [(key, trust) for key in layout.places if key not in _HARMLESS and (trust := trust_of(key)) is not None]
     return (
         tuple(key for key, trust in found if trust is not Trust.CHECKED),

@@ -53,6 +53,7 @@ _SSL_WRITE: Final[Any] = getattr(Binding.lib, "SSL_write", None)  # Any: a funct
 _SSL_READ: Final[Any] = getattr(Binding.lib, "SSL_read", None)  # Any: as above
 _RESUMED: Final[Any] = getattr(Binding.lib, "SSL_session_reused", None)  # Any: as above
 _INBOX: Final[Any] = Binding.ffi.new("char[]", RECORD)  # Any: memory of cffi; what is read is copied out at once
+_UNPACK: Final[Callable[[Any, int], bytes]] = Binding.ffi.unpack  # Any: as above; it copies
 
 Ended = ConnectionDone | ConnectionLost
 """What the reactor is told when a connection is over."""
@@ -122,17 +123,16 @@ class TlsConnection(FileDescriptor):
         self._reactor = reactor
         self._handshakes = server.handshakes
         self._shaken = False
-        self._waits_its_turn = False
-        """The next step of the handshake is queued; until then nothing is read."""
+        self._waits_its_turn = False  # the next step of the handshake is queued; until then nothing is read
         self._paused = False
         self._lingering = False
         self._aborted = False
-        self._read_blocked = False
-        """Reading, or the handshake, waits until the socket can be written."""
+        self._read_blocked = False  # reading, or the handshake, waits until the socket can be written
         self._write_blocked: type[SSL.Error] | None = None
         """What the last write waits for: WantReadError, WantWriteError, or nothing."""
-        self._chunk: bytes | memoryview = NOTHING
-        """What OpenSSL has begun to send; after WantWrite it insists on seeing the same bytes again."""
+        self._chunk: bytes | memoryview = (
+            NOTHING  # begun; after WantWrite OpenSSL insists on seeing the same bytes again
+        )
         self._waiting: list[bytes] = []
         self._unsent = 0
         self._failed: Ended | None = None
@@ -407,7 +407,7 @@ class TlsConnection(FileDescriptor):
         """
         ssl = getattr(self._tls, "_ssl", None)
         size: int = _SSL_READ(ssl, _INBOX, RECORD) if ssl is not None and _SSL_READ is not None else 0
-        return bytes(Binding.ffi.buffer(_INBOX, size)) if size > 0 else NOTHING
+        return _UNPACK(_INBOX, size) if size > 0 else NOTHING
 
     def _write_record(self, data: bytes) -> bool:
         """Send a record at once if the socket takes it; else nothing has happened, and `_push` hears why.

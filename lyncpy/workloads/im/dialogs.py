@@ -107,7 +107,7 @@ class Dialogs:
         """
         find = partial(_others, request, aor)
         others = find() if request.shared is None else request.shared.found("others", aor, find)
-        return any(is_gruu or self._parties.is_known(named) for named, is_gruu in others)
+        return bool(others) and any(is_gruu or self._parties.is_known(named) for named, is_gruu in others)
 
     async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:
         """Find the device that the Request-URI names, else the one that the record names.
