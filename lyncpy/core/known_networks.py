@@ -17,6 +17,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
+from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import LastWriter
 
@@ -27,6 +28,9 @@ DEVICES: Final = 16
 
 USERS: Final = 250_000
 """Users whose places are in memory; some 400 bytes each."""
+
+GATHER_S: Final = 1.0
+"""Seconds after which a sign-in is written at the latest; nobody waits for it, and after a restart all come at once."""
 
 KEPT_DAYS: Final = 90
 DAY_S: Final = 86_400.0
@@ -50,10 +54,12 @@ class KnownNetworks:
         self._on_known = on_known
         self._records = LastWriter(store, KIND)
         self._timers = timers
+        self._gathering = Deadline(timers, self._write_due)
         self._known: OrderedDict[str, dict[Device, int]] = OrderedDict()
         """Key → device → day of its last sign-in, the latest last."""
+        self._due: dict[str, None] = {}
+        """Whose record is to be written; those of one moment share a commit."""
         self._writing: set[str] = set()
-        self._stale: set[str] = set()
 
     def __len__(self) -> int:
         """Give the number of users with a known place."""
@@ -72,7 +78,11 @@ class KnownNetworks:
             self._on_known(place)
 
     async def close(self) -> None:
-        """Do nothing: what was learned is written."""
+        """Write what was learned just now."""
+        self._gathering.clear()
+        due, self._due = self._due, {}
+        for key in due:
+            await self._written(key)
 
     def knows(self, key: str, place: str, epid: str | None = None) -> bool:
         """Tell whether a person has signed in from a network, with this device if one is given."""
@@ -96,26 +106,27 @@ class KnownNetworks:
         if is_new:
             self._write(key)
 
+    def _write_due(self) -> None:
+        """Write the records of all who have signed in from somewhere new; of one that is under way, later."""
+        due, self._due = self._due, {}
+        for key in due:
+            if key in self._writing:
+                self._write(key)
+            else:
+                spawn(self._written(key), self.log, "keeping a known place")
+
     def _write(self, key: str) -> None:
-        """Write the record; changes during the write are written after it, once."""
-        if key in self._writing:
-            self._stale.add(key)
-            return
-        self._writing.add(key)
-        spawn(self._written(key), self.log, "keeping a known place")
+        self._due[key] = None
+        self._gathering.set_first(GATHER_S)
 
     async def _written(self, key: str) -> None:
+        self._writing.add(key)
         try:
-            again = True
-            while again:
-                self._stale.discard(key)
-                await self._put(key)
-                again = key in self._stale
+            await self._put(key)
         except StoreUnavailable as error:
             self.log.debug("a known place of {key} is not kept: {reason}", key=key, reason=error)
         finally:
             self._writing.discard(key)
-            self._stale.discard(key)
 
     async def _put(self, key: str) -> None:
         value = json.dumps([[*device, day] for device, day in self._known.get(key, {}).items()]).encode()

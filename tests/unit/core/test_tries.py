@@ -12,7 +12,7 @@ from lyncpy.auth.settings import Settings
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.networks import Relays
-from lyncpy.core.known_networks import DEVICES, KEPT_DAYS, KIND, KnownNetworks
+from lyncpy.core.known_networks import DEVICES, GATHER_S, KEPT_DAYS, KIND, KnownNetworks
 from lyncpy.core.timers import Timers
 from lyncpy.core.tries import PRESSED, SignInTries
 from tests.kit.fakes import FragileStore, Fragility, awaited
@@ -102,6 +102,7 @@ def test_known_places_outlive_a_restart_and_a_new_address() -> None:
     """They are kept under the directory's key, while they are used."""
     door = Door()
     assert door.signs_in()
+    door.clock.advance(GATHER_S)
     again = Door(door.store, door.clock)
     assert again.places.knows(f"key-{ALICE}", OFFICE, "desk")
     assert again.places.knows(f"key-{ALICE}", OFFICE)
@@ -120,10 +121,13 @@ def test_known_places_are_bounded_and_written_once_a_day() -> None:
     door = Door()
     for n in range(DEVICES + 5):
         door.signs_in(epid=f"device{n}")
+    door.clock.advance(GATHER_S)
     assert [door.places.knows(f"key-{ALICE}", OFFICE, f"device{n}") for n in range(DEVICES + 5)].count(True) == DEVICES
     record = result_of(awaited(door.store.read(KIND, f"key-{ALICE}")))
     for _ in range(10):
         door.signs_in(epid=f"device{DEVICES + 4}")
+    door.clock.advance(GATHER_S)
+    assert record is not None
     assert result_of(awaited(door.store.read(KIND, f"key-{ALICE}"))) == record
 
 
@@ -137,10 +141,35 @@ def test_a_place_that_cannot_be_written_is_known_all_the_same() -> None:
     assert door.places.knows(f"key-{ALICE}", OFFICE, "desk")
 
 
+def test_who_signs_in_together_is_written_together() -> None:
+    """After a restart a whole company does: what nobody waits for is one commit. An end writes what waits."""
+    disk = Fragility()
+    door = Door(FragileStore(MemoryStore(lambda: 0.0), disk))
+    before = disk.calls
+    for who in STAFF:
+        assert door.signs_in(who)
+    assert disk.calls == before
+    disk.slow_down()
+    door.clock.advance(GATHER_S)
+    assert disk.calls - before == len(disk) == len(STAFF)
+    door.signs_in(STAFF[0], epid="another")
+    door.clock.advance(GATHER_S)
+    assert len(disk) == len(STAFF), "one write of a record at a time"
+    disk.catch_up()
+    door.clock.advance(GATHER_S)
+    assert disk.calls - before == len(STAFF) + 1
+    assert door.signs_in(ALICE)
+    result_of(door.places.close())
+    again = Door(door.store, door.clock)
+    assert again.places.knows(f"key-{STAFF[0]}", OFFICE, "another")
+    assert again.places.knows(f"key-{ALICE}", OFFICE)
+
+
 def test_a_record_that_cannot_be_read_is_left_out() -> None:
     """It is written anew at the next sign-in."""
     door = Door()
     door.signs_in()
+    door.clock.advance(GATHER_S)
     record = result_of(awaited(door.store.read(KIND, f"key-{ALICE}")))
     assert record is not None
     result_of(awaited(door.store.write(KIND, f"key-{ALICE}", b"[[1]]", record.version)))
