@@ -25,8 +25,8 @@ CODE: Final = re.compile(r"`([^`\n]+)`")
 FILE: Final = re.compile(r"[\w.-]+(/[\w.*-]+)+/?|\w+\.py")
 SETTING: Final = re.compile(r"^\[(\w+)\]\s+(\w+)")
 
-MADE_ELSEWHERE: Final = ("home/",)
-"""What paths begin with that exist only once a server has run."""
+MADE_ELSEWHERE: Final = ("build/", "home/")
+"""What paths begin with that exist only once the documentation was built, or a server has run."""
 
 
 @pytest.fixture(scope="module")
