@@ -16,7 +16,7 @@ from bench.costs import Cost, reference_us
 from bench.machine import resident_bytes
 from lyncpy.contracts.directory import Group, Person, Phone
 from lyncpy.contracts.names import Aor, kept_aor
-from lyncpy.workloads.directory.model.book import Book, BookForm
+from lyncpy.workloads.directory.model.book import BESIDE_MOST, Book, BookForm
 from lyncpy.workloads.directory.model.forms import GROUPS, GROUPS_ADDRESSES, PEOPLE, PEOPLES_ADDRESSES, is_listed
 from lyncpy.workloads.directory.model.query import query_of_text
 from lyncpy.workloads.directory.model.words import folded
@@ -207,7 +207,10 @@ def searches(people: int, rounds: int) -> Sequence[Cost]:
     return [
         *_indexed("people", one, tuple(known.values()), rounds),
         *_indexed("groups", other, tuple(named.values()), rounds),
-        Cost("a person changed", "µs", tuple(_changed(one, tuple(islice(known, 200))) for _ in range(rounds))),
+        Cost(
+            "a person changed", "µs", tuple(_changed(one, tuple(islice(known, BESIDE_MOST - 1))) for _ in range(rounds))
+        ),
+        *_searched(f"people, {BESIDE_MOST - 1} changed", one, rounds),
     ]
 
 
@@ -219,6 +222,10 @@ def _indexed(name: str, book: Book[T], subjects: Sequence[T], rounds: int) -> It
     yield Cost("its longest pieces but one in a thousand", "ms", (pieces[-1 - len(pieces) // 1000] * 1e3,))
     yield Cost("its words, for each", "bytes", (book.bytes_used() / len(subjects),))
     yield Cost("the process has grown, for each", "bytes", ((resident_bytes(os.getpid()) - before) / len(subjects),))
+    yield from _searched(name, book, rounds)
+
+
+def _searched(name: str, book: Book[Any], rounds: int) -> Iterator[Cost]:
     for what, typed in TYPED.items():
         found = [_dearest(book, typed) for _ in range(rounds)]
         yield Cost(f"{name}: {what}", "µs", tuple(us for us, _ in found), tuple(ratio for _, ratio in found))

@@ -136,7 +136,7 @@ class Section:
 
     def size(self, span: tuple[int, int]) -> int:
         """Count who has one of these words, each for each word."""
-        return self._place(span[1]) - self._place(span[0])
+        return _size(self._lasts, span)
 
     def matches(self, span: tuple[int, int]) -> Matches:
         """Find who has one of these words."""
@@ -144,7 +144,7 @@ class Section:
         crowd = self._crowds.get(span)
         if crowd is not None:
             return Matches(crowd=crowd)
-        return Matches(set(self._whose[self._place(span[0]) : self._place(span[1])]))
+        return Matches(set(self._whose[_place(self._lasts, span[0]) : _place(self._lasts, span[1])]))
 
     def bytes_used(self) -> int:
         """Give the memory that this takes, about."""
@@ -153,9 +153,6 @@ class Section:
 
     def _word(self, number: int) -> bytes:
         return self._text[self._ends[number - 1] if number else 0 : self._ends[number]]
-
-    def _place(self, number: int) -> int:
-        return self._lasts[number - 1] if number else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +223,8 @@ def indexing(subjects: Sequence[T], form: Form[T]) -> Generator[int, None, WordI
 def _section(ordered: Sequence[T], words: Callable[[T], Iterable[str]]) -> Generator[int, None, Section]:
     shards = yield from _holders(ordered, words)
     text, ends, whose, lasts = bytearray(), array("I"), array("I"), array("I")
-    crowds: dict[tuple[int, int], int] = {}
+    shared = max(CROWD_MINIMUM, len(ordered) // CROWD_SHARE)
+    crowded: list[tuple[int, int]] = []
     # Words that begin alike and differ behind it: each such beginning, and the number of the first word that has it. The
     # words that fit what is typed are always one word, or all of one such beginning.
     begun: list[tuple[int, int]] = []
@@ -237,7 +235,7 @@ def _section(ordered: Sequence[T], words: Callable[[T], Iterable[str]]) -> Gener
             alike, first = _alike(before, word), number - 1
             while begun and begun[-1][0] > alike:
                 _, first = begun.pop()
-                yield from _crowd(crowds, (first, number), whose, lasts, len(ordered))
+                crowded.append((first, number))
             if alike and (not begun or begun[-1][0] < alike):
                 begun.append((alike, first))
             before = word
@@ -248,20 +246,37 @@ def _section(ordered: Sequence[T], words: Callable[[T], Iterable[str]]) -> Gener
                 whose.append(who)
             else:
                 whose.extend(who)
+                crowded.append((number, number + 1))
             lasts.append(len(whose))
-            yield from _crowd(crowds, (number, number + 1), whose, lasts, len(ordered))
+        crowded = [span for span in crowded if _size(lasts, span) >= shared]
         yield len(some)
-    for _, first in begun:
-        yield from _crowd(crowds, (first, len(ends)), whose, lasts, len(ordered))
+    crowded += ((first, len(ends)) for _, first in begun)
+    crowds = {}
+    for span in dict.fromkeys(span for span in crowded if _size(lasts, span) >= shared):
+        crowds[span] = yield from _crowd(whose, _place(lasts, span[0]), _place(lasts, span[1]), len(ordered))
     return Section(bytes(text), ends, whose, lasts, crowds)
+
+
+def _place(lasts: "array[int]", number: int) -> int:
+    """Give where the numbers of a word begin."""
+    return lasts[number - 1] if number else 0
+
+
+def _size(lasts: "array[int]", span: tuple[int, int]) -> int:
+    """Count the numbers of some words."""
+    return _place(lasts, span[1]) - _place(lasts, span[0])
 
 
 def _alike(one: str, other: str) -> int:
     """Count the letters with which both begin."""
-    most = min(len(one), len(other))
-    if one[:most] == other[:most]:
-        return most
-    return next(place for place in range(most) if one[place] != other[place])
+    alike, beyond = 0, min(len(one), len(other)) + 1
+    while alike + 1 < beyond:
+        middle = (alike + beyond) // 2
+        if one[:middle] == other[:middle]:
+            alike = middle
+        else:
+            beyond = middle
+    return alike
 
 
 def _holders(
@@ -284,25 +299,15 @@ def _holders(
     return shards
 
 
-def _crowd(
-    crowds: dict[tuple[int, int], int],
-    span: tuple[int, int],
-    whose: "array[int]",
-    lasts: "array[int]",
-    subjects: int,
-) -> Generator[int, None, None]:
-    """Make the set of those who have one of these words, if they are a crowd."""
-    first, behind = span
-    start, end = lasts[first - 1] if first else 0, lasts[behind - 1] if behind else 0
-    if end - start < max(CROWD_MINIMUM, subjects // CROWD_SHARE) or span in crowds:
-        return
+def _crowd(whose: "array[int]", start: int, end: int, subjects: int) -> Generator[int, None, int]:
+    """Make the set of some numbers."""
     bits = bytearray((subjects >> 3) + 1)
     for place in range(start, end, BITS_PIECE):
         some = whose[place : min(place + BITS_PIECE, end)]
         for one in some:
             bits[one >> 3] |= 1 << (one & 7)
         yield len(some)
-    crowds[span] = int.from_bytes(bits, "little")
+    return int.from_bytes(bits, "little")
 
 
 def _sorting(parts: Iterable[list[T]]) -> Generator[int, None, Iterator[T]]:

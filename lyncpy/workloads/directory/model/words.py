@@ -22,7 +22,7 @@ _PLAIN: Final = str.maketrans(
 )
 """Letters that no keyboard but their own has, and that Unicode does not take apart."""
 
-_BREAKS: Final = re.compile(r"[\W_]+")
+_WORD: Final = re.compile(r"[^\W_]+")
 _APOSTROPHES: Final = re.compile(r"['’ʼ`´]")
 _PHONE: Final = re.compile(r"(?:tel:)?[\s0-9+()/.\-]+")
 _NATIONAL_ZERO: Final = re.compile(r"\(0\)")
@@ -52,9 +52,9 @@ def _is_kept(letter: str) -> bool:
 def words_of(text: str) -> list[str]:
     """Give the words that somebody may begin to type for this text: of "Müller-O'Brien" also "brien"."""
     plain = folded(text)
-    found = _words(_APOSTROPHES.sub("", plain))
-    if len(plain) > len(found) and _APOSTROPHES.search(plain):
-        found += _words(plain)
+    found = _words(plain)
+    if _APOSTROPHES.search(plain):
+        found = _words(_APOSTROPHES.sub("", plain)) + found
     return list(dict.fromkeys(found))[:WORDS_MOST]
 
 
@@ -64,7 +64,7 @@ def typed_words(text: str) -> list[str]:
 
 
 def _words(plain: str) -> list[str]:
-    return [word[:WORD_LONGEST] for word in _BREAKS.split(plain) if word]
+    return [word[:WORD_LONGEST] for word in _WORD.findall(plain)]
 
 
 def typed_number(text: str) -> str:
