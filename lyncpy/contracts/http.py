@@ -67,6 +67,9 @@ class HttpAsked:
     connection: str = ""
     """Names the connection, for as long as this process runs: all requests that come over it have the same."""
 
+    is_secure: bool = True
+    """Whether it came by TLS."""
+
     reader: HttpReader = ANYBODY
 
 
@@ -116,6 +119,9 @@ class HttpResource:
 
     host: str = ""
     """Answers only under this name, lower case; "": under every name."""
+
+    is_plain: bool = False
+    """Whether it is there without TLS as well; nobody is asked for credentials there."""
 
     handshakes: bool = False
     """Whether users may prove their password by NTLM as well as by Basic. All steps of that come over one connection of the

@@ -25,7 +25,7 @@ from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.strangers import StrangersByNetwork
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
-from lyncpy.wire.proxy import ProxyHeader
+from lyncpy.wire.proxy import Malformed, ProxyHeader
 
 Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
 """Answers one request; raises nothing but a bug."""
@@ -41,6 +41,10 @@ class HttpBounds(Protocol):
     @property
     def https_port(self) -> int:
         """The port of the site; 0: there is none."""
+
+    @property
+    def http_port(self) -> int:
+        """The port without TLS; 0: there is none."""
 
     @property
     def line_bytes(self) -> int:
@@ -141,6 +145,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
             body=self.content.read(),
             peer=self.channel.peer,
             connection=self.channel.name,
+            is_secure=self.channel.is_secure,
         )
 
     def _say(self, answer: HttpAnswer) -> None:
@@ -181,13 +186,14 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     log = Logger()
     requestFactory = Exchange
 
-    def __init__(self, site: "HttpFactory", peer: str, *, is_relayed: bool) -> None:
+    def __init__(self, site: "HttpFactory", peer: str, *, is_relayed: bool, is_secure: bool) -> None:
         super().__init__()
         self.site = site
         self.bounds = site.bounds
         self.name = f"http/{next(site.numbers)}"
         self.peer = peer
         self.is_relayed = is_relayed
+        self.is_secure = is_secure
         self.preamble = ProxyHeader() if is_relayed and site.relays.send_proxy else None
         """A relay's PROXY header, until its transport has read it."""
         self.MAX_LENGTH = site.bounds.line_bytes
@@ -213,7 +219,9 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
 
     def dataReceived(self, data: bytes) -> None:
         """Read on, unless nothing more is wanted."""
-        if self._over:
+        if self.preamble is not None and not self.is_secure:
+            data = self._read_preamble(self.preamble, data)
+        if self._over or not data:
             return
         self._heard = True
         if self._between:
@@ -291,6 +299,20 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         """Note the client that a relay names ("": the relay itself); False: that address has no room."""
         self.preamble = None
         return not address or self.site.move_to(self, address)
+
+    def _read_preamble(self, preamble: ProxyHeader, data: bytes) -> bytes:
+        """Read a relay's header where no TLS has read it; give the bytes that follow."""
+        try:
+            data = preamble.take(data)
+        except Malformed as error:
+            self.malformed(str(error))
+            return b""
+        if preamble.address is None:
+            return b""
+        if not self.relayed(preamble.address, preamble.port):
+            self.abort()
+            return b""
+        return data
 
     def malformed(self, reason: str) -> None:
         """Log that a relay's header is malformed: an operator has to know."""
@@ -390,13 +412,17 @@ class HttpFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: a protocol that Twisted's own type cannot name
         """Give a new connection its stream; None closes it."""
+        return self.stream(addr, is_secure=True)
+
+    def stream(self, addr: IAddress | None, *, is_secure: bool) -> HttpStream | None:
+        """Give a new connection of either kind its stream; None closes it."""
         peer = str(getattr(addr, "host", "")).removeprefix("::ffff:")
         is_relayed = peer in self.relays
         if not is_relayed and not self._has_room_at(peer):
             return None
         if len(self._streams) >= self.connections and not self._make_room(self._idle.first_to_go(), "total"):
             return None
-        return HttpStream(self, peer, is_relayed=is_relayed)
+        return HttpStream(self, peer, is_relayed=is_relayed, is_secure=is_secure)
 
     def move_to(self, stream: HttpStream, peer: str) -> bool:
         """Count a relayed connection for the client that its relay names; False: that address has no room."""
@@ -472,6 +498,19 @@ class HttpFactory(Factory):
         for stream in tuple(self._streams):
             stream.loseConnection()
         await emptied
+
+
+class PlainHttpFactory(Factory):
+    """The connections without TLS; they count among all others of the site."""
+
+    noisy = False
+
+    def __init__(self, site: HttpFactory) -> None:
+        self._site = site
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: as above
+        """Give a new connection its stream; None closes it."""
+        return self._site.stream(addr, is_secure=False)
 
 
 def plain(status: int, sentence: str) -> HttpAnswer:

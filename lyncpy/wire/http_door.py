@@ -1,4 +1,4 @@
-"""The port of the HTTPS site: opened last, closed first."""
+"""The ports of the site, with TLS and without: opened last, closed first."""
 
 import errno
 from collections.abc import Callable
@@ -13,14 +13,14 @@ from zope.interface import implementer
 from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.handshakes import Handshakes
-from lyncpy.wire.http import HttpBounds, HttpFactory
+from lyncpy.wire.http import HttpFactory, PlainHttpFactory
 from lyncpy.wire.listener import BACKLOG, CannotOpen, OpenPort
-from lyncpy.wire.ports import TlsPort
+from lyncpy.wire.ports import PlainPort, TlsPort
 
 
 @implementer(IUnit)
 class HttpDoor:
-    """Opens the port of the site, with TLS always.
+    """Opens the port of the site, with TLS, and the one without where a setting wants it.
 
     Args:
         factory: Makes of each connection what reads its requests.
@@ -45,65 +45,76 @@ class HttpDoor:
         self._factory = factory
         self._connections = connections
         self._handshakes = handshakes
-        self._port: Port | None = None
+        self._ports: list[tuple[str, Port]] = []
 
     @property
     def doors(self) -> tuple[OpenPort, ...]:
-        """The open port, as it really is."""
-        if self._port is None:
-            return ()
-        host = self._port.getHost()
-        return (OpenPort("https", host.host, host.port),)
+        """The open ports, as they really are."""
+        places = [(kind, port.getHost()) for kind, port in self._ports]
+        return tuple(OpenPort(kind, host.host, host.port) for kind, host in places)
 
     async def open(self) -> None:
-        """Open the port.
+        """Open the ports.
 
         Raises:
             CannotOpen: With a sentence that names the setting and what to do.
         """
         bounds = self._factory.bounds
         self._factory.connections = self._connections()
+        self._open("https", bounds.https_port, self._secure)
+        if bounds.http_port:
+            self._open("http", bounds.http_port, self._plain)
+        for door in self.doors:
+            self.log.info("listening on {host} port {port} ({kind})", host=door.host, port=door.port, kind=door.kind)
+
+    def _open(self, kind: str, number: int, make: Callable[[int, str], Port]) -> None:
         # "::" takes both families where there is IPv6; where there is none, IPv4 is every address.
-        hosts = (bounds.https_host,) if bounds.https_host else ("::", "0.0.0.0")  # noqa: S104 - as the setting says
-        for position, host in enumerate(hosts, 1):
-            port = TlsPort(
-                bounds.https_port,
-                self._factory,
-                lambda: self._certificate.context,
-                self._handshakes,
-                interface=host,
-                backlog=BACKLOG,
-                reactor=self._reactor,
-            )
+        host = self._factory.bounds.https_host
+        hosts = (host,) if host else ("::", "0.0.0.0")  # noqa: S104 - as the setting says
+        for position, interface in enumerate(hosts, 1):
+            port = make(number, interface)
             try:
                 port.startListening()
             except CannotListenError as error:
                 code = getattr(error.socketError, "errno", None)
                 if position < len(hosts) and code in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                     continue
-                raise CannotOpen(_sentence(bounds, code, error)) from error
-            self._port = port
+                raise CannotOpen(_sentence(f"{kind}_port", number, host, code, error)) from error
+            self._ports.append((kind, port))
             break
-        for door in self.doors:
-            self.log.info("listening on {host} port {port} (https)", host=door.host, port=door.port)
+
+    def _secure(self, number: int, interface: str) -> Port:
+        return TlsPort(
+            number,
+            self._factory,
+            lambda: self._certificate.context,
+            self._handshakes,
+            interface=interface,
+            backlog=BACKLOG,
+            reactor=self._reactor,
+        )
+
+    def _plain(self, number: int, interface: str) -> Port:
+        factory = PlainHttpFactory(self._factory)
+        return PlainPort(number, factory, lambda: False, interface=interface, backlog=BACKLOG, reactor=self._reactor)
 
     async def close(self) -> None:
         """Accept nobody any more, and end every connection."""
-        port, self._port = self._port, None
-        if port is not None:
+        ports, self._ports = self._ports, []
+        for _, port in ports:
             await maybeDeferred(port.stopListening)
         await self._factory.close_all()
 
 
-def _sentence(bounds: HttpBounds, code: int | None, error: CannotListenError) -> str:
-    setting = f"[web] https_port: port {bounds.https_port} on {bounds.https_host or 'all addresses'} cannot be opened"
+def _sentence(key: str, number: int, host: str, code: int | None, error: CannotListenError) -> str:
+    setting = f"[web] {key}: port {number} on {host or 'all addresses'} cannot be opened"
     match code:
         case errno.EADDRINUSE:
-            return f"{setting}: another program uses it; stop that program or choose another https_port"
+            return f"{setting}: another program uses it; stop that program or choose another {key}"
         case errno.EACCES | errno.EPERM:
             return (
                 f"{setting}: ports below 1024 need a permission; give the service CAP_NET_BIND_SERVICE"
-                " or choose an https_port above 1023"
+                f" or choose a port above 1023"
             )
         case _:
             return f"{setting}: {error.socketError}; correct https_host"

@@ -68,6 +68,17 @@ class ProxyHeader:
         elif not (SIGNATURE.startswith(begun) or _WORD.startswith(begun)):
             raise Malformed("no PROXY header")
 
+    def take(self, data: bytes) -> bytes:
+        """Read what of the header is there; give the bytes that follow it.
+
+        Raises:
+            Malformed: It is no PROXY header.
+        """
+        while self.wants and data:
+            part, data = data[: self.wants], data[self.wants :]
+            self.feed(part)
+        return data
+
     def _read_line(self, data: bytes) -> None:
         if data.endswith(b"\r\n"):
             self.address, self.port = _of_line(data[:-2])

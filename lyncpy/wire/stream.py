@@ -168,9 +168,7 @@ class SipStream(Protocol):
     def _read_preamble(self, preamble: ProxyHeader, data: bytes) -> bytes:
         """Parse a relay's header; give the bytes that follow it."""
         try:
-            while preamble.wants and data:
-                part, data = data[: preamble.wants], data[preamble.wants :]
-                preamble.feed(part)
+            data = preamble.take(data)
         except Malformed as error:
             self.malformed(str(error))
             return b""

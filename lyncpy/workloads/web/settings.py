@@ -19,6 +19,9 @@ class Settings(BaseModel):
     https_port: int = Field(default=4443, ge=0, le=65535)
     """The port of the site, which is open as soon as there is a certificate; 443 is where browsers and lyncdiscover look; 0: nothing is offered over HTTP."""
 
+    http_port: int = Field(default=0, ge=0, le=65535)
+    """A port without TLS, where clients that look for the server are sent to the site, and nothing else is answered; they look at 80; 0: none."""
+
     url: str = Field(default="", max_length=300)
     """The address of the site as clients are told it, e.g. "https://web.example.com"; when empty: the server name of [sip] and https_port."""
 

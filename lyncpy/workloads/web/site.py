@@ -78,7 +78,9 @@ class Site:
         fitting = [
             one
             for path, one in self._resources
-            if one.host in ("", asked.host) and (wanted.startswith(path) if path.endswith("/") else wanted == path)
+            if one.host in ("", asked.host)
+            and (asked.is_secure or one.is_plain)
+            and (wanted.startswith(path) if path.endswith("/") else wanted == path)
         ]
         return max(fitting, key=lambda one: (len(one.path), bool(one.host)), default=None)
 

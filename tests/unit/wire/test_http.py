@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from lyncpy.contracts.networks import Relays
 from lyncpy.core.timers import Timers
-from lyncpy.wire.http import HttpFactory, HttpStream
+from lyncpy.wire.http import HttpFactory, HttpStream, PlainHttpFactory
 from lyncpy.workloads.web.settings import Settings
 from tests.kit.holdings import held
 from tests.kit.logs import overheard
@@ -448,3 +448,56 @@ def test_credentials_are_in_no_log_line() -> None:
     assert events
     assert "sesame" not in str(events)
     assert "c2VzYW1l" not in str(events)
+
+
+def _plain(door: Door, host: str = "192.0.2.1") -> Browser:
+    """Connect without TLS."""
+    address = IPv4Address("TCP", host, 40_000)
+    stream = PlainHttpFactory(door.factory).buildProtocol(address)
+    assert isinstance(stream, HttpStream), "turned away"
+    return Browser(stream, door.clock, address)
+
+
+def test_a_request_without_tls_is_known_as_such() -> None:
+    """Its connection counts among all others."""
+    door = Door(connections_per_address=1)
+    browser = _plain(door)
+    assert browser.get("/").endswith("hello")
+    door.connect("192.0.2.2").get("/")
+    assert [asked.is_secure for asked in door.asked] == [False, True]
+    browser.send("GET / HTTP/1.1\r\n")
+    assert PlainHttpFactory(door.factory).buildProtocol(IPv4Address("TCP", "192.0.2.1", 40_001)) is not None
+    assert browser.is_closed
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 100])
+def test_a_relay_without_tls_tells_the_client(pieces: int) -> None:
+    """Its header may come in pieces, and with the request behind it."""
+    door = Door()
+    door.factory.relays = Relays(["192.0.2.200"], send_proxy=True)
+    browser = _plain(door, "192.0.2.200")
+    text = "PROXY TCP4 192.0.2.7 192.0.2.200 40000 80\r\nGET / HTTP/1.1\r\nHost: x.test\r\n\r\n"
+    said = "".join(browser.send(text[start : start + pieces]) for start in range(0, len(text), pieces))
+    assert said.endswith("hello")
+    assert door.asked[0].peer == "192.0.2.7"
+
+
+def test_a_relay_without_its_header_is_cut() -> None:
+    """As is one whose client has no room left."""
+    door = Door(connections_per_address=1)
+    door.factory.relays = Relays(["192.0.2.200"], send_proxy=True)
+    browser = _plain(door, "192.0.2.200")
+    with overheard() as events:
+        assert browser.send("GET / HTTP/1.1\r\nHost: x.test\r\n\r\n") == ""
+    assert browser.is_closed
+    assert any("cut" in str(event.get("log_format")) for event in events)
+
+    async def busy(asked: HttpAsked) -> HttpAnswer:
+        return await never(asked)
+
+    full = Door(busy, connections_per_address=1)
+    full.factory.relays = Relays(["192.0.2.200"], send_proxy=True)
+    full.connect("192.0.2.7").get("/")
+    late = _plain(full, "192.0.2.200")
+    assert late.send("PROXY TCP4 192.0.2.7 192.0.2.200 40000 80\r\nGET / HTTP/1.1\r\n") == ""
+    assert late.is_closed
