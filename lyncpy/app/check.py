@@ -56,6 +56,7 @@ def _ports(config: Config) -> Iterator[Finding]:
         ("sip", "tls_port", sip.tls_host, sip.tls_port),
         ("sip", "tcp_port", sip.tcp_host, sip.tcp_port),
         ("web", "https_port", web.https_host, config.https_port),
+        ("web", "http_port", web.https_host, web.http_port if config.https_port else 0),
         ("admin", "port", admin.host, admin.port),
     ):
         if port:

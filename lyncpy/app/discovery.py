@@ -22,6 +22,7 @@ from lyncpy.contracts.names import domain_of
 
 TTL_S: Final = 3600
 
+HTTP: Final = 80
 HTTPS: Final = 443
 SIPS: Final = 5061
 """The port at which clients that were told none ask."""
@@ -116,8 +117,10 @@ def _hosts(config: Config) -> Iterator[AskedHost]:
     if config.site:
         yield AskedHost(_host_of(config.site), "web services and pages, [web] url", needed=True)
         # At a port that nobody chose they would look in vain; clients find the server by its SRV records then.
-        for host in WEB_HOSTS if config.is_site_chosen else ():
-            yield AskedHost(f"{host}.{domain}", f"Lync 2010 and later ask it first, at https port {HTTPS}", needed=True)
+        sent_on = bool(config.sections.web.http_port)
+        ports = f"http port {HTTP} and https port {HTTPS}" if sent_on else f"https port {HTTPS}"
+        for host in WEB_HOSTS if config.is_site_chosen or sent_on else ():
+            yield AskedHost(f"{host}.{domain}", f"Lync 2010 and later ask it first, at {ports}", needed=not sent_on)
         meetings = _host_of(config.sections.conferencing.meeting_url)
         if meetings:
             yield AskedHost(meetings, "browsers of those who follow a meeting link", needed=True)
@@ -147,7 +150,7 @@ def remarks(config: Config) -> Iterator[str]:
             f"[sip] server_name {sip.server_name} is not in the domain {sip.domain}: Lync refuses the target of an SRV record"
             " outside of it, unless its policy DisableStrictDNSNaming is set"
         )
-    if config.is_site_chosen and web.https_port not in (0, HTTPS):
+    if config.is_site_chosen and web.https_port not in (0, HTTPS) and not web.http_port:
         yield f"[web] https_port is {web.https_port}: lyncdiscover and links without a port are asked for at {HTTPS}"
     if not sip.tls_port:
         yield "[sip] tls_port is 0: clients that use TLS do not find this server"

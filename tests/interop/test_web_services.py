@@ -161,13 +161,9 @@ ELSEWHERE = "127.0.5.62"
 def found_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningServer]:
     """Give a server at the ports where clients look by themselves; SIP may be at another address."""
     if os.geteuid():
-        pytest.skip("port 443 is open to root alone")
-    running = RunningServer(
-        tmp_path / "found",
-        web__https_host=PLACE,
-        web__https_port=443,
-        sip__tls_host=getattr(request, "param", PLACE),
-    ).init()
+        pytest.skip("ports 80 and 443 are open to root alone")
+    more = {"sip__tls_host": PLACE, "web__https_port": 443, **getattr(request, "param", {})}
+    running = RunningServer(tmp_path / "found", web__https_host=PLACE, **more).init()
     try:
         yield running.start()
         running.stop()
@@ -175,9 +171,16 @@ def found_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run
         running.close()
 
 
+SENT_ON = {"web__https_port": free_ports(1)[0], "web__http_port": 80}
+
+
+@pytest.mark.parametrize("found_server", [{}, SENT_ON], ids=["https", "http"], indirect=True)
 @pytest.mark.parametrize("name", ["lyncdiscoverinternal", "lyncdiscover"])
 def test_a_real_client_finds_its_server(found_server: RunningServer, tmp_path: Path, name: str) -> None:
-    """pidgin-sipe with no server configured: an address and a password are all that it is told."""
+    """pidgin-sipe with no server configured: an address and a password are all that it is told.
+
+    Without TLS it is sent to the site at whatever port.
+    """
     if not PLUGIN.exists():
         pytest.skip("pidgin-sipe is not installed")
     dave = _seeker(found_server, tmp_path, name)
@@ -187,11 +190,12 @@ def test_a_real_client_finds_its_server(found_server: RunningServer, tmp_path: P
         dave.leave()
         dave.close()
     log = found_server.log()
-    assert "dave@example.test got a ticket for https://sip.example.test/Autodiscover" in log
+    assert "dave@example.test got a ticket for https://sip.example.test" in log
+    assert "/Autodiscover/AutodiscoverService.svc" in log
     assert "sip:dave@example.test signed in" in log
 
 
-@pytest.mark.parametrize("found_server", [ELSEWHERE], indirect=True)
+@pytest.mark.parametrize("found_server", [{"sip__tls_host": ELSEWHERE}], indirect=True)
 def test_a_real_client_gets_ticket_after_ticket_over_one_connection(
     found_server: RunningServer, tmp_path: Path
 ) -> None:

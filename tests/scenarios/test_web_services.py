@@ -56,6 +56,7 @@ class Web:
             body=body,
             peer="192.0.2.1",
             connection=self.connection,
+            is_secure=parts.scheme == "https",
         )
         answers: list[HttpAnswer] = []
 
@@ -429,6 +430,20 @@ def test_a_ticket_of_another_service_opens_no_user(web: Web) -> None:
     for value in ("", "opaque=", "opaque=!", "other=AAAA", "opaque=PGEv", "opaque=PGEvPg=="):
         refused = web.send("GET", f"{DISCOVERY}/root/user", {"x-ms-webticket": value}, b"")
         assert (refused.status, refused.challenges) == (401, ())
+
+
+@pytest.mark.parametrize("host", ["lyncdiscover", "lyncdiscoverinternal"])
+def test_without_tls_a_client_is_sent_to_where_there_is_tls(web: Web, host: str) -> None:
+    """And nothing else is there, whatever password it sends."""
+    root = _xml(web.send("GET", f"http://{host}.example.com/?sipuri=alice@example.com", XML, b""))
+    assert found(root, "Root/Link/@token") == ["Redirect"]
+    (place,) = found(root, "Root/Link/@href")
+    assert found(_xml(web.send("GET", place, XML, b"")), "Root/Link[@token='User']/@href")
+    insecure = SITE.replace("https", "http")
+    for path in ("/", "/WebTicket/WebTicketService.svc/mex", "/Autodiscover/AutodiscoverService.svc/root/user"):
+        assert web.send("GET", insecure + path, {}, b"").status == 404
+    answer = web.client().ask_ticket(CERTIFICATES, TICKETS.replace("https", "http"))
+    assert (answer.status, answer.challenges) == (404, ())
 
 
 @pytest.mark.parametrize("web", [{"sip": {"domain": "example.com", "tls_port": 0}}], indirect=True)

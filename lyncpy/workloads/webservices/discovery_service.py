@@ -68,8 +68,11 @@ class DiscoveryService:
     def rows(self) -> tuple[HttpResource, ...]:
         """Give what it answers over HTTP."""
         return (
-            *(HttpResource("/", self.front, host=f"{name}.{self._place.domain}") for name in (_INSIDE, _OUTSIDE)),
-            HttpResource(_ROOT, self.root),
+            *(
+                HttpResource("/", self.front, host=f"{name}.{self._place.domain}", is_plain=True)
+                for name in (_INSIDE, _OUTSIDE)
+            ),
+            HttpResource(_ROOT, self.root, is_plain=True),
             HttpResource(_DOMAIN, self.domain),
             HttpResource(_USER, self.user),
         )
@@ -83,6 +86,9 @@ class DiscoveryService:
     async def root(self, asked: HttpAsked) -> HttpAnswer:
         """Say where to ask on, to anybody: whether there is such a user is not looked at."""
         of = self._addresses.of
+        if not asked.is_secure:
+            # Without TLS nothing is told but where there is TLS ([MS-OCDISCWS] 3.1.5.2).
+            return self._said(asked, "Root", (("Redirect", of(_ROOT)),))
         return self._said(asked, "Root", (("Domain", of(_DOMAIN)), ("User", of(_USER)), ("Self", of(_ROOT))))
 
     async def domain(self, asked: HttpAsked) -> HttpAnswer:

@@ -86,6 +86,14 @@ def test_names_for_the_certificate_say_who_needs_them() -> None:
     }
 
 
+def test_clients_that_are_sent_on_need_no_certificate_for_the_names() -> None:
+    """They ask without TLS and are told where the site is, at whatever port."""
+    config = configured(web={"https_port": 8443, "http_port": 80})
+    needed = {one.name: one.needed for one in asked_hosts(config) if "lyncdiscover" in one.name}
+    assert needed == {"lyncdiscoverinternal.example.com": False, "lyncdiscover.example.com": False}
+    assert list(remarks(config)) == []
+
+
 SRV = DnsRecord("_sip._tls.example.com", RecordKind.SRV, "0 0 5061 sip.example.com", "")
 CNAME = DnsRecord("lyncdiscover.example.com", RecordKind.CNAME, "sip.example.com", "")
 AAAA = DnsRecord("sip.example.com", RecordKind.AAAA, "2001:db8::a", "")
