@@ -1,0 +1,59 @@
+"""What the settings say of the site's ports and of each connection."""
+
+from typing import Protocol
+
+
+class HttpBounds(Protocol):
+    """The settings of the listener, and the bounds of one connection."""
+
+    @property
+    def https_host(self) -> str:
+        """The address to listen on; "": all."""
+
+    @property
+    def https_port(self) -> int:
+        """The port of the site; 0: there is none."""
+
+    @property
+    def http_port(self) -> int:
+        """The port without TLS; 0: there is none."""
+
+    @property
+    def line_bytes(self) -> int:
+        """The longest line of a head."""
+
+    @property
+    def head_bytes(self) -> int:
+        """The most bytes of a head."""
+
+    @property
+    def headers(self) -> int:
+        """The most lines of a head."""
+
+    @property
+    def body_bytes(self) -> int:
+        """The largest body."""
+
+    @property
+    def connections(self) -> int:
+        """Connections at once."""
+
+    @property
+    def connections_per_address(self) -> int:
+        """Connections at once from one address."""
+
+    @property
+    def request_s(self) -> int:
+        """Seconds for a request to be there."""
+
+    @property
+    def answer_s(self) -> int:
+        """Seconds that an answer may take."""
+
+    @property
+    def idle_s(self) -> int:
+        """Seconds that a connection may wait for its next request."""
+
+    @property
+    def close_s(self) -> int:
+        """Seconds that closing a connection may take."""
