@@ -12,6 +12,7 @@ from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys, remembered
+from lyncpy.sip.known_heads import KnownHead
 from lyncpy.sip.layout import LONGEST, Edit, layout_of
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.shared import Recognition, SharedLines
@@ -58,6 +59,7 @@ _STRAY: Final = re.compile(r"[\r\n]+")
 _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _STATUS: Final = re.compile(r"[1-6][0-9][0-9]")
 _LENGTH_DIGITS: Final = 12
+_STATUS_LINE: Final = b"SIP/"
 _CR: Final = 13
 _LF: Final = 10
 
@@ -70,13 +72,16 @@ class Decoder:
         self._buffer = bytearray()
         self._mark: bytes | None = None  # what ends this head: found with its first line
         self._scanned = 0  # up to here the buffer holds no mark
-        self._head: tuple[_Start, Headers] | None = None  # waits for its body
+        self._head: tuple[_Start, Headers, SharedLines | None] | None = None  # waits for its body
         self._length = 0  # of that body
         self._skip = 0  # bytes of a body nobody wants
         self._lost: str | None = None
         self._usual_of_requests = _UsualNames()
         self._usual_of_responses = _UsualNames()
         self._recognition = Recognition()
+        # The head of the last request and of the last response, if such a one had come before.
+        self._known_request: _Known | None = None
+        self._known_response: _Known | None = None
 
     def bound(self, limits: DecoderLimits) -> None:
         """Set the limits that hold from the next message on."""
@@ -110,12 +115,33 @@ class Decoder:
         """
         items: list[Item] = []
         if self._lost is None:
-            self._buffer += data
-            while self._step(items):
-                pass
+            # Nearly always there is nothing left from before, and the next message is like the one before it.
+            taken = 0 if self._buffer or self._head is not None or self._skip else self._read_known(data, items)
+            if taken < len(data):
+                self._buffer += data[taken:]
+                while self._step(items):
+                    pass
         if self._lost is not None and not items:
             raise RemoteProtocolError(self._lost)
         return items
+
+    def _read_known(self, data: bytes, items: list[Item]) -> int:
+        """Decode whole messages whose heads are known; give where the first other one begins."""
+        at = 0
+        while at < len(data):
+            known = self._known_response if data.startswith(_STATUS_LINE, at) else self._known_request
+            found = None if known is None else known[0].read(data, at)
+            if known is None or found is None:
+                break
+            headers, length_line, begin = found
+            length = _usual_length(length_line)
+            end = begin + length
+            is_long = begin - at > self._limits.line_bytes or length > self._limits.body_bytes
+            if length < 0 or end > len(data) or is_long:
+                break
+            items.append(known[1].message(headers, data[begin:end], known[2]))
+            at = end
+        return at
 
     def _step(self, items: list[Item]) -> bool:
         """Decode one thing from the buffer; False when it does not hold a whole one."""
@@ -127,11 +153,11 @@ class Decoder:
         if self._head is not None:
             if len(buffer) < self._length:
                 return False
-            start, headers = self._head
+            start, headers, shared = self._head
             self._head = None
             body = bytes(buffer[: self._length])
             del buffer[: self._length]
-            self._finish(start, headers, body, items)
+            items.append(start.message(headers, body, shared))
             return True
         if not buffer:
             return False
@@ -207,9 +233,33 @@ class Decoder:
             error = error or (400, f'not a header field: "{unreadable[:80]}"')
         elif end > self._limits.line_bytes and max(map(len, lines), default=0) > self._limits.line_bytes:
             error = error or (400, "a header line is too long")
-        return self._frame(start, headers, error, items)
+        shared = None if error else self._recognise(start, headers, head)
+        return self._frame(start, headers, error, shared, items)
 
-    def _frame(self, start: "_Start", headers: Headers, error: "_Error | None", items: list[Item]) -> bool:
+    def _recognise(self, start: "_Start", headers: Headers, head: str) -> SharedLines | None:
+        """Give what a message shares with others; where it is the second of them, its head is known from now on."""
+        layout, lines = headers.layout, headers.lines
+        shared = self._recognition.shared_lines(start.line, layout, lines)
+        known: _Known | None = None
+        if shared is not None and "content-length" in layout.places and "content-length" not in layout.repeated:
+            if shared.head is None and shared.came and "\r\n".join([start.line, *lines]) == head:
+                shared.head = KnownHead(start.line, layout, lines)
+            shared.came = True
+            known = None if shared.head is None else (shared.head, start, shared)
+        if start.status:
+            self._known_response = known
+        else:
+            self._known_request = known
+        return shared
+
+    def _frame(
+        self,
+        start: "_Start",
+        headers: Headers,
+        error: "_Error | None",
+        shared: SharedLines | None,
+        items: list[Item],
+    ) -> bool:
         """Find out how long the body is; then deliver the message, wait for the rest, or skip the body."""
         try:
             length = _take_length(headers)
@@ -222,14 +272,10 @@ class Decoder:
             items.append(start.garbled(headers, *error))
             self._skip = length
         elif length:
-            self._head, self._length = (start, headers), length
+            self._head, self._length = (start, headers, shared), length
         else:
-            self._finish(start, headers, b"", items)
+            items.append(start.message(headers, b"", shared))
         return True
-
-    def _finish(self, start: "_Start", headers: Headers, body: bytes, items: list[Item]) -> None:
-        shared = self._recognition.shared_lines(start.line, headers.layout, headers.lines)
-        items.append(start.message(headers, body, shared))
 
     def _lose(self, reason: str) -> bool:
         self._lost = reason
@@ -238,6 +284,8 @@ class Decoder:
 
 
 _Error = tuple[int, str]
+_Known = tuple[KnownHead, "_Start", SharedLines]
+"""A head, its start line as it was read, and what follows from its lines."""
 
 
 class _UsualNames:
@@ -342,6 +390,14 @@ def _take_length(headers: Headers) -> int:
         return length
     headers.layout = layout.found("unframed", lambda: layout.edited(_WITHOUT_LENGTH)[0])
     return _read_length(lines.pop(place))
+
+
+def _usual_length(line: str) -> int:
+    """Give the value of a Content-Length line; -1 if it has none."""
+    try:
+        return _read_length(line)
+    except RemoteProtocolError:
+        return -1
 
 
 _WITHOUT_LENGTH: Final = Edit(drop=("content-length",))

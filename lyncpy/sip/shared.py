@@ -23,7 +23,8 @@ KEPT: Final = 2_048
 """Sets of lines that are remembered; with one more all are begun anew."""
 
 LONGEST: Final = 2_048
-"""Characters of the lines that are remembered, so that strangers can fill no more than a few mebibytes."""
+"""Characters of the lines that are remembered, so that strangers can fill no more than a few mebibytes; as
+much again for the heads that came twice with them."""
 
 STRANGE: Final = 32
 """Sets of lines that one connection may add until one comes again: real talks come again with the second message."""
@@ -41,13 +42,17 @@ class SharedLines:
 
     Attributes:
         views: What `message.view` has read in them, by its name.
+        came: Whether they have come before.
+        head: A head with them, as it came the second time; None: it has not yet, or was written in another way than it is read.
     """
 
-    __slots__ = ("_found", "views")
+    __slots__ = ("_found", "came", "head", "views")
 
     def __init__(self) -> None:
         self.views: dict[str, Any] = {}  # Any: each view has its own type
         self._found: dict[str, tuple[object, Any]] = {}  # Any: whatever follows
+        self.came = False
+        self.head: Any = None  # Any: a KnownHead, which knows what this is
 
     def found(self, what: str, given: object, find: Callable[[], T]) -> T:
         """Give what follows from these lines and from something else; it is found out when that is another than before.
