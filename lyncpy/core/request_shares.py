@@ -153,9 +153,12 @@ class RequestShares:
 
     def has_room(self, queue: Queue, request: Request) -> bool:
         """Tell whether a request may begin."""
-        if self.under_way >= self._settings.pending_total and not self.house_has_room(queue):
+        settings = self._settings
+        if self.under_way >= settings.pending_total and not self.house_has_room(queue):
             return False
-        return self.has_own_room(queue, request)
+        if request.method == "INVITE":
+            return self.has_own_room(queue, request)
+        return queue.pending < settings.pending_per_flow and queue.owner.pending < settings.pending_per_user
 
     def has_own_room(self, queue: Queue, request: Request) -> bool:
         """Tell whether neither the connection nor its owner has as much under way as they may."""

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import (
     BLANKS,
+    REMEMBERED_CHARACTERS,
     TOKEN,
     first_of_list,
     parse_params,
@@ -94,16 +95,24 @@ class Origin:
         cid: Names the connection.
     """
 
-    __slots__ = ("_marks", "address", "cid", "port")
+    __slots__ = ("_last", "_marked", "_marks", "address", "cid", "port")
 
     def __init__(self, address: str, port: int, cid: str) -> None:
         self.address = address
         self.port = port
         self.cid = cid
         self._marks = f";received={address};ms-received-port={port};ms-received-cid={cid}"
+        self._last = self._marked = ""
 
     def on(self, line: str) -> str:
-        """Write it on the first value of a Via line."""
+        """Write it on the first value of a Via line; a client's is mostly the same in all requests of a dialog."""
+        if len(line) > REMEMBERED_CHARACTERS:
+            return self._mark(line)
+        if line != self._last:
+            self._last, self._marked = line, self._mark(line)
+        return self._marked
+
+    def _mark(self, line: str) -> str:
         low = line.lower()
         if "received" in low or "rport" in low or "," in low or low[-1] in "; \t":
             return self._on_unusual(line)

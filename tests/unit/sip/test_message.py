@@ -279,3 +279,12 @@ def test_a_response_with_headers_added_keeps_the_rest() -> None:
 def test_dialog_text_of_a_message_that_lacks_it_is_empty() -> None:
     """Signatures of such a message cover empty fields."""
     assert Request("INFO", "x", Headers()).dialog_text == ("", "", "", "", "")
+
+
+def test_the_same_line_of_the_same_connection_is_marked_alike() -> None:
+    """The next request of a dialog has the same Via, and one that has another, however long, has its own mark."""
+    origin, other = Origin("192.0.2.7", 4711, "2600"), Origin("192.0.2.8", 1, "100")
+    lines = ["Via: SIP/2.0/TLS 10.0.0.1", "Via: SIP/2.0/TLS 10.0.0.2", f"Via: SIP/2.0/TLS 10.0.0.3;x={'y' * 300}"]
+    for line in [*lines, *lines, lines[0], lines[0]]:
+        assert origin.on(line) == f"{line};received=192.0.2.7;ms-received-port=4711;ms-received-cid=2600"
+        assert other.on(line) == f"{line};received=192.0.2.8;ms-received-port=1;ms-received-cid=100"
