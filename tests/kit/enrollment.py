@@ -10,12 +10,13 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import sha1, sha256
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
@@ -29,6 +30,14 @@ KINDS: Final = {
     "sha1": (f"{DSIG}hmac-sha1", f"{DSIG}sha1", sha1),
     "sha256": (
         "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256",
+        "http://www.w3.org/2001/04/xmlenc#sha256",
+        sha256,
+    ),
+}
+RSAS: Final = {
+    "sha1": (f"{DSIG}rsa-sha1", f"{DSIG}sha1", sha1),
+    "sha256": (
+        "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256",
         "http://www.w3.org/2001/04/xmlenc#sha256",
         sha256,
     ),
@@ -245,6 +254,30 @@ def security_header(ticket: HeldTicket, kind: str = "sha1", *, about: str = "tim
     return f'<wsse:Security xmlns:wsse="{WSSE}">{timestamp}{ticket.assertion}{signature}</wsse:Security>'
 
 
+def holder_header(
+    certificate: x509.Certificate, key: rsa.RSAPrivateKey, now: float, kind: str = "sha1", *, lasts_s: float = 300.0
+) -> str:
+    """Write a security header with a certificate and the proof of its key."""
+    begins, ends = (datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z") for at in (now, now + lasts_s))
+    lifetime = f"<wsu:Created>{begins}</wsu:Created><wsu:Expires>{ends}</wsu:Expires>"
+    timestamp = f'<wsu:Timestamp xmlns:wsu="{WSU}" wsu:Id="_0">{lifetime}</wsu:Timestamp>'
+    method, digest_name, digest = RSAS[kind]
+    value = base64.b64encode(digest(_canonical(timestamp)).digest()).decode()
+    info = (
+        f'<SignedInfo xmlns="{DSIG}"><CanonicalizationMethod Algorithm="{EXCLUSIVE}"/>'
+        f'<SignatureMethod Algorithm="{method}"/><Reference URI="#_0"><Transforms>'
+        f'<Transform Algorithm="{EXCLUSIVE}"/></Transforms><DigestMethod Algorithm="{digest_name}"/>'
+        f"<DigestValue>{value}</DigestValue></Reference></SignedInfo>"
+    )
+    used = hashes.SHA1() if kind == "sha1" else hashes.SHA256()
+    signed = base64.b64encode(key.sign(_canonical(info), padding.PKCS1v15(), used)).decode()
+    token = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
+    return (
+        f'<wsse:Security xmlns:wsse="{WSSE}">{timestamp}<wsse:BinarySecurityToken>{token}</wsse:BinarySecurityToken>'
+        f'<Signature xmlns="{DSIG}">{info}<SignatureValue>{signed}</SignatureValue></Signature></wsse:Security>'
+    )
+
+
 def _canonical(text: str) -> bytes:
     return etree.tostring(etree.fromstring(text), method="c14n", exclusive=True)
 
@@ -260,8 +293,6 @@ def key_request(
 
 def sha1_key_request(key: rsa.RSAPrivateKey, name: str) -> bytes:
     """Write a PKCS#10 whose signature is of SHA-1, which the library makes no more."""
-    from cryptography.hazmat.primitives.asymmetric import padding  # noqa: PLC0415
-
     plain = x509.load_der_x509_csr(key_request(key, name))
     signature = key.sign(plain.tbs_certrequest_bytes, padding.PKCS1v15(), hashes.SHA1())
     sha1_with_rsa = bytes.fromhex("300d06092a864886f70d0101050500")

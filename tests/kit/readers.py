@@ -46,7 +46,7 @@ from lyncpy.workloads.webservices.bodies.discovery import form_of
 from lyncpy.workloads.webservices.bodies.enrollment import read_certificate_request
 from lyncpy.workloads.webservices.bodies.trust import read_ticket_request
 from lyncpy.workloads.webservices.model.addresses import Addresses
-from lyncpy.workloads.webservices.model.certificates import read_key_request
+from lyncpy.workloads.webservices.model.certificates import read_certificate, read_key_request
 from lyncpy.workloads.webservices.model.proof import check_proof, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import Ticket, TicketKeys, read_ticket, write_ticket
@@ -173,6 +173,18 @@ _PKCS10: Final = (
     "FOQg3RGtxXzG9YrCrlF5f5dji6JrA0GBwOuTdFDhyu9JJ68vjQ=="
 )
 """For a key that nobody has, of 1024 bits."""
+
+_CERTIFICATE: Final = (
+    "MIICDDCCAXWgAwIBAgIUEUjO6QDK0Tg1qXIPPRhlgkenEgAwDQYJKoZIhvcNAQELBQAwITEfMB0GA1UEAwwWbHluY3B5IHBlb3Bs"
+    "ZSA0Y2JjMjJmMjAeFw0yMzExMTQyMTEzMjBaFw0yNzAxMTUwODAwMDBaMA4xDDAKBgNVBAMMA2FAYjCBnzANBgkqhkiG9w0BAQEF"
+    "AAOBjQAwgYkCgYEA+EANydwKtvKNt2m6vl+KH1dXVgGOjj0A4k7QbzwOxY8UQwYxe5hPN8DM3kUIIJYZUCQepRy0eGYkdFpBeIE5"
+    "Gzx4sbb6iNEHWP+QLtBzr1fj+6CvGKBDy6b+ciIau4HaFyiYgo1vlT1NwgjWOm//Q5xAZrGFh1WFKwQ9SFrTjsMCAwEAAaNUMFIw"
+    "DAYDVR0TAQH/BAIwADAOBgNVHQ8BAf8EBAMCBaAwEwYDVR0lBAwwCgYIKwYBBQUHAwIwHQYDVR0RBBYwFIYSdXJuOmx5bmNweTpv"
+    "d25lcjoxMA0GCSqGSIb3DQEBCwUAA4GBALVtKMFtwxr/B3xf8UUeZa6VM6+IM0VMnEACkpcF5WTSdrJUjoYc0+DLP3zJaCCuJRm1"
+    "9vWEK2Wrj4wmXN0LJIjWpMPWBnTCNR5ww8j+DkzE0wrjwN14gRBldIyvhYzUBWFXBBOqB9p/RUwTnannJmUb3SDWW1sgnPGwraIo"
+    "fA7O"
+)
+"""As the server issues them, for nobody."""
 
 _AUTHENTICATE: Final = (
     "TlRMTVNTUAADAAAAGAAYAGQAAACQAJAAfAAAAA4ADgBIAAAACgAKAFYAAAAEAAQAYAAAABAAEAAMAQAAVYKYYgUBKAoAAAAPQwBPAE4AVABPAFMATwBh"
@@ -308,6 +320,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
         f"<e><Body>{certificate_text('a@b', bytes(40))}</Body></e>",
         _of_bytes(lambda data: read_certificate_request(read_envelope(data, max_nodes=ELEMENTS).operation)),
     ),
+    "certificate": (_CERTIFICATE, read_certificate),
     "key request": (_PKCS10, read_key_request),
     "address book": (
         f"<e><Body>{search_text('bob')}</Body></e>",

@@ -7,12 +7,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import spnego
+from cryptography import x509
 from lxml import etree
 from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from lyncpy.contracts.workload import CommandFailed
+from lyncpy.workloads.webservices.model.certificates import new_authority
 from tests.kit.enrollment import (
     DEVICE,
     HeldTicket,
@@ -21,8 +23,10 @@ from tests.kit.enrollment import (
     bearer_header,
     certificate_text,
     found,
+    holder_header,
     key_request,
     new_device,
+    request_text,
     search_text,
     security_header,
     sha1_key_request,
@@ -188,6 +192,24 @@ def test_a_ticket_for_another_service_is_none(web: Web) -> None:
     """Each is good where its client said that it would use it."""
     ticket = web.client().ticket(f"{SITE}/Autodiscover/AutodiscoverService.svc/root/user", TICKETS)
     assert web.certify(ticket=ticket).reason == "the ticket is for another service"
+
+
+def test_a_ticket_for_certificates_has_a_key(web: Web) -> None:
+    """Who asks for one without bringing a part of it is told so."""
+    client = web.client()
+    body = request_text(CERTIFICATES, "sip:alice@example.com", b"").replace(
+        b"<wst:Entropy><wst:BinarySecret></wst:BinarySecret></wst:Entropy>", b""
+    )
+    answer = web.send("POST", TICKETS, {"authorization": client.basic}, body)
+    assert (answer.status, "send entropy" in answer.reason) == (500, True)
+
+
+def test_a_ticket_ends_with_its_person(web: Web) -> None:
+    """Also one that got nothing yet."""
+    ticket = web.ticket()
+    web.stage.directory.people = [one for one in web.stage.directory.people if one.key != "key-alice"]
+    web.stage.pulls()
+    assert "nobody has this ticket's address" in web.certify(ticket=ticket).reason
 
 
 def test_a_stolen_ticket_is_worth_nothing_without_its_key(web: Web) -> None:
@@ -513,3 +535,85 @@ def test_a_server_without_a_site_tells_no_address(web: Web) -> None:
     assert "Url>" not in told
     assert "AbsUsage" not in told
     assert web.send("GET", f"{BOOK}/mex", {}, b"").status == 404
+
+
+# --- a certificate in place of the password
+
+
+def _certified(web: Web, user: str = "alice") -> x509.Certificate:
+    return web.client(user).certificate(web.certify(user))
+
+
+def _holds(
+    web: Web, certificate: x509.Certificate, key: str = "alice", audience: str = BOOK, **how: float
+) -> WebAnswer:
+    """Ask for a ticket with a certificate."""
+    client = web.client(password="not sent")
+    place, _ = client.port(TICKETS, "WebTicketServiceCert")
+    security = holder_header(certificate, key_of(key), how.get("now", web.stage.wall()))
+    body = request_text(audience, "sip:alice@example.com", client.entropy).decode()
+    inner = body[body.index("<wst:RequestSecurityToken") : body.index("</soap:Body>")]
+    namespaces = 'xmlns:wsp="urn:p" xmlns:wsa="urn:a" xmlns:auth="urn:auth" '
+    return client.post(
+        place, security, inner.replace("<wst:RequestSecurityToken ", f"<wst:RequestSecurityToken {namespaces}")
+    )
+
+
+def test_who_has_a_certificate_needs_no_password(web: Web) -> None:
+    """The ticket is as good as one for a password, but for more certificates."""
+    certificate = _certified(web)
+    answer = _holds(web, certificate)
+    assert answer.status == 200, answer.reason
+    ticket = web.client().held(answer.body.decode())
+    assert _addresses(_search(web, ticket, search_text("bo"))) == ["sip:bob@example.com"]
+    web.stage.passes(1)
+    assert "got with a password" in _holds(web, certificate, audience=CERTIFICATES).reason
+
+
+def test_a_certificate_alone_is_worth_nothing(web: Web) -> None:
+    """Nor is a request that was heard on its way, or one of another day."""
+    certificate = _certified(web)
+    assert "does not fit" in _holds(web, certificate, key="mallory").reason
+    assert _holds(web, certificate).status == 200
+    assert _holds(web, certificate).reason == "the request was sent before"
+    assert "not of now" in _holds(web, certificate, now=web.stage.wall() - 7200).reason
+
+
+def test_a_certificate_of_another_is_no_way_to_be_alice(web: Web) -> None:
+    """Bob's says Bob; one that somebody made themselves says nothing."""
+    assert "somebody else" in _holds(web, _certified(web, "bob"), key="bob").reason
+    assert "no certificate of this server" in _holds(web, new_authority(key_of("alice"), 0.0).certificate).reason
+
+
+def test_a_certificate_that_ended_is_told_why(web: Web) -> None:
+    """Revoked, with a password that was changed, or of an account that is disabled."""
+    certificate = _certified(web)
+    web.stage.command("user revoke", user="alice@example.com")
+    assert "was revoked" in _holds(web, certificate).reason
+    certificate = _certified(web)
+    web.stage.changes("alice", nt_hash=bytes(16))
+    web.stage.pulls()
+    assert "password changed" in _holds(web, certificate).reason
+    certificate = _certified(web, "bob")
+    web.stage.changes("bob", enabled=False)
+    web.stage.pulls()
+    assert _holds(web, certificate, key="bob").status == 500
+
+
+@pytest.mark.steady_clock
+def test_a_certificate_expires(web: Web) -> None:
+    """After half a year the password is asked for again."""
+    certificate = _certified(web)
+    web.stage.step(181 * 86_400)
+    assert "expired" in _holds(web, certificate).reason
+
+
+def test_a_certificate_goes_along_with_a_new_address(web: Web) -> None:
+    """It is of the person; whoever gets the old address has nothing of it."""
+    certificate = _certified(web)
+    web.stage.directory.people = [
+        web.stage.someone("alice", aor="sip:alice.new@example.com") if one.key == "key-alice" else one
+        for one in web.stage.directory.people
+    ]
+    web.stage.pulls()
+    assert "somebody else" in _holds(web, certificate).reason

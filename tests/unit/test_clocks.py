@@ -68,6 +68,11 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/webservices/authority.py": (2, "dates of a certificate; an authority that seems to be old is made anew"),
     "workloads/webservices/certificate_service.py": (1, "dates of certificates, by everybody's clock"),
     "workloads/webservices/commands.py": (2, "dates of certificates, for an operator"),
+    "workloads/webservices/holders.py": (1, "dates of certificates, by everybody's clock"),
+    "workloads/webservices/ticket_service.py": (
+        1,
+        "a client's time stamp, compared with its own clock's error in mind",
+    ),
     "workloads/webservices/tickets.py": (2, "times of tickets, which clients compare with their own clock"),
 }
 """File → how often it asks `wall()` at most, and why it may although that steps.

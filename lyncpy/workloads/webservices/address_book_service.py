@@ -53,7 +53,7 @@ class AddressBookService:
         return await answer_soap(asked, self._found, self.log)
 
     async def _found(self, envelope: Envelope) -> bytes:
-        await self._tickets.admit(read_security(envelope.header).assertion, self._audience)
+        await self._tickets.admit(read_security(envelope.header).token, self._audience)
         query = read_address_book_query(envelope.operation)
         found: FoundPeople
         if query.conditions:

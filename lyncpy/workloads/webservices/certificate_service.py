@@ -84,7 +84,7 @@ class CertificateService:
 
     async def _certified(self, envelope: Envelope) -> bytes:
         security = read_security(envelope.header)
-        ticket = await self._tickets.admit(security.assertion, self._audience)
+        ticket = await self._tickets.admit(security.token, self._audience)
         now = self._timers.wall()
         check_proof(security, ticket.key, now)
         request = read_certificate_request(envelope.operation)
@@ -95,7 +95,7 @@ class CertificateService:
             raise ServiceRefused("s:Server", "too many certificates in an hour, try again later")
         authority = await self._authority.current()
         until = now + self._settings.certificate_s
-        certified = issue(authority, key, ticket.aor, now, until)
+        certified = issue(authority, key, ticket.aor, ticket.owner, now, until)
         new = IssuedCertificate(
             digest=certified.digest,
             serial=certified.serial,

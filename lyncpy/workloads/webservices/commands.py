@@ -10,7 +10,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.core.choices import addresses
 from lyncpy.workloads.webservices.issued_table import IssuedTable
-from lyncpy.workloads.webservices.model.issued import Issued, revoked, standing, without
+from lyncpy.workloads.webservices.model.issued import GOOD, Issued, revoked, standing, without
 from lyncpy.workloads.webservices.tickets import PasswordMarks
 
 
@@ -82,8 +82,8 @@ class Commands:
             Reason(
                 "certificates",
                 f"{states.count(state)} of their devices' certificates: {state}",
-                good=state == "good",
-                remedy="" if state == "good" else "none: the client gets another one with the password",
+                good=state == GOOD,
+                remedy="" if state == GOOD else "none: the client gets another one with the password",
             )
             for state in dict.fromkeys(states)
         ]

@@ -17,6 +17,7 @@ from lyncpy.workloads.webservices.authority import PeopleAuthority
 from lyncpy.workloads.webservices.certificate_service import CertificateService
 from lyncpy.workloads.webservices.commands import Commands
 from lyncpy.workloads.webservices.discovery_service import DiscoveryService, SignInPlace
+from lyncpy.workloads.webservices.holders import CertificateHolders
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, Addresses
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
@@ -70,13 +71,13 @@ class WebServices:
         self._bus = platform.bus
         self._owners = owners
         self._issued = issued = IssuedTable(platform.store, platform.writers)
-        marks, addresses = PasswordMarks(trust.secrets, trust.stamps), Addresses(site)
+        marks, addresses = PasswordMarks(trust.secrets, owners, trust.stamps), Addresses(site)
         tickets = Tickets(people, owners, issued, marks, trust.stamps, timers, settings.ticket_s)
         authority = PeopleAuthority(
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )
         services = (
-            TicketService(tickets, addresses),
+            TicketService(tickets, CertificateHolders(people, owners, issued, marks, timers), addresses, timers),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
             AddressBookService(tickets, addresses, book),
             DiscoveryService(tickets, addresses, place),

@@ -1,4 +1,4 @@
-"""The service that gives tickets for the others to whoever proves their password."""
+"""The service that gives tickets for the others to whoever proves their password, or has a certificate."""
 
 from secrets import token_bytes
 from typing import Final
@@ -7,31 +7,49 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReaderKind, HttpResource
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.timers import ITimers
+from lyncpy.sip.markup import text_of
 from lyncpy.sip.soap import Envelope
 from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.bodies.faults import TRUST_NS, XML_TYPE
-from lyncpy.workloads.webservices.bodies.metadata import PASSWORDS, MetadataPort, write_metadata
+from lyncpy.workloads.webservices.bodies.metadata import CERTIFICATE, PASSWORDS, MetadataPort, write_metadata
 from lyncpy.workloads.webservices.bodies.trust import read_ticket_request, write_ticket_answer
+from lyncpy.workloads.webservices.holders import CertificateHolders
 from lyncpy.workloads.webservices.model.addresses import CERTIFICATES, TICKETS, Addresses
+from lyncpy.workloads.webservices.model.certificates import read_certificate
+from lyncpy.workloads.webservices.model.proof import check_possession, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import KEY_BYTES, derived_key
 from lyncpy.workloads.webservices.soap_resource import answer_soap
 from lyncpy.workloads.webservices.tickets import Tickets
+from lyncpy.workloads.webservices.used_signatures import UsedSignatures
 
 _AUTH: Final = f"{TICKETS}/Auth"
+_CERT: Final = f"{TICKETS}/Cert"
 
 
 class TicketService:
-    """Answers requests for tickets ([MS-OCAUTHWS] 3.2)."""
+    """Answers requests for tickets ([MS-OCAUTHWS] 3.2).
+
+    Args:
+        tickets: Issues them.
+        holders: Knows whose certificates are.
+    """
 
     log = Logger()
 
-    def __init__(self, tickets: Tickets, addresses: Addresses) -> None:
+    def __init__(self, tickets: Tickets, holders: CertificateHolders, addresses: Addresses, timers: ITimers) -> None:
         self._tickets = tickets
+        self._holders = holders
         self._addresses = addresses
+        self._timers = timers
+        self._used = UsedSignatures()
         # Clients look for one name or the other, whatever is behind it.
         names = ("WebTicketServiceWinNegotiate", "WebTicketServiceWinNtlm")
-        ports = tuple(MetadataPort(name, addresses.of(_AUTH), PASSWORDS) for name in names)
+        ports = (
+            *(MetadataPort(name, addresses.of(_AUTH), PASSWORDS) for name in names),
+            MetadataPort("WebTicketServiceCert", addresses.of(_CERT), CERTIFICATE),
+        )
         self._metadata = write_metadata("WebTicketService", "IssueToken", f"{TRUST_NS}/RST/Issue", ports)
 
     def rows(self) -> tuple[HttpResource, ...]:
@@ -39,6 +57,7 @@ class TicketService:
         users = frozenset({HttpReaderKind.SIGNED_IN})
         return (
             HttpResource(f"{TICKETS}/mex", self.metadata),
+            HttpResource(_CERT, self.issue_to_holder, methods=("POST",)),
             *(
                 HttpResource(path, self.issue, methods=("POST",), readers=users, handshakes=True)
                 for path in (TICKETS, _AUTH)
@@ -55,18 +74,37 @@ class TicketService:
         assert aor is not None  # the site admits users alone
 
         async def serve(envelope: Envelope) -> bytes:
-            return await self._issued(envelope, aor)
+            return await self._issued(envelope, aor, by_password=True)
 
         return await answer_soap(asked, serve, self.log)
 
-    async def _issued(self, envelope: Envelope, aor: Aor) -> bytes:
+    async def issue_to_holder(self, asked: HttpAsked) -> HttpAnswer:
+        """Give a ticket to a client that has a certificate and its key, with no password.
+
+        Spec: WSS X.509 Certificate Token Profile 1.0 §3.
+        """
+        return await answer_soap(asked, self._issued_to_holder, self.log)
+
+    async def _issued_to_holder(self, envelope: Envelope) -> bytes:
+        security = read_security(envelope.header, "BinarySecurityToken")
+        certificate = read_certificate(text_of(security.token))
+        # First whose it is: only keys that were certified here are calculated with.
+        aor = await self._holders.holder(certificate)
+        signature = check_possession(security, certificate.key, self._timers.wall())
+        self._used.take(signature, aor, self._timers.now())
+        return await self._issued(envelope, aor, by_password=False)
+
+    async def _issued(self, envelope: Envelope, aor: Aor, *, by_password: bool) -> bytes:
         request = read_ticket_request(envelope)
         audience = self._addresses.service(request.audience)
         if not audience:
             raise ServiceRefused("wst:InvalidScope", f'no service here takes tickets at "{request.audience[:200]}"')
         if request.claimed not in (None, aor):
+            raise ServiceRefused("wst:FailedAuthentication", "the ticket is asked for somebody else than who asks")
+        if audience == self._addresses.of(CERTIFICATES) and not by_password:
+            # Who has stolen one must not get others with it, which would outlive it.
             raise ServiceRefused(
-                "wst:FailedAuthentication", "the ticket is asked for somebody else than who proved their password"
+                "wst:FailedAuthentication", "a certificate is got with a password, not with another one"
             )
         if not request.entropy and audience == self._addresses.of(CERTIFICATES):
             raise ServiceRefused("wst:BadRequest", "this service needs a ticket with a key: send entropy")

@@ -31,17 +31,20 @@ class PasswordMarks:
 
     Args:
         secrets: People's NT hashes.
+        owners: Who has which address: a password goes along with a new one.
         stamps: Of the server's key, which is durable.
     """
 
-    def __init__(self, secrets: ISecrets, stamps: IStamps) -> None:
+    def __init__(self, secrets: ISecrets, owners: IOwners, stamps: IStamps) -> None:
         self._secrets = secrets
+        self._owners = owners
         self._key = _derived(stamps, "password mark")
 
     async def mark(self, aor: Aor) -> bytes:
         """Give the mark of somebody's present password."""
+        owner = self._owners.owner(aor)
         secret = await self._secrets.nt_hash(aor)
-        return digest(self._key, aor.encode() + b"\0" + (secret or b""), "sha256")[:_MARK_BYTES]
+        return digest(self._key, owner.encode() + b"\0" + (secret or b""), "sha256")[:_MARK_BYTES]
 
 
 def _derived(stamps: IStamps, purpose: str) -> bytes:

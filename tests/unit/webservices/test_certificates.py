@@ -1,19 +1,22 @@
 """Keys that clients want to have certified, and what is issued."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.webservices.model.certificates import (
     REQUEST_CHARACTERS,
     issue,
     new_authority,
+    read_certificate,
     read_key_request,
 )
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
@@ -25,6 +28,16 @@ NOW = 1_700_000_000.0
 
 def _text(der: bytes) -> str:
     return base64.encodebytes(der).decode().replace("\n", "\r\n")
+
+
+def _foreign(*names: x509.GeneralName, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None) -> bytes:
+    """Write a certificate of somebody else."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "alice")])
+    public = (key or key_of("mallory")).public_key()
+    moment = datetime.fromtimestamp(NOW, UTC)
+    builder = x509.CertificateBuilder(name, name, public, 1, moment, moment + timedelta(days=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(key_of("mallory"), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def _refusal(text: str) -> str:
@@ -83,7 +96,7 @@ def test_a_certificate_is_for_the_address_and_good_for_signing_in_alone() -> Non
     assert authority.name.startswith("CN=lyncpy people ")
     assert "PRIVATE" not in repr(authority)
     request = read_key_request(_text(key_request(key_of("alice"), "mallory")))
-    certified = issue(authority, request, Aor("sip:alice@example.test"), NOW, NOW + 86_400)
+    certified = issue(authority, request, Aor("sip:alice@example.test"), OwnerId("ä#1/2"), NOW, NOW + 86_400)
     certificate = x509.load_der_x509_certificate(certified.der)
     certificate.verify_directly_issued_by(authority.certificate)
     authority.certificate.verify_directly_issued_by(authority.certificate)
@@ -99,9 +112,46 @@ def test_a_certificate_is_for_the_address_and_good_for_signing_in_alone() -> Non
     ]
 
 
+def test_a_certificate_tells_in_whose_record_it_is() -> None:
+    """Whatever the owner is called; what it says is not believed yet."""
+    authority = new_authority(key_of("authority"), NOW)
+    request = read_key_request(_text(key_request(key_of("alice"))))
+    certified = issue(authority, request, Aor("sip:alice@example.test"), OwnerId("ä#1/%2"), NOW, NOW + 86_400)
+    shown = read_certificate(_text(certified.der))
+    assert (shown.digest, shown.owner) == (certified.digest, OwnerId("ä#1/%2"))
+    assert shown.key == key_of("alice").public_key()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "!",
+        "AAAA",
+        _text(key_request(key_of("alice"))),
+        _text(new_authority(key_of("authority"), NOW).certificate.public_bytes(Encoding.DER)),
+        _text(_foreign(x509.DNSName("alice"))),
+        _text(
+            _foreign(
+                x509.UniformResourceIdentifier("urn:lyncpy:owner:1"),
+                x509.UniformResourceIdentifier("urn:lyncpy:owner:2"),
+            )
+        ),
+        _text(
+            _foreign(x509.UniformResourceIdentifier("urn:lyncpy:owner:1"), key=ec.generate_private_key(ec.SECP256R1()))
+        ),
+        "A" * (REQUEST_CHARACTERS + 1),
+    ],
+)
+def test_what_is_no_certificate_of_ours_is_refused(text: str) -> None:
+    """Before anything is looked up."""
+    with pytest.raises(ServiceRefused, match="certificate"):
+        read_certificate(text)
+
+
 def test_an_address_that_is_too_long_for_a_name_is_cut() -> None:
     """The record knows whose it is."""
     authority = new_authority(key_of("authority"), NOW)
     request = read_key_request(_text(key_request(key_of("alice"))))
-    certified = issue(authority, request, Aor(f"sip:{'a' * 60}@example.test"), NOW, NOW + 1)
+    certified = issue(authority, request, Aor(f"sip:{'a' * 60}@example.test"), OwnerId("1"), NOW, NOW + 1)
     assert x509.load_der_x509_certificate(certified.der).subject.rfc4514_string() == f"CN={'a' * 60}@exa"

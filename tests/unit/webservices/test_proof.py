@@ -3,11 +3,20 @@
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.webservices.model.proof import SKEW_S, SecurityHeader, check_proof, read_security
+from lyncpy.workloads.webservices.model.certificates import new_authority
+from lyncpy.workloads.webservices.model.proof import (
+    SKEW_S,
+    SecurityHeader,
+    check_possession,
+    check_proof,
+    read_security,
+)
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from tests.kit.enrollment import EXCLUSIVE, HeldTicket, security_header
+from tests.kit.enrollment import EXCLUSIVE, HeldTicket, holder_header, security_header
+from tests.kit.key_pairs import key_of
 
 KEY = b"k" * 32
 LIFETIME = "<wsu:Created>2023-11-14T22:13:20Z</wsu:Created><wsu:Expires>2023-11-15T06:13:20Z</wsu:Expires>"
@@ -82,7 +91,7 @@ def test_a_signature_of_nothing_is_refused() -> None:
     text = security_header(TICKET)
     whole = text[text.index("<Signature ") : text.index("</wsse:Security>")]
     assert "says nothing" in _refusal(text.replace(whole, "<Signature/>"))
-    needed = "needs a ticket with a key"
+    needed = "needs a key"
     assert needed in _refusal(text.replace(whole, ""))
     assert needed in _refusal(text, key=b"")
     stamp = text[text.index("<wsu:Timestamp") : text.index("<Assertion/>")]
@@ -120,3 +129,54 @@ def test_a_request_without_a_header_has_none() -> None:
     """It is told what is missing."""
     with pytest.raises(ServiceRefused, match="no ticket"):
         read_security(None)
+
+
+# --- certificates
+
+NOW = 1_700_000_000.0
+
+
+def _certificate(name: str) -> x509.Certificate:
+    return new_authority(key_of(name), NOW).certificate
+
+
+def _possession(text: str, key: str = "alice", now: float = NOW) -> bytes:
+    header = read_security(read_xml(f"<Header>{text}</Header>".encode()), "BinarySecurityToken")
+    return check_possession(header, key_of(key).public_key(), now)
+
+
+@pytest.mark.parametrize("kind", ["sha1", "sha256"])
+@pytest.mark.parametrize("skew", [1 - SKEW_S, 0.0, SKEW_S])
+def test_whoever_has_a_certificate_proves_its_key_now(kind: str, skew: float) -> None:
+    """By a clock that may be a little wrong; the signature tells one request from another."""
+    text = holder_header(_certificate("alice"), key_of("alice"), NOW + skew, kind)
+    other = holder_header(_certificate("alice"), key_of("alice"), NOW + skew + 1 if skew < 0 else NOW + skew - 1, kind)
+    assert _possession(text) != _possession(other)
+
+
+@pytest.mark.parametrize(
+    ("key", "made", "lasts_s", "reason"),
+    [
+        ("mallory", NOW, 300.0, "does not fit"),
+        ("alice", NOW + SKEW_S + 1, 300.0, "not of now"),
+        ("alice", NOW - SKEW_S - 1, 900_000.0, "not of now"),
+        ("alice", NOW - SKEW_S - 301, 300.0, "not of now"),
+    ],
+)
+def test_a_proof_of_another_key_or_time_is_none(key: str, made: float, lasts_s: float, reason: str) -> None:
+    """A time stamp that says that it holds for days is of now no longer than others."""
+    text = holder_header(_certificate("alice"), key_of(key), made, lasts_s=lasts_s)
+    with pytest.raises(ServiceRefused, match=reason):
+        _possession(text)
+
+
+def test_a_key_for_codes_signs_no_certificate() -> None:
+    """Each kind of proof has its own algorithms."""
+    text = security_header(TICKET).replace("<Assertion/>", "<BinarySecurityToken/>")
+    with pytest.raises(ServiceRefused, match="not offered"):
+        _possession(text)
+    with pytest.raises(ServiceRefused, match="no certificate"):
+        _possession(security_header(TICKET))
+    broken = holder_header(_certificate("alice"), key_of("alice"), NOW).replace("<SignatureValue>", "<SignatureValue>é")
+    with pytest.raises(ServiceRefused, match="does not fit"):
+        _possession(broken)

@@ -41,6 +41,14 @@ class MetadataPort:
     """Its assertions, in XML with the prefixes of the document."""
 
 
+CERTIFICATE: Final = (
+    f"{_TRANSPORT}<sp:EndorsingSupportingTokens><wsp:Policy><sp:X509Token"
+    ' sp:IncludeToken="http://docs.oasis-open.org/ws-sx/ws-securitypolicy/200702/IncludeToken/AlwaysToRecipient">'
+    "<wsp:Policy><sp:WssX509V3Token10/></wsp:Policy></sp:X509Token></wsp:Policy></sp:EndorsingSupportingTokens>"
+)
+"""The policy of a port that takes the certificates that are issued here."""
+
+
 def issued_token(issuer: str, *, with_key: bool) -> str:
     """Write the policy of a port that takes tickets.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
+from urllib.parse import quote, unquote
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -22,7 +23,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.workloads.webservices.model.refusal import ServiceRefused
+from lyncpy.contracts.owners import OwnerId
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 
 REQUEST_CHARACTERS: Final = 32_768
 """Of the longest PKCS#10 in base64; one for a key of 4096 bits has some 2,500."""
@@ -38,6 +40,8 @@ _HASHES: Final = (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 """What clients sign a request with; SHA-1 too ([MS-OCAUTHWS] 3.1), since it proves here that somebody has a key and no more."""
 
 _COMMON_NAME_LONGEST: Final = 64
+_OWNED: Final = "urn:lyncpy:owner:"
+"""Begins the name in a certificate that says in whose record it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +126,11 @@ def new_authority(key: rsa.RSAPrivateKey, now: float) -> Authority:
     return Authority(key, builder.sign(key, hashes.SHA256()))
 
 
-def issue(authority: Authority, request: KeyRequest, aor: Aor, now: float, until: float) -> Certified:
+def issue(authority: Authority, request: KeyRequest, aor: Aor, owner: OwnerId, now: float, until: float) -> Certified:
     """Issue a certificate for somebody's key. Its name is the address, whatever the request says.
 
     Args:
+        owner: Whose it is, by whatever address; found again in it by `read_certificate`.
         now, until: Seconds since the epoch.
     """
     # X.520 bounds the common name; who has a longer address is named by its beginning, and known by the record.
@@ -135,9 +140,43 @@ def issue(authority: Authority, request: KeyRequest, aor: Aor, now: float, until
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+    whose = x509.UniformResourceIdentifier(_OWNED + quote(owner, safe=""))
+    builder = builder.add_extension(x509.SubjectAlternativeName([whose]), critical=False)
     certificate = builder.sign(authority.key, hashes.SHA256())
     der = certificate.public_bytes(Encoding.DER)
     return Certified(der, sha256(der).hexdigest(), f"{certificate.serial_number:040x}"[:16])
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """A certificate that somebody shows; nothing of it is believed yet."""
+
+    digest: str
+    owner: OwnerId
+    """Whose record to look into."""
+
+    key: rsa.RSAPublicKey
+
+
+def read_certificate(text: str) -> ShownCertificate:
+    """Read a certificate in base64.
+
+    Raises:
+        ServiceRefused: It is none of ours.
+    """
+    if len(text) > REQUEST_CHARACTERS:
+        raise untrusted("the certificate is too long")
+    try:
+        der = base64.b64decode("".join(text.split()), validate=True)
+        certificate = x509.load_der_x509_certificate(der)
+        key = certificate.public_key()
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
+        raise untrusted("this is no certificate of this server") from None
+    owned = [uri for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if uri.startswith(_OWNED)]
+    if len(owned) != 1 or not isinstance(key, rsa.RSAPublicKey):
+        raise untrusted("this is no certificate of this server")
+    return ShownCertificate(sha256(der).hexdigest(), OwnerId(unquote(owned[0].removeprefix(_OWNED))), key)
 
 
 def _builder(

@@ -8,6 +8,7 @@ tickets of the rounds before count no more.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Final
 
 from lyncpy.workloads.webservices.model.refusal import untrusted
 from lyncpy.workloads.webservices.model.tickets import Ticket
@@ -87,8 +88,11 @@ def revoked(issued: Issued) -> Issued:
     return Issued(issued.round + 1)
 
 
+GOOD: Final = "good"
+
+
 def standing(one: IssuedCertificate, mark: str, now: float) -> str:
-    """Say whether a certificate stands: "good", or why not.
+    """Say whether a certificate stands: `GOOD`, or why not.
 
     Args:
         mark: Of the person's present password.
@@ -96,7 +100,7 @@ def standing(one: IssuedCertificate, mark: str, now: float) -> str:
     """
     if now >= one.until:
         return "expired"
-    return "good" if one.mark == mark else "password changed"
+    return GOOD if one.mark == mark else "password changed"
 
 
 def pack(issued: Issued) -> bytes:

@@ -1,12 +1,18 @@
-"""Proof that a client has the key of its ticket: the signature in a request's security header.
+"""Proof that a client has the key of its ticket, or of its certificate: the signature in a request's security header.
 
 Spec: WS-Security 1.0 §8; XML Signature §3.2. Client: it signs the time stamp and nothing else.
 """
 
 import base64
+import binascii
 import hmac
+from collections.abc import Callable, Container
 from hashlib import sha1, sha256
 from typing import Final, NamedTuple
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from lyncpy.sip.canonical import canonical
 from lyncpy.sip.markup import Element, attr, child, children, text_of
@@ -20,6 +26,10 @@ _HMACS: Final = {
     f"{DSIG_NS}hmac-sha1": "sha1",
     "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256": "sha256",
 }
+_RSAS: Final = {
+    f"{DSIG_NS}rsa-sha1": hashes.SHA1,
+    "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256": hashes.SHA256,
+}
 _DIGESTS: Final = {
     f"{DSIG_NS}sha1": sha1,
     "http://www.w3.org/2001/04/xmlenc#sha256": sha256,
@@ -29,24 +39,34 @@ _DIGESTS: Final = {
 class SecurityHeader(NamedTuple):
     """The parts of a `wsse:Security` header."""
 
-    assertion: Element
+    token: Element
+    """A ticket, or a certificate."""
+
     timestamp: Element | None
     signature: Element | None
 
 
-def read_security(header: Element | None) -> SecurityHeader:
+def read_security(header: Element | None, shown: str = "Assertion") -> SecurityHeader:
     """Find the parts of a request's security header; each may be there once.
 
+    Args:
+        shown: The name of the element that says who sends: "Assertion" or "BinarySecurityToken".
+
     Raises:
-        ServiceRefused: There is no ticket, or more than one.
+        ServiceRefused: There is no such token, or more than one.
     """
+    word = _WORDS[shown]
     security = [] if header is None else children(header, "Security")
     if len(security) != 1:
-        raise untrusted("the request has no ticket")
-    parts = {name: children(security[0], name) for name in ("Assertion", "Timestamp", "Signature")}
-    if len(parts["Assertion"]) != 1 or any(len(found) > 1 for found in parts.values()):
-        raise untrusted("the request has no ticket, or more than one")
-    return SecurityHeader(parts["Assertion"][0], child(security[0], "Timestamp"), child(security[0], "Signature"))
+        raise untrusted(f"the request has no {word}")
+    parts = {name: children(security[0], name) for name in (shown, "Timestamp", "Signature")}
+    if len(parts[shown]) != 1 or any(len(found) > 1 for found in parts.values()):
+        raise untrusted(f"the request has no {word}, or more than one")
+    return SecurityHeader(parts[shown][0], child(security[0], "Timestamp"), child(security[0], "Signature"))
+
+
+_NO_PROOF: Final = "this service needs a key, and a proof that the client has it"
+_WORDS: Final = {"Assertion": "ticket", "BinarySecurityToken": "certificate"}
 
 
 def check_proof(header: SecurityHeader, key: bytes, now: float) -> None:
@@ -59,21 +79,67 @@ def check_proof(header: SecurityHeader, key: bytes, now: float) -> None:
     Raises:
         ServiceRefused: With a reason.
     """
-    if not key or header.timestamp is None or header.signature is None:
-        raise untrusted("this service needs a ticket with a key, and a proof that the client has it")
+    if not key:
+        raise untrusted(_NO_PROOF)
+
+    def verify(method: str, signed: bytes, value: bytes) -> bool:
+        return hmac.compare_digest(hmac.digest(key, signed, _HMACS[method]), value)
+
+    _check_signature(header, verify, _HMACS)
+    _ends(header, now)
+
+
+def check_possession(header: SecurityHeader, key: rsa.RSAPublicKey, now: float) -> bytes:
+    """Verify that whoever sends a certificate has its key, and has signed just now.
+
+    Args:
+        key: The certificate's.
+        now: Seconds since the epoch.
+
+    Returns:
+        What tells this signature from every other one.
+
+    Raises:
+        ServiceRefused: With a reason.
+    """
+
+    def verify(method: str, signed: bytes, value: bytes) -> bool:
+        try:
+            key.verify(value, signed, padding.PKCS1v15(), _RSAS[method]())
+        except InvalidSignature:
+            return False
+        return True
+
+    value = _check_signature(header, verify, _RSAS)
+    _ends(header, now)
+    assert header.timestamp is not None  # it was signed
+    begins = read_time(text_of(child(header.timestamp, "Created")))
+    if not now - SKEW_S <= begins <= now + SKEW_S:
+        raise untrusted(_NOT_NOW)
+    return value
+
+
+def _check_signature(
+    header: SecurityHeader, verify: Callable[[str, bytes, bytes], bool], methods: Container[str]
+) -> bytes:
+    """Check that a header's signature is of its time stamp, and holds; give its value."""
+    if header.timestamp is None or header.signature is None:
+        raise untrusted(_NO_PROOF)
     info = child(header.signature, "SignedInfo")
     if info is None:
         raise untrusted("the signature says nothing of what it signs")
     # Shorter codes, other transforms and the like are asked for by elements within these; none is followed.
-    hmac_name = _HMACS.get(_algorithm(info, "SignatureMethod"))
-    if hmac_name is None or _algorithm(info, "CanonicalizationMethod") != EXCLUSIVE:
+    method = _algorithm(info, "SignatureMethod")
+    if method not in methods or _algorithm(info, "CanonicalizationMethod") != EXCLUSIVE:
         raise untrusted("the signature is of a kind that is not offered")
     _check_reference(info, header.timestamp)
-    expected = base64.b64encode(hmac.digest(key, canonical(info), hmac_name))
-    given = "".join(text_of(child(header.signature, "SignatureValue")).split())
-    if not hmac.compare_digest(expected, given.encode()):
-        raise untrusted("the signature does not fit the ticket's key")
-    _check_time(header.timestamp, now)
+    try:
+        value = base64.b64decode("".join(text_of(child(header.signature, "SignatureValue")).split()), validate=True)
+    except (binascii.Error, ValueError):
+        value = b""
+    if not verify(method, canonical(info), value):
+        raise untrusted("the signature does not fit the key")
+    return value
 
 
 def _check_reference(info: Element, timestamp: Element) -> None:
@@ -99,7 +165,12 @@ def _algorithm(el: Element, name: str) -> str:
     return "" if found is None or len(found) else attr(found, "Algorithm") or ""
 
 
-def _check_time(timestamp: Element, now: float) -> None:
-    # When it was made is not looked at: a real client sends the ticket's times, by this server's clock of then.
-    if now >= read_time(text_of(child(timestamp, "Expires"))) + SKEW_S:
-        raise untrusted("the request's time stamp is not of now; see to the clock of your computer")
+_NOT_NOW: Final = "the request's time stamp is not of now; see to the clock of your computer"
+
+
+def _ends(header: SecurityHeader, now: float) -> None:
+    # When it was made is not looked at here: with a ticket a real client sends the ticket's times, by this server's
+    # clock of then.
+    assert header.timestamp is not None  # it was signed
+    if now >= read_time(text_of(child(header.timestamp, "Expires"))) + SKEW_S:
+        raise untrusted(_NOT_NOW)
