@@ -74,7 +74,6 @@ def client_rule(text: str) -> ClientRule:
     return ClientRule(text.strip(), action == "allow", product.lower(), sign or "", _version(version or ""), url or "")
 
 
-@lru_cache(maxsize=1024)  # thousands of devices have the same few clients, and say so at each refresh
 def deciding(rules: tuple[str, ...], agent: str) -> ClientRule | None:
     """Give the rule that decides about a client; None: it may sign in.
 
@@ -82,13 +81,18 @@ def deciding(rules: tuple[str, ...], agent: str) -> ClientRule | None:
         rules: Texts of rules, each of which `client_rule` takes.
         agent: Its User-Agent, as it came; "" for none.
     """
+    return _deciding(rules, agent[:AGENT_LONGEST])
+
+
+@lru_cache(maxsize=1024)  # thousands of devices have the same few clients, and say so at each refresh
+def _deciding(rules: tuple[str, ...], agent: str) -> ClientRule | None:
     products = _products(agent)
     return next((rule for rule in map(client_rule, rules) if rule.fits(products)), None)
 
 
 def _products(agent: str) -> list[tuple[str, Version]]:
     """Read a User-Agent (RFC 3261 §20.41): names and versions, without comments."""
-    plain = _COMMENT.sub(" ", agent[:AGENT_LONGEST])
+    plain = _COMMENT.sub(" ", agent)
     return [(match[1].lower(), _version(match[2] or "")) for match in _PRODUCT.finditer(plain)]
 
 

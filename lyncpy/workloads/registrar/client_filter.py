@@ -6,7 +6,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.clients import ClientRule, deciding
+from lyncpy.contracts.clients import AGENT_LONGEST, ClientRule, deciding
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused
@@ -51,7 +51,7 @@ class ClientFilter:
         rule = deciding(policy.clients, agent) if policy.clients else None
         if rule is None or rule.allows:
             return rule.url if rule is not None else ""
-        self._refused[aor] = RefusedClient(agent, rule, policy.name)
+        self._refused[aor] = RefusedClient(agent[:AGENT_LONGEST], rule, policy.name)
         self._refused.move_to_end(aor)
         if len(self._refused) > REMEMBERED:
             self._refused.popitem(last=False)
