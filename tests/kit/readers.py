@@ -12,6 +12,8 @@ from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.people import read_people
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
+from lyncpy.contracts.clients import client_rule, deciding
+from lyncpy.contracts.directory import SearchCondition
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import OwnerId
@@ -37,6 +39,8 @@ from lyncpy.workloads.conferencing.bodies import c3p as conferencing
 from lyncpy.workloads.conferencing.model.conference import read_address
 from lyncpy.workloads.contacts import bodies as contacts
 from lyncpy.workloads.directory.bodies import read_search
+from lyncpy.workloads.directory.model.query import query_of_conditions, query_of_text
+from lyncpy.workloads.directory.model.words import numbers_of, words_of
 from lyncpy.workloads.im import bodies as im
 from lyncpy.workloads.presence.bodies import batches
 from lyncpy.workloads.presence.bodies import publications as presence
@@ -308,6 +312,16 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
         ),
         _contact,
     ),
+    "typed": ("Ann O'Brien <ann@example.com> +49 (0)89 123", query_of_text),
+    "a form's name": ("Ann O'Brien", lambda text: query_of_conditions([SearchCondition("sn", text)])),
+    "a form's address": ("sip:ann@example.com", lambda text: query_of_conditions([SearchCondition("mail", text)])),
+    "a name's words": ("Müller-O'Brien, Ann", words_of),
+    "a phone's numbers": ("+49 (0)89 123-45;ext=7", lambda text: list(numbers_of(text))),
+    "user agent": (
+        "UCCAPI/15.0.4481.1000 OC/15.0.4481.1000 (Microsoft Lync)",
+        lambda text: deciding(("block OC < 4.0.7577", "allow * >= 2"), text),
+    ),
+    "client rule": ("block OC < 4.0.7577 https://example.com/update", client_rule),
     "search": (
         _ENVELOPE.format('<m:directorySearch/><m:Array><m:row m:attrib="mail" m:value="b"/></m:Array>'),
         _of_bytes(lambda data: read_search(data, 100)),

@@ -20,6 +20,10 @@ WORDS_COUNTED: Final = 8
 """Words of a query that count: nobody has so many in their name, and each costs a look at every field."""
 
 
+CHUNKS_COUNTED: Final = 2 * WORDS_COUNTED
+"""Parts of a text between blanks that are looked at: some have no word in them."""
+
+
 class Field(StrEnum):
     """What words are looked for in."""
 
@@ -124,7 +128,7 @@ def query_of_text(text: str, fields: Sequence[Field] = EVERYWHERE) -> Query:
     spelt: list[Spelling] = []
     addressed: list[str] = []
     words: list[str] = []
-    for chunk in text.split():
+    for chunk in text.split(maxsplit=CHUNKS_COUNTED)[:CHUNKS_COUNTED]:
         plain = _plain(chunk.strip("<>"))
         before, at, _ = plain.partition("@")
         if at:
