@@ -332,6 +332,8 @@ class Lists:
         given = self._given.get(key)
         if given is None or given.owner != self._owners.owner(key):
             book = place(stored.book, self._generated_groups.wanted(key))
+        elif stored.former is None and stored.book.generated is given.placed:
+            return stored
         else:
             book = replace(stored.book, generated=given.placed)
         former = None if stored.former is None else replace(stored.former, generated=book.generated)

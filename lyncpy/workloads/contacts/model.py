@@ -109,7 +109,9 @@ class ContactBook:
         given = self.given(aor)
         if own is None:
             return Contact(aor, groups=given) if given else None
-        return replace(own, groups=(*own.groups, *given)) if own.groups or given else None
+        if not given:
+            return own if own.groups else None
+        return replace(own, groups=(*own.groups, *given))
 
     def given(self, aor: Aor) -> tuple[int, ...]:
         """Give the ids of the generated groups with this member."""

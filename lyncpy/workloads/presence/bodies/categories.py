@@ -53,7 +53,8 @@ def write_categories(board: Board, names: Collection[str]) -> Mapping[str, str]:
     """
     values: dict[int, str] = {}
     parts: dict[str, list[str]] = {name: [] for name in names}
-    for (category, instance, container), one in sorted(board.instances.items()):
+    for one in board.ordered:
+        category, instance, container = one.key
         if category not in parts:
             continue
         text = values.get(id(one.value))

@@ -81,13 +81,17 @@ class Board:
     """The user's contacts, when nobody else may see them (privacy mode); else None. Not stored."""
 
     @cached_property
+    def ordered(self) -> Sequence[Instance]:
+        """Give all publications in order of their keys, which stand first in each and differ."""
+        return sorted(self.instances.values())
+
+    @cached_property
     def places(self) -> Mapping[tuple[str, int], tuple[Instance, ...]]:
         """Map category and container to the publications there, in order of their keys."""
-        places: dict[tuple[str, int], tuple[Instance, ...]] = {}
-        for key, instance in sorted(self.instances.items()):
-            place = (key.category, key.container)
-            places[place] = (*places.get(place, ()), instance)
-        return places
+        places: dict[tuple[str, int], list[Instance]] = {}
+        for one in self.ordered:
+            places.setdefault((one.key.category, one.key.container), []).append(one)
+        return {place: tuple(found) for place, found in places.items()}
 
     @cached_property
     def access(self) -> Access:
@@ -96,7 +100,7 @@ class Board:
 
     def instances_of(self, category: str) -> Iterator[Instance]:
         """Give every publication of a category, in all containers."""
-        return (instance for key, instance in sorted(self.instances.items()) if key.category == category)
+        return (one for one in self.ordered if one.key.category == category)
 
     @property
     def born(self) -> float:
@@ -352,13 +356,11 @@ def deadline(board: Board, now: float) -> float | None:
 def publish_directory_facts(board: Board, made: Collection[ServerPublication], now: float) -> Published:
     """Publish what the server makes of the directory, in place of what it published before."""
     kept = {key: one for key, one in board.instances.items() if not one.made or not isinstance(one.value, str)}
-    keys = [*(board.instances.keys() - kept.keys()), *(one.key for one in made)]
     for one in made:
         old = board.instances.get(one.key)
-        if old is not None and old.value == one.value:
-            kept[one.key] = old
-        else:
-            kept[one.key] = Instance(one.key, old.version + 1 if old else 1, Expire.STATIC, one.value, now)
+        new = Instance(one.key, old.version + 1 if old else 1, Expire.STATIC, one.value, now)
+        kept[one.key] = old if old is not None and old.value == one.value else new
+    keys = board.instances.keys() - kept.keys() | {one.key for one in made}
     return with_aggregates(board, replace(board, instances=kept), now, keys)
 
 
