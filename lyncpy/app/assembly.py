@@ -10,6 +10,7 @@ from lyncpy.app.backends import Backends, backends
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
+from lyncpy.app.schemes import schemes
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.passwords import Passwords
@@ -163,7 +164,8 @@ def inside(
     base = ground(config, node, back, timers, reactor)
     floor = _workloads(config, back, base)
     workloads = floor.in_order()
-    way_in = entrance(config, base, floor.conferencing.guests, [workload.offer for workload in workloads])
+    offers = [workload.offer for workload in workloads]
+    way_in = entrance(config, base, floor.conferencing.guests, schemes(config, base), offers)
     readers = _readers(config, base)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     admin = Admin(

@@ -7,8 +7,8 @@ from typing import Any
 
 from lyncpy.app.backends import Backends
 from lyncpy.app.config import Config
-from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.digest import DigestProof
+from lyncpy.contracts.authenticator import IAuthenticator
 from lyncpy.contracts.guests import IGuests
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
@@ -154,21 +154,27 @@ def _tables(config: Config, back: Backends, timers: Timers) -> Tables:
     )
 
 
-def entrance(config: Config, base: PlatformParts, guests: IGuests, offers: Sequence[Offer]) -> Pipeline:
+def entrance(
+    config: Config,
+    base: PlatformParts,
+    guests: IGuests,
+    schemes: Sequence[IAuthenticator],
+    offers: Sequence[Offer],
+) -> Pipeline:
     """Build the way in to workloads, and give the wire the gate's seal.
 
     Args:
         config: Checked settings.
         base: What the workloads stand on.
         guests: Which conferences guests may come to.
+        schemes: How users prove themselves, in the order in which clients are told.
         offers: What the workloads answer.
     """
     auth, limits, sip = config.sections.auth, config.sections.limits, config.sections.sip
-    platform, timers, tables = base.platform, base.timers, base.tables
+    platform, timers = base.platform, base.timers
     proof = DigestProof(answer_s=auth.challenge_lifetime_s, lifetime_s=auth.lifetime_s)
     anonymous_gate = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
-    ntlm = NtlmAuthenticator(tables.people, tables.secrets, auth, sip.server_name, sip.domain, timers)
-    gate = Gate([ntlm], base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
+    gate = Gate(schemes, base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
     base.flows.seal_with(gate.seal)
     router, operations = Router((sip.domain,), _own_hosts(config)), Operations()
     router.add_routes(operations.rows())

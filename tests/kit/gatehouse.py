@@ -97,12 +97,17 @@ def signins_of(
 
 
 def gate_of(
-    scheme: IAuthenticator, signins: SignIns, flows: IFlows, meter: MemoryMeter, settings: Settings, timers: Timers
+    schemes: Sequence[IAuthenticator],
+    signins: SignIns,
+    flows: IFlows,
+    meter: MemoryMeter,
+    settings: Settings,
+    timers: Timers,
 ) -> Gate:
-    """Give a gate with one scheme, before which no guests come."""
+    """Give a gate with these schemes, before which no guests come."""
     proof, rules = DigestProof(answer_s=60.0, lifetime_s=28_800.0), AuthSettings()
     guests = AnonymousGate(proof, flows, NoGuests(), meter, rules, settings, timers, Relays(()))
-    return Gate([scheme], signins, flows, meter, settings, timers, guests)
+    return Gate(schemes, signins, flows, meter, settings, timers, guests)
 
 
 @implementer(IFlows)

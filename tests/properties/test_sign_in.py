@@ -58,7 +58,7 @@ class World:
         rules = AuthSettings(tell_unknown_users=False, tries_per_user=2, tries_per_address=6)
         ntlm = NtlmAuthenticator(table, TableSecrets(hashes), rules, "fe1.contoso.test", "contoso.test", timers)
         signins = signins_of(table, rules, meter, timers)
-        self.gate = gate_of(ntlm, signins, RecordedFlows(), meter, Settings(), timers)
+        self.gate = gate_of([ntlm], signins, RecordedFlows(), meter, Settings(), timers)
         for person in people[1:3]:
             # They have signed in from there, with devices of their own.
             signins.tries.places.learn(person.key, PLACES[0], "theirs")

@@ -60,7 +60,7 @@ class Hall:
         self.ntlm = NtlmAuthenticator(self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers)
         settings = Settings.model_validate(limits or {})
         self.signins = signins_of(self.people, rules, self.meter, timers)
-        self.gate = gate_of(self.ntlm, self.signins, self.flows, self.meter, settings, timers)
+        self.gate = gate_of([self.ntlm], self.signins, self.flows, self.meter, settings, timers)
         self.opened()
 
     def opened(self, flow: str = FLOW, peer: str = "192.0.2.1") -> None:
@@ -727,7 +727,7 @@ def status_of(attempt: Deferred[Arrival]) -> list[int]:
 def slow(hall: Hall) -> tuple[SlowLock, Callable[[], Deferred[Arrival]]]:
     """Put a slow lock into the gate."""
     lock = SlowLock()
-    hall.gate = gate_of(lock, hall.signins, hall.flows, hall.meter, Settings(), timers_of(hall.clock))
+    hall.gate = gate_of([lock], hall.signins, hall.flows, hall.meter, Settings(), timers_of(hall.clock))
     hall.opened()
     request = request_of(ALICE, "REGISTER", ("Authorization", "NTLM y"))
     return lock, lambda: started(hall.gate.admit(hall.arrival(request)))
