@@ -178,7 +178,19 @@ def parse_via(text: str) -> Via:
 
 def _read_via(text: str) -> Via:
     sent, semicolon, rest = first_of_list(text)[0].partition(";")
-    return Via(*_sent(sent), parse_params(rest) if semicolon else _NO_PARAMS)
+    return Via(*_sent(sent), _via_params(rest) if semicolon else _NO_PARAMS)
+
+
+def _via_params(text: str) -> Mapping[str, str]:
+    """Read the parameters of a Via: behind a branch, which comes first in nearly all, they are those of the connection."""
+    branch, _, more = text.partition(";")
+    name, _, value = branch.partition("=")
+    if name != "branch" or '"' in text or value != value.strip(BLANKS):
+        return parse_params(text)
+    return {**_remembered_params(more), "branch": value}
+
+
+_remembered_params: Final = remembered(parse_params)
 
 
 _remembered_via: Final = remembered(_read_via)

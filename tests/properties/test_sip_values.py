@@ -1,11 +1,13 @@
 """What holds for every URI, list, body and document."""
 
+from collections.abc import Callable, Mapping
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyncpy.sip.body import read_multipart, write_multipart
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.grammar import first_of_list, quote, split_list, unquote
+from lyncpy.sip.grammar import first_of_list, parse_params, quote, split_list, unquote
 from lyncpy.sip.headers import parse_auth, parse_contact_list, parse_name_addr, parse_via
 from lyncpy.sip.markup import attr, escape, quote_attr, read_xml, text_of
 from lyncpy.sip.sdp import media_of
@@ -105,3 +107,38 @@ def test_escaped_text_makes_a_well_formed_document(text: str) -> None:
 def test_any_session_description_is_read(body: bytes) -> None:
     """No session description makes the server fail."""
     assert media_of(body) <= {"im", "audio", "video", "data", "appsharing", "filetransfer"}
+
+
+@unhurried
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "branch=z9hG4bKa",
+                "Branch=b",
+                "branch",
+                "branch=",
+                " branch = c ",
+                'branch="d;e"',
+                "rport",
+                "x=y",
+                "",
+                '"',
+                "=",
+                " ",
+            ]
+        ),
+        max_size=5,
+    )
+)
+def test_the_parameters_of_a_via_are_those_of_any_value(parts: list[str]) -> None:
+    """A branch that comes first is read by itself; the result is the same."""
+    text = ";".join(parts).rstrip()
+
+    def read(of: Callable[[], Mapping[str, str]]) -> Mapping[str, str] | None:
+        try:
+            return of()
+        except RemoteProtocolError:
+            return None
+
+    assert read(lambda: parse_via(f"SIP/2.0/TLS h;{text}").params) == read(lambda: parse_params(text))
