@@ -13,10 +13,11 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, EndpointGoneReason
 from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
+from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.set_index import remove_member
+from lyncpy.sip.grammar import remembered
 from lyncpy.sip.uri import Uri
 from lyncpy.workloads.registrar.model import (
     EVICTIONS,
@@ -75,11 +76,10 @@ class Bindings:
 
     async def by_uri(self, uri: Uri) -> Endpoint | None:
         """Give the endpoint that a GRUU names."""
-        token = token_of(uri.opaque)
-        if not token:
+        gruu_end = _end_of_gruu(uri.opaque)
+        if not gruu_end:
             return None
-        gruu_end = f"opaque=user:epid:{token};gruu"
-        for binding in self._users.get(aor_of(uri.aor), {}).values():
+        for binding in self._users.get(Aor(uri.aor), {}).values():
             if binding.endpoint.gruu.endswith(gruu_end):
                 return binding.endpoint
         return None
@@ -200,6 +200,13 @@ class Bindings:
         known = self.endpoint(*name)
         if known is not None:
             self.remove(known, EndpointGoneReason.EXPIRED)
+
+
+@remembered
+def _end_of_gruu(opaque: str) -> str:
+    """Give how the GRUU ends that has this opaque parameter; "" when it names no endpoint."""
+    token = token_of(opaque)
+    return f"opaque=user:epid:{token};gruu" if token else ""
 
 
 def _is_same(known: Endpoint, endpoint: Endpoint) -> bool:
