@@ -119,11 +119,11 @@ class Query:
     """These count where the others find nobody."""
 
 
-def query_of_text(text: str, fields: Sequence[Field] = EVERYWHERE) -> Query:
+def query_of_text(text: str) -> Query:
     """Make a query of what somebody has typed into one field: words in any order, or a phone number."""
     stages: list[Stage] = []
     number = typed_number(text)
-    if number and Field.NUMBER in fields:
+    if number:
         stages.append(Stage((_digits(number),)))
     spelt: list[Spelling] = []
     addressed: list[str] = []
@@ -138,13 +138,12 @@ def query_of_text(text: str, fields: Sequence[Field] = EVERYWHERE) -> Query:
             words += typed_words(before)
     addressed = list(dict.fromkeys(addressed))[:WORDS_COUNTED]
     words = list(dict.fromkeys(words))[: WORDS_COUNTED - len(addressed)]
-    names = tuple(name for name in NAMES if name in fields)
-    if names and words and not spelt:
-        stages.append(Stage(tuple(_word(names, word, whole=True) for word in words)))
-        stages.append(Stage(tuple(_word(names, word) for word in words)))
+    if words and not spelt:
+        stages.append(Stage(tuple(_word(NAMES, word, whole=True) for word in words)))
+        stages.append(Stage(tuple(_word(NAMES, word) for word in words)))
     # What stands before an @ is a whole word, and not the beginning of one.
-    anywhere = (*(_word(SPELT, word, whole=True) for word in addressed), *(_word(fields, word) for word in words))
-    if anywhere and set(fields) - set(names):
+    anywhere = (*(_word(SPELT, word, whole=True) for word in addressed), *(_word(EVERYWHERE, word) for word in words))
+    if anywhere:
         stages.append(Stage(anywhere, tuple(spelt)))
     return Query(tuple(stages))
 

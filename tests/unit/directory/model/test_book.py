@@ -10,7 +10,7 @@ from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.workloads.directory.model import book as module
 from lyncpy.workloads.directory.model.book import Book, BookForm
 from lyncpy.workloads.directory.model.forms import GROUPS, GROUPS_ADDRESSES, PEOPLE, PEOPLES_ADDRESSES, is_listed
-from lyncpy.workloads.directory.model.query import EVERYWHERE, NAMES, Field, query_of_conditions, query_of_text
+from lyncpy.workloads.directory.model.query import query_of_conditions, query_of_text
 
 ANN = Person(
     Aor("sip:ann.smith@example.com"),
@@ -55,9 +55,9 @@ class Office:
         del self.people[person.aor]
         self.book.note(person.aor)
 
-    def finds(self, text: str, fields: tuple[Field, ...] = EVERYWHERE) -> list[str]:
+    def finds(self, text: str) -> list[str]:
         """Search; give the parts of addresses before the @."""
-        return [one.aor[4:].partition("@")[0] for one in self.book.find(query_of_text(text, fields))]
+        return [one.aor[4:].partition("@")[0] for one in self.book.find(query_of_text(text))]
 
 
 @pytest.mark.parametrize(
@@ -132,17 +132,6 @@ def test_hidden_people_are_not_found_and_contacts_are() -> None:
     assert (office.finds("ann"), office.finds("jose"), office.finds("pepe@fab")) == ([], ["jose"], ["jose"])
     office.puts(replace(contact, hidden=True))
     assert office.finds("jose") == []
-
-
-def test_a_search_may_be_for_some_fields_alone() -> None:
-    """As a client's settings say."""
-    office = Office(ANN)
-    assert office.finds("research", NAMES) == []
-    assert office.finds("ann", NAMES) == ["ann.smith"]
-    assert office.finds("ann", (Field.MAIL,)) == []
-    assert office.finds("smith", (Field.MAIL,)) == ["ann.smith"]
-    assert office.finds("4567", (Field.NUMBER,)) == ["ann.smith"]
-    assert office.finds("4567", (Field.MAIL,)) == []
 
 
 @pytest.mark.parametrize("conditions", [[], [("givenName", " * ")]])
