@@ -2,24 +2,20 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Iterator
 
 import pytest
 import spnego
 from cryptography import x509
 from lxml import etree
-from twisted.internet.defer import Deferred
 from twisted.logger import formatEvent
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.webservices.model.certificates import new_authority
 from tests.kit.enrollment import (
     DEVICE,
     HeldTicket,
     WebAnswer,
-    WebClient,
     bearer_header,
     certificate_text,
     found,
@@ -34,69 +30,7 @@ from tests.kit.enrollment import (
 from tests.kit.key_pairs import key_of
 from tests.kit.logs import overheard
 from tests.kit.stage import Stage, password_of
-
-SITE = "https://sip.example.com"
-TICKETS = f"{SITE}/WebTicket/WebTicketService.svc"
-CERTIFICATES = f"{SITE}/CertProv/CertProvisioningService.svc"
-WEB = {"https_port": 443}
-
-
-class Web:
-    """The site of a stage, and clients of it."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.connection = "http/1"
-
-    def send(self, method: str, address: str, headers: Mapping[str, str], body: bytes) -> WebAnswer:
-        """Ask the site, past the socket."""
-        parts = urlsplit(address)
-        asked = HttpAsked(
-            method,
-            parts.hostname or "",
-            parts.path,
-            query=dict(parse_qsl(parts.query)),
-            headers=headers,
-            body=body,
-            peer="192.0.2.1",
-            connection=self.connection,
-            is_secure=parts.scheme == "https",
-        )
-        answers: list[HttpAnswer] = []
-
-        async def serve() -> None:
-            answers.append(await self.stage.inside.site.serve(asked))
-
-        _ = Deferred.fromCoroutine(serve())
-        self.stage.settle()
-        (answer,) = answers
-        challenges = tuple(value for name, value in answer.headers if name == "WWW-Authenticate")
-        found = {name.lower(): value for name, value in answer.headers} | {"content-type": answer.content_type}
-        return WebAnswer(answer.status, found, answer.body, challenges)
-
-    def client(self, user: str = "alice", password: str = "") -> WebClient:
-        """Give somebody's client."""
-        return WebClient(self.send, f"{user}@example.com", password or password_of(user))
-
-    def ticket(self, user: str = "alice") -> HeldTicket:
-        """Have somebody get a ticket for certificates, by way of all metadata."""
-        client = self.client(user)
-        place, issuer = client.port(CERTIFICATES, "CertProvisioningServiceWebTicketProof_SHA1")
-        tickets, nobody = client.port(issuer, "WebTicketServiceWinNegotiate")
-        assert nobody == ""
-        return client.ticket(place, tickets)
-
-    def certify(self, user: str = "alice", ticket: HeldTicket | None = None, key: str = "", **how: str) -> WebAnswer:
-        """Have somebody's key certified."""
-        client = self.client(user)
-        request = key_request(key_of(key or user), f"{user}@example.com")
-        return client.ask_certificate(
-            f"{CERTIFICATES}/WebTicket_Proof_SHA1", ticket or self.ticket(user), request, **how
-        )
-
-    def states(self, user: str = "alice") -> list[object]:
-        """Give the states of somebody's certificates, as an operator sees them."""
-        return [row[-1] for row in self.stage.command("user certificates", user=f"{user}@example.com").rows]
+from tests.kit.web import BOOK, CERTIFICATES, DISCOVERY, SITE, TICKETS, WEB, Web
 
 
 @pytest.fixture
@@ -397,7 +331,6 @@ def test_passwords_and_tickets_reach_no_log(web: Web) -> None:
 
 # --- discovery
 
-DISCOVERY = f"{SITE}/Autodiscover/AutodiscoverService.svc"
 XML = {"accept": "application/vnd.microsoft.rtc.autodiscover+xml;v=1"}
 
 
@@ -476,8 +409,6 @@ def test_a_server_without_tls_is_no_place_to_sign_in(web: Web) -> None:
 
 
 # --- the address book
-
-BOOK = f"{SITE}/GroupExpansion/Service.svc"
 
 
 def _search(web: Web, ticket: HeldTicket, body: str) -> WebAnswer:
