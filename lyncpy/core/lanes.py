@@ -10,13 +10,13 @@ Within a lane users take turns, so that whoever asks for much waits behind thems
 """
 
 import enum
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Final, Generic, TypeVar
 
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import DirectWork, ITimers
+from lyncpy.contracts.turns import FairQueue
 from lyncpy.core.timers import RecentMaximum
 from lyncpy.sip.message import Request
 
@@ -50,32 +50,28 @@ def lane_of(request: Request) -> Lane:
 
 
 class _LaneQueue(Generic[T]):
-    """What waits in one lane, by owner."""
+    """What waits in one lane, and for how long it has."""
 
     def __init__(self) -> None:
-        self._owners: dict[Hashable, deque[tuple[float, T]]] = {}
-        self.count = 0
-        self.waited = RecentMaximum()
+        self._items: FairQueue[tuple[float, T]] = FairQueue()
+        self._waited = RecentMaximum()
+
+    def __len__(self) -> int:
+        return len(self._items)
 
     def put(self, owner: Hashable, item: T, now: float) -> None:
-        self._owners.setdefault(owner, deque()).append((now, item))
-        self.count += 1
+        self._items.put(owner, (now, item))
 
     def take(self, now: float) -> T:
-        """Take the first item of the owner whose turn it is; they go behind all others."""
-        owner = next(iter(self._owners))
-        items = self._owners.pop(owner)
-        since, item = items.popleft()
-        if items:
-            self._owners[owner] = items
-        self.count -= 1
-        self.waited.note(now - since, now)
+        """Take the first item of the owner whose turn it is."""
+        since, item = self._items.take()
+        self._waited.note(now - since, now)
         return item
 
     def delay_s(self, now: float) -> float:
         """Give the longest wait of the last minute, of those who wait now included."""
-        waits = max((now - items[0][0] for items in self._owners.values()), default=0.0)
-        return max(self.waited.value(now), waits)
+        waits = max((now - since for since, _ in self._items.heads()), default=0.0)
+        return max(self._waited.value(now), waits)
 
 
 class Lanes(Generic[T]):
@@ -101,17 +97,14 @@ class Lanes(Generic[T]):
         )
         for lane, queue in self._queues.items():
             what = f"lyncpy_core_{lane.value}_lane"
-            meter.gauge(f"{what}_waiting_count", "Requests that wait in this lane.", partial(self._count, queue))
+            meter.gauge(f"{what}_waiting_count", "Requests that wait in this lane.", queue.__len__)
             meter.gauge(
                 f"{what}_delay_seconds", "Longest wait in this lane in the last minute.", partial(self._delay_s, queue)
             )
 
     def __len__(self) -> int:
         """Give how much waits."""
-        return self._presence.count + self._lists.count
-
-    def _count(self, queue: _LaneQueue[T]) -> float:
-        return queue.count
+        return len(self._presence) + len(self._lists)
 
     def _delay_s(self, queue: _LaneQueue[T]) -> float:
         return queue.delay_s(self._timers.now())
@@ -121,7 +114,7 @@ class Lanes(Generic[T]):
         rows: list[tuple[str, object]] = [("longest delay of messages and calls, ms", _ms(self._timers.delay()))]
         for name, queue in (("presence", self._presence), ("sign-ins and lists", self._lists)):
             rows += [
-                (f"{name} waiting", queue.count),
+                (f"{name} waiting", len(queue)),
                 (f"longest delay of {name}, ms", _ms(self._delay_s(queue))),
             ]
         return rows
@@ -161,7 +154,7 @@ class Lanes(Generic[T]):
     def _work(self, queue: _LaneQueue[T], until: float) -> None:
         """Begin what waits in a lane: one at least, and others until a time."""
         now = self._timers.now()
-        while queue.count:
+        while queue:
             self._begin(queue.take(now))
             now = self._timers.now()
             if now >= until:

@@ -4,12 +4,12 @@ Two hundred devices that come at once would otherwise be two hundred millisecond
 message is read. Network addresses take turns, so that a flood from one of them is a queue of its own.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import DirectWork, ITimers
+from lyncpy.contracts.turns import FairQueue
 
 TURN_S: Final = 0.002
 """Seconds for handshakes in one turn of the reactor, about; one step is taken at least."""
@@ -20,21 +20,19 @@ class Handshakes:
 
     def __init__(self, timers: ITimers, meter: IMeter) -> None:
         self._timers = timers
-        self._networks: dict[str, deque[Callable[[], None]]] = {}
-        """The network whose turn it is first."""
-        self._count = 0
+        self._steps: FairQueue[Callable[[], None]] = FairQueue()
         self._direct = DirectWork(TURN_S)
         meter.gauge(
-            "lyncpy_wire_handshakes_waiting_count", "TLS handshakes that wait for their turn.", lambda: self._count
+            "lyncpy_wire_handshakes_waiting_count", "TLS handshakes that wait for their turn.", lambda: len(self._steps)
         )
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._steps)
 
     def begin_at_once(self) -> float | None:
         """Give the time, if a step may be taken at once: nobody waits, and few have come; None: it takes its turn."""
         now = self._timers.now()
-        return now if not self._count and self._direct.may_begin(now) else None
+        return now if not self._steps and self._direct.may_begin(now) else None
 
     def begun_at_once(self, since: float) -> None:
         """Count the time of a step that was taken at once."""
@@ -42,27 +40,17 @@ class Handshakes:
 
     def put(self, network: str, step: Callable[[], None]) -> None:
         """Take a step of a connection from this network in a later turn."""
-        if not self._count:
+        if not self._steps:
             self._timers.later(0.0, self._turn)
-        self._networks.setdefault(network, deque()).append(step)
-        self._count += 1
+        self._steps.put(network, step)
 
     def _turn(self) -> None:
         until = self._timers.now() + TURN_S
         try:
-            while self._count:
-                self._take()()
+            while self._steps:
+                self._steps.take()()
                 if self._timers.now() >= until:
                     return
         finally:
-            if self._count:
+            if self._steps:
                 self._timers.later(0.0, self._turn)
-
-    def _take(self) -> Callable[[], None]:
-        network = next(iter(self._networks))
-        steps = self._networks.pop(network)
-        step = steps.popleft()
-        if steps:
-            self._networks[network] = steps
-        self._count -= 1
-        return step
