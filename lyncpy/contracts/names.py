@@ -17,7 +17,7 @@ Here, and nowhere else, text becomes a name, by one rule for each kind. A name i
 import uuid
 from typing import Final, NewType
 
-from lyncpy.sip.uri import address_of_record, lowered, normal_host
+from lyncpy.sip.uri import Uri, address_of_record, lowered, normal_host
 
 Aor = NewType("Aor", str)
 """An address-of-record in its normal form: `sip:user@domain`, lower case, no parameters. Made by `aor_of`."""
@@ -63,6 +63,11 @@ def aor_of(address: str) -> Aor:
     The text is not validated: what is no address equals none; a caller that needs validity parses a `Uri`.
     """
     return Aor(address_of_record(address))
+
+
+def named_by(uri: Uri) -> Aor:
+    """Give the address-of-record that a URI names, which knows its normal form."""
+    return Aor(uri.aor)
 
 
 def bare(aor: str) -> str:

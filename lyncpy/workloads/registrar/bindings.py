@@ -13,7 +13,7 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, EndpointGoneReason
 from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName, named_by
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.set_index import remove_member
@@ -79,7 +79,7 @@ class Bindings:
         gruu_end = _end_of_gruu(uri.opaque)
         if not gruu_end:
             return None
-        for binding in self._users.get(Aor(uri.aor), {}).values():
+        for binding in self._users.get(named_by(uri), {}).values():
             if binding.endpoint.gruu.endswith(gruu_end):
                 return binding.endpoint
         return None
