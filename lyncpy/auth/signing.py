@@ -14,6 +14,7 @@ Spec: [MS-SIPAE] 3.2.4.1 (signature buffer).
 from functools import partial
 from typing import NamedTuple
 
+from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.message import Message, Request
 
 
@@ -26,7 +27,10 @@ def signed_fields(message: Message, version: int) -> str:
     Args:
         version: Of the signature: 2, 3 or 4.
     """
-    number, _, method = (message.headers.get("cseq") or "").partition(" ")
+    headers = message.headers
+    place = headers.layout.places.get("cseq")
+    value = headers.lines[place].partition(":")[2].strip(BLANKS) if place is not None else ""
+    number, _, method = value.partition(" ")
     if message.shared is None:
         before, after = _around_number(message, method, version)
     else:

@@ -20,7 +20,7 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.headers import parse_name_addr, split_list
 from lyncpy.sip.message import Request
-from lyncpy.sip.uri import Uri, parse_uri
+from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.parties import Parties
@@ -98,7 +98,13 @@ class Dialogs:
             self._sessions.update_unrecorded(session)
         if self._contradicts(request, other.aor):
             raise Refused(481, NO_DIALOG)
-        return DialogDirection(session, side, await self._at(request.target, request.uri, other, arrival))
+        endpoint = None
+        # A client may write any Contact, also one that looks like a GRUU and is none of ours.
+        if request.target.is_gruu:
+            endpoint = await self._locator.by_uri(request.target)
+        if endpoint is None or endpoint.flow == arrival.flow:
+            endpoint = await self._recorded(other, request.uri)
+        return DialogDirection(session, side, endpoint)
 
     def _contradicts(self, request: Request, aor: Aor) -> bool:
         """Tell whether a request names another user than the one at the other end, by Request-URI or Route.
@@ -109,15 +115,8 @@ class Dialogs:
         others = find() if request.shared is None else request.shared.found("others", aor, find)
         return bool(others) and any(is_gruu or self._parties.is_known(named) for named, is_gruu in others)
 
-    async def _at(self, target: Uri, uri: str, other: Side, arrival: Arrival) -> Endpoint | None:
-        """Find the device that the Request-URI names, else the one that the record names.
-
-        A client may write any Contact, also one that looks like a GRUU and is none of ours.
-        """
-        if target.is_gruu:
-            named = await self._locator.by_uri(target)
-            if named is not None and named.flow != arrival.flow:
-                return named
+    async def _recorded(self, other: Side, uri: str) -> Endpoint | None:
+        """Find the device that the record names, or as long as it knows none the one with this Contact."""
         found = await self.device(other)
         if found is None and not other.epid:
             found = next((one for one in await self._locator.endpoints(other.aor) if one.contact == uri), None)
