@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from math import inf
 
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, epid_of, instance_of
 from lyncpy.sip.headers import parse_contact_list
@@ -42,6 +43,9 @@ class Arrival:
 
     order: int = field(default_factory=count(1).__next__)
     """Which of all came first: what is waited for may let a later request overtake an earlier one."""
+
+    proven_until: float = inf
+    """Monotonic seconds at which the keys of the sender end, and they have to prove themselves anew."""
 
     _cancelled: bool = False
     _on_cancel: tuple[Callable[[], None], ...] = ()

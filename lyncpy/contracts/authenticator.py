@@ -33,6 +33,13 @@ class DenialReason(enum.StrEnum):
     MALFORMED = "malformed"
     EXPIRED_CHALLENGE = "expired challenge"
     NOT_THIS_USER = "not this user"
+    UNKNOWN_PRINCIPAL = "unknown principal"
+    TICKET_EXPIRED = "ticket expired"
+    TICKET_REPLAYED = "ticket replayed"
+    WRONG_SERVICE = "ticket for another service"
+    WRONG_KEY_VERSION = "wrong key version"
+    BAD_TICKET = "ticket does not decrypt"
+    NO_KEYTAB = "keytab unusable"
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,10 @@ from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.uri import parse_uri
 
+RENEWAL_S: Final = 120.0
+"""A REGISTER that comes so shortly before its keys end, in seconds, is asked for new ones: a client knows no other sign
+that a ticket ends. No registration is granted for longer than the keys, so that one comes."""
+
 CHALLENGES_PER_FLOW: Final = 64
 """401s to one flow without success; a client that cannot stop asking is disconnected."""
 
@@ -208,11 +212,12 @@ class Gate:
             problem = Invalid.REVOKED if state.revoked else association.verify(request, arrival.at)
             if problem is None:
                 self._check_sender(request, association.identity.aor)
-                arrival.who = association.identity
-                return arrival
-            self._count_unverified(problem)
-            if not registers:
-                raise self._unverified(state, request, problem)
+                if not (registers and association.expires - arrival.at < RENEWAL_S):
+                    return _proven(arrival, association)
+            else:
+                self._count_unverified(problem)
+                if not registers:
+                    raise self._unverified(state, request, problem)
         return await self._sign_in(state, arrival)
 
     def _receive(self, state: _GateFlow, arrival: Arrival, anonymous_gate: AnonymousGate) -> Arrival:
@@ -272,8 +277,13 @@ class Gate:
 
     # The handshake.
 
-    def _challenge(self, state: _GateFlow, values: Sequence[str] = ()) -> Refused:
+    def _challenge(
+        self, state: _GateFlow, values: Sequence[str] = (), diagnostics: Diagnostics | None = None
+    ) -> Refused:
         """Refuse with 401: these values, else the first challenge of each scheme, one header field for each.
+
+        Args:
+            diagnostics: Why what the client has shown was not taken.
 
         Spec: [MS-SIPAE] 3.3.5; Date lets a client see that its clock is wrong.
         """
@@ -282,7 +292,7 @@ class Gate:
             self._wire.close_flow(state.name, "too many challenges")
         values = values or [authenticator.initial() for authenticator in self._authenticators.values()]
         headers = [("Date", formatdate(self._timers.wall(), usegmt=True))]
-        return Refused(401, headers=headers + [("WWW-Authenticate", value) for value in values])
+        return Refused(401, diagnostics, headers=headers + [("WWW-Authenticate", value) for value in values])
 
     async def _sign_in(self, state: _GateFlow, arrival: Arrival) -> Arrival:
         """Process a REGISTER that is part of a handshake."""
@@ -324,12 +334,10 @@ class Gate:
             raise self._challenge(state, [outcome.value])
         if isinstance(outcome, AuthenticationDenied):
             self._release(state)
-            self._signins.failed(outcome, attempt)
-            raise self._challenge(state)
+            raise self._challenge(state, diagnostics=self._signins.failed(outcome, attempt))
         self._establish(state, outcome)
         self._signins.succeeded(attempt)
-        arrival.who = outcome.identity
-        return arrival
+        return _proven(arrival, outcome)
 
     def _credentials(self, headers: Headers) -> tuple[IAuthenticator, str] | None:
         for name in _CREDENTIALS:
@@ -417,6 +425,11 @@ class Gate:
     def signins(self) -> SignIns:
         """The counts of failed sign-ins, with their reasons; tries over HTTP count with those over SIP."""
         return self._signins
+
+
+def _proven(arrival: Arrival, association: IAssociation) -> Arrival:
+    arrival.who, arrival.proven_until = association.identity, association.expires
+    return arrival
 
 
 def _is_from(request: Request, aor: Aor) -> bool:

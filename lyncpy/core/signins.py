@@ -20,7 +20,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.networks import network_of
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.tries import SignInAttempt, SignInTries, UserAtPlace, account_of
@@ -41,11 +41,36 @@ _BARRED: Final = {
 }
 """What is wrong with an account whose password is right."""
 
+_TICKETS: Final = {
+    DenialReason.UNKNOWN_PRINCIPAL: Diagnostics(
+        EXPECTED_FAILURE + 401, "The Kerberos ticket is of an account that nobody has here"
+    ),
+    DenialReason.TICKET_EXPIRED: Diagnostics(EXPECTED_FAILURE + 401, "The Kerberos ticket has expired"),
+    DenialReason.TICKET_REPLAYED: Diagnostics(EXPECTED_FAILURE + 401, "The Kerberos ticket was shown before"),
+    DenialReason.WRONG_SERVICE: Diagnostics(EXPECTED_FAILURE + 401, "The Kerberos ticket is for another service"),
+    DenialReason.WRONG_KEY_VERSION: Diagnostics(
+        EXPECTED_FAILURE + 401, "The Kerberos ticket was made with a key that this server does not have"
+    ),
+    DenialReason.BAD_TICKET: Diagnostics(EXPECTED_FAILURE + 401, "The Kerberos ticket cannot be decrypted"),
+    DenialReason.NO_KEYTAB: Diagnostics(EXPECTED_FAILURE + 401, "This server cannot use its Kerberos keys"),
+}
+"""What is said beside the challenge, with which a client may go on to another scheme."""
+
 _UNKNOWN: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
 
 # Failures that a guesser of passwords or names causes. The others need the password, or none was tried.
 _GUESSES: Final = frozenset(
-    {DenialReason.UNKNOWN_USER, DenialReason.NO_PASSWORD_SET, DenialReason.WRONG_PASSWORD, DenialReason.MALFORMED}
+    {
+        DenialReason.UNKNOWN_USER,
+        DenialReason.NO_PASSWORD_SET,
+        DenialReason.WRONG_PASSWORD,
+        DenialReason.MALFORMED,
+        # Of a ticket nothing is proven before it is decrypted: anybody can make such.
+        DenialReason.TICKET_REPLAYED,
+        DenialReason.WRONG_SERVICE,
+        DenialReason.WRONG_KEY_VERSION,
+        DenialReason.BAD_TICKET,
+    }
 )
 
 _REMEDIES: Final = {
@@ -58,6 +83,13 @@ _REMEDIES: Final = {
     DenialReason.MUST_CHANGE_PASSWORD: "change it where the directory keeps it, and run `directory pull`; or see [directory] must_change",
     DenialReason.CLOCK_SKEW: "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
     DenialReason.NOT_THIS_USER: "the login name belongs to another user than the sign-in address",
+    DenialReason.UNKNOWN_PRINCIPAL: "give somebody that login: [directory] maps sAMAccountName, uid or userPrincipalName to `logins`; of a realm that is only trusted the whole principal has to be a login or an address",
+    DenialReason.TICKET_EXPIRED: "the client has to get a new ticket: lock and unlock the computer, or run kinit; if its ticket is new, the clock of this server is ahead",
+    DenialReason.TICKET_REPLAYED: "the same token came twice: somebody repeats what they have overheard, or a proxy does",
+    DenialReason.WRONG_SERVICE: "the client asked for a ticket under another name: run `lyncpy doctor kerberos`, which compares SPN, DNS and keytab",
+    DenialReason.WRONG_KEY_VERSION: "the service got new keys after the keytab was written, or the client has a ticket from before: write the keytab anew, see `lyncpy doctor kerberos`; klist purge on the client",
+    DenialReason.BAD_TICKET: "the keytab's key is not the KDC's, as after a changed service password or with an SPN on two accounts (setspn -X): run `lyncpy doctor kerberos`; otherwise it was forged",
+    DenialReason.NO_KEYTAB: "run `lyncpy doctor kerberos`",
 }
 
 
@@ -133,8 +165,8 @@ class SignIns:
                 headers=[("Retry-After", str(seconds))],
             )
 
-    def failed(self, denied: AuthenticationDenied, attempt: SignInAttempt) -> None:
-        """Count and log a failed handshake; return when the client shall begin anew.
+    def failed(self, denied: AuthenticationDenied, attempt: SignInAttempt) -> Diagnostics | None:
+        """Count and log a failed handshake; return when the client shall begin anew, with what it is told then, if anything.
 
         Raises:
             Refused: With the words that the client shall show.
@@ -159,6 +191,7 @@ class SignIns:
             raise Refused(403, _SKEW, headers=[_SKEW_SHOWN.header()])
         if denied.reason == DenialReason.NOT_THIS_USER:
             raise Refused(403, NOT_YOU)
+        return _TICKETS.get(denied.reason)
 
     def succeeded(self, attempt: SignInAttempt) -> None:
         """Forgive what the user failed before at this place, and know the place from now on."""

@@ -5,6 +5,7 @@ import enum
 import hashlib
 import uuid
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Instance, instance_of
@@ -120,15 +121,19 @@ class RegistrationTerms:
     maximum_s: int
 
 
-def granted(wish_s: int | None, terms: RegistrationTerms) -> int:
+def granted(wish_s: int | None, terms: RegistrationTerms, proven_s: float = inf) -> int:
     """Give the lifetime of a registration in seconds.
+
+    Args:
+        wish_s: What the client asks for.
+        terms: What it may have.
+        proven_s: Seconds until it has to prove itself anew; it hears of that when it registers again.
 
     Spec: [MS-SIPREGE] 3.2: the server clamps what is asked for and grants its default when
     nothing is.
     """
-    if wish_s is None:
-        return min(max(terms.default_s, terms.minimum_s), terms.maximum_s)
-    return min(max(wish_s, terms.minimum_s), terms.maximum_s)
+    wish_s = terms.default_s if wish_s is None else wish_s
+    return int(min(max(wish_s, terms.minimum_s), terms.maximum_s, max(proven_s, 1)))
 
 
 def derived_instance(epid: Epid) -> Instance:

@@ -94,8 +94,8 @@ class Routes:
         self._check_place(aor, old, arrival.flow)
         if (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"):
             self._keep_alive_watch.promised(arrival.flow)
-        lifetime = model.granted(requested.expires_s, self._terms)
         now = self._timers.now()
+        lifetime = model.granted(requested.expires_s, self._terms, arrival.proven_until - now)
         endpoint = Endpoint(
             aor=aor,
             epid=requested.epid,

@@ -23,6 +23,9 @@ def test_a_gruu_carries_the_instance() -> None:
 def test_a_lifetime_stays_within_its_bounds(requested: int | None, granted: int) -> None:
     """A client gets what it asks for, within what the server allows."""
     assert model.granted(requested, TERMS) == granted
+    # The keys end before, and then the client has to come.
+    assert model.granted(requested, TERMS, 200.5) == 200
+    assert model.granted(requested, TERMS, -1.0) == 1
 
 
 @pytest.mark.parametrize(
