@@ -1,0 +1,164 @@
+"""Tickets verified by the system's GSS-API (MIT Kerberos), by way of the library `gssapi`.
+
+The keytab is read anew for each ticket, so that new keys count at once. GSS-API keeps a replay cache on disk
+and waits for it: that happens in a thread.
+"""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.backends.kerberos_tokens import TicketLabel, TokenUnreadable, encryption_name, ticket_label
+from lyncpy.backends.keytab import KeytabEntry, KeytabUnusable, read_keytab
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
+from lyncpy.contracts.kerberos import TOKEN_BYTES, AcceptedTicket, IMics, ITickets
+from lyncpy.contracts.workload import IUnit
+
+INSTALL: Final = "pip install 'lyncpy[kerberos]' (on Debian: apt-get install libkrb5-dev gcc first)"
+"""How the library gets there."""
+
+_ERRORS: Final = 0x96C73A00
+"""The first of the numbers of RFC 4120 §7.5.9, as GSS-API gives them."""
+
+_REASONS: Final[Mapping[int, DenialReason]] = {
+    31: DenialReason.BAD_TICKET,
+    32: DenialReason.TICKET_EXPIRED,
+    33: DenialReason.CLOCK_SKEW,
+    34: DenialReason.TICKET_REPLAYED,
+    35: DenialReason.WRONG_SERVICE,
+    36: DenialReason.BAD_TICKET,
+    37: DenialReason.CLOCK_SKEW,
+    41: DenialReason.BAD_TICKET,
+    44: DenialReason.WRONG_KEY_VERSION,
+    45: DenialReason.WRONG_KEY_VERSION,
+}
+
+
+class KerberosMissing(Exception):
+    """The library is not installed; the sentence says how it gets there."""
+
+
+def load_gssapi() -> Any:  # Any: an extra, which need not be there
+    """Give the library.
+
+    Raises:
+        KerberosMissing: It is not there, or not the system's Kerberos.
+    """
+    try:
+        return importlib.import_module("gssapi")
+    except (ImportError, OSError) as error:
+        raise KerberosMissing(f"Kerberos needs the library gssapi: {INSTALL}; it said: {error}") from None
+
+
+@implementer(IMics)
+class _Mics:
+    __slots__ = ("_bad", "_context")
+
+    def __init__(self, context: Any, bad: type[Exception]) -> None:  # Any: of the extra
+        self._context = context
+        self._bad = bad
+
+    def sign(self, text: bytes) -> bytes:
+        signature: bytes = self._context.get_signature(text)
+        return signature
+
+    def holds(self, text: bytes, mic: bytes) -> bool:
+        try:
+            self._context.verify_signature(text, mic)
+        except self._bad:
+            return False
+        return True
+
+
+@implementer(ITickets, IUnit)
+class Tickets:
+    """Verifies tickets with the keys of a keytab.
+
+    Args:
+        keytab: The file; its owner alone may read it.
+        threads: Where it is waited for the disk.
+
+    Raises:
+        KerberosMissing: The library is not there.
+    """
+
+    log = Logger()
+    name = "kerberos"
+
+    def __init__(self, keytab: Path, threads: Threads) -> None:
+        self._gssapi = load_gssapi()
+        self._keytab = keytab
+        self._threads = threads
+
+    async def open(self) -> None:
+        """Do nothing: a keytab that is not there yet may come."""
+
+    async def close(self) -> None:
+        """Stop the thread."""
+        self._threads.stop()
+
+    async def accept(self, token: bytes, service: str) -> AcceptedTicket | AuthenticationDenied:
+        """Verify a token; see the promise."""
+        if len(token) > TOKEN_BYTES:
+            return AuthenticationDenied(DenialReason.MALFORMED, detail=f"a token of {len(token)} bytes is too long")
+        try:
+            label = ticket_label(token)
+        except TokenUnreadable as error:
+            return AuthenticationDenied(DenialReason.MALFORMED, detail=f"the token cannot be read: {error}")
+        return await self._threads.call_in_thread(lambda: self._accept(token, service, label))
+
+    def _accept(self, token: bytes, service: str, label: TicketLabel) -> AcceptedTicket | AuthenticationDenied:
+        """Verify a token, in the thread."""
+        try:
+            entries = read_keytab(self._keytab)
+        except KeytabUnusable as error:
+            self.log.error("{reason}", reason=str(error))
+            return AuthenticationDenied(DenialReason.NO_KEYTAB, detail=str(error))
+        ours = _entries_of(entries, label, service)
+        if not ours:
+            has = ", ".join(sorted({one.principal for one in entries})) or "nothing"
+            detail = f"it is for {label.service[:120]}@{label.realm[:120]}; wanted is {service}/..., and the keytab has {has}"
+            return AuthenticationDenied(DenialReason.WRONG_SERVICE, detail=detail)
+        gssapi = self._gssapi
+        try:
+            name = gssapi.Name(ours[0].principal, gssapi.NameType.kerberos_principal)
+            # Named credentials alone have the system's replay cache.
+            credentials = gssapi.Credentials(name=name, usage="accept", store={"keytab": str(self._keytab)})
+            context = gssapi.SecurityContext(creds=credentials, usage="accept")
+            reply = context.step(token)
+            if not context.complete:
+                return AuthenticationDenied(DenialReason.MALFORMED, detail="the token is not the whole of a handshake")
+            principal, lifetime = str(context.initiator_name), float(context.lifetime)
+        except gssapi.exceptions.GSSError as error:
+            return _denied(error, label, ours)
+        own = principal.endswith(f"@{ours[0].realm}")
+        return AcceptedTicket(principal, own, lifetime, _Mics(context, gssapi.exceptions.GSSError), reply or b"")
+
+
+def _entries_of(entries: tuple[KeytabEntry, ...], label: TicketLabel, service: str) -> list[KeytabEntry]:
+    """Give the keys of the service that a ticket is for, if it is this one. Windows writes its names in any case."""
+    wanted = label.service.lower()
+    if wanted.partition("/")[0] != service.lower():
+        return []
+    return [one for one in entries if one.service.lower() == wanted and one.realm == label.realm]
+
+
+def _denied(error: Any, label: TicketLabel, ours: list[KeytabEntry]) -> AuthenticationDenied:  # Any: of the extra
+    number = error.min_code - _ERRORS
+    reason = _REASONS.get(number, DenialReason.MALFORMED)
+    if reason is DenialReason.CLOCK_SKEW:
+        detail = "the clocks of the client, the KDC and this server differ too much"
+    elif reason in (DenialReason.BAD_TICKET, DenialReason.WRONG_KEY_VERSION):
+        versions = ", ".join(sorted({f"{one.version} {encryption_name(one.encryption)}" for one in ours}))
+        detail = (
+            f"the ticket for {label.service[:120]} has key version {label.version}, "
+            f"{encryption_name(label.encryption)}; the keytab has {versions}"
+        )
+    else:
+        detail = str(error).rpartition("Minor")[2][:200]
+    return AuthenticationDenied(reason, detail=detail)
