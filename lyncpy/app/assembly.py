@@ -165,7 +165,7 @@ def inside(
     floor = _workloads(config, back, base)
     workloads = floor.in_order()
     offers = [workload.offer for workload in workloads]
-    way_in = entrance(config, base, floor.conferencing.guests, schemes(config, base), offers)
+    way_in = entrance(config, base, floor.conferencing.guests, schemes(config, back, base), offers)
     readers = _readers(config, base)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     admin = Admin(

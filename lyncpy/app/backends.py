@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from twisted.logger import Logger
+
 from lyncpy.app.config import Config, ConfigError
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.gapfile import GapFile
+from lyncpy.backends.kerberos import KerberosMissing, Tickets
 from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.ldap_link import LdapConnection
@@ -24,6 +27,7 @@ from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IDirectory
 from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
+from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.records import IRecords
@@ -34,6 +38,8 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
+
+_log: Final = Logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,9 @@ class Backends:
     gap_file: IGapFile
     meters: Callable[[], bytes] = bytes
     """Gives all meters as OpenMetrics text."""
+
+    tickets: ITickets | None = None
+    """Verifies Kerberos tickets; None: nobody signs in with one."""
 
     units: tuple[IUnit, ...] = ()
     """What has to be open before the rest."""
@@ -102,6 +111,7 @@ def backends(
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
+    tickets = _tickets(config, reactor)
     return Backends(
         store=store,
         records=records,
@@ -115,5 +125,22 @@ def backends(
         exports=exports,
         gap_file=gap_file,
         meters=meter.render,
-        units=(database, Retention(database, store, records, settings.store, timers), exports, gap_file),
+        tickets=tickets,
+        units=(
+            database,
+            Retention(database, store, records, settings.store, timers),
+            exports,
+            gap_file,
+            *((tickets,) if tickets is not None else ()),
+        ),
     )
+
+
+def _tickets(config: Config, reactor: Any) -> Tickets | None:  # Any: as above
+    """Build what verifies tickets, where there is a keytab; without the library people sign in by the other schemes."""
+    keytab = config.sections.auth.keytab
+    try:
+        return Tickets(config.path(keytab), Threads(reactor, "kerberos")) if keytab else None
+    except KerberosMissing as error:
+        _log.error("[auth] keytab: {reason}; until then Kerberos is not offered", reason=str(error))
+        return None

@@ -5,7 +5,6 @@ code runs for every message of the server, so what cannot change is written once
 start.
 """
 
-import hmac
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,10 +48,17 @@ def nonces() -> Iterator[str]:
 
 
 class Signer(Protocol):
-    """How one direction signs."""
+    """How we sign."""
 
     def hex(self, text: bytes) -> str:
         """Give a text's signature, in upper-case hexadecimal digits."""
+
+
+class Verifier(Protocol):
+    """How the client's signatures are verified: some are made again and compared, some cannot be."""
+
+    def holds(self, text: bytes, signature: str) -> bool:
+        """Tell whether hexadecimal digits, of either case and perhaps none at all, are the signature of a text."""
 
 
 class ReplayWindow:
@@ -99,6 +105,9 @@ class SignatureParameters:
     version: int
     """Of the signature."""
 
+    is_told: bool = True
+    """Whether the client has heard `opaque` before it signs; after a handshake of one step it has not, and may leave it out."""
+
 
 @implementer(IAssociation)
 class Association:
@@ -125,6 +134,7 @@ class Association:
         "_tail",
         "_target",
         "_trusted",
+        "_unnamed",
         "_version",
         "_window",
         "expires",
@@ -136,7 +146,7 @@ class Association:
         identity: Identity,
         expires: float,
         *,
-        client: Signer,
+        client: Verifier,
         server: Signer,
         parameters: SignatureParameters,
         nonces: Iterator[str],
@@ -146,6 +156,7 @@ class Association:
         self._client = client
         self._server = server
         self._opaque = opaque = parameters.opaque
+        self._unnamed = opaque if not parameters.is_told else ""
         self._realm = realm = parameters.realm
         self._target = target = parameters.target
         self._version = version = parameters.version
@@ -180,8 +191,7 @@ class Association:
             return Invalid.REPLAYED
         text = f"<{self.identity.scheme}><{rand}><{number}>{self._front}{signed_fields(message, self._version)}"
         # Headers may hold bytes that are no UTF-8; they are signed as they came.
-        expected = self._client.hex(text.encode("utf-8", "surrogateescape"))
-        if not hmac.compare_digest(expected.encode(), response.upper().encode("utf-8", "surrogateescape")):
+        if not self._client.holds(text.encode("utf-8", "surrogateescape"), response):
             return Invalid.BAD_SIGNATURE
         # Only now: a forged message must not use up the number of a real one.
         self._window.mark_seen(count)
@@ -206,10 +216,13 @@ class Association:
         except RemoteProtocolError:
             return None, "", "", ""
         # Spec: [MS-SIPAE] 3.3.5: what does not match realm, target and association is not ours to verify.
-        for name, own in (("realm", self._realm), ("targetname", self._target), ("opaque", self._opaque)):
+        for name, own in (("realm", self._realm), ("targetname", self._target)):
             if given.get(name, "").lower() != own.lower():
                 return None, "", "", ""
-        whole = mark and "realm=" in beginning and "targetname=" in beginning and "opaque=" in beginning
+        if given.get("opaque", self._unnamed).lower() != self._opaque.lower():
+            return None, "", "", ""
+        named = "opaque=" in beginning or "opaque" not in given
+        whole = mark and "realm=" in beginning and "targetname=" in beginning and named
         return (
             beginning if whole else None,
             given.get("crand", ""),

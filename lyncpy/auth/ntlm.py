@@ -17,6 +17,7 @@ from hashlib import md5
 from typing import Final
 
 from lyncpy.auth.ciphers import md4, rc4
+from lyncpy.auth.signing import same_digits
 from lyncpy.sip.errors import RemoteProtocolError
 
 # [MS-NLMP] 2.2.2.5
@@ -264,6 +265,10 @@ class Mac:
         outer.update(inner.digest())
         checksum = outer.digest()[:8]
         return f"01000000{int.from_bytes(checksum) ^ self._stream:016X}64000000"
+
+    def holds(self, text: bytes, signature: str) -> bool:
+        """Tell whether this is the signature of a text."""
+        return same_digits(self.hex(text), signature)
 
 
 def macs(exported: bytes) -> tuple[Mac, Mac]:

@@ -8,7 +8,7 @@ Spec: [MS-SIPAE] 2.2.1, 3.3.5.
 
 from dataclasses import dataclass, field
 
-from lyncpy.auth.association import Association, SignatureParameters, Signer, nonces
+from lyncpy.auth.association import Association, SignatureParameters, Signer, Verifier, nonces
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
@@ -22,7 +22,7 @@ from lyncpy.sip.message import Request
 class AgreedKeys:
     """What a handshake has agreed on."""
 
-    client: Signer = field(repr=False)
+    client: Verifier = field(repr=False)
     """Verifies the client's signatures."""
 
     server: Signer = field(repr=False)
@@ -33,6 +33,9 @@ class AgreedKeys:
 
     expires: float
     """Monotonic seconds; after it nothing verifies."""
+
+    is_told: bool = True
+    """Whether the client has heard `opaque`."""
 
 
 class SchemeOffer:
@@ -116,7 +119,7 @@ class SchemeOffer:
             keys.expires,
             client=keys.client,
             server=keys.server,
-            parameters=SignatureParameters(keys.opaque, self._settings.realm, self._target, version),
+            parameters=SignatureParameters(keys.opaque, self._settings.realm, self._target, version, keys.is_told),
             nonces=self._nonces,
         )
         # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.

@@ -19,6 +19,9 @@ class Settings(BaseModel):
     netbios_domain: str = Field(default="", max_length=15, pattern=_NAME)
     """The Windows domain named in NTLM challenges; empty: the first part of the SIP domain, in capitals."""
 
+    keytab: str = Field(default="", max_length=4096)
+    """The file with this server's Kerberos keys, for its owner alone: people then sign in with the ticket of their computer; empty: Kerberos is not offered. It takes the extra `kerberos`; `lyncpy doctor kerberos` looks at all of it."""
+
     version: int = Field(default=4, ge=2, le=4)
     """The newest version of message signatures that is offered; Lync has 4, Communicator 2005 has 2."""
 

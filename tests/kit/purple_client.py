@@ -56,6 +56,8 @@ class PurpleClient:
         login: str = "",
         hostname: str = "",
         names: Mapping[str, str] | None = None,
+        scheme: str = "ntlm",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start the process; nothing is connected.
 
@@ -69,6 +71,8 @@ class PurpleClient:
             login: The name for authentication, if it is not the address.
             hostname: A host name for this client alone: a second endpoint of an account needs one. Root only.
             names: Addresses by host name; no other names exist for the client.
+            scheme: How it proves itself: ntlm, krb5, tls-dsk or auto.
+            environment: Variables of its process.
         """
         self.address: Final = address
         self.uri: Final = f"sip:{address}"
@@ -81,6 +85,7 @@ class PurpleClient:
             "login": login,
             "server": server,
             "transport": transport,
+            "auth": scheme,
         }
         self._mailbox: list[Event] = []
         self._answers: dict[int, Event] = {}
@@ -108,6 +113,7 @@ class PurpleClient:
                     "LC_ALL": "C.UTF-8",
                     "LANGUAGE": "",
                     "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere",
+                    **(environment or {}),
                 },
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

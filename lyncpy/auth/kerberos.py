@@ -1,0 +1,116 @@
+"""Kerberos on SIP ([MS-SIPAE] 3.3.5): one token shows a ticket, and its session key signs from then on."""
+
+import base64
+import binascii
+from secrets import token_hex
+
+from zope.interface import implementer
+
+from lyncpy.auth.association import Association
+from lyncpy.auth.offer import AgreedKeys, SchemeOffer
+from lyncpy.auth.principals import holder_of
+from lyncpy.auth.settings import Settings
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
+from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.kerberos import SIP_SERVICE, TOKEN_BYTES, AcceptedTicket, IMics, ITickets
+from lyncpy.contracts.timers import ITimers
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.message import Request
+
+_SIGNATURE_DIGITS = 512
+
+
+class MicSigner:
+    """Both directions of a ticket's session key: what a client signs is verified, and not made again."""
+
+    __slots__ = ("_mics",)
+
+    def __init__(self, mics: IMics) -> None:
+        self._mics = mics
+
+    def hex(self, text: bytes) -> str:
+        """Give our signature."""
+        return self._mics.sign(text).hex().upper()
+
+    def holds(self, text: bytes, signature: str) -> bool:
+        """Tell whether this is the client's signature of a text."""
+        if len(signature) > _SIGNATURE_DIGITS:
+            return False
+        try:
+            mic = bytes.fromhex(signature)
+        except ValueError:
+            return False
+        return self._mics.holds(text, mic)
+
+
+@implementer(IAuthenticator)
+class KerberosAuthenticator:
+    """Signs in who shows a ticket for `sip/` and this server's name. There are no challenges that wait.
+
+    Args:
+        server_name: The name that clients know this server by.
+    """
+
+    scheme = "Kerberos"
+
+    def __init__(
+        self, tickets: ITickets, people: IPeople, settings: Settings, server_name: str, timers: ITimers
+    ) -> None:
+        self._tickets = tickets
+        self._people = people
+        self._settings = settings
+        self._timers = timers
+        target = f"{SIP_SERVICE}/{settings.target_name or server_name}"
+        self._offer = SchemeOffer(self.scheme, target, settings, "")
+
+    def initial(self) -> str:
+        """Give the value of the first WWW-Authenticate header."""
+        return self._offer.initial().value
+
+    def drop_handshake(self, flow: str) -> None:
+        """Do nothing: a handshake has one step."""
+
+    async def step(
+        self, flow: str, request: Request, credentials: str, now: float
+    ) -> Challenge | AuthenticationDenied | Association:
+        """Process the client's token for this flow."""
+        given = self._offer.read(credentials)
+        if isinstance(given, AuthenticationDenied):
+            return given
+        if given is None or not given.get("gssapi-data"):
+            # Of another server, or a signature of an association that is no more.
+            return self._offer.initial()
+        try:
+            token = read_token(given["gssapi-data"])
+            version = self._offer.version(given)
+            identity = self._offer.identity(request)
+        except RemoteProtocolError as error:
+            return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
+        accepted = await self._tickets.accept(token, SIP_SERVICE)
+        if isinstance(accepted, AuthenticationDenied):
+            return accepted
+        person = holder_of(accepted, self._people, self._timers.wall(), identity.aor)
+        if isinstance(person, AuthenticationDenied):
+            return person
+        keys = _keys(accepted, now, self._settings.lifetime_s)
+        return self._offer.associate(request, given, identity, keys, version, now)
+
+
+def _keys(accepted: AcceptedTicket, now: float, lifetime_s: float) -> AgreedKeys:
+    signer = MicSigner(accepted.mics)
+    expires = now + min(accepted.lifetime_s, lifetime_s)
+    return AgreedKeys(signer, signer, token_hex(4).upper(), expires, is_told=False)
+
+
+def read_token(text: str) -> bytes:
+    """Decode a token.
+
+    Raises:
+        RemoteProtocolError: It is no base64, or too long.
+    """
+    if len(text) > TOKEN_BYTES * 4 // 3 + 4:
+        raise RemoteProtocolError("the token is too long")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise RemoteProtocolError("the token is no base64") from None
