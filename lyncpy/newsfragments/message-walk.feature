@@ -1,1 +1,1 @@
-A message within a conversation costs the server a fifth less: the head of a message that is like the one before is compared instead of read, and its request is served without a timer and a chain of callbacks of its own.
+A message within a conversation costs the server a third less: the head of a message that is like the one before is compared instead of read, and its request is served without a timer and a chain of callbacks of its own.
