@@ -1,5 +1,6 @@
 """The focus factory of every user: makes, lists, changes and deletes their conferences."""
 
+import re
 import secrets
 import string
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     C3pCommand,
     read_conference_id,
     read_conference_request,
+    read_mcu_types,
     read_page,
     read_request,
     write_capabilities,
@@ -34,6 +36,10 @@ PAGE: Final = 100
 _ID_LETTERS: Final = string.ascii_uppercase + string.digits
 _ID_LENGTH: Final = 8
 BAD_FROM: Final = Diagnostics(3000, "Bad From in C3P Request")
+_MCU_TYPE: Final = re.compile(r"[a-z0-9-]{1,32}")
+_NAMED: Final = 8
+"""Types of MCU in one warning; the protocol has six."""
+
 _UNKNOWN: Final = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
 Answer = Callable[[Aor, C3pCommand], Awaitable[bytes | ConferenceDenied]]
@@ -96,12 +102,24 @@ class Factory:
         command = read_request(request.body)
         answer = self._answers.get(command.name)
         found = ConferenceDenied(C3pReason.OTHER) if answer is None else await answer(user, command)
-        headers = []
+        headers = self._warnings(command)
         if isinstance(found, ConferenceDenied):
             if answer is None or found.reason is C3pReason.NOT_SUPPORTED:
                 headers.append(NOT_IMPLEMENTED.header())
             found = write_failure(command, found.reason)
         return response_to(request, 200, headers=headers, content_type=C3P_TYPE, body=found)
+
+    def _warnings(self, command: C3pCommand) -> list[tuple[str, str]]:
+        """Say which types of MCU a command asks for that there are none of here.
+
+        A client that asks for several gets a conference with those that exist, which its answer names; what it
+        lacks has no place in that answer, and a warning never makes a client act (RFC 3261 20.43).
+        """
+        info = child(command.element, "conference-info")
+        asked = () if info is None else read_mcu_types(info) or ()
+        absent = [kind for kind in asked if kind not in self._media and _MCU_TYPE.fullmatch(kind)][:_NAMED]
+        reason = C3pReason.MCU_TYPE_NOT_AVAILABLE.value
+        return [("Warning", f'399 lyncpy "{reason}: {", ".join(absent)}"')] if absent else []
 
     def _may_have_guests(self, user: Aor) -> bool:
         return self._guests and self._policies.policy_of(user).anonymous_participants

@@ -166,6 +166,65 @@ def test_without_media_no_conference_is_made() -> None:
     assert why(at(media=()), add()) == "notSupported"
 
 
+def entity_views(*entities: str) -> str:
+    """Give what a client says of the media that it wants."""
+    views = "".join(f'<msci:entity-view entity="{entity}"/>' for entity in entities)
+    return f"<msci:conference-view>{views}</msci:conference-view>"
+
+
+def with_media(command: str, *entities: str) -> str:
+    """Give a command to make or change a conference with these media."""
+    named = f"<msci:conference-id>{ID}</msci:conference-id>"
+    return f"<{command}>{info(named, entity_views(*entities))}</{command}>"
+
+
+@pytest.mark.parametrize(
+    ("asked", "absent"),
+    [
+        (("chat",), None),
+        ((), None),
+        (("chat", "audio-video"), "audio-video"),
+        (("audio-video", "chat", "meeting", "audio-video"), "audio-video, meeting"),
+        (("chat", "x&quot;", "a" * 60), None),
+        (("chat", *(f"kind-{n}" for n in range(20))), ", ".join(f"kind-{n}" for n in range(8))),
+    ],
+)
+def test_who_asks_for_several_media_gets_those_there_are(
+    asked: tuple[str, ...], absent: str | None, alice: Device
+) -> None:
+    """The answer names the media of the conference, and says which types of MCU are missing, in words of the protocol."""
+    answered = response(alice, with_media("addConference", *asked))
+    answer = tree(answered.body)
+    assert answer.get("code") == "success"
+    views = answer.findall("addConference/conference-info/conference-view/entity-view")
+    assert [view.get("entity") for view in views] == ["chat"]
+    said = answered.headers.get("Warning")
+    assert said == (None if absent is None else f'399 lyncpy "mcuTypeNotAvailable: {absent}"')
+
+
+def test_who_asks_for_media_there_are_none_of_is_told_why_not(alice: Device) -> None:
+    """Neither made nor changed, and the types that are missing are named."""
+    asked = ("audio-video", "applicationsharing")
+    assert why(alice, with_media("addConference", *asked)) == "mcuTypeNotAvailable"
+    said = response(alice, with_media("addConference", *asked)).headers.get("Warning")
+    assert said == '399 lyncpy "mcuTypeNotAvailable: audio-video, applicationsharing"'
+    assert why(alice, keys("getConference")) == "conferenceDoesntExist"
+    wants(alice, add())
+    assert why(alice, with_media("modifyConference", *asked)) == "mcuTypeNotAvailable"
+    assert wants(alice, keys("getConference")).find("conference-info").get("version") == "1"
+
+
+@pytest.mark.parametrize("entities", [(FOCUS,), (FOCUS, FOCUS.replace(":focus:", ":chat:"))])
+def test_media_of_a_conference_may_be_named_by_their_uris(entities: tuple[str, ...], alice: Device) -> None:
+    """As its own documents name them; the focus is no medium."""
+    wants(alice, add())
+    found = wants(alice, with_media("modifyConference", *entities))
+    assert [v.get("entity") for v in found.findall("conference-info/conference-view/entity-view")] == ["chat"]
+    assert (
+        why(alice, with_media("modifyConference", FOCUS.replace(":focus:", ":audio-video:"))) == "mcuTypeNotAvailable"
+    )
+
+
 # -- making and changing ----------------------------------------------------------------------
 
 

@@ -16,10 +16,12 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, quote_attr, read_xml, text_of
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.conferencing.model.conference import (
+    FOCUS,
     C3pReason,
     ConferenceDenied,
     ConferenceRequest,
     ConferenceRole,
+    read_address,
 )
 
 C3P_TYPE: Final = "application/cccp+xml"
@@ -298,7 +300,7 @@ def read_conference_request(info: Element) -> ConferenceRequest | ConferenceDeni
     """
     about = child(info, "conference-description")
     if about is None:
-        return ConferenceRequest(media=_media(info), version=_number(info, "version"))
+        return ConferenceRequest(media=read_mcu_types(info), version=_number(info, "version"))
     expires, autopromote = _said(about, "expiry-time"), _said(about, "autopromote")
     until = None if expires is None else _time(expires)
     if expires is not None and until is None:
@@ -318,7 +320,7 @@ def read_conference_request(info: Element) -> ConferenceRequest | ConferenceDeni
         admission=_said(about, "admission-policy"),
         autopromote=promoted,
         pstn_lobby_bypass=_truth(about, "pstn-lobby-bypass"),
-        media=_media(info),
+        media=read_mcu_types(info),
         invited=invited,
         passcode=_said(about, "conference-key"),
         notification_data=None if data is None else outer_xml(data),
@@ -340,11 +342,22 @@ def read_page(element: Element, most: int) -> tuple[int, int]:
     return max(0, skip or 0), min(most, most if limit is None else max(0, limit))
 
 
-def _media(info: Element) -> tuple[str, ...] | None:
+def read_mcu_types(info: Element) -> tuple[str, ...] | None:
+    """Read which types of MCU a conference-info names, each once; None: it does not say.
+
+    Of a conference that exists, a client may name the URIs of its MCUs, and of its focus, which is none.
+    """
     view = child(info, "conference-view")
     if view is None:
         return None
-    return tuple((attr(entity, "entity") or "")[:WORD_LETTERS] for entity in children(view, "entity-view"))
+    named = [_mcu_type((attr(entity, "entity") or "").strip()) for entity in children(view, "entity-view")]
+    # A view of nothing but the focus says nothing of the media.
+    return None if named and set(named) == {FOCUS} else tuple(dict.fromkeys(kind for kind in named if kind != FOCUS))
+
+
+def _mcu_type(entity: str) -> str:
+    address = read_address(entity) if ":" in entity else None
+    return (entity if address is None else address.kind)[:WORD_LETTERS]
 
 
 def _invited(info: Element) -> tuple[tuple[Aor, str], ...] | ConferenceDenied | None:

@@ -73,6 +73,7 @@ class C3pReason(enum.Enum):
     MAXIMUM_CONFERENCES = "maximumConferencesExceeded"
     MAXIMUM_SIZE = "maximumMeetingSizeExceeded"
     MAXIMUM_STATIC = "maximumStaticMeetingsExceeded"
+    MCU_TYPE_NOT_AVAILABLE = "mcuTypeNotAvailable"
     NOTIFICATION_DATA_TOO_LARGE = "notificationDataTooLarge"
     NOT_SUPPORTED = "notSupported"
     OTHER = "otherFailure"
@@ -436,7 +437,7 @@ def _or(requested: T | None, present: T) -> T:
 
 
 def _media(conference: Conference, requested: ConferenceRequest, terms: ConferenceTerms) -> tuple[str, ...]:
-    """Return the requested media that exist here; all that exist where none of the requested does."""
+    """Return the requested media that exist here; all that exist where the request names none."""
     if requested.media is None:
         return conference.media
     return tuple(kind for kind in terms.media if kind in requested.media) or terms.media
@@ -467,6 +468,10 @@ def _why_not(requested: ConferenceRequest, terms: ConferenceTerms, now: float, *
         (
             len((requested.notification_data or "").encode()) > terms.notification_bytes,
             C3pReason.NOTIFICATION_DATA_TOO_LARGE,
+        ),
+        (
+            bool(requested.media) and set(terms.media).isdisjoint(requested.media or ()),
+            C3pReason.MCU_TYPE_NOT_AVAILABLE,
         ),
     )
     return next((reason for wrong, reason in checks if wrong), None) or _why_not_invite(requested.invited or (), terms)

@@ -80,9 +80,9 @@ def test_everything_that_is_wished_is_kept() -> None:
     assert found.static
 
 
-@pytest.mark.parametrize("requested", [("audio-video",), (), ("chat", "audio-video")])
-def test_only_media_that_exist_are_granted(requested: tuple[str, ...]) -> None:
-    """A client that asks for sound gets the chat there is."""
+@pytest.mark.parametrize("requested", [None, (), ("chat", "audio-video"), ("meeting", "chat")])
+def test_only_media_that_exist_are_granted(requested: tuple[str, ...] | None) -> None:
+    """A client that asks for sound besides gets the chat there is."""
     assert made(ConferenceRequest(id="59CED1B0", media=requested)).media == ("chat",)
 
 
@@ -96,6 +96,7 @@ def test_only_media_that_exist_are_granted(requested: tuple[str, ...]) -> None:
         (ConferenceRequest(id="ÄÖÜÄÖÜÄÖ"), C3pReason.INVALID_ID),
         (ConferenceRequest(id="taken000"), C3pReason.CONFERENCE_EXISTS),
         (ConferenceRequest(id="59CED1B0", static=True), C3pReason.MAXIMUM_STATIC),
+        (ConferenceRequest(id="59CED1B0", media=("audio-video",)), C3pReason.MCU_TYPE_NOT_AVAILABLE),
         (ConferenceRequest(id="59CED1B0", expires=NOON - YEAR_S - 1), C3pReason.INVALID_EXPIRY),
         (ConferenceRequest(id="59CED1B0", expires=NOON + 10 * YEAR_S + 1), C3pReason.INVALID_EXPIRY),
         (ConferenceRequest(id="59CED1B0", admission="everybody"), C3pReason.INVALID_ADMISSION_POLICY),
