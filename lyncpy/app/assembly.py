@@ -205,7 +205,8 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
     im = Im(platform, signaling, presence, archive, settings.im)
-    conferencing = Conferencing(platform, signaling, [im.chat], presence, archive, domain, settings.conferencing)
+    roads = [im.chat]
+    conferencing = Conferencing(platform, signaling, roads, presence, archive, domain, settings.conferencing)
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
     offered = conferencing.offer.provisions
     guests = settings.conferencing.guests
@@ -214,7 +215,13 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     book = base.tables.address_book
     webservices = WebServices(platform, trust, config.site, place, book, settings.webservices)
     provisioning = Provisioning(
-        platform, signaling, offered, settings.provisioning, guests=guests, search_url=webservices.address_book_url
+        platform,
+        signaling,
+        offered,
+        settings.provisioning,
+        mcus={road.mcu.kind for road in roads},
+        guests=guests,
+        search_url=webservices.address_book_url,
     )
     return Workloads(
         directory=directory,

@@ -4,7 +4,7 @@ A group has one of three layouts, as the specification gives it: elements named 
 values, properties of one instance, or properties in a list.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from typing import Final
 
@@ -23,13 +23,19 @@ Layout = Callable[[Values], str]
 
 
 def provisions(
-    settings: Settings, policies: IPolicies, *, guests: bool = True, search_url: str = ""
+    settings: Settings,
+    policies: IPolicies,
+    *,
+    mcus: Collection[str] = (),
+    guests: bool = True,
+    search_url: str = "",
 ) -> tuple[Provision, ...]:
     """Give every group that is ours, each rendered once; what a user's policy decides once for each that there is.
 
     Args:
         settings: What an administrator says of clients.
         policies: What users may.
+        mcus: Types of MCU that meetings have; what none of them carries is not promised.
         guests: Whether meetings may have guests at all.
         search_url: Where clients search for people over HTTPS; "": nowhere.
     """
@@ -38,7 +44,7 @@ def provisions(
 
     @cache
     def meeting(size: int, anonymous: bool) -> str:
-        return _instance(_meeting(settings, size, guests=anonymous) | meetings)
+        return _instance(_meeting(settings, size, mcus, guests=anonymous) | meetings)
 
     def meeting_of(aor: Aor) -> str:
         policy: Policy = policies.policy_of(aor)
@@ -107,7 +113,8 @@ def _ours(settings: Settings, search_url: str) -> dict[str, dict[str, str]]:
             "EnableBWPolicyOverride": "false",
             "EnableMaliciousCallTrace": "false",
         },
-        "userSetting": {"disableFileTransfer": _flag(not settings.file_transfer)},
+        # Without telephony nobody has a dial plan; the element is due all the same ([MS-SIPREGE] 2.2.2.5.5).
+        "userSetting": {"disableFileTransfer": _flag(not settings.file_transfer), "ucUserLocationProfile": ""},
         "locationPolicy": {"EnhancedEmergencyServicesEnabled": "false", "LocationRequired": "no"},
         "mediaConfiguration": {"bypassEnabled": "false", "internalBypassMode": "Off", "externalBypassMode": "Off"},
         "mobilityPolicy": {"EnableMobility": "false", "EnableOutsideVoice": "false"},
@@ -134,25 +141,32 @@ def _search(url: str) -> dict[str, str]:
 
 
 def _server(settings: Settings, search_url: str) -> dict[str, str]:
-    """Say how to reach and use the server.
+    """Say how to reach and use the server; every element that is due is there (2.2.2.5.1).
 
     Only addresses that answer stand here, and what an administrator writes into `entries`: a
-    client goes to every address it is given, and waits. The address book is told by either of its names, since clients
+    client goes to every address it is given, and waits. The address of a web service that is not here is
+    empty, as Lync Server has it; that of a server role which was never installed is not there at all. The address
+    book is told by either of its names, since clients
     look for one or the other; groups are not expanded there. Without `ucPC2PCAVEncryption` a
-    client takes encryption for required; a range of ports is read only when it is whole.
+    client takes encryption for required; a range of ports is read only when it is whole, and not
+    unless `ucPortRangeEnabled` says so.
     """
-    low, high = str(settings.media_port_lowest), str(settings.media_port_highest)
     ranged = settings.media_port_lowest > 0
+    lowest, highest = (settings.media_port_lowest, settings.media_port_highest) if ranged else _USUAL_PORTS
+    low, high = str(lowest), str(highest)
     ports = {f"uc{end}{kind}Port": port for kind in _PORT_KINDS for end, port in (("Min", low), ("Max", high))}
     return {
         "absWebServiceEnabled": _flag(bool(search_url)),
-        **{name: search_url for name in _SEARCH_NAMES if search_url},
+        **dict.fromkeys(_SEARCH_NAMES, search_url),
+        **dict.fromkeys(_NOWHERE, ""),
         "dlxEnabled": "false",
         "updatesServerEnabled": "false",
         "ucPC2PCAVEncryption": settings.media_encryption,
         "ucMaxVideoRateAllowed": "Hd720p-1.5M",
         "ucPortRangeEnabled": _flag(ranged),
-        **(ports if ranged else {}),
+        **ports,
+        "ucMinSipDynamicPort": "7100",
+        "ucMaxSipDynamicPort": "7102",
         "ucEnableSIPSecurityMode": "High",
         "ucEnforcePinLock": "false",
         "ucMinPinLength": "6",
@@ -163,11 +177,31 @@ def _server(settings: Settings, search_url: str) -> dict[str, str]:
         "ucEnableUserLogging": _flag(settings.client_logging),
         "loggingLevel": "Medium" if settings.client_logging else "Off",
         "qosEnabled": "false",
+        "enableInCallQoS": "false",
+        "inCallQoSIntervalSeconds": "35",
         "enableBWPolicyCheck": "false",
     }
 
 
 _SEARCH_NAMES: Final = ("abwqInternalUrl", "abwqExternalUrl", "dlxInternalUrl", "dlxExternalUrl")
+_NOWHERE: Final = (
+    *(
+        f"{service}{end}Url"
+        for service in ("updatesServer", "helpdesk", "consoleDownload")
+        for end in ("Internal", "External")
+    ),
+    *(f"responseGroupService{end}{kind}" for end in ("Internal", "External") for kind in ("URL", "AgentURL")),
+    *(f"cwa{end}Uri" for end in ("Internal", "External")),
+    *(f"abs{end}ServerUrl" for end in ("Internal", "External")),
+    "lisInternalUrl",
+    "organization",
+    "ucLocationProfile",
+)
+"""What is due in ServerConfiguration, and has nothing to say here."""
+
+_USUAL_PORTS: Final = (5_350, 5_389)
+"""Those of Lync Server, which no client reads while ports are its own choice."""
+
 _PORT_KINDS: Final = ("Media", "Audio", "Video", "AppSharing", "FileTransfer")
 
 
@@ -190,24 +224,30 @@ def _endpoint(settings: Settings) -> dict[str, str]:
     }
 
 
-def _meeting(settings: Settings, size: int, *, guests: bool) -> dict[str, str]:
-    """Give the settings of the meetings that a user organises, for in-band provisioning."""
+def _meeting(settings: Settings, size: int, mcus: Collection[str], *, guests: bool) -> dict[str, str]:
+    """Give the settings of the meetings that a user organises, for in-band provisioning.
+
+    What is named for two people (P2P), and the level of sharing, is theirs without a meeting too, and goes from
+    client to client; the rest is promised where an MCU carries it.
+    """
     sharing = "Desktop" if settings.desktop_sharing else "None"
+    heard, shared = "audio-video" in mcus, "applicationsharing" in mcus
     return {
-        "AllowIPAudio": "true",
-        "AllowIPVideo": _flag(settings.video),
+        "AllowIPAudio": _flag(heard),
+        "AllowIPVideo": _flag(heard and settings.video),
         "EnableP2PVideo": _flag(settings.video),
         "EnableP2PFileTransfer": _flag(settings.file_transfer),
         "EnableP2PRecording": "false",
         "EnableAppDesktopSharing": sharing,
         "AllowedAppDesktopSharingLevel": sharing,
-        "AllowAppSharingForExternalMeeting": sharing,
-        "AllowParticipantControl": "true",
+        "AllowAppSharingForExternalMeeting": sharing if shared else "None",
+        "AllowUserToScheduleMeetingsWithAppSharing": _flag(shared and settings.desktop_sharing),
+        "AllowParticipantControl": _flag(settings.desktop_sharing),
         "AllowExternalUserControl": "false",
         "EnableDataCollaboration": "false",
         "AllowPolls": "false",
         "AllowAnnotations": "false",
-        "AllowFileTransfer": _flag(settings.file_transfer),
+        "AllowFileTransfer": "false",
         "AllowRecording": "false",
         "AllowAnonymousParticipants": _flag(guests),
         "EnablePstnConferencing": "false",
@@ -216,7 +256,7 @@ def _meeting(settings: Settings, size: int, *, guests: bool) -> dict[str, str]:
         "VideoBitRate": "50000",
         "AppSharingBitRate": "50000",
         "FileTransferBitRate": "50000",
-        "MaxConferenceVideoResolution": "VGA",
+        **({"MaxConferenceVideoResolution": "VGA"} if heard else {}),
     }
 
 

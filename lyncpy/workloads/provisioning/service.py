@@ -1,6 +1,6 @@
 """The life of provisioning."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from zope.interface import implementer
 
@@ -19,6 +19,7 @@ class Provisioning:
         platform, signaling: The server's.
         offered: What other workloads tell clients.
         settings: The section's.
+        mcus: Types of MCU that meetings have.
         guests: Whether meetings may have guests at all.
         search_url: Where clients search for people over HTTPS; "": nowhere.
     """
@@ -32,10 +33,11 @@ class Provisioning:
         offered: Sequence[Provision],
         settings: Settings,
         *,
+        mcus: Collection[str],
         guests: bool,
         search_url: str,
     ) -> None:
-        own = provisions(settings, platform.policies, guests=guests, search_url=search_url)
+        own = provisions(settings, platform.policies, mcus=mcus, guests=guests, search_url=search_url)
         routes = Routes((*own, *offered), signaling.notifier, settings)
         self.offer = Offer(self.name, routes=routes.rows(), provisions=own)
 

@@ -45,7 +45,7 @@ def test_server_configuration_is_made_of_elements() -> None:
     server = group("ServerConfiguration")
     assert server.findtext("ucPC2PCAVEncryption") == "SupportEncryption"
     assert server.findtext("ucPortRangeEnabled") == "false"
-    assert not [element.tag for element in server if element.tag.lower().endswith(("url", "uri"))]
+    assert not [e.text for e in server if e.tag.lower().endswith(("url", "uri")) and e.text]
 
 
 def test_the_address_book_is_told_where_there_is_one() -> None:
@@ -64,7 +64,9 @@ def test_a_range_of_ports_is_given_whole() -> None:
     """With the switch on, a client reads ten values and falls over a missing one."""
     server = group("ServerConfiguration", Settings(media_port_lowest=50000, media_port_highest=50099))
     assert server.findtext("ucPortRangeEnabled") == "true"
-    ends = {element.tag: element.text for element in server if element.tag.endswith("Port")}
+    ends = {
+        element.tag: element.text for element in server if element.tag.endswith("Port") and "Sip" not in element.tag
+    }
     assert ends == {
         f"uc{end}{kind}Port": port
         for kind in ("Media", "Audio", "Video", "AppSharing", "FileTransfer")
