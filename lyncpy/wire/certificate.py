@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.tls import reason_of
 from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.wire.settings import Settings
 
@@ -206,6 +207,10 @@ class Certificate:
         self.context: SSL.Context
         self.reload()
 
+    def current(self) -> ServerCredentials:
+        """Give the certificate and its key, as of now."""
+        return self.credentials
+
     def ending(self) -> str:
         """Give a sentence when the certificate expires soon; "" while it does not."""
         return self.credentials.ending(self._wall())
@@ -278,14 +283,6 @@ class CertificateWatch:
     def _renew_keys(self) -> None:
         self._certificate.renew_keys()
         self._keys_end = self._timers.later(KEYS_S, self._renew_keys)
-
-
-def reason_of(error: SSL.Error) -> str:
-    """Give OpenSSL's last and most precise reason of an error; "" when it was the network's and not of TLS."""
-    queue = error.args[0] if error.args else ()
-    if isinstance(queue, Sequence) and queue and isinstance(queue[-1], tuple):
-        return str(queue[-1][-1])
-    return ""
 
 
 def _read(setting: str, path: Path) -> bytes:

@@ -29,7 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.networks import network_of
-from lyncpy.wire.certificate import reason_of
+from lyncpy.contracts.tls import reason_of
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.polling import log_context_of
 from lyncpy.wire.proxy import Malformed, ProxyHeader

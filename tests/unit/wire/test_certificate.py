@@ -8,7 +8,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from OpenSSL import SSL
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
@@ -20,7 +19,6 @@ from lyncpy.wire.certificate import (
     CertificateUnusable,
     CertificateWatch,
     read_credentials,
-    reason_of,
 )
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import TODAY, authority, issue, put
@@ -264,11 +262,3 @@ def test_a_bundle_is_put_in_order(tmp_path: Path, order: tuple[int, ...]) -> Non
     credentials = read_credentials(SETTINGS, tmp_path, TODAY)
     assert credentials.certificate == ours.certificate
     assert credentials.chain == (middle.certificate, authority().certificate)
-
-
-def test_gives_openssls_reason_where_there_is_one() -> None:
-    """A broken network has none: that is told apart from a client that TLS turns away."""
-    assert reason_of(SSL.Error([("SSL routines", "", "no shared cipher")])) == "no shared cipher"
-    assert reason_of(SSL.Error([("system library", "", "")])) == ""
-    assert reason_of(SSL.Error([])) == ""
-    assert reason_of(SSL.Error()) == ""
