@@ -40,6 +40,11 @@ class DenialReason(enum.StrEnum):
     WRONG_KEY_VERSION = "wrong key version"
     BAD_TICKET = "ticket does not decrypt"
     NO_KEYTAB = "keytab unusable"
+    HANDSHAKE_FAILED = "TLS handshake failed"
+    UNKNOWN_CERTIFICATE = "certificate not issued here"
+    REVOKED_CERTIFICATE = "certificate revoked"
+    EXPIRED_CERTIFICATE = "certificate expired"
+    OUTDATED_CERTIFICATE = "password changed since the certificate was issued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class IAssociation(Interface):
 
     identity: Identity = Attribute("Who is at the other end.")
     expires: float = Attribute("Monotonic seconds; after it nothing verifies.")
+    credential: str = Attribute("Names what opened it, where that can be revoked by itself; else an empty text.")
 
     def verify(message: Request | Response, now: float) -> Invalid | None:
         """Check a message of the client; None when it holds, else why it does not."""

@@ -104,6 +104,15 @@ class SecretChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class CertificatesRevoked(Fact):
+    """Certificates of a user were revoked by themselves: nothing else of the user's has ended."""
+
+    aor: Aor
+    digests: frozenset[str]
+    """SHA-256 of each in DER, in hexadecimal digits."""
+
+
+@dataclass(frozen=True, slots=True)
 class BoardChanged(Fact):
     """A user's board has a new version; `categories` names the touched categories."""
 

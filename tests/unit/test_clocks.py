@@ -21,6 +21,8 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
         2,
         "NTLM's time is the client's, compared with the steady clock as well; dates of accounts, by everybody's clock",
     ),
+    "auth/inner_contexts.py": (1, "dates of a certificate"),
+    "auth/tls_dsk.py": (2, "dates of accounts and certificates, by everybody's clock"),
     "core/gate.py": (1, "Date in a 401, by which a client sees whose clock is wrong"),
     "core/signins.py": (1, "when a sign-in failed, for an operator"),
     "core/timers.py": (1, "is what gives it"),
@@ -70,6 +72,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/webservices/certificate_service.py": (1, "dates of certificates, by everybody's clock"),
     "workloads/webservices/commands.py": (2, "dates of certificates, for an operator"),
     "workloads/webservices/holders.py": (1, "dates of certificates, by everybody's clock"),
+    "workloads/webservices/judge.py": (2, "dates of certificates, by everybody's clock"),
     "workloads/webservices/ticket_service.py": (
         1,
         "a client's time stamp, compared with its own clock's error in mind",

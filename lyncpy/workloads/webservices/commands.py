@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.facts import CertificatesRevoked
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.timers import ITimers
@@ -18,9 +20,16 @@ class Commands:
     """`user certificates`, `user revoke`."""
 
     def __init__(
-        self, people: IPeople, owners: IOwners, issued: IssuedTable, marks: PasswordMarks, timers: ITimers
+        self,
+        people: IPeople,
+        owners: IOwners,
+        issued: IssuedTable,
+        marks: PasswordMarks,
+        bus: IBus,
+        timers: ITimers,
     ) -> None:
         self._people = people
+        self._bus = bus
         self._owners = owners
         self._issued = issued
         self._marks = marks
@@ -39,7 +48,7 @@ class Commands:
             ),
             ShellCommand(
                 "user revoke",
-                "Revoke a user's certificates and web tickets: their devices ask for the password again.",
+                "Revoke a user's certificates and web tickets: devices that are signed in with one have to sign in anew, and all ask for the password again.",
                 self.revoke,
                 args=(user, serial),
                 role=OperatorRole.OPERATOR,
@@ -71,6 +80,8 @@ class Commands:
         gone = [one for one in before[-1].certificates if serial in ("", one.serial)]
         if serial and not gone:
             raise CommandFailed(f'{bare(aor)} has no certificate "{serial[:40]}"; see `user certificates {bare(aor)}`')
+        if gone:
+            self._bus.tell(CertificatesRevoked(aor, frozenset(one.digest for one in gone)))
         return Table(("revoked", "device"), [(one.serial, one.device) for one in gone])
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:

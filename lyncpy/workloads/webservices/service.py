@@ -6,6 +6,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IStamps
 from lyncpy.contracts.bus import IListening
+from lyncpy.contracts.certificates import IClientCertificates
 from lyncpy.contracts.directory import IAddressBook, ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
 from lyncpy.contracts.owners import OwnerId
@@ -19,7 +20,8 @@ from lyncpy.workloads.webservices.commands import Commands
 from lyncpy.workloads.webservices.discovery_service import DiscoveryService, SignInPlace
 from lyncpy.workloads.webservices.holders import CertificateHolders
 from lyncpy.workloads.webservices.issued_table import IssuedTable
-from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, Addresses
+from lyncpy.workloads.webservices.judge import CertificateJudge
+from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, Addresses
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.ticket_service import TicketService
@@ -82,7 +84,11 @@ class WebServices:
             AddressBookService(tickets, addresses, book),
             DiscoveryService(tickets, addresses, place),
         )
-        commands = Commands(people, owners, issued, marks, timers)
+        commands = Commands(people, owners, issued, marks, platform.bus, timers)
+        self.certificates: IClientCertificates = CertificateJudge(owners, issued, authority, marks, timers)
+        self.certificates_url = addresses.of(CERTIFICATES) if site else ""
+        """Where clients get certificates; "" when there is no site."""
+
         self.address_book_url = addresses.of(ADDRESS_BOOK) if site else ""
         """Where clients search for people; "" when there is no site."""
 

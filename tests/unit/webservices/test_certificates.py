@@ -14,6 +14,9 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.webservices.model.certificates import (
     REQUEST_CHARACTERS,
+    Authority,
+    certificate_ends,
+    is_issued_by,
     issue,
     new_authority,
     read_certificate,
@@ -147,6 +150,19 @@ def test_what_is_no_certificate_of_ours_is_refused(text: str) -> None:
     """Before anything is looked up."""
     with pytest.raises(ServiceRefused, match="certificate"):
         read_certificate(text)
+
+
+def test_an_authority_knows_what_it_has_signed() -> None:
+    """By its own key, not by its name, which anybody may write; and when that ends."""
+    authority = new_authority(key_of("authority"), NOW)
+    request = read_key_request(_text(key_request(key_of("alice"))))
+    ours = issue(authority, request, Aor("sip:alice@example.test"), OwnerId("1"), NOW, NOW + 86_400)
+    namesake = Authority(key_of("mallory"), authority.certificate)
+    theirs = issue(namesake, request, Aor("sip:alice@example.test"), OwnerId("1"), NOW, NOW + 86_400)
+    assert is_issued_by(authority, ours.der)
+    assert not is_issued_by(authority, theirs.der)
+    assert not is_issued_by(new_authority(key_of("authority"), NOW), ours.der)
+    assert certificate_ends(ours.der) == NOW + 86_400
 
 
 def test_an_address_that_is_too_long_for_a_name_is_cut() -> None:

@@ -40,6 +40,7 @@ _HASHES: Final = (hashes.SHA1, hashes.SHA256, hashes.SHA384, hashes.SHA512)
 """What clients sign a request with; SHA-1 too ([MS-OCAUTHWS] 3.1), since it proves here that somebody has a key and no more."""
 
 _COMMON_NAME_LONGEST: Final = 64
+_FOREIGN: Final = "this is no certificate of this server"
 _OWNED: Final = "urn:lyncpy:owner:"
 """Begins the name in a certificate that says in whose record it is."""
 
@@ -168,15 +169,41 @@ def read_certificate(text: str) -> ShownCertificate:
         raise untrusted("the certificate is too long")
     try:
         der = base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error:
+        raise untrusted(_FOREIGN) from None
+    return read_certificate_der(der)
+
+
+def read_certificate_der(der: bytes) -> ShownCertificate:
+    """Read a certificate in DER.
+
+    Raises:
+        ServiceRefused: It is none of ours.
+    """
+    try:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
-        raise untrusted("this is no certificate of this server") from None
+    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
+        raise untrusted(_FOREIGN) from None
     owned = [uri for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if uri.startswith(_OWNED)]
     if len(owned) != 1 or not isinstance(key, rsa.RSAPublicKey):
-        raise untrusted("this is no certificate of this server")
+        raise untrusted(_FOREIGN)
     return ShownCertificate(sha256(der).hexdigest(), OwnerId(unquote(owned[0].removeprefix(_OWNED))), key)
+
+
+def certificate_ends(der: bytes) -> float:
+    """Give the end of a certificate that was read: seconds since the epoch."""
+    return x509.load_der_x509_certificate(der).not_valid_after_utc.timestamp()
+
+
+def is_issued_by(authority: Authority, der: bytes) -> bool:
+    """Tell whether an authority has signed a certificate."""
+    try:
+        x509.load_der_x509_certificate(der).verify_directly_issued_by(authority.certificate)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _builder(

@@ -89,17 +89,18 @@ def revoked(issued: Issued) -> Issued:
 
 
 GOOD: Final = "good"
+EXPIRED: Final = "expired"
 
 
 def standing(one: IssuedCertificate, mark: str, now: float) -> str:
-    """Say whether a certificate stands: `GOOD`, or why not.
+    """Say whether a certificate stands: `GOOD`, or why not: `EXPIRED`, or that the password has changed.
 
     Args:
         mark: Of the person's present password.
         now: Seconds since the epoch.
     """
     if now >= one.until:
-        return "expired"
+        return EXPIRED
     return GOOD if one.mark == mark else "password changed"
 
 
