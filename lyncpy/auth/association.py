@@ -116,6 +116,7 @@ class Association:
     Args:
         identity: Who is at the other end.
         expires: Monotonic seconds; after it nothing verifies.
+        credential: Names what opened it, where that can be revoked by itself; else "".
         client: Verifies the client's signatures.
         server: Makes the server's signatures.
         parameters: Those of the challenge.
@@ -137,6 +138,7 @@ class Association:
         "_unnamed",
         "_version",
         "_window",
+        "credential",
         "expires",
         "identity",
     )
@@ -145,6 +147,7 @@ class Association:
         self,
         identity: Identity,
         expires: float,
+        credential: str,
         *,
         client: Verifier,
         server: Signer,
@@ -153,6 +156,7 @@ class Association:
     ) -> None:
         self.identity = identity
         self.expires = expires
+        self.credential = credential
         self._client = client
         self._server = server
         self._opaque = opaque = parameters.opaque

@@ -37,6 +37,9 @@ class AgreedKeys:
     is_told: bool = True
     """Whether the client has heard `opaque`."""
 
+    credential: str = ""
+    """See `IAssociation`."""
+
 
 class SchemeOffer:
     """The challenges of one scheme, and the answers to them.
@@ -117,6 +120,7 @@ class SchemeOffer:
         association = Association(
             identity,
             keys.expires,
+            keys.credential,
             client=keys.client,
             server=keys.server,
             parameters=SignatureParameters(keys.opaque, self._settings.realm, self._target, version, keys.is_told),

@@ -4,6 +4,7 @@ from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.contracts.seals import IKeyPairs
@@ -21,8 +22,12 @@ class SameKey:
 
     def __init__(self) -> None:
         self.asked = 0
+        self.waits: Deferred[None] | None = None
+        """What making a key takes."""
 
     async def new_key(self) -> bytes:
         """Give it."""
         self.asked += 1
+        if self.waits is not None:
+            await self.waits
         return key_of("authority").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

@@ -37,6 +37,7 @@ def association(version: int = 4) -> Association:
     return Association(
         identity,
         1000.0,
+        "",
         client=client,
         server=server,
         parameters=SignatureParameters(OPAQUE, REALM, TARGET, version),
