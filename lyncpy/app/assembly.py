@@ -10,7 +10,7 @@ from lyncpy.app.backends import Backends, backends
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
-from lyncpy.app.schemes import schemes
+from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.passwords import Passwords
@@ -124,7 +124,9 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     if sip.tls_port or config.https_port:
         certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
         watches.append(CertificateWatch(certificate, timers))
-    within = inside(config, node, back, timers, reactor, reload, tuple(watch.conditions for watch in watches))
+    conditions = tuple(watch.conditions for watch in watches)
+    shown = None if certificate is None else certificate.current
+    within = inside(config, node, back, timers, reactor, reload, conditions, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
     sink = within.entrance.transactions
     listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files)
@@ -149,6 +151,7 @@ def inside(
     reactor: Any,  # Any: as above
     reload: Reload,
     conditions: Conditions = (),
+    credentials: Credentials | None = None,
 ) -> ServerParts:
     """Build all but the doors on backends, whichever they are.
 
@@ -160,12 +163,14 @@ def inside(
         reactor: The one reactor.
         reload: As of `build`.
         conditions: What the doors say of themselves.
+        credentials: Of the server's connections; None: there are none with TLS.
     """
     base = ground(config, node, back, timers, reactor)
     floor = _workloads(config, back, base)
     workloads = floor.in_order()
     offers = [workload.offer for workload in workloads]
-    way_in = entrance(config, base, floor.conferencing.guests, schemes(config, back, base), offers)
+    offered = schemes(config, back, base, floor.webservices, credentials)
+    way_in = entrance(config, base, floor.conferencing.guests, offered, offers)
     readers = _readers(config, base)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     admin = Admin(

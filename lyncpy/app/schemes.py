@@ -1,23 +1,57 @@
 """The schemes by which clients prove themselves over SIP, in the order in which they are offered."""
 
+from collections.abc import Callable, Iterator
+
 from lyncpy.app.backends import Backends
 from lyncpy.app.config import Config
 from lyncpy.app.hall import PlatformParts
 from lyncpy.auth.authenticator import NtlmAuthenticator
+from lyncpy.auth.inner_contexts import InnerContexts
 from lyncpy.auth.kerberos import KerberosAuthenticator
+from lyncpy.auth.tls_dsk import TlsDskAuthenticator
 from lyncpy.contracts.authenticator import IAuthenticator
+from lyncpy.contracts.tls import ServerCredentials
+from lyncpy.workloads.webservices.service import WebServices
+
+Credentials = Callable[[], ServerCredentials]
+"""Gives the certificate of the server's connections as it is now."""
 
 
-def schemes(config: Config, back: Backends, base: PlatformParts) -> tuple[IAuthenticator, ...]:
-    """Build them. A client takes the first that it can use, or the one that it is told to use."""
+def schemes(
+    config: Config,
+    back: Backends,
+    base: PlatformParts,
+    webservices: WebServices,
+    credentials: Credentials | None,
+) -> tuple[IAuthenticator, ...]:
+    """Build them. A client takes the first that it can use, or the one that it is told to use.
+
+    Args:
+        credentials: None on a server without a certificate, which offers none of its own either.
+    """
     kerberos = (_kerberos(config, back, base),) if back.tickets is not None else ()
-    return (*kerberos, _ntlm(config, base))
+    return (*_tls_dsk(config, back, base, webservices, credentials), *kerberos, _ntlm(config, base))
 
 
 def _kerberos(config: Config, back: Backends, base: PlatformParts) -> KerberosAuthenticator:
     assert back.tickets is not None  # asked before
     auth, name = config.sections.auth, config.sections.sip.server_name
     return KerberosAuthenticator(back.tickets, base.tables.people, auth, name, base.timers)
+
+
+def _tls_dsk(
+    config: Config,
+    back: Backends,
+    base: PlatformParts,
+    webservices: WebServices,
+    credentials: Credentials | None,
+) -> Iterator[IAuthenticator]:
+    auth, name, timers = config.sections.auth, config.sections.sip.server_name, base.timers
+    place = webservices.certificates_url
+    # Without a site nobody could get a certificate, and a client that is offered this asks for nothing else.
+    if auth.tls_dsk and place and credentials is not None:
+        contexts = InnerContexts(credentials, back.key_pairs, name, timers)
+        yield TlsDskAuthenticator(base.tables.people, webservices.certificates, contexts, auth, name, place, timers)
 
 
 def _ntlm(config: Config, base: PlatformParts) -> NtlmAuthenticator:

@@ -6,7 +6,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import PersonChanged, SecretChanged
+from lyncpy.contracts.facts import CertificatesRevoked, PersonChanged, SecretChanged
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.gate import Gate
 from lyncpy.workloads.web.readers import Readers
@@ -31,7 +31,7 @@ class TokenOwnersUnit:
 
 @implementer(IUnit)
 class RevocationUnit:
-    """Ends a user's security associations when their password is changed or they are disabled."""
+    """Ends a user's security associations when their password is changed or they are disabled, or what opened them is revoked."""
 
     name = "revoking"
     log = Logger()
@@ -42,8 +42,12 @@ class RevocationUnit:
         self._listening: list[Any] = []  # Any: IListening, whose promise has no class
 
     async def open(self) -> None:
-        """Listen for changed passwords and people."""
-        self._listening = [self._bus.listen(SecretChanged, self._secret), self._bus.listen(PersonChanged, self._person)]
+        """Listen for changed passwords and people, and revoked certificates."""
+        self._listening = [
+            self._bus.listen(SecretChanged, self._secret),
+            self._bus.listen(PersonChanged, self._person),
+            self._bus.listen(CertificatesRevoked, self._certificates),
+        ]
 
     async def close(self) -> None:
         """Stop listening."""
@@ -52,6 +56,9 @@ class RevocationUnit:
 
     def _secret(self, fact: SecretChanged) -> None:
         self._gate.end_associations(fact.aor)
+
+    def _certificates(self, fact: CertificatesRevoked) -> None:
+        self._gate.end_associations(fact.aor, fact.digests)
 
     def _person(self, fact: PersonChanged) -> None:
         if fact.person is None or not fact.person.may_stay:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 
+from lyncpy.auth.signing import same_digits
 from lyncpy.contracts.tls import ServerCredentials, reason_of
 
 SUITES: Final = (
@@ -86,6 +87,10 @@ class KeyedHash:
     def hex(self, text: bytes) -> str:
         """Give a text's signature, in upper-case hexadecimal digits."""
         return hmac.digest(self._key, text, "sha1").hex().upper()
+
+    def holds(self, text: bytes, signature: str) -> bool:
+        """Tell whether hexadecimal digits of either case are the signature of a text."""
+        return same_digits(self.hex(text), signature)
 
 
 def inner_context(credentials: Sequence[ServerCredentials]) -> SSL.Context:

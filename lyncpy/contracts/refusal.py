@@ -80,7 +80,7 @@ _UNEXPLAINED: Final[Mapping[int, Diagnostics]] = {
 _SERVER: Final = Headers([("Server", SERVER)])
 
 _CHALLENGES: Final = (401, 407)
-"""They are no failures, and nobody explains them."""
+"""They are no failures, and nobody explains them unless a handshake came before that was one."""
 
 
 def explained(response: Response, source: str) -> Response:
@@ -97,7 +97,7 @@ def explained(response: Response, source: str) -> Response:
     keys = response.headers.layout.places
     if "server" not in keys:
         return response.plus(last=_SERVER)
-    if response.status < 300 or response.status in _CHALLENGES:
+    if response.status < 300 or (response.status in _CHALLENGES and "ms-diagnostics" not in keys):
         return response
     if "ms-diagnostics-public" in keys and "ms-diagnostics" not in keys:
         return response

@@ -17,7 +17,7 @@ Who has no account is a guest, and the `AnonymousGate`'s affair.
 Spec: [MS-SIPAE] 3.2, 3.3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
@@ -168,14 +168,20 @@ class Gate:
         self._strangers.clear(state.name)
         return True
 
-    def end_associations(self, aor: Aor) -> None:
+    def end_associations(self, aor: Aor, credentials: Container[str] | None = None) -> None:
         """End the associations of a user: they were disabled, or their password changed.
 
         What we still send them is signed, so that they hear why. A flow on which they do not
         sign in anew is closed after a while.
+
+        Args:
+            credentials: End those alone that one of these has opened.
         """
         for state in self._flows.values():
-            if state.association is not None and not state.revoked and state.association.identity.aor == aor:
+            found = state.association
+            if found is None or state.revoked or found.identity.aor != aor:
+                continue
+            if credentials is None or found.credential in credentials:
                 state.revoked = True
                 self._expect_sign_in(state)
                 self._wire.vouch(state.name, known=False)

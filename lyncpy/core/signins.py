@@ -41,7 +41,7 @@ _BARRED: Final = {
 }
 """What is wrong with an account whose password is right."""
 
-_TICKETS: Final = {
+_TOLD: Final = {
     DenialReason.UNKNOWN_PRINCIPAL: Diagnostics(
         EXPECTED_FAILURE + 401, "The Kerberos ticket is of an account that nobody has here"
     ),
@@ -53,12 +53,18 @@ _TICKETS: Final = {
     ),
     DenialReason.BAD_TICKET: Diagnostics(EXPECTED_FAILURE + 401, "The Kerberos ticket cannot be decrypted"),
     DenialReason.NO_KEYTAB: Diagnostics(EXPECTED_FAILURE + 401, "This server cannot use its Kerberos keys"),
+    DenialReason.HANDSHAKE_FAILED: Diagnostics(1000, "Final handshake failed, TLS could not be agreed on"),
+    DenialReason.EXPIRED_CHALLENGE: Diagnostics(1000, "Final handshake failed, it took too long"),
+    DenialReason.UNKNOWN_CERTIFICATE: Diagnostics(1000, "Final handshake failed, the certificate is not ours"),
+    DenialReason.REVOKED_CERTIFICATE: Diagnostics(1000, "Final handshake failed, the certificate was revoked"),
+    DenialReason.EXPIRED_CERTIFICATE: Diagnostics(1000, "Final handshake failed, the certificate has expired"),
+    DenialReason.OUTDATED_CERTIFICATE: Diagnostics(1000, "Final handshake failed, the password has been changed since"),
 }
 """What is said beside the challenge, with which a client may go on to another scheme."""
 
 _UNKNOWN: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
 
-# Failures that a guesser of passwords or names causes. The others need the password, or none was tried.
+# Failures that a guesser of passwords, names or certificates causes. The others need what is right, or none was tried.
 _GUESSES: Final = frozenset(
     {
         DenialReason.UNKNOWN_USER,
@@ -70,6 +76,8 @@ _GUESSES: Final = frozenset(
         DenialReason.WRONG_SERVICE,
         DenialReason.WRONG_KEY_VERSION,
         DenialReason.BAD_TICKET,
+        DenialReason.HANDSHAKE_FAILED,
+        DenialReason.UNKNOWN_CERTIFICATE,
     }
 )
 
@@ -82,7 +90,7 @@ _REMEDIES: Final = {
     DenialReason.NOT_YET_VALID: "wait, or give them an earlier date in the directory",
     DenialReason.MUST_CHANGE_PASSWORD: "change it where the directory keeps it, and run `directory pull`; or see [directory] must_change",
     DenialReason.CLOCK_SKEW: "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
-    DenialReason.NOT_THIS_USER: "the login name belongs to another user than the sign-in address",
+    DenialReason.NOT_THIS_USER: "the login name, ticket or certificate belongs to another user than the sign-in address",
     DenialReason.UNKNOWN_PRINCIPAL: "give somebody that login: [directory] maps sAMAccountName, uid or userPrincipalName to `logins`; of a realm that is only trusted the whole principal has to be a login or an address",
     DenialReason.TICKET_EXPIRED: "the client has to get a new ticket: lock and unlock the computer, or run kinit; if its ticket is new, the clock of this server is ahead",
     DenialReason.TICKET_REPLAYED: "the same token came twice: somebody repeats what they have overheard, or a proxy does",
@@ -90,6 +98,11 @@ _REMEDIES: Final = {
     DenialReason.WRONG_KEY_VERSION: "the service got new keys after the keytab was written, or the client has a ticket from before: write the keytab anew, see `lyncpy doctor kerberos`; klist purge on the client",
     DenialReason.BAD_TICKET: "the keytab's key is not the KDC's, as after a changed service password or with an SPN on two accounts (setspn -X): run `lyncpy doctor kerberos`; otherwise it was forged",
     DenialReason.NO_KEYTAB: "run `lyncpy doctor kerberos`",
+    DenialReason.HANDSHAKE_FAILED: "the client speaks no TLS that this server does within SIP (1.0 to 1.2, AES with SHA-1), or somebody has meddled; NTLM goes on working",
+    DenialReason.UNKNOWN_CERTIFICATE: "none: the client gets another one with the password; if many are told so, the store is not the one that the certificates were issued from",
+    DenialReason.REVOKED_CERTIFICATE: "none: the client gets another one with the password; see `user certificates`",
+    DenialReason.EXPIRED_CERTIFICATE: "none: the client gets another one with the password; [webservices] certificate_s says how long they hold",
+    DenialReason.OUTDATED_CERTIFICATE: "none: the client gets another one with the new password",
 }
 
 
@@ -191,7 +204,7 @@ class SignIns:
             raise Refused(403, _SKEW, headers=[_SKEW_SHOWN.header()])
         if denied.reason == DenialReason.NOT_THIS_USER:
             raise Refused(403, NOT_YOU)
-        return _TICKETS.get(denied.reason)
+        return _TOLD.get(denied.reason)
 
     def succeeded(self, attempt: SignInAttempt) -> None:
         """Forgive what the user failed before at this place, and know the place from now on."""

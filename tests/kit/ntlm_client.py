@@ -39,6 +39,10 @@ class NtlmClient:
         version: The newest signature version it knows.
     """
 
+    scheme: Final = "NTLM"
+    steps: Final = 2
+    """Answers to challenges, of one sign-in."""
+
     def __init__(
         self,
         user: str,
@@ -69,6 +73,10 @@ class NtlmClient:
     def ready(self) -> bool:
         """Whether it signs, and insists on signatures."""
         return self._mine is not None
+
+    def goes_on(self, challenge: str) -> bool:
+        """Tell whether a challenge leads on; who is asked for a password twice has given all that they have."""
+        return True
 
     def answer(self, request: Request, challenge: str) -> Request:
         """Give the next REGISTER of the handshake: `request` with what a WWW-Authenticate value asks for."""
@@ -168,9 +176,9 @@ def write_authenticate(parts: list[bytes], flags: int) -> bytes:
     return head + struct.pack("<I", flags) + bytes.fromhex("0501280a0000000f") + payload
 
 
-def challenge_of(response: Response) -> str:
-    """Give the NTLM challenge of a 401."""
+def challenge_of(response: Response, scheme: str = "NTLM") -> str:
+    """Give the challenge of a scheme in a 401."""
     for value in response.headers.get_all("WWW-Authenticate"):
-        if value.startswith("NTLM "):
+        if value.startswith(f"{scheme} "):
             return value
-    raise AssertionError("no NTLM challenge")
+    raise AssertionError(f"no challenge of {scheme}")

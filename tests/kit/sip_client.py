@@ -19,6 +19,7 @@ from lyncpy.sip.message import Headers, Request, Response, new_branch, new_call_
 from tests.kit.network import Line, Network
 from tests.kit.ntlm_client import NtlmClient, challenge_of
 from tests.kit.shapes import lacks, names_of
+from tests.kit.tls_dsk_client import TlsDskClient
 
 Answer = Callable[[Request], Response | None]
 """What a device does with a request; None: it stays silent, for now."""
@@ -111,11 +112,13 @@ class SipClient:
         version: int = 4,
         epid: str = "",
         spelled: str = "",
+        keys: NtlmClient | TlsDskClient | None = None,
         agent: str = "UCCAPI/15.0.4420.1017 OC/15.0.4420.1017 (Microsoft Lync)",
     ) -> None:
         """Take who signs in, and from where; `number` makes the epid, `passes` lets time pass.
 
-        `epid` is one that the device writes itself, `spelled` the user part of its address as it writes that.
+        `epid` is one that the device writes itself, `spelled` the user part of its address as it writes that,
+        `keys` another proof than the password.
         """
         self.aor: Final = f"sip:{spelled or user}@{domain}"
         self.user: Final = user
@@ -127,7 +130,7 @@ class SipClient:
         self.is_hurried = False
         self.says_epid = True
         self._passes = passes
-        self.ntlm = NtlmClient(login or f"{user}@{domain}", password, version=version, wall=wall)
+        self.keys = keys or NtlmClient(login or f"{user}@{domain}", password, version=version, wall=wall)
         self.heard: list[Request] = []
         self.opaque = "d3470f2e1d"
         self.registered = ""
@@ -160,7 +163,7 @@ class SipClient:
             self.registering_call_id, self._number = new_call_id(), 0
             self._exchanges.clear()
             self.subscriptions.clear()
-            self.ntlm.restart()
+            self.keys.restart()
             self.is_signed_in = False
             self.registered = ""
             self.line = self._network.connect(self.address, self._received)
@@ -180,12 +183,12 @@ class SipClient:
     def write(self, message: Request | Response, *, signed: bool = True) -> None:
         """Send a message, signed once there is something to sign with."""
         if self.is_connected:
-            self.connect().send(encode(self._signed(message) if signed and self.ntlm.ready else message))
+            self.connect().send(encode(self._signed(message) if signed and self.keys.ready else message))
 
     def _signed(self, message: Request | Response) -> Request | Response:
         if isinstance(message, Request):
-            return self.ntlm.sign(message)
-        return self.ntlm.sign(message)
+            return self.keys.sign(message)
+        return self.keys.sign(message)
 
     def _received(self, data: bytes) -> None:
         for item in self._decoder.feed(data):
@@ -202,19 +205,19 @@ class SipClient:
 
     def _check(self, message: Request | Response) -> None:
         """Insist on the server's signature, as real clients do ([MS-SIPAE]; protocol notes, "authentication" §5.2)."""
-        if not self.ntlm.ready:
+        if not self.keys.ready:
             return
         if isinstance(message, Response):
             refused = message.cseq.method == "REGISTER" and message.status != 200
             if message.status < 200 or message.status == 401 or refused:
                 return
-        if not self.ntlm.verify(message):
+        if not self.keys.verify(message):
             what = message.method if isinstance(message, Request) else f"{message.status} to {message.cseq.method}"
             raise AssertionError(f"invalid message signature received by {self.user}: {what}")
 
     def _compare(self, message: Request | Response) -> None:
         """Insist on all that recorded messages of this kind have, and on being addressed as this device has registered."""
-        signed = self.ntlm.ready and self.ntlm.version >= FULLY_SIGNED
+        signed = self.keys.ready and self.keys.version >= FULLY_SIGNED
         self.shapes.update(names_of(message, signed=signed))
         what = message.method if isinstance(message, Request) else f"{message.status} to {message.cseq.method}"
         if isinstance(message, Request) and self.registered and message.uri != self.registered:
@@ -327,15 +330,18 @@ class SipClient:
             Each REGISTER with its answer, or without one while that is still to come.
         """
         self.connect()
-        if self.ntlm.ready:
+        if self.keys.ready:
             yield self._take(self.ask(self._register(expires)))
             return
         exchange = self.ask(self._register(expires), signed=False)
-        for _ in range(2):
+        for _ in range(self.keys.steps):
             yield exchange
             if exchange.is_pending or exchange.status != 401:
                 return
-            answered = self.ntlm.answer(self._register(expires), challenge_of(exchange.answer))
+            challenge = challenge_of(exchange.answer, self.keys.scheme)
+            if not self.keys.goes_on(challenge):
+                return
+            answered = self.keys.answer(self._register(expires), challenge)
             exchange = self._take(self.ask(answered, signed=False))
         yield exchange
 

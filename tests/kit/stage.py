@@ -8,6 +8,8 @@ time are not real. Actors (`tests.kit.actors`) are its clients.
 from bisect import insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
 from itertools import cycle
 from math import inf
 from pathlib import Path
@@ -35,10 +37,12 @@ from lyncpy.wire.stream import SipFactory
 from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.actors import Actor
 from tests.kit.archive import FragileLedger, MemoryExports, MemoryGapFile, PlainStamps
+from tests.kit.certificates import issue
 from tests.kit.directory import FakeDirectory, PlainSeals, person
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
 from tests.kit.guests import Guest, made_up
-from tests.kit.key_pairs import SameKey
+from tests.kit.inner_tls import Shown
+from tests.kit.key_pairs import SameKey, key_of
 from tests.kit.ledger import MemoryLedger
 from tests.kit.logs import LogEar
 from tests.kit.memory import MemoryRecords, MemoryStore
@@ -90,6 +94,13 @@ class StageClock(MemoryReactorClock):
 
 
 _AT: Final = DelayedCall.getTime
+
+
+@cache
+def shown_server() -> Shown:
+    """Give the certificate that the server would show on its connections, and shows within SIP."""
+    today = datetime.fromtimestamp(WALL, UTC)
+    return Shown(issue(f"sip.{DOMAIN}", today=today, key=key_of("server")))
 
 
 class Stage:
@@ -179,7 +190,9 @@ class Stage:
             exports=self.exports,
             gap_file=self.gap_file,
         )
-        self.inside: ServerParts = inside(config, node, back, self.timers, self.clock, lambda: ())
+        self.inside: ServerParts = inside(
+            config, node, back, self.timers, self.clock, lambda: (), credentials=shown_server
+        )
         self.ground, self.entrance = self.inside.ground, self.inside.entrance
         self.house = UnitGroup(self.inside.units, self.clock)
         self._opening = Deferred.fromCoroutine(self.house.open())

@@ -279,7 +279,7 @@ def test_a_subscription_that_nobody_refreshes_lapses(stage: Stage) -> None:
     for _ in range(6):
         stage.passes(5000)
         for actor in (alice, bob):
-            actor.sip.ntlm.restart()
+            actor.sip.keys.restart()
             actor.sip.register()
         bob.sip.subscribe(SELF)
     stage.passes(5000)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.kit.ntlm_client import NtlmClient
 from tests.kit.stage import Stage
 
 
@@ -10,7 +11,7 @@ def test_nothing_said_meanwhile_is_lost(stage: Stage, moment: int) -> None:
     """Bob speaks while Alice's client has thrown its keys away: his message arrives, and he learns that it did."""
     alice, bob = stage.sign_in("alice", "bob")
     talk, _ = bob.talks_to(alice)
-    alice.sip.ntlm.restart()
+    alice.sip.keys.restart()
     for number, step in enumerate(alice.sip.registering(), 1):
         assert step.status in (401, 200)
         if number == moment:
@@ -25,7 +26,7 @@ def test_what_the_others_do_meanwhile_is_heard(stage: Stage) -> None:
     """A change of presence between two steps reaches the client, signed so that it believes it."""
     alice, bob = stage.sign_in("alice", "bob")
     alice.watches(bob)
-    alice.sip.ntlm.restart()
+    alice.sip.keys.restart()
     for _ in alice.sip.registering():
         bob.publishes(note=f"step at {stage.clock.seconds()}")
     assert alice.hears(bob).note == bob.own.note()
@@ -40,7 +41,7 @@ def test_subscriptions_and_conversations_go_on(stage: Stage) -> None:
     alice.sip.register()
     bob.sip.register()
 
-    alice.sip.ntlm.restart()
+    alice.sip.keys.restart()
     register = alice.sip.register()
 
     assert register.answer.headers.get("presence-state") == 'register-action="refreshed"'
@@ -54,12 +55,11 @@ def test_a_client_that_never_finishes_hears_the_rest_as_before(stage: Stage) -> 
     """Messages wait for the second handshake, but not for ever: what waited is sent after ten seconds."""
     alice, bob = stage.sign_in("alice", "bob")
     talk, _ = bob.talks_to(alice)
-    alice.sip.ntlm.restart()
+    alice.sip.keys.restart()
     steps = alice.sip.registering()
     next(steps)
     next(steps)
-    keys = alice.sip.ntlm
-    alice.sip.ntlm = type(keys)(
+    alice.sip.keys = NtlmClient(
         "alice@example.com", "forgotten", wall=stage.wall
     )  # it checks nothing, and signs nothing
     said = talk.says("hello?")
@@ -80,8 +80,8 @@ def test_keys_end_after_eight_hours(stage: Stage) -> None:
     stage.passes(900)
     assert alice.pages(bob, "too late").status == 403
 
-    alice.sip.ntlm.restart()
+    alice.sip.keys.restart()
     assert alice.sip.register().status == 200
-    bob.sip.ntlm.restart()
+    bob.sip.keys.restart()
     assert bob.sip.register().status == 200
     assert alice.pages(bob, "in time").status == 200

@@ -231,7 +231,7 @@ def test_a_replayed_message_is_refused(stage: Stage) -> None:
     request = alice.sip.request(
         "MESSAGE", bob.aor, [("Via", "SIP/2.0/TLS 10.9.9.9:1"), ("Content-Type", "text/plain")], b"pay 100"
     )
-    signed = alice.sip.ntlm.sign(request)
+    signed = alice.sip.keys.sign(request)
     alice.sip.connect().send(encode(signed))
     stage.settle()
     # The transaction layer would absorb an exact repetition, so the replay has a Via of its own; none of it is signed.
@@ -252,7 +252,7 @@ def test_an_unsigned_message_is_refused(stage: Stage) -> None:
 def test_a_message_that_was_changed_on_its_way_is_refused(stage: Stage) -> None:
     """The recipient is part of what is signed."""
     alice, bob, carol = stage.sign_in("alice", "bob", "carol")
-    signed = alice.sip.ntlm.sign(alice.sip.request("MESSAGE", bob.aor, [("Content-Type", "text/plain")], b"hi"))
+    signed = alice.sip.keys.sign(alice.sip.request("MESSAGE", bob.aor, [("Content-Type", "text/plain")], b"hi"))
     forged = signed.edited(uri=carol.aor, put=[("To", f"<{carol.aor}>")], first=[("Via", "SIP/2.0/TLS 10.9.9.9:1")])
     assert alice.sip.send_raw(forged).status == 403
     assert carol.texts == []

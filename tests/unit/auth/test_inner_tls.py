@@ -82,6 +82,9 @@ def test_the_kits_own_arithmetic_is_that_of_the_book() -> None:
         b"<sip:alice@contoso.test><479544621><sip:alice@contoso.test><><><><>"
     )
     assert KeyedHash(client).hex(words) == "8C0AA56E036301A2491FD5B69F9B513565A6406C"
+    assert KeyedHash(client).holds(words, "8c0aa56e036301a2491fd5b69f9b513565a6406c")
+    assert not KeyedHash(client).holds(words, "8C0AA56E036301A2491FD5B69F9B513565A6406")
+    assert not KeyedHash(client).holds(words, "\udce4")
 
 
 @pytest.mark.parametrize("suites", [(0x0004, 0x0005, 0x002F, 0x0035, 0x0003), (0x002F,), (0x0035,)])

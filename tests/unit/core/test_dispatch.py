@@ -142,6 +142,13 @@ def test_what_is_no_refusal_is_not_explained(status: int) -> None:
     assert explained(response, "fe1") is response
 
 
+def test_a_challenge_says_why_the_handshake_before_came_to_nothing() -> None:
+    """With the number that clients know, and the source like any other reason."""
+    said = Diagnostics(1000, "Final handshake failed, the certificate was revoked")
+    response = explained(Refused(401, said).response(_arrival().request), "fe1")
+    assert response.headers.get("ms-diagnostics") == f'1000;reason="{said.reason}";source="fe1"'
+
+
 @pytest.mark.parametrize("status", [183, 200, 486, 503])
 def test_what_an_endpoint_answered_has_our_server_and_no_reason_of_ours(status: int) -> None:
     """Only what this server says is explained by it."""

@@ -1,0 +1,1 @@
+Clients sign in with the certificate that they got for their password (TLS-DSK), so that it is asked once and not at each start; it is offered as soon as the site is open, before NTLM. `[auth] tls_dsk = false` turns it off.
