@@ -10,7 +10,10 @@ from pathlib import Path
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import open_to_others
+from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
+from lyncpy.backends.keytab import KeytabUnusable, read_keytab
 from lyncpy.backends.sealing import Sealer
+from lyncpy.contracts.kerberos import SIP_SERVICE, service_name
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core import interpreter
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
@@ -34,6 +37,8 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield _key_file(config)
     yield from _ports(config)
     yield from _site(config)
+    if sections.auth.keytab:
+        yield from kerberos_keytab(config)
     # A file is at hand; an LDAP server is not, and may be slow or need a password.
     if not sections.directory.is_ldap:
         yield _readable("directory", "url", config.path(sections.directory.url))
@@ -94,6 +99,30 @@ def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
         if not named and host.needed:
             sentence += "; they refuse it, have it issued for this name too"
         yield Finding(good=named or not host.needed, sentence=sentence)
+
+
+def kerberos_keytab(config: Config) -> Iterator[Finding]:
+    """Look at what Kerberos takes on this machine: the library, and a keytab with keys for our name."""
+    auth = config.sections.auth
+    try:
+        load_gssapi()
+    except KerberosMissing as error:
+        yield Finding(good=False, sentence=f"[auth] keytab: {error}")
+    try:
+        entries = read_keytab(config.path(auth.keytab))
+    except KeytabUnusable as error:
+        yield Finding(good=False, sentence=str(error))
+        return
+    wanted = service_name(SIP_SERVICE, auth.target_name or config.sections.sip.server_name)
+    if any(one.service.lower() == wanted for one in entries):
+        yield Finding(good=True, sentence=f"[auth] keytab: it has keys for {wanted}")
+        return
+    has = ", ".join(sorted({one.principal for one in entries})) or "nothing"
+    yield Finding(
+        good=False,
+        sentence=f"[auth] keytab: clients ask for tickets for {wanted}, and it has keys for {has}: add that service to it, or "
+        "set [auth] target_name to the name that it has",
+    )
 
 
 def _readers(file: Path) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from lyncpy.contracts.workload import IUnit
 INSTALL: Final = "pip install 'lyncpy[kerberos]' (on Debian: apt-get install libkrb5-dev gcc first)"
 """How the library gets there."""
 
-_ERRORS: Final = 0x96C73A00
+ERRORS: Final = 0x96C73A00
 """The first of the numbers of RFC 4120 §7.5.9, as GSS-API gives them."""
 
 _REASONS: Final[Mapping[int, DenialReason]] = {
@@ -37,6 +37,9 @@ _REASONS: Final[Mapping[int, DenialReason]] = {
     44: DenialReason.WRONG_KEY_VERSION,
     45: DenialReason.WRONG_KEY_VERSION,
 }
+
+
+_log: Final = Logger()
 
 
 class KerberosMissing(Exception):
@@ -87,7 +90,6 @@ class Tickets:
         KerberosMissing: The library is not there.
     """
 
-    log = Logger()
     name = "kerberos"
 
     def __init__(self, keytab: Path, threads: Threads) -> None:
@@ -106,38 +108,42 @@ class Tickets:
         """Verify a token; see the promise."""
         if len(token) > TOKEN_BYTES:
             return AuthenticationDenied(DenialReason.MALFORMED, detail=f"a token of {len(token)} bytes is too long")
-        try:
-            label = ticket_label(token)
-        except TokenUnreadable as error:
-            return AuthenticationDenied(DenialReason.MALFORMED, detail=f"the token cannot be read: {error}")
-        return await self._threads.call_in_thread(lambda: self._accept(token, service, label))
+        return await self._threads.call_in_thread(lambda: verify_ticket(self._gssapi, self._keytab, token, service))
 
-    def _accept(self, token: bytes, service: str, label: TicketLabel) -> AcceptedTicket | AuthenticationDenied:
-        """Verify a token, in the thread."""
-        try:
-            entries = read_keytab(self._keytab)
-        except KeytabUnusable as error:
-            self.log.error("{reason}", reason=str(error))
-            return AuthenticationDenied(DenialReason.NO_KEYTAB, detail=str(error))
-        ours = _entries_of(entries, label, service)
-        if not ours:
-            has = ", ".join(sorted({one.principal for one in entries})) or "nothing"
-            detail = f"it is for {label.service[:120]}@{label.realm[:120]}; wanted is {service}/..., and the keytab has {has}"
-            return AuthenticationDenied(DenialReason.WRONG_SERVICE, detail=detail)
-        gssapi = self._gssapi
-        try:
-            name = gssapi.Name(ours[0].principal, gssapi.NameType.kerberos_principal)
-            # Named credentials alone have the system's replay cache.
-            credentials = gssapi.Credentials(name=name, usage="accept", store={"keytab": str(self._keytab)})
-            context = gssapi.SecurityContext(creds=credentials, usage="accept")
-            reply = context.step(token)
-            if not context.complete:
-                return AuthenticationDenied(DenialReason.MALFORMED, detail="the token is not the whole of a handshake")
-            principal, lifetime = str(context.initiator_name), float(context.lifetime)
-        except gssapi.exceptions.GSSError as error:
-            return _denied(error, label, ours)
-        own = principal.endswith(f"@{ours[0].realm}")
-        return AcceptedTicket(principal, own, lifetime, _Mics(context, gssapi.exceptions.GSSError), reply or b"")
+
+def verify_ticket(
+    gssapi: Any, keytab: Path, token: bytes, service: str
+) -> AcceptedTicket | AuthenticationDenied:  # Any: of the extra
+    """Verify a token as `ITickets.accept` does, while the caller waits."""
+    try:
+        label = ticket_label(token)
+    except TokenUnreadable as error:
+        return AuthenticationDenied(DenialReason.MALFORMED, detail=f"the token cannot be read: {error}")
+    try:
+        entries = read_keytab(keytab)
+    except KeytabUnusable as error:
+        _log.error("{reason}", reason=str(error))
+        return AuthenticationDenied(DenialReason.NO_KEYTAB, detail=str(error))
+    ours = _entries_of(entries, label, service)
+    if not ours:
+        has = ", ".join(sorted({one.principal for one in entries})) or "nothing"
+        detail = (
+            f"it is for {label.service[:120]}@{label.realm[:120]}; wanted is {service}/..., and the keytab has {has}"
+        )
+        return AuthenticationDenied(DenialReason.WRONG_SERVICE, detail=detail)
+    try:
+        name = gssapi.Name(ours[0].principal, gssapi.NameType.kerberos_principal)
+        # Named credentials alone have the system's replay cache.
+        credentials = gssapi.Credentials(name=name, usage="accept", store={"keytab": str(keytab)})
+        context = gssapi.SecurityContext(creds=credentials, usage="accept")
+        reply = context.step(token)
+        if not context.complete:
+            return AuthenticationDenied(DenialReason.MALFORMED, detail="the token is not the whole of a handshake")
+        principal, lifetime = str(context.initiator_name), float(context.lifetime)
+    except gssapi.exceptions.GSSError as error:
+        return _denied(error, label, ours)
+    own = principal.endswith(f"@{ours[0].realm}")
+    return AcceptedTicket(principal, own, lifetime, _Mics(context, gssapi.exceptions.GSSError), reply or b"")
 
 
 def _entries_of(entries: tuple[KeytabEntry, ...], label: TicketLabel, service: str) -> list[KeytabEntry]:
@@ -149,7 +155,7 @@ def _entries_of(entries: tuple[KeytabEntry, ...], label: TicketLabel, service: s
 
 
 def _denied(error: Any, label: TicketLabel, ours: list[KeytabEntry]) -> AuthenticationDenied:  # Any: of the extra
-    number = error.min_code - _ERRORS
+    number = error.min_code - ERRORS
     reason = _REASONS.get(number, DenialReason.MALFORMED)
     if reason is DenialReason.CLOCK_SKEW:
         detail = "the clocks of the client, the KDC and this server differ too much"

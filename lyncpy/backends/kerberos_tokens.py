@@ -29,6 +29,10 @@ ENCRYPTIONS: Final = {
 """Names of encryption types, by number (IANA, "Kerberos Encryption Type Numbers")."""
 
 
+WEAK: Final = frozenset({1, 3, 16, 23, 24})
+"""Those that today's Kerberos libraries refuse, or will."""
+
+
 def encryption_name(number: int) -> str:
     """Give the name of an encryption type."""
     return ENCRYPTIONS.get(number, f"encryption type {number}")

@@ -15,6 +15,16 @@ SIP_SERVICE: Final = "sip"
 """The first part of the name of the service that clients ask tickets for to sign in over SIP."""
 
 
+def service_name(service: str, place: str) -> str:
+    """Give the name of a service in the one form in which names are compared: Windows writes them in any case (RFC 4120 §6.2).
+
+    Args:
+        service: As SIP_SERVICE.
+        place: The server's name; a dot at its end is none of it.
+    """
+    return f"{service}/{place}".rstrip(".").lower()
+
+
 class IMics(Interface):
     """Signatures by the session key of a ticket ([MS-SIPAE] 3.2.4.1: GSS_GetMIC)."""
 

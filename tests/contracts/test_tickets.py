@@ -1,6 +1,9 @@
 """What `ITickets` promises, with a real KDC: tickets that hold, and every kind that does not, each with its reason."""
 
+import base64
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +196,18 @@ def test_an_expired_ticket_is_refused(server: Server, client: KerberosClient) ->
     finally:
         conf.write_text(before)
         server.kdc.admin(f"modprinc -maxlife 10h sip/{HOST}")
+
+
+def test_a_client_with_another_clock_is_refused(
+    server: Server, client: KerberosClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ticket was given while the clock was right."""
+    faketime = shutil.which("faketime")
+    if faketime is None:
+        pytest.skip("apt-get install faketime, as scripts/test does")
+    client.token()
+    words = (faketime, "-f", "+20m", sys.executable, "-m", "tests.kit.kerberos_client", f"sip@{HOST}")
+    token = base64.b64decode(server.kdc.run(*words))
+    reason, detail = server.refused(token)
+    assert reason is DenialReason.CLOCK_SKEW
+    assert "clocks" in detail

@@ -2,6 +2,7 @@
 
 import base64
 import importlib
+import sys
 from typing import Any, Final
 
 SPNEGO: Final = "1.3.6.1.5.5.2"
@@ -56,3 +57,7 @@ class KerberosClient:
         except self._gssapi.exceptions.GSSError:
             return False
         return True
+
+
+if __name__ == "__main__":
+    sys.stdout.write(KerberosClient(sys.argv[1]).token64())

@@ -1,0 +1,1 @@
+`lyncpy doctor kerberos FILE` looks at SPN, keytab, key versions, encryption types, clock, DNS and host name, asks the KDC for a ticket, and says what is wrong and how to mend it; `lyncpy check` looks at keytab and library.
