@@ -17,7 +17,7 @@ import base64
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -35,6 +35,9 @@ SUITES: Final = (
 
 FLIGHT_BYTES: Final = 12_288
 """Of one token. A client's longest has its certificate, of which ours have a thousand bytes, and two signatures of its key."""
+
+_ANSWER_BYTES: Final = 32_768
+"""Of the server's longest flight, which has its certificate and those of its issuers."""
 
 FLIGHTS: Final = 6
 """Tokens of one handshake. It takes two; a client may cut one into pieces."""
@@ -97,7 +100,7 @@ def inner_context(credentials: Sequence[ServerCredentials]) -> SSL.Context:
     """Make the context of handshakes within SIP.
 
     Args:
-        credentials: The certificates that the server may show, at most one for each kind of key.
+        credentials: The certificates that the server may show, at most one for each kind of key; the issuers are the first one's.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_VERSION)
@@ -110,6 +113,8 @@ def inner_context(credentials: Sequence[ServerCredentials]) -> SSL.Context:
         context.use_certificate(one.certificate)
         context.use_privatekey(one.private_key)
         context.check_privatekey()
+    for issuer in credentials[0].chain:
+        context.add_extra_chain_cert(issuer)
     context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _is_acceptable)
     return context
 
@@ -117,13 +122,22 @@ def inner_context(credentials: Sequence[ServerCredentials]) -> SSL.Context:
 def _is_acceptable(connection: SSL.Connection, certificate: object, error: int, depth: int, ok: int) -> bool:
     """Look at a client's certificate before its key is used: its kind and cost. Whose it is, the records say, later.
 
-    Certificates of issuers are not wanted: verifying them would be work for whoever sends them.
+    Certificates of issuers are not wanted: verifying them would be work for whoever sends them. OpenSSL asks again for each
+    thing that it dislikes; the first answer is remembered.
     """
     if depth:
         return False
+    known = connection.get_app_data()
+    if known is None:
+        known = _has_usable_key(certificate)
+        connection.set_app_data(known)
+    return bool(known)
+
+
+def _has_usable_key(certificate: Any) -> bool:  # Any: OpenSSL.crypto.X509, which is on its way out
     try:
-        key = certificate.to_cryptography().public_key()  # type: ignore[attr-defined]  # OpenSSL.crypto.X509
-    except (ValueError, UnsupportedAlgorithm):
+        key = certificate.to_cryptography().public_key()
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return False
     return isinstance(key, rsa.RSAPublicKey) and key.key_size in CLIENT_KEY_BITS and key.public_numbers().e < _EXPONENT
 
@@ -167,7 +181,7 @@ class InnerTls:
 
     def _ours(self) -> str:
         try:
-            return base64.b64encode(joined(self._connection.bio_read(1 << 17))).decode()
+            return base64.b64encode(joined(self._connection.bio_read(_ANSWER_BYTES))).decode()
         except SSL.WantReadError:
             return ""
 

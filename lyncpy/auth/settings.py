@@ -44,7 +44,7 @@ class Settings(BaseModel):
     """Let clients sign in with a certificate that they get on the site (TLS-DSK); false: those that know nothing else cannot sign in, all others prove a password at each start, and who has no password that NTLM can use stays out."""
 
     handshakes: int = Field(default=2_000, ge=10, le=100_000)
-    """Handshakes of TLS-DSK that may be under way at once, of some 30 kB each; beyond it the oldest is forgotten."""
+    """Handshakes of TLS-DSK that may be under way at once, of some 60 kB each; beyond it the oldest is forgotten."""
 
     challenges: int = Field(default=20_000, ge=10, le=1_000_000)
     """Challenges that may wait for their answer at once; beyond it the oldest is forgotten."""

@@ -55,6 +55,11 @@ class ForeignClient:
         """Give the certificate that the server has shown."""
         return self._connection.get_peer_certificate(as_cryptography=True)
 
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        """Give it with those of its issuers, as far as they were shown."""
+        return list(self._connection.get_peer_cert_chain(as_cryptography=True) or ())
+
 
 def foreign_client(who: Issued, version: int, suite: str, *, chain: Sequence[Issued] = ()) -> ForeignClient:
     """Give a client of this version and suite alone."""

@@ -210,6 +210,22 @@ def test_a_key_of_another_kind_is_turned_away(key: rsa.RSAPublicKey | ec.Ellipti
     assert failure(side, text(client.prove(said(side, client.hello())[0]))) == "certificate verify failed"
 
 
+def test_a_certificate_of_a_version_that_does_not_exist_is_turned_away() -> None:
+    """OpenSSL lets such pass."""
+    strange = certificate_of(ALICE).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x2f", 1)
+    client, side = HandTls(strange, key_of("alice")), server()
+    assert failure(side, text(client.prove(said(side, client.hello())[0]))) == "certificate verify failed"
+
+
+def test_the_issuers_of_the_servers_certificate_are_shown() -> None:
+    """As they are on connections; a client may know the first of them alone."""
+    above = authority()
+    shown = Shown(SERVER.issued, (above.certificate,))
+    client, side = foreign_client(ALICE, SSL.TLS1_2_VERSION, "AES128-SHA"), InnerTls(inner_context([shown]))
+    client.step(said(side, client.step(b""))[0])
+    assert client.chain == [SERVER.certificate, above.certificate]
+
+
 def test_a_chain_is_turned_away() -> None:
     """Verifying it would be work for whoever sends it."""
     above = authority("Somebody Else")

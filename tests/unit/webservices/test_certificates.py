@@ -74,7 +74,18 @@ def test_a_request_is_of_an_rsa_key_of_a_size_that_is_offered() -> None:
     assert read_key_request(_text(key_request(key_of("old", 1024)))).key.key_size == 1024
 
 
-@pytest.mark.parametrize("text", ["", "!", "AAAA", "TUlJ", "é", _text(b"\x30\x03\x02\x01\x00")])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "!",
+        "AAAA",
+        "TUlJ",
+        "é",
+        _text(b"\x30\x03\x02\x01\x00"),
+        _text(key_request(key_of("alice")).replace(b"\x02\x01\x00", b"\x02\x01\x2f", 1)),
+    ],
+)
 def test_what_is_no_request_is_said_so(text: str) -> None:
     """In words for whoever wrote the client."""
     assert "no certificate request" in _refusal(text)
@@ -144,6 +155,11 @@ def test_a_certificate_tells_in_whose_record_it_is() -> None:
             _foreign(x509.UniformResourceIdentifier("urn:lyncpy:owner:1"), key=ec.generate_private_key(ec.SECP256R1()))
         ),
         "A" * (REQUEST_CHARACTERS + 1),
+        _text(
+            _foreign(x509.UniformResourceIdentifier("urn:lyncpy:owner:1")).replace(
+                b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x2f", 1
+            )
+        ),
     ],
 )
 def test_what_is_no_certificate_of_ours_is_refused(text: str) -> None:

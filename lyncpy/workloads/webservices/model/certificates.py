@@ -95,7 +95,7 @@ def read_key_request(text: str) -> KeyRequest:
     try:
         request = x509.load_der_x509_csr(base64.b64decode("".join(text.split()), validate=True))
         key, used = request.public_key(), request.signature_hash_algorithm
-    except (binascii.Error, ValueError, UnsupportedAlgorithm):
+    except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise _bad("this is no certificate request (PKCS#10 in base64)") from None
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size not in KEY_BITS:
         raise _bad(f"the key to certify has to be an RSA key of {KEY_BITS[0]} to {KEY_BITS[-1]} bits")
@@ -184,7 +184,7 @@ def read_certificate_der(der: bytes) -> ShownCertificate:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.ExtensionNotFound, x509.DuplicateExtension):
         raise untrusted(_FOREIGN) from None
     owned = [uri for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if uri.startswith(_OWNED)]
     if len(owned) != 1 or not isinstance(key, rsa.RSAPublicKey):
