@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final
@@ -244,4 +245,10 @@ class ConversationIndex:
 def _moment(micros: int) -> str:
     """Write microseconds since the epoch as ISO 8601, UTC, always with all six digits."""
     seconds, rest = divmod(micros, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:06d}Z"
+    return f"{_second(seconds)}.{rest:06d}Z"
+
+
+# What is said in one second is written by the hundred.
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
