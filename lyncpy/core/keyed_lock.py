@@ -47,21 +47,25 @@ class KeyedLock:
         """
         return _Hold(self, (kind, key), must=must)
 
+    def enter_at_once(self, name: tuple[str, str]) -> bool:
+        """Lock a name if nobody has it; tell whether nobody had."""
+        if name in self._waiting:
+            return False
+        self._waiting[name] = deque()
+        return True
+
     async def enter(self, name: tuple[str, str], *, must: bool) -> None:
-        """Lock a name, when all who came before have released it; see `hold`."""
-        queue = self._waiting.get(name)
-        if queue is None:
-            self._waiting[name] = deque()
-        else:
-            if len(queue) >= WAITING_BOUND and not must:
-                raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
-            turn: Deferred[None] = Deferred()
-            queue.append(turn)
-            try:
-                await turn
-            except BaseException:
-                self._pass_on_if_given(name, turn)
-                raise
+        """Lock a name that somebody has, when all who came before have released it; see `hold`."""
+        queue = self._waiting[name]
+        if len(queue) >= WAITING_BOUND and not must:
+            raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
+        turn: Deferred[None] = Deferred()
+        queue.append(turn)
+        try:
+            await turn
+        except BaseException:
+            self._pass_on_if_given(name, turn)
+            raise
 
     def _pass_on_if_given(self, name: tuple[str, str], turn: Deferred[None]) -> None:
         """Remove a waiter that was cancelled from the queue."""
@@ -75,6 +79,9 @@ class KeyedLock:
         Hundreds may wait for a name, and each of them for nothing else; were each let in by
         the end of the one before, the last one would be too deep for the interpreter.
         """
+        if not self._waiting[name]:
+            del self._waiting[name]
+            return
         self._released.append(name)
         if self._passes_on:
             return
@@ -113,7 +120,8 @@ class _Hold(AbstractAsyncContextManager[None]):
         self._must = must
 
     async def __aenter__(self) -> None:
-        await self._lock.enter(self._name, must=self._must)
+        if not self._lock.enter_at_once(self._name):
+            await self._lock.enter(self._name, must=self._must)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
