@@ -154,6 +154,7 @@ def test_a_certificate_tells_in_whose_record_it_is() -> None:
         _text(
             _foreign(x509.UniformResourceIdentifier("urn:lyncpy:owner:1"), key=ec.generate_private_key(ec.SECP256R1()))
         ),
+        "é",
         "A" * (REQUEST_CHARACTERS + 1),
         _text(
             _foreign(x509.UniformResourceIdentifier("urn:lyncpy:owner:1")).replace(

@@ -169,7 +169,7 @@ def read_certificate(text: str) -> ShownCertificate:
         raise untrusted("the certificate is too long")
     try:
         der = base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
+    except ValueError:  # of which binascii.Error is one; letters beyond ASCII are another
         raise untrusted(_FOREIGN) from None
     return read_certificate_der(der)
 
