@@ -5,9 +5,14 @@ A row for each reader; a new one gets a row here, and `scripts/fuzz` tries it.
 
 import contextlib
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from OpenSSL import SSL
+
+from lyncpy.auth.inner_tls import InnerTls, InnerTlsFailed, inner_context
 from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.people import read_people
@@ -55,7 +60,10 @@ from lyncpy.workloads.webservices.model.proof import check_proof, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import Ticket, TicketKeys, read_ticket, write_ticket
 from lyncpy.workloads.webservices.soap_resource import ELEMENTS
+from tests.kit.certificates import issue
 from tests.kit.enrollment import HeldTicket, certificate_text, request_text, search_text, security_header
+from tests.kit.inner_tls import Shown
+from tests.kit.key_pairs import key_of
 
 _CORPUS: Final = Path(__file__).parents[1] / "corpus"
 
@@ -68,6 +76,7 @@ DECLARED: Final = (
     UnreadableTarget,
     BadDirectoryEntry,
     ServiceRefused,
+    InnerTlsFailed,
     ValueError,
 )
 """How readers say no."""
@@ -224,6 +233,21 @@ def _ntlm(text: str) -> object:
     return is_negotiate(text) or read_authenticate(text, OFFERED_ALONE)
 
 
+_HELLO: Final = "FgMBADUBAAAxAwFrDOoo4eKewSU4fILKr/2t8hcR0Zxlri+IDGdNM3MQZAAACgAEAAUALwA1AAMBAA=="
+
+
+@cache
+def _inner_context() -> SSL.Context:
+    """Make it when it is first needed: a key takes long."""
+    today = datetime(2026, 7, 20, tzinfo=UTC)
+    return inner_context([Shown(issue("fe1.contoso.test", today=today, key=key_of("server")))])
+
+
+def _inner_tls(text: str) -> object:
+    """Read the first token of a handshake."""
+    return InnerTls(_inner_context()).take(text)
+
+
 _LINE: Final = Settings().line_bytes
 
 
@@ -345,6 +369,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "discovery": ("text/html, application/json;q=0.5", form_of),
     "service address": ("https://x:443/CertProv/CertProvisioningService.svc/a?b", Addresses("https://x").service),
     "ntlm": (_AUTHENTICATE, _ntlm),
+    "tls-dsk": (_HELLO, _inner_tls),
     "c3p schedule": (_INFO.format("addConference"), _c3p),
     "c3p modify": (_INFO.format("modifyConference"), _c3p),
     "invitation": ("<Conferencing><subject>a < b</subject><im><first-im>hello</first-im></im></Conferencing>", _invite),
