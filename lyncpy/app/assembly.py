@@ -12,6 +12,7 @@ from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
 from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
+from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.passwords import Passwords
 from lyncpy.contracts.names import NodeName, domain_of
@@ -171,7 +172,7 @@ def inside(
     offers = [workload.offer for workload in workloads]
     offered = schemes(config, back, base, floor.webservices, credentials)
     way_in = entrance(config, base, floor.conferencing.guests, offered, offers)
-    readers = _readers(config, base)
+    readers = _readers(config, back, base)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     admin = Admin(
         base.platform,
@@ -253,7 +254,7 @@ def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> O
     )
 
 
-def _readers(config: Config, base: PlatformParts) -> Readers:
+def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     """Build the readers, which tell from whom an HTTP request is."""
     tables, platform, sections = base.tables, base.platform, config.sections
     passwords = Passwords(tables.people, tables.secrets, base.timers)
@@ -261,7 +262,8 @@ def _readers(config: Config, base: PlatformParts) -> Readers:
         tables.people, tables.secrets, sections.auth, sections.sip.server_name, sections.sip.domain, base.timers
     )
     tokens = Tokens(config.path(sections.web.readers_file))
-    return Readers(passwords, ntlm, tables.people, base.signins, platform.writers, tokens, tables.meanings)
+    tickets = None if back.tickets is None else TicketHandshakes(back.tickets, tables.people, base.timers)
+    return Readers(passwords, ntlm, tables.people, base.signins, platform.writers, tokens, tables.meanings, tickets)
 
 
 def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload]) -> Site:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
@@ -13,7 +14,7 @@ from lyncpy.app.home import open_to_others
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
 from lyncpy.backends.keytab import KeytabUnusable, read_keytab
 from lyncpy.backends.sealing import Sealer
-from lyncpy.contracts.kerberos import SIP_SERVICE, service_name
+from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core import interpreter
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
@@ -113,16 +114,24 @@ def kerberos_keytab(config: Config) -> Iterator[Finding]:
     except KeytabUnusable as error:
         yield Finding(good=False, sentence=str(error))
         return
-    wanted = service_name(SIP_SERVICE, auth.target_name or config.sections.sip.server_name)
-    if any(one.service.lower() == wanted for one in entries):
-        yield Finding(good=True, sentence=f"[auth] keytab: it has keys for {wanted}")
-        return
     has = ", ".join(sorted({one.principal for one in entries})) or "nothing"
-    yield Finding(
-        good=False,
-        sentence=f"[auth] keytab: clients ask for tickets for {wanted}, and it has keys for {has}: add that service to it, or "
-        "set [auth] target_name to the name that it has",
-    )
+    for service, wanted, setting in _services(config):
+        if any(one.service.lower() == wanted for one in entries):
+            yield Finding(good=True, sentence=f"[auth] keytab: it has keys for {wanted}")
+            continue
+        sentence = f"[auth] keytab: clients ask for tickets for {wanted}, and it has keys for {has}: add {service}, or {setting}"
+        yield Finding(good=False, sentence=sentence)
+
+
+def _services(config: Config) -> Iterator[tuple[str, str, str]]:
+    """Give the services that clients ask tickets for: what to call each, its name, and the setting of it."""
+    auth, sip = config.sections.auth, config.sections.sip
+    own = service_name(SIP_SERVICE, auth.target_name or sip.server_name)
+    yield "that service to it", own, "set [auth] target_name to the name that it has"
+    host = urlsplit(config.site).hostname
+    if host:
+        web = service_name(HTTP_SERVICE, host)
+        yield "that service too", web, "[web] url to it; until then the web services ask for passwords"
 
 
 def _readers(file: Path) -> Iterator[Finding]:

@@ -36,6 +36,9 @@ class HttpReader:
     name: str = ""
     """The name of the token, for an operator."""
 
+    proof: str = ""
+    """The WWW-Authenticate of the answer, by which this server proves itself to the reader; "": they did not ask."""
+
 
 ANYBODY: Final = HttpReader(HttpReaderKind.ANONYMOUS)
 GET: Final = ("GET",)
@@ -169,3 +172,26 @@ class INtlmHandshakes(Interface):
 
     def drop(connection: str) -> None:
         """Drop the handshake of a connection that is over, if there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TicketProof:
+    """Somebody has shown a ticket that holds."""
+
+    aor: Aor
+    principal: str
+    """As the KDC wrote it, for an operator."""
+
+    reply: str
+    """The token that proves this server to them, in base64; "": they did not ask."""
+
+
+class ITicketHandshakes(Interface):
+    """Tickets of Kerberos shown over HTTP (RFC 4559). Nobody counts tries here."""
+
+    def check(token: str) -> Awaitable[object]:
+        """Give the `TicketProof` of a token (base64), or an `AuthenticationDenied`. Each is good once.
+
+        Raises:
+            RemoteProtocolError: It is too long, or no base64.
+        """

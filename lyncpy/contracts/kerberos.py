@@ -7,12 +7,16 @@ from typing import Final
 from zope.interface import Interface
 
 from lyncpy.contracts.authenticator import AuthenticationDenied
+from lyncpy.contracts.names import domain_of
 
 TOKEN_BYTES: Final = 48_000
 """The longest token that is looked at: Windows makes none that are longer (MaxTokenSize)."""
 
 SIP_SERVICE: Final = "sip"
 """The first part of the name of the service that clients ask tickets for to sign in over SIP."""
+
+HTTP_SERVICE: Final = "HTTP"
+"""The same for web services (RFC 4559 §4)."""
 
 
 def service_name(service: str, place: str) -> str:
@@ -22,7 +26,7 @@ def service_name(service: str, place: str) -> str:
         service: As SIP_SERVICE.
         place: The server's name; a dot at its end is none of it.
     """
-    return f"{service}/{place}".rstrip(".").lower()
+    return f"{service.lower()}/{domain_of(place)}"
 
 
 class IMics(Interface):
@@ -62,5 +66,5 @@ class ITickets(Interface):
 
         Args:
             token: Of any length; what is longer than TOKEN_BYTES is refused.
-            service: The first part of the service's name, as SIP_SERVICE; a ticket for another one is refused.
+            service: The first part of the service's name, SIP_SERVICE or HTTP_SERVICE; a ticket for another one is refused.
         """

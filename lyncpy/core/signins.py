@@ -158,7 +158,15 @@ class SignIns:
         if not attempt.is_user and self.tries.may_know(attempt, now):
             self._note(AuthenticationDenied(DenialReason.UNKNOWN_USER), attempt)
             raise Refused(404, _UNKNOWN)
-        self._check_patience(self.tries.wait(attempt, now))
+        self.check_wait(attempt)
+
+    def check_wait(self, attempt: SignInAttempt) -> None:
+        """Check that nobody has to wait who tries something that names nobody, as a ticket that is not decrypted yet.
+
+        Raises:
+            Refused: 503 after too many failures.
+        """
+        self._check_patience(self.tries.wait(attempt, self._timers.now()))
 
     def count_attempt(self, attempt: SignInAttempt) -> None:
         """Count a try as failed until its password was looked at."""

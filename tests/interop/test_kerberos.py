@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.interop.conftest import Clients
+from tests.kit.enrollment import request_text
 from tests.kit.kdc import Kdc, require_kerberos
 from tests.kit.purple_client import ConnectionRefusedByServer
 from tests.kit.server import RunningServer
+from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
 
@@ -33,12 +35,42 @@ def server(kdc: Kdc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
     folder = tmp_path_factory.mktemp("server")
     keytab = kdc.add_service(f"sip/{HOST}", folder / "krb5.keytab")
     kdc.add_service(f"HTTP/{HOST}", keytab)
-    server = RunningServer(folder / "home", auth__keytab=str(keytab), sip__server_name=HOST)
+    places = {"web__https_host": "127.0.0.1", "web__https_port": free_ports(1)[0]}
+    server = RunningServer(folder / "home", auth__keytab=str(keytab), sip__server_name=HOST, **places)
     server.init().start(environment=kdc.environment)
     try:
         yield server
     finally:
         server.stop()
+
+
+def site_of(server: RunningServer) -> str:
+    """Give the address of the web services."""
+    port = next(word.partition("=")[2] for word in server.words if word.startswith("web.https_port="))
+    return f"https://{HOST}:{port}"
+
+
+def asked_by_curl(kdc: Kdc, server: RunningServer, cache: str, address: str) -> str:
+    """Ask for a web ticket as the holder of a cache of tickets; give the whole answer."""
+    site = site_of(server)
+    text = request_text(f"{site}/CertProv/CertProvisioningService.svc", f"sip:{address}", bytes(32)).decode()
+    place = site.removeprefix("https://")
+    return kdc.run(
+        *(
+            "curl",
+            "--silent",
+            "--show-error",
+            "--include",
+            "--cacert",
+            str(server.ca),
+            "--resolve",
+            f"{place}:127.0.0.1",
+        ),
+        *("--negotiate", "--user", ":", "--header", "content-type: text/xml", "--data-binary", "@-"),
+        f"{site}/WebTicket/WebTicketService.svc",
+        typed=text,
+        KRB5CCNAME=cache,
+    )
 
 
 def environment_of(kdc: Kdc, name: str) -> dict[str, str]:
@@ -74,4 +106,37 @@ def test_another_users_ticket_opens_nothing(clients: Clients, kdc: Kdc, server: 
 
 def test_automatic_choice_goes_on_to_a_password(clients: Clients, kdc: Kdc, server: RunningServer) -> None:
     """A client without a ticket signs in with the password that lyncpy keeps."""
-    clients.make("carol", scheme="auto", environment=environment_of(kdc, "carol")).login()
+    clients.make("carol", scheme="auto", names={HOST: "127.0.0.1"}, environment=environment_of(kdc, "carol")).login()
+
+
+def test_curl_gets_a_web_ticket_for_a_kerberos_ticket(kdc: Kdc, server: RunningServer) -> None:
+    """By Negotiate, without a password; the answer proves the server."""
+    said = asked_by_curl(kdc, server, kdc.sign_in("alice", "alice's ticket"), "alice@example.test")
+    final = said[said.index("HTTP/1.1 200") :]
+    assert "RequestedSecurityToken" in final
+    assert "www-authenticate: negotiate " in final.lower()
+
+
+def test_curl_gets_nothing_for_the_ticket_of_somebody_else(kdc: Kdc, server: RunningServer) -> None:
+    """Neither one who is unknown here, nor one who claims to be another, nor one without a ticket."""
+    said = asked_by_curl(kdc, server, kdc.sign_in("mallory", "mallory's ticket"), "mallory@example.test")
+    assert "HTTP/1.1 200" not in said
+    assert "nobody has here" in said
+    said = asked_by_curl(kdc, server, kdc.sign_in("bob", "bob's ticket"), "alice@example.test")
+    assert "RequestedSecurityToken" not in said
+    assert "somebody else" in said
+    said = asked_by_curl(kdc, server, "MEMORY:none", "alice@example.test")
+    assert "RequestedSecurityToken" not in said
+
+
+def test_a_certificate_is_got_with_a_kerberos_ticket(clients: Clients, kdc: Kdc, server: RunningServer) -> None:
+    """A client that signs in by certificate proves itself to the web services by Negotiate."""
+    alice = clients.make(
+        "alice",
+        password="alice's ticket",
+        scheme="tls-dsk",
+        names={HOST: "127.0.0.1"},
+        environment=environment_of(kdc, "certificate"),
+    )
+    alice.login()
+    assert any("Authorization: TLS-DSK" in message for message in alice.sip("sent"))

@@ -60,7 +60,7 @@ def kdc(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Give the settings of a new server."""
-    words = ("sip.domain=example.test", f"sip.server_name={HOST}", "auth.keytab=krb5.keytab")
+    words = ("sip.domain=example.test", f"sip.server_name={HOST}", "auth.keytab=krb5.keytab", "web.https_port=0")
     assert main(["init", str(tmp_path / "home"), *(word for one in words for word in ("--set", one))]) == 0
     return tmp_path / "home" / "lyncpy.toml"
 
@@ -110,6 +110,14 @@ def test_a_keytab_for_another_name_is_told(kdc: Kdc, home: Path) -> None:
     kdc.add_service("sip/old.example.test", home.parent / "krb5.keytab")
     (said,) = wrong(home)
     assert f"ask for tickets for {SPN}, and it has keys for sip/old.example.test@EXAMPLE.TEST" in said
+
+
+def test_keys_for_the_web_services_are_missed(kdc: Kdc, home: Path, keytab: Path) -> None:
+    """Without them people sign in over SIP, and there with a password."""
+    (said,) = wrong(home, None, "web.https_port=8443")
+    assert "for http/fe1.example.test, and it has keys for sip/fe1" in said
+    kdc.add_service(f"HTTP/{HOST}", keytab)
+    assert not wrong(home, None, "web.https_port=8443")
 
 
 def test_keys_that_the_kdc_has_changed_are_told(

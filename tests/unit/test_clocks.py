@@ -14,6 +14,7 @@ TOP: Final = Path(lyncpy.__file__).parent
 READS: Final[Mapping[str, tuple[int, str]]] = {
     "app/assembly.py": (0, "given on, to the certificate: compared with its dates, which are others'"),
     "auth/authenticator.py": (1, "the time that a challenge tells clients, who compare it with their own"),
+    "auth/http_kerberos.py": (1, "dates of accounts, by everybody's clock"),
     "auth/http_ntlm.py": (1, "as above"),
     "auth/kerberos.py": (1, "dates of accounts, by everybody's clock"),
     "auth/passwords.py": (1, "dates of accounts, by everybody's clock"),

@@ -30,6 +30,8 @@ from lyncpy.contracts.http import (
     HttpRefused,
     INtlmHandshakes,
     IPasswords,
+    ITicketHandshakes,
+    TicketProof,
 )
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
@@ -144,6 +146,7 @@ class Readers:
         writers: Queues the tries of one name.
         tokens: Of programs.
         meanings: Whom the addresses beside the tokens mean.
+        tickets: Verifies Kerberos tickets; None: none are asked for.
     """
 
     def __init__(
@@ -155,7 +158,9 @@ class Readers:
         writers: KeyedLock,
         tokens: Tokens,
         meanings: IMeanings,
+        tickets: ITicketHandshakes | None,
     ) -> None:
+        self._tickets = tickets
         self._meanings = meanings
         self._passwords = passwords
         self._ntlm = ntlm
@@ -178,6 +183,11 @@ class Readers:
                 return await self._basic(*_basic(value), asked)
             case "ntlm":
                 return await self._ntlm_step(value.strip(), asked)
+            case "negotiate" if value.strip().startswith(_NTLM_BEGINS):
+                # Windows does so where it has no ticket ([MS-NTHT] 3.1.5).
+                return await self._ntlm_step(value.strip(), asked, _NEGOTIATE)
+            case "negotiate" if self._tickets is not None:
+                return await self._shown(value.strip(), asked, self._tickets)
             case "bearer":
                 named = self._tokens.holder_of(value.strip()) if _TOKEN.fullmatch(value.strip()) else None
                 if named is None:
@@ -210,7 +220,8 @@ class Readers:
     def challenges(self, kinds: Iterable[HttpReaderKind], *, handshakes: bool = False) -> tuple[str, ...]:
         """Give the WWW-Authenticate values for those who may read, the better ones first."""
         kinds = frozenset(kinds)
-        better = (_NTLM,) if handshakes and HttpReaderKind.SIGNED_IN in kinds else ()
+        shown = (_NEGOTIATE,) if self._tickets is not None else ()
+        better = (*shown, _NTLM) if handshakes and HttpReaderKind.SIGNED_IN in kinds else ()
         return (*better, *(_CHALLENGES[kind] for kind in HttpReaderKind if kind in kinds and kind in _CHALLENGES))
 
     async def _basic(self, login: str, password: str, asked: HttpAsked) -> HttpReader:
@@ -218,13 +229,42 @@ class Readers:
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
         return await self._judged(person, login, asked, lambda: self._passwords.check(login, password), wrong)
 
-    async def _ntlm_step(self, token: str, asked: HttpAsked) -> HttpReader:
-        """Make one step of a handshake ([MS-NTHT] 3.2.5)."""
-        wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _NTLM),))
+    async def _shown(self, token: str, asked: HttpAsked, tickets: ITicketHandshakes) -> HttpReader:
+        """Let somebody in who shows a ticket; whose it is, is known only once it holds.
+
+        Until then its tries are the connection's, and count for the place like those as somebody unknown. What
+        does not hold gets the other schemes, with which a client may go on.
+        """
+        instead = tuple(("WWW-Authenticate", one) for one in (_NTLM, _BASIC))
+        attempt = self._signins.attempt(aor_of(f"ticket-{asked.connection}@invalid"), asked.peer)
+        try:
+            self._signins.check_wait(attempt)
+            outcome = await tickets.check(token)
+            if isinstance(outcome, TicketProof):
+                self._signins.succeeded(self._signins.attempt(outcome.aor, asked.peer, account=outcome.principal))
+                proof = f"{_NEGOTIATE} {outcome.reply}" if outcome.reply else ""
+                return HttpReader(HttpReaderKind.SIGNED_IN, outcome.aor, proof=proof)
+            assert isinstance(outcome, AuthenticationDenied)  # as the promise says
+            if outcome.aor is not None:
+                attempt = self._signins.attempt(outcome.aor, asked.peer, account=outcome.account)
+            said = self._signins.failed(outcome, attempt)
+        except RemoteProtocolError as error:
+            raise HttpRefused(401, error.reason, instead) from None
+        except Refused as no:
+            raise _translated(no, asked, HttpRefused(401, "the ticket is refused", instead)) from None
+        raise HttpRefused(401, said.reason if said is not None else "the ticket is none", instead)
+
+    async def _ntlm_step(self, token: str, asked: HttpAsked, scheme: str = "NTLM") -> HttpReader:
+        """Make one step of a handshake ([MS-NTHT] 3.2.5).
+
+        Args:
+            scheme: The one that the client uses, in which it is answered.
+        """
+        wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", scheme),))
         try:
             challenge = self._ntlm.challenge(asked.connection, token)
             if challenge is not None:
-                raise HttpRefused(401, "answer the challenge", (("WWW-Authenticate", f"{_NTLM} {challenge}"),))
+                raise HttpRefused(401, "answer the challenge", (("WWW-Authenticate", f"{scheme} {challenge}"),))
             domain, user = self._ntlm.account(token)
         except RemoteProtocolError as error:
             raise HttpRefused(401, error.reason, wrong.headers) from None
@@ -263,10 +303,7 @@ class Readers:
                 finally:
                     self._signins.spare(attempt)
         except Refused as no:
-            if no.status == 503:
-                waits = tuple(header for header in no.headers if header[0] == "Retry-After")
-                raise HttpRefused(429, "too many failed sign-ins, try again later", waits) from None
-            raise _barred(no, asked) if no.status == 403 else wrong from None
+            raise _translated(no, asked, wrong) from None
         return HttpReader(HttpReaderKind.SIGNED_IN, aor)
 
 
@@ -286,6 +323,14 @@ def _basic(value: str) -> tuple[str, str]:
     return login, password
 
 
+def _translated(no: Refused, asked: HttpAsked, wrong: HttpRefused) -> HttpRefused:
+    """Give what is said over HTTP of a sign-in that is refused; `wrong` for whatever tells nothing."""
+    if no.status == 503:
+        waits = tuple(header for header in no.headers if header[0] == "Retry-After")
+        return HttpRefused(429, "too many failed sign-ins, try again later", waits)
+    return _barred(no, asked) if no.status == 403 else wrong
+
+
 def _barred(no: Refused, asked: HttpAsked) -> HttpRefused:
     """Say why somebody whose password is right may not come in, also in the header from which Lync's clients read it.
 
@@ -301,6 +346,10 @@ def _bearer(error: str) -> str:
 
 
 _NTLM: Final = "NTLM"
+_NEGOTIATE: Final = "Negotiate"
+_NTLM_BEGINS: Final = base64.b64encode(b"NTLMSSP\0\0").decode()[:10]
+"""What every message of NTLM begins with, in base64."""
+
 _BASIC: Final = f'Basic realm="{REALM}", charset="UTF-8"'
 _CHALLENGES: Final[Mapping[HttpReaderKind, str]] = {HttpReaderKind.SIGNED_IN: _BASIC, HttpReaderKind.NAMED: _bearer("")}
 _ALL: Final = tuple(_CHALLENGES.values())

@@ -94,7 +94,10 @@ class Site:
             raise HttpRefused(405, f"this address answers {' and '.join(methods)}", (("Allow", ", ".join(methods)),))
         reader = await self._reader(resource, asked)
         method = "GET" if asked.method == "HEAD" else asked.method
-        return await resource.answer(replace(asked, method=method, reader=reader))
+        answer = await resource.answer(replace(asked, method=method, reader=reader))
+        # Spec: RFC 4559 §5.
+        proof = (("WWW-Authenticate", reader.proof),) if reader.proof else ()
+        return replace(answer, headers=(*answer.headers, *proof)) if proof else answer
 
     async def _reader(self, resource: HttpResource, asked: HttpAsked) -> HttpReader:
         if resource.readers == _ANYBODY_ALONE:

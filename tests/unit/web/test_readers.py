@@ -14,10 +14,12 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
 from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpReaderKind, HttpRefused
 from lyncpy.contracts.names import Aor
@@ -29,6 +31,7 @@ from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of, started
+from tests.kit.tickets import PaperTickets
 
 ALICE, DAN, ERIN = Aor("sip:alice@example.test"), Aor("sip:dan@example.test"), Aor("sip:erin@example.test")
 TOKEN = "b4d9c1" * 8
@@ -61,6 +64,7 @@ class Desk:
         meanings: IMeanings | None = None,
         *,
         challenge_time: bool = False,
+        tickets: PaperTickets | None = None,
     ) -> None:
         self.clock = Clock()
         people = TablePeople(
@@ -84,6 +88,7 @@ class Desk:
             KeyedLock(timers_of(self.clock)),
             Tokens(file),
             meanings or AddressMeanings(),
+            TicketHandshakes(tickets, people, timers) if tickets is not None else None,
         )
 
     def who(self, credentials: str | None, peer: str = "192.0.2.1") -> HttpReader:
@@ -358,3 +363,88 @@ def test_who_is_offered_what() -> None:
     assert [one.partition(" ")[0] for one in readers.challenges(kinds)] == ["Basic"]
     assert [one.partition(" ")[0] for one in readers.challenges(kinds, handshakes=True)] == ["NTLM", "Basic"]
     assert readers.challenges({HttpReaderKind.ANONYMOUS}, handshakes=True) == ()
+
+
+def _ticket(text: str) -> str:
+    return "Negotiate " + base64.b64encode(text.encode()).decode()
+
+
+def test_a_ticket_says_who_asks_and_the_server_proves_itself() -> None:
+    """Without a word about passwords; it has to be for HTTP."""
+    tickets = PaperTickets(own="EXAMPLE.TEST")
+    desk = Desk(tickets=tickets)
+    reader = desk.ask(_ticket("alice@EXAMPLE.TEST|3600"))
+    assert (reader.kind, reader.aor) == (HttpReaderKind.SIGNED_IN, ALICE)
+    assert reader.proof == "Negotiate " + base64.b64encode(b"it is me").decode()
+    assert tickets.asked == ["HTTP"]
+
+
+def test_tickets_are_asked_for_where_they_can_be_verified() -> None:
+    """Before NTLM, and where handshakes are for nobody neither of them."""
+    kinds = [HttpReaderKind.SIGNED_IN]
+    basic = 'Basic realm="lyncpy", charset="UTF-8"'
+    assert Desk(tickets=PaperTickets()).readers.challenges(kinds, handshakes=True) == ("Negotiate", "NTLM", basic)
+    assert Desk().readers.challenges(kinds, handshakes=True) == ("NTLM", basic)
+    assert Desk(tickets=PaperTickets()).readers.challenges(kinds) == (basic,)
+    with pytest.raises(HttpRefused) as refused:
+        Desk().ask(_ticket("alice@EXAMPLE.TEST|3600"))
+    assert refused.value.status == 401
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "words"),
+    [
+        ("bob@EXAMPLE.TEST|3600", 401, "nobody has here"),
+        ("dan@EXAMPLE.TEST|3600", 403, "disabled"),
+        ("old", 401, "has expired"),
+        ("garbage", 401, "the ticket is none"),
+        ("skewed", 403, "time skew"),
+    ],
+)
+def test_a_ticket_that_opens_nothing_says_why(token: str, status: int, words: str) -> None:
+    """The other schemes are offered then, and not this one again."""
+    tickets = PaperTickets(
+        {b"old": DenialReason.TICKET_EXPIRED, b"garbage": DenialReason.MALFORMED, b"skewed": DenialReason.CLOCK_SKEW},
+        own="EXAMPLE.TEST",
+    )
+    with pytest.raises(HttpRefused) as refused:
+        Desk(tickets=tickets).ask(_ticket(token))
+    assert (refused.value.status, words in refused.value.sentence) == (status, True), refused.value.sentence
+    if status == 401:
+        assert [value.split()[0] for _, value in refused.value.headers] == ["NTLM", "Basic"]
+
+
+def test_no_base64_is_no_ticket() -> None:
+    """It is refused with words, like all that is wrong."""
+    with pytest.raises(HttpRefused, match="no base64"):
+        Desk(tickets=PaperTickets()).ask("Negotiate ???")
+
+
+def test_forged_tickets_make_their_connection_wait() -> None:
+    """And nobody else at the place: whose they are is not known."""
+    tickets = PaperTickets({b"forged": DenialReason.BAD_TICKET}, own="EXAMPLE.TEST")
+    desk = Desk(tickets=tickets)
+    for _ in range(AuthSettings().tries_per_user):
+        with pytest.raises(HttpRefused) as refused:
+            desk.ask(_ticket("forged"))
+        assert refused.value.status == 401
+    asked = len(tickets.asked)
+    with pytest.raises(HttpRefused) as refused:
+        desk.ask(_ticket("forged"))
+    assert refused.value.status == 429
+    assert len(tickets.asked) == asked
+    assert desk.ask(_ticket("alice@EXAMPLE.TEST|3600"), "http/2").aor == ALICE
+
+
+def test_ntlm_within_negotiate_is_answered_in_the_same_scheme() -> None:
+    """Windows sends it where it has no ticket."""
+    desk = Desk(tickets=PaperTickets(), challenge_time=True)
+    client = spnego.client("EXAMPLE\\alice", "pässword", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    first = base64.b64encode(client.step() or b"").decode()
+    with pytest.raises(HttpRefused) as refused:
+        desk.ask(f"Negotiate {first}")
+    ((_, value),) = refused.value.headers
+    scheme, _, challenge = value.partition(" ")
+    assert scheme == "Negotiate"
+    answer = base64.b64encode(client.step(base64.b64decode(challenge)) or b"").decode()
+    assert desk.ask(f"Negotiate {answer}").aor == ALICE

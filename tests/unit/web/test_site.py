@@ -1,11 +1,14 @@
 """The site: which resource answers, for whom, and what every answer says."""
 
+import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
+from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
@@ -23,6 +26,7 @@ from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of, started
+from tests.kit.tickets import PaperTickets
 
 ALICE = Aor("sip:alice@example.test")
 WIKI = "https://wiki.example.test"
@@ -31,7 +35,14 @@ WIKI = "https://wiki.example.test"
 class Office:
     """A site with a few resources, and Alice who has a password."""
 
-    def __init__(self, tokens: Any, *resources: HttpResource, origins: tuple[str, ...] = (), **auth: Any) -> None:
+    def __init__(
+        self,
+        tokens: Any,
+        *resources: HttpResource,
+        origins: tuple[str, ...] = (),
+        tickets: PaperTickets | None = None,
+        **auth: Any,
+    ) -> None:
         self.clock = Clock()
         self.meter = MemoryMeter()
         self.people = TablePeople(Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(Aor("sip:dan@x"), "2"))
@@ -46,6 +57,7 @@ class Office:
             KeyedLock(timers),
             Tokens(tokens),
             AddressMeanings(),
+            None if tickets is None else TicketHandshakes(tickets, self.people, timers),
         )
         self.site = Site(resources, readers, origins, self.meter)
 
@@ -243,3 +255,16 @@ def test_capitals_in_a_path_are_of_no_consequence(tmp_path: Any) -> None:
         404,
     ]
     assert said == ["/service.SVC/auth", "/pages/A.svg"]
+
+
+def test_the_answer_to_who_shows_a_ticket_proves_the_server(tmp_path: Path) -> None:
+    """Browsers that ask for that look for it there (RFC 4559 §5); the page's own headers stay."""
+    users = frozenset({HttpReaderKind.SIGNED_IN})
+    page = HttpResource("/a", _saying("hello", headers=(("X-Own", "kept"),)), readers=users, handshakes=True)
+    office = Office(tmp_path / "none", page, tickets=PaperTickets(own="EXAMPLE.TEST"))
+    asked = office.ask()
+    assert (asked.status, _header(asked, "WWW-Authenticate")[0]) == (401, "Negotiate")
+    shown = base64.b64encode(b"alice@EXAMPLE.TEST|3600").decode()
+    answer = office.ask(authorization=f"Negotiate {shown}")
+    assert (answer.status, answer.body, _header(answer, "X-Own")) == (200, b"hello", ["kept"])
+    assert _header(answer, "WWW-Authenticate") == ["Negotiate " + base64.b64encode(b"it is me").decode()]
