@@ -139,12 +139,12 @@ class TlsDskAuthenticator:
         if given is None:
             self.drop_handshake(flow)
             return self._offer.initial()
-        token, opaque = given.get("gssapi-data"), given.get("opaque", "")
+        token, opaque = given.get("gssapi-data", ""), given.get("opaque", "")
         try:
-            if token is None:
-                return await self._finish(flow, request, given, opaque, now)
-            # The first word of TLS is the client's: there is nothing that an empty token could ask for.
-            return await self._take(flow, request, token, opaque, now) if token else self._offer.initial()
+            # The first word of TLS is the client's, so an empty token asks for nothing: it is like none.
+            if token:
+                return await self._take(flow, request, token, opaque, now)
+            return await self._finish(flow, request, given, opaque, now)
         except RemoteProtocolError as error:
             return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
 

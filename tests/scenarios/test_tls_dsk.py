@@ -92,17 +92,18 @@ def test_a_living_connection_gets_new_keys(web: Web) -> None:
 
 
 def test_what_an_operator_revokes_ends_what_it_opened(web: Web) -> None:
-    """That device has to prove itself anew and cannot; another one of the same user stays, and the client is told why."""
+    """That device has to prove itself anew and cannot; others of the same user stay, and the client is told why."""
     keys = holder(web)
     alice, other = device_of(web, keys), web.stage.actor("alice")
-    alice.signs_in()
-    other.signs_in()
+    third = device_of(web, holder(web, device="{0E324752-1B8C-4D3A-9F6B-000000000000}"))
+    for device in (alice, other, third):
+        device.signs_in()
     (bob,) = web.stage.sign_in("bob")
     serial = str(web.stage.command("user certificates", user="alice@example.com").rows[0][0])
     web.stage.command("user revoke", user="alice@example.com", serial=serial)
     web.stage.settle()
     assert alice.pages(bob, "am I still here?").status == 403
-    assert other.publishes(3500).status == 200
+    assert other.pages(bob, "I am").status == third.pages(bob, "so am I").status == 200
     keys.restart()
     refused = alice.sip.register()
     assert refused.status == 401

@@ -247,6 +247,15 @@ def test_a_register_without_a_sender_is_malformed() -> None:
     assert denial(desk.step(broken)) == "malformed"
 
 
+def test_the_last_register_may_have_an_empty_token() -> None:
+    """It says no more than none does."""
+    desk, alice = Desk(), client()
+    last = desk.sign_in(alice, 2)
+    assert isinstance(last, Challenge)
+    signed = alice.answer(request_of(ALICE, "REGISTER", number=4), last.value)
+    assert isinstance(desk.step(changed(signed, ", version=4", ', gssapi-data="", version=4')), Association)
+
+
 def test_another_servers_credentials_begin_anew() -> None:
     """So does an empty token: the first word is the client's."""
     desk = Desk()
