@@ -25,6 +25,12 @@ INSTALL: Final = "pip install 'lyncpy[kerberos]' (on Debian: apt-get install lib
 ERRORS: Final = 0x96C73A00
 """The first of the numbers of RFC 4120 §7.5.9, as GSS-API gives them."""
 
+_SKEW_S: Final = 300.0
+"""`clockskew` of krb5.conf, where nobody changed it."""
+
+_SHORTEST_S: Final = 120.0
+"""For which a ticket holds that is nearly over, or over by a clock that is a little wrong."""
+
 _REASONS: Final[Mapping[int, DenialReason]] = {
     31: DenialReason.BAD_TICKET,
     32: DenialReason.TICKET_EXPIRED,
@@ -139,11 +145,16 @@ def verify_ticket(
         reply = context.step(token)
         if not context.complete:
             return AuthenticationDenied(DenialReason.MALFORMED, detail="the token is not the whole of a handshake")
-        principal, lifetime = str(context.initiator_name), float(context.lifetime)
+        principal, lifetime = str(context.initiator_name), _lifetime(float(context.lifetime))
     except gssapi.exceptions.GSSError as error:
         return _denied(error, label, ours)
     own = principal.endswith(f"@{ours[0].realm}")
     return AcceptedTicket(principal, own, lifetime, _Mics(context, gssapi.exceptions.GSSError), reply or b"")
+
+
+def _lifetime(said: float) -> float:
+    """Give the seconds until a ticket ends; GSS-API adds those by which clocks may differ."""
+    return max(said - _SKEW_S, min(said, _SHORTEST_S))
 
 
 def _entries_of(entries: tuple[KeytabEntry, ...], label: TicketLabel, service: str) -> list[KeytabEntry]:

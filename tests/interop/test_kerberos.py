@@ -1,5 +1,6 @@
 """People sign in with Kerberos tickets of a real KDC: pidgin-sipe over SIP, curl over HTTPS."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -91,6 +92,20 @@ def test_signs_in_with_a_ticket_and_talks(clients: Clients, kdc: Kdc, server: Ru
 
     bob.wait_for("im", who="sip:alice@example.test", text="hello by ticket")
     assert any("Authorization: Kerberos" in message for message in alice.sip("sent"))
+
+
+def test_a_registration_lasts_no_longer_than_its_ticket(clients: Clients, kdc: Kdc, server: RunningServer) -> None:
+    """So the client comes again before it ends, and is asked for a new one."""
+    kdc.admin(f"modprinc -maxlife 20m sip/{HOST}")
+    try:
+        alice = clients.make(
+            "alice", password="alice's ticket", scheme="krb5", environment=environment_of(kdc, "short")
+        ).login()
+    finally:
+        kdc.admin(f"modprinc -maxlife 10h sip/{HOST}")
+    (answer,) = [one for one in alice.sip("received", "SIP/2.0 200 OK") if "CSeq: 2 REGISTER" in one]
+    granted = int(re.findall(r"^Expires: (\d+)", answer, re.MULTILINE)[0])
+    assert 1100 < granted <= 1200
 
 
 def test_another_users_ticket_opens_nothing(clients: Clients, kdc: Kdc, server: RunningServer) -> None:

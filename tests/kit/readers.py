@@ -4,6 +4,7 @@ A row for each reader; a new one gets a row here, and `scripts/fuzz` tries it.
 """
 
 import contextlib
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -13,8 +14,10 @@ from typing import Final
 from OpenSSL import SSL
 
 from lyncpy.auth.inner_tls import InnerTls, InnerTlsFailed, inner_context
+from lyncpy.auth.kerberos import read_token
 from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of
+from lyncpy.backends.kerberos_tokens import ticket_label
 from lyncpy.backends.people import read_people
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.clients import client_rule, deciding
@@ -60,6 +63,7 @@ from lyncpy.workloads.webservices.model.proof import check_proof, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import Ticket, TicketKeys, read_ticket, write_ticket
 from lyncpy.workloads.webservices.soap_resource import ELEMENTS
+from tests.kit.ap_req import ap_req
 from tests.kit.certificates import issue
 from tests.kit.enrollment import HeldTicket, certificate_text, request_text, search_text, security_header
 from tests.kit.inner_tls import Shown
@@ -370,6 +374,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "service address": ("https://x:443/CertProv/CertProvisioningService.svc/a?b", Addresses("https://x").service),
     "ntlm": (_AUTHENTICATE, _ntlm),
     "tls-dsk": (_HELLO, _inner_tls),
+    "kerberos": (b64encode(ap_req("sip", "fe1.example.test")).decode(), lambda text: ticket_label(read_token(text))),
     "c3p schedule": (_INFO.format("addConference"), _c3p),
     "c3p modify": (_INFO.format("modifyConference"), _c3p),
     "invitation": ("<Conferencing><subject>a < b</subject><im><first-im>hello</first-im></im></Conferencing>", _invite),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.backends.kerberos_tokens import TokenUnreadable, ticket_label
-from tests.unit.backends.test_kerberos_tokens import ap_req
+from tests.kit.ap_req import ap_req
 
 WHOLE = ap_req("sip", "fe1.example.test")
 
