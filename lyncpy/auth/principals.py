@@ -36,7 +36,9 @@ def holder_of(
 def person_of(principal: str, people: IPeople, *, own_realm: bool) -> Person | None:
     """Give whose principal this is, if anybody's."""
     name, _, realm = principal.rpartition("@")
-    # Services and administrators (alice/admin) are no people; an escaped @ is of a name that the KDC did not resolve.
+    if own_realm and "\\@" in name:
+        return _enterprise(name.replace("\\@", "@"), people)
+    # Services and administrators (alice/admin) are no people.
     if not name or not realm or any(sign in name for sign in "/\\"):
         return None
     whole = people.by_login("", principal)
@@ -44,3 +46,12 @@ def person_of(principal: str, people: IPeople, *, own_realm: bool) -> Person | N
     if account is None or (whole is not None and name.lower() not in map(str.lower, account.logins)):
         return whole
     return account
+
+
+def _enterprise(name: str, people: IPeople) -> Person | None:
+    """Give whose userPrincipalName somebody has typed who did not let the KDC put the account's name for it (RFC 6806 §5).
+
+    It is a login, never an address: that may be another's.
+    """
+    person = people.by_login("", name)
+    return person if person is not None and name.lower() in map(str.lower, person.logins) else None

@@ -60,7 +60,7 @@ def free_address() -> str:
     while True:
         address = f"127.{64 + secrets.randbelow(128)}.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
         try:
-            for port in (389, 636, 3268, 3269):
+            for port in (88, 389, 464, 636, 3268, 3269):
                 with socket.create_server((address, port)):
                     pass
         except OSError:
@@ -69,10 +69,15 @@ def free_address() -> str:
 
 
 class Samba:
-    """Provisions, fills, stops and starts a domain controller that does LDAP and nothing else. Use as a context manager."""
+    """Provisions, fills, stops and starts a domain controller that does LDAP, and what else a test needs. Use as a context manager."""
 
-    def __init__(self, folder: Path) -> None:
-        """Choose an address; nothing is made yet."""
+    def __init__(self, folder: Path, services: str = "ldap") -> None:
+        """Choose an address; nothing is made yet.
+
+        Args:
+            services: As Samba calls them: "ldap, kdc" gives tickets too.
+        """
+        self._services = services
         self.folder = folder
         self.address = free_address()
         self.url = f"ldap://{self.address}"
@@ -110,7 +115,7 @@ class Samba:
         options = {
             "interfaces": f"{self.address}/8",
             "bind interfaces only": "yes",
-            "server services": "ldap",
+            "server services": self._services,
             "pid directory": f"{self.folder}/run",
             "ncalrpc dir": f"{self.folder}/ncalrpc",
             "log file": f"{self.folder}/samba.log",
@@ -141,6 +146,14 @@ class Samba:
         user = f"dn: CN=User,{schema}\nchangetype: modify\nadd: mayContain{allowed}"
         for step in ([*attributes, fresh], [user, fresh]):
             self._ldb("ldbmodify", step, "--option=dsdb:schema update allowed=true")
+
+    def write_keytab(self, principal: str, keytab: Path) -> None:
+        """Write the keys of an account, by one of its names, as ktpass does."""
+        _run(
+            *("samba-tool", "domain", "exportkeytab", str(keytab), f"--principal={principal}"),
+            f"--configfile={self._config}",
+        )
+        keytab.chmod(0o600)
 
     def _ldb(self, tool: str, entries: Iterable[str], *options: str) -> None:
         words = (tool, "-H", f"{self.folder}/private/sam.ldb", f"--configfile={self._config}", *options)

@@ -241,6 +241,10 @@ def test_whose_a_principal_is() -> None:
     assert who("carol@CONTOSO.TEST") == "3"
     assert who("asmith@OTHER.TEST", own=False) == ""
     assert who("dave@PARTNER.TEST", own=False) == "4"
+    # What somebody has typed who did not let the KDC put the account's name for it: a login, and no address.
+    assert who("alice.smith\\@corp.test@CONTOSO.TEST") == "1"
+    assert who("carol\\@contoso.test@CONTOSO.TEST") == ""
+    assert who("alice.smith\\@corp.test@OTHER.TEST", own=False) == ""
     for none in (
         "",
         "@CONTOSO.TEST",
