@@ -9,7 +9,7 @@ from tests.interop.conftest import Clients
 from tests.kit.enrollment import request_text
 from tests.kit.kdc import Kdc, require_kerberos
 from tests.kit.purple_client import ConnectionRefusedByServer
-from tests.kit.server import RunningServer
+from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
@@ -106,6 +106,24 @@ def test_a_registration_lasts_no_longer_than_its_ticket(clients: Clients, kdc: K
     (answer,) = [one for one in alice.sip("received", "SIP/2.0 200 OK") if "CSeq: 2 REGISTER" in one]
     granted = int(re.findall(r"^Expires: (\d+)", answer, re.MULTILINE)[0])
     assert 1100 < granted <= 1200
+
+
+def test_keys_are_renewed_while_people_talk(clients: Clients, kdc: Kdc, server: RunningServer) -> None:
+    """A client gets a new ticket five minutes before the old one ends, over the same connection; nothing is lost by that."""
+    kdc.admin(f"modprinc -maxlife 308s sip/{HOST}")
+    try:
+        alice, bob = (
+            clients.make(
+                name, password=f"{name}'s ticket", scheme="krb5", environment=environment_of(kdc, f"{name} again")
+            ).login()
+            for name in ("alice", "bob")
+        )
+        wait_until(lambda: len([one for one in alice.sip("sent") if "gssapi-data=" in one]) >= 2, "a second ticket")
+    finally:
+        kdc.admin(f"modprinc -maxlife 10h sip/{HOST}")
+    alice.send_im("bob@example.test", "by new keys")
+    bob.wait_for("im", who="sip:alice@example.test", text="by new keys")
+    assert not [event for event in alice.events if event["event"] in ("signed_off", "connection_error")]
 
 
 def test_another_users_ticket_opens_nothing(clients: Clients, kdc: Kdc, server: RunningServer) -> None:
