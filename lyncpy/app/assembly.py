@@ -257,7 +257,7 @@ def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> O
 def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     """Build the readers, which tell from whom an HTTP request is."""
     tables, platform, sections = base.tables, base.platform, config.sections
-    passwords = Passwords(tables.people, tables.secrets, base.timers)
+    passwords = Passwords(tables.people, tables.secrets, base.timers, back.passwords)
     ntlm = NtlmHandshakes(
         tables.people, tables.secrets, sections.auth, sections.sip.server_name, sections.sip.domain, base.timers
     )

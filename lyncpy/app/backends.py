@@ -14,6 +14,7 @@ from lyncpy.backends.kerberos import KerberosMissing, Tickets
 from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.ldap_link import LdapConnection
+from lyncpy.backends.ldap_passwords import LdapPasswords
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention
@@ -25,7 +26,7 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory
+from lyncpy.contracts.directory import IDirectory, IDirectoryPasswords
 from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
@@ -59,6 +60,9 @@ class Backends:
     gap_file: IGapFile
     meters: Callable[[], bytes] = bytes
     """Gives all meters as OpenMetrics text."""
+
+    passwords: IDirectoryPasswords | None = None
+    """Checks passwords that the directory keeps; None: only those kept here count."""
 
     tickets: ITickets | None = None
     """Verifies Kerberos tickets; None: nobody signs in with one."""
@@ -111,7 +115,7 @@ def backends(
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
-    tickets = _tickets(config, reactor)
+    tickets, passwords = _tickets(config, reactor), _passwords(config, timers, reactor)
     return Backends(
         store=store,
         records=records,
@@ -125,15 +129,25 @@ def backends(
         exports=exports,
         gap_file=gap_file,
         meters=meter.render,
+        passwords=passwords,
         tickets=tickets,
         units=(
             database,
             Retention(database, store, records, settings.store, timers),
             exports,
             gap_file,
-            *((tickets,) if tickets is not None else ()),
+            *(unit for unit in (tickets, passwords) if unit is not None),
         ),
     )
+
+
+def _passwords(config: Config, timers: Timers, reactor: Any) -> LdapPasswords | None:  # Any: as above
+    """Build what asks the LDAP server about passwords, where it is to be asked."""
+    terms = config.sections.directory
+    if not terms.binds:
+        return None
+    threads = tuple(Threads(reactor, f"password {n}") for n in range(terms.password_checks))
+    return LdapPasswords(terms, config.home, LdapConnection, threads, timers)
 
 
 def _tickets(config: Config, reactor: Any) -> Tickets | None:  # Any: as above

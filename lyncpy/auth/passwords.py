@@ -1,4 +1,4 @@
-"""Passwords as a browser sends them, in plain text inside of TLS, against the NT hashes that SIP uses."""
+"""Passwords as a browser sends them, in plain text inside of TLS: against the NT hashes that SIP uses, or the directory."""
 
 import hmac
 from typing import Final
@@ -7,9 +7,10 @@ from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
-from lyncpy.contracts.directory import NOBODY, IPeople, ISecrets, Person, objection_to
+from lyncpy.contracts.directory import NOBODY, IDirectoryPasswords, IPeople, ISecrets, Person, objection_to
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
 
 _NO_HASH: Final = bytes(16)
@@ -21,22 +22,54 @@ PASSWORD_CHARACTERS: Final = 256
 
 @implementer(IPasswords)
 class Passwords:
-    """Verifies names and passwords, and says for operators why one does not hold."""
+    """Verifies names and passwords, and says for operators why one does not hold.
 
-    def __init__(self, people: IPeople, secrets: ISecrets, timers: ITimers) -> None:
+    Args:
+        secrets: Passwords that are known here. One that fits is right without a question.
+        directory: Knows the others; None: nobody does.
+    """
+
+    def __init__(
+        self, people: IPeople, secrets: ISecrets, timers: ITimers, directory: IDirectoryPasswords | None
+    ) -> None:
         self._people = people
         self._secrets = secrets
         self._timers = timers
+        self._directory = directory
 
     async def check(self, login: str, password: str) -> Aor | AuthenticationDenied:
         """Give whose login and password these are."""
-        person, secret = await secret_of(self._people, self._secrets, self._people.by_login("", login), login)
+        claimed = self._people.by_login("", login)
+        person, secret = await secret_of(self._people, self._secrets, claimed, login)
         given = nt_hash(password[:PASSWORD_CHARACTERS])
-        is_right = hmac.compare_digest(given, secret) and len(password) <= PASSWORD_CHARACTERS
+        is_short = len(password) <= PASSWORD_CHARACTERS
+        is_right = hmac.compare_digest(given, secret) and is_short
+        if self._directory is not None and is_short and (not is_right or isinstance(person, AuthenticationDenied)):
+            return await self._asked(self._directory, claimed, login, password)
         if isinstance(person, AuthenticationDenied):
             return person
         if not is_right:
             return AuthenticationDenied(DenialReason.WRONG_PASSWORD, login, person.aor)
+        return self._admitted(person, login)
+
+    async def _asked(
+        self, directory: IDirectoryPasswords, claimed: Person | None, login: str, password: str
+    ) -> Aor | AuthenticationDenied:
+        """Have the directory say; of nobody it is asked just as well."""
+        aor = None if claimed is None else claimed.aor
+        try:
+            objection = await directory.check(claimed, password)
+        except DirectoryUnavailable as error:
+            return AuthenticationDenied(DenialReason.DIRECTORY_UNAVAILABLE, login, aor, detail=str(error))
+        person = _still(self._people, claimed)
+        if person is None:
+            return AuthenticationDenied(DenialReason.UNKNOWN_USER, login)
+        if objection is not None:
+            return AuthenticationDenied(objection.reason, login, person.aor, detail=objection.words)
+        return self._admitted(person, login)
+
+    def _admitted(self, person: Person, login: str) -> Aor | AuthenticationDenied:
+        """Give who has proved a password, if they may sign in."""
         objection = objection_to(person, self._timers.wall())
         if objection is not None:
             return AuthenticationDenied(objection.reason, login, person.aor, detail=objection.words)

@@ -227,20 +227,7 @@ class LdapDirectory:
         return f"{self._terms.url} took longer than {limit_s} s: make filters narrower or raise pull_timeout_s ([directory])"
 
     def _access(self) -> Access:
-        terms = self._terms
-        return Access(
-            url=terms.url,
-            start_tls=terms.start_tls,
-            insecure=terms.insecure,
-            ca_file=str(self._home / terms.ca_file) if terms.ca_file else "",
-            bind_dn=terms.bind_dn,
-            password=self._password(),
-            connect_timeout_s=terms.connect_timeout_s,
-            answer_timeout_s=terms.answer_timeout_s,
-            page_size=terms.page_size,
-            entry_bytes=terms.entry_bytes,
-            pull_bytes=terms.pull_bytes,
-        )
+        return replace(access_of(self._terms, self._home), bind_dn=self._terms.bind_dn, password=self._password())
 
     def _password(self) -> str:
         """Read the password of bind_dn, which may have been changed since the last pull; "" to bind as nobody."""
@@ -259,6 +246,21 @@ class LdapDirectory:
                 f'there is no password for "{shown(terms.bind_dn)}" ([directory] bind_dn): name a file that holds it in bind_password_file'
             )
         return password
+
+
+def access_of(terms: LdapOptions, home: Path) -> Access:
+    """Give how the server is reached, without an account."""
+    return Access(
+        url=terms.url,
+        start_tls=terms.start_tls,
+        insecure=terms.insecure,
+        ca_file=str(home / terms.ca_file) if terms.ca_file else "",
+        connect_timeout_s=terms.connect_timeout_s,
+        answer_timeout_s=terms.answer_timeout_s,
+        page_size=terms.page_size,
+        entry_bytes=terms.entry_bytes,
+        pull_bytes=terms.pull_bytes,
+    )
 
 
 class _Reading:

@@ -41,6 +41,15 @@ GARBAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
 """What ldap3's decoder raises for bytes that are no LDAP."""
 
 
+Controls = Sequence[tuple[str, bool, bytes | None]] | None
+"""Of a request: OID, whether it is critical, value."""
+
+PASSWORD_POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - an OID
+"""Asks for, and says, why a password does not let somebody in (draft-behera-ldap-password-policy 6)."""
+
+_ASKS_POLICY: Final = ((PASSWORD_POLICY, False, None),)
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """How the server is reached. Files are absolute; the password is never shown."""
@@ -137,8 +146,33 @@ class LdapConnection:
         self._aborted = ""
 
     def __enter__(self) -> Self:
+        result = self._dial()
+        if result["result"] != 0:
+            self._close()
+            raise self._refused(result, "the bind")
+        return self
+
+    def bind_once(self) -> Mapping[str, Any]:
+        """Connect, bind, and close again; give the server's answer to the bind, its controls among it.
+
+        Raises:
+            DirectoryUnavailable: It gave none.
+        """
+        try:
+            return self._dial(_ASKS_POLICY)
+        finally:
+            self._close()
+
+    def unclear(self, result: Mapping[str, Any]) -> DirectoryUnavailable:
+        """Say of an answer to a bind that tells nothing of the password what it is."""
+        return self._refused(result, "to check a password")
+
+    def _dial(self, controls: Controls = None) -> Mapping[str, Any]:
+        """Connect and bind; give the answer to the bind."""
+        if self._aborted:
+            raise DirectoryUnavailable(self._aborted)
         access = self._access
-        if not (self._secure or access.start_tls or access.insecure or _is_local(self._host)):
+        if not (self._secure or access.start_tls or access.insecure or is_local(self._host)):
             raise self._unavailable(
                 "would be read without encryption",
                 "set start_tls = true, use ldaps://, or allow it with insecure = true",
@@ -161,7 +195,9 @@ class LdapConnection:
             self._connection = Connection(
                 server,
                 user=access.bind_dn or None,
-                password=access.password or None,
+                # As bytes, which go out as they are: the library would map some letters to others (RFC 4513 §5.1.1),
+                # where directories keep passwords as they were typed.
+                password=access.password.encode() or None,
                 # The results stay on the connection, which is safe here: one thread uses it. SAFE_SYNC would
                 # copy each of them deeply, more than a third of a pull's time.
                 client_strategy=SYNC,
@@ -180,15 +216,12 @@ class LdapConnection:
                 pull_bytes=access.pull_bytes,
                 refuse=self._too_much,
             )
-            self._connection.bind(read_server_info=False)
-            result = self._connection.result
+            self._connection.bind(read_server_info=False, controls=controls)
+            result: Mapping[str, Any] = self._connection.result
         except (LDAPException, OSError, *GARBAGE) as error:
             self._close()
             raise self._failed(error) from error
-        if result["result"] != 0:
-            self._close()
-            raise self._refused(result, "the bind")
-        return self
+        return result
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -411,7 +444,8 @@ def _certificate_fault(text: str) -> str:
     return shown(reason.split("(_ssl")[0].strip(" :'\"()") or "verify failed")
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Tell whether a host is this one, as far as its name says."""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 

@@ -27,6 +27,10 @@ class DenialReason(enum.StrEnum):
     EXPIRED = "expired"
     NOT_YET_VALID = "not yet valid"
     MUST_CHANGE_PASSWORD = "must change password"  # noqa: S105 - words, no password
+    PASSWORD_EXPIRED = "password expired"  # noqa: S105 - words, no password
+    LOCKED = "locked"
+    RESTRICTED = "not allowed now or here"
+    DIRECTORY_UNAVAILABLE = "directory unavailable"
     NO_PASSWORD_SET = "no password set"  # noqa: S105 - words, no password
     WRONG_PASSWORD = "wrong password"  # noqa: S105 - words, no password
     CLOCK_SKEW = "clock skew"

@@ -122,7 +122,7 @@ class SignInObjection:
     """Why somebody may not sign in."""
 
     reason: DenialReason
-    """DISABLED, EXPIRED, NOT_YET_VALID or MUST_CHANGE_PASSWORD."""
+    """DISABLED, EXPIRED, NOT_YET_VALID or MUST_CHANGE_PASSWORD; of a password also what a directory says of it."""
 
     words: str
     """What follows their name in a sentence for an operator."""
@@ -354,3 +354,19 @@ class ISecrets(Interface):
 
     def set_hash(aor: Aor, nt_hash: bytes | None) -> Awaitable[None]:
         """Set or remove; durable when it returns."""
+
+
+class IDirectoryPasswords(Interface):
+    """Passwords that the directory keeps and shows nobody: it can be asked whether one is somebody's.
+
+    A password goes nowhere but to the directory, and never over a connection that others could read.
+    """
+
+    def check(person: Person | None, password: str) -> Awaitable[SignInObjection | None]:
+        """Ask whether a password is a person's; None: it is, else why it does not let them in.
+
+        Nobody (None) takes as long as somebody. An empty password is nobody's.
+
+        Raises:
+            DirectoryUnavailable: There was no verdict in time, with a sentence for an operator.
+        """

@@ -38,8 +38,15 @@ _BARRED: Final = {
     DenialReason.EXPIRED: Diagnostics(4141, "User disabled, the account has expired", public=True),
     DenialReason.NOT_YET_VALID: Diagnostics(4141, "User disabled, the account is not valid yet", public=True),
     DenialReason.MUST_CHANGE_PASSWORD: Diagnostics(4141, "The password must be changed first", public=True),
+    DenialReason.PASSWORD_EXPIRED: Diagnostics(4141, "The password has expired and must be changed", public=True),
+    DenialReason.LOCKED: Diagnostics(
+        4141, "The account is locked after too many wrong passwords, try again later", public=True
+    ),
+    DenialReason.RESTRICTED: Diagnostics(
+        4141, "The account may not sign in at this hour or from this computer", public=True
+    ),
 }
-"""What is wrong with an account whose password is right."""
+"""What is wrong with an account whose password is right; of a locked one nobody knows that."""
 
 _TOLD: Final = {
     DenialReason.UNKNOWN_PRINCIPAL: Diagnostics(
@@ -70,6 +77,8 @@ _GUESSES: Final = frozenset(
         DenialReason.UNKNOWN_USER,
         DenialReason.NO_PASSWORD_SET,
         DenialReason.WRONG_PASSWORD,
+        # A directory says so whatever the password is.
+        DenialReason.LOCKED,
         DenialReason.MALFORMED,
         # Of a ticket nothing is proven before it is decrypted: anybody can make such.
         DenialReason.TICKET_REPLAYED,
@@ -89,6 +98,10 @@ _REMEDIES: Final = {
     DenialReason.EXPIRED: "give them a later date in the directory",
     DenialReason.NOT_YET_VALID: "wait, or give them an earlier date in the directory",
     DenialReason.MUST_CHANGE_PASSWORD: "change it where the directory keeps it, and run `directory pull`; or see [directory] must_change",
+    DenialReason.PASSWORD_EXPIRED: "change it where the directory keeps it",
+    DenialReason.LOCKED: "wait as long as the directory's policy says, or unlock the account there; see from where wrong passwords come in the lines below",
+    DenialReason.RESTRICTED: "see the account's logon hours and workstations in the directory",
+    DenialReason.DIRECTORY_UNAVAILABLE: "mend what the sentence names; until then only who has a certificate, a Kerberos ticket or a password kept here signs in",
     DenialReason.CLOCK_SKEW: "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
     DenialReason.NOT_THIS_USER: "the login name, ticket or certificate belongs to another user than the sign-in address",
     DenialReason.UNKNOWN_PRINCIPAL: "give somebody that login: [directory] maps sAMAccountName, uid or userPrincipalName to `logins`; of a realm that is only trusted the whole principal has to be a login or an address",
@@ -206,6 +219,8 @@ class SignIns:
         else:
             self.tries.spare(attempt)
         self._check_patience(refused_s)
+        if denied.reason is DenialReason.LOCKED and not self.tries.may_know(attempt, now):
+            return None
         if denied.reason in _BARRED:
             raise Refused(403, _BARRED[denied.reason])
         if denied.reason == DenialReason.CLOCK_SKEW:

@@ -101,6 +101,15 @@ class Settings(BaseModel):
     password_policy: str = ""
     """The DN of the password policy (pwdPolicy) of people whose entries name none in pwdPolicySubentry: OpenLDAP's ppolicy_default. Empty: their passwords do not age by a policy."""
 
+    passwords: Literal["bind", "kept"] = "bind"
+    """Whether a password that a client sends to the site (Basic, within TLS) is one if the LDAP server lets its user bind with it; with "kept" only hashes count, of `lyncpy user passwd` and nt_hash."""
+
+    password_checks: int = Field(default=4, ge=1, le=32)
+    """Passwords that the LDAP server is asked about at once; others wait, each at most password_timeout_s."""
+
+    password_timeout_s: int = Field(default=10, ge=1, le=60)
+    """Seconds that the LDAP server may take for one password; then the client is told to try again later."""
+
     hidden_when: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
     """When a person or a group is not found by searching, conditions as in disabled_when. Left out: the preset's (msExchHideFromAddressLists=TRUE); []: never."""
 
@@ -194,6 +203,11 @@ class Settings(BaseModel):
         if self.start_tls and self.url.startswith("ldaps:"):
             raise ValueError("start_tls is for ldap://; with ldaps:// the connection is encrypted already")
         return self
+
+    @property
+    def binds(self) -> bool:
+        """Whether passwords are checked by the LDAP server."""
+        return self.is_ldap and self.passwords == "bind"
 
     @property
     def is_ldap(self) -> bool:

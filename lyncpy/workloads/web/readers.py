@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.authenticator import AuthenticationDenied
+from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.http import (
     ANYBODY,
@@ -50,6 +50,11 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{32,512}")
 
 _ADDRESS: Final = re.compile(r"(?:sip:)?[^\s@:;?<>\"]{1,64}@[A-Za-z0-9.-]{1,253}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+
+
+_NOT_NOW: Final = HttpRefused(
+    503, "the directory cannot be asked for passwords now, try again later", (("Retry-After", "30"),)
+)
 
 
 class ReadersUnusable(Exception):
@@ -298,7 +303,7 @@ class Readers:
                     outcome = await check()
                     if isinstance(outcome, AuthenticationDenied):
                         self._signins.failed(outcome, attempt)
-                        raise wrong
+                        raise _NOT_NOW if outcome.reason is DenialReason.DIRECTORY_UNAVAILABLE else wrong
                     self._signins.succeeded(attempt)
                 finally:
                     self._signins.spare(attempt)

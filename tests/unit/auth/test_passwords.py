@@ -2,12 +2,14 @@
 
 import pytest
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import PASSWORD_CHARACTERS, Passwords
-from lyncpy.contracts.authenticator import AuthenticationDenied
-from lyncpy.contracts.directory import Moment, Person
+from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
+from lyncpy.contracts.directory import IDirectoryPasswords, Moment, Person, SignInObjection
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
 from tests.kit.results import result_of
 
@@ -28,7 +30,7 @@ class Counting(TableSecrets):
 def _passwords() -> tuple[Passwords, Counting]:
     people = TablePeople(Person(ALICE, "1"), Person(DAN, "2", enabled=False), Person(ERIN, "3"))
     secrets = Counting({ALICE: nt_hash("secret"), DAN: nt_hash("secret")})
-    return Passwords(people, secrets, timers_of(Clock())), secrets
+    return Passwords(people, secrets, timers_of(Clock()), None), secrets
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,9 @@ def test_a_password_is_right_or_the_operator_reads_why_not(login: str, password:
 def test_a_long_password_is_not_right_because_its_beginning_is() -> None:
     """What is cut off is not ignored."""
     long = "x" * PASSWORD_CHARACTERS
-    passwords = Passwords(TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash(long)}), timers_of(Clock()))
+    passwords = Passwords(
+        TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash(long)}), timers_of(Clock()), None
+    )
     assert result_of(passwords.check("alice@example.test", long)) == ALICE
     assert isinstance(result_of(passwords.check("alice@example.test", long + "y")), AuthenticationDenied)
 
@@ -63,10 +67,84 @@ def test_a_long_password_is_not_right_because_its_beginning_is() -> None:
 def test_whose_time_is_over_is_told_so_only_with_the_right_password() -> None:
     """A browser is refused as a client is."""
     person = Person(ALICE, "1", until=Moment(0.0, "accountExpires"), logins=("alice",))
-    passwords = Passwords(TablePeople(person), TableSecrets({ALICE: nt_hash("right")}), timers_of(Clock()))
+    passwords = Passwords(TablePeople(person), TableSecrets({ALICE: nt_hash("right")}), timers_of(Clock()), None)
     right = result_of(passwords.check("alice", "right"))
     assert isinstance(right, AuthenticationDenied)
     assert (right.reason, right.detail) == ("expired", "expired on 1970-01-01 00:00:00 UTC (accountExpires)")
     wrong = result_of(passwords.check("alice", "wrong"))
     assert isinstance(wrong, AuthenticationDenied)
     assert wrong.reason == "wrong password"
+
+
+@implementer(IDirectoryPasswords)
+class Keeper:
+    """A directory that says what it is told to, and hears what it is asked."""
+
+    def __init__(self, says: SignInObjection | Exception | None = None) -> None:
+        self.says = says
+        self.asked: list[tuple[Aor | None, str]] = []
+
+    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+        """Say it."""
+        self.asked.append((None if person is None else person.aor, password))
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+
+def _kept(keeper: Keeper, *people: Person) -> Passwords:
+    table = TablePeople(*(people or (Person(ALICE, "1"), Person(DAN, "2", enabled=False))))
+    return Passwords(table, TableSecrets({ALICE: nt_hash("of old")}), timers_of(Clock()), keeper)
+
+
+def test_a_password_that_is_kept_here_needs_no_directory() -> None:
+    """Any other is asked for there."""
+    keeper = Keeper()
+    passwords = _kept(keeper)
+    assert result_of(passwords.check("alice@example.test", "of old")) == ALICE
+    assert keeper.asked == []
+    assert result_of(passwords.check("alice@example.test", "of the directory")) == ALICE
+    assert keeper.asked == [(ALICE, "of the directory")]
+
+
+def test_the_directory_is_asked_for_who_has_no_password_here_and_for_nobody() -> None:
+    """So that a name which nobody has takes as long; a right password does not let in who is disabled."""
+    keeper = Keeper()
+    passwords = _kept(keeper)
+    for login, reason in (("dan@example.test", "disabled"), ("nobody@example.test", "unknown user")):
+        denied = result_of(passwords.check(login, "secret"))
+        assert isinstance(denied, AuthenticationDenied)
+        assert denied.reason == reason
+    assert [aor for aor, _ in keeper.asked] == [DAN, None]
+
+
+def test_no_hash_of_nothing_lets_anybody_in() -> None:
+    """Who has no hash is compared with a stand-in, which is not taken for theirs."""
+    keeper = Keeper(SignInObjection(DenialReason.WRONG_PASSWORD, ""))
+    denied = result_of(_kept(keeper).check("dan@example.test", ""))
+    assert isinstance(denied, AuthenticationDenied)
+    assert denied.reason == "wrong password"
+
+
+def test_what_the_directory_objects_to_is_passed_on() -> None:
+    """With its words, for the operator."""
+    denied = result_of(
+        _kept(Keeper(SignInObjection(DenialReason.LOCKED, "it is locked"))).check("alice@example.test", "x")
+    )
+    assert denied == AuthenticationDenied(DenialReason.LOCKED, "alice@example.test", ALICE, detail="it is locked")
+
+
+def test_a_directory_that_cannot_be_asked_has_not_said_that_a_password_is_wrong() -> None:
+    """The operator reads what it is."""
+    denied = result_of(_kept(Keeper(DirectoryUnavailable("ldap://x is away"))).check("alice@example.test", "x"))
+    assert denied == AuthenticationDenied(
+        DenialReason.DIRECTORY_UNAVAILABLE, "alice@example.test", ALICE, detail="ldap://x is away"
+    )
+
+
+def test_a_password_that_is_too_long_is_not_asked_for() -> None:
+    """No directory has one."""
+    keeper = Keeper()
+    denied = result_of(_kept(keeper).check("alice@example.test", "x" * (PASSWORD_CHARACTERS + 1)))
+    assert isinstance(denied, AuthenticationDenied)
+    assert keeper.asked == []

@@ -20,10 +20,11 @@ from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import Passwords
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.contracts.authenticator import DenialReason
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
 from lyncpy.contracts.http import ANYBODY, HttpAsked, HttpReader, HttpReaderKind, HttpRefused
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import IMeanings
+from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.workloads.web.readers import Readers, ReadersUnusable, Tokens, read_named
 from tests.kit.gatehouse import TablePeople, TableSecrets, signins_of, timers_of
@@ -65,16 +66,20 @@ class Desk:
         *,
         challenge_time: bool = False,
         tickets: PaperTickets | None = None,
+        directory: IDirectoryPasswords | None = None,
+        tell_unknown_users: bool = True,
     ) -> None:
         self.clock = Clock()
         people = TablePeople(
             Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(DAN, "2", enabled=False), Person(ERIN, "3")
         )
         self.secrets = secrets or TableSecrets({ALICE: nt_hash("pässword"), DAN: nt_hash("pässword")})
-        self.signins = signins_of(people, AuthSettings(), MemoryMeter(), timers_of(self.clock))
+        self.signins = signins_of(
+            people, AuthSettings(tell_unknown_users=tell_unknown_users), MemoryMeter(), timers_of(self.clock)
+        )
         timers = timers_of(self.clock)
         self.readers = Readers(
-            Passwords(people, self.secrets, timers),
+            Passwords(people, self.secrets, timers, directory),
             NtlmHandshakes(
                 people,
                 self.secrets,
@@ -282,6 +287,71 @@ def test_no_password_is_ever_in_a_log_line() -> None:
     assert events
     assert "hunter2" not in str(events)
     assert "pässword" not in str(events)
+
+
+@implementer(IDirectoryPasswords)
+class Keeper:
+    """A directory that answers every question alike."""
+
+    def __init__(self, says: SignInObjection | DirectoryUnavailable | None = None) -> None:
+        self.says = says
+
+    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+        """Say it."""
+        if isinstance(self.says, DirectoryUnavailable):
+            raise self.says
+        return self.says
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        (DenialReason.PASSWORD_EXPIRED, "The password has expired and must be changed"),
+        (DenialReason.MUST_CHANGE_PASSWORD, "The password must be changed first"),
+        (DenialReason.EXPIRED, "User disabled, the account has expired"),
+        (DenialReason.DISABLED, "User disabled"),
+        (DenialReason.LOCKED, "The account is locked after too many wrong passwords, try again later"),
+        (DenialReason.RESTRICTED, "The account may not sign in at this hour or from this computer"),
+    ],
+)
+def test_what_a_directory_objects_to_is_told(reason: DenialReason, sentence: str) -> None:
+    """Each in words of its own; to the operator in those of the directory."""
+    desk = Desk(directory=Keeper(SignInObjection(reason, "as the directory says")))
+    refused = desk.refusal(_basic("erin@example.test", "pässword"))
+    assert (refused.status, refused.sentence) == (403, sentence)
+    (finding,) = result_of(desk.signins.reasons(ERIN))
+    assert f"{reason} (as the directory says)" in finding.finding
+    assert finding.remedy
+
+
+def test_a_lock_that_a_directory_tells_is_a_failed_guess() -> None:
+    """It says so whatever the password is; whoever has failed too often learns no more."""
+    desk = Desk(directory=Keeper(SignInObjection(DenialReason.LOCKED, "")))
+    statuses = [desk.refusal(_basic("erin@example.test", f"guess {n}")).status for n in range(6)]
+    assert statuses == [403] * 5 + [429]
+
+
+def test_who_learns_no_names_learns_no_locks() -> None:
+    """A lock would tell that the name exists."""
+    desk = Desk(directory=Keeper(SignInObjection(DenialReason.LOCKED, "")), tell_unknown_users=False)
+    assert desk.refusal(_basic("erin@example.test", "guess")).status == 401
+
+
+def test_a_directory_that_cannot_be_asked_is_no_wrong_password() -> None:
+    """It is no failed guess either; the operator reads what is the matter, and a password that is kept here is good."""
+    desk = Desk(directory=Keeper(DirectoryUnavailable("ldap://dc1 cannot be reached: see whether it runs")))
+    for _ in range(10):
+        refused = desk.refusal(_basic("erin@example.test", "pässword"))
+        assert refused.status == 503
+        assert "directory cannot be asked" in refused.sentence
+        assert dict(refused.headers) == {"Retry-After": "30"}
+    assert "ldap://dc1 cannot be reached" in result_of(desk.signins.reasons(ERIN))[0].finding
+    assert desk.who(_basic("alice@example.test", "pässword")).aor == ALICE
+
+
+def test_the_directory_s_password_lets_somebody_in() -> None:
+    """Who has none here."""
+    assert Desk(directory=Keeper()).who(_basic("erin@example.test", "pässword")).aor == ERIN
 
 
 @implementer(IMeanings)

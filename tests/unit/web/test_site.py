@@ -50,7 +50,7 @@ class Office:
         timers = timers_of(self.clock)
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
         readers = Readers(
-            Passwords(self.people, self.secrets, timers),
+            Passwords(self.people, self.secrets, timers, None),
             NtlmHandshakes(self.people, self.secrets, AuthSettings(), "fe1.x.test", "x.test", timers),
             self.people,
             self.signins,

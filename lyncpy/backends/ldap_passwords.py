@@ -1,0 +1,198 @@
+"""IDirectoryPasswords: a password is somebody's if the LDAP server lets them bind with it.
+
+Each question has a connection of its own, in one of a few threads, for a bind changes whose a connection is. What
+was right is remembered for a minute, so that a page with fifty pictures of presence, each asked for with the
+password, is one question and not fifty. Only a code of it is kept, made with a key of this process alone; what was wrong is never
+remembered, for that may be mended in the directory meanwhile.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from lyncpy.backends.ldap import LdapOptions, access_of
+from lyncpy.backends.ldap_link import Access, is_dn, is_local
+from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
+from lyncpy.backends.people import BlockingRunner
+from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import IUnit
+
+WAITING_MOST: Final = 16
+"""Questions that wait for one thread; more are not asked at all."""
+
+REMEMBERED_S: Final = 60.0
+REMEMBERED_MOST: Final = 4096
+
+ANSWER_BYTES: Final = 65_536
+"""The longest answer to a bind that is read."""
+
+NOBODY_DN: Final = "cn=nobody,dc=invalid"
+"""Whose password is asked for when nobody has the name that was given."""
+
+
+class PasswordOptions(LdapOptions, Protocol):
+    """The settings, those of passwords among them."""
+
+    password_timeout_s: int
+
+
+class BindConnection(Protocol):
+    """What one bind is made with; `LdapConnection` says the rest."""
+
+    def bind_once(self) -> Any:
+        """Bind, and give the answer."""
+
+    def unclear(self, result: Any) -> DirectoryUnavailable:
+        """Say what an answer is that tells nothing of the password."""
+
+    def abort(self, reason: str) -> None:
+        """Make it fail, from another thread."""
+
+
+@implementer(IDirectoryPasswords, IUnit)
+class LdapPasswords:
+    """Asks an LDAP server, a few questions at a time.
+
+    Args:
+        terms: The settings.
+        home: The folder that relative file names start from.
+        connect: Makes the connection of one bind.
+        threads: Where binds run, one in each at a time.
+        timers: Limits how long one takes, with its wait.
+    """
+
+    name = "passwords"
+
+    def __init__(
+        self,
+        terms: PasswordOptions,
+        home: Path,
+        connect: Callable[[Access], BindConnection],
+        threads: Sequence[BlockingRunner],
+        timers: ITimers,
+    ) -> None:
+        self._terms = terms
+        self._home = home
+        self._connect = connect
+        self._timers = timers
+        self._lanes = tuple(_Lane(one) for one in threads)
+        self._key = secrets.token_bytes(32)
+        self._right: OrderedDict[bytes, float] = OrderedDict()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Do nothing: threads start when they are needed."""
+
+    async def close(self) -> None:
+        """Cut what is under way, and end the threads."""
+        self._closed = True
+        for lane in self._lanes:
+            await lane.close(f"{self._terms.url} is not asked any more: the server ends")
+
+    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+        """Ask whether a password is a person's; see the promise."""
+        # RFC 4513 §5.1.2: a bind with a name and no password succeeds, as nobody.
+        if not password:
+            return WRONG
+        dn = person.source if person is not None and is_dn(person.source) else NOBODY_DN
+        code = hmac.digest(self._key, f"{dn}\0{password}".encode(), hashlib.sha256)
+        if self._is_remembered(code):
+            return None
+        verdict = await self._asked(dn, password)
+        if verdict is None and dn != NOBODY_DN:
+            self._remember(code)
+            return None
+        return verdict or WRONG
+
+    def _is_remembered(self, code: bytes) -> bool:
+        return self._right.get(code, float("-inf")) > self._timers.now()
+
+    def _remember(self, code: bytes) -> None:
+        if len(self._right) >= REMEMBERED_MOST:
+            self._right.popitem(last=False)
+        self._right[code] = self._timers.now() + REMEMBERED_S
+        self._right.move_to_end(code)
+
+    async def _asked(self, dn: str, password: str) -> SignInObjection | None:
+        """Bind in the thread that has least to do."""
+        url = self._terms.url
+        lane = min(self._lanes, key=len)
+        if self._closed or len(lane) >= WAITING_MOST:
+            raise DirectoryUnavailable(
+                f"{url} is asked about too many passwords at once: see why it is slow, or raise password_checks ([directory])"
+            )
+        link = self._connect(self._access(dn, password))
+        limit_s = self._terms.password_timeout_s
+        slow = f"{url} took longer than {limit_s} s for a password: see why it is slow, or raise password_timeout_s ([directory])"
+        late = self._timers.later(limit_s, lambda: link.abort(slow))
+        try:
+            return await lane.ask(link)
+        finally:
+            late.cancel()
+
+    def _access(self, dn: str, password: str) -> Access:
+        access, parts = access_of(self._terms, self._home), urlsplit(self._terms.url)
+        if parts.scheme != "ldaps" and not access.start_tls and not is_local(parts.hostname or "localhost"):
+            # `insecure` is the operator's word for what they put at risk themselves.
+            raise DirectoryUnavailable(
+                f"{access.url} would be told people's passwords without encryption, which insecure does not allow: set"
+                ' start_tls = true, use ldaps://, or set passwords = "kept" ([directory])'
+            )
+        limit_s = self._terms.password_timeout_s
+        return replace(
+            access,
+            bind_dn=dn,
+            password=password,
+            connect_timeout_s=min(access.connect_timeout_s, limit_s),
+            answer_timeout_s=min(access.answer_timeout_s, limit_s),
+            entry_bytes=ANSWER_BYTES,
+            pull_bytes=ANSWER_BYTES,
+        )
+
+
+class _Lane:
+    """One thread, and the binds that wait for it or are under way."""
+
+    def __init__(self, threads: BlockingRunner) -> None:
+        self._threads = threads
+        self._links: list[BindConnection] = []
+        self._idle: Deferred[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    async def ask(self, link: BindConnection) -> SignInObjection | None:
+        self._links.append(link)
+        try:
+            return await self._threads.call_in_thread(lambda: _verdict(link))
+        finally:
+            self._links.remove(link)
+            if self._idle is not None and not self._links:
+                self._idle.callback(None)
+
+    async def close(self, reason: str) -> None:
+        for link in self._links:
+            link.abort(reason)
+        if self._links:
+            self._idle = Deferred()
+            await self._idle
+        self._threads.stop()
+
+
+def _verdict(link: BindConnection) -> SignInObjection | None:
+    result = link.bind_once()
+    try:
+        return verdict_of(result)
+    except UnclearBind:
+        raise link.unclear(result) from None

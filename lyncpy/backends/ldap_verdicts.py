@@ -1,0 +1,110 @@
+"""What an LDAP server's answer to a simple bind says of the password and the account. Pure.
+
+Every directory says it in its own way: Active Directory and Samba by Windows' error codes in the text of
+`invalidCredentials`, OpenLDAP by the response control of its password policies, 389 Directory Server and FreeIPA by result
+codes, controls and words.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lyncpy.backends.ldap_link import PASSWORD_POLICY
+from lyncpy.contracts.authenticator import DenialReason
+from lyncpy.contracts.directory import SignInObjection
+from lyncpy.sip.text import shown
+
+PASSWORD_ENDED: Final = "2.16.840.1.113730.3.4.4"  # noqa: S105 - an OID
+"""Says that the password has to be changed before anything else (draft-vchu-ldap-pwd-policy 2.1)."""
+
+WRONG: Final = SignInObjection(DenialReason.WRONG_PASSWORD, "")
+_MUST_CHANGE: Final = SignInObjection(
+    DenialReason.MUST_CHANGE_PASSWORD, "the directory wants the password changed before the next sign-in"
+)
+_PASSWORD_EXPIRED: Final = SignInObjection(
+    DenialReason.PASSWORD_EXPIRED, "the directory says that the password is too old"
+)
+_LOCKED: Final = SignInObjection(DenialReason.LOCKED, "the directory has locked the account after wrong passwords")
+_DISABLED: Final = SignInObjection(DenialReason.DISABLED, "the directory has switched the account off")
+_EXPIRED: Final = SignInObjection(DenialReason.EXPIRED, "the directory says that the account's time is over")
+
+# [MS-ERREF] 2.2: ERROR_LOGON_FAILURE … ERROR_ACCOUNT_LOCKED_OUT.
+_WINDOWS: Final[Mapping[str, SignInObjection]] = {
+    "525": WRONG,
+    "52e": WRONG,
+    "530": SignInObjection(DenialReason.RESTRICTED, "the directory does not let them sign in at this hour"),
+    "531": SignInObjection(
+        DenialReason.RESTRICTED, "the directory does not let them sign in from this server's computer"
+    ),
+    "532": _PASSWORD_EXPIRED,
+    "533": _DISABLED,
+    "701": _EXPIRED,
+    "773": _MUST_CHANGE,
+    "775": _LOCKED,
+}
+_WINDOWS_CODE: Final = re.compile(r"AcceptSecurityContext error, data ([0-9a-fA-F]{3,8})\b")
+
+_POLICY: Final[Mapping[int, SignInObjection]] = {0: _PASSWORD_EXPIRED, 1: _LOCKED, 2: _MUST_CHANGE}
+"""draft-behera-ldap-password-policy 6.2; the others are of changes of a password."""
+
+_WORDS: Final[tuple[tuple[int, str, SignInObjection], ...]] = (
+    (49, "password expired", _PASSWORD_EXPIRED),
+    (19, "retry limit", _LOCKED),
+    (19, "too many failed logins", _LOCKED),
+    (53, "inactivated", _DISABLED),
+    (53, "is expired", _EXPIRED),
+    (53, "too many failed logins", _LOCKED),
+)
+"""What 389 Directory Server and FreeIPA's plugins write: result code, words, meaning."""
+
+_WRONG_CODES: Final = frozenset({32, 34, 48, 49})
+"""RFC 4511 §4.1.9: noSuchObject, invalidDNSyntax, inappropriateAuthentication (no password there), invalidCredentials."""
+
+
+class UnclearBind(Exception):
+    """The answer says nothing of the password."""
+
+
+def verdict_of(result: Mapping[str, Any]) -> SignInObjection | None:
+    """Say what an answer to a bind means; None: the password is right and lets them in.
+
+    Args:
+        result: As ldap3 gives it.
+
+    Raises:
+        UnclearBind: It means something else, as that the server is busy.
+    """
+    code, message = int(result["result"]), str(result.get("message") or "")
+    controls: Mapping[str, Any] = result.get("controls") or {}
+    policy = _POLICY.get(policy_error((controls.get(PASSWORD_POLICY) or {}).get("value")))
+    if code == 0:
+        # A bind that succeeds with an error is good for changing the password and nothing else.
+        return policy or (_MUST_CHANGE if PASSWORD_ENDED in controls else None)
+    windows = _WINDOWS_CODE.search(message)
+    words = message.lower()
+    told = (
+        policy
+        or (_WINDOWS.get(windows[1].lower()) if windows else None)
+        or next((one for number, said, one in _WORDS if number == code and said in words), None)
+    )
+    if told is not None:
+        return told
+    if code in _WRONG_CODES:
+        return SignInObjection(WRONG.reason, shown(message))
+    raise UnclearBind
+
+
+def policy_error(value: object) -> int:
+    """Give the error in a response control of a password policy; -1: none.
+
+    It is SEQUENCE { warning [0] CHOICE {…} OPTIONAL, error [1] ENUMERATED OPTIONAL }, a dozen bytes: other lengths are none.
+    """
+    if not isinstance(value, bytes) or len(value) < 2 or value[0] != 0x30 or value[1] != len(value) - 2:
+        return -1
+    at = 2
+    while at + 2 <= len(value):
+        tag, end = value[at], at + 2 + value[at + 1]
+        if tag == 0x81 and end == at + 3 <= len(value):
+            return value[at + 2]
+        at = end
+    return -1

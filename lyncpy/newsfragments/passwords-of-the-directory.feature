@@ -1,0 +1,1 @@
+A password that a client sends to the site (for a web ticket or a certificate, or a page) is one if the LDAP server lets its user bind with it (`[directory] passwords`); accounts that are locked, expired or disabled, and passwords that are too old or must be changed, are told in words of their own.

@@ -1,0 +1,174 @@
+"""Passwords that real directories keep: OpenLDAP with its overlay ppolicy, and a Samba domain controller."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from lyncpy.backends.ldap_link import LdapConnection
+from lyncpy.backends.ldap_passwords import LdapPasswords
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.office import LdapServer
+from tests.kit.samba import DISABLED, ENABLED, Samba, missing
+from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd
+from tests.kit.threads import ThreadPump
+
+pytestmark = pytest.mark.interop
+
+POLICIES = f"ou=policies,{SUFFIX}"
+PASSWORD = "Gehe1m ß€ 密码 ﬁ\u00a0\\*()\"&:;<'"
+"""Of letters that a preparation (RFC 4013) would change, and of those with a meaning in filters, DNs, XML and HTTP."""
+
+Ask = Callable[[str, str], str]
+
+
+@contextmanager
+def asker(server: LdapServer, **settings: Any) -> Iterator[Ask]:  # Any: what Settings takes
+    """Give what asks a server, by DN and password, and says the reason, or "" for a password that is right."""
+    pump = ThreadPump()
+    terms = Settings(**{"url": server.url, "answer_timeout_s": 1, "connect_timeout_s": 1, **settings})
+    threads = [Threads(pump, f"password {n}") for n in range(2)]
+    passwords = LdapPasswords(terms, server.folder, LdapConnection, threads, Timers(Clock(), time.time))
+
+    def ask(dn: str, password: str) -> str:
+        verdict = pump.run(passwords.check(Person(Aor("sip:somebody@example.com"), "1", source=dn), password))
+        return "" if verdict is None else verdict.reason
+
+    try:
+        yield ask
+    finally:
+        pump.run(passwords.close())
+
+
+class Strict(Slapd):
+    """A server with the overlay, which tells clients what they ask for."""
+
+    def _write(self, size_limit: str, names: Sequence[str]) -> None:
+        super()._write(size_limit, names)
+        path = self.folder / "slapd.conf"
+        text = path.read_text().replace("moduleload back_mdb", "moduleload back_mdb\nmoduleload ppolicy")
+        path.write_text(f'{text}overlay ppolicy\nppolicy_default "cn=default,{POLICIES}"\nppolicy_use_lockout\n')
+
+
+@pytest.fixture(scope="module")
+def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """One server for this module, with people in every state that it knows."""
+    if not SLAPD.exists():
+        pytest.skip("slapd is not installed")
+    with Strict(tmp_path_factory.mktemp("slapd")) as slapd:
+        slapd.do("add", POLICIES, attributes={"objectClass": "organizationalUnit"})
+        policy = {"objectClass": ["device", "pwdPolicy"], "pwdAttribute": "userPassword", "pwdMustChange": "TRUE"}
+        wanted = {
+            "default": {"pwdLockout": "TRUE", "pwdMaxFailure": "2", "pwdMaxAge": "86400"},
+            "aged": {"pwdMaxAge": "1"},
+        }
+        for name, fields in wanted.items():
+            slapd.do("add", f"cn={name},{POLICIES}", attributes={**policy, **fields})
+        for uid in ("alice", "bob", "carol", "dave"):
+            slapd.add(uid, userPassword=PASSWORD)
+        slapd.add("erin")
+        slapd.modify(f"uid=carol,{PEOPLE}", pwdPolicySubentry=f"cn=aged,{POLICIES}")
+        slapd.modify(f"uid=dave,{PEOPLE}", pwdReset="TRUE")
+        yield slapd
+
+
+@pytest.fixture
+def ask(slapd: Slapd) -> Iterator[Ask]:
+    """Ask OpenLDAP, over TLS."""
+    with asker(slapd, url=slapd.tls_url, ca_file="ca.pem") as asking:
+        yield asking
+
+
+@pytest.fixture(scope="module")
+def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
+    """One domain for this module."""
+    if reason := missing():
+        pytest.skip(reason)
+    with Samba(tmp_path_factory.mktemp("samba")) as running:
+        yield running
+
+
+def test_a_password_is_right_or_wrong(ask: Ask) -> None:
+    """As it was typed, whatever is in it; none, and one of nobody, is never right."""
+    alice = f"uid=alice,{PEOPLE}"
+    assert ask(alice, PASSWORD) == ""
+    assert ask(alice, PASSWORD.replace("ﬁ", "fi")) == "wrong password"
+    assert ask(alice, "") == "wrong password"
+    assert ask("", PASSWORD) == "wrong password"
+    assert ask(f"uid=zoe,{PEOPLE}", PASSWORD) == "wrong password"
+    assert ask(f"uid=erin,{PEOPLE}", PASSWORD) == "wrong password"
+
+
+def test_an_account_that_is_locked_is_told(ask: Ask) -> None:
+    """After as many wrong passwords as the policy allows, the right one does not count."""
+    bob = f"uid=bob,{PEOPLE}"
+    assert [ask(bob, "wrong") for _ in range(2)] == ["wrong password"] * 2
+    assert ask(bob, PASSWORD) == "locked"
+
+
+def test_a_password_that_is_too_old_is_told(ask: Ask) -> None:
+    """By the policy's age."""
+    time.sleep(2)  # the server's clock is the real one, and the shortest age a second
+    assert ask(f"uid=carol,{PEOPLE}", PASSWORD) == "password expired"
+
+
+def test_a_password_that_an_administrator_has_set_must_be_changed(ask: Ask) -> None:
+    """Though the bind succeeds."""
+    assert ask(f"uid=dave,{PEOPLE}", PASSWORD) == "must change password"
+
+
+def test_start_tls_does_as_well(slapd: Slapd) -> None:
+    """The same settings as of a pull; a certificate of another authority is refused."""
+    dn = f"uid=alice,{PEOPLE}"
+    with asker(slapd, start_tls=True, ca_file="ca.pem") as ask:
+        assert ask(dn, PASSWORD) == ""
+    with asker(slapd, start_tls=True) as ask, pytest.raises(DirectoryUnavailable, match="certificate"):
+        ask(dn, PASSWORD)
+
+
+def test_a_server_that_cannot_be_asked_gives_no_verdict(slapd: Slapd) -> None:
+    """Frozen or away, and then there again."""
+    dn = f"uid=alice,{PEOPLE}"
+    with asker(slapd) as ask:
+        slapd.freeze()
+        try:
+            with pytest.raises(DirectoryUnavailable, match="does not answer in time"):
+                ask(dn, PASSWORD)
+        finally:
+            slapd.thaw()
+        slapd.stop()
+        try:
+            with pytest.raises(DirectoryUnavailable, match="cannot be reached"):
+                ask(dn, PASSWORD)
+        finally:
+            slapd.start()
+        assert ask(dn, PASSWORD) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "reason"),
+    [
+        ("right", {}, ""),
+        ("disabled", {"userAccountControl": str(DISABLED)}, "disabled"),
+        ("expired", {"accountExpires": "116444736000000001"}, "expired"),
+        ("renewed", {"pwdLastSet": "0"}, "must change password"),
+        ("nights", {"logonHours": bytes(21)}, "not allowed now or here"),
+    ],
+)
+def test_an_account_is_as_the_controller_says(samba: Samba, name: str, changes: dict[str, Any], reason: str) -> None:
+    """To who knows the password; to others it is just wrong."""
+    dn = samba.add(name, password=PASSWORD, userAccountControl=str(ENABLED))
+    if changes:
+        samba.modify(dn, **changes)
+    with asker(samba, url=samba.tls_url, ca_file="ca.pem") as ask:
+        assert ask(dn, PASSWORD) == reason
+        assert ask(dn, "") == "wrong password"
+        assert ask(dn, "wrong") == "wrong password"

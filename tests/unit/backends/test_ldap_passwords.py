@@ -1,0 +1,225 @@
+"""Asking an LDAP server about passwords: when, with what, how many at once, and for how long."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from lyncpy.backends.ldap_link import Access
+from lyncpy.backends.ldap_passwords import NOBODY_DN, REMEMBERED_MOST, REMEMBERED_S, WAITING_MOST, LdapPasswords
+from lyncpy.contracts.directory import Person, SignInObjection
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.gatehouse import timers_of
+from tests.kit.results import started
+
+T = TypeVar("T")
+
+ALICE = Person(Aor("sip:alice@example.test"), "1", source="uid=alice,dc=example,dc=com")
+
+
+def _found(asked: Deferred[T]) -> T:
+    """Give what came of a question."""
+    results: list[T] = []
+    _ = asked.addCallback(results.append)
+    (result,) = results
+    return result
+
+
+def _trouble(asked: Deferred[Any]) -> DirectoryUnavailable:
+    """Give why there was no verdict."""
+    found: list[Failure] = []
+    _ = asked.addErrback(found.append)
+    (failure,) = found
+    assert isinstance(failure.value, DirectoryUnavailable)
+    return failure.value
+
+
+class Slow:
+    """A thread in which nothing happens until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
+        self.stopped = False
+
+    def call_in_thread(self, call: Callable[[], T]) -> Deferred[T]:
+        """Keep a call."""
+        answer: Deferred[T] = Deferred()
+        self.calls.append((call, answer))
+        return answer
+
+    def go_on(self) -> None:
+        """Make the calls that wait."""
+        while self.calls:
+            call, answer = self.calls.pop(0)
+            try:
+                result = call()
+            except DirectoryUnavailable as error:
+                answer.errback(error)
+            else:
+                answer.callback(result)
+
+    def stop(self) -> None:
+        """Note it."""
+        self.stopped = True
+
+
+class Link:
+    """A connection on which the server answers as it is told to."""
+
+    def __init__(self, access: Access, answer: Mapping[str, Any]) -> None:
+        self.access = access
+        self.answer = answer
+        self.aborted = ""
+
+    def bind_once(self) -> Mapping[str, Any]:
+        """Answer, unless the time is over."""
+        if self.aborted:
+            raise DirectoryUnavailable(self.aborted)
+        return self.answer
+
+    def unclear(self, result: Mapping[str, Any]) -> DirectoryUnavailable:
+        """Repeat the code."""
+        return DirectoryUnavailable(f"it answers {result['result']}")
+
+    def abort(self, reason: str) -> None:
+        """Note it."""
+        self.aborted = reason
+
+
+class Desk:
+    """The thing under test, with what is beside it."""
+
+    def __init__(self, code: int = 0, threads: int = 1, **settings: object) -> None:
+        self.clock = Clock()
+        self.threads = [Slow() for _ in range(threads)]
+        self.links: list[Link] = []
+        self.answer: Mapping[str, Any] = {"result": code}
+        terms = Settings.model_validate({"url": "ldap://127.0.0.1", **settings})
+        self.passwords = LdapPasswords(terms, Path("/home"), self._connect, self.threads, timers_of(self.clock))
+
+    def _connect(self, access: Access) -> Link:
+        self.links.append(Link(access, self.answer))
+        return self.links[-1]
+
+    def ask(self, person: Person | None = ALICE, password: str = "secret") -> Deferred[SignInObjection | None]:
+        """Ask, and let the threads go on."""
+        asked = started(self.passwords.check(person, password))
+        for one in self.threads:
+            one.go_on()
+        return asked
+
+
+def test_a_password_is_right_when_the_server_binds_with_it() -> None:
+    """As the DN of the person, with what was typed."""
+    desk = Desk()
+    assert _found(desk.ask(password="gehe1m ß€\t")) is None
+    assert (desk.links[0].access.bind_dn, desk.links[0].access.password) == (ALICE.source, "gehe1m ß€\t")
+    assert "gehe1m" not in repr(desk.links[0].access)
+
+
+def test_an_empty_password_is_refused_without_a_question() -> None:
+    """A bind with none would succeed, as nobody (RFC 4513 §5.1.2)."""
+    desk = Desk()
+    verdict = _found(desk.ask(password=""))
+    assert verdict is not None
+    assert verdict.reason == "wrong password"
+    assert desk.links == []
+
+
+@pytest.mark.parametrize("person", [None, Person(ALICE.aor, "1"), Person(ALICE.aor, "1", source="people.toml [alice]")])
+def test_who_has_no_entry_is_asked_for_as_nobody(person: Person | None) -> None:
+    """A DN that is empty would be anonymous; a question takes as long as any other, and no answer makes it right."""
+    desk = Desk()
+    verdict = _found(desk.ask(person))
+    assert verdict is not None
+    assert verdict.reason == "wrong password"
+    assert [one.access.bind_dn for one in desk.links] == [NOBODY_DN]
+
+
+def test_what_was_right_is_remembered_for_a_minute() -> None:
+    """For that person and that password alone."""
+    desk = Desk()
+    _found(desk.ask())
+    desk.answer = {"result": 49}
+    assert _found(desk.ask()) is None
+    assert _found(desk.ask(password="Secret")) is not None
+    assert _found(desk.ask(Person(Aor("sip:bob@example.test"), "2", source="uid=bob,dc=example,dc=com"))) is not None
+    desk.clock.advance(REMEMBERED_S)
+    assert _found(desk.ask()) is not None
+    assert len(desk.links) == 4
+
+
+def test_what_was_wrong_is_not_remembered() -> None:
+    """It may be mended meanwhile."""
+    desk = Desk(49)
+    assert _found(desk.ask()) is not None
+    desk.answer = {"result": 0}
+    assert _found(desk.ask()) is None
+
+
+def test_no_more_than_so_many_are_remembered() -> None:
+    """The oldest is forgotten."""
+    desk = Desk()
+    for n in range(REMEMBERED_MOST + 1):
+        _found(desk.ask(password=f"secret {n}"))
+    _found(desk.ask(password="secret 1"))
+    assert len(desk.links) == REMEMBERED_MOST + 1
+    _found(desk.ask(password="secret 0"))
+    assert len(desk.links) == REMEMBERED_MOST + 2
+
+
+def test_a_server_that_does_not_answer_in_time_gives_no_verdict() -> None:
+    """The sentence names the limit."""
+    desk = Desk(password_timeout_s=3)
+    asked = started(desk.passwords.check(ALICE, "secret"))
+    desk.clock.advance(3)
+    desk.threads[0].go_on()
+    assert "took longer than 3 s for a password" in str(_trouble(asked))
+    assert "password_timeout_s" in desk.links[0].aborted
+
+
+def test_an_answer_that_says_nothing_gives_no_verdict() -> None:
+    """Busy is not wrong."""
+    assert str(_trouble(Desk(51).ask())) == "it answers 51"
+
+
+def test_questions_are_shared_by_threads_and_bounded() -> None:
+    """The thread with least to do gets the next one; one too many is not asked."""
+    desk = Desk(threads=2)
+    waiting = [started(desk.passwords.check(ALICE, f"secret {n}")) for n in range(2 * WAITING_MOST)]
+    assert [len(one.calls) for one in desk.threads] == [WAITING_MOST, WAITING_MOST]
+    assert "password_checks" in str(_trouble(started(desk.passwords.check(ALICE, "one more"))))
+    for one in desk.threads:
+        one.go_on()
+    assert [_found(one) for one in waiting] == [None] * len(waiting)
+    assert _found(desk.ask(password="one more")) is None
+
+
+@pytest.mark.parametrize("insecure", [False, True])
+def test_passwords_of_people_go_nowhere_unencrypted(insecure: bool) -> None:
+    """Not even where people and the server's own password do."""
+    desk = Desk(url="ldap://ldap.example.com", insecure=insecure)
+    assert "without encryption" in str(_trouble(desk.ask()))
+    assert desk.links == []
+    assert _found(Desk(url="ldaps://ldap.example.com").ask()) is None
+    assert _found(Desk(url="ldap://ldap.example.com", start_tls=True).ask()) is None
+
+
+def test_an_end_cuts_what_is_under_way() -> None:
+    """The threads end after it, and nothing is asked any more."""
+    desk = Desk()
+    asked = started(desk.passwords.check(ALICE, "secret"))
+    _found(started(desk.passwords.open()))
+    closing = started(desk.passwords.close())
+    assert not desk.threads[0].stopped
+    desk.threads[0].go_on()
+    assert "the server ends" in str(_trouble(asked))
+    _found(closing)
+    assert desk.threads[0].stopped
+    _trouble(desk.ask(password="another"))
