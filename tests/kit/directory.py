@@ -1,14 +1,14 @@
 """What tests of the directory share: a directory in memory, a seal that hides nothing, and facts that are kept."""
 
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
-from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.directory import FoundPhoto, Group, IDirectory, IPhotoSource, Person, Pull, Skipped
 from lyncpy.contracts.facts import Fact, PersonChanged
 from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -145,6 +145,39 @@ class FakeDirectory:
         self.closed = True
         if self.gate is not None and not self.gate.called:
             self.gate.errback(DirectoryUnavailable("closed"))
+
+
+JPEG: Final = b"\xff\xd8\xff\xe0\x00\x04JF\xff\xc0\x00\x0b\x08\x00\x30\x00\x40\x01\x01\x11\x00\xff\xda\xff\xd9"
+"""As short as a picture can be; by its header it is 64 points wide and 48 high."""
+
+
+@implementer(IPhotoSource)
+class FakePhotos:
+    """Photos of entries as a test sets them."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.of: dict[str, bytes] = {}
+        self.reads: list[tuple[str, ...]] = []
+        self.down = ""
+        self.gate: Deferred[None] | None = None
+        self.closed = False
+
+    async def read(self, sources: Sequence[str], fits: Callable[[bytes], str]) -> tuple[FoundPhoto, ...]:
+        """Give those that fit."""
+        self.reads.append(tuple(sources))
+        if self.gate is not None:
+            await self.gate
+        if self.down:
+            raise DirectoryUnavailable(self.down)
+        objections = [(self.of.get(source, b""), source in self.of and fits(self.of[source])) for source in sources]
+        return tuple(
+            FoundPhoto(objection=objection) if objection else FoundPhoto(data) for data, objection in objections
+        )
+
+    async def close(self) -> None:
+        """Stop."""
+        self.closed = True
 
 
 class Inline:
