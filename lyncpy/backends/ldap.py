@@ -197,7 +197,7 @@ class LdapDirectory:
         """Read people, in the thread."""
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{self._terms.url} is being closed or read already")
-        link = self._connect(self._access())
+        link = self._connect(self.access())
         reading = _Reading(self._terms, self._mapped, self._filters, self._fit, self._now())
         known = read_cookie(cookie) if self._terms.incremental else None
         self._link = link
@@ -226,7 +226,12 @@ class LdapDirectory:
         limit_s = self._terms.pull_timeout_s
         return f"{self._terms.url} took longer than {limit_s} s: make filters narrower or raise pull_timeout_s ([directory])"
 
-    def _access(self) -> Access:
+    def access(self) -> Access:
+        """Say how to reach the server now.
+
+        Raises:
+            DirectoryUnavailable: There is no password.
+        """
         return replace(access_of(self._terms, self._home), bind_dn=self._terms.bind_dn, password=self._password())
 
     def _password(self) -> str:

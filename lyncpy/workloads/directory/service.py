@@ -23,6 +23,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model.changes import naming
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
@@ -53,6 +54,7 @@ class Directory:
         directory: Where people come from; it is closed with this.
         seals: Encrypts what is kept of it.
         settings: The section [directory].
+        photos: Of people; closed with this. None: there are none.
     """
 
     name = "directory"
@@ -64,10 +66,12 @@ class Directory:
         directory: IDirectory,
         seals: Seals,
         settings: Settings,
+        photos: Photos | None,
     ) -> None:
         people, groups, policies, secrets = tables.people, tables.groups, tables.policies, tables.secrets
         bus, timers = platform.bus, platform.timers
         self._people = people
+        self._photos = photos
         self._meanings = tables.meanings
         self._address_book = tables.address_book
         self._policies = policies
@@ -106,6 +110,7 @@ class Directory:
             self._bus.listen(PersonChanged, self._deadlines.person_changed),
             self._bus.listen(PersonChanged, self._address_book.person_changed),
             self._bus.listen(GroupsChanged, self._address_book.groups_changed),
+            *((self._bus.listen(PersonChanged, self._photos.person_changed),) if self._photos is not None else ()),
         )
         await self._meanings.open()
         await self.pulls.open()
@@ -117,6 +122,8 @@ class Directory:
         """Stop pulling."""
         self._deadlines.close()
         self._address_book.close()
+        if self._photos is not None:
+            await self._photos.close()
         await self.pulls.close()
         for listening in self._listening:
             listening.stop()
@@ -124,7 +131,11 @@ class Directory:
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say what the directory has to do with a person's fate."""
         person = self._people.person(aor)
-        found = self._unknown(aor) if person is None else [*self._known(person), *await self._secret(person)]
+        found = (
+            self._unknown(aor)
+            if person is None
+            else [*self._known(person), *await self._secret(person), *await self._photo(person)]
+        )
         if any(one.aor == aor for one in self.pulls.withheld):
             found.append(
                 Reason(
@@ -214,6 +225,13 @@ class Directory:
                 remedy=f"run `lyncpy user passwd {bare(person.aor)}`, or map nt_hash in [directory] attributes",
             )
         ]
+
+    async def _photo(self, person: Person) -> list[Reason]:
+        objection = "" if self._photos is None else await self._photos.objection(person)
+        if not objection:
+            return []
+        remedy = "give them another one in the directory; it is read again within an hour"
+        return [Reason("directory", f"the photo is left out: {objection}", good=False, remedy=remedy)]
 
     def _skipped(self, aor: Aor) -> list[Reason]:
         person = self._people.person(aor)

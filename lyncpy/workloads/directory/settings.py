@@ -1,6 +1,7 @@
 """The section [directory]."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -25,6 +26,9 @@ FACTS: Final = (
     "title",
 )
 """What `attributes` may map."""
+
+
+_ATTRIBUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9;-]*")
 
 
 def texts(value: object) -> object:
@@ -79,6 +83,9 @@ class Settings(BaseModel):
 
     attributes: Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_mapping)] = Field(default_factory=dict)
     """Other sources for single facts, e.g. { office = "roomNumber", display_name = "{givenName} {sn}", title = [] }; empty: the preset's."""
+
+    photo: Texts = ("thumbnailPhoto", "jpegPhoto")
+    """Attributes with a person's photo as JPEG, the best first, read when a client wants it; [provisioning] photo_size_kb bounds it. []: no photos."""
 
     disabled_when: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
     """When a person may not sign in, any of: "name", "!name" (absent), "name=value", "name!=value", "name&bit", "name~letters". Left out: the preset's; []: never."""
@@ -187,6 +194,14 @@ class Settings(BaseModel):
                     + (f'did you mean "{near[0]}"?' if near else f"known are {', '.join(FACTS)}")
                 )
         return attributes
+
+    @field_validator("photo")
+    @classmethod
+    def _attributes(cls, photo: tuple[str, ...]) -> tuple[str, ...]:
+        for name in photo:
+            if not _ATTRIBUTE.fullmatch(name):
+                raise ValueError(f'"{name[:80]}" is no attribute\'s name, such as "thumbnailPhoto"')
+        return photo
 
     @field_validator("url")
     @classmethod

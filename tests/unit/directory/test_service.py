@@ -15,12 +15,13 @@ from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.service import Directory, Tables
 from lyncpy.workloads.directory.settings import Settings
-from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
+from tests.kit.directory import Facts, FakeDirectory, FakePhotos, PlainSeals, person
 from tests.kit.memory import MemoryStore
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of
@@ -53,7 +54,8 @@ class Desk:
         clock = Clock()
         platform = platform_of(clock, timers=Timers(clock, wall), store=store, bus=bus, people=table, groups=known)
         tables = Tables(table, known, rules, meanings, AddressBook(table, known, platform.timers), secrets)
-        self.unit = Directory(platform, tables, self.source, seals, Settings(**settings))
+        photos = Photos(FakePhotos(), table, 30_720, platform.timers)
+        self.unit = Directory(platform, tables, self.source, seals, Settings(**settings), photos)
         result_of(self.unit.open())
 
     def run(self, name: str, *flags: str, **args: str) -> Table:

@@ -1,0 +1,80 @@
+"""Photos of LDAP entries: the best attribute that fits, and what a lost connection leaves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_link import Access
+from lyncpy.backends.ldap_photos import LdapPhotos
+from lyncpy.contracts.directory import FoundPhoto
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from tests.kit.directory import Inline
+from tests.kit.results import result_of
+
+NAMES = ("thumbnailPhoto", "jpegPhoto")
+
+
+class Link:
+    """A connection to entries in memory."""
+
+    def __init__(self, entries: dict[str, Raw | str]) -> None:
+        self._entries = entries
+
+    def __enter__(self) -> "Link":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to let go of."""
+
+    def glimpse(self, dn: str, names: Sequence[str]) -> Raw | None:
+        """Give an entry; None when there is none, and a text breaks the connection."""
+        assert tuple(names) == NAMES
+        found = self._entries.get(dn)
+        if isinstance(found, str):
+            raise DirectoryUnavailable(found)
+        return found
+
+
+def _photos(entries: dict[str, Raw | str]) -> LdapPhotos:
+    link: Any = Link(entries)  # Any: no more of a connection than is used
+    access = Access("ldap://x", False, False, "", "", "", 1, 1, 1, 1, 1)
+    return LdapPhotos(NAMES, lambda: access, lambda _: link, Inline())
+
+
+def _fits(data: bytes) -> str:
+    return "too large" if len(data) > 3 else ""
+
+
+def test_the_first_that_fits_is_taken() -> None:
+    """An entry without one, or that is not there, has none."""
+    photos = _photos(
+        {
+            "a": {"thumbnailphoto": [b"1"], "jpegphoto": [b"2"]},
+            "b": {"thumbnailphoto": [b"1234"], "jpegphoto": [b"2222", b"3"]},
+            "c": {"jpegphoto": [b"1234"]},
+            "d": {},
+        }
+    )
+    assert result_of(photos.read(("a", "b", "c", "d", "e"), _fits)) == (
+        FoundPhoto(b"1"),
+        FoundPhoto(b"3"),
+        FoundPhoto(objection="jpegPhoto: too large"),
+        FoundPhoto(),
+        FoundPhoto(),
+    )
+
+
+def test_an_entry_that_breaks_the_connection_keeps_only_itself_from_being_read() -> None:
+    """It is said of it, and the rest is asked for another time."""
+    photos = _photos({"a": {"jpegphoto": [b"1"]}, "b": "entry_bytes", "c": {"jpegphoto": [b"1"]}})
+    assert result_of(photos.read(("a", "b", "c"), _fits)) == (FoundPhoto(b"1"), FoundPhoto(objection="entry_bytes"))
+
+
+def test_nothing_is_read_after_closing() -> None:
+    """It says so."""
+    photos = _photos({})
+    result_of(photos.close())
+    with pytest.raises(DirectoryUnavailable, match="closed"):
+        result_of(photos.read(("a",), _fits))
