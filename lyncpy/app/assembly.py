@@ -31,6 +31,7 @@ from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.archive.service import Archive, ArchiveFiles
 from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.service import Contacts
+from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.service import Directory
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.monitoring.service import Monitoring
@@ -203,7 +204,8 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     """Build the workloads, each after those whose promises it needs."""
     settings, platform, signaling = config.sections, base.platform, base.signaling
     domain = domain_of(settings.sip.domain)
-    directory = Directory(platform, base.tables, back.directory, back.seals, settings.directory)
+    photos = _photos(config, back, base)
+    directory = Directory(platform, base.tables, back.directory, back.seals, settings.directory, photos)
     registrar = Registrar(platform, signaling, base.bindings, settings.registrar)
     contacts = Contacts(platform, signaling, settings.contacts)
     presence = Presence(platform, signaling, contacts, (domain,), settings.presence)
@@ -219,7 +221,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs)
     place = SignInPlace(domain, settings.sip.server_name, settings.sip.tls_port)
     book = base.tables.address_book
-    webservices = WebServices(platform, trust, config.site, place, book, settings.webservices)
+    webservices = WebServices(platform, trust, config.site, place, book, photos, settings.webservices)
     provisioning = Provisioning(
         platform,
         signaling,
@@ -228,6 +230,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
         mcus={road.mcu.kind for road in roads},
         guests=guests,
         search_url=webservices.address_book_url,
+        photos_url=webservices.photos_url,
     )
     return Workloads(
         directory=directory,
@@ -241,6 +244,14 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
         monitoring=monitoring,
         webservices=webservices,
     )
+
+
+def _photos(config: Config, back: Backends, base: PlatformParts) -> Photos | None:
+    """Build what has people's photos, where clients are told to show them and the directory has any."""
+    told = config.sections.provisioning
+    if back.photos is None or told.photos == "NoPhoto" or not told.photo_size_kb:
+        return None
+    return Photos(back.photos, base.tables.people, told.photo_size_kb * 1024, base.timers)
 
 
 def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> Offer:

@@ -15,6 +15,7 @@ from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.ldap_passwords import LdapPasswords
+from lyncpy.backends.ldap_photos import LdapPhotos
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention
@@ -26,7 +27,7 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory, IDirectoryPasswords
+from lyncpy.contracts.directory import IDirectory, IDirectoryPasswords, IPhotoSource
 from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
@@ -64,6 +65,9 @@ class Backends:
     passwords: IDirectoryPasswords | None = None
     """Checks passwords that the directory keeps; None: only those kept here count."""
 
+    photos: IPhotoSource | None = None
+    """Where photos of people are; None: nowhere."""
+
     tickets: ITickets | None = None
     """Verifies Kerberos tickets; None: nobody signs in with one."""
 
@@ -100,17 +104,7 @@ def backends(
     settings = config.sections
     meter = OpenMetrics()
     database = Database(settings.store, config.home, queues(settings.store.waiting_max, timers, meter), reactor)
-    directory: IDirectory
-    threads = Threads(reactor, "directory")
-    if settings.directory.is_ldap:
-        try:
-            directory = LdapDirectory(
-                settings.directory, settings.sip.domain, config.home, LdapConnection, threads, timers
-            )
-        except ValueError as error:
-            raise ConfigError([f"{config.file}: [directory] {error}"]) from None
-    else:
-        directory = PeopleFile(config.path(settings.directory.url), settings.sip.domain, threads)
+    directory, photos = _directory(config, timers, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
@@ -130,6 +124,7 @@ def backends(
         gap_file=gap_file,
         meters=meter.render,
         passwords=passwords,
+        photos=photos,
         tickets=tickets,
         units=(
             database,
@@ -139,6 +134,21 @@ def backends(
             *(unit for unit in (tickets, passwords) if unit is not None),
         ),
     )
+
+
+def _directory(config: Config, timers: Timers, reactor: Any) -> tuple[IDirectory, IPhotoSource | None]:  # Any: as above
+    """Build where people come from, and their photos."""
+    settings, threads = config.sections, Threads(reactor, "directory")
+    terms, domain = settings.directory, settings.sip.domain
+    if not terms.is_ldap:
+        return PeopleFile(config.path(terms.url), domain, threads), None
+    try:
+        directory = LdapDirectory(terms, domain, config.home, LdapConnection, threads, timers)
+    except ValueError as error:
+        raise ConfigError([f"{config.file}: [directory] {error}"]) from None
+    if not terms.photo:
+        return directory, None
+    return directory, LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos"))
 
 
 def _passwords(config: Config, timers: Timers, reactor: Any) -> LdapPasswords | None:  # Any: as above

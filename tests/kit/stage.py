@@ -38,7 +38,7 @@ from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.actors import Actor
 from tests.kit.archive import FragileLedger, MemoryExports, MemoryGapFile, PlainStamps
 from tests.kit.certificates import issue
-from tests.kit.directory import FakeDirectory, PlainSeals, person
+from tests.kit.directory import FakeDirectory, FakePhotos, PlainSeals, person
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
 from tests.kit.guests import Guest, made_up
 from tests.kit.inner_tls import Shown
@@ -128,6 +128,7 @@ class Stage:
         """Start a server; each keyword is a section."""
         self.clock: Final = StageClock()  # type: ignore[no-untyped-call]  # Twisted's has no types
         self.network: Final = Network(self.clock)
+        self.photos = FakePhotos()
         self.directory = FakeDirectory(*(self.someone(user) for user in CAST))
         self.disk: Final = Fragility()
         self._stepped = 0.0
@@ -183,6 +184,7 @@ class Stage:
             bus=MemoryBus(node, self.clock),
             meter=self.meter,
             directory=self.directory,
+            photos=self.photos,
             seals=PlainSeals(),
             key_pairs=SameKey(),
             ledger=FragileLedger(self.ledger, self.disk),

@@ -15,6 +15,7 @@ TICKETS = f"{SITE}/WebTicket/WebTicketService.svc"
 CERTIFICATES = f"{SITE}/CertProv/CertProvisioningService.svc"
 BOOK = f"{SITE}/GroupExpansion/Service.svc"
 DISCOVERY = f"{SITE}/Autodiscover/AutodiscoverService.svc"
+PHOTOS = f"{SITE}/abs/handler"
 WEB = {"https_port": 443}
 
 

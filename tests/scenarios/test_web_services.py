@@ -12,6 +12,7 @@ from twisted.logger import formatEvent
 
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.webservices.model.certificates import new_authority
+from tests.kit.directory import JPEG
 from tests.kit.enrollment import (
     DEVICE,
     HeldTicket,
@@ -30,7 +31,7 @@ from tests.kit.enrollment import (
 from tests.kit.key_pairs import key_of
 from tests.kit.logs import overheard
 from tests.kit.stage import Stage, password_of
-from tests.kit.web import BOOK, CERTIFICATES, DISCOVERY, SITE, TICKETS, WEB, Web
+from tests.kit.web import BOOK, CERTIFICATES, DISCOVERY, PHOTOS, SITE, TICKETS, WEB, Web
 
 
 @pytest.fixture
@@ -548,3 +549,63 @@ def test_a_certificate_goes_along_with_a_new_address(web: Web) -> None:
     ]
     web.stage.pulls()
     assert "somebody else" in _holds(web, certificate).reason
+
+
+# --- photos
+
+
+def _told_photo(web: Web, ticket: HeldTicket, user: str = "bob") -> list[str]:
+    """Have a client look somebody up as it does for each of its contacts; give the path and hash of the photo."""
+    names = "displayName,msRTCSIP-PrimaryUserAddress,photoRelPath,photoSize,photoHash"
+    body = search_text(conditions={"msRTCSIP-PrimaryUserAddress": f"sip:{user}@example.com"}, names=names, most="1")
+    root = etree.fromstring(_search(web, ticket, body).body)
+    path = "//*[local-name()='Attribute'][*[local-name()='Name']='{}']/*[2]/text()"
+    return [value for name in ("PhotoRelPath", "PhotoHash") for value in found(root, path.format(name))]
+
+
+def test_a_client_shows_the_photos_of_its_contacts(web: Web) -> None:
+    """It is told of them in the address book, and fetches them with the ticket that it searches with; once."""
+    web.stage.photos.of["uid=bob"] = JPEG
+    (alice,) = web.stage.sign_in("alice")
+    told = "".join(etree.tostring(group).decode() for group in alice.provisions.values())
+    assert f"absInternalServerUrl>{PHOTOS}</" in told
+    assert f"absExternalServerUrl>{PHOTOS}</" in told
+    ticket = _book_ticket(web)
+    path, digest = _told_photo(web, ticket)
+    shown = _opaque(ticket)
+    answer = web.send("GET", f"{PHOTOS}/{path}", shown, b"")
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "image/jpeg", JPEG)
+    assert answer.headers["X-Content-Type-Options".lower()] == "nosniff"
+    again = web.send("GET", f"{PHOTOS}/{path}", shown | {"if-none-match": f'"{digest}"'}, b"")
+    assert (again.status, again.body) == (304, b"")
+    assert _told_photo(web, ticket, "carol") == []
+
+
+def test_photos_are_for_who_may_find_those_on_them(web: Web) -> None:
+    """With a ticket for the address book; there is no photo of who is hidden, and no file of everybody."""
+    web.stage.photos.of |= {"uid=bob": JPEG, "uid=carol": b"<script>alert(1)</script>"}
+    ticket = _book_ticket(web)
+    path, _ = _told_photo(web, ticket)
+    for shown in ({}, _opaque(web.ticket())):
+        refused = web.send("GET", f"{PHOTOS}/{path}", shown, b"")
+        assert (refused.status, refused.headers["x-ms-webticketurl"]) == (401, TICKETS)
+    for other in ("F-0a8c.lsabs", path.replace("bob", "carol"), f"{path}x", ""):
+        assert web.send("GET", f"{PHOTOS}/{other}", _opaque(ticket), b"").status == 404
+    assert _told_photo(web, ticket, "carol") == []
+    said = [row for row in web.stage.command("why", user="carol@example.com").rows if "photo is left out" in str(row)]
+    assert "it is no JPEG picture" in str(said)
+    web.stage.changes("bob", hidden=True)
+    web.stage.pulls()
+    assert web.send("GET", f"{PHOTOS}/{path}", _opaque(ticket), b"").status == 404
+
+
+@pytest.mark.parametrize("web", [{"provisioning": {"photos": "NoPhoto"}}], indirect=True)
+def test_where_no_photos_are_shown_none_are_there(web: Web) -> None:
+    """Clients are told no address, and the directory is not asked."""
+    web.stage.photos.of["uid=bob"] = JPEG
+    (alice,) = web.stage.sign_in("alice")
+    told = "".join(etree.tostring(group).decode() for group in alice.provisions.values())
+    assert "/abs/" not in told
+    assert _told_photo(web, _book_ticket(web)) == []
+    assert web.stage.photos.reads == []
+    assert web.send("GET", f"{PHOTOS}/x", {}, b"").status == 404

@@ -29,6 +29,7 @@ def provisions(
     mcus: Collection[str] = (),
     guests: bool = True,
     search_url: str = "",
+    photos_url: str = "",
 ) -> tuple[Provision, ...]:
     """Give every group that is ours, each rendered once; what a user's policy decides once for each that there is.
 
@@ -38,8 +39,9 @@ def provisions(
         mcus: Types of MCU that meetings have; what none of them carries is not promised.
         guests: Whether meetings may have guests at all.
         search_url: Where clients search for people over HTTPS; "": nowhere.
+        photos_url: Where they get photos; "": nowhere.
     """
-    ours = _ours(settings, search_url)
+    ours = _ours(settings, search_url, photos_url)
     meetings = settings.entries.get(_MEETING, {})
 
     @cache
@@ -98,9 +100,9 @@ _LAYOUTS: Final[Mapping[str, Layout]] = {
 """Every other group is a list of properties, also one that an administrator invents."""
 
 
-def _ours(settings: Settings, search_url: str) -> dict[str, dict[str, str]]:
+def _ours(settings: Settings, search_url: str, photos_url: str) -> dict[str, dict[str, str]]:
     return {
-        "ServerConfiguration": _server(settings, search_url),
+        "ServerConfiguration": _server(settings, search_url, photos_url),
         "endpointConfiguration": _endpoint(settings) | _search(search_url),
         "ucPolicy": {
             "Name": "default",
@@ -140,7 +142,7 @@ def _search(url: str) -> dict[str, str]:
     return {"AbsUsage": "WebSearchOnly"} if url else {}
 
 
-def _server(settings: Settings, search_url: str) -> dict[str, str]:
+def _server(settings: Settings, search_url: str, photos_url: str) -> dict[str, str]:
     """Say how to reach and use the server; every element that is due is there (2.2.2.5.1).
 
     Only addresses that answer stand here, and what an administrator writes into `entries`: a
@@ -158,6 +160,7 @@ def _server(settings: Settings, search_url: str) -> dict[str, str]:
     return {
         "absWebServiceEnabled": _flag(bool(search_url)),
         **dict.fromkeys(_SEARCH_NAMES, search_url),
+        **dict.fromkeys(_PHOTO_NAMES, photos_url),
         **dict.fromkeys(_NOWHERE, ""),
         "dlxEnabled": "false",
         "updatesServerEnabled": "false",
@@ -184,6 +187,9 @@ def _server(settings: Settings, search_url: str) -> dict[str, str]:
 
 
 _SEARCH_NAMES: Final = ("abwqInternalUrl", "abwqExternalUrl", "dlxInternalUrl", "dlxExternalUrl")
+_PHOTO_NAMES: Final = ("absInternalServerUrl", "absExternalServerUrl")
+"""Files of everybody would be here too; clients are told not to fetch them (`AbsUsage`)."""
+
 _NOWHERE: Final = (
     *(
         f"{service}{end}Url"
@@ -192,7 +198,6 @@ _NOWHERE: Final = (
     ),
     *(f"responseGroupService{end}{kind}" for end in ("Internal", "External") for kind in ("URL", "AgentURL")),
     *(f"cwa{end}Uri" for end in ("Internal", "External")),
-    *(f"abs{end}ServerUrl" for end in ("Internal", "External")),
     "lisInternalUrl",
     "organization",
     "ucLocationProfile",

@@ -22,6 +22,7 @@ class Provisioning:
         mcus: Types of MCU that meetings have.
         guests: Whether meetings may have guests at all.
         search_url: Where clients search for people over HTTPS; "": nowhere.
+        photos_url: Where they get photos; "": nowhere.
     """
 
     name = "provisioning"
@@ -36,8 +37,11 @@ class Provisioning:
         mcus: Collection[str],
         guests: bool,
         search_url: str,
+        photos_url: str,
     ) -> None:
-        own = provisions(settings, platform.policies, mcus=mcus, guests=guests, search_url=search_url)
+        own = provisions(
+            settings, platform.policies, mcus=mcus, guests=guests, search_url=search_url, photos_url=photos_url
+        )
         routes = Routes((*own, *offered), signaling.notifier, settings)
         self.offer = Offer(self.name, routes=routes.rows(), provisions=own)
 

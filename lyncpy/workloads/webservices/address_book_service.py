@@ -4,10 +4,14 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.directory import FoundPeople, IAddressBook
+from lyncpy.contracts.directory import FoundPeople, IAddressBook, IPhotos
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
 from lyncpy.sip.soap import Envelope
-from lyncpy.workloads.webservices.bodies.address_book import read_address_book_query, write_address_book_answer
+from lyncpy.workloads.webservices.bodies.address_book import (
+    read_address_book_query,
+    wants_photos,
+    write_address_book_answer,
+)
 from lyncpy.workloads.webservices.bodies.faults import XML_TYPE
 from lyncpy.workloads.webservices.bodies.metadata import MetadataPort, issued_token, write_metadata
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, TICKETS, Addresses
@@ -16,6 +20,9 @@ from lyncpy.workloads.webservices.soap_resource import answer_soap
 from lyncpy.workloads.webservices.tickets import Tickets
 
 _ACTION: Final = "DistributionListExpander/IAddressBook/SearchAbEntry"
+PHOTOS_MOST: Final = 20
+"""People of one answer of whose photos is told: as many as fit on a screen, and each may have to be read."""
+
 _PLACE: Final = f"{ADDRESS_BOOK}/WebTicket_Bearer"
 
 
@@ -25,13 +32,15 @@ class AddressBookService:
     Args:
         tickets: Admits who shows one.
         book: Finds people.
+        photos: Of people; None: clients are told of none.
     """
 
     log = Logger()
 
-    def __init__(self, tickets: Tickets, addresses: Addresses, book: IAddressBook) -> None:
+    def __init__(self, tickets: Tickets, addresses: Addresses, book: IAddressBook, photos: IPhotos | None) -> None:
         self._tickets = tickets
         self._book = book
+        self._photos = photos
         self._audience = addresses.of(ADDRESS_BOOK)
         policy = issued_token(addresses.of(TICKETS), with_key=False)
         port = MetadataPort("AddressBookWebTicketBearer", addresses.of(_PLACE), policy)
@@ -60,4 +69,7 @@ class AddressBookService:
             found = await self._book.find_matching(query.conditions, query.most)
         else:
             found = await self._book.find_people(query.text, query.most)
-        return write_address_book_answer(found.people, query.wanted)
+        if self._photos is None or not wants_photos(query.wanted):
+            return write_address_book_answer(found.people, query.wanted)
+        photos = await self._photos.facts(found.people[:PHOTOS_MOST])
+        return write_address_book_answer(found.people, query.wanted, photos)

@@ -1,7 +1,5 @@
 """Autodiscovery: where a client signs in, found by the names that it looks up for its user's domain ([MS-OCDISCWS])."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +12,8 @@ from lyncpy.sip.markup import read_xml
 from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.bodies.discovery import DiscoveryDocument, form_of, write_discovery
 from lyncpy.workloads.webservices.model.addresses import DISCOVERY, TICKETS, Addresses
-from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused
+from lyncpy.workloads.webservices.shown_ticket import TICKET_HEADER, shown_ticket
 from lyncpy.workloads.webservices.soap_resource import ELEMENTS
 from lyncpy.workloads.webservices.tickets import Tickets
 
@@ -98,7 +97,7 @@ class DiscoveryService:
     async def user(self, asked: HttpAsked) -> HttpAnswer:
         """Say where a user signs in, to whoever has their ticket."""
         try:
-            assertion = read_xml(_shown_ticket(asked), max_nodes=ELEMENTS)
+            assertion = read_xml(shown_ticket(asked), max_nodes=ELEMENTS)
             await self._tickets.admit(assertion, self._addresses.of(DISCOVERY))
         except (ServiceRefused, RemoteProtocolError) as error:
             raise self._refused(asked, error.reason) from None
@@ -106,7 +105,7 @@ class DiscoveryService:
 
     def _refused(self, asked: HttpAsked, reason: str) -> HttpRefused:
         """Refuse with 401 that names no scheme, but where tickets are given ([MS-OCAUTHWS] 1.5, 3.2.4.1)."""
-        if asked.headers.get(_HEADER):
+        if asked.headers.get(TICKET_HEADER):
             self.log.info(
                 "{path} refused for {address}: {reason}", path=asked.path, address=asked.peer, reason=shown(reason)
             )
@@ -126,18 +125,3 @@ class DiscoveryService:
         form = form_of(asked.headers.get("accept", ""))
         document = DiscoveryDocument(kind, location, links, self._place.elements if places else {})
         return HttpAnswer(200, form.value, write_discovery(document, form))
-
-
-_HEADER: Final = "x-ms-webticket"
-
-
-def _shown_ticket(asked: HttpAsked) -> bytes:
-    """Give the ticket of a request that is no SOAP: base64 of the assertion in a header."""
-    name, _, value = asked.headers.get(_HEADER, "").strip().partition("=")
-    try:
-        ticket = base64.b64decode(value, validate=True) if name.lower() == "opaque" else b""
-    except (binascii.Error, ValueError):
-        ticket = b""
-    if not ticket:
-        raise untrusted("this is told to who shows a web ticket")
-    return ticket

@@ -7,7 +7,7 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IStamps
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.certificates import IClientCertificates
-from lyncpy.contracts.directory import IAddressBook, ISecrets
+from lyncpy.contracts.directory import IAddressBook, IPhotos, ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.seals import IKeyPairs, Seals
@@ -21,8 +21,9 @@ from lyncpy.workloads.webservices.discovery_service import DiscoveryService, Sig
 from lyncpy.workloads.webservices.holders import CertificateHolders
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.judge import CertificateJudge
-from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, Addresses
+from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, PHOTOS, Addresses
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
+from lyncpy.workloads.webservices.photo_service import PhotoService
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.ticket_service import TicketService
 from lyncpy.workloads.webservices.tickets import PasswordMarks, Tickets
@@ -55,6 +56,7 @@ class WebServices:
         site: Address of the site, as clients reach it; "" when there is none.
         place: Where clients sign in.
         book: Finds people.
+        photos: Of people, if there are any.
         settings: The section's.
     """
 
@@ -67,6 +69,7 @@ class WebServices:
         site: str,
         place: SignInPlace,
         book: IAddressBook,
+        photos: IPhotos | None,
         settings: Settings,
     ) -> None:
         timers, people, owners = platform.timers, platform.people, platform.owners
@@ -81,7 +84,8 @@ class WebServices:
         services = (
             TicketService(tickets, CertificateHolders(people, owners, issued, marks, timers), addresses, timers),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
-            AddressBookService(tickets, addresses, book),
+            AddressBookService(tickets, addresses, book, photos),
+            PhotoService(tickets, addresses, photos),
             DiscoveryService(tickets, addresses, place),
         )
         commands = Commands(people, owners, issued, marks, platform.bus, timers)
@@ -91,6 +95,9 @@ class WebServices:
 
         self.address_book_url = addresses.of(ADDRESS_BOOK) if site else ""
         """Where clients search for people; "" when there is no site."""
+
+        self.photos_url = addresses.of(PHOTOS) if site and photos is not None else ""
+        """Where clients get photos; "" when there are none."""
 
         self.offer = Offer(
             self.name,

@@ -17,7 +17,9 @@ TYPE = "application/vnd-microsoft-roaming-provisioning-v2+xml"
 def provisioning(hall: Hall, *more: Provision) -> Provisioning:
     """Build provisioning in a hall where other workloads tell clients this, too."""
     platform = hall.platform(policies=FewPolicies(hall.bus))
-    return Provisioning(platform, hall.signaling(), more, Settings(), mcus=("chat",), guests=True, search_url="")
+    return Provisioning(
+        platform, hall.signaling(), more, Settings(), mcus=("chat",), guests=True, search_url="", photos_url=""
+    )
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ ADDRESS: Final = r"(https://[a-z0-9.-]+(:\d+)?/[A-Za-z0-9/.]+)?"
 TEXT: Final = r"[^<>]*"
 LEVEL: Final = "None|SingleApplication|Desktop"
 
+PHOTOS: Final = "https://sip.contoso.test/abs/handler"
 BOOK: Final = "https://sip.contoso.test/GroupExpansion/Service.svc"
 ALICE: Final = Aor("sip:alice@contoso.test")
 
@@ -67,7 +68,7 @@ SERVER: Final = (
         for end in ("Internal", "External")
     ),
     Row("dlxEnabled", FLAG, DUE, "groups of the directory are expanded", "nobody"),
-    *_nowhere("files of everybody are fetched here", "absInternalServerUrl", "absExternalServerUrl"),
+    *(Row(f"abs{end}ServerUrl", ADDRESS, DUE, "photos are fetched here", "photos") for end in ("Internal", "External")),
     *_nowhere("a place is told for a network", "lisInternalUrl"),
     *_nowhere("phones get updates here", "updatesServerInternalUrl", "updatesServerExternalUrl"),
     Row("updatesServerEnabled", FLAG, DUE, "phones get updates", "nobody"),
@@ -251,7 +252,7 @@ def told(
     made = provisions(
         Settings.model_validate(dict(settings or {})),
         OnePolicy(**(may or {})),
-        **({"mcus": ("chat",), "search_url": BOOK} | there),
+        **({"mcus": ("chat",), "search_url": BOOK, "photos_url": PHOTOS} | there),
     )
     (root,) = tree(write_groups([group], made, ALICE))
     if group in ("ServerConfiguration", "userSetting", "publicProviders"):
@@ -270,7 +271,7 @@ def value(group: str, name: str, *args: Any, **there: Any) -> str:  # Any: as fo
 SITUATIONS: Final = [
     pytest.param({}, {}, id="as it comes"),
     pytest.param(OTHERS, {}, id="everything otherwise"),
-    pytest.param({}, {"search_url": ""}, id="without an address book"),
+    pytest.param({}, {"search_url": "", "photos_url": ""}, id="without an address book"),
     pytest.param({}, {"mcus": ("chat", "audio-video", "applicationsharing")}, id="with all media"),
     pytest.param({}, {"mcus": (), "guests": False}, id="without conferences"),
 ]
@@ -315,6 +316,9 @@ def test_a_promise_is_kept(group: str, row: Row) -> None:
     elif kind == "book":
         assert usual not in DENIALS
         assert value(group, row.name, search_url="") in DENIALS
+    elif kind == "photos":
+        assert usual not in DENIALS
+        assert value(group, row.name, photos_url="") in DENIALS
     elif kind == "nobody":
         assert {usual, value(group, row.name, OTHERS)} <= set(DENIALS)
     else:

@@ -1,14 +1,19 @@
 """Searches as clients write them, and answers as they read them."""
 
+from urllib.parse import unquote
+
 import pytest
 from lxml import etree
 
-from lyncpy.contracts.directory import Person, Phone, SearchCondition
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.directory import Person, Phone, PhotoFacts, SearchCondition
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.webservices.bodies.address_book import (
     AddressBookQuery,
+    photo_path,
     read_address_book_query,
+    read_photo_path,
+    wants_photos,
     write_address_book_answer,
 )
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
@@ -104,3 +109,25 @@ def test_nobody_is_an_answer_too() -> None:
     """With no entries."""
     root = etree.fromstring(write_address_book_answer([], frozenset()))
     assert found(root, "//*[local-name()='SearchAbEntryResult']/*/*") == []
+
+
+def test_photos_are_told_where_they_are_wanted() -> None:
+    """With where they are, a hash to compare and their size."""
+    digest = "0123456789abcdef" * 2
+    told = write_address_book_answer((BOB,), frozenset(), {BOB.aor: PhotoFacts(digest, 9)}).decode()
+    for name, value in (("RelPath", f"bob@example.test.{digest}.photo"), ("Hash", digest), ("Size", "9")):
+        assert f"<Name>Photo{name}</Name><Value>{value}</Value>" in told
+    assert "Photo" not in write_address_book_answer((BOB,), frozenset()).decode()
+    assert wants_photos(frozenset())
+    assert wants_photos(frozenset({"photohash", "sn"}))
+    assert not wants_photos(frozenset({"sn"}))
+
+
+def test_the_path_of_a_photo_is_read_as_it_was_written() -> None:
+    """Percent-encoding is undone before; what is no such path means nobody."""
+    digest = "a" * 32
+    for address in ("bob@example.test", "o'neil+x%2f@example.test", "ü.v@example.test"):
+        aor = aor_of(address)
+        assert read_photo_path(unquote(photo_path(aor, digest))) == (aor, digest)
+    for path in ("", "x", f"{digest}.photo", f".{digest}.photo", f"../b@x.{digest}.photo", f"b@x.{digest}.jpg"):
+        assert read_photo_path(path) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.workloads.webservices.model.addresses import CERTIFICATES, DISCOVERY, Addresses
+from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, DISCOVERY, PHOTOS, Addresses
 
 SITE = "https://sip.example.test"
 
@@ -14,6 +14,7 @@ SITE = "https://sip.example.test"
         (f"{SITE}:443{CERTIFICATES}/WebTicket_Proof_SHA1", CERTIFICATES),
         (f" {SITE.upper()}{CERTIFICATES.upper()}/x?y=z ", CERTIFICATES),
         (f"{SITE}{DISCOVERY}/root/user", DISCOVERY),
+        (f"{SITE}{PHOTOS}/F-0a8c.lsabs", ADDRESS_BOOK),
         (f"{SITE}{CERTIFICATES}2", ""),
         (f"{SITE}:8443{CERTIFICATES}", ""),
         (f"http://sip.example.test{CERTIFICATES}", ""),

@@ -3,11 +3,15 @@
 Client: a search is either one text, looked for in several attributes, or conditions on single ones that all have to hold.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
+from urllib.parse import quote
 
-from lyncpy.contracts.directory import Person, SearchCondition
+from lyncpy.contracts.directory import Person, PhotoFacts, SearchCondition
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.markup import Element, child, escape, text_of
 from lyncpy.workloads.webservices.bodies.faults import write_answer
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
@@ -102,21 +106,49 @@ _NUMBERS: Final[Mapping[str, Callable[[Person], tuple[str, ...]]]] = {
 }
 
 
-def write_address_book_answer(people: Iterable[Person], wanted: frozenset[str]) -> bytes:
+_PHOTO_NAMES: Final = frozenset({"photorelpath", "photohash", "photosize"})
+_PHOTO: Final = re.compile(r"([^/]+)\.([0-9a-f]{32})\.photo")
+
+
+def wants_photos(wanted: frozenset[str]) -> bool:
+    """Tell whether a client that wants these attributes wants to know of photos."""
+    return not wanted or not wanted.isdisjoint(_PHOTO_NAMES)
+
+
+def photo_path(aor: Aor, digest: str) -> str:
+    """Write where a photo is, below the address of photos. It has the digest in it, so it never means another picture."""
+    return f"{quote(bare(aor), safe='@')}.{digest}.photo"
+
+
+def read_photo_path(path: str) -> tuple[Aor, str] | None:
+    """Read whose photo is meant, and its digest, of a path without percent-encoding; None when it is none."""
+    match = _PHOTO.fullmatch(path)
+    return None if match is None else (aor_of(match[1]), match[2])
+
+
+def write_address_book_answer(
+    people: Iterable[Person], wanted: frozenset[str], photos: Mapping[Aor, PhotoFacts] = MappingProxyType({})
+) -> bytes:
     """Write who was found, with the attributes that are wanted and known.
 
     Client: the address has to be there, with its scheme; numbers are a list of texts.
     """
-    entries = "".join(f"<AbEntry><Attributes>{_attributes(person, wanted)}</Attributes></AbEntry>" for person in people)
+    entries = "".join(
+        f"<AbEntry><Attributes>{_attributes(person, wanted, photos.get(person.aor))}</Attributes></AbEntry>"
+        for person in people
+    )
     return write_answer(
         f'<SearchAbEntryResponse xmlns="{_SERVICE_NS}" xmlns:i="{_INSTANCE_NS}" xmlns:a="{_ARRAYS_NS}">'
         f"<SearchAbEntryResult><Items>{entries}</Items></SearchAbEntryResult></SearchAbEntryResponse>"
     )
 
 
-def _attributes(person: Person, wanted: frozenset[str]) -> str:
+def _attributes(person: Person, wanted: frozenset[str], photo: PhotoFacts | None) -> str:
     texts = {name: give(person) for name, give in _TEXTS.items() if not wanted or name.lower() in wanted}
     texts["msRTCSIP-PrimaryUserAddress"] = person.aor
+    if photo is not None:
+        texts["PhotoRelPath"] = photo_path(person.aor, photo.digest)
+        texts["PhotoHash"], texts["PhotoSize"] = photo.digest, str(photo.size)
     numbers = {name: give(person) for name, give in _NUMBERS.items() if not wanted or name.lower() in wanted}
     written = [
         f'<Attribute><Name>{name}</Name><Value>{escape(value)}</Value><Values i:nil="true"/></Attribute>'

@@ -7,7 +7,17 @@ from urllib.parse import urlsplit
 TICKETS: Final = "/WebTicket/WebTicketService.svc"
 CERTIFICATES: Final = "/CertProv/CertProvisioningService.svc"
 ADDRESS_BOOK: Final = "/GroupExpansion/Service.svc"
+PHOTOS: Final = "/abs/handler"
 DISCOVERY: Final = "/Autodiscover/AutodiscoverService.svc"
+
+_SERVICES: Final = {
+    CERTIFICATES: CERTIFICATES,
+    ADDRESS_BOOK: ADDRESS_BOOK,
+    DISCOVERY: DISCOVERY,
+    # One ticket does for a search and the photos of whom it finds.
+    PHOTOS: ADDRESS_BOOK,
+}
+"""Services by where they are."""
 
 _PORTS: Final = {"https": 443, "http": 80}
 
@@ -29,10 +39,10 @@ class Addresses:
         Clients name the service or one of the places below it, with or without the port that goes without saying.
         """
         wanted = _normal(address)
-        for path in (CERTIFICATES, ADDRESS_BOOK, DISCOVERY):
+        for path, service in _SERVICES.items():
             host, port, place = _normal(self.of(path))
             if wanted[:2] == (host, port) and f"{wanted[2]}/".startswith(f"{place}/"):
-                return self.of(path)
+                return self.of(service)
         return ""
 
 

@@ -1,0 +1,1 @@
+Clients show the photos of people that an LDAP directory has (`[directory] photo`: thumbnailPhoto, jpegPhoto): they are told in the address book, read when a client wants them, and served to whoever has a ticket for it.
