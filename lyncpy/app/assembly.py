@@ -218,7 +218,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
     offered = conferencing.offer.provisions
     guests = settings.conferencing.guests
-    trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs)
+    trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs, _offers_ntlm(config))
     place = SignInPlace(domain, settings.sip.server_name, settings.sip.tls_port)
     book = base.tables.address_book
     webservices = WebServices(platform, trust, config.site, place, book, photos, settings.webservices)
@@ -265,12 +265,21 @@ def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> O
     )
 
 
+def _offers_ntlm(config: Config) -> bool:
+    """Tell whether passwords are proved by NTLM over HTTP."""
+    chosen = config.sections.webservices.ntlm
+    return not config.sections.directory.hides_hashes if chosen is None else chosen
+
+
 def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     """Build the readers, which tell from whom an HTTP request is."""
     tables, platform, sections = base.tables, base.platform, config.sections
     passwords = Passwords(tables.people, tables.secrets, base.timers, back.passwords)
-    ntlm = NtlmHandshakes(
-        tables.people, tables.secrets, sections.auth, sections.sip.server_name, sections.sip.domain, base.timers
+    sip, auth = sections.sip, sections.auth
+    ntlm = (
+        NtlmHandshakes(tables.people, tables.secrets, auth, sip.server_name, sip.domain, base.timers)
+        if _offers_ntlm(config)
+        else None
     )
     tokens = Tokens(config.path(sections.web.readers_file))
     tickets = None if back.tickets is None else TicketHandshakes(back.tickets, tables.people, base.timers)

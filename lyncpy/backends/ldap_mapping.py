@@ -68,6 +68,7 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "phone_other": ("otherTelephone", "ipPhone"),
     "line": ("msRTCSIP-Line",),
     "nt_hash": ("sambaNTPassword",),
+    "password_set": ("pwdLastSet", "pwdChangedTime", "krbLastPwdChange", "sambaPwdLastSet"),
 }
 
 # DONT_EXPIRE_PASSWORD and SMARTCARD_REQUIRED, with which no password ends, not even by pwdLastSet 0.
@@ -280,6 +281,7 @@ class Mapped:
             line=first("line"),
             logins=self._every("logins", raw, left_out),
             nt_hash=nt_hash,
+            password_set=" ".join(self._every("password_set", raw, left_out)),
             source=dn,
             barred=barred,
             begins=since,

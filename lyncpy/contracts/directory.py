@@ -63,6 +63,9 @@ class Person:
     nt_hash: bytes | None = field(default=None, repr=False)
     """16 bytes; only when the directory itself carries it."""
 
+    password_set: str = ""
+    """When their password was last set in the directory, in whatever form: another text is another password."""
+
     source: str = ""
     """For an operator: the DN or the file and table that this came from."""
 

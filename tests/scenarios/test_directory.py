@@ -303,6 +303,23 @@ def test_a_password_that_the_directory_took_back_ends_what_it_opened(stage: Stag
     assert bob.sip.register().status != 200
 
 
+def test_a_password_that_is_changed_in_the_directory_ends_what_the_old_one_opened(stage: Stage) -> None:
+    """By its hash or by when it was set, with the next pull; that it becomes known when it was set ends nothing."""
+    alice, bob = stage.sign_in("alice", "bob")
+    stage.changes("alice", password_set="20261130120000Z")
+    stage.pulls()
+    stage.passes(301)
+    assert alice.sip.is_connected
+    stage.changes("alice", password_set="20261130120001Z")
+    stage.changes("bob", nt_hash=bytes(16))
+    stage.pulls()
+    stage.passes(301)
+    assert not alice.sip.is_connected
+    assert not bob.sip.is_connected
+    assert stage.actor("alice").sip.register().status == 200
+    assert stage.actor("bob").sip.register().status != 200
+
+
 def test_contacts_are_found_and_cannot_be_reached_and_who_is_hidden_is_not_found(stage: Stage) -> None:
     """A contact of another domain, or one of ours without an account; whoever is hidden is there all the same."""
     stage.changes("zoe", aor=Aor("sip:zoe@fabrikam.test"), enabled=False, is_contact=True, display_name="Zoe Zander")

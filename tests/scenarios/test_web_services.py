@@ -208,10 +208,13 @@ def test_a_password_that_the_directory_changes_ends_them_too(web: Web) -> None:
     """Though nobody tells the server, but for the pull."""
     ticket = web.ticket()
     web.certify(ticket=ticket)
+    held = web.ticket(user="bob")
     web.stage.changes("alice", nt_hash=bytes(16))
+    web.stage.changes("bob", password_set="1")
     web.stage.pulls()
-    assert web.states() == ["password changed"]
-    assert "password has been changed" in web.certify(ticket=ticket).reason
+    assert web.states() == []
+    assert "revoked" in web.certify(ticket=ticket).reason
+    assert "password has been changed" in web.certify(ticket=held, user="bob").reason
 
 
 def test_who_is_disabled_loses_them_for_good(web: Web) -> None:
@@ -525,7 +528,7 @@ def test_a_certificate_that_ended_is_told_why(web: Web) -> None:
     certificate = _certified(web)
     web.stage.changes("alice", nt_hash=bytes(16))
     web.stage.pulls()
-    assert "password changed" in _holds(web, certificate).reason
+    assert "was revoked" in _holds(web, certificate).reason
     certificate = _certified(web, "bob")
     web.stage.changes("bob", enabled=False)
     web.stage.pulls()

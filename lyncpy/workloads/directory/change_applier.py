@@ -87,7 +87,7 @@ class ChangeApplier:
         for person, owner in known:
             former, shown = self._people.person(person.aor), self.know(person, owner)
             self._bus.tell(PersonChanged(person.aor, shown))
-            if former is not None and former.nt_hash is not None and person.nt_hash is None:
+            if former is not None and _has_another_password(former, person):
                 # What was proven with a password that the directory took back holds no longer.
                 self._bus.tell(SecretChanged(person.aor))
 
@@ -241,3 +241,10 @@ class ChangeApplier:
     def _hide(self, aor: Aor) -> None:
         self._people.drop(aor)
         self._groups.remove_person(aor)
+
+
+def _has_another_password(former: Person, person: Person) -> bool:
+    """Tell whether somebody's password in the directory is no more what it was; where that was not known, it is the same."""
+    if former.nt_hash is not None and person.nt_hash != former.nt_hash:
+        return True
+    return bool(former.password_set and person.password_set) and person.password_set != former.password_set

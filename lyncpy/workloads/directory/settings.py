@@ -18,6 +18,7 @@ FACTS: Final = (
     "nt_hash",
     "office",
     "other_mails",
+    "password_set",
     "phone_home",
     "phone_mobile",
     "phone_other",
@@ -223,6 +224,11 @@ class Settings(BaseModel):
     def binds(self) -> bool:
         """Whether passwords are checked by the LDAP server."""
         return self.is_ldap and self.passwords == "bind"
+
+    @property
+    def hides_hashes(self) -> bool:
+        """Whether the LDAP server checks passwords, and gives no NT hashes."""
+        return self.binds and self.preset == "activedirectory" and not self.attributes.get("nt_hash")
 
     @property
     def is_ldap(self) -> bool:

@@ -145,7 +145,7 @@ class Readers:
 
     Args:
         passwords: Verifies names and passwords.
-        ntlm: Verifies passwords that are proved and not sent.
+        ntlm: Verifies passwords that are proved and not sent; None: all are sent.
         people: Everybody.
         signins: Counts failures.
         writers: Queues the tries of one name.
@@ -157,7 +157,7 @@ class Readers:
     def __init__(
         self,
         passwords: IPasswords,
-        ntlm: INtlmHandshakes,
+        ntlm: INtlmHandshakes | None,
         people: IPeople,
         signins: SignIns,
         writers: KeyedLock,
@@ -203,7 +203,8 @@ class Readers:
 
     def forget(self, connection: str) -> None:
         """Forget a connection that is over, and the handshake on it."""
-        self._ntlm.drop(connection)
+        if self._ntlm is not None:
+            self._ntlm.drop(connection)
 
     def note_meanings(self) -> None:
         """Look up the people of all tokens, so that they are noted while they have the addresses."""
@@ -226,7 +227,8 @@ class Readers:
         """Give the WWW-Authenticate values for those who may read, the better ones first."""
         kinds = frozenset(kinds)
         shown = (_NEGOTIATE,) if self._tickets is not None else ()
-        better = (*shown, _NTLM) if handshakes and HttpReaderKind.SIGNED_IN in kinds else ()
+        proved = (_NTLM,) if self._ntlm is not None else ()
+        better = (*shown, *proved) if handshakes and HttpReaderKind.SIGNED_IN in kinds else ()
         return (*better, *(_CHALLENGES[kind] for kind in HttpReaderKind if kind in kinds and kind in _CHALLENGES))
 
     async def _basic(self, login: str, password: str, asked: HttpAsked) -> HttpReader:
@@ -240,7 +242,8 @@ class Readers:
         Until then its tries are the connection's, and count for the place like those as somebody unknown. What
         does not hold gets the other schemes, with which a client may go on.
         """
-        instead = tuple(("WWW-Authenticate", one) for one in (_NTLM, _BASIC))
+        schemes = (_BASIC,) if self._ntlm is None else (_NTLM, _BASIC)
+        instead = tuple(("WWW-Authenticate", one) for one in schemes)
         attempt = self._signins.attempt(aor_of(f"ticket-{asked.connection}@invalid"), asked.peer)
         try:
             self._signins.check_wait(attempt)
@@ -265,17 +268,20 @@ class Readers:
         Args:
             scheme: The one that the client uses, in which it is answered.
         """
+        ntlm = self._ntlm
+        if ntlm is None:
+            raise HttpRefused(401, "send the password, by Basic", (("WWW-Authenticate", _BASIC),))
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", scheme),))
         try:
-            challenge = self._ntlm.challenge(asked.connection, token)
+            challenge = ntlm.challenge(asked.connection, token)
             if challenge is not None:
                 raise HttpRefused(401, "answer the challenge", (("WWW-Authenticate", f"{scheme} {challenge}"),))
-            domain, user = self._ntlm.account(token)
+            domain, user = ntlm.account(token)
         except RemoteProtocolError as error:
             raise HttpRefused(401, error.reason, wrong.headers) from None
         login = f"{domain}\\{user}" if domain else user
         person = self._people.by_login(domain, user)
-        return await self._judged(person, login, asked, lambda: self._ntlm.check(asked.connection, token), wrong)
+        return await self._judged(person, login, asked, lambda: ntlm.check(asked.connection, token), wrong)
 
     async def _judged(
         self,

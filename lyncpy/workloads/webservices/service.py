@@ -45,6 +45,9 @@ class Trust:
     key_pairs: IKeyPairs
     """Makes keys."""
 
+    ntlm: bool
+    """Whether clients prove their passwords by NTLM; else they send them."""
+
 
 @implementer(IWorkload)
 class WebServices:
@@ -76,13 +79,15 @@ class WebServices:
         self._bus = platform.bus
         self._owners = owners
         self._issued = issued = IssuedTable(platform.store, platform.writers)
-        marks, addresses = PasswordMarks(trust.secrets, owners, trust.stamps), Addresses(site)
+        marks, addresses = PasswordMarks(trust.secrets, people, owners, trust.stamps), Addresses(site)
         tickets = Tickets(people, owners, issued, marks, trust.stamps, timers, settings.ticket_s)
         authority = PeopleAuthority(
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )
         services = (
-            TicketService(tickets, CertificateHolders(people, owners, issued, marks, timers), addresses, timers),
+            TicketService(
+                tickets, CertificateHolders(people, owners, issued, marks, timers), addresses, timers, ntlm=trust.ntlm
+            ),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
             AddressBookService(tickets, addresses, book, photos),
             PhotoService(tickets, addresses, photos),

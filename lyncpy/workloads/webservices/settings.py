@@ -19,3 +19,6 @@ class Settings(BaseModel):
 
     certificates_per_hour: int = Field(default=60, ge=4, le=10_000)
     """Certificates that one user gets in an hour; each costs a signature and is written down, so more are refused."""
+
+    ntlm: bool | None = None
+    """Whether passwords are proved by NTLM where tickets are given; with false they are sent (Basic, within TLS), which clients do only where NTLM is not offered. Left out: true, unless the LDAP server is an Active Directory that is asked about passwords: it shows no hashes, which NTLM needs."""

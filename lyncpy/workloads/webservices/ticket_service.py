@@ -12,7 +12,13 @@ from lyncpy.sip.markup import text_of
 from lyncpy.sip.soap import Envelope
 from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.bodies.faults import TRUST_NS, XML_TYPE
-from lyncpy.workloads.webservices.bodies.metadata import CERTIFICATE, PASSWORDS, MetadataPort, write_metadata
+from lyncpy.workloads.webservices.bodies.metadata import (
+    CERTIFICATE,
+    PASSWORDS,
+    SENT_PASSWORDS,
+    MetadataPort,
+    write_metadata,
+)
 from lyncpy.workloads.webservices.bodies.trust import read_ticket_request, write_ticket_answer
 from lyncpy.workloads.webservices.holders import CertificateHolders
 from lyncpy.workloads.webservices.model.addresses import CERTIFICATES, TICKETS, Addresses
@@ -34,11 +40,14 @@ class TicketService:
     Args:
         tickets: Issues them.
         holders: Knows whose certificates are.
+        ntlm: Whether passwords are proved by NTLM; else they are sent.
     """
 
     log = Logger()
 
-    def __init__(self, tickets: Tickets, holders: CertificateHolders, addresses: Addresses, timers: ITimers) -> None:
+    def __init__(
+        self, tickets: Tickets, holders: CertificateHolders, addresses: Addresses, timers: ITimers, *, ntlm: bool
+    ) -> None:
         self._tickets = tickets
         self._holders = holders
         self._addresses = addresses
@@ -47,7 +56,7 @@ class TicketService:
         # Clients look for one name or the other, whatever is behind it.
         names = ("WebTicketServiceWinNegotiate", "WebTicketServiceWinNtlm")
         ports = (
-            *(MetadataPort(name, addresses.of(_AUTH), PASSWORDS) for name in names),
+            *(MetadataPort(name, addresses.of(_AUTH), PASSWORDS if ntlm else SENT_PASSWORDS) for name in names),
             MetadataPort("WebTicketServiceCert", addresses.of(_CERT), CERTIFICATE),
         )
         self._metadata = write_metadata("WebTicketService", "IssueToken", f"{TRUST_NS}/RST/Issue", ports)

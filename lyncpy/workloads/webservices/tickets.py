@@ -31,12 +31,14 @@ class PasswordMarks:
 
     Args:
         secrets: People's NT hashes.
+        people: When the directory says that they last set their passwords.
         owners: Who has which address: a password goes along with a new one.
         stamps: Of the server's key, which is durable.
     """
 
-    def __init__(self, secrets: ISecrets, owners: IOwners, stamps: IStamps) -> None:
+    def __init__(self, secrets: ISecrets, people: IPeople, owners: IOwners, stamps: IStamps) -> None:
         self._secrets = secrets
+        self._people = people
         self._owners = owners
         self._key = _derived(stamps, "password mark")
 
@@ -44,7 +46,11 @@ class PasswordMarks:
         """Give the mark of somebody's present password."""
         owner = self._owners.owner(aor)
         secret = await self._secrets.nt_hash(aor)
-        return digest(self._key, owner.encode() + b"\0" + (secret or b""), "sha256")[:_MARK_BYTES]
+        person = self._people.person(aor)
+        known = owner.encode() + b"\0" + (secret or b"")
+        if person is not None and person.password_set:
+            known += b"\0" + person.password_set.encode()
+        return digest(self._key, known, "sha256")[:_MARK_BYTES]
 
 
 def _derived(stamps: IStamps, purpose: str) -> bytes:

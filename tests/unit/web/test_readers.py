@@ -68,6 +68,7 @@ class Desk:
         tickets: PaperTickets | None = None,
         directory: IDirectoryPasswords | None = None,
         tell_unknown_users: bool = True,
+        ntlm: bool = True,
     ) -> None:
         self.clock = Clock()
         people = TablePeople(
@@ -87,7 +88,9 @@ class Desk:
                 "fe1.example.test",
                 "example.test",
                 timers,
-            ),
+            )
+            if ntlm
+            else None,
             people,
             self.signins,
             KeyedLock(timers_of(self.clock)),
@@ -433,6 +436,20 @@ def test_who_is_offered_what() -> None:
     assert [one.partition(" ")[0] for one in readers.challenges(kinds)] == ["Basic"]
     assert [one.partition(" ")[0] for one in readers.challenges(kinds, handshakes=True)] == ["NTLM", "Basic"]
     assert readers.challenges({HttpReaderKind.ANONYMOUS}, handshakes=True) == ()
+
+
+def test_where_passwords_are_sent_no_proof_is_offered() -> None:
+    """Clients take what they are offered first, and what proves a password needs its hash here."""
+    desk, kinds = Desk(ntlm=False), frozenset({HttpReaderKind.SIGNED_IN})
+    assert [one.partition(" ")[0] for one in desk.readers.challenges(kinds, handshakes=True)] == ["Basic"]
+    token = base64.b64encode(b"NTLMSSP\0" + bytes(24)).decode()
+    for scheme in ("NTLM", "Negotiate"):
+        refused = desk.refusal(f"{scheme} {token}")
+        assert (refused.status, [one.partition(" ")[0] for _, one in refused.headers]) == (401, ["Basic"])
+    desk.readers.forget("http/1")
+    assert desk.who(_basic("alice@example.test", "pässword")).aor == ALICE
+    shown = Desk(ntlm=False, tickets=PaperTickets(own="EXAMPLE.TEST")).refusal(_ticket("zoe@OTHER.TEST|3600"))
+    assert [one.partition(" ")[0] for _, one in shown.headers] == ["Basic"]
 
 
 def _ticket(text: str) -> str:

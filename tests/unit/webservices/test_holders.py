@@ -52,6 +52,6 @@ def test_who_left_has_no_certificate(owners: AddressOwners, reason: str) -> None
     owner = owners.owner(ALICE)
     one = IssuedCertificate("digest", "s", "d", 0.0, 1e12, "", "t", "k")
     result_of(issued.change(owner, lambda _: Issued(0, (one,))))
-    holders = CertificateHolders(people, owners, issued, PasswordMarks(secrets, owners, PlainStamps()), timers)
+    holders = CertificateHolders(people, owners, issued, PasswordMarks(secrets, people, owners, PlainStamps()), timers)
     with pytest.raises(ServiceRefused, match=reason):
         result_of(holders.holder(ShownCertificate("digest", owner, key_of("alice").public_key())))

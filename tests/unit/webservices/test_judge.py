@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.certificates import StandingCertificate
+from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.core.keyed_lock import KeyedLock
@@ -18,7 +19,7 @@ from lyncpy.workloads.webservices.model.issued import Issued, IssuedCertificate
 from lyncpy.workloads.webservices.tickets import PasswordMarks
 from tests.kit.archive import PlainStamps
 from tests.kit.directory import PlainSeals
-from tests.kit.gatehouse import WALL, TableSecrets, timers_of
+from tests.kit.gatehouse import WALL, TablePeople, TableSecrets, timers_of
 from tests.kit.key_pairs import SameKey, key_of
 from tests.kit.memory import MemoryStore
 from tests.kit.owners import AddressOwners
@@ -44,8 +45,11 @@ class Court:
         self.clock = Clock()
         timers, self.owners = timers_of(self.clock), owners or AddressOwners()
         store, writers = MemoryStore(timers.steady), KeyedLock(timers)
-        self.secrets = TableSecrets({ALICE: bytes(16)})
-        self.marks = PasswordMarks(self.secrets, self.owners, PlainStamps())
+        self.secrets, self.people = (
+            TableSecrets({ALICE: bytes(16)}),
+            TablePeople(Person(ALICE, "1", password_set="once")),
+        )
+        self.marks = PasswordMarks(self.secrets, self.people, self.owners, PlainStamps())
         self.issued = IssuedTable(store, writers)
         authority = PeopleAuthority(store, PlainSeals(), SameKey(), writers, timers, 3600)
         self.judge = CertificateJudge(self.owners, self.issued, authority, self.marks, timers)
@@ -119,3 +123,12 @@ def test_what_others_have_signed_is_not_ours() -> None:
     assert court.reason(forged.der) == DenialReason.UNKNOWN_CERTIFICATE
     assert court.reason(other.certificate.public_bytes(Encoding.DER)) == DenialReason.UNKNOWN_CERTIFICATE
     assert court.reason(b"no certificate") == DenialReason.UNKNOWN_CERTIFICATE
+
+
+def test_a_certificate_ends_when_the_directory_says_that_the_password_was_set_again() -> None:
+    """Though nobody here has ever seen it."""
+    court = Court()
+    court.people.table[ALICE] = Person(ALICE, "1", password_set="twice")
+    denied = result_of(court.judge.judge(court.der, ALICE))
+    assert isinstance(denied, AuthenticationDenied)
+    assert denied.reason is DenialReason.OUTDATED_CERTIFICATE

@@ -30,6 +30,9 @@ _TRANSPORT: Final = (
 PASSWORDS: Final = "<http:NtlmAuthentication/>"
 """The policy of a port where passwords are proved over HTTP itself."""
 
+SENT_PASSWORDS: Final = "<http:BasicAuthentication/>"
+"""The policy of a port to which passwords are sent, within TLS."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetadataPort:

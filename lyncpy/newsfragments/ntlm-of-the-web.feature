@@ -1,0 +1,1 @@
+`[webservices] ntlm` says whether clients prove their password for a web ticket by NTLM, or send it within TLS so that the directory can check it; with an Active Directory that is asked about passwords they send it.
