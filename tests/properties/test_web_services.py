@@ -1,15 +1,20 @@
 """The web services, asked by whoever changes requests of real clients at random: a fault with a reason, never a bug."""
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import md5
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lyncpy.contracts.names import aor_of
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.workloads.webservices.bodies.address_book import photo_path
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
+from tests.kit.directory import JPEG
 from tests.kit.enrollment import (
     WebAnswer,
     bearer_header,
@@ -23,7 +28,7 @@ from tests.kit.enrollment import (
 from tests.kit.key_pairs import key_of
 from tests.kit.readers import READERS
 from tests.kit.stage import Stage
-from tests.kit.web import BOOK, CERTIFICATES, TICKETS, WEB, Web
+from tests.kit.web import BOOK, CERTIFICATES, PHOTOS, TICKETS, WEB, Web
 
 NAMES: Final = (
     "ticket request",
@@ -119,11 +124,30 @@ class Requests:
             f"{CERTIFICATES}/WebTicket_Proof_SHA1": _enveloped(security_header(ticket), body),
             f"{BOOK}/WebTicket_Bearer": _enveloped(bearer_header(book), search_text("bo")),
         }
+        web.stage.photos.of["uid=bob"] = JPEG
+        self.photo = photo_path(aor_of("bob@example.com"), md5(JPEG, usedforsecurity=False).hexdigest())
+        self.shown = base64.b64encode(book.assertion.encode()).decode()
         self.basic = client.basic
 
     def send(self, place: str, text: str) -> WebAnswer:
         """Send one."""
         return self.web.send("POST", place, {"authorization": self.basic}, text.encode("utf-8", "replace"))
+
+
+@unhurried
+@given(changes, changes)
+def test_photos_are_given_or_refused_whatever_comes(
+    requests: Requests, of_path: list[Change], of_ticket: list[Change]
+) -> None:
+    """A path that means no photo finds none, and a ticket that is none is not taken."""
+
+    def asked(path: str, shown: str) -> int:
+        return requests.web.send("GET", f"{PHOTOS}/{path}", {"x-ms-webticket": f"opaque={shown}"}, b"").status
+
+    assert asked(requests.photo, requests.shown) == 200
+    assert asked(requests.photo, changed(requests.shown, of_ticket)) in (200, 401)
+    assert asked(changed(requests.photo, of_path), requests.shown) in (200, 404)
+    assert not requests.web.stage.unexpected
 
 
 def _enveloped(security: str, body: str) -> str:

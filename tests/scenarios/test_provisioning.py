@@ -7,7 +7,7 @@ import pytest
 from tests.kit.hall import tree
 from tests.kit.meetings import adding, asks_factory, code_of
 from tests.kit.stage import Stage
-from tests.kit.web import WEB, Web
+from tests.kit.web import PHOTOS, WEB, Web
 
 
 @pytest.fixture
@@ -25,8 +25,10 @@ def test_every_address_that_a_client_is_told_answers(stage: Stage) -> None:
     addresses = {text for text in texts if text.startswith(("http:", "https:"))}
     assert addresses
     web = Web(stage)
-    # A client of a web service begins with its metadata, below the address that it is told.
-    assert {web.send("GET", f"{address}/mex", {}, b"").status for address in addresses} == {200}
+    # A client of a web service begins with its metadata, below the address that it is told; photos are files, for which
+    # it needs a ticket.
+    assert {web.send("GET", f"{address}/mex", {}, b"").status for address in addresses - {PHOTOS}} == {200}
+    assert web.send("GET", f"{PHOTOS}/file", {}, b"").status == 401
     assert web.send("GET", f"{min(addresses)}/nothing", {}, b"").status == 404
     told = {element.text for element in server if (element.text or "").startswith("sip:")}
     assert told == {f"{alice.aor};gruu;opaque=app:conf:focusfactory"}
