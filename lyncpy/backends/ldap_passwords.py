@@ -106,7 +106,8 @@ class LdapPasswords:
         if not password:
             return WRONG
         dn = person.source if person is not None and is_dn(person.source) else NOBODY_DN
-        code = hmac.digest(self._key, f"{dn}\0{password}".encode(), hashlib.sha256)
+        since = person.password_set if person is not None else ""
+        code = hmac.digest(self._key, f"{dn}\0{since}\0{password}".encode(), hashlib.sha256)
         if self._is_remembered(code):
             return None
         verdict = await self._asked(dn, password)

@@ -1,8 +1,10 @@
 """Passwords that real directories keep: OpenLDAP with its overlay ppolicy, and a Samba domain controller."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +18,12 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.settings import Settings
+from tests.interop.conftest import PLUGIN
 from tests.kit.office import LdapServer
+from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.samba import DISABLED, ENABLED, Samba, missing
-from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd
+from tests.kit.server import RunningServer
+from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd, free_ports
 from tests.kit.threads import ThreadPump
 
 pytestmark = pytest.mark.interop
@@ -26,6 +31,9 @@ pytestmark = pytest.mark.interop
 POLICIES = f"ou=policies,{SUFFIX}"
 PASSWORD = "Gehe1m ß€ 密码 ﬁ\u00a0\\*()\"&:;<'"
 """Of letters that a preparation (RFC 4013) would change, and of those with a meaning in filters, DNs, XML and HTTP."""
+
+MILD = {"pwdMustChange": "FALSE", "pwdMaxAge": "86400"}
+"""A policy under which a password that an administrator sets need not be changed."""
 
 Ask = Callable[[str, str], str]
 
@@ -172,3 +180,69 @@ def test_an_account_is_as_the_controller_says(samba: Samba, name: str, changes: 
         assert ask(dn, PASSWORD) == reason
         assert ask(dn, "") == "wrong password"
         assert ask(dn, "wrong") == "wrong password"
+
+
+@pytest.fixture
+def running(slapd: Slapd, tmp_path: Path) -> Iterator[RunningServer]:
+    """Give a server whose people and passwords are all of that directory."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    (port,) = free_ports(1)
+    server = RunningServer(
+        tmp_path / "home", web__https_host="127.0.0.1", web__https_port=port, sip__server_name="localhost"
+    ).init()
+    file = server.home / "lyncpy.toml"
+    section = f'[directory]\nurl = "{slapd.tls_url}"\nca_file = "{slapd.ca_file}"\nbases = ["{PEOPLE}"]'
+    text, count = re.subn(r"^\[directory\]$", section, file.read_text(), flags=re.MULTILINE)
+    file.write_text((text if count else f"{text}\n{section}\n") + "\n[webservices]\nntlm = false\n")
+    try:
+        yield server.start()
+        server.stop()
+    finally:
+        server.close()
+
+
+def test_a_client_signs_in_with_the_password_of_the_directory(
+    slapd: Slapd, running: RunningServer, tmp_path: Path
+) -> None:
+    """Nothing was set here: pidgin-sipe sends it once, over HTTPS, and signs in with a certificate; the log does not have it."""
+    for uid in ("frank", "grace"):
+        slapd.add(uid, userPassword=PASSWORD, msRTCSIP_PrimaryUserAddress=f"sip:{uid}@example.test")
+        slapd.modify(f"uid={uid},{PEOPLE}", pwdPolicySubentry=f"cn=mild,{POLICIES}")
+    running.ssh("directory pull")
+    clients: list[PurpleClient] = []
+
+    def client(uid: str, password: str = PASSWORD) -> PurpleClient:
+        clients.append(
+            PurpleClient(
+                f"{uid}@example.test",
+                password,
+                server=f"localhost:{running.tls_port}",
+                folder=tmp_path / f"{uid}-{len(clients)}",
+                ca=running.ca,
+                names={"localhost": "127.0.0.1"},
+            )
+        )
+        return clients[-1]
+
+    frank, grace = client("frank"), client("grace")
+    try:
+        frank.login(auth="tls-dsk")
+        grace.login(auth="auto")
+        frank.send_im(grace.address, "with one password for all")
+        grace.wait_for("im", text="with one password for all")
+        assert "frank@example.test got certificate" in running.log()
+        slapd.modify(f"uid=frank,{PEOPLE}", userPassword="another one")
+        running.ssh("directory pull")
+        frank.send_im(grace.address, "with a key of the old password")
+        frank.wait_for("conv_error")
+        assert "good" not in running.ssh("user certificates frank@example.test")
+        with pytest.raises(ConnectionRefusedByServer):
+            client("frank").login(auth="tls-dsk")
+        client("frank", "another one").login(auth="tls-dsk")
+        log = running.log()
+        assert not [one for one in (PASSWORD, "Gehe1m", "another one") if one in log]
+    finally:
+        for one in clients:
+            one.leave()
+            one.close()

@@ -1,6 +1,7 @@
 """Asking an LDAP server about passwords: when, with what, how many at once, and for how long."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,6 +154,14 @@ def test_what_was_right_is_remembered_for_a_minute() -> None:
     desk.clock.advance(REMEMBERED_S)
     assert _found(desk.ask()) is not None
     assert len(desk.links) == 4
+
+
+def test_a_password_that_was_set_again_is_asked_about_anew() -> None:
+    """The one before is not right for the rest of its minute, once a pull has told."""
+    desk = Desk()
+    _found(desk.ask())
+    desk.answer = {"result": 49}
+    assert _found(desk.ask(replace(ALICE, password_set="20261130120000Z"))) is not None
 
 
 def test_what_was_wrong_is_not_remembered() -> None:
