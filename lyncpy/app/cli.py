@@ -4,7 +4,7 @@ import argparse
 import datetime
 import getpass
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lyncpy.app import assembly, backends, dns_command, home, kerberos_doctor
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
 from lyncpy.app.greeting import greeting
+from lyncpy.app.password_file import PASSWORD_LONGEST, PasswordFileUnusable, read_passwords, typed_address
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.sealing import write_key
 from lyncpy.contracts.directory import ISecrets
@@ -30,9 +31,6 @@ from lyncpy.workloads.archive.model import ChainPoint, point_of
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
-
-PASSWORD_LONGEST = 256
-"""Characters; Windows takes no longer one either."""
 
 PROGRESS_ENTRIES = 50_000
 """Entries of the archive between two lines that say how far its verification is."""
@@ -48,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         return status
-    except (CannotDo, ConfigError, WorldUnavailable, UnitFailed) as error:
+    except (CannotDo, ConfigError, PasswordFileUnusable, WorldUnavailable, UnitFailed) as error:
         sys.stderr.write(f"lyncpy: {error}\n")
         return 1
     except BrokenPipeError:
@@ -86,13 +84,21 @@ def command_line() -> argparse.ArgumentParser:
     settings.set_defaults(run=_settings)
     user = words.add_parser("user", help="passwords of people").add_subparsers(required=True, metavar="WHAT")
     for word, run, text in (
-        ("passwd", _passwd, "set a password: asked for twice, or one line of standard input"),
+        ("passwd", _passwd, "set a password: asked for twice, or one line of standard input; or many, from a file"),
         ("forget", _forget, "remove a password that was set here; the directory's own hash, if any, counts again"),
         ("list", _list, "who has a password that was set here"),
     ):
         command = user.add_parser(word, help=text)
-        if word != "list":
+        if word == "forget":
             command.add_argument("address", help="as alice@example.com")
+        elif word == "passwd":
+            command.add_argument("address", nargs="?", default="", help="as alice@example.com")
+            command.add_argument(
+                "--file", default="", help='an address, a space and a password on each line; "-" is standard input'
+            )
+            command.add_argument(
+                "--force", action="store_true", help="even where the directory is asked about passwords"
+            )
         command.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
         command.set_defaults(run=run)
     archive = words.add_parser("archive", help="what was said, where it is kept").add_subparsers(
@@ -150,11 +156,29 @@ def _settings(options: argparse.Namespace) -> int:
 
 
 def _passwd(options: argparse.Namespace) -> int:
-    aor = _address(options.address)
-    password = _ask_password(bare(aor))
-    with_secrets(load(options.config), lambda secrets: secrets.set_hash(aor, nt_hash(password)))
-    sys.stdout.write(f"the password of {bare(aor)} is set\n")
+    config = load(options.config)
+    directory = config.sections.directory
+    if bool(options.address) == bool(options.file):
+        raise CannotDo("name an address, or many with --file")
+    if directory.binds and not options.force:
+        raise CannotDo(
+            f"people have their passwords in {directory.url}, which is asked about them ([directory] passwords): change"
+            " them there, or set others beside those with --force; nothing has changed"
+        )
+    wanted = read_passwords(options.file) if options.file else _one_password(_address(options.address))
+
+    async def work(secrets: StoredSecrets) -> None:
+        for aor, password in wanted.items():
+            await secrets.set_hash(aor, nt_hash(password))
+
+    with_secrets(config, work)
+    whose = f"the password of {bare(next(iter(wanted)))} is" if options.address else f"{len(wanted)} passwords are"
+    sys.stdout.write(f"{whose} set\n")
     return 0
+
+
+def _one_password(aor: Aor) -> Mapping[Aor, str]:
+    return {aor: _ask_password(bare(aor))}
 
 
 def _forget(options: argparse.Namespace) -> int:
@@ -206,10 +230,10 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _address(text: str) -> Aor:
-    user, at, domain = text.removeprefix("sip:").partition("@")
-    if not user or not at or not domain or any(c.isspace() for c in text):
+    aor = typed_address(text)
+    if aor is None:
         raise CannotDo(f'"{text[:80]}" is no address; write it as alice@example.com')
-    return aor_of(text)
+    return aor
 
 
 def _ask_password(who: str) -> str:
