@@ -194,7 +194,7 @@ def test_a_chat_of_two_becomes_a_conference(clients: Clients, server: RunningSer
     assert set(arrived.values()) == {1}
     refused = "".join(event["text"] for event in bob.events if event["event"] == "conv_error")
     old = [body_of(text) for text in bob.sip("sent", "MESSAGE") if "app:conf" not in text]
-    assert len(old) > 10
+    assert len(old) > 3, "some were on the way"
     assert not [text for text in old if text not in arrived and text not in refused]
     query = "select * from sessions where user1 = ? and user2 = ? and media = 'im'"
     wait_until(lambda: server.sql(query, alice.uri, bob.uri)[0]["ended_at"], "end of the chat of two in the record")
