@@ -91,8 +91,8 @@ _GUESSES: Final = frozenset(
 )
 
 _REMEDIES: Final = {
-    DenialReason.WRONG_PASSWORD: "check the caps lock and the account's name; set a new password with `lyncpy user passwd`",
-    DenialReason.NO_PASSWORD_SET: "set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
+    DenialReason.WRONG_PASSWORD: "check the caps lock and the account's name; set a new password in the directory, or with `lyncpy user passwd` where it is kept here",
+    DenialReason.NO_PASSWORD_SET: "where the directory checks passwords let the client use TLS-DSK; otherwise set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
     DenialReason.UNKNOWN_USER: "the login name that the client sent belongs to nobody; see `users` for the names that do",
     DenialReason.DISABLED: "enable the user in the directory",
     DenialReason.EXPIRED: "give them a later date in the directory",

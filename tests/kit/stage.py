@@ -26,7 +26,7 @@ from lyncpy.app.backends import Backends
 from lyncpy.app.config import check
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.bus import MemoryBus
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.directory import IDirectoryPasswords, Person
 from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.records import SessionRecord
@@ -129,6 +129,7 @@ class Stage:
         self.clock: Final = StageClock()  # type: ignore[no-untyped-call]  # Twisted's has no types
         self.network: Final = Network(self.clock)
         self.photos = FakePhotos()
+        self.passwords: IDirectoryPasswords | None = None
         self.directory = FakeDirectory(*(self.someone(user) for user in CAST))
         self.disk: Final = Fragility()
         self._stepped = 0.0
@@ -185,6 +186,7 @@ class Stage:
             meter=self.meter,
             directory=self.directory,
             photos=self.photos,
+            passwords=self.passwords,
             seals=PlainSeals(),
             key_pairs=SameKey(),
             ledger=FragileLedger(self.ledger, self.disk),

@@ -9,7 +9,11 @@ import spnego
 from cryptography import x509
 from lxml import etree
 from twisted.logger import formatEvent
+from zope.interface import implementer
 
+from lyncpy.contracts.authenticator import DenialReason
+from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
+from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.webservices.model.certificates import new_authority
 from tests.kit.directory import JPEG
@@ -215,6 +219,56 @@ def test_a_password_that_the_directory_changes_ends_them_too(web: Web) -> None:
     assert web.states() == []
     assert "revoked" in web.certify(ticket=ticket).reason
     assert "password has been changed" in web.certify(ticket=held, user="bob").reason
+
+
+@implementer(IDirectoryPasswords)
+class Keeper:
+    """A directory that keeps passwords, and may be away."""
+
+    def __init__(self, **passwords: str) -> None:
+        self.passwords = passwords
+        self.verdict = SignInObjection(DenialReason.WRONG_PASSWORD, "")
+        self.is_away = False
+
+    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+        """Compare."""
+        if self.is_away:
+            raise DirectoryUnavailable("ldap://dc1 cannot be reached")
+        right = person is not None and self.passwords.get(person.key.removeprefix("key-")) == password
+        return None if right else self.verdict
+
+
+def test_a_password_that_only_the_directory_knows_gets_a_certificate(web: Web) -> None:
+    """Once; what is wrong with it, or with the directory, is told in words, and the old one ends with the pull."""
+    stage, keeper = web.stage, Keeper(zoe=password_of("zoe"))
+    stage.stop()
+    stage.passwords = keeper
+    stage.changes("zoe", nt_hash=None, password_set="1")
+    stage.start()
+    stage.pulls()
+    ticket = web.ticket("zoe")
+    assert web.certify("zoe", ticket=ticket, key="bob").status == 200
+
+    def refused() -> tuple[int, str]:
+        answer = web.client("zoe").ask_ticket(CERTIFICATES, TICKETS)
+        return answer.status, answer.body.decode()
+
+    keeper.passwords.clear()
+    assert refused()[0] == 401
+    keeper.verdict = SignInObjection(DenialReason.PASSWORD_EXPIRED, "it is too old")
+    assert refused() == (403, "403 Forbidden\nThe password has expired and must be changed.\n")
+    keeper.is_away = True
+    status, text = refused()
+    assert status == 503
+    assert "directory cannot be asked" in text
+    assert "dc1" not in text
+    why = str(stage.shell("why zoe@example.com").rows)
+    assert "dc1 cannot be reached" in why
+    assert "it is too old" in why
+    stage.changes("zoe", nt_hash=None, password_set="2")
+    stage.pulls()
+    assert web.states("zoe") == []
+    assert web.certify("zoe", ticket=ticket, key="bob").status == 500
 
 
 def test_who_is_disabled_loses_them_for_good(web: Web) -> None:

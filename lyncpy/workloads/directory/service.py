@@ -217,6 +217,9 @@ class Directory:
     async def _secret(self, person: Person) -> list[Reason]:
         if await self._secrets.nt_hash(person.aor) is not None:
             return []
+        if self._settings.binds:
+            finding = "no NT hash is known: NTLM cannot work; TLS-DSK does, with the directory's password"
+            return [Reason("sign-in", finding, good=True)]
         return [
             Reason(
                 "sign-in",

@@ -145,6 +145,13 @@ def test_skipped_entries_and_ambiguous_logins_are_listed(scene: Desk) -> None:
     assert 'the login "al"' in str(rows[1][1])
 
 
+def test_who_has_a_password_in_the_directory_lacks_none_here() -> None:
+    """`why` says which schemes that is good for."""
+    scene = Desk(BOB, url="ldap://x")
+    findings = scene.why("bob@example.com")
+    assert ("no NT hash is known: NTLM cannot work; TLS-DSK does, with the directory's password", True) in findings
+
+
 def test_why_knows_the_usual_reasons(scene: Desk) -> None:
     """Known, disabled, without a password, unknown, skipped: each in words."""
     assert scene.why("alice@example.com") == [("known from uid=alice, and enabled", True)]
