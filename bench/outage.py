@@ -49,6 +49,8 @@ class Office:
 
     async def run(self) -> None:
         """Have all sign in, kill the server, start it, and have all come back."""
+        # Who worked here before has left; what they published is taken down while they go, and not of who comes now.
+        await self._rounds.breathe()
         self._rounds.say(f"{self._size} devices sign in")
         devices: list[Device] = []
         await run_all(range(self._size), lambda number: self._come(number, devices))
