@@ -5,13 +5,14 @@ import platform
 import resource
 import socket
 import ssl
-import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
+
+from lyncpy.core.interpreter import is_profiled
 
 UNPINNED: Final = "LYNCPY_BENCH_UNPINNED"
 """Set in the environment where no times are judged, and others are to have the cores, too."""
@@ -131,15 +132,10 @@ def described() -> dict[str, str]:
     return {
         "processor": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores",
         "kernel": platform.release(),
-        "python": f"{platform.python_version()}, {platform.python_compiler()}, {_optimised()}",
+        "python": f"{platform.python_version()}, {platform.python_compiler()}, {'with' if is_profiled() else 'without'} profile-guided optimisation",
         "openssl": ssl.OPENSSL_VERSION,
         **libraries,
     }
-
-
-def _optimised() -> str:
-    guided = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
-    return f"{'with' if guided else 'without'} profile-guided optimisation"
 
 
 def _version(name: str) -> str:
