@@ -26,7 +26,7 @@ from lyncpy.contracts.strangers import StrangersByNetwork
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.wire.http_bounds import HttpBounds
 from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
-from lyncpy.wire.proxy import Malformed, ProxyHeader
+from lyncpy.wire.proxy import ProxyHeader, read_preamble
 
 Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
 """Answers one request; raises nothing but a bug."""
@@ -165,7 +165,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     def dataReceived(self, data: bytes) -> None:
         """Read on, unless nothing more is wanted."""
         if self.preamble is not None and not self.is_secure:
-            data = self._read_preamble(self.preamble, data)
+            data = read_preamble(self, self.preamble, data, self.abort) or b""
         if self._over or not data:
             return
         self._heard = True
@@ -244,20 +244,6 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         """Note the client that a relay names ("": the relay itself); False: that address has no room."""
         self.preamble = None
         return not address or self.site.move_to(self, address)
-
-    def _read_preamble(self, preamble: ProxyHeader, data: bytes) -> bytes:
-        """Read a relay's header where no TLS has read it; give the bytes that follow."""
-        try:
-            data = preamble.take(data)
-        except Malformed as error:
-            self.malformed(str(error))
-            return b""
-        if preamble.address is None:
-            return b""
-        if not self.relayed(preamble.address, preamble.port):
-            self.abort()
-            return b""
-        return data
 
     def malformed(self, reason: str) -> None:
         """Log that a relay's header is malformed: an operator has to know."""

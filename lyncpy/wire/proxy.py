@@ -6,8 +6,9 @@ It is believed from relays that a setting names, and from nobody else.
 """
 
 import socket
+from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Final, Protocol
 
 SIGNATURE: Final = b"\r\n\r\n\0\r\nQUIT\n"
 _WORD: Final = b"PROXY "
@@ -110,6 +111,40 @@ class ProxyHeader:
         self.address = _plain(socket.inet_ntop(kind, data[_BINARY_HEAD : _BINARY_HEAD + size]))
         at = _BINARY_HEAD + 2 * size
         self.port = int.from_bytes(data[at : at + 2])
+
+
+class Relayed(Protocol):
+    """The protocol of a connection that begins with a PROXY header."""
+
+    preamble: ProxyHeader | None
+
+    def relayed(self, address: str, port: int) -> bool:
+        """Note the whole header; False: there is no room for its client."""
+
+    def malformed(self, reason: str) -> None:
+        """End a connection without such a header."""
+
+
+def read_preamble(connection: Relayed, preamble: ProxyHeader, data: bytes, abort: Callable[[], None]) -> bytes | None:
+    """Read a relay's header on a connection without TLS, and tell the connection for whom it is.
+
+    Args:
+        abort: Ends a connection that has no room.
+
+    Returns:
+        The bytes that follow; None: it is not whole yet, or the connection ends.
+    """
+    try:
+        data = preamble.take(data)
+    except Malformed as error:
+        connection.malformed(str(error))
+        return None
+    if preamble.address is None:
+        return None
+    if not connection.relayed(preamble.address, preamble.port):
+        abort()
+        return None
+    return data
 
 
 def _of_line(line: bytes) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Item, Ping
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request
 from lyncpy.wire.flows import Flow, Flows, WritingSide
-from lyncpy.wire.proxy import Malformed, ProxyHeader
+from lyncpy.wire.proxy import ProxyHeader, read_preamble
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.tls import TlsConnection, TlsFailed
 
@@ -91,7 +91,11 @@ class SipStream(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Decode bytes, and hand over the messages that are whole."""
         if self.preamble is not None and not self._factory.secure:
-            data = self._read_preamble(self.preamble, data)
+            rest = read_preamble(self, self.preamble, data, self._outlet.abortConnection)
+            if rest is None:
+                return
+            self._become_ready("")
+            data = rest
             if not data:
                 return
         flow = self._flow
@@ -164,21 +168,6 @@ class SipStream(Protocol):
         self._decoder.bound(self._factory.limits if known else self._factory.stranger_limits)
 
     # How it is done.
-
-    def _read_preamble(self, preamble: ProxyHeader, data: bytes) -> bytes:
-        """Parse a relay's header; give the bytes that follow it."""
-        try:
-            data = preamble.take(data)
-        except Malformed as error:
-            self.malformed(str(error))
-            return b""
-        if preamble.address is None:
-            return b""
-        if not self.relayed(preamble.address, preamble.port):
-            self._outlet.abortConnection()
-            return b""
-        self._become_ready("")
-        return data
 
     def malformed(self, reason: str) -> None:
         """Log that a relay's header is malformed: an operator has to know."""

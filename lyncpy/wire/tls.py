@@ -32,7 +32,7 @@ from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.tls import reason_of
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.polling import log_context_of
-from lyncpy.wire.proxy import Malformed, ProxyHeader
+from lyncpy.wire.proxy import Malformed, ProxyHeader, Relayed
 
 RECORD: Final = 16_384
 """The most a TLS record carries (RFC 8446 §5.1). Reading this much leaves nothing behind inside of OpenSSL, so that the
@@ -57,18 +57,6 @@ _UNPACK: Final[Callable[[Any, int], bytes]] = Binding.ffi.unpack  # Any: as abov
 
 Ended = ConnectionDone | ConnectionLost
 """What the reactor is told when a connection is over."""
-
-
-class Relayed(Protocol):
-    """The protocol of a connection that begins with a PROXY header."""
-
-    preamble: ProxyHeader | None
-
-    def relayed(self, address: str, port: int) -> bool:
-        """Note the whole header; False: there is no room for its client."""
-
-    def malformed(self, reason: str) -> None:
-        """End a connection without such a header."""
 
 
 class TlsServer(Protocol):
