@@ -1,21 +1,17 @@
 """NTLM handshakes on SIP ([MS-SIPAE] 3.3.5)."""
 
-from zope.interface import implementer
-
 from lyncpy.auth.association import Association
 from lyncpy.auth.ntlm import macs, read_authenticate, write_challenge
-from lyncpy.auth.offer import AgreedKeys, SchemeOffer
+from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.proofs import NtlmProofs, PendingChallenges, server_names
 from lyncpy.auth.settings import Settings
-from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.timers import ITimers
-from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request
 
 
-@implementer(IAuthenticator)
-class NtlmAuthenticator:
+class NtlmAuthenticator(OfferedScheme):
     """Runs the two steps of NTLM on SIP: an empty token asks for a challenge, the next one answers it.
 
     Each challenge belongs to one flow and is good for one answer.
@@ -26,8 +22,6 @@ class NtlmAuthenticator:
         timers: Gives the time: a client's clock is compared with it.
     """
 
-    scheme = "NTLM"
-
     def __init__(
         self,
         people: IPeople,
@@ -37,10 +31,10 @@ class NtlmAuthenticator:
         domain: str,
         timers: ITimers,
     ) -> None:
+        super().__init__(SchemeOffer("NTLM", settings.target_name or server_name, settings, ""))
         self._proofs = NtlmProofs(people, secrets, settings, timers)
         self._settings = settings
         self._timers = timers
-        self._offer = SchemeOffer(self.scheme, settings.target_name or server_name, settings, "")
         self._names = server_names(settings, server_name, domain)
         self._pending = PendingChallenges(settings)
 
@@ -48,28 +42,13 @@ class NtlmAuthenticator:
         """Give the number of challenges that wait for their answer."""
         return len(self._pending)
 
-    def initial(self) -> str:
-        """Give the value of the first WWW-Authenticate header."""
-        return self._offer.initial().value
-
     def drop_handshake(self, flow: str) -> None:
         """Drop a handshake under way; unknown flows are ignored."""
         self._pending.drop(flow)
 
-    async def step(
-        self, flow: str, request: Request, credentials: str, now: float
+    async def _take(
+        self, flow: str, request: Request, given: dict[str, str], now: float
     ) -> Challenge | AuthenticationDenied | Association:
-        """Process the client's next token for this flow.
-
-        Args:
-            credentials: The whole header value, its scheme included.
-        """
-        given = self._offer.read(credentials)
-        if isinstance(given, AuthenticationDenied):
-            return given
-        if given is None:
-            self.drop_handshake(flow)
-            return self._offer.initial()
         token = given.get("gssapi-data")
         if token is None:
             # A signature of an association that is no more; the client begins anew when told so.
@@ -80,12 +59,8 @@ class NtlmAuthenticator:
         pending = self._pending.take(flow, now)
         if pending is None or given.get("opaque", "") != pending.opaque:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
-        try:
-            message = read_authenticate(token)
-            version = self._offer.version(given)
-            identity = self._offer.identity(request)
-        except RemoteProtocolError as error:
-            return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
+        message = read_authenticate(token)
+        version, identity = self._offer.version(given), self._offer.identity(request)
         proved = await self._proofs.prove(message, pending.challenge, identity.aor)
         if isinstance(proved, AuthenticationDenied):
             return proved

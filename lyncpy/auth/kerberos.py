@@ -4,13 +4,11 @@ import base64
 import binascii
 from secrets import token_hex
 
-from zope.interface import implementer
-
 from lyncpy.auth.association import Association
-from lyncpy.auth.offer import AgreedKeys, SchemeOffer
+from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.principals import holder_of
 from lyncpy.auth.settings import Settings
-from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.kerberos import SIP_SERVICE, TOKEN_BYTES, AcceptedTicket, IMics, ITickets
 from lyncpy.contracts.timers import ITimers
@@ -43,49 +41,34 @@ class MicSigner:
         return self._mics.holds(text, mic)
 
 
-@implementer(IAuthenticator)
-class KerberosAuthenticator:
+class KerberosAuthenticator(OfferedScheme):
     """Signs in who shows a ticket for `sip/` and this server's name. There are no challenges that wait.
 
     Args:
         server_name: The name that clients know this server by.
     """
 
-    scheme = "Kerberos"
-
     def __init__(
         self, tickets: ITickets, people: IPeople, settings: Settings, server_name: str, timers: ITimers
     ) -> None:
+        target = f"{SIP_SERVICE}/{settings.target_name or server_name}"
+        super().__init__(SchemeOffer("Kerberos", target, settings, ""))
         self._tickets = tickets
         self._people = people
         self._settings = settings
         self._timers = timers
-        target = f"{SIP_SERVICE}/{settings.target_name or server_name}"
-        self._offer = SchemeOffer(self.scheme, target, settings, "")
-
-    def initial(self) -> str:
-        """Give the value of the first WWW-Authenticate header."""
-        return self._offer.initial().value
 
     def drop_handshake(self, flow: str) -> None:
         """Do nothing: a handshake has one step."""
 
-    async def step(
-        self, flow: str, request: Request, credentials: str, now: float
+    async def _take(
+        self, flow: str, request: Request, given: dict[str, str], now: float
     ) -> Challenge | AuthenticationDenied | Association:
-        """Process the client's token for this flow."""
-        given = self._offer.read(credentials)
-        if isinstance(given, AuthenticationDenied):
-            return given
-        if given is None or not given.get("gssapi-data"):
-            # Of another server, or a signature of an association that is no more.
+        if not given.get("gssapi-data"):
+            # A signature of an association that is no more; the client begins anew when told so.
             return self._offer.initial()
-        try:
-            token = read_token(given["gssapi-data"])
-            version = self._offer.version(given)
-            identity = self._offer.identity(request)
-        except RemoteProtocolError as error:
-            return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
+        token = read_token(given["gssapi-data"])
+        version, identity = self._offer.version(given), self._offer.identity(request)
         accepted = await self._tickets.accept(token, SIP_SERVICE)
         if isinstance(accepted, AuthenticationDenied):
             return accepted

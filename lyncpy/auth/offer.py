@@ -1,17 +1,20 @@
 """What one scheme offers, and what every scheme does alike: its challenges written, credentials read, keys made an association.
 
-A scheme is an `IAuthenticator` that has an offer and adds what its own tokens mean. Which schemes there are,
+A scheme is an `OfferedScheme` that adds what its own tokens mean. Which schemes there are,
 and in which order clients are told of them, assembly says (`app/schemes.py`).
 
 Spec: [MS-SIPAE] 2.2.1, 3.3.5.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+
+from zope.interface import implementer
 
 from lyncpy.auth.association import Association, SignatureParameters, Signer, Verifier, nonces
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Identity, device_of
-from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
@@ -130,6 +133,52 @@ class SchemeOffer:
         if "response" in given and association.verify(request, now) is not None:
             return _unsigned(identity.aor)
         return association
+
+
+@implementer(IAuthenticator)
+class OfferedScheme(ABC):
+    """One scheme on SIP: whatever comes is read, and what it is in the scheme's own terms `_take` says.
+
+    Args:
+        offer: Its challenges.
+    """
+
+    def __init__(self, offer: SchemeOffer) -> None:
+        self.scheme = offer.scheme
+        self._offer = offer
+
+    def initial(self) -> str:
+        """Give the value of the first WWW-Authenticate header."""
+        return self._offer.initial().value
+
+    @abstractmethod
+    def drop_handshake(self, flow: str) -> None:
+        """Drop a handshake under way; unknown flows are ignored."""
+
+    async def step(
+        self, flow: str, request: Request, credentials: str, now: float
+    ) -> Challenge | AuthenticationDenied | Association:
+        """Process what the client says next on this flow; see the promise."""
+        given = self._offer.read(credentials)
+        if isinstance(given, AuthenticationDenied):
+            return given
+        if given is None:
+            self.drop_handshake(flow)
+            return self._offer.initial()
+        try:
+            return await self._take(flow, request, given, now)
+        except RemoteProtocolError as error:
+            return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
+
+    @abstractmethod
+    async def _take(
+        self, flow: str, request: Request, given: dict[str, str], now: float
+    ) -> Challenge | AuthenticationDenied | Association:
+        """Process the parameters of credentials.
+
+        Raises:
+            RemoteProtocolError: They, or the request's own headers, cannot be read.
+        """
 
 
 def _unsigned(aor: Aor) -> AuthenticationDenied:

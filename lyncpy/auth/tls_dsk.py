@@ -10,19 +10,17 @@ from secrets import token_hex
 from typing import Final
 
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from lyncpy.auth.association import Association
 from lyncpy.auth.inner_contexts import InnerContexts
 from lyncpy.auth.inner_tls import InnerKeys, InnerTls, InnerTlsFailed, KeyedHash
-from lyncpy.auth.offer import AgreedKeys, SchemeOffer
+from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.settings import Settings
-from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.certificates import IClientCertificates, StandingCertificate
 from lyncpy.contracts.directory import IPeople, objection_to
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
-from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request
 
 
@@ -80,8 +78,7 @@ _WERE_THEIRS: Final = (
 """Who proved the key of a certificate that was theirs is told first what is wrong with their account."""
 
 
-@implementer(IAuthenticator)
-class TlsDskAuthenticator:
+class TlsDskAuthenticator(OfferedScheme):
     """Runs the steps of TLS-DSK on SIP.
 
     Args:
@@ -91,7 +88,6 @@ class TlsDskAuthenticator:
         provisioning_url: Where clients get their certificates.
     """
 
-    scheme = "TLS-DSK"
     log = Logger()
 
     def __init__(
@@ -104,51 +100,33 @@ class TlsDskAuthenticator:
         provisioning_url: str,
         timers: ITimers,
     ) -> None:
+        target = settings.target_name or server_name
+        super().__init__(SchemeOffer("TLS-DSK", target, settings, f', sts-uri="{provisioning_url}"'))
         self._people = people
         self._certificates = certificates
         self._contexts = contexts
         self._lifetime_s = settings.lifetime_s
         self._timers = timers
         self._pending = PendingHandshakes(settings)
-        target = settings.target_name or server_name
-        self._offer = SchemeOffer(self.scheme, target, settings, f', sts-uri="{provisioning_url}"')
 
     def __len__(self) -> int:
         """Give the number of handshakes under way."""
         return len(self._pending)
 
-    def initial(self) -> str:
-        """Give the value of the first WWW-Authenticate header."""
-        return self._offer.initial().value
-
     def drop_handshake(self, flow: str) -> None:
         """Drop a handshake under way; unknown flows are ignored."""
         self._pending.drop(flow)
 
-    async def step(
-        self, flow: str, request: Request, credentials: str, now: float
-    ) -> Challenge | AuthenticationDenied | Association:
-        """Process the client's next token for this flow, or the signature that ends its handshake.
-
-        Args:
-            credentials: The whole header value, its scheme included.
-        """
-        given = self._offer.read(credentials)
-        if isinstance(given, AuthenticationDenied):
-            return given
-        if given is None:
-            self.drop_handshake(flow)
-            return self._offer.initial()
-        token, opaque = given.get("gssapi-data", ""), given.get("opaque", "")
-        try:
-            # The first word of TLS is the client's, so an empty token asks for nothing: it is like none.
-            if token:
-                return await self._take(flow, request, token, opaque, now)
-            return await self._finish(flow, request, given, opaque, now)
-        except RemoteProtocolError as error:
-            return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
-
     async def _take(
+        self, flow: str, request: Request, given: dict[str, str], now: float
+    ) -> Challenge | AuthenticationDenied | Association:
+        token, opaque = given.get("gssapi-data", ""), given.get("opaque", "")
+        # The first word of TLS is the client's, so an empty token asks for nothing: it is like none.
+        if token:
+            return await self._take_token(flow, request, token, opaque, now)
+        return await self._finish(flow, request, given, opaque, now)
+
+    async def _take_token(
         self, flow: str, request: Request, token: str, opaque: str, now: float
     ) -> Challenge | AuthenticationDenied:
         """Take a token: the first begins a handshake, the next ones name it."""
