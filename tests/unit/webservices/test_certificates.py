@@ -43,6 +43,20 @@ def _foreign(*names: x509.GeneralName, key: rsa.RSAPrivateKey | ec.EllipticCurve
     return builder.sign(key_of("mallory"), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
+NAMELESS = {"x400Address": bytes.fromhex("3004a3023000"), "ediPartyName": bytes.fromhex("3007a505a1030c0178")}
+"""Alternative names of the two kinds that the library cannot read (RFC 5280 §4.2.1.6), in DER."""
+
+
+def _with_names(names: bytes) -> bytes:
+    """Write a certificate of somebody else whose alternative names are these, in DER."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "alice")])
+    moment = datetime.fromtimestamp(NOW, UTC)
+    builder = x509.CertificateBuilder(name, name, key_of("mallory").public_key(), 1, moment, moment)
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), names)
+    signed = builder.add_extension(extension, critical=False).sign(key_of("mallory"), hashes.SHA256())
+    return signed.public_bytes(Encoding.DER)
+
+
 def _refusal(text: str) -> str:
     with pytest.raises(ServiceRefused) as refused:
         read_key_request(text)
@@ -72,6 +86,16 @@ def test_a_request_is_of_an_rsa_key_of_a_size_that_is_offered() -> None:
     other = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.DER)
     assert "RSA key of 1024 to 8192 bits" in _refusal(_text(other))
     assert read_key_request(_text(key_request(key_of("old", 1024)))).key.key_size == 1024
+
+
+@pytest.mark.parametrize("names", NAMELESS.values(), ids=NAMELESS)
+def test_the_names_in_a_request_are_of_no_consequence(names: bytes) -> None:
+    """Of whatever kind they are: what is certified is the key."""
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "alice")])
+    extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), names)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject).add_extension(extension, critical=False)
+    request = builder.sign(key_of("alice"), hashes.SHA256()).public_bytes(Encoding.DER)
+    assert read_key_request(_text(request)).key == key_of("alice").public_key()
 
 
 @pytest.mark.parametrize(
@@ -161,6 +185,7 @@ def test_a_certificate_tells_in_whose_record_it_is() -> None:
                 b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x2f", 1
             )
         ),
+        *(_text(_with_names(names)) for names in NAMELESS.values()),
     ],
 )
 def test_what_is_no_certificate_of_ours_is_refused(text: str) -> None:

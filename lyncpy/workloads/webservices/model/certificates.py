@@ -7,7 +7,6 @@ Spec: [MS-OCAUTHWS] 3.1; RFC 2986; RFC 5280.
 """
 
 import base64
-import binascii
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -43,6 +42,16 @@ _COMMON_NAME_LONGEST: Final = 64
 _FOREIGN: Final = "this is no certificate of this server"
 _OWNED: Final = "urn:lyncpy:owner:"
 """Begins the name in a certificate that says in whose record it is."""
+
+_UNREADABLE: Final = (
+    ValueError,  # of which binascii.Error is one; letters beyond ASCII are another
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,  # a name of a kind that the library does not know (RFC 5280 §4.2.1.6)
+)
+"""What the library raises about what a stranger has written; not all of it has an ancestor below Exception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +104,7 @@ def read_key_request(text: str) -> KeyRequest:
     try:
         request = x509.load_der_x509_csr(base64.b64decode("".join(text.split()), validate=True))
         key, used = request.public_key(), request.signature_hash_algorithm
-    except (binascii.Error, ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+    except _UNREADABLE:
         raise _bad("this is no certificate request (PKCS#10 in base64)") from None
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size not in KEY_BITS:
         raise _bad(f"the key to certify has to be an RSA key of {KEY_BITS[0]} to {KEY_BITS[-1]} bits")
@@ -169,7 +178,7 @@ def read_certificate(text: str) -> ShownCertificate:
         raise untrusted("the certificate is too long")
     try:
         der = base64.b64decode("".join(text.split()), validate=True)
-    except ValueError:  # of which binascii.Error is one; letters beyond ASCII are another
+    except _UNREADABLE:
         raise untrusted(_FOREIGN) from None
     return read_certificate_der(der)
 
@@ -184,7 +193,7 @@ def read_certificate_der(der: bytes) -> ShownCertificate:
         certificate = x509.load_der_x509_certificate(der)
         key = certificate.public_key()
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except _UNREADABLE:
         raise untrusted(_FOREIGN) from None
     owned = [uri for uri in names.get_values_for_type(x509.UniformResourceIdentifier) if uri.startswith(_OWNED)]
     if len(owned) != 1 or not isinstance(key, rsa.RSAPublicKey):
