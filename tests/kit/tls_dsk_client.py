@@ -89,6 +89,8 @@ class HandTls:
         self._master = self._server_random = b""
         self._suite = 0
         self._block = b""
+        self.shown: x509.Certificate | None = None
+        """The server's certificate, as it was shown."""
 
     def hello(self) -> bytes:
         """Give the first flight: a ClientHello without extensions, in one record."""
@@ -108,7 +110,8 @@ class HandTls:
         at = 35 + hello[34]
         self._suite = int.from_bytes(hello[at : at + 2], "big")
         size = int.from_bytes(found[11][3:6], "big")
-        server = x509.load_der_x509_certificate(found[11][6 : 6 + size]).public_key()
+        self.shown = x509.load_der_x509_certificate(found[11][6 : 6 + size])
+        server = self.shown.public_key()
         assert isinstance(server, rsa.RSAPublicKey), "real clients know RSA alone"
         premaster = TLS_1_0 + token_bytes(46)
         certificates = _counted(self._certificate, 3) if self._certificate is not None else b""
@@ -217,6 +220,11 @@ class TlsDskClient:
         self._front = ""
         self._head = ""
         self._mine = self._theirs = b""
+
+    @property
+    def shown(self) -> x509.Certificate | None:
+        """The server's certificate, as the last handshake has shown it."""
+        return self._tls.shown
 
     @property
     def ready(self) -> bool:

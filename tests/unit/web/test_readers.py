@@ -416,6 +416,17 @@ def test_a_user_proves_their_password_without_sending_it() -> None:
     assert refused.value.headers == (("WWW-Authenticate", "NTLM"),)
 
 
+def test_a_handshake_ends_with_its_connection() -> None:
+    """A proof that comes behind the end is worth nothing, even under the same name; other connections' are good."""
+    desk = Desk(challenge_time=True)
+    proofs = {connection: _ntlm(desk, "EXAMPLE\\alice", "pässword", connection) for connection in ("http/1", "http/2")}
+    desk.readers.forget("http/1")
+    with pytest.raises(HttpRefused) as refused:
+        desk.ask(proofs["http/1"], "http/1")
+    assert refused.value.status == 401
+    assert desk.ask(proofs["http/2"], "http/2").aor == ALICE
+
+
 def test_tries_by_ntlm_count_with_all_others() -> None:
     """Neither way gives more guesses than the other."""
     desk = Desk(challenge_time=True)

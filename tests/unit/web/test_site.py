@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import spnego
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
@@ -51,7 +52,7 @@ class Office:
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
         readers = Readers(
             Passwords(self.people, self.secrets, timers, None),
-            NtlmHandshakes(self.people, self.secrets, AuthSettings(), "fe1.x.test", "x.test", timers),
+            NtlmHandshakes(self.people, self.secrets, AuthSettings(**auth), "fe1.x.test", "x.test", timers),
             self.people,
             self.signins,
             KeyedLock(timers),
@@ -223,13 +224,34 @@ def test_requests_are_counted_by_resource_and_status(tmp_path: Any) -> None:
 
 
 def test_a_resource_for_programs_offers_a_handshake_first(tmp_path: Any) -> None:
-    """The better way to prove a password stands before the one that sends it; a handshake ends with its connection."""
+    """The better way to prove a password stands before the one that sends it."""
     signed_in = frozenset({HttpReaderKind.SIGNED_IN})
     office = Office(tmp_path / "none", HttpResource("/a", _saying("a"), readers=signed_in, handshakes=True))
     assert _header(office.ask(), "WWW-Authenticate") == ["NTLM", 'Basic realm="lyncpy", charset="UTF-8"']
     (offered,) = _header(office.ask(authorization="NTLM TlRMTVNTUAABAAAA"), "WWW-Authenticate")
     assert offered.startswith("NTLM TlRMTVNTUAAC")
-    office.site.forget("")
+
+
+@pytest.mark.parametrize(("over", "status"), [(False, 200), (True, 401)])
+def test_a_handshake_ends_with_its_connection(tmp_path: Any, *, over: bool, status: int) -> None:
+    """A proof that comes behind the end is worth nothing."""
+    signed_in = frozenset({HttpReaderKind.SIGNED_IN})
+    resource = HttpResource("/a", _saying("a"), readers=signed_in, handshakes=True)
+    office = Office(tmp_path / "none", resource, challenge_time=True)
+    options = spnego.NegotiateOptions.use_ntlm
+    client = spnego.client("EXAMPLE\\alice", "pässword", protocol="ntlm", options=options)
+
+    def said(token: bytes) -> bytes:
+        return client.step(token or None) or b""
+
+    def step(token: bytes) -> HttpAnswer:
+        return office.ask(authorization="NTLM " + base64.b64encode(token).decode())
+
+    (offered,) = _header(step(said(b"")), "WWW-Authenticate")
+    proof = said(base64.b64decode(offered.removeprefix("NTLM ")))
+    if over:
+        office.site.forget("")
+    assert step(proof).status == status
 
 
 def test_where_anybody_may_ask_credentials_are_not_looked_at(tmp_path: Any) -> None:
