@@ -57,7 +57,8 @@ class AddressBook:
 
     def open(self) -> None:
         """Begin to make the indexes; what is asked before waits."""
-        spawn(self._renew(whole=True), self.log, "making the address book")
+        self._due.clear()
+        spawn(self._renew(), self.log, "making the address book")
 
     def close(self) -> None:
         """Stop; what waits is answered by what is there."""
@@ -108,16 +109,19 @@ class AddressBook:
         self._due.set(QUIET_S)
 
     def _look(self) -> None:
-        if self._changes:
+        if self._changes or self._is_busy:
             self._set()
         else:
             spawn(self._renew(), self.log, "making the address book anew")
 
-    async def _renew(self, *, whole: bool = False) -> None:
+    async def _renew(self) -> None:
+        """Make the indexes anew that are behind, at first all; never twice at once, for a book follows one renewal."""
+        if self._is_busy:
+            return
         self._is_busy = True
         try:
             for book, subjects in self._parts:
-                if (whole or book.is_behind) and not self._closed:
+                if (book.is_behind or not self._is_made) and not self._closed:
                     await Slices(self._timers, PIECE).carry_out(book.renewing(subjects()))
         finally:
             self._is_busy = False

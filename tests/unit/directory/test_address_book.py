@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -11,10 +12,12 @@ from lyncpy.contracts.directory import FoundPeople, Group, Person
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory import address_book as module
 from lyncpy.workloads.directory.address_book import QUIET_S, AddressBook
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model.book import BESIDE_MOST
 from lyncpy.workloads.directory.people import People
+from tests.kit.logs import overheard
 from tests.kit.results import result_of, started
 
 
@@ -153,6 +156,47 @@ def test_a_large_pull_has_the_index_made_anew_once_when_it_is_over() -> None:
     server.clock.pump([QUIET_S / 2] * 5)
     assert server.book.people.changes == 0
     assert len(server.found(f"person{BESIDE_MOST * 3 - 1}").people) == 1
+
+
+class SlowServer(Server):
+    """One on which the first index takes longer than it is quiet before one is made anew; a person comes in the middle."""
+
+    def __init__(self, groups: Iterable[Group] = ()) -> None:
+        super().__init__((), groups, WorkingClock())
+        for number in range(BESIDE_MOST):
+            self.puts(somebody(number))
+
+    def steps(self, turns: int) -> None:
+        """Let some turns pass."""
+        for _ in range(turns):
+            self.clock.advance(0.0005)
+
+
+def test_an_index_is_never_made_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first start: a thousand people are heard of before the book is opened, and that takes long."""
+    monkeypatch.setattr(module, "QUIET_S", 0.02)
+    server = SlowServer()
+    with overheard() as heard:
+        server.book.open()
+        server.steps(3)
+        server.puts(somebody(BESIDE_MOST))
+        server.steps(2_000)
+    assert [event for event in heard if event.get("log_failure")] == []
+    assert len(server.found(f"person{BESIDE_MOST}").people) == 1
+
+
+def test_a_book_that_is_opened_late_has_all_its_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of people is in the making already; it goes on, and that of the groups, of whom none is new, comes with it."""
+    monkeypatch.setattr(module, "QUIET_S", 0.02)
+    server = SlowServer([Group("1", "Sales")])
+    with overheard() as heard:
+        server.steps(22)
+        server.book.open()
+        server.puts(somebody(BESIDE_MOST))
+        server.steps(2_000)
+    assert [event for event in heard if event.get("log_failure")] == []
+    assert len(server.found(f"person{BESIDE_MOST}").people) == 1
+    assert len(result_of(server.book.find_groups("sales", 5)).groups) == 1
 
 
 def test_nothing_is_made_anew_behind_the_end() -> None:
