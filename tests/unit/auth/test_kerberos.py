@@ -222,6 +222,25 @@ def test_a_signature_of_any_letters_is_a_signature_or_none() -> None:
         assert not signer.holds(b"text", wrong)
 
 
+@pytest.mark.parametrize("name", ["support", "SUPPORT", "sip:support", " support", "support@contoso.test"])
+def test_nobodys_address_is_the_account_of_somebody_else(name: str) -> None:
+    """The KDC knows an account `support`; who has that address only is Bob, whose account is called otherwise."""
+    people = People()
+    people.put_person(Person(Aor("sip:support@contoso.test"), "1", logins=("bob",)))
+    for realm in ("CONTOSO.TEST", "EXAMPLE.TEST"):
+        assert person_of(f"{name}@{realm}", people, own_realm=True) is None
+    assert person_of("bob@CONTOSO.TEST", people, own_realm=True) is not None
+
+
+@pytest.mark.parametrize("name", ["sip:carol", " carol", "carol;x=y"])
+def test_a_principal_is_nobodys_that_only_reads_like_an_address(name: str) -> None:
+    """What is left out where people type their names stands in tickets for another account."""
+    people = People()
+    people.put_person(Person(Aor("sip:carol@contoso.test"), "1"))
+    for own in (True, False):
+        assert person_of(f"{name}@CONTOSO.TEST", people, own_realm=own) is None
+
+
 def test_whose_a_principal_is() -> None:
     """The account's name counts in the server's own realm; of a realm that is trusted the whole principal does."""
     people = People()
@@ -241,6 +260,11 @@ def test_whose_a_principal_is() -> None:
     assert who("carol@CONTOSO.TEST") == "3"
     assert who("asmith@OTHER.TEST", own=False) == ""
     assert who("dave@PARTNER.TEST", own=False) == "4"
+    # Who has no login is called like their address, in whichever realm; a login of somebody else goes before.
+    assert who("carol@EXAMPLE.TEST") == "3"
+    assert who("Dave@PARTNER.TEST") == "4"
+    people.put_person(Person(Aor("sip:eve@contoso.test"), "5", logins=("carol@example.test",)))
+    assert who("carol@EXAMPLE.TEST") == "5"
     # What somebody has typed who did not let the KDC put the account's name for it: a login, and no address.
     assert who("alice.smith\\@corp.test@CONTOSO.TEST") == "1"
     assert who("carol\\@contoso.test@CONTOSO.TEST") == ""
