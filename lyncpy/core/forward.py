@@ -5,7 +5,7 @@ What is passed on keeps its text; only what belongs to the hop changes: Via (by
 that, the receiver hears this server's word and no user's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple, Protocol
@@ -93,8 +93,8 @@ class _Waits:
     def senders(self, asked: Aor) -> frozenset[Aor]:
         return frozenset(self._calls.get(asked, {}).values())
 
-    def of(self, asked: Aor, sender: Aor) -> Sequence[ICall]:
-        return tuple([call for call, waiting in self._calls.get(asked, {}).items() if waiting == sender])
+    def of(self, asked: Aor, senders: Container[Aor]) -> Sequence[ICall]:
+        return tuple([call for call, waiting in self._calls.get(asked, {}).items() if waiting in senders])
 
 
 class Forward:
@@ -120,9 +120,9 @@ class Forward:
         """Give who waits for an answer of a user's endpoints."""
         return self._waits.senders(asked)
 
-    def part(self, asked: Aor, sender: Aor) -> None:
-        """Answer a sender's pending calls to a user as if the user's endpoints were gone; they ring no more."""
-        for call in self._waits.of(asked, sender):
+    def part(self, asked: Aor, senders: Container[Aor]) -> None:
+        """Answer the pending calls of these senders to a user as if the user's endpoints were gone; they ring no more."""
+        for call in self._waits.of(asked, senders):
             call.abandon()
 
     async def fork(

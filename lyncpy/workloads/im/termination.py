@@ -93,8 +93,7 @@ class SessionTermination:
         for sender in self._forward.waiting(fact.aor) - {fact.aor}:
             if sender not in blocked:
                 blocked[sender] = await self._privacy.is_blocked(fact.aor, sender)
-            if blocked[sender]:
-                self._forward.part(fact.aor, sender)
+        self._forward.part(fact.aor, {other for other, is_blocked in blocked.items() if is_blocked})
 
     async def _part(self, session: Session, *, is_caller: bool) -> None:
         """End a session with a blocked person; the user's own invitation that still rings goes on."""
