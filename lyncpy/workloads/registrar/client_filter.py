@@ -65,8 +65,10 @@ class ClientFilter:
         )
 
     def refused(self, aor: Aor) -> RefusedClient | None:
-        """Give the last client of a user that was refused."""
-        return self._refused.get(aor)
+        """Give the last client of a user that was refused, while the policy would refuse it still."""
+        refused = self._refused.get(aor)
+        rule = deciding(self._policies.policy_of(aor).clients, refused.agent) if refused is not None else None
+        return refused if rule is not None and not rule.allows else None
 
 
 def warning(url: str) -> tuple[str, str]:

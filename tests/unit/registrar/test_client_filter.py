@@ -14,8 +14,11 @@ ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.com") for name in ("alice", "bob",
 
 def filtered(*rules: str) -> ClientFilter:
     """Make a filter with these rules for Alice, Bob and Carol."""
-    policy = Policy("strict", clients=rules)
-    return ClientFilter(FixedPolicies(dict.fromkeys((ALICE, BOB, CAROL), policy)))
+    return ClientFilter(FixedPolicies(_strict(*rules)))
+
+
+def _strict(*rules: str) -> dict[Aor, Policy]:
+    return dict.fromkeys((ALICE, BOB, CAROL), Policy("strict", clients=rules))
 
 
 def test_who_is_not_blocked_signs_in() -> None:
@@ -57,3 +60,15 @@ def test_the_last_refused_client_of_a_user_is_remembered(monkeypatch: pytest.Mon
     assert clients.refused(BOB) is None
     last = clients.refused(ALICE)
     assert last is not None and (last.agent, last.rule.text, last.policy) == ("three", "block *", "strict")
+
+
+def test_a_refusal_is_told_while_the_policy_would_refuse_it_still() -> None:
+    """Once the rule is another, the client signs in, and nothing is wrong any more."""
+    policies = _strict("block *")
+    clients = ClientFilter(FixedPolicies(policies))
+    with pytest.raises(Refused):
+        clients.check(ALICE, "OC/1")
+    policies.update(_strict("block Sipe"))
+    assert clients.refused(ALICE) is None
+    policies.update(_strict("block OC"))
+    assert clients.refused(ALICE) is not None
