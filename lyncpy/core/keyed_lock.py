@@ -64,10 +64,10 @@ class KeyedLock:
         try:
             await turn
         except BaseException:
-            self._pass_on_if_given(name, turn)
+            self._leave(name, turn)
             raise
 
-    def _pass_on_if_given(self, name: tuple[str, str], turn: Deferred[None]) -> None:
+    def _leave(self, name: tuple[str, str], turn: Deferred[None]) -> None:
         """Remove a waiter that was cancelled from the queue."""
         queue = self._waiting.get(name)
         if queue is not None and turn in queue:

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -81,8 +82,8 @@ class KnownNetworks:
         """Write what was learned just now."""
         self._gathering.clear()
         due, self._due = self._due, {}
-        for key in due:
-            await self._written(key)
+        # All at once: they share a commit.
+        await gatherResults([Deferred.fromCoroutine(self._written(key)) for key in due])
 
     def knows(self, key: str, place: str, epid: str | None = None) -> bool:
         """Tell whether a person has signed in from a network, with this device if one is given."""

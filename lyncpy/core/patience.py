@@ -59,7 +59,8 @@ class SharedPatience(Generic[W]):
         while self._waiting:
             first = next(iter(self._waiting))
             if first.due > now:
-                self._deadline.set_first(first.due - now)
+                # Anew: who was told just now may have added something, which is due later than this.
+                self._deadline.set(first.due - now)
                 return
             del self._waiting[first]
             self._overdue(first)

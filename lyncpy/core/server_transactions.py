@@ -7,6 +7,7 @@ remembered for a while: it has the machine of `sip.transaction`.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from twisted.logger import Logger
@@ -162,11 +163,9 @@ class ServerTransaction:
     def is_signed_anew(self, request: Request) -> bool:
         """Tell whether this is no repetition, but the next try after our challenge.
 
-        COMPAT pidgin-sipe 1.25: it signs the same message anew, with the same CSeq, against RFC 3261 §22.2.
+        Of what has its final answer nothing is left, so that the next try is a new request anyway.
         """
-        if self._response is None or self._response.status not in (401, 407):
-            return False
-        return any(request.headers.get_all(name) != self.request.headers.get_all(name) for name in CREDENTIALS)
+        return False
 
     def repeat(self) -> None:
         """Answer a repeated request with the last response, if there is one (RFC 3261 §17.2.2)."""
@@ -242,7 +241,8 @@ class ServerTransaction:
             if response.status >= 200:
                 # Of our own it says nothing but the status; the rest comes from the request, as it came.
                 self._response = explained(response_to(self.request, 500), self._serving.source)
-                self._serving.flows.send(self._flow.name, self._response)
+                with suppress(FlowGone):  # it may be too much for a connection that is not read; then it is closed
+                    self._serving.flows.send(self._flow.name, self._response)
 
     def _refuse_overdue(self) -> None:
         self.log.error("{method} on {flow} was not answered in time", method=self.request.method, flow=self._flow.name)
@@ -277,6 +277,15 @@ class InviteServerTransaction(ServerTransaction, Runner):
             INVITE_SERVER, self._now, answer_s=settings.invite_timeout_s, linger_s=settings.transaction_timeout_s
         )
         Runner.__init__(self, machine, serving.timers)
+
+    def is_signed_anew(self, request: Request) -> bool:
+        """Tell whether this is no repetition, but the next try after our challenge.
+
+        COMPAT pidgin-sipe 1.25: it signs the same request anew, with the same CSeq, against RFC 3261 §22.2.
+        """
+        if self._response is None or self._response.status not in (401, 407):
+            return False
+        return any(request.headers.get_all(name) != self.request.headers.get_all(name) for name in CREDENTIALS)
 
     def repeat(self) -> None:
         """Answer a repeated request from memory, if there is an answer."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.timers import ITimers
@@ -58,6 +59,8 @@ class Task(Generic[T]):
         done: Called once with what it returns.
         failed: Called once with what it raises.
     """
+
+    log = Logger()
 
     __slots__ = ("_coroutine", "_done", "_end", "_failed", "_waits_for", "is_over")
 
@@ -114,4 +117,9 @@ class Task(Generic[T]):
         self.is_over = True
         if self._end is not None:
             self._end.clear()
-        finish(outcome)  # not within the handler: what this raises would seem to have come of that
+        # Not within the handler: what this raises would seem to have come of that. Whoever has set the result that this
+        # coroutine waited for has others to tell, and is not to be stopped by it.
+        try:
+            finish(outcome)
+        except Exception:  # noqa: BLE001 - logged, as a Deferred would
+            self.log.failure("the end of {task} was told in vain", task=self._coroutine)

@@ -166,3 +166,40 @@ def test_what_waits_equally_long_is_overdue_in_order() -> None:
     patience.ended(second)
     clock.advance(0.5)
     assert (len(overdue), len(timers)) == (3, 0)
+
+
+def test_who_hears_of_one_that_is_overdue_may_add_another() -> None:
+    """It is due later than those that wait, and holds none of them up."""
+    clock = Clock()
+    timers = timers_of(clock)
+    overdue: list[Waiter] = []
+    first, second, third = Waiter(), Waiter(), Waiter()
+
+    def told(waiter: Waiter) -> None:
+        overdue.append(waiter)
+        if waiter is first:
+            patience.add(third, timers.now())
+
+    patience: SharedPatience[Waiter] = SharedPatience(timers, 1.0, told)
+    patience.add(first, timers.now())
+    clock.advance(0.25)
+    patience.add(second, timers.now())
+    clock.advance(0.75)
+    assert overdue == [first]
+    clock.advance(0.25)
+    assert overdue == [first, second]
+    clock.advance(0.75)
+    assert overdue == [first, second, third]
+
+
+def test_who_fails_when_told_of_an_end_does_not_stop_the_others() -> None:
+    """Whoever gives a result has others to give theirs; the fault is in the log."""
+    future: Future[int] = Future()
+
+    def fails(result: int) -> None:
+        raise ZeroDivisionError
+
+    with capturedLogs() as logged:
+        Task(_sum(future), fails, lambda failure: None).go_on()
+        future.set_result(1)
+    assert [event["log_failure"].type for event in logged] == [ZeroDivisionError]

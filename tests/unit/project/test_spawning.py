@@ -15,6 +15,7 @@ STARTS: Final = {
     "backends/bus.py": "a neighbour of core, which it never meets",
     "backends/retention.py": "a neighbour of core; cancelled when the server ends",
     "wire/http.py": "a neighbour of core; cancelled with its connection",
+    "core/known_networks.py": "awaited together",
     "core/record_queue.py": "its queue hears of its end",
     "core/unit.py": "awaited within a bound",
     "core/wallclock.py": "cancelled when the server ends",
