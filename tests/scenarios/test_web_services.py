@@ -170,6 +170,16 @@ def test_a_ticket_is_used_for_one_key(web: Web) -> None:
     assert web.states() == ["good"]
 
 
+def test_a_used_ticket_gets_no_other_key_when_its_certificate_is_gone(web: Web) -> None:
+    """The same device has another one since, got with another ticket."""
+    ticket = web.ticket()
+    assert web.certify(ticket=ticket).status == 200
+    assert web.certify(ticket=web.ticket()).status == 200
+    assert web.states() == ["good"]
+    assert "used for another certificate" in web.certify(ticket=ticket, key="mallory").reason
+    assert web.certify(ticket=ticket).status == 200
+
+
 def test_a_certificate_is_for_whom_the_ticket_is(web: Web) -> None:
     """Bob's ticket gets none that says Alice; what a request's own name says is not looked at."""
     ticket = web.ticket("bob")
@@ -306,7 +316,7 @@ def test_who_leaves_loses_them_with_the_address(web: Web) -> None:
 
 
 def test_an_operator_revokes_one_or_all(web: Web) -> None:
-    """Of the lost laptop alone, or of all devices with their tickets."""
+    """Of the lost laptop alone, or of all devices; the tickets end with either."""
     tickets = [web.ticket(), web.ticket()]
     for ticket in tickets:
         web.certify(ticket=ticket, device=new_device())
@@ -314,6 +324,7 @@ def test_an_operator_revokes_one_or_all(web: Web) -> None:
     gone = web.stage.command("user revoke", user="alice@example.com", serial=str(rows[0][0])).rows
     assert gone == [(rows[0][0], rows[0][1])]
     assert len(web.states()) == 1
+    assert "revoked" in web.certify(ticket=tickets[0], key="mallory").reason
     with pytest.raises(CommandFailed, match="has no certificate"):
         web.stage.command("user revoke", user="alice@example.com", serial=str(rows[0][0]))
     assert len(web.stage.command("user revoke", user="alice@example.com").rows) == 1

@@ -21,8 +21,8 @@ from lyncpy.workloads.webservices.model.issued import (
     Issued,
     IssuedCertificate,
     check_round,
-    check_ticket_use,
     with_certificate,
+    with_use,
 )
 from lyncpy.workloads.webservices.model.proof import check_proof, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
@@ -103,15 +103,13 @@ class CertificateService:
             issued=now,
             until=until,
             mark=ticket.mark.hex(),
-            ticket=ticket.id,
-            key=key.digest,
         )
 
         def decide(issued: Issued) -> Issued:
             # What was revoked while this was under way stays so.
             check_round(issued, ticket)
-            check_ticket_use(issued, ticket, key.digest)
-            return with_certificate(issued, new, self._settings.certificates_per_user, now)
+            used = with_use(issued, ticket, key.digest, now)
+            return with_certificate(used, new, self._settings.certificates_per_user, now)
 
         await self._issued.change(ticket.owner, decide)
         self.log.info(

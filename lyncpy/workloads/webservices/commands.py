@@ -48,7 +48,7 @@ class Commands:
             ),
             ShellCommand(
                 "user revoke",
-                "Revoke a user's certificates and web tickets: devices that are signed in with one have to sign in anew, and all ask for the password again.",
+                "Revoke a user's certificates, or one of them, and all web tickets: devices that are signed in with one have to sign in anew, and ask for the password again.",
                 self.revoke,
                 args=(user, serial),
                 role=OperatorRole.OPERATOR,
@@ -67,7 +67,7 @@ class Commands:
         return Table(("serial", "device", "issued", "until", "state"), rows)
 
     async def revoke(self, asked: CommandCall) -> Table:
-        """Revoke one certificate, or all and what tickets there are."""
+        """Revoke one certificate, or all, and what tickets there are."""
         aor, owner = self._named(asked)
         serial = asked.args.get("serial", "").strip().lower()
         before: list[Issued] = []

@@ -50,7 +50,7 @@ def test_who_left_has_no_certificate(owners: AddressOwners, reason: str) -> None
     secrets.people = people
     issued = IssuedTable(MemoryStore(timers.steady), KeyedLock(timers))
     owner = owners.owner(ALICE)
-    one = IssuedCertificate("digest", "s", "d", 0.0, 1e12, "", "t", "k")
+    one = IssuedCertificate("digest", "s", "d", 0.0, 1e12, "")
     result_of(issued.change(owner, lambda _: Issued(0, (one,))))
     holders = CertificateHolders(people, owners, issued, PasswordMarks(secrets, people, owners, PlainStamps()), timers)
     with pytest.raises(ServiceRefused, match=reason):

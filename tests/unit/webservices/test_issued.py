@@ -1,5 +1,6 @@
 """What somebody was issued, and what is left of it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,23 +8,26 @@ import pytest
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.webservices.model.issued import (
+    USED_TICKETS,
     Issued,
     IssuedCertificate,
+    UsedTicket,
     check_round,
-    check_ticket_use,
     pack,
     revoked,
     standing,
     unpack,
     with_certificate,
+    with_use,
     without,
 )
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import Ticket
 
-ONE = IssuedCertificate("d1", "s1", "device1", 10.0, 100.0, "mark", "ticket1", "key1")
-TWO = replace(ONE, digest="d2", serial="s2", device="device2", ticket="ticket2", key="key2")
-TICKET = Ticket("ticket1", Aor("sip:alice@example.test"), OwnerId("1"), "https://x", 0, 1, 0, b"")
+ONE = IssuedCertificate("d1", "s1", "device1", 10.0, 100.0, "mark")
+TWO = replace(ONE, digest="d2", serial="s2", device="device2")
+TICKET = Ticket("ticket1", Aor("sip:alice@example.test"), OwnerId("1"), "https://x", 0, 50, 0, b"")
+USED = UsedTicket("ticket1", "key1", 50)
 
 
 def test_each_device_has_one_and_the_oldest_make_room() -> None:
@@ -38,21 +42,43 @@ def test_each_device_has_one_and_the_oldest_make_room() -> None:
 
 
 def test_one_is_revoked_or_all() -> None:
-    """With all goes every ticket of before."""
-    both = Issued(2, (ONE, TWO))
-    assert without(both, "s1").certificates == (TWO,)
+    """With either goes every ticket of before: the lost device may have one that was never used, and others were read on it."""
+    both = Issued(2, (ONE, TWO), (USED,))
+    assert without(both, "s1") == Issued(3, (TWO,))
+    with pytest.raises(ServiceRefused, match="revoked"):
+        check_round(without(both, "s1"), replace(TICKET, round=2))
     assert without(both, "s9") is both
     assert revoked(both) == Issued(3)
 
 
 def test_a_ticket_counts_in_its_round() -> None:
-    """And for one key."""
+    """The next one is another."""
     check_round(Issued(), TICKET)
     with pytest.raises(ServiceRefused, match="revoked"):
         check_round(Issued(1), TICKET)
-    check_ticket_use(Issued(0, (ONE, TWO)), TICKET, "key1")
-    with pytest.raises(ServiceRefused, match="used for another certificate"):
-        check_ticket_use(Issued(0, (ONE, TWO)), TICKET, "key2")
+
+
+def test_a_ticket_is_used_for_one_key() -> None:
+    """As long as it holds, whatever became of the certificate that it got."""
+    used = with_use(Issued(0, (ONE,)), TICKET, "key1", 10.0)
+    assert used == Issued(0, (ONE,), (USED,))
+    assert with_use(used, TICKET, "key1", 11.0) == used
+    for left in (used, Issued(0, (), used.used), with_certificate(used, replace(ONE, serial="s3"), 1, 12.0)):
+        with pytest.raises(ServiceRefused, match="used for another certificate"):
+            with_use(left, TICKET, "key2", 49.0)
+
+
+def test_used_tickets_are_forgotten_when_they_expire_and_never_before() -> None:
+    """Whoever uses more than a bound has to wait for that."""
+    tickets = [replace(TICKET, id=f"ticket{number}", expires=50 + number) for number in range(USED_TICKETS + 1)]
+    issued = Issued()
+    for ticket in tickets[:-1]:
+        issued = with_use(issued, ticket, "key", 10.0)
+    with pytest.raises(ServiceRefused, match="too many tickets"):
+        with_use(issued, tickets[-1], "key", 49.0)
+    assert with_use(issued, tickets[0], "key", 49.0) == issued
+    later = with_use(issued, tickets[-1], "key", 51.0)
+    assert [one.id for one in later.used] == [one.id for one in tickets[2:]]
 
 
 def test_a_certificate_stands_in_its_time_with_its_password() -> None:
@@ -64,6 +90,14 @@ def test_a_certificate_stands_in_its_time_with_its_password() -> None:
 
 def test_what_is_kept_is_read() -> None:
     """Of who has no record nothing is kept."""
-    both = Issued(2, (ONE, TWO))
+    both = Issued(2, (ONE, TWO), (USED,))
     assert unpack(pack(both)) == both
     assert unpack(None) == Issued()
+
+
+def test_an_earlier_record_is_read() -> None:
+    """Of before used tickets had a list of their own."""
+    record = json.loads(pack(Issued(2, (ONE,))))
+    del record["used"]
+    record["certificates"][0] |= {"ticket": "ticket1", "key": "key1"}
+    assert unpack(json.dumps(record).encode()) == Issued(2, (ONE,))

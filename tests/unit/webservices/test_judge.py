@@ -58,7 +58,7 @@ class Court:
         made = issue(result_of(authority.current()), request, ALICE, owner, WALL, WALL + DAY_S)
         self.der = made.der
         mark = result_of(self.marks.mark(ALICE)).hex()
-        one = IssuedCertificate(made.digest, made.serial, "d", WALL, WALL + DAY_S, mark, "t", "key")
+        one = IssuedCertificate(made.digest, made.serial, "d", WALL, WALL + DAY_S, mark)
         self.record(one)
 
     def record(self, *certificates: IssuedCertificate) -> None:

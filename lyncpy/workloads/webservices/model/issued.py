@@ -1,17 +1,21 @@
 """What was issued to one person, and which of it still stands. Pure.
 
 A certificate stands while it is in its owner's record, in its time, and while the password with which it was got
-has not changed. Whatever ends that, ends it for good: with all that somebody has another round begins, and the
-tickets of the rounds before count no more.
+has not changed. Whatever ends that, ends it for good: with each revocation another round begins, and the
+tickets of the rounds before count no more. A ticket that has got a certificate is remembered until it expires,
+whatever becomes of the certificate.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Final
 
-from lyncpy.workloads.webservices.model.refusal import untrusted
+from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 from lyncpy.workloads.webservices.model.tickets import Ticket
+
+USED_TICKETS: Final = 256
+"""Tickets in their time with which one person got certificates; a client gets one at each start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,17 @@ class IssuedCertificate:
     mark: str
     """Of the password with which it was got, in hexadecimal digits; see `Ticket`."""
 
-    ticket: str
-    """The ticket with which it was got."""
 
+@dataclass(frozen=True, slots=True)
+class UsedTicket:
+    """A ticket that has got a certificate, and may get one for the same key again."""
+
+    id: str
     key: str
-    """Names its key, see `KeyRequest`."""
+    """Names the key that was certified, see `KeyRequest`."""
+
+    expires: int
+    """Seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +56,31 @@ class Issued:
     """All that counts of what was issued to a person, the oldest first."""
 
     round: int = 0
-    """How often all was revoked; a ticket of an earlier round does not count."""
+    """How often something was revoked; a ticket of an earlier round does not count."""
 
     certificates: Sequence[IssuedCertificate] = field(default=())
+    used: Sequence[UsedTicket] = field(default=())
+    """The tickets of this round that have got certificates, and have not expired."""
 
 
-def check_ticket_use(issued: Issued, ticket: Ticket, key: str) -> None:
-    """Refuse a ticket that has got a certificate for another key: it is good for one. For the same key it may be asked again.
+def with_use(issued: Issued, ticket: Ticket, key: str, now: float) -> Issued:
+    """Use a ticket for a key: it is good for one. For the same key it may be used again.
+
+    Args:
+        now: Seconds since the epoch.
 
     Raises:
-        ServiceRefused: It was used before.
+        ServiceRefused: It was used for another key, or too many are remembered: none is forgotten in its time.
     """
-    if any(one.ticket == ticket.id and one.key != key for one in issued.certificates):
+    kept = tuple(one for one in issued.used if one.expires > now)
+    before = next((one.key for one in kept if one.id == ticket.id), None)
+    if before not in (None, key):
         raise untrusted("the ticket was used for another certificate")
+    if before is None:
+        if len(kept) >= USED_TICKETS:
+            raise ServiceRefused("s:Server", "too many tickets were used for certificates, try again later")
+        kept = (*kept, UsedTicket(ticket.id, key, ticket.expires))
+    return replace(issued, used=kept)
 
 
 def check_round(issued: Issued, ticket: Ticket) -> None:
@@ -78,9 +100,13 @@ def with_certificate(issued: Issued, new: IssuedCertificate, most: int, now: flo
 
 
 def without(issued: Issued, serial: str) -> Issued:
-    """Revoke one certificate; the very same value when there is none of this serial number."""
+    """Revoke one certificate, and all tickets: whoever has the device may have one. The very same value when there is no such certificate.
+
+    Args:
+        serial: Its serial number; the other certificates stay.
+    """
     kept = tuple(one for one in issued.certificates if one.serial != serial)
-    return issued if len(kept) == len(issued.certificates) else replace(issued, certificates=kept)
+    return issued if len(kept) == len(issued.certificates) else Issued(issued.round + 1, kept)
 
 
 def revoked(issued: Issued) -> Issued:
@@ -106,13 +132,20 @@ def standing(one: IssuedCertificate, mark: str, now: float) -> str:
 
 def pack(issued: Issued) -> bytes:
     """Write what is kept of a person."""
-    fields = {"round": issued.round, "certificates": [asdict(one) for one in issued.certificates]}
-    return json.dumps(fields, separators=(",", ":")).encode()
+    return json.dumps(asdict(issued), separators=(",", ":")).encode()
+
+
+_KEPT: Final = tuple(one.name for one in fields(IssuedCertificate))
 
 
 def unpack(value: bytes | None) -> Issued:
     """Read it; nothing is kept of who was issued nothing."""
     if value is None:
         return Issued()
-    fields = json.loads(value)
-    return Issued(fields["round"], tuple(IssuedCertificate(**one) for one in fields["certificates"]))
+    found = json.loads(value)
+    return Issued(
+        found["round"],
+        # Earlier records have the tickets in the certificates, and not the list of them.
+        tuple(IssuedCertificate(**{name: one[name] for name in _KEPT}) for one in found["certificates"]),
+        tuple(UsedTicket(**one) for one in found.get("used", ())),
+    )
