@@ -21,7 +21,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
-from typing import Final, overload
+from typing import Final, NamedTuple, overload
 
 from twisted.logger import Logger
 
@@ -38,6 +38,8 @@ from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, SignIns
 from lyncpy.core.tries import SignInAttempt
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.sip.uri import parse_uri
@@ -57,6 +59,7 @@ HELD_MESSAGES: Final = 1_024
 have under way (`pending_per_flow`) have room, and what it is told meanwhile."""
 
 _CREDENTIALS: Final = ("Authorization", "Proxy-Authorization")
+_DATA: Final = "gssapi-data"
 _SIGNATURES: Final = frozenset(
     {"authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info"}
 )
@@ -84,6 +87,17 @@ class _GateFlow:
     challenged: int = 0
     held: list[Message | Prepared] | None = None
     """Messages that wait for the new keys; None: nothing is held back."""
+
+
+class _Offered(NamedTuple):
+    """What a REGISTER shows of itself to one scheme."""
+
+    authenticator: IAuthenticator
+    value: str
+    """The whole header value."""
+
+    token: str | None
+    """Empty: it asks for a challenge; not empty: it proves something; None: there is none."""
 
 
 class Gate:
@@ -207,6 +221,7 @@ class Gate:
             # Asked before sign-in: with a challenge a client would wait for somebody to answer it for.
             raise Refused(488, Diagnostics(EXPECTED_FAILURE + 488, "Compression is not offered"))
         association, registers = state.association, request.method == "REGISTER"
+        offered = self._offered(request.headers) if registers else None
         # Without keys: a guest proves theirs in each request; others may send a REGISTER alone.
         if association is None:
             if state.guest or self._anonymous_gate.expects(request):
@@ -214,7 +229,7 @@ class Gate:
             if not registers:
                 raise self._challenge(state)
         # A REGISTER with a token belongs to a new handshake, and is not signed with the old keys.
-        elif not (registers and _carries_token(request.headers)):
+        elif offered is None or offered.token is None:
             problem = Invalid.REVOKED if state.revoked else association.verify(request, arrival.at)
             if problem is None:
                 self._check_sender(request, association.identity.aor)
@@ -224,7 +239,7 @@ class Gate:
                 self._count_unverified(problem)
                 if not registers:
                     raise self._unverified(state, request, problem)
-        return await self._sign_in(state, arrival)
+        return await self._sign_in(state, arrival, offered)
 
     def _receive(self, state: _GateFlow, arrival: Arrival, anonymous_gate: AnonymousGate) -> Arrival:
         """Admit a request of a guest, or challenge one that has proven no key yet."""
@@ -300,7 +315,7 @@ class Gate:
         headers = [("Date", formatdate(self._timers.wall(), usegmt=True))]
         return Refused(401, diagnostics, headers=headers + [("WWW-Authenticate", value) for value in values])
 
-    async def _sign_in(self, state: _GateFlow, arrival: Arrival) -> Arrival:
+    async def _sign_in(self, state: _GateFlow, arrival: Arrival, offered: _Offered | None) -> Arrival:
         """Process a REGISTER that is part of a handshake."""
         request = arrival.request
         aor = aor_of(request.from_.uri)
@@ -310,7 +325,6 @@ class Gate:
             # Nobody else's guesses shut out who is signed in and renews their keys.
             self._signins.check(attempt)
         state.renewing = association is not None
-        offered = self._credentials(request.headers)
         if association is not None:
             # What it heard from here on it would answer unsigned, and that could not be believed.
             self._hold(state)
@@ -319,21 +333,19 @@ class Gate:
         if state.stepping:
             raise Refused(503, Diagnostics(1, "Another sign-in is under way"), headers=[("Retry-After", "1")])
         try:
-            return await self._judge(state, arrival, attempt, *offered)
+            return await self._judge(state, arrival, attempt, offered)
         finally:
             # What came to no verdict was no guess.
             self._signins.spare(attempt)
 
-    async def _judge(
-        self, state: _GateFlow, arrival: Arrival, attempt: SignInAttempt, authenticator: IAuthenticator, value: str
-    ) -> Arrival:
+    async def _judge(self, state: _GateFlow, arrival: Arrival, attempt: SignInAttempt, offered: _Offered) -> Arrival:
         """Make one step of the handshake, and act on its outcome."""
-        if _carries_proof(value):
+        if offered.token:
             # It counts from here on: many guesses at once would all pass before the first has failed.
             self._signins.count_attempt(attempt)
         state.stepping = True
         try:
-            outcome = await authenticator.step(state.name, arrival.request, value, arrival.at)
+            outcome = await offered.authenticator.step(state.name, arrival.request, offered.value, arrival.at)
         finally:
             state.stepping = False
         if isinstance(outcome, Challenge):
@@ -345,12 +357,12 @@ class Gate:
         self._signins.succeeded(attempt)
         return _proven(arrival, outcome)
 
-    def _credentials(self, headers: Headers) -> tuple[IAuthenticator, str] | None:
+    def _offered(self, headers: Headers) -> _Offered | None:
         for name in _CREDENTIALS:
             for value in headers.get_all(name):
                 authenticator = self._authenticators.get(value.partition(" ")[0].lower())
                 if authenticator is not None:
-                    return authenticator, value
+                    return _Offered(authenticator, value, _token_of(value))
         return None
 
     def _establish(self, state: _GateFlow, association: IAssociation) -> None:
@@ -455,11 +467,12 @@ def _answers_register(response: Response) -> bool:
     return (response.headers.get("CSeq") or "").endswith("REGISTER")
 
 
-def _carries_proof(value: str) -> bool:
-    """Tell whether a header value has a token that is not empty: the answer to a challenge."""
-    _, found, token = value.partition("gssapi-data=")
-    return bool(found) and token.lstrip('"')[:1] not in ("", ",", " ") and not token.startswith('""')
-
-
-def _carries_token(headers: Headers) -> bool:
-    return any("gssapi-data=" in value for name in _CREDENTIALS for value in headers.get_all(name))
+def _token_of(value: str) -> str | None:
+    """Give the token in a header value as the schemes read it; None: there is none, or they cannot read it either."""
+    # What is signed only, as most is that comes, need not be taken apart for this.
+    if _DATA not in value.lower():
+        return None
+    try:
+        return parse_auth(value)[1].get(_DATA)
+    except RemoteProtocolError:
+        return None
