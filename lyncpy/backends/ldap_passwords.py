@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.ldap import LdapOptions, access_of
@@ -25,7 +27,7 @@ from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IUnit
 
 WAITING_MOST: Final = 16
@@ -133,14 +135,11 @@ class LdapPasswords:
             raise DirectoryUnavailable(
                 f"{url} is asked about too many passwords at once: see why it is slow, or raise password_checks ([directory])"
             )
-        link = self._connect(self._access(dn, password))
+        bind = _Bind(self._connect(self._access(dn, password)))
         limit_s = self._terms.password_timeout_s
         slow = f"{url} took longer than {limit_s} s for a password: see why it is slow, or raise password_timeout_s ([directory])"
-        late = self._timers.later(limit_s, lambda: link.abort(slow))
-        try:
-            return await lane.ask(link)
-        finally:
-            late.cancel()
+        lane.start(bind, self._timers.later(limit_s, lambda: bind.give_up(slow)))
+        return await bind.verdict()
 
     def _access(self, dn: str, password: str) -> Access:
         access, parts = access_of(self._terms, self._home), urlsplit(self._terms.url)
@@ -162,38 +161,97 @@ class LdapPasswords:
         )
 
 
+class _Bind:
+    """One bind, from its place in a lane to its end in the thread, and who waits for the verdict.
+
+    Whoever waits may go before the thread comes to an end, and the thread may be stuck when their time is over:
+    neither ends the other.
+    """
+
+    log = Logger()
+
+    def __init__(self, link: BindConnection) -> None:
+        self._link = link
+        self._begun = self._dropped = False
+        self._waiting: Deferred[SignInObjection | None] = Deferred()
+
+    def make(self) -> SignInObjection | None:
+        """Ask the server, in the thread, unless nobody wants to know any more."""
+        # Here first this flag and then the other, in `_drop` the other way round: at least one of them sees the other.
+        self._begun = True
+        if self._dropped:
+            raise CancelledError
+        result = self._link.bind_once()
+        try:
+            return verdict_of(result)
+        except UnclearBind:
+            raise self._link.unclear(result) from None
+
+    async def verdict(self) -> SignInObjection | None:
+        """Wait for the verdict.
+
+        Raises:
+            CancelledError: The caller went before the server was asked; it will not be. Later there is a verdict whoever
+                goes, for the server counts what it was asked, and so must we.
+        """
+        while True:
+            try:
+                return await self._waiting
+            except CancelledError:
+                if self._drop():
+                    raise
+                self._waiting = Deferred()
+
+    def _drop(self) -> bool:
+        """Want no verdict any more; tell whether that was soon enough for the server not to be asked."""
+        self._dropped = True
+        return not self._begun
+
+    def give_up(self, reason: str) -> None:
+        """Cut the connection, and tell who waits without waiting for the thread."""
+        self._link.abort(reason)
+        self.end(Failure(DirectoryUnavailable(reason)))
+
+    def end(self, outcome: SignInObjection | Failure | None) -> None:
+        """Tell who waits, if anybody still does."""
+        if not self._waiting.called:
+            self._waiting.callback(outcome)  # a Failure becomes an error
+        elif isinstance(outcome, Failure) and not outcome.check(DirectoryUnavailable, CancelledError):
+            self.log.failure("a bind that nobody waits for failed", failure=outcome)
+
+
 class _Lane:
     """One thread, and the binds that wait for it or are under way."""
 
     def __init__(self, threads: BlockingRunner) -> None:
         self._threads = threads
-        self._links: list[BindConnection] = []
+        self._binds: list[_Bind] = []
         self._idle: Deferred[None] | None = None
 
     def __len__(self) -> int:
-        return len(self._links)
+        return len(self._binds)
 
-    async def ask(self, link: BindConnection) -> SignInObjection | None:
-        self._links.append(link)
-        try:
-            return await self._threads.call_in_thread(lambda: _verdict(link))
-        finally:
-            self._links.remove(link)
-            if self._idle is not None and not self._links:
+    def start(self, bind: _Bind, late: ITimer) -> None:
+        """Take a bind, which keeps its place and its time limit until the thread is through with it."""
+        self._binds.append(bind)
+
+        def over(outcome: SignInObjection | Failure | None) -> None:
+            late.cancel()
+            self._binds.remove(bind)
+            if self._idle is not None and not self._binds:
                 self._idle.callback(None)
+            bind.end(outcome)
+
+        _ = Deferred.fromCoroutine(self._made(bind)).addBoth(over)
+
+    async def _made(self, bind: _Bind) -> SignInObjection | None:
+        return await self._threads.call_in_thread(bind.make)
 
     async def close(self, reason: str) -> None:
-        for link in self._links:
-            link.abort(reason)
-        if self._links:
+        """Cut all binds, and end the thread when it is through with them."""
+        for bind in self._binds:
+            bind.give_up(reason)
+        if self._binds:
             self._idle = Deferred()
             await self._idle
         self._threads.stop()
-
-
-def _verdict(link: BindConnection) -> SignInObjection | None:
-    result = link.bind_once()
-    try:
-        return verdict_of(result)
-    except UnclearBind:
-        raise link.unclear(result) from None

@@ -422,7 +422,8 @@ class IDirectoryPasswords(Interface):
     def check(person: Person | None, password: str) -> Awaitable[SignInObjection | None]:
         """Ask whether a password is a person's; None: it is, else why it does not let them in.
 
-        Nobody (None) takes as long as somebody. An empty password is nobody's.
+        Nobody (None) takes as long as somebody. An empty password is nobody's. Cancelled before the directory was asked it
+        ends, and nobody is asked; later it goes on to its verdict, for the directory counts what it was asked.
 
         Raises:
             DirectoryUnavailable: There was no verdict in time, with a sentence for an operator.

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import IPeople, Person
@@ -153,6 +155,8 @@ class Readers:
         meanings: Whom the addresses beside the tokens mean.
         tickets: Verifies Kerberos tickets; None: none are asked for.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -293,11 +297,35 @@ class Readers:
     ) -> HttpReader:
         """Let somebody try, and count it with the tries over SIP.
 
+        Whoever hangs up, or is told that it takes too long, does not end a try that the directory has heard of: else its
+        guesses would count there and not here. Who is told nothing any more may have their verdict counted.
+
         Args:
             person: Whose login it is, if anybody's.
             check: Verifies their password.
             wrong: What is said when it does not hold.
         """
+        trying = Deferred.fromCoroutine(self._tried(person, login, asked, check, wrong))
+        waiting: Deferred[HttpReader] = Deferred(lambda _: trying.cancel())
+
+        def ended(outcome: HttpReader | Failure) -> None:
+            if not waiting.called:
+                waiting.callback(outcome)  # a Failure becomes an error
+            elif isinstance(outcome, Failure) and not outcome.check(HttpRefused, CancelledError):
+                self.log.failure("a sign-in that nobody waits for failed", failure=outcome)
+
+        _ = trying.addBoth(ended)
+        return await waiting
+
+    async def _tried(
+        self,
+        person: Person | None,
+        login: str,
+        asked: HttpAsked,
+        check: Callable[[], Awaitable[object]],
+        wrong: HttpRefused,
+    ) -> HttpReader:
+        """Make the try of `_judged`."""
         aor = person.aor if person is not None else aor_of(login[:_LOGIN_CHARACTERS])
         try:
             # One at a time for each name: many guesses at once would all pass before the first has failed.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -17,6 +17,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.gatehouse import timers_of
+from tests.kit.logs import overheard
 from tests.kit.results import started
 
 T = TypeVar("T")
@@ -60,8 +61,8 @@ class Slow:
             call, answer = self.calls.pop(0)
             try:
                 result = call()
-            except DirectoryUnavailable as error:
-                answer.errback(error)
+            except Exception:
+                answer.errback(Failure())
             else:
                 answer.callback(result)
 
@@ -77,9 +78,13 @@ class Link:
         self.access = access
         self.answer = answer
         self.aborted = ""
+        self.asked = False
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def bind_once(self) -> Mapping[str, Any]:
         """Answer, unless the time is over."""
+        self.asked = True
+        self.meanwhile()
         if self.aborted:
             raise DirectoryUnavailable(self.aborted)
         return self.answer
@@ -232,3 +237,97 @@ def test_an_end_cuts_what_is_under_way() -> None:
     _found(closing)
     assert desk.threads[0].stopped
     _trouble(desk.ask(password="another"))
+
+
+def _gone(asked: Deferred[Any]) -> bool:
+    """Tell whether a question ended because its caller went."""
+    found: list[Failure] = []
+    _ = asked.addErrback(found.append)
+    return bool(found) and found[0].check(CancelledError) is not None
+
+
+def test_who_goes_before_the_server_is_asked_asks_nothing() -> None:
+    """The place in the queue is taken until the thread comes by, so that the queue cannot grow behind the bound."""
+    desk = Desk()
+    first = started(desk.passwords.check(ALICE, "secret"))
+    for n in range(WAITING_MOST - 1):
+        asked = started(desk.passwords.check(ALICE, f"guess {n}"))
+        asked.cancel()
+        assert _gone(asked)
+    assert "password_checks" in str(_trouble(started(desk.passwords.check(ALICE, "one more"))))
+    desk.threads[0].go_on()
+    assert _found(first) is None
+    assert [one.asked for one in desk.links] == [True] + [False] * (WAITING_MOST - 1)
+    assert _found(desk.ask(password="one more")) is None
+
+
+def test_who_goes_while_the_server_is_asked_is_told_its_verdict_all_the_same() -> None:
+    """It has counted the password; the time for it is limited as before."""
+    desk = Desk(49, password_timeout_s=3)
+    asked = started(desk.passwords.check(ALICE, "guess"))
+    desk.links[0].meanwhile = asked.cancel
+    desk.threads[0].go_on()
+    verdict = _found(asked)
+    assert verdict is not None
+    assert verdict.reason == "wrong password"
+    desk.clock.advance(3)
+    assert not desk.links[0].aborted
+
+    again = started(desk.passwords.check(ALICE, "guess"))
+
+    def go_too_late() -> None:
+        again.cancel()
+        desk.clock.advance(3)
+
+    desk.links[1].meanwhile = go_too_late
+    desk.threads[0].go_on()
+    assert "password_timeout_s" in desk.links[1].aborted
+    assert "password_timeout_s" in str(_trouble(again))
+
+
+def test_who_waits_is_told_at_the_limit_though_the_thread_is_stuck() -> None:
+    """As in the look-up of a name, which nothing ends."""
+    desk = Desk(password_timeout_s=3)
+    asked = started(desk.passwords.check(ALICE, "secret"))
+    desk.clock.advance(3)
+    assert "took longer than 3 s" in str(_trouble(asked))
+    closing = started(desk.passwords.close())
+    assert not desk.threads[0].stopped
+    desk.threads[0].go_on()
+    _found(closing)
+    assert desk.threads[0].stopped
+
+
+def test_an_end_waits_for_binds_whose_callers_have_gone() -> None:
+    """And cuts them."""
+    desk = Desk()
+    asked = started(desk.passwords.check(ALICE, "secret"))
+    asked.cancel()
+    assert _gone(asked)
+    closing = started(desk.passwords.close())
+    assert desk.links[0].aborted
+    assert not desk.threads[0].stopped
+    desk.threads[0].go_on()
+    _found(closing)
+    assert desk.threads[0].stopped
+
+
+def test_a_fault_in_a_bind_is_heard_by_whoever_waits_and_else_logged() -> None:
+    """A mistake of ours is neither lost nor taken for a verdict."""
+
+    def fault() -> None:
+        raise ZeroDivisionError
+
+    for waits in (True, False):
+        desk = Desk(password_timeout_s=3)
+        asked = started(desk.passwords.check(ALICE, "secret"))
+        desk.links[0].meanwhile = fault
+        with overheard() as heard:
+            if not waits:
+                desk.clock.advance(3)
+                _trouble(asked)
+            desk.threads[0].go_on()
+        found: list[Failure] = []
+        _ = asked.addErrback(found.append)
+        assert [one.check(ZeroDivisionError) for one in found] == [ZeroDivisionError] * waits
+        assert len(heard) == (not waits)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import spnego
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -355,6 +355,89 @@ def test_a_directory_that_cannot_be_asked_is_no_wrong_password() -> None:
 def test_the_directory_s_password_lets_somebody_in() -> None:
     """Who has none here."""
     assert Desk(directory=Keeper()).who(_basic("erin@example.test", "pässword")).aor == ERIN
+
+
+@implementer(IDirectoryPasswords)
+class Deliberate:
+    """A directory that has heard each question, whoever goes, and answers when the test wants."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.turn: Deferred[SignInObjection | None] = Deferred()
+
+    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+        """Wait for the verdict."""
+        self.heard.append(password)
+        while True:
+            try:
+                return await self.turn
+            except CancelledError:
+                self.turn = Deferred()
+
+    def answer(self, verdict: SignInObjection | Exception | None) -> None:
+        """Give the verdict that is waited for."""
+        turn, self.turn = self.turn, Deferred()
+        if isinstance(verdict, Exception):
+            turn.errback(verdict)
+        else:
+            turn.callback(verdict)
+
+
+def _hang_up(desk: Desk, password: str) -> list[Failure]:
+    """Try, and be gone at once; give what the answer ended with."""
+    gone: list[Failure] = []
+    asking = started(desk.readers.who(_asked(_basic("erin@example.test", password))))
+    _ = asking.addErrback(gone.append)
+    asking.cancel()
+    return gone
+
+
+def test_guesses_of_who_hangs_up_count_like_all_others() -> None:
+    """The directory has counted them too, and would lock the account in the end."""
+    directory = Deliberate()
+    desk = Desk(directory=directory)
+    for n in range(20):
+        gone = _hang_up(desk, f"guess {n}")
+        assert gone
+        if len(directory.heard) > n:
+            assert gone[0].check(CancelledError), "nobody is kept waiting who wants to go"
+            assert not _hang_up(desk, "beside it")[0].check(HttpRefused), "it waits, for the name is still tried"
+            directory.answer(SignInObjection(DenialReason.WRONG_PASSWORD, ""))
+    assert directory.heard == [f"guess {n}" for n in range(AuthSettings().tries_per_user)]
+    assert len(desk.signins.failures(ERIN)) == AuthSettings().tries_per_user
+    assert desk.refusal(_basic("erin@example.test", "pässword")).status == 429
+
+
+def test_right_passwords_of_who_hangs_up_are_no_failures() -> None:
+    """Nor are they where there is no verdict; a mistake of ours is logged, since nobody hears of it."""
+    directory = Deliberate()
+    desk = Desk(directory=directory)
+    for verdict in (None, DirectoryUnavailable("it is away")) * AuthSettings().tries_per_user:
+        _hang_up(desk, "pässword")
+        directory.answer(verdict)
+    with overheard() as heard:
+        _hang_up(desk, "pässword")
+        directory.answer(ZeroDivisionError())
+    assert len(heard) == 1
+    asking = started(desk.readers.who(_asked(_basic("erin@example.test", "pässword"))))
+    directory.answer(None)
+    found: list[HttpReader] = []
+    _ = asking.addCallback(found.append)
+    assert [one.aor for one in found] == [ERIN]
+
+
+def test_who_goes_before_anything_was_asked_has_tried_nothing() -> None:
+    """As while secrets are read here."""
+    secrets = SlowSecrets({})
+    secrets.waiting = []
+    desk = Desk(secrets=secrets, directory=Keeper())
+    for _ in range(20):
+        assert _hang_up(desk, "pässword")[0].check(CancelledError)
+    asking = started(desk.readers.who(_asked(_basic("erin@example.test", "pässword"))))
+    secrets.waiting[-1].callback(None)
+    found: list[HttpReader] = []
+    _ = asking.addCallback(found.append)
+    assert [one.aor for one in found] == [ERIN]
 
 
 @implementer(IMeanings)
