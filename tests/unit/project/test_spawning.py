@@ -13,6 +13,7 @@ STARTS: Final = {
     "app/dns_command.py": "the one coroutine of a command line",
     "app/tap.py": "a reload's pull, of which the end is heard: another may have been asked for meanwhile",
     "backends/bus.py": "a neighbour of core, which it never meets",
+    "backends/ldap_passwords.py": "a neighbour of core; heard by whoever waits for the bind, or by nobody",
     "backends/retention.py": "a neighbour of core; cancelled when the server ends",
     "wire/http.py": "a neighbour of core; cancelled with its connection",
     "core/known_networks.py": "awaited together",
@@ -28,6 +29,7 @@ STARTS: Final = {
     "workloads/contacts/list_refresh.py": "awaited together",
     "workloads/directory/records.py": "awaited together",
     "workloads/directory/pull.py": "awaited within a bound",
+    "workloads/web/readers.py": "its end is heard by who waits for it, or logged",
     "workloads/im/archiving.py": "begun in order, awaited after the line has gone on",
 }
 

@@ -72,7 +72,7 @@ class Desk:
     ) -> None:
         self.clock = Clock()
         people = TablePeople(
-            Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(DAN, "2", enabled=False), Person(ERIN, "3")
+            Person(ALICE, "1", logins=("alice", "EXAMPLE\\alice")), Person(DAN, "2", enabled=False), Person(ERIN, "3")
         )
         self.secrets = secrets or TableSecrets({ALICE: nt_hash("pässword"), DAN: nt_hash("pässword")})
         self.signins = signins_of(

@@ -46,7 +46,7 @@ class Office:
     ) -> None:
         self.clock = Clock()
         self.meter = MemoryMeter()
-        self.people = TablePeople(Person(ALICE, "1", logins=("EXAMPLE\\alice",)), Person(Aor("sip:dan@x"), "2"))
+        self.people = TablePeople(Person(ALICE, "1", logins=("alice", "EXAMPLE\\alice")), Person(Aor("sip:dan@x"), "2"))
         self.secrets = TableSecrets({ALICE: nt_hash("pässword")})
         timers = timers_of(self.clock)
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
