@@ -32,7 +32,7 @@ POLICIES = f"ou=policies,{SUFFIX}"
 PASSWORD = "Gehe1m ß€ 密码 ﬁ\u00a0\\*()\"&:;<'"
 """Of letters that a preparation (RFC 4013) would change, and of those with a meaning in filters, DNs, XML and HTTP."""
 
-MILD = {"pwdMustChange": "FALSE", "pwdMaxAge": "86400"}
+MILD = {"pwdMustChange": "FALSE", "pwdLockout": "TRUE", "pwdMaxFailure": "4"}
 """A policy under which a password that an administrator sets need not be changed."""
 
 Ask = Callable[[str, str], str]
@@ -77,6 +77,7 @@ def slapd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
         wanted = {
             "default": {"pwdLockout": "TRUE", "pwdMaxFailure": "2", "pwdMaxAge": "86400"},
             "aged": {"pwdMaxAge": "1"},
+            "mild": MILD,
         }
         for name, fields in wanted.items():
             slapd.do("add", f"cn={name},{POLICIES}", attributes={**policy, **fields})
@@ -131,6 +132,24 @@ def test_a_password_that_is_too_old_is_told(ask: Ask) -> None:
 def test_a_password_that_an_administrator_has_set_must_be_changed(ask: Ask) -> None:
     """Though the bind succeeds."""
     assert ask(f"uid=dave,{PEOPLE}", PASSWORD) == "must change password"
+
+
+@pytest.mark.parametrize(("policy", "reason"), [("default", "must change password"), ("mild", "")])
+def test_the_policy_says_whether_a_password_that_was_set_must_be_changed(
+    slapd: Slapd, policy: str, reason: str
+) -> None:
+    """Under a mild one it is as good as any; that this one is in force is seen by wrong ones."""
+    dn = f"uid=of-{policy},{PEOPLE}"
+    slapd.add(f"of-{policy}", userPassword="the first")
+    slapd.modify(dn, pwdPolicySubentry=f"cn={policy},{POLICIES}")
+    slapd.modify(dn, userPassword=PASSWORD)
+    where = {"url": slapd.tls_url, "ca_file": "ca.pem"}
+    with asker(slapd, **where) as ask:
+        assert ask(dn, PASSWORD) == reason
+    with asker(slapd, **where) as ask:  # which remembers nothing
+        for _ in range(4):
+            ask(dn, "wrong")
+        assert ask(dn, PASSWORD) == "locked"
 
 
 def test_start_tls_does_as_well(slapd: Slapd) -> None:
