@@ -1,7 +1,6 @@
 """Photos in an LDAP directory are shown by real clients, and read as a real OpenLDAP server gives them."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.interop.conftest import Clients
 from tests.kit.directory import JPEG
 from tests.kit.office import OpenOffice
-from tests.kit.server import RunningServer
+from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import PEOPLE, SLAPD, Slapd, free_ports
 
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(not SLAPD.exists(), reason="slapd is not installed")]
@@ -49,13 +48,6 @@ def server(slapd: Slapd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
         running.close()
 
 
-def _soon(happens: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 20
-    while not happens() and time.monotonic() < until:
-        time.sleep(0.1)
-    return happens()
-
-
 def _icons(folder: Path) -> list[bytes]:
     """Give the pictures of contacts that a client has kept."""
     return [path.read_bytes() for path in folder.rglob("icons/*")]
@@ -66,7 +58,7 @@ def test_a_client_shows_the_photo_of_a_contact(clients: Clients, server: Running
     (alice,) = clients("alice")
     for name in ("bob", "carol"):
         alice.add_buddy(server.accounts[name].address)
-    assert _soon(lambda: _icons(tmp_path) == [JPEG + b"bob"]), alice.log()[-3_000:]
+    wait_until(lambda: _icons(tmp_path) == [JPEG + b"bob"], "she has kept the photo of Bob, and no other")
     assert "/abs/handler/bob@" in alice.log()
     assert "/abs/handler/carol@" not in alice.log()
 

@@ -8,12 +8,21 @@ from zope.interface import implementer
 
 from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
-from lyncpy.contracts.directory import FoundPhoto, Group, IDirectory, IPhotoSource, Person, Pull, Skipped
+from lyncpy.contracts.directory import (
+    FoundPhoto,
+    Group,
+    IDirectory,
+    IDirectoryPasswords,
+    IPhotoSource,
+    Person,
+    Pull,
+    SignInObjection,
+    Skipped,
+)
 from lyncpy.contracts.facts import Fact, PersonChanged
 from lyncpy.contracts.names import Aor, NodeName, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.settings import Settings
-from tests.kit.results import result_of
 
 T = TypeVar("T")
 
@@ -36,15 +45,6 @@ def done(work: Generator[int, None, T]) -> T:
         except StopIteration as end:
             result: T = end.value
             return result
-
-
-def answer_of(waiting: Awaitable[T]) -> T:
-    """Give the result of an awaitable that is ready."""
-
-    async def waited() -> T:
-        return await waiting
-
-    return result_of(waited())
 
 
 class PlainSeals:
@@ -145,6 +145,30 @@ class FakeDirectory:
         self.closed = True
         if self.gate is not None and not self.gate.called:
             self.gate.errback(DirectoryUnavailable("closed"))
+
+
+@implementer(IDirectoryPasswords)
+class FakePasswords:
+    """Passwords that a directory keeps, and what it says to all others.
+
+    Args:
+        says: Of every password that is not among those; None: it is right, too. An error is raised whatever is asked.
+        right: Passwords of people of example.com.
+    """
+
+    def __init__(self, says: SignInObjection | DirectoryUnavailable | None = None, **right: str) -> None:
+        self.says = says
+        self.right = right
+        self.asked: list[tuple[Aor | None, str]] = []
+
+    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+        """Compare, or say it."""
+        self.asked.append((None if person is None else person.aor, password))
+        if isinstance(self.says, DirectoryUnavailable):
+            raise self.says
+        if person is not None and self.right.get(person.key.removeprefix("key-")) == password:
+            return None
+        return self.says
 
 
 JPEG: Final = b"\xff\xd8\xff\xe0\x00\x04JF\xff\xc0\x00\x0b\x08\x00\x30\x00\x40\x01\x01\x11\x00\xff\xda\xff\xd9"

@@ -1,6 +1,6 @@
 """Driving coroutines without a reactor."""
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -24,6 +24,15 @@ def result_of(coro: Coroutine[Any, Any, T]) -> T:
         results[0].raiseException()
     value: T = results[0]
     return value
+
+
+def answer_of(waiting: Awaitable[T]) -> T:
+    """Give the result of an awaitable that is ready, or raise its error."""
+
+    async def waited() -> T:
+        return await waiting
+
+    return result_of(waited())
 
 
 def begun(coro: Coroutine[Any, Any, Any], *swallowed: type[BaseException]) -> None:

@@ -1,4 +1,4 @@
-"""A reactor that only hears from threads, pumped by the test: for what blocks by nature."""
+"""What blocks by nature: a reactor that only hears from threads, pumped by the test, and a thread that a test holds."""
 
 import queue
 from collections.abc import Callable, Coroutine
@@ -38,3 +38,32 @@ class ThreadPump:
             results[0].raiseException()
         value: T = results[0]
         return value
+
+
+class HeldThread:
+    """A thread in which nothing happens until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []  # Any: what is called, and what it gives
+        self.stopped = False
+
+    def call_in_thread(self, call: Callable[[], T]) -> Deferred[T]:
+        """Keep a call."""
+        answer: Deferred[T] = Deferred()
+        self.calls.append((call, answer))
+        return answer
+
+    def go_on(self) -> None:
+        """Make the calls that wait."""
+        while self.calls:
+            call, answer = self.calls.pop(0)
+            try:
+                result = call()
+            except Exception:  # as a thread does: who asked gets it
+                answer.errback()
+            else:
+                answer.callback(result)
+
+    def stop(self) -> None:
+        """Note it."""
+        self.stopped = True

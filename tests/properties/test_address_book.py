@@ -1,8 +1,6 @@
 """An index finds whom looking at everybody finds, whoever there is and whatever is asked."""
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import TypeVar
 from unittest.mock import patch
 
 from hypothesis import given
@@ -12,8 +10,7 @@ from lyncpy.workloads.directory.model import index
 from lyncpy.workloads.directory.model.book import Book, BookForm
 from lyncpy.workloads.directory.model.index import Form, Term, indexing
 from lyncpy.workloads.directory.model.query import Query, Stage
-
-R = TypeVar("R")
+from tests.kit.directory import done
 
 
 @dataclass(frozen=True)
@@ -40,15 +37,6 @@ terms = st.builds(Term, st.sampled_from(["one", "other", "none"]), words | st.ju
 clauses = st.lists(st.lists(terms, min_size=1, max_size=3).map(tuple), min_size=1, max_size=4)
 
 
-def _done(work: Generator[int, None, R]) -> R:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: R = end.value
-            return result
-
-
 def _holds(term: Term, card: Card) -> bool:
     has = {"one": card.one, "other": card.other}.get(term.field, ())
     return any(word == term.word if term.whole else word.startswith(term.word) for word in has)
@@ -65,7 +53,7 @@ def test_an_index_finds_whom_looking_at_everybody_finds(
 ) -> None:
     """In the same order, whatever is a crowd."""
     with patch.object(index, "CROWD_MINIMUM", crowd), patch.object(index, "CROWD_SHARE", 100):
-        made = _done(indexing(cards, FORM))
+        made = done(indexing(cards, FORM))
     assert list(dict.fromkeys(made.find(asked))) == _looked(cards, asked)
 
 
@@ -76,7 +64,7 @@ def test_what_has_changed_is_found_as_if_it_had_always_been_so(
     """Whoever has come, changed or gone since the index was made."""
     now = {card.key: card for card in before}
     book: Book[Card] = Book(BookForm(FORM, now.get, lambda _: True, {}))
-    _done(book.renewing(before))
+    done(book.renewing(before))
     now.clear()
     now.update((card.key, card) for card in after)
     for key in {card.key for card in (*before, *after)}:

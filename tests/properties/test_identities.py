@@ -26,8 +26,9 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
-from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
+from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
 from tests.kit.memory import MemoryStore
+from tests.kit.results import answer_of
 from tests.kit.soak import many
 
 KEYS, ADDRESSES = ("k1", "k2", "k3", "k4"), ("a", "b", "c", "d", "e")

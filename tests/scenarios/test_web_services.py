@@ -9,14 +9,13 @@ import spnego
 from cryptography import x509
 from lxml import etree
 from twisted.logger import formatEvent
-from zope.interface import implementer
 
 from lyncpy.contracts.authenticator import DenialReason
-from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
+from lyncpy.contracts.directory import SignInObjection
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.webservices.model.certificates import new_authority
-from tests.kit.directory import JPEG
+from tests.kit.directory import JPEG, FakePasswords
 from tests.kit.enrollment import (
     DEVICE,
     HeldTicket,
@@ -234,26 +233,10 @@ def test_a_password_that_the_directory_changes_ends_them_too(web: Web) -> None:
     assert "password has been changed" in web.certify(ticket=held, user="bob").reason
 
 
-@implementer(IDirectoryPasswords)
-class Keeper:
-    """A directory that keeps passwords, and may be away."""
-
-    def __init__(self, **passwords: str) -> None:
-        self.passwords = passwords
-        self.verdict = SignInObjection(DenialReason.WRONG_PASSWORD, "")
-        self.is_away = False
-
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
-        """Compare."""
-        if self.is_away:
-            raise DirectoryUnavailable("ldap://dc1 cannot be reached")
-        right = person is not None and self.passwords.get(person.key.removeprefix("key-")) == password
-        return None if right else self.verdict
-
-
 def test_a_password_that_only_the_directory_knows_gets_a_certificate(web: Web) -> None:
     """Once; what is wrong with it, or with the directory, is told in words, and the old one ends with the pull."""
-    stage, keeper = web.stage, Keeper(zoe=password_of("zoe"))
+    stage = web.stage
+    keeper = FakePasswords(SignInObjection(DenialReason.WRONG_PASSWORD, ""), zoe=password_of("zoe"))
     stage.stop()
     stage.passwords = keeper
     stage.changes("zoe", nt_hash=None, password_set="1")
@@ -266,11 +249,11 @@ def test_a_password_that_only_the_directory_knows_gets_a_certificate(web: Web) -
         answer = web.client("zoe").ask_ticket(CERTIFICATES, TICKETS)
         return answer.status, answer.body.decode()
 
-    keeper.passwords.clear()
+    keeper.right.clear()
     assert refused()[0] == 401
-    keeper.verdict = SignInObjection(DenialReason.PASSWORD_EXPIRED, "it is too old")
+    keeper.says = SignInObjection(DenialReason.PASSWORD_EXPIRED, "it is too old")
     assert refused() == (403, "403 Forbidden\nThe password has expired and must be changed.\n")
-    keeper.is_away = True
+    keeper.says = DirectoryUnavailable("ldap://dc1 cannot be reached")
     status, text = refused()
     assert status == 503
     assert "directory cannot be asked" in text

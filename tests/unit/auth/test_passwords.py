@@ -2,14 +2,14 @@
 
 import pytest
 from twisted.internet.task import Clock
-from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.passwords import PASSWORD_CHARACTERS, Passwords
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
-from lyncpy.contracts.directory import IDirectoryPasswords, Moment, Person, SignInObjection
+from lyncpy.contracts.directory import Moment, Person, SignInObjection
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from tests.kit.directory import FakePasswords
 from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
 from tests.kit.results import result_of
 
@@ -76,30 +76,14 @@ def test_whose_time_is_over_is_told_so_only_with_the_right_password() -> None:
     assert wrong.reason == "wrong password"
 
 
-@implementer(IDirectoryPasswords)
-class Keeper:
-    """A directory that says what it is told to, and hears what it is asked."""
-
-    def __init__(self, says: SignInObjection | Exception | None = None) -> None:
-        self.says = says
-        self.asked: list[tuple[Aor | None, str]] = []
-
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
-        """Say it."""
-        self.asked.append((None if person is None else person.aor, password))
-        if isinstance(self.says, Exception):
-            raise self.says
-        return self.says
-
-
-def _kept(keeper: Keeper, *people: Person) -> Passwords:
+def _kept(keeper: FakePasswords, *people: Person) -> Passwords:
     table = TablePeople(*(people or (Person(ALICE, "1"), Person(DAN, "2", enabled=False))))
     return Passwords(table, TableSecrets({ALICE: nt_hash("of old")}), timers_of(Clock()), keeper)
 
 
 def test_a_password_that_is_kept_here_needs_no_directory() -> None:
     """Any other is asked for there."""
-    keeper = Keeper()
+    keeper = FakePasswords()
     passwords = _kept(keeper)
     assert result_of(passwords.check("alice@example.test", "of old")) == ALICE
     assert keeper.asked == []
@@ -109,7 +93,7 @@ def test_a_password_that_is_kept_here_needs_no_directory() -> None:
 
 def test_the_directory_is_asked_for_who_has_no_password_here_and_for_nobody() -> None:
     """So that a name which nobody has takes as long; a right password does not let in who is disabled."""
-    keeper = Keeper()
+    keeper = FakePasswords()
     passwords = _kept(keeper)
     for login, reason in (("dan@example.test", "disabled"), ("nobody@example.test", "unknown user")):
         denied = result_of(passwords.check(login, "secret"))
@@ -120,7 +104,7 @@ def test_the_directory_is_asked_for_who_has_no_password_here_and_for_nobody() ->
 
 def test_no_hash_of_nothing_lets_anybody_in() -> None:
     """Who has no hash is compared with a stand-in, which is not taken for theirs."""
-    keeper = Keeper(SignInObjection(DenialReason.WRONG_PASSWORD, ""))
+    keeper = FakePasswords(SignInObjection(DenialReason.WRONG_PASSWORD, ""))
     denied = result_of(_kept(keeper).check("dan@example.test", ""))
     assert isinstance(denied, AuthenticationDenied)
     assert denied.reason == "wrong password"
@@ -129,14 +113,14 @@ def test_no_hash_of_nothing_lets_anybody_in() -> None:
 def test_what_the_directory_objects_to_is_passed_on() -> None:
     """With its words, for the operator."""
     denied = result_of(
-        _kept(Keeper(SignInObjection(DenialReason.LOCKED, "it is locked"))).check("alice@example.test", "x")
+        _kept(FakePasswords(SignInObjection(DenialReason.LOCKED, "it is locked"))).check("alice@example.test", "x")
     )
     assert denied == AuthenticationDenied(DenialReason.LOCKED, "alice@example.test", ALICE, detail="it is locked")
 
 
 def test_a_directory_that_cannot_be_asked_has_not_said_that_a_password_is_wrong() -> None:
     """The operator reads what it is."""
-    denied = result_of(_kept(Keeper(DirectoryUnavailable("ldap://x is away"))).check("alice@example.test", "x"))
+    denied = result_of(_kept(FakePasswords(DirectoryUnavailable("ldap://x is away"))).check("alice@example.test", "x"))
     assert denied == AuthenticationDenied(
         DenialReason.DIRECTORY_UNAVAILABLE, "alice@example.test", ALICE, detail="ldap://x is away"
     )
@@ -144,7 +128,7 @@ def test_a_directory_that_cannot_be_asked_has_not_said_that_a_password_is_wrong(
 
 def test_a_password_that_is_too_long_is_not_asked_for() -> None:
     """No directory has one."""
-    keeper = Keeper()
+    keeper = FakePasswords()
     denied = result_of(_kept(keeper).check("alice@example.test", "x" * (PASSWORD_CHARACTERS + 1)))
     assert isinstance(denied, AuthenticationDenied)
     assert keeper.asked == []

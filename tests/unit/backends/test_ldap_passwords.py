@@ -19,6 +19,7 @@ from lyncpy.workloads.directory.settings import Settings
 from tests.kit.gatehouse import timers_of
 from tests.kit.logs import overheard
 from tests.kit.results import started
+from tests.kit.threads import HeldThread
 
 T = TypeVar("T")
 
@@ -40,35 +41,6 @@ def _trouble(asked: Deferred[Any]) -> DirectoryUnavailable:
     (failure,) = found
     assert isinstance(failure.value, DirectoryUnavailable)
     return failure.value
-
-
-class Slow:
-    """A thread in which nothing happens until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Callable[[], Any], Deferred[Any]]] = []
-        self.stopped = False
-
-    def call_in_thread(self, call: Callable[[], T]) -> Deferred[T]:
-        """Keep a call."""
-        answer: Deferred[T] = Deferred()
-        self.calls.append((call, answer))
-        return answer
-
-    def go_on(self) -> None:
-        """Make the calls that wait."""
-        while self.calls:
-            call, answer = self.calls.pop(0)
-            try:
-                result = call()
-            except Exception:
-                answer.errback(Failure())
-            else:
-                answer.callback(result)
-
-    def stop(self) -> None:
-        """Note it."""
-        self.stopped = True
 
 
 class Link:
@@ -103,7 +75,7 @@ class Desk:
 
     def __init__(self, code: int = 0, threads: int = 1, **settings: object) -> None:
         self.clock = Clock()
-        self.threads = [Slow() for _ in range(threads)]
+        self.threads = [HeldThread() for _ in range(threads)]
         self.links: list[Link] = []
         self.answer: Mapping[str, Any] = {"result": code}
         terms = Settings.model_validate({"url": "ldap://127.0.0.1", **settings})

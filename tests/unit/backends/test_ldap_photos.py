@@ -1,10 +1,9 @@
 """Photos of LDAP entries: the best attribute that fits, and what a lost connection leaves."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access
@@ -12,9 +11,8 @@ from lyncpy.backends.ldap_photos import LdapPhotos
 from lyncpy.contracts.directory import FoundPhoto
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import Inline
-from tests.kit.results import result_of, started
-
-T = TypeVar("T")
+from tests.kit.results import answer_of, result_of, started
+from tests.kit.threads import HeldThread
 
 ACCESS = Access("ldap://x", False, False, "", "", "", 1, 1, 1, 1, 1)
 NAMES = ("thumbnailPhoto", "jpegPhoto")
@@ -80,34 +78,9 @@ def test_an_entry_that_breaks_the_connection_keeps_only_itself_from_being_read()
     assert result_of(photos.read(("a", "b", "c"), _fits)) == (FoundPhoto(b"1"), FoundPhoto(objection="entry_bytes"))
 
 
-class Thread:
-    """Runs a call when a test says so."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, Deferred[Any]]] = []  # Any: what is called, and what it gives
-        self.stopped = False
-
-    def call_in_thread(self, call: Any) -> Deferred[Any]:
-        """Keep it."""
-        self.calls.append((call, Deferred()))
-        return self.calls[-1][1]
-
-    def run(self) -> None:
-        """Do it."""
-        call, answer = self.calls.pop()
-        try:
-            answer.callback(call())
-        except DirectoryUnavailable:
-            answer.errback()
-
-    def stop(self) -> None:
-        """End."""
-        self.stopped = True
-
-
 def test_a_reading_under_way_is_cut_when_the_server_closes() -> None:
     """The thread is not ended under it, and a second reading does not begin beside it."""
-    thread, link = Thread(), Link({"a": "cut"})
+    thread, link = HeldThread(), Link({"a": "cut"})
     photos = LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, thread)  # type: ignore[arg-type,return-value]  # as above
     reading = started(photos.read(("a",), _fits))
     with pytest.raises(DirectoryUnavailable, match="read already"):
@@ -115,17 +88,10 @@ def test_a_reading_under_way_is_cut_when_the_server_closes() -> None:
     closing = started(photos.close())
     assert link.aborted
     assert not closing.called
-    thread.run()
+    thread.go_on()
     assert closing.called
     assert thread.stopped
-    assert _ended(reading) == (FoundPhoto(objection="cut"),)
-
-
-def _ended(waiting: Deferred[T]) -> T:
-    async def ended() -> T:
-        return await waiting
-
-    return result_of(ended())
+    assert answer_of(reading) == (FoundPhoto(objection="cut"),)
 
 
 def test_nothing_is_read_after_closing() -> None:

@@ -11,10 +11,9 @@ from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, Record
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import TRIES, Decision, Entry, LastWriter, VersionedTable, uncontended
-from tests.kit.directory import answer_of
 from tests.kit.gatehouse import timers_of
 from tests.kit.memory import MemoryStore
-from tests.kit.results import begun, result_of
+from tests.kit.results import answer_of, begun, result_of
 
 KIND = "number"
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import replace
-from typing import TypeVar
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -16,9 +15,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import AT_ONCE, KNOWN_S, RETRY_S, WAIT_S, Photos
 from tests.kit.directory import JPEG, FakePhotos, person
 from tests.kit.logs import overheard
-from tests.kit.results import result_of, started
-
-T = TypeVar("T")
+from tests.kit.results import answer_of, result_of, started
 
 ALICE, BOB = person("alice"), person("bob")
 
@@ -41,15 +38,6 @@ class Wall:
     def photo(self, who: Person = ALICE, digest: str = "") -> bytes | None:
         """Get somebody's photo."""
         return result_of(self.photos.photo(who.aor, digest or self.digest(who)))
-
-
-def _ended(waiting: Deferred[T]) -> T:
-    """Give the result of what has ended."""
-
-    async def ended() -> T:
-        return await waiting
-
-    return result_of(ended())
 
 
 @pytest.fixture
@@ -109,7 +97,7 @@ def test_who_waits_for_the_same_photo_has_it_read_once(wall: Wall) -> None:
     later = started(wall.photos.facts((BOB,)))
     assert not any(one.called for one in (*several, later))
     wall.clock.advance(WAIT_S)
-    assert [_ended(one) for one in (*several, later)] == [{}] * 4
+    assert [answer_of(one) for one in (*several, later)] == [{}] * 4
     wall.source.gate.callback(None)
     assert wall.digest() != ""
     assert wall.source.reads == [("uid=alice",), ("uid=bob",)]
@@ -161,7 +149,7 @@ def test_a_photo_that_was_somebody_elses_is_not_kept(wall: Wall) -> None:
     wall.people.put_person(replace(ALICE, source="uid=other"))
     wall.people.drop(BOB.aor)
     wall.source.gate.callback(None)
-    assert _ended(waiting) == {}
+    assert answer_of(waiting) == {}
 
 
 def test_after_the_end_nothing_is_read(wall: Wall) -> None:
@@ -169,7 +157,7 @@ def test_after_the_end_nothing_is_read(wall: Wall) -> None:
     wall.source.gate = Deferred()
     waiting = started(wall.photos.facts((ALICE,)))
     result_of(wall.photos.close())
-    assert _ended(waiting) == {}
+    assert answer_of(waiting) == {}
     assert wall.source.closed
     assert wall.digest(BOB) == ""
     assert len(wall.source.reads) == 1

@@ -20,10 +20,10 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 from lyncpy.workloads.directory.settings import Settings
-from tests.kit.directory import Facts, FakeDirectory, PlainSeals, answer_of, person
+from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
 from tests.kit.logs import overheard
 from tests.kit.memory import MemoryStore
-from tests.kit.results import result_of, started
+from tests.kit.results import answer_of, result_of, started
 
 ALICE = person("alice", nt_hash=b"\x01" * 16, phones=(Phone("work", "+1"),), logins=("a",), title="Ünïcode")
 BOB = person("bob", enabled=False)

@@ -10,10 +10,10 @@ from lyncpy.contracts.facts import SecretChanged
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
-from tests.kit.directory import Facts, PlainSeals, answer_of, person
+from tests.kit.directory import Facts, PlainSeals, person
 from tests.kit.memory import MemoryStore
 from tests.kit.owners import AddressOwners
-from tests.kit.results import result_of
+from tests.kit.results import answer_of, result_of
 
 ALICE = person("alice", nt_hash=b"\x01" * 16)
 

@@ -27,6 +27,7 @@ from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.workloads.web.readers import Readers, ReadersUnusable, Tokens, read_named
+from tests.kit.directory import FakePasswords
 from tests.kit.gatehouse import TablePeople, TableSecrets, signins_of, timers_of
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
@@ -292,20 +293,6 @@ def test_no_password_is_ever_in_a_log_line() -> None:
     assert "pässword" not in str(events)
 
 
-@implementer(IDirectoryPasswords)
-class Keeper:
-    """A directory that answers every question alike."""
-
-    def __init__(self, says: SignInObjection | DirectoryUnavailable | None = None) -> None:
-        self.says = says
-
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
-        """Say it."""
-        if isinstance(self.says, DirectoryUnavailable):
-            raise self.says
-        return self.says
-
-
 @pytest.mark.parametrize(
     ("reason", "sentence"),
     [
@@ -319,7 +306,7 @@ class Keeper:
 )
 def test_what_a_directory_objects_to_is_told(reason: DenialReason, sentence: str) -> None:
     """Each in words of its own; to the operator in those of the directory."""
-    desk = Desk(directory=Keeper(SignInObjection(reason, "as the directory says")))
+    desk = Desk(directory=FakePasswords(SignInObjection(reason, "as the directory says")))
     refused = desk.refusal(_basic("erin@example.test", "pässword"))
     assert (refused.status, refused.sentence) == (403, sentence)
     (finding,) = result_of(desk.signins.reasons(ERIN))
@@ -329,20 +316,20 @@ def test_what_a_directory_objects_to_is_told(reason: DenialReason, sentence: str
 
 def test_a_lock_that_a_directory_tells_is_a_failed_guess() -> None:
     """It says so whatever the password is; whoever has failed too often learns no more."""
-    desk = Desk(directory=Keeper(SignInObjection(DenialReason.LOCKED, "")))
+    desk = Desk(directory=FakePasswords(SignInObjection(DenialReason.LOCKED, "")))
     statuses = [desk.refusal(_basic("erin@example.test", f"guess {n}")).status for n in range(6)]
     assert statuses == [403] * 5 + [429]
 
 
 def test_who_learns_no_names_learns_no_locks() -> None:
     """A lock would tell that the name exists."""
-    desk = Desk(directory=Keeper(SignInObjection(DenialReason.LOCKED, "")), tell_unknown_users=False)
+    desk = Desk(directory=FakePasswords(SignInObjection(DenialReason.LOCKED, "")), tell_unknown_users=False)
     assert desk.refusal(_basic("erin@example.test", "guess")).status == 401
 
 
 def test_a_directory_that_cannot_be_asked_is_no_wrong_password() -> None:
     """It is no failed guess either; the operator reads what is the matter, and a password that is kept here is good."""
-    desk = Desk(directory=Keeper(DirectoryUnavailable("ldap://dc1 cannot be reached: see whether it runs")))
+    desk = Desk(directory=FakePasswords(DirectoryUnavailable("ldap://dc1 cannot be reached: see whether it runs")))
     for _ in range(10):
         refused = desk.refusal(_basic("erin@example.test", "pässword"))
         assert refused.status == 503
@@ -354,7 +341,7 @@ def test_a_directory_that_cannot_be_asked_is_no_wrong_password() -> None:
 
 def test_the_directory_s_password_lets_somebody_in() -> None:
     """Who has none here."""
-    assert Desk(directory=Keeper()).who(_basic("erin@example.test", "pässword")).aor == ERIN
+    assert Desk(directory=FakePasswords()).who(_basic("erin@example.test", "pässword")).aor == ERIN
 
 
 @implementer(IDirectoryPasswords)
@@ -430,7 +417,7 @@ def test_who_goes_before_anything_was_asked_has_tried_nothing() -> None:
     """As while secrets are read here."""
     secrets = SlowSecrets({})
     secrets.waiting = []
-    desk = Desk(secrets=secrets, directory=Keeper())
+    desk = Desk(secrets=secrets, directory=FakePasswords())
     for _ in range(20):
         assert _hang_up(desk, "pässword")[0].check(CancelledError)
     asking = started(desk.readers.who(_asked(_basic("erin@example.test", "pässword"))))
