@@ -277,7 +277,7 @@ def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     passwords = Passwords(tables.people, tables.secrets, base.timers, back.passwords)
     sip, auth = sections.sip, sections.auth
     ntlm = (
-        NtlmHandshakes(tables.people, tables.secrets, auth, sip.server_name, sip.domain, base.timers)
+        NtlmHandshakes(tables.people, tables.secrets, auth, sip.server_name, sip.domain, config.site, base.timers)
         if _offers_ntlm(config)
         else None
     )

@@ -1,8 +1,17 @@
-"""NTLM over HTTP: the steps of a handshake on one connection (RFC 4559 §4, [MS-NTHT])."""
+"""NTLM over HTTP: the steps of a handshake on one connection (RFC 4559 §4, [MS-NTHT]).
+
+No signature proves here that who sends an answer has made it, as over SIP: somebody to whom a client proves its
+password elsewhere could pass our challenge on, and bring the answer here. Windows therefore writes to whom it
+speaks into what it proves (MsvAvTargetName, [MS-NLMP] 2.2.2.1), and a proof for somebody else is refused.
+Clients that write nothing, as pidgin-sipe, are let in: for them TLS has to tell the servers apart.
+"""
+
+from collections.abc import Set
+from urllib.parse import urlsplit
 
 from zope.interface import implementer
 
-from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate, write_challenge
+from lyncpy.auth.ntlm import OFFERED_ALONE, Authenticate, is_negotiate, read_authenticate, target_name, write_challenge
 from lyncpy.auth.proofs import NtlmProofs, PendingChallenges, server_names
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
@@ -19,15 +28,25 @@ class NtlmHandshakes:
     Args:
         server_name: The name that clients know this server by.
         domain: The SIP domain.
+        site: The address of the site; "" when it is the server's name.
     """
 
     def __init__(
-        self, people: IPeople, secrets: ISecrets, settings: Settings, server_name: str, domain: str, timers: ITimers
+        self,
+        people: IPeople,
+        secrets: ISecrets,
+        settings: Settings,
+        server_name: str,
+        domain: str,
+        site: str,
+        timers: ITimers,
     ) -> None:
         self._proofs = NtlmProofs(people, secrets, settings, timers)
         self._pending = PendingChallenges(settings)
         self._settings = settings
         self._names = server_names(settings, server_name, domain)
+        names = (server_name, urlsplit(site).hostname or server_name, *settings.web_names)
+        self._hosts = frozenset(name.lower().rstrip(".") for name in names)
         self._timers = timers
 
     def challenge(self, connection: str, token: str) -> str | None:
@@ -40,18 +59,34 @@ class NtlmHandshakes:
 
     def account(self, token: str) -> tuple[str, str]:
         """Give domain and user that an answer names."""
-        message = read_authenticate(token, OFFERED_ALONE)
+        message, _ = _read(token)
         return message.domain, message.user
 
     async def check(self, connection: str, token: str) -> Aor | AuthenticationDenied:
         """Give who an answer proves to be there."""
-        message = read_authenticate(token, OFFERED_ALONE)
+        message, meant = _read(token)
         pending = self._pending.take(connection, self._timers.now())
         if pending is None:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE, message.account)
         proved = await self._proofs.prove(message, pending.challenge)
-        return proved if isinstance(proved, AuthenticationDenied) else proved.aor
+        if isinstance(proved, AuthenticationDenied):
+            return proved
+        if meant and not _is_for(meant, self._hosts):
+            return AuthenticationDenied(DenialReason.OTHER_SERVER, message.account, proved.aor, detail=meant[:200])
+        return proved.aor
 
     def drop(self, connection: str) -> None:
         """Drop the handshake of a connection that is over."""
         self._pending.drop(connection)
+
+
+def _read(token: str) -> tuple[Authenticate, str]:
+    """Read an answer, and the name of the service that it is for ("": it does not say)."""
+    message = read_authenticate(token, OFFERED_ALONE)
+    return message, target_name(message.blob)
+
+
+def _is_for(meant: str, hosts: Set[str]) -> bool:
+    """Tell whether a service is the web server at one of these hosts, with or without a port ([MS-NLMP] 2.2.2.1, RFC 4559 §4)."""
+    service, _, place = meant.lower().partition("/")
+    return service == "http" and place.partition(":")[0].rstrip(".") in hosts

@@ -1,9 +1,10 @@
-"""NTLM as SIP uses it: the acceptor of [MS-NLMP] in its connectionless form, as pure functions.
+"""NTLM as SIP and the site use it: the acceptor of [MS-NLMP], for SIP in its connectionless form, as pure functions.
 
 On SIP there is no NEGOTIATE message: the server speaks first. Only NTLMv2 with 128-bit
 session keys is accepted. A MIC in the AUTHENTICATE message is not looked at: clients of
 this protocol send none, and the signature that they put on the same REGISTER proves the
-session key just as well ([MS-SIPAE] 3.2.5).
+session key just as well ([MS-SIPAE] 3.2.5). Over HTTP nothing is signed: there the service
+that the client has named in its proof has to be this one.
 
 Nothing here knows people, time or messages; `authenticator` brings these together.
 """
@@ -12,6 +13,7 @@ import base64
 import binascii
 import hmac
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import Final
@@ -45,6 +47,11 @@ TOKEN_CHARACTERS: Final = 16384
 _SIGNATURE: Final = b"NTLMSSP\x00"
 _VERSION: Final = bytes.fromhex("0601b11d0000000f")
 _FILETIME_OF_EPOCH: Final = 116444736000000000
+_FIRST_PAIR: Final = 28
+"""Where the attribute pairs begin in what the proof covers."""
+
+_TARGET_NAME: Final = 9
+"""MsvAvTargetName ([MS-NLMP] 2.2.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +213,41 @@ def _text(data: bytes, at: int) -> str:
         return _field(data, at).decode("utf-16-le")
     except UnicodeDecodeError:
         raise RemoteProtocolError("a name in the NTLM message is not UTF-16") from None
+
+
+def av_pairs(blob: bytes) -> Mapping[int, bytes]:
+    """Give the attribute pairs of an NTLMv2 response: of each kind the first value.
+
+    Args:
+        blob: What the proof covers: a client whose password is proved has written them.
+
+    Raises:
+        RemoteProtocolError: A pair reaches outside of the list.
+
+    Spec: [MS-NLMP] 2.2.2.1, 2.2.2.7.
+    """
+    found: dict[int, bytes] = {}
+    at = _FIRST_PAIR
+    while at < len(blob):
+        if at + 4 > len(blob):
+            raise RemoteProtocolError("the attributes of the NTLM response have no end")
+        kind, length = struct.unpack_from("<HH", blob, at)
+        if kind == 0:
+            break
+        at += 4 + length
+        if at > len(blob):
+            raise RemoteProtocolError("an attribute of the NTLM response lies outside of it")
+        found.setdefault(kind, blob[at - length : at])
+    return found
+
+
+def target_name(blob: bytes) -> str:
+    """Give the name of the service to which a client addressed its proof (MsvAvTargetName); "" if it did not.
+
+    Raises:
+        RemoteProtocolError: As `av_pairs` does.
+    """
+    return av_pairs(blob).get(_TARGET_NAME, b"").decode("utf-16-le", "replace")
 
 
 def exported_key(message: Authenticate, challenge: bytes, secret: bytes) -> bytes | None:

@@ -36,6 +36,7 @@ class DenialReason(enum.StrEnum):
     CLOCK_SKEW = "clock skew"
     MALFORMED = "malformed"
     EXPIRED_CHALLENGE = "expired challenge"
+    OTHER_SERVER = "proof for another server"
     NOT_THIS_USER = "not this user"
     UNKNOWN_PRINCIPAL = "unknown principal"
     TICKET_EXPIRED = "ticket expired"

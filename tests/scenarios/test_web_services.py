@@ -86,7 +86,14 @@ def test_a_client_may_prove_its_password(web: Web) -> None:
 
     for connection, status in (("http/1", 200), ("http/2", 401)):
         web.connection = "http/1"
-        foreign = spnego.client("alice@example.com", password_of("alice"), protocol="ntlm", options=NTLM_ALONE)
+        foreign = spnego.client(
+            "alice@example.com",
+            password_of("alice"),
+            protocol="ntlm",
+            hostname="sip.example.com",
+            service="HTTP",
+            options=NTLM_ALONE,
+        )
         challenge = step(foreign.step()).challenges[0].removeprefix("NTLM ")
         web.connection = connection
         assert step(foreign.step(base64.b64decode(challenge))).status == status

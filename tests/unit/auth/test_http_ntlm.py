@@ -1,13 +1,15 @@
 """NTLM over HTTP, with a foreign client, and with clients that cheat."""
 
 import base64
+import hmac
+import struct
 
 import pytest
 import spnego
 from twisted.internet.task import Clock
 
 from lyncpy.auth.http_ntlm import NtlmHandshakes
-from lyncpy.auth.ntlm import nt_hash
+from lyncpy.auth.ntlm import nt_hash, ntowf_v2
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied
 from lyncpy.contracts.directory import Person
@@ -15,10 +17,12 @@ from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
 from tests.kit.gatehouse import WALL, TablePeople, TableSecrets
+from tests.kit.ntlm_client import ANSWERED_FLAGS, write_authenticate
 from tests.kit.results import result_of
 
 ALICE, DAN = Aor("sip:alice@contoso.test"), Aor("sip:dan@contoso.test")
 PASSWORD = "Passw0rd!"
+NTLM_ALONE = spnego.NegotiateOptions.use_ntlm
 
 
 class Desk:
@@ -31,12 +35,25 @@ class Desk:
         # The foreign client answers with the server's clock when it is told that.
         rules = Settings.model_validate({"challenge_time": True, **settings})
         self.handshakes = NtlmHandshakes(
-            people, secrets, rules, "fe1.contoso.test", "contoso.test", Timers(self.clock, lambda: wall)
+            people,
+            secrets,
+            rules,
+            "fe1.contoso.test",
+            "contoso.test",
+            "https://meet.contoso.test:4443",
+            Timers(self.clock, lambda: wall),
         )
 
-    def answer(self, user: str, password: str = PASSWORD, connection: str = "http/1") -> str:
-        """Have a challenge made and give the answer of a foreign client to it."""
-        client = spnego.client(user, password, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    def answer(
+        self, user: str, password: str = PASSWORD, connection: str = "http/1", meant: str = "HTTP/fe1.contoso.test"
+    ) -> str:
+        """Have a challenge made and give the answer of a foreign client to it.
+
+        Args:
+            meant: The service that the client believes to speak to.
+        """
+        service, _, host = meant.partition("/")
+        client = spnego.client(user, password, host, service, protocol="ntlm", options=NTLM_ALONE)
         first = client.step()
         assert first is not None
         challenge = self.handshakes.challenge(connection, base64.b64encode(first).decode())
@@ -96,6 +113,53 @@ def test_the_oldest_challenge_goes_when_there_are_too_many() -> None:
     last = [desk.answer("alice@contoso.test", connection=f"http/{number}") for number in range(1, 11)][-1]
     assert desk.check(first, "http/0") == "expired challenge"
     assert desk.check(last, "http/10") == ALICE
+
+
+@pytest.mark.parametrize(
+    "meant",
+    ["HTTP/fe1.contoso.test", "http/FE1.contoso.test:443", "HTTP/meet.contoso.test", "HTTP/host7.contoso.test."],
+)
+def test_a_proof_is_for_this_site(meant: str) -> None:
+    """By each of its names, as Windows writes them."""
+    desk = Desk(web_names=("Host7.contoso.test",))
+    assert desk.check(desk.answer("alice@contoso.test", meant=meant)) == ALICE
+
+
+@pytest.mark.parametrize(
+    "meant", ["HTTP/evil.test", "cifs/fe1.contoso.test", "HTTP/fe1.contoso.test.evil.test", "HTTP/", "x"]
+)
+def test_a_proof_for_another_server_is_refused(meant: str) -> None:
+    """Who gets it there can pass our challenge on, and nothing is signed afterwards that would show it."""
+    desk = Desk()
+    assert desk.check(desk.answer("alice@contoso.test", meant=meant)) == "proof for another server"
+    assert desk.check(desk.answer("alice@contoso.test", "not it", meant=meant)) == "wrong password"
+
+
+def _written(desk: Desk, attributes: bytes) -> str:
+    """Have a challenge made and answer it with the right password and just these attributes."""
+    negotiate = base64.b64encode(b"NTLMSSP\0\x01\0\0\0" + bytes(28)).decode()
+    challenge = desk.handshakes.challenge("http/1", negotiate)
+    assert challenge is not None
+    time = struct.pack("<Q", int(WALL) * 10_000_000 + 116444736000000000)
+    blob = b"\x01\x01" + bytes(6) + time + bytes(12) + attributes
+    key = ntowf_v2(nt_hash(PASSWORD), "ALICE@CONTOSO.TEST", "")
+    proof = hmac.digest(key, base64.b64decode(challenge)[24:32] + blob, "md5")
+    parts = [b"", proof + blob, b"", "alice@contoso.test".encode("utf-16-le"), b"", b""]
+    return base64.b64encode(write_authenticate(parts, ANSWERED_FLAGS)).decode()
+
+
+@pytest.mark.parametrize("attributes", ["", "00000000", "0900000000000000"])
+def test_a_proof_that_names_nobody_is_taken(attributes: str) -> None:
+    """Clients that make the messages themselves write no name, or an empty one."""
+    desk = Desk()
+    assert desk.check(_written(desk, bytes.fromhex(attributes))) == ALICE
+
+
+def test_attributes_that_cannot_be_read_are_said_so() -> None:
+    """Before anybody's password is looked at."""
+    desk = Desk()
+    with pytest.raises(RemoteProtocolError, match="outside of it"):
+        desk.handshakes.account(_written(desk, bytes.fromhex("0900ffff41")))
 
 
 def test_a_clock_that_is_wrong_is_told() -> None:

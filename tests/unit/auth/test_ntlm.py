@@ -17,11 +17,13 @@ from lyncpy.auth.ntlm import (
     Authenticate,
     Mac,
     ServerNames,
+    av_pairs,
     exported_key,
     macs,
     nt_hash,
     ntowf_v2,
     read_authenticate,
+    target_name,
     write_challenge,
 )
 from lyncpy.sip.errors import RemoteProtocolError
@@ -91,6 +93,23 @@ def test_reads_a_captured_sign_in() -> None:
     assert message.flags == 0x62988255
     assert 1_700_000_000 < message.at < 1_900_000_000
     assert message.proof.hex() not in repr(message)
+
+
+def test_reads_the_attributes_of_a_proof() -> None:
+    """Those of a captured one: the names of the challenge, and none of a service. Of each kind the first counts, until the end."""
+    names = {kind: value.decode("utf-16-le") for kind, value in av_pairs(captured().blob).items()}
+    assert names == {2: "CONTOSO", 1: "FE1", 4: "contoso.test", 3: "fe1.contoso.test"}
+    assert target_name(captured().blob) == ""
+    pairs = bytes.fromhex("09000400680069000900020078000000000009000200")
+    assert target_name(bytes(28) + pairs) == "hi"
+    assert av_pairs(bytes(28)) == {}
+
+
+@pytest.mark.parametrize("pairs", ["09", "090004006800", "09000000ff"])
+def test_attributes_do_not_reach_outside_of_a_proof(pairs: str) -> None:
+    """However long they say that they are."""
+    with pytest.raises(RemoteProtocolError, match="NTLM response"):
+        av_pairs(bytes(28) + bytes.fromhex(pairs))
 
 
 def test_derives_the_captured_session_key() -> None:

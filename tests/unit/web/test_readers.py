@@ -88,6 +88,7 @@ class Desk:
                 AuthSettings(challenge_time=challenge_time),
                 "fe1.example.test",
                 "example.test",
+                "",
                 timers,
             )
             if ntlm
@@ -467,7 +468,14 @@ def test_a_token_goes_where_its_person_goes(tmp_path: Path) -> None:
 
 def _ntlm(desk: Desk, user: str, password: str, connection: str = "http/1") -> str:
     """Have a challenge made, and give the credentials that answer it."""
-    client = spnego.client(user, password, protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    client = spnego.client(
+        user,
+        password,
+        protocol="ntlm",
+        hostname="fe1.example.test",
+        service="HTTP",
+        options=spnego.NegotiateOptions.use_ntlm,
+    )
     first = base64.b64encode(client.step() or b"").decode()
     with pytest.raises(HttpRefused) as refused:
         desk.ask(f"NTLM {first}", connection)
@@ -607,7 +615,14 @@ def test_forged_tickets_make_their_connection_wait() -> None:
 def test_ntlm_within_negotiate_is_answered_in_the_same_scheme() -> None:
     """Windows sends it where it has no ticket."""
     desk = Desk(tickets=PaperTickets(), challenge_time=True)
-    client = spnego.client("EXAMPLE\\alice", "pässword", protocol="ntlm", options=spnego.NegotiateOptions.use_ntlm)
+    client = spnego.client(
+        "EXAMPLE\\alice",
+        "pässword",
+        protocol="ntlm",
+        hostname="fe1.example.test",
+        service="HTTP",
+        options=spnego.NegotiateOptions.use_ntlm,
+    )
     first = base64.b64encode(client.step() or b"").decode()
     with pytest.raises(HttpRefused) as refused:
         desk.ask(f"Negotiate {first}")

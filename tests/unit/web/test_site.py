@@ -52,7 +52,7 @@ class Office:
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
         readers = Readers(
             Passwords(self.people, self.secrets, timers, None),
-            NtlmHandshakes(self.people, self.secrets, AuthSettings(**auth), "fe1.x.test", "x.test", timers),
+            NtlmHandshakes(self.people, self.secrets, AuthSettings(**auth), "fe1.x.test", "x.test", "", timers),
             self.people,
             self.signins,
             KeyedLock(timers),
@@ -239,7 +239,9 @@ def test_a_handshake_ends_with_its_connection(tmp_path: Any, *, over: bool, stat
     resource = HttpResource("/a", _saying("a"), readers=signed_in, handshakes=True)
     office = Office(tmp_path / "none", resource, challenge_time=True)
     options = spnego.NegotiateOptions.use_ntlm
-    client = spnego.client("EXAMPLE\\alice", "pässword", protocol="ntlm", options=options)
+    client = spnego.client(
+        "EXAMPLE\\alice", "pässword", protocol="ntlm", hostname="fe1.x.test", service="HTTP", options=options
+    )
 
     def said(token: bytes) -> bytes:
         return client.step(token or None) or b""
