@@ -25,6 +25,9 @@ INSTALL: Final = "pip install 'lyncpy[kerberos]' (on Debian: apt-get install lib
 ERRORS: Final = 0x96C73A00
 """The first of the numbers of RFC 4120 §7.5.9, as GSS-API gives them."""
 
+_SUPPLEMENTARY_BITS: Final = 16
+"""Of a status, below those of errors (RFC 2744 §3.9.1)."""
+
 _SKEW_S: Final = 300.0
 """`clockskew` of krb5.conf, where nobody changed it."""
 
@@ -66,11 +69,11 @@ def load_gssapi() -> Any:  # Any: an extra, which need not be there
 
 @implementer(IMics)
 class _Mics:
-    __slots__ = ("_bad", "_context")
+    __slots__ = ("_context", "_errors")
 
-    def __init__(self, context: Any, bad: type[Exception]) -> None:  # Any: of the extra
+    def __init__(self, context: Any, errors: Any) -> None:  # Any: of the extra
         self._context = context
-        self._bad = bad
+        self._errors = errors
 
     def sign(self, text: bytes) -> bytes:
         signature: bytes = self._context.get_signature(text)
@@ -79,7 +82,11 @@ class _Mics:
     def holds(self, text: bytes, mic: bytes) -> bool:
         try:
             self._context.verify_signature(text, mic)
-        except self._bad:
+        except self._errors.SupplementaryError as error:
+            # RFC 2743 §1.2.3: the signature holds and is out of its order, if that is all there is to say. A client may
+            # ask that this is looked at; requests and responses overtake each other, and repeated ones are known by their number.
+            return not error.maj_code >> _SUPPLEMENTARY_BITS
+        except self._errors.GSSError:
             return False
         return True
 
@@ -149,7 +156,7 @@ def verify_ticket(
     except gssapi.exceptions.GSSError as error:
         return _denied(error, label, ours)
     own = principal.endswith(f"@{ours[0].realm}")
-    return AcceptedTicket(principal, own, lifetime, _Mics(context, gssapi.exceptions.GSSError), reply or b"")
+    return AcceptedTicket(principal, own, lifetime, _Mics(context, gssapi.exceptions), reply or b"")
 
 
 def _lifetime(said: float) -> float:

@@ -106,6 +106,20 @@ def test_signatures_hold_both_ways_in_any_order(server: Server, client: Kerberos
     assert not accepted.mics.holds(b"ours", accepted.mics.sign(b"ours"))
 
 
+def test_signatures_of_a_client_that_wants_their_order_hold_in_any(server: Server, client: KerberosClient) -> None:
+    """The system says of each that it comes early, late or twice, and that it holds."""
+    strict = KerberosClient(f"sip@{HOST}", ordered=True)
+    accepted = server.accept(strict.token())
+    assert isinstance(accepted, AcceptedTicket)
+    texts = [b"%d" % number for number in range(300)]
+    mics = [strict.sign(text) for text in texts]
+
+    for number in (1, 0, 5, 5, 299, 2):
+        assert accepted.mics.holds(texts[number], mics[number])
+    assert not accepted.mics.holds(texts[3], mics[4])
+    assert not accepted.mics.holds(texts[0], mics[5])
+
+
 def test_a_ticket_within_spnego_proves_the_server_too(server: Server, client: KerberosClient) -> None:
     """As browsers send it."""
     browser = KerberosClient(f"HTTP@{HOST}", spnego=True, mutual=True)

@@ -15,11 +15,12 @@ class KerberosClient:
         service: As `sip@fe1.example.test`.
         spnego: Whether the token is wrapped as browsers do.
         mutual: Whether the server has to prove itself too.
+        ordered: Whether it asks that the order of what is signed is looked at.
     """
 
-    def __init__(self, service: str, *, spnego: bool = False, mutual: bool = False) -> None:
+    def __init__(self, service: str, *, spnego: bool = False, mutual: bool = False, ordered: bool = False) -> None:
         self._gssapi: Any = importlib.import_module("gssapi")
-        self._service, self._spnego, self._mutual = service, spnego, mutual
+        self._service, self._spnego, self._mutual, self._ordered = service, spnego, mutual, ordered
         self._context: Any = None
 
     def token(self) -> bytes:
@@ -27,6 +28,8 @@ class KerberosClient:
         gssapi = self._gssapi
         flags = [gssapi.RequirementFlag.integrity]
         flags += [gssapi.RequirementFlag.mutual_authentication] if self._mutual else []
+        if self._ordered:
+            flags += [gssapi.RequirementFlag.replay_detection, gssapi.RequirementFlag.out_of_sequence_detection]
         self._context = gssapi.SecurityContext(
             name=gssapi.Name(self._service, gssapi.NameType.hostbased_service),
             usage="initiate",
