@@ -25,6 +25,12 @@ INSTALL: Final = "pip install 'lyncpy[kerberos]' (on Debian: apt-get install lib
 ERRORS: Final = 0x96C73A00
 """The first of the numbers of RFC 4120 §7.5.9, as GSS-API gives them."""
 
+_SPNEGO: Final = "1.3.6.1.5.5.2"
+"""The mechanism that finds out which one both sides have (RFC 4178); Kerberos alone may come of it."""
+
+_OTHER_KEYS: Final = (DenialReason.BAD_TICKET, DenialReason.WRONG_KEY_VERSION)
+"""What is wrong with a ticket where the key that it was tried with is not its own."""
+
 _SUPPLEMENTARY_BITS: Final = 16
 """Of a status, below those of errors (RFC 2744 §3.9.1)."""
 
@@ -39,7 +45,8 @@ _REASONS: Final[Mapping[int, DenialReason]] = {
     32: DenialReason.TICKET_EXPIRED,
     33: DenialReason.CLOCK_SKEW,
     34: DenialReason.TICKET_REPLAYED,
-    35: DenialReason.WRONG_SERVICE,
+    # "Not us": it cannot be decrypted with the key of a name that differs from its own, if by letters' case alone.
+    35: DenialReason.BAD_TICKET,
     36: DenialReason.BAD_TICKET,
     37: DenialReason.CLOCK_SKEW,
     41: DenialReason.BAD_TICKET,
@@ -144,18 +151,40 @@ def verify_ticket(
             f"it is for {label.service[:120]}@{label.realm[:120]}; wanted is {service}/..., and the keytab has {has}"
         )
         return AuthenticationDenied(DenialReason.WRONG_SERVICE, detail=detail)
+    first, *others = _spellings(ours, label)
+    outcome = _shown_to(gssapi, keytab, first, token, label, ours)
+    for other in others:
+        if isinstance(outcome, AcceptedTicket) or outcome.reason not in _OTHER_KEYS:
+            break
+        outcome = _shown_to(gssapi, keytab, other, token, label, ours)
+    return outcome
+
+
+def _shown_to(
+    gssapi: Any, keytab: Path, service: str, token: bytes, label: TicketLabel, ours: list[KeytabEntry]
+) -> AcceptedTicket | AuthenticationDenied:  # Any: of the extra
+    """Verify a token with the keys that stand in the keytab under one principal."""
+    kerberos = gssapi.MechType.kerberos
     try:
-        name = gssapi.Name(ours[0].principal, gssapi.NameType.kerberos_principal)
-        # Named credentials alone have the system's replay cache.
-        credentials = gssapi.Credentials(name=name, usage="accept", store={"keytab": str(keytab)})
+        name = gssapi.Name(service, gssapi.NameType.kerberos_principal)
+        # Named credentials alone have the system's replay cache. Whatever other mechanisms the system has, and
+        # whatever they would take for somebody's name: a principal is what Kerberos says.
+        credentials = gssapi.Credentials(
+            name=name,
+            usage="accept",
+            mechs=[kerberos, gssapi.OID.from_int_seq(_SPNEGO)],
+            store={"keytab": str(keytab)},
+        )
         context = gssapi.SecurityContext(creds=credentials, usage="accept")
         reply = context.step(token)
         if not context.complete:
             return AuthenticationDenied(DenialReason.MALFORMED, detail="the token is not the whole of a handshake")
+        if context.mech != kerberos:
+            return AuthenticationDenied(DenialReason.MALFORMED, detail="another mechanism than Kerberos was agreed on")
         principal, lifetime = str(context.initiator_name), _lifetime(float(context.lifetime))
     except gssapi.exceptions.GSSError as error:
         return _denied(error, label, ours)
-    own = principal.endswith(f"@{ours[0].realm}")
+    own = principal.endswith(f"@{label.realm}")
     return AcceptedTicket(principal, own, lifetime, _Mics(context, gssapi.exceptions), reply or b"")
 
 
@@ -172,12 +201,22 @@ def _entries_of(entries: tuple[KeytabEntry, ...], label: TicketLabel, service: s
     return [one for one in entries if one.service.lower() == wanted and one.realm == label.realm]
 
 
+def _spellings(ours: list[KeytabEntry], label: TicketLabel) -> list[str]:
+    """Give the principals under which a service's keys stand in the keytab, that of the ticket first.
+
+    There may be several that differ by their letters' case, each with keys of its own: the system looks for keys
+    under the very name that it is asked for.
+    """
+    own = f"{label.service}@{label.realm}"
+    return sorted({one.principal for one in ours}, key=lambda principal: (principal != own, principal))
+
+
 def _denied(error: Any, label: TicketLabel, ours: list[KeytabEntry]) -> AuthenticationDenied:  # Any: of the extra
     number = error.min_code - ERRORS
     reason = _REASONS.get(number, DenialReason.MALFORMED)
     if reason is DenialReason.CLOCK_SKEW:
         detail = "the clocks of the client, the KDC and this server differ too much"
-    elif reason in (DenialReason.BAD_TICKET, DenialReason.WRONG_KEY_VERSION):
+    elif reason in _OTHER_KEYS:
         versions = ", ".join(sorted({f"{one.version} {encryption_name(one.encryption)}" for one in ours}))
         detail = (
             f"the ticket for {label.service[:120]} has key version {label.version}, "

@@ -1,16 +1,18 @@
 """What `ITickets` promises, with a real KDC: tickets that hold, and every kind that does not, each with its reason."""
 
 import base64
+import importlib
 import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lyncpy.backends.kerberos import Tickets
+from lyncpy.backends.kerberos import Tickets, load_gssapi, verify_ticket
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.kerberos import SIP_SERVICE, TOKEN_BYTES, AcceptedTicket
@@ -128,6 +130,56 @@ def test_a_ticket_within_spnego_proves_the_server_too(server: Server, client: Ke
     assert isinstance(accepted, AcceptedTicket)
     assert accepted.principal == "alice@EXAMPLE.TEST"
     browser.finish(accepted.reply)
+
+
+class WatchedLibrary:
+    """The library, telling which mechanisms are accepted; it says that another one was agreed on, if told to."""
+
+    def __init__(self, agreed: str = "") -> None:
+        self._agreed = agreed
+        self.accepted: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:  # Any: of the extra
+        return getattr(importlib.import_module("gssapi"), name)
+
+    def Credentials(self, **terms: Any) -> Any:
+        credentials = importlib.import_module("gssapi").Credentials(**terms)
+        self.accepted = {one.dotted_form for one in credentials.mechs}
+        return credentials
+
+    def SecurityContext(self, **terms: Any) -> Any:
+        library: Any = importlib.import_module("gssapi")
+        agreed = {"mech": library.OID.from_int_seq(self._agreed)} if self._agreed else {}
+        return type("Context", (library.SecurityContext,), agreed)(**terms)
+
+
+@pytest.mark.parametrize("spnego", [False, True])
+def test_kerberos_is_the_only_way_in(server: Server, client: KerberosClient, *, spnego: bool) -> None:
+    """Whatever other mechanisms the system has; also where what they say looks like a ticket."""
+    library = WatchedLibrary()
+    shown = KerberosClient(f"sip@{HOST}", spnego=spnego)
+    assert isinstance(verify_ticket(library, server.keytab, shown.token(), SIP_SERVICE), AcceptedTicket)
+    assert library.accepted == {"1.2.840.113554.1.2.2", "1.3.6.1.5.5.2"}
+    outcome = verify_ticket(WatchedLibrary("1.3.6.1.5.2.5"), server.keytab, shown.token(), SIP_SERVICE)
+    assert isinstance(outcome, AuthenticationDenied)
+    assert outcome.reason is DenialReason.MALFORMED
+
+
+def test_a_name_in_other_letters_hides_no_key(server: Server, client: KerberosClient, tmp_path: Path) -> None:
+    """The keytab has SIP/ of before in front of the sip/ that the ticket is for."""
+    keytab = server.kdc.add_service(f"SIP/{HOST}", tmp_path / "both.keytab")
+    server.kdc.admin(f"ktadd -norandkey -k {keytab} sip/{HOST}")
+    assert isinstance(verify_ticket(load_gssapi(), keytab, client.token(), SIP_SERVICE), AcceptedTicket)
+
+
+def test_any_spelling_whose_key_fits_opens_a_ticket(server: Server, client: KerberosClient, tmp_path: Path) -> None:
+    """A KDC that does not look at letters' case gives a ticket for a spelling that the keytab does not have."""
+    keytab = tmp_path / "spelled.keytab"
+    for service in ("SIP", "Sip"):
+        server.kdc.add_service(f"{service}/{HOST}", keytab)
+    for service in ("SIP", "Sip"):
+        shown = KerberosClient(f"{service}@{HOST}").token().replace(b"\x1b\x03" + service.encode(), b"\x1b\x03sip")
+        assert isinstance(verify_ticket(load_gssapi(), keytab, shown, SIP_SERVICE), AcceptedTicket)
 
 
 def test_a_token_is_good_once_even_for_another_process(server: Server, client: KerberosClient) -> None:
