@@ -86,7 +86,12 @@ class WebServices:
         )
         services = (
             TicketService(
-                tickets, CertificateHolders(people, owners, issued, marks, timers), addresses, timers, ntlm=trust.ntlm
+                tickets,
+                CertificateHolders(people, owners, issued, marks, timers),
+                addresses,
+                timers,
+                settings.signatures_total,
+                ntlm=trust.ntlm,
             ),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
             AddressBookService(tickets, addresses, book, photos),

@@ -40,19 +40,27 @@ class TicketService:
     Args:
         tickets: Issues them.
         holders: Knows whose certificates are.
+        signatures_total: How many proofs with certificates are remembered.
         ntlm: Whether passwords are proved by NTLM; else they are sent.
     """
 
     log = Logger()
 
     def __init__(
-        self, tickets: Tickets, holders: CertificateHolders, addresses: Addresses, timers: ITimers, *, ntlm: bool
+        self,
+        tickets: Tickets,
+        holders: CertificateHolders,
+        addresses: Addresses,
+        timers: ITimers,
+        signatures_total: int,
+        *,
+        ntlm: bool,
     ) -> None:
         self._tickets = tickets
         self._holders = holders
         self._addresses = addresses
         self._timers = timers
-        self._used = UsedSignatures()
+        self._used = UsedSignatures(signatures_total)
         # Clients look for one name or the other, whatever is behind it.
         names = ("WebTicketServiceWinNegotiate", "WebTicketServiceWinNtlm")
         ports = (
@@ -99,8 +107,8 @@ class TicketService:
         certificate = read_certificate(text_of(security.token))
         # First whose it is: only keys that were certified here are calculated with.
         aor = await self._holders.holder(certificate)
-        signature = check_possession(security, certificate.key, self._timers.wall())
-        self._used.take(signature, aor, self._timers.now())
+        proof = check_possession(security, certificate.key, self._timers.wall())
+        self._used.take(proof, aor, self._timers.now())
         return await self._issued(envelope, aor, by_password=False)
 
     async def _issued(self, envelope: Envelope, aor: Aor, *, by_password: bool) -> bytes:

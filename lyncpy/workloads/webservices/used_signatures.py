@@ -1,33 +1,52 @@
-"""Signatures that were taken: each is good once, as long as its time stamp could still be of now."""
+"""Signatures that were taken: each is good once, as long as its time stamp is of now."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from hashlib import sha256
+from heapq import heappop, heappush
 from typing import Final
 
+from twisted.logger import Logger
+
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.webservices.model.proof import SKEW_S
+from lyncpy.sip.text import shown
+from lyncpy.workloads.webservices.model.proof import Possession
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 
-KEPT_S: Final = 2 * SKEW_S
-"""Within this a signature's time stamp is of now, whichever way a client's clock is wrong."""
-
-TOTAL: Final = 20_000
 PER_USER: Final = 64
-"""Requests of one user within that time; a client makes a handful at its start."""
+"""Of one user; a client makes a handful at its start."""
+
+PER_USER_CROWDED: Final = 8
+"""Of one user once half of all are used: whoever has many devices of many people cannot use up the rest."""
+
+SPARE_S: Final = 60.0
+"""For so much longer: the clock by which time stamps are judged may be set back a little."""
+
+_DIGEST_BYTES: Final = 16
+_TOLD_EACH: Final = 1000
+"""Refused, for one line of the log."""
 
 
 class UsedSignatures:
-    """Remembers signatures; nothing is forgotten before its time, so whoever has too many is refused."""
+    """Remembers signatures; nothing is forgotten before its time, so whoever has too many is refused.
 
-    def __init__(self) -> None:
-        self._until: OrderedDict[bytes, tuple[float, Aor]] = OrderedDict()
+    Args:
+        most: How many are remembered at once.
+    """
+
+    log = Logger()
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._ends: list[tuple[float, bytes, Aor]] = []
+        self._taken: set[bytes] = set()
         self._of: Counter[Aor] = Counter()
+        self._refused = 0
 
     def __len__(self) -> int:
         """Give the number of signatures that are remembered."""
-        return len(self._until)
+        return len(self._ends)
 
-    def take(self, signature: bytes, aor: Aor, now: float) -> None:
+    def take(self, proof: Possession, aor: Aor, now: float) -> None:
         """Take a signature of somebody, this once.
 
         Args:
@@ -37,20 +56,36 @@ class UsedSignatures:
             ServiceRefused: It was taken before, or there is no room.
         """
         self._forget(now)
-        digest = sha256(signature).digest()
-        if digest in self._until:
+        digest = sha256(proof.signature).digest()[:_DIGEST_BYTES]
+        if digest in self._taken:
             raise untrusted("the request was sent before")
-        if self._of[aor] >= PER_USER or len(self._until) >= TOTAL:
-            raise ServiceRefused("s:Server", "too many requests with a certificate, try again later")
-        self._until[digest] = (now + KEPT_S, aor)
+        if len(self._ends) >= self._most:
+            raise self._full(aor, now)
+        if self._of[aor] >= (PER_USER if 2 * len(self._ends) < self._most else PER_USER_CROWDED):
+            raise ServiceRefused(
+                "s:Server", "you have asked for too many tickets with a certificate; try again in a quarter of an hour"
+            )
+        heappush(self._ends, (now + proof.ends_in + SPARE_S, digest, aor))
+        self._taken.add(digest)
         self._of[aor] += 1
 
+    def _full(self, aor: Aor, now: float) -> ServiceRefused:
+        self._refused += 1
+        if self._refused % _TOLD_EACH == 1:
+            self.log.warn(
+                "a ticket for {aor} is refused: [webservices] signatures_total ({most}) others were asked for with"
+                " certificates; {count} were refused so far",
+                aor=shown(aor),
+                most=self._most,
+                count=self._refused,
+            )
+        wait_s = int(self._ends[0][0] - now) + 1
+        return ServiceRefused("s:Server", f"too many tickets are asked for at once; try again in {wait_s} seconds")
+
     def _forget(self, now: float) -> None:
-        while self._until:
-            digest, (until, aor) = next(iter(self._until.items()))
-            if until > now:
-                return
-            del self._until[digest]
+        while self._ends and self._ends[0][0] <= now:
+            _, digest, aor = heappop(self._ends)
+            self._taken.discard(digest)
             self._of[aor] -= 1
             if not self._of[aor]:
                 del self._of[aor]

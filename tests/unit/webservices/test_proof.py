@@ -9,6 +9,7 @@ from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.webservices.model.certificates import new_authority
 from lyncpy.workloads.webservices.model.proof import (
     SKEW_S,
+    Possession,
     SecurityHeader,
     check_possession,
     check_proof,
@@ -140,7 +141,7 @@ def _certificate(name: str) -> x509.Certificate:
     return new_authority(key_of(name), NOW).certificate
 
 
-def _possession(text: str, key: str = "alice", now: float = NOW) -> bytes:
+def _possession(text: str, key: str = "alice", now: float = NOW) -> Possession:
     header = read_security(read_xml(f"<Header>{text}</Header>".encode()), "BinarySecurityToken")
     return check_possession(header, key_of(key).public_key(), now)
 
@@ -151,7 +152,26 @@ def test_whoever_has_a_certificate_proves_its_key_now(kind: str, skew: float) ->
     """By a clock that may be a little wrong; the signature tells one request from another."""
     text = holder_header(_certificate("alice"), key_of("alice"), NOW + skew, kind)
     other = holder_header(_certificate("alice"), key_of("alice"), NOW + skew + 1 if skew < 0 else NOW + skew - 1, kind)
-    assert _possession(text) != _possession(other)
+    assert _possession(text).signature != _possession(other).signature
+
+
+@pytest.mark.parametrize(
+    ("skew", "lasts_s", "ends_in"),
+    [
+        (0.0, 300.0, SKEW_S),
+        (1 - SKEW_S, 300.0, 1.0),
+        (SKEW_S, 300.0, 2 * SKEW_S),
+        (-600.0, 0.0, 300.0),
+        (0.0, -600.0, 300.0),
+    ],
+)
+def test_a_proof_says_for_how_long_it_could_be_sent_again(skew: float, lasts_s: float, ends_in: float) -> None:
+    """Until its time stamp is of now no more, for a clock that is wrong by no more than clocks may be."""
+    text = holder_header(_certificate("alice"), key_of("alice"), NOW + skew, lasts_s=lasts_s)
+    assert _possession(text).ends_in == ends_in
+    _possession(text, now=NOW + ends_in - 1)
+    with pytest.raises(ServiceRefused, match="not of now"):
+        _possession(text, now=NOW + ends_in + 1)
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,16 @@ _DIGESTS: Final = {
 }
 
 
+class Possession(NamedTuple):
+    """A proof that somebody has the key of their certificate, just now."""
+
+    signature: bytes
+    """Tells it from every other one."""
+
+    ends_in: float
+    """Seconds until its time stamp is too old."""
+
+
 class SecurityHeader(NamedTuple):
     """The parts of a `wsse:Security` header."""
 
@@ -89,15 +99,12 @@ def check_proof(header: SecurityHeader, key: bytes, now: float) -> None:
     _ends(header, now)
 
 
-def check_possession(header: SecurityHeader, key: rsa.RSAPublicKey, now: float) -> bytes:
+def check_possession(header: SecurityHeader, key: rsa.RSAPublicKey, now: float) -> Possession:
     """Verify that whoever sends a certificate has its key, and has signed just now.
 
     Args:
         key: The certificate's.
         now: Seconds since the epoch.
-
-    Returns:
-        What tells this signature from every other one.
 
     Raises:
         ServiceRefused: With a reason.
@@ -111,12 +118,12 @@ def check_possession(header: SecurityHeader, key: rsa.RSAPublicKey, now: float) 
         return True
 
     value = _check_signature(header, verify, _RSAS)
-    _ends(header, now)
+    ends = _ends(header, now)
     assert header.timestamp is not None  # it was signed
     begins = read_time(text_of(child(header.timestamp, "Created")))
     if not now - SKEW_S <= begins <= now + SKEW_S:
         raise untrusted(_NOT_NOW)
-    return value
+    return Possession(value, min(begins + SKEW_S, ends) - now)
 
 
 def _check_signature(
@@ -168,9 +175,12 @@ def _algorithm(el: Element, name: str) -> str:
 _NOT_NOW: Final = "the request's time stamp is not of now; see to the clock of your computer"
 
 
-def _ends(header: SecurityHeader, now: float) -> None:
+def _ends(header: SecurityHeader, now: float) -> float:
+    """Give when a time stamp ends for the clock that is behind most; refuse one that has."""
     # When it was made is not looked at here: with a ticket a real client sends the ticket's times, by this server's
     # clock of then.
     assert header.timestamp is not None  # it was signed
-    if now >= read_time(text_of(child(header.timestamp, "Expires"))) + SKEW_S:
+    ends = read_time(text_of(child(header.timestamp, "Expires"))) + SKEW_S
+    if now >= ends:
         raise untrusted(_NOT_NOW)
+    return ends
