@@ -34,7 +34,7 @@ class Exports:
 
     async def close(self) -> None:
         """Stop the thread that writes."""
-        self._threads.stop()
+        await self._threads.stop()
 
     async def make_folder(self, name: str) -> str:
         """Make a new, empty folder of this name; give where it is, for people.

@@ -57,7 +57,7 @@ class GapFile:
 
     async def close(self) -> None:
         """Stop the thread that writes."""
-        self._threads.stop()
+        await self._threads.stop()
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

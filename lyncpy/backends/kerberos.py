@@ -122,7 +122,7 @@ class Tickets:
 
     async def close(self) -> None:
         """Stop the thread."""
-        self._threads.stop()
+        await self._threads.stop()
 
     async def accept(self, token: bytes, service: str) -> AcceptedTicket | AuthenticationDenied:
         """Verify a token; see the promise."""

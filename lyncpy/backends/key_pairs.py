@@ -17,9 +17,11 @@ class KeyPairs:
 
     async def new_key(self) -> bytes:
         """Make a key."""
-        made = await self._threads.call_in_thread(_new_key)
-        self._threads.stop()
-        return made
+        try:
+            return await self._threads.call_in_thread(_new_key)
+        finally:
+            # It ends by itself, after the keys that others wait for.
+            _ = self._threads.stop()
 
 
 def _new_key() -> bytes:

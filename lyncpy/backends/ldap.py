@@ -217,7 +217,7 @@ class LdapDirectory:
         if self._link is not None and self._ended is not None:
             self._link.abort(f"{self._terms.url} is being closed")
             await self._ended
-        self._threads.stop()
+        await self._threads.stop()
 
     def _now(self) -> Now:
         return Now(self._timers.past(), self._timers.now(), self._run)

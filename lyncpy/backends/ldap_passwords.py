@@ -254,4 +254,4 @@ class _Lane:
         if self._binds:
             self._idle = Deferred()
             await self._idle
-        self._threads.stop()
+        await self._threads.stop()

@@ -63,7 +63,7 @@ class LdapPhotos:
         if self._link is not None and self._ended is not None:
             self._link.abort("the server is being closed")
             await self._ended
-        self._threads.stop()
+        await self._threads.stop()
 
     def _found(self, link: DirectoryConnection, sources: Sequence[str], fits: Fits) -> tuple[FoundPhoto, ...]:
         found: list[FoundPhoto] = []

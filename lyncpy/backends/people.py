@@ -66,8 +66,8 @@ class BlockingRunner(Protocol):
     def call_in_thread(self, call: Callable[[], T]) -> Awaitable[T]:
         """Call a function in the thread, and give its result."""
 
-    def stop(self) -> None:
-        """Stop the thread."""
+    def stop(self) -> Awaitable[None]:
+        """End the thread when it has done what it was asked."""
 
 
 @implementer(IDirectory)
@@ -91,7 +91,7 @@ class PeopleFile:
 
     async def close(self) -> None:
         """End the thread that reads."""
-        self._threads.stop()
+        await self._threads.stop()
 
     def _read(self, cookie: str) -> Pull:
         try:

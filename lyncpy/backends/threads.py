@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TypeAlias, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 
@@ -27,30 +27,33 @@ class Threads:
     def __init__(self, reactor: IReactorFromThreads, name: str) -> None:
         self._reactor = reactor
         self._name = name
-        self._calls: SimpleQueue[Call | None] = SimpleQueue()
-        self._thread: Thread | None = None
+        self._calls: SimpleQueue[Call | None] | None = None
+        """What the thread has to do; None: there is no thread."""
+
+        self._ended: Deferred[None] = succeed(None)
 
     def call_in_thread(self, call: Callable[[], T]) -> Deferred[T]:
         """Call a function in the thread, and give its result in the reactor."""
-        if self._thread is None:
+        if self._calls is None:
+            self._calls = SimpleQueue()
+            self._ended = Deferred()
             # A process must end, also when a call never does, or nobody came to stop this.
-            self._thread = Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            Thread(target=self._work, args=(self._calls, self._ended), name=self._name, daemon=True).start()
         answer: Deferred[T] = Deferred()
         self._calls.put((call, answer))
         return answer
 
-    def stop(self) -> None:
-        """End the thread; call when no call is under way, for this waits for it."""
-        if self._thread is not None:
+    def stop(self) -> Deferred[None]:
+        """End the thread when it has done what it was asked; the reactor goes on until then. What is asked later has another thread."""
+        if self._calls is not None:
             self._calls.put(None)
-            self._thread.join()
-            self._thread = None
+            self._calls = None
+        return self._ended
 
-    def _work(self) -> None:
+    def _work(self, calls: SimpleQueue[Call | None], ended: Deferred[None]) -> None:
         """Do one call after the other, in the thread."""
         hear = self._reactor.callFromThread
-        while (waiting := self._calls.get()) is not None:
+        while (waiting := calls.get()) is not None:
             call, answer = waiting
             try:
                 result = call()
@@ -58,3 +61,4 @@ class Threads:
                 hear(answer.errback, Failure())
             else:
                 hear(answer.callback, result)
+        hear(ended.callback, None)

@@ -63,7 +63,7 @@ def server(kdc: Kdc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setenv(name, kdc.environment[name])
     server = Server(kdc, tmp_path)
     yield server
-    server.threads.stop()
+    server.pump.run(server.threads.stop())
 
 
 @pytest.fixture

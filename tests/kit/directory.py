@@ -211,5 +211,5 @@ class Inline:
         """Call, and give the result."""
         return call()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Nothing was begun."""

@@ -64,6 +64,6 @@ class HeldThread:
             else:
                 answer.callback(result)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Note it."""
         self.stopped = True

@@ -105,7 +105,7 @@ class Database:
             # A thread that hangs in the disk is left behind, and the connection that it uses.
             raise Unfinished(f"{left} writes are not known to be done: the disk did not take them in time")
         for threads in self._threads:
-            threads.stop()
+            await threads.stop()
         self._reader.close()
         self._writer.close()
 

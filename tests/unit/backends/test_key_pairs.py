@@ -2,13 +2,14 @@
 
 import threading
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 from twisted.internet.defer import Deferred
 
 from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.threads import Threads
-from tests.kit.threads import ThreadPump
+from tests.kit.threads import PATIENCE_S, ThreadPump
 
 
 def test_each_key_is_another() -> None:
@@ -20,4 +21,26 @@ def test_each_key_is_another() -> None:
     assert sizes == {2048}
     numbers = [key.private_numbers() for key in keys if isinstance(key, rsa.RSAPrivateKey)]
     assert numbers[0] != numbers[1]
-    assert "keys of a test" not in [thread.name for thread in threading.enumerate()]
+    for thread in threading.enumerate():
+        if thread.name == "keys of a test":
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive()
+
+
+def test_who_has_their_key_does_not_wait_for_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does the event loop: the next key may take seconds."""
+    pump = ThreadPump()
+    pairs = KeyPairs(Threads(pump, "keys of a test"))
+    go_on = threading.Event()
+    real, made = rsa.generate_private_key, iter((None, go_on))
+
+    def generate(exponent: int, bits: int) -> rsa.RSAPrivateKey:
+        held = next(made)
+        assert held is None or held.wait(PATIENCE_S)
+        return real(exponent, bits)
+
+    monkeypatch.setattr(rsa, "generate_private_key", generate)
+    first, second = (Deferred.fromCoroutine(pairs.new_key()) for _ in range(2))
+    assert pump.run(first)
+    go_on.set()
+    assert pump.run(second)

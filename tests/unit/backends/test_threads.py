@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from lyncpy.backends.threads import Threads
-from tests.kit.threads import ThreadPump
+from tests.kit.threads import PATIENCE_S, ThreadPump
 
 
 def test_calls_wait_for_each_other_and_keep_their_order() -> None:
@@ -21,7 +21,7 @@ def test_calls_wait_for_each_other_and_keep_their_order() -> None:
     calls = [threads.call_in_thread(lambda number=number: call(number)) for number in range(20)]  # type: ignore[misc]
     assert {pump.run(one) for one in calls} == {"one"}
     assert done == [*range(20)]
-    threads.stop()
+    pump.run(threads.stop())
 
 
 def test_an_error_is_the_callers_and_the_thread_goes_on() -> None:
@@ -36,17 +36,35 @@ def test_an_error_is_the_callers_and_the_thread_goes_on() -> None:
     with pytest.raises(SystemExit):
         pump.run(wrong)
     assert pump.run(right) == 1
-    threads.stop()
+    pump.run(threads.stop())
 
 
 def test_a_thread_that_was_stopped_is_gone_and_one_that_never_began_is_none() -> None:
     """It may be stopped twice, and begins anew when it is needed again."""
     pump = ThreadPump()
     threads = Threads(pump, "one")
-    threads.stop()
+    pump.run(threads.stop())
     mine = pump.run(threads.call_in_thread(threading.current_thread))
-    threads.stop()
-    threads.stop()
+    for _ in range(2):
+        pump.run(threads.stop())
+    mine.join(PATIENCE_S)
     assert not mine.is_alive()
     assert pump.run(threads.call_in_thread(lambda: 2)) == 2
-    threads.stop()
+    pump.run(threads.stop())
+
+
+def test_the_reactor_goes_on_while_a_thread_that_is_stopped_does_what_it_was_asked() -> None:
+    """What is asked after that does not wait for it: it has a thread of its own."""
+    pump = ThreadPump()
+    threads = Threads(pump, "one")
+    go_on = threading.Event()
+    first = threads.call_in_thread(lambda: go_on.wait(PATIENCE_S))
+    ended: list[None] = []
+    stopping = threads.stop().addCallback(ended.append)
+    assert pump.run(threads.call_in_thread(lambda: 2)) == 2
+    assert not ended
+    go_on.set()
+    assert pump.run(first)
+    pump.run(stopping)
+    assert ended
+    pump.run(threads.stop())
