@@ -24,19 +24,20 @@ class IssuedTable:
         record = await self._store.read(KIND, owner)
         return unpack(None if record is None else record.value)
 
-    async def change(self, owner: OwnerId, decide: Callable[[Issued], Issued]) -> None:
-        """Change what was issued to somebody; durable when it returns.
+    async def change(self, owner: OwnerId, decide: Callable[[Issued], Issued]) -> Issued:
+        """Change what was issued to somebody, and give it; durable when it returns.
 
         Args:
             decide: Gives the new value, or the very same one when nothing is to be written; what it raises ends the change.
         """
 
-        async def attempt() -> None:
+        async def attempt() -> Issued:
             record = await self._store.read(KIND, owner)
             before = unpack(None if record is None else record.value)
             after = decide(before)
             if after is not before:
                 await self._store.write(KIND, owner, pack(after), NONE_YET if record is None else record.version)
+            return after
 
         async with self._writers.hold(KIND, owner):
-            await uncontended(attempt)
+            return await uncontended(attempt)

@@ -141,7 +141,7 @@ class WebServices:
         """Revoke for good what somebody has; nothing is written of who never had anything."""
 
         def decide(issued: Issued) -> Issued:
-            return revoked(issued) if issued.certificates else issued
+            return issued if issued.is_ended else revoked(issued)
 
-        if owner and (await self._issued.read(owner)).certificates:
+        if owner and not (await self._issued.read(owner)).is_ended:
             await self._issued.change(owner, decide)

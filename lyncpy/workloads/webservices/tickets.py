@@ -11,7 +11,7 @@ from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.markup import Element
 from lyncpy.workloads.webservices.issued_table import IssuedTable
-from lyncpy.workloads.webservices.model.issued import check_round
+from lyncpy.workloads.webservices.model.issued import check_round, with_ticket
 from lyncpy.workloads.webservices.model.refusal import untrusted
 from lyncpy.workloads.webservices.model.tickets import (
     Ticket,
@@ -86,8 +86,18 @@ class Tickets:
         self._keys = TicketKeys(_derived(stamps, "ticket signature"), _derived(stamps, "ticket seal"))
 
     async def issue(self, aor: Aor, audience: str, issuer: str, key: bytes) -> tuple[Ticket, str]:
-        """Give a ticket to somebody who has just proved their password, and its text."""
+        """Give a ticket to somebody who has just proved who they are, and its text.
+
+        Raises:
+            ServiceRefused: They have been disabled meanwhile.
+        """
         now, owner = int(self._timers.wall()), self._owners.owner(aor)
+        # Written down before it is given: who is disabled from here on has something that ends.
+        issued = await self._issued.change(owner, with_ticket)
+        mark = await self._marks.mark(aor)
+        person = self._people.person(aor)
+        if person is None or not person.may_stay or self._owners.owner(aor) != owner:
+            raise untrusted("the account was disabled meanwhile")
         ticket = Ticket(
             id=new_ticket_id(),
             aor=aor,
@@ -95,8 +105,8 @@ class Tickets:
             audience=audience,
             issued=now,
             expires=now + self._lifetime_s,
-            round=(await self._issued.read(owner)).round,
-            mark=await self._marks.mark(aor),
+            round=issued.round,
+            mark=mark,
             key=key,
         )
         return ticket, write_ticket(ticket, issuer, self._keys)
@@ -110,7 +120,7 @@ class Tickets:
         ticket = read_ticket(assertion, self._keys)
         check_time(ticket, self._timers.wall())
         check_audience(ticket, audience)
-        check_round(await self._issued.read(ticket.owner), ticket)
+        issued = await self._issued.read(ticket.owner)
         mark = await self._marks.mark(ticket.aor)
         # Behind the waits: a pull may have come between.
         person = self._people.person(ticket.aor)
@@ -118,6 +128,7 @@ class Tickets:
             raise untrusted("nobody has this ticket's address any more")
         if not person.may_stay:
             raise untrusted("the account of this ticket is disabled")
+        check_round(issued, ticket)
         if mark != ticket.mark:
             raise untrusted("the password has been changed since the ticket was issued")
         return ticket

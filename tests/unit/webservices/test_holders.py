@@ -1,4 +1,4 @@
-"""Whose a certificate is, when a pull comes between two looks."""
+"""Whose a certificate or a ticket is, when a pull comes between two looks."""
 
 import pytest
 from twisted.internet.task import Clock
@@ -12,7 +12,7 @@ from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.certificates import ShownCertificate
 from lyncpy.workloads.webservices.model.issued import Issued, IssuedCertificate
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from lyncpy.workloads.webservices.tickets import PasswordMarks
+from lyncpy.workloads.webservices.tickets import PasswordMarks, Tickets
 from tests.kit.archive import PlainStamps
 from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
 from tests.kit.key_pairs import key_of
@@ -55,3 +55,15 @@ def test_who_left_has_no_certificate(owners: AddressOwners, reason: str) -> None
     holders = CertificateHolders(people, owners, issued, PasswordMarks(secrets, people, owners, PlainStamps()), timers)
     with pytest.raises(ServiceRefused, match=reason):
         result_of(holders.holder(ShownCertificate("digest", owner, key_of("alice").public_key())))
+
+
+def test_who_leaves_meanwhile_gets_no_ticket() -> None:
+    """One that would count when they are back; of one that was given before they left it is written that it has ended."""
+    timers = timers_of(Clock())
+    people, secrets, owners = TablePeople(Person(ALICE, "1")), Leaving({ALICE: bytes(16)}), AddressOwners()
+    secrets.people = people
+    issued = IssuedTable(MemoryStore(timers.steady), KeyedLock(timers))
+    marks = PasswordMarks(secrets, people, owners, PlainStamps())
+    tickets = Tickets(people, owners, issued, marks, PlainStamps(), timers, 600)
+    with pytest.raises(ServiceRefused, match="disabled meanwhile"):
+        result_of(tickets.issue(ALICE, "https://x", "https://y", b""))

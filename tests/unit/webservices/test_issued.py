@@ -18,6 +18,7 @@ from lyncpy.workloads.webservices.model.issued import (
     standing,
     unpack,
     with_certificate,
+    with_ticket,
     with_use,
     without,
 )
@@ -49,6 +50,14 @@ def test_one_is_revoked_or_all() -> None:
         check_round(without(both, "s1"), replace(TICKET, round=2))
     assert without(both, "s9") is both
     assert revoked(both) == Issued(3)
+
+
+def test_what_was_given_is_known_until_it_ends() -> None:
+    """Of who has nothing there is nothing to end."""
+    given = with_ticket(Issued(2))
+    assert (Issued(2).is_ended, given.is_ended, revoked(given).is_ended) == (True, False, True)
+    assert with_ticket(given) is given
+    assert not Issued(2, (ONE,)).is_ended
 
 
 def test_a_ticket_counts_in_its_round() -> None:
@@ -90,14 +99,14 @@ def test_a_certificate_stands_in_its_time_with_its_password() -> None:
 
 def test_what_is_kept_is_read() -> None:
     """Of who has no record nothing is kept."""
-    both = Issued(2, (ONE, TWO), (USED,))
-    assert unpack(pack(both)) == both
+    for both in (Issued(2, (ONE, TWO), (USED,)), Issued(3, is_open=True)):
+        assert unpack(pack(both)) == both
     assert unpack(None) == Issued()
 
 
 def test_an_earlier_record_is_read() -> None:
-    """Of before used tickets had a list of their own."""
+    """Of before used tickets had a list of their own, and tickets were written of."""
     record = json.loads(pack(Issued(2, (ONE,))))
-    del record["used"]
+    del record["used"], record["is_open"]
     record["certificates"][0] |= {"ticket": "ticket1", "key": "key1"}
-    assert unpack(json.dumps(record).encode()) == Issued(2, (ONE,))
+    assert unpack(json.dumps(record).encode()) == Issued(2, (ONE,), is_open=True)

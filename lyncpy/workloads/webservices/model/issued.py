@@ -2,7 +2,7 @@
 
 A certificate stands while it is in its owner's record, in its time, and while the password with which it was got
 has not changed. Whatever ends that, ends it for good: with each revocation another round begins, and the
-tickets of the rounds before count no more. A ticket that has got a certificate is remembered until it expires,
+tickets of the rounds before count no more. Of whoever never had a ticket nothing is kept. A ticket that has got a certificate is remembered until it expires,
 whatever becomes of the certificate.
 """
 
@@ -61,6 +61,19 @@ class Issued:
     certificates: Sequence[IssuedCertificate] = field(default=())
     used: Sequence[UsedTicket] = field(default=())
     """The tickets of this round that have got certificates, and have not expired."""
+
+    is_open: bool = False
+    """Whether a ticket was given in this round; else there is none that could end."""
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether nothing that they have counts any more, or ever did."""
+        return not self.is_open and not self.certificates
+
+
+def with_ticket(issued: Issued) -> Issued:
+    """Give a ticket of this round; the very same value when that is known."""
+    return issued if issued.is_open else replace(issued, is_open=True)
 
 
 def with_use(issued: Issued, ticket: Ticket, key: str, now: float) -> Issued:
@@ -148,4 +161,6 @@ def unpack(value: bytes | None) -> Issued:
         # Earlier records have the tickets in the certificates, and not the list of them.
         tuple(IssuedCertificate(**{name: one[name] for name in _KEPT}) for one in found["certificates"]),
         tuple(UsedTicket(**one) for one in found.get("used", ())),
+        # Of a person with an earlier record it is not known.
+        found.get("is_open", True),
     )
