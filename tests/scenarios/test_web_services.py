@@ -717,6 +717,9 @@ def test_a_client_shows_the_photos_of_its_contacts(web: Web) -> None:
     assert answer.headers["X-Content-Type-Options".lower()] == "nosniff"
     again = web.send("GET", f"{PHOTOS}/{path}", shown | {"if-none-match": f'"{digest}"'}, b"")
     assert (again.status, again.body) == (304, b"")
+    for place in (PHOTOS.replace("/abs/handler", "/ABS/Handler"), PHOTOS.lower()):
+        for written in (path.upper(), path.replace("bob", "Bob")):
+            assert web.send("GET", f"{place}/{written}", shown, b"").body == JPEG
     assert _told_photo(web, ticket, "carol") == []
 
 

@@ -43,7 +43,7 @@ class PhotoService:
     def _answer(self, photos: IPhotos) -> Callable[[HttpAsked], Awaitable[HttpAnswer]]:
         async def answer(asked: HttpAsked) -> HttpAnswer:
             await self._admit(asked)
-            meant = read_photo_path(asked.path.removeprefix(_BELOW))
+            meant = read_photo_path(asked.path[len(_BELOW) :])
             data = None if meant is None else await photos.photo(*meant)
             if meant is None or data is None:
                 raise HttpRefused(404, "there is no such photo")

@@ -107,7 +107,7 @@ _NUMBERS: Final[Mapping[str, Callable[[Person], tuple[str, ...]]]] = {
 
 
 _PHOTO_NAMES: Final = frozenset({"photorelpath", "photohash", "photosize"})
-_PHOTO: Final = re.compile(r"([^/]+)\.([0-9a-f]{32})\.photo")
+_PHOTO: Final = re.compile(r"([^/]+)\.([0-9a-f]{32})\.photo", re.IGNORECASE)
 
 
 def wants_photos(wanted: frozenset[str]) -> bool:
@@ -121,9 +121,9 @@ def photo_path(aor: Aor, digest: str) -> str:
 
 
 def read_photo_path(path: str) -> tuple[Aor, str] | None:
-    """Read whose photo is meant, and its digest, of a path without percent-encoding; None when it is none."""
+    """Read whose photo is meant, and its digest, of a path without percent-encoding, in letters of either case; None when it is none."""
     match = _PHOTO.fullmatch(path)
-    return None if match is None else (aor_of(match[1]), match[2])
+    return None if match is None else (aor_of(match[1]), match[2].lower())
 
 
 def write_address_book_answer(
