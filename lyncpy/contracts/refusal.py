@@ -30,7 +30,21 @@ class Diagnostics:
         Spec: [MS-OCER] 2.2.1.1; what may leave the enterprise names no host of it.
         """
         name = "ms-diagnostics-public" if self.public else "ms-diagnostics"
-        return name, f'{self.error_id};reason="{clean(self.reason).translate(_QUOTABLE)}"'
+        return name, f'{self.error_id};reason="{self._quotable}"'
+
+    def web_header(self, host: str) -> tuple[str, str]:
+        """Give name and value of the header in which clients read why a web service does not let them in.
+
+        Args:
+            host: The server that says so.
+
+        Spec: [MS-OCAUTHWS] 3.2.4.1.
+        """
+        return "X-Ms-diagnostics", f'{self.error_id};"{host}";"{self._quotable}";"wsse:FailedAuthentication"'
+
+    @property
+    def _quotable(self) -> str:
+        return clean(self.reason).translate(_QUOTABLE)
 
 
 class Refused(Exception):

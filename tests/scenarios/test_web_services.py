@@ -731,6 +731,7 @@ def test_photos_are_for_who_may_find_those_on_them(web: Web) -> None:
     for shown in ({}, _opaque(web.ticket())):
         refused = web.send("GET", f"{PHOTOS}/{path}", shown, b"")
         assert (refused.status, refused.headers["x-ms-webticketurl"]) == (401, TICKETS)
+        assert refused.headers["x-ms-diagnostics"].startswith('28020;"sip.example.com";"')
     for other in ("F-0a8c.lsabs", path.replace("bob", "carol"), f"{path}x", ""):
         assert web.send("GET", f"{PHOTOS}/{other}", _opaque(ticket), b"").status == 404
     assert _told_photo(web, ticket, "carol") == []

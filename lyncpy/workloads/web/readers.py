@@ -37,7 +37,7 @@ from lyncpy.contracts.http import (
 )
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
-from lyncpy.contracts.refusal import Refused
+from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.signins import SignIns
 from lyncpy.sip.errors import RemoteProtocolError
@@ -371,13 +371,9 @@ def _translated(no: Refused, asked: HttpAsked, wrong: HttpRefused) -> HttpRefuse
 
 
 def _barred(no: Refused, asked: HttpAsked) -> HttpRefused:
-    """Say why somebody whose password is right may not come in, also in the header from which Lync's clients read it.
-
-    Spec: [MS-OCAUTHWS] 3.2.4.1.
-    """
+    """Say why somebody whose password is right may not come in, also in the header from which Lync's clients read it."""
     reason = no.diagnostics.reason if no.diagnostics is not None else ""
-    said = f'{_NOT_ENABLED};"{asked.host}";"{reason}";"wsse:FailedAuthentication"'
-    return HttpRefused(403, reason, (("X-Ms-diagnostics", said),))
+    return HttpRefused(403, reason, (Diagnostics(_NOT_ENABLED, reason).web_header(asked.host),))
 
 
 def _bearer(error: str) -> str:

@@ -4,18 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from twisted.logger import Logger
-
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
-from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import read_xml
-from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.bodies.discovery import DiscoveryDocument, form_of, write_discovery
-from lyncpy.workloads.webservices.model.addresses import DISCOVERY, TICKETS, Addresses
-from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from lyncpy.workloads.webservices.shown_ticket import TICKET_HEADER, shown_ticket
-from lyncpy.workloads.webservices.soap_resource import ELEMENTS
-from lyncpy.workloads.webservices.tickets import Tickets
+from lyncpy.workloads.webservices.model.addresses import DISCOVERY, Addresses
+from lyncpy.workloads.webservices.shown_ticket import ShownTickets
 
 _ROOT: Final = f"{DISCOVERY}/root"
 _USER: Final = f"{_ROOT}/user"
@@ -56,9 +48,7 @@ class DiscoveryService:
         place: Where they sign in.
     """
 
-    log = Logger()
-
-    def __init__(self, tickets: Tickets, addresses: Addresses, place: SignInPlace) -> None:
+    def __init__(self, tickets: ShownTickets, addresses: Addresses, place: SignInPlace) -> None:
         self._tickets = tickets
         self._addresses = addresses
         self._place = place
@@ -96,24 +86,8 @@ class DiscoveryService:
 
     async def user(self, asked: HttpAsked) -> HttpAnswer:
         """Say where a user signs in, to whoever has their ticket."""
-        try:
-            assertion = read_xml(shown_ticket(asked), max_nodes=ELEMENTS)
-            await self._tickets.admit(assertion, self._addresses.of(DISCOVERY))
-        except (ServiceRefused, RemoteProtocolError) as error:
-            raise self._refused(asked, error.reason) from None
+        await self._tickets.admit(asked, DISCOVERY)
         return self._said(asked, "User", (*self._on(), ("Self", self._addresses.of(_USER))), places=True)
-
-    def _refused(self, asked: HttpAsked, reason: str) -> HttpRefused:
-        """Refuse with 401 that names no scheme, but where tickets are given ([MS-OCAUTHWS] 1.5, 3.2.4.1)."""
-        if asked.headers.get(TICKET_HEADER):
-            self.log.info(
-                "{path} refused for {address}: {reason}", path=asked.path, address=asked.peer, reason=shown(reason)
-            )
-        said = shown(reason).replace('"', "'")
-        diagnostics = f'28020;"{self._place.server_name}";"{said}";"wsse:FailedAuthentication"'
-        return HttpRefused(
-            401, reason, (("X-MS-WebTicketURL", self._addresses.of(TICKETS)), ("X-Ms-diagnostics", diagnostics))
-        )
 
     def _on(self) -> tuple[tuple[str, str], ...]:
         return tuple((f"{side}/Autodiscover", self._addresses.of(_ROOT)) for side in ("Internal", "External"))

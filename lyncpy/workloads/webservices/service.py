@@ -25,6 +25,7 @@ from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICA
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
 from lyncpy.workloads.webservices.photo_service import PhotoService
 from lyncpy.workloads.webservices.settings import Settings
+from lyncpy.workloads.webservices.shown_ticket import ShownTickets
 from lyncpy.workloads.webservices.ticket_service import TicketService
 from lyncpy.workloads.webservices.tickets import PasswordMarks, Tickets
 
@@ -84,6 +85,7 @@ class WebServices:
         authority = PeopleAuthority(
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )
+        shown = ShownTickets(tickets, addresses, place.server_name)
         services = (
             TicketService(
                 tickets,
@@ -95,8 +97,8 @@ class WebServices:
             ),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
             AddressBookService(tickets, addresses, book, photos),
-            PhotoService(tickets, addresses, photos),
-            DiscoveryService(tickets, addresses, place),
+            PhotoService(shown, photos),
+            DiscoveryService(shown, addresses, place),
         )
         commands = Commands(people, owners, issued, marks, platform.bus, timers)
         self.certificates: IClientCertificates = CertificateJudge(owners, issued, authority, marks, timers)

@@ -1,18 +1,63 @@
-"""The ticket of a request that is no SOAP: it comes in a header ([MS-OCAUTHWS] 2.2)."""
+"""Who shows a ticket in a request that is no SOAP: it comes in a header ([MS-OCAUTHWS] 2.2)."""
 
 import base64
 import binascii
 from typing import Final
 
-from lyncpy.contracts.http import HttpAsked
-from lyncpy.workloads.webservices.model.refusal import untrusted
+from twisted.logger import Logger
 
-TICKET_HEADER: Final = "x-ms-webticket"
+from lyncpy.contracts.http import HttpAsked, HttpRefused
+from lyncpy.contracts.refusal import Diagnostics
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import read_xml
+from lyncpy.sip.text import shown
+from lyncpy.workloads.webservices.model.addresses import TICKETS, Addresses
+from lyncpy.workloads.webservices.model.refusal import NO_VALID_TOKEN, ServiceRefused, untrusted
+from lyncpy.workloads.webservices.soap_resource import ELEMENTS
+from lyncpy.workloads.webservices.tickets import Tickets
+
+_HEADER: Final = "x-ms-webticket"
 
 
-def shown_ticket(asked: HttpAsked) -> bytes:
-    """Give the ticket of a request that is no SOAP: base64 of the assertion in a header."""
-    name, _, value = asked.headers.get(TICKET_HEADER, "").strip().partition("=")
+class ShownTickets:
+    """Admits who shows a ticket.
+
+    Args:
+        tickets: Says which of them hold.
+        server_name: Who refuses, in what clients are told.
+    """
+
+    log = Logger()
+
+    def __init__(self, tickets: Tickets, addresses: Addresses, server_name: str) -> None:
+        self._tickets = tickets
+        self._addresses = addresses
+        self._server_name = server_name
+
+    async def admit(self, asked: HttpAsked, service: str) -> None:
+        """Let a request go on that shows a ticket for a service, given by its path.
+
+        Raises:
+            HttpRefused: 401 that names no scheme, but where tickets are given ([MS-OCAUTHWS] 1.5, 3.2.4.1).
+        """
+        try:
+            await self._tickets.admit(read_xml(_shown(asked), max_nodes=ELEMENTS), self._addresses.of(service))
+        except (ServiceRefused, RemoteProtocolError) as error:
+            if asked.headers.get(_HEADER):
+                self.log.info(
+                    "{path} refused for {address}: {reason}",
+                    path=asked.path,
+                    address=asked.peer,
+                    reason=shown(error.reason),
+                )
+            said = Diagnostics(NO_VALID_TOKEN, shown(error.reason)).web_header(self._server_name)
+            place = ("X-MS-WebTicketURL", self._addresses.of(TICKETS))
+            raise HttpRefused(401, error.reason, (place, said)) from None
+
+
+def _shown(asked: HttpAsked) -> bytes:
+    """Give the ticket of a request: base64 of the assertion in a header."""
+    name, _, value = asked.headers.get(_HEADER, "").strip().partition("=")
     try:
         ticket = base64.b64decode(value, validate=True) if name.lower() == "opaque" else b""
     except (binascii.Error, ValueError):
