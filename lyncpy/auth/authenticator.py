@@ -5,10 +5,10 @@ from lyncpy.auth.ntlm import macs, read_authenticate, write_challenge
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.proofs import NtlmProofs, PendingChallenges, server_names
 from lyncpy.auth.settings import Settings
+from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.timers import ITimers
-from lyncpy.sip.message import Request
 
 
 class NtlmAuthenticator(OfferedScheme):
@@ -46,9 +46,8 @@ class NtlmAuthenticator(OfferedScheme):
         """Drop a handshake under way; unknown flows are ignored."""
         self._pending.drop(flow)
 
-    async def _take(
-        self, flow: str, request: Request, given: dict[str, str], now: float
-    ) -> Challenge | AuthenticationDenied | Association:
+    async def _take(self, arrival: Arrival, given: dict[str, str]) -> Challenge | AuthenticationDenied | Association:
+        flow, request, now = arrival.flow, arrival.request, arrival.at
         token = given.get("gssapi-data")
         if token is None:
             # A signature of an association that is no more; the client begins anew when told so.

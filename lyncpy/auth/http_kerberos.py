@@ -22,9 +22,9 @@ class TicketHandshakes:
         self._people = people
         self._timers = timers
 
-    async def check(self, token: str) -> TicketProof | AuthenticationDenied:
+    async def check(self, token: str, peer: str) -> TicketProof | AuthenticationDenied:
         """Give who a token proves to be there."""
-        accepted = await self._tickets.accept(read_token(token), HTTP_SERVICE)
+        accepted = await self._tickets.accept(read_token(token), HTTP_SERVICE, peer)
         if isinstance(accepted, AuthenticationDenied):
             return accepted
         person = holder_of(accepted, self._people, self._timers.wall())

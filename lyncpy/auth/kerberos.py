@@ -8,12 +8,12 @@ from lyncpy.auth.association import Association
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.principals import holder_of
 from lyncpy.auth.settings import Settings
+from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.kerberos import SIP_SERVICE, TOKEN_BYTES, AcceptedTicket, IMics, ITickets
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.message import Request
 
 _SIGNATURE_DIGITS = 512
 
@@ -61,22 +61,21 @@ class KerberosAuthenticator(OfferedScheme):
     def drop_handshake(self, flow: str) -> None:
         """Do nothing: a handshake has one step."""
 
-    async def _take(
-        self, flow: str, request: Request, given: dict[str, str], now: float
-    ) -> Challenge | AuthenticationDenied | Association:
+    async def _take(self, arrival: Arrival, given: dict[str, str]) -> Challenge | AuthenticationDenied | Association:
         if not given.get("gssapi-data"):
             # A signature of an association that is no more; the client begins anew when told so.
             return self._offer.initial()
         token = read_token(given["gssapi-data"])
+        request = arrival.request
         version, identity = self._offer.version(given), self._offer.identity(request)
-        accepted = await self._tickets.accept(token, SIP_SERVICE)
+        accepted = await self._tickets.accept(token, SIP_SERVICE, arrival.peer)
         if isinstance(accepted, AuthenticationDenied):
             return accepted
         person = holder_of(accepted, self._people, self._timers.wall(), identity.aor)
         if isinstance(person, AuthenticationDenied):
             return person
-        keys = _keys(accepted, now, self._settings.lifetime_s)
-        return self._offer.associate(request, given, identity, keys, version, now)
+        keys = _keys(accepted, arrival.at, self._settings.lifetime_s)
+        return self._offer.associate(request, given, identity, keys, version, arrival.at)
 
 
 def _keys(accepted: AcceptedTicket, now: float, lifetime_s: float) -> AgreedKeys:

@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from lyncpy.auth.association import Association, SignatureParameters, Signer, Verifier, nonces
 from lyncpy.auth.settings import Settings
-from lyncpy.contracts.arrival import Identity, device_of
+from lyncpy.contracts.arrival import Arrival, Identity, device_of
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason, IAuthenticator
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
@@ -155,25 +155,21 @@ class OfferedScheme(ABC):
     def drop_handshake(self, flow: str) -> None:
         """Drop a handshake under way; unknown flows are ignored."""
 
-    async def step(
-        self, flow: str, request: Request, credentials: str, now: float
-    ) -> Challenge | AuthenticationDenied | Association:
+    async def step(self, arrival: Arrival, credentials: str) -> Challenge | AuthenticationDenied | Association:
         """Process what the client says next on this flow; see the promise."""
         given = self._offer.read(credentials)
         if isinstance(given, AuthenticationDenied):
             return given
         if given is None:
-            self.drop_handshake(flow)
+            self.drop_handshake(arrival.flow)
             return self._offer.initial()
         try:
-            return await self._take(flow, request, given, now)
+            return await self._take(arrival, given)
         except RemoteProtocolError as error:
             return AuthenticationDenied(DenialReason.MALFORMED, detail=error.reason)
 
     @abstractmethod
-    async def _take(
-        self, flow: str, request: Request, given: dict[str, str], now: float
-    ) -> Challenge | AuthenticationDenied | Association:
+    async def _take(self, arrival: Arrival, given: dict[str, str]) -> Challenge | AuthenticationDenied | Association:
         """Process the parameters of credentials.
 
         Raises:

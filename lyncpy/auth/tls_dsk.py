@@ -16,6 +16,7 @@ from lyncpy.auth.inner_contexts import InnerContexts
 from lyncpy.auth.inner_tls import InnerKeys, InnerTls, InnerTlsFailed, KeyedHash
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.settings import Settings
+from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.certificates import IClientCertificates, StandingCertificate
 from lyncpy.contracts.directory import IPeople, objection_to
@@ -117,9 +118,8 @@ class TlsDskAuthenticator(OfferedScheme):
         """Drop a handshake under way; unknown flows are ignored."""
         self._pending.drop(flow)
 
-    async def _take(
-        self, flow: str, request: Request, given: dict[str, str], now: float
-    ) -> Challenge | AuthenticationDenied | Association:
+    async def _take(self, arrival: Arrival, given: dict[str, str]) -> Challenge | AuthenticationDenied | Association:
+        flow, request, now = arrival.flow, arrival.request, arrival.at
         token, opaque = given.get("gssapi-data", ""), given.get("opaque", "")
         # The first word of TLS is the client's, so an empty token asks for nothing: it is like none.
         if token:

@@ -1,26 +1,40 @@
 """Tickets verified by the system's GSS-API (MIT Kerberos), by way of the library `gssapi`.
 
 The keytab is read anew for each ticket, so that new keys count at once. GSS-API keeps a replay cache on disk
-and waits for it: that happens in a thread.
+and waits for it: that happens in a thread. What waits for the thread is bounded in bytes, and places take turns.
 """
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.kerberos_tokens import TicketLabel, TokenUnreadable, encryption_name, ticket_label
 from lyncpy.backends.keytab import KeytabEntry, KeytabUnusable, read_keytab
-from lyncpy.backends.threads import Threads
+from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.kerberos import TOKEN_BYTES, AcceptedTicket, IMics, ITickets
+from lyncpy.contracts.networks import network_of
+from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.turns import FairQueue
 from lyncpy.contracts.workload import IUnit
 
 INSTALL: Final = "pip install 'lyncpy[kerberos]' (on Debian: apt-get install libkrb5-dev gcc first)"
 """How the library gets there."""
+
+WAITING_BYTES: Final = 33_554_432
+"""Bytes of the tokens that wait for the thread or are in it; a quarter of them may be one place's: a company's at its start.
+
+A token has a kilobyte or two, or eight where somebody is in many groups.
+"""
+
+_PLACE: Final = "place"
 
 ERRORS: Final = 0x96C73A00
 """The first of the numbers of RFC 4120 §7.5.9, as GSS-API gives them."""
@@ -98,6 +112,19 @@ class _Mics:
         return True
 
 
+_Outcome: TypeAlias = AcceptedTicket | AuthenticationDenied
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A token that waits, and who waits for what is in it."""
+
+    token: bytes
+    service: str
+    place: str
+    answer: Deferred[_Outcome] = field(default_factory=Deferred)
+
+
 @implementer(ITickets, IUnit)
 class Tickets:
     """Verifies tickets with the keys of a keytab.
@@ -105,6 +132,7 @@ class Tickets:
     Args:
         keytab: The file; its owner alone may read it.
         threads: Where it is waited for the disk.
+        waiting_bytes: See WAITING_BYTES.
 
     Raises:
         KerberosMissing: The library is not there.
@@ -112,23 +140,73 @@ class Tickets:
 
     name = "kerberos"
 
-    def __init__(self, keytab: Path, threads: Threads) -> None:
+    def __init__(self, keytab: Path, threads: BlockingRunner, waiting_bytes: int = WAITING_BYTES) -> None:
         self._gssapi = load_gssapi()
         self._keytab = keytab
         self._threads = threads
+        self._shares = Shares(waiting_bytes, {_PLACE: waiting_bytes // 4})
+        self._waiting: FairQueue[_Shown] = FairQueue()
+        self._working = self._closed = False
 
     async def open(self) -> None:
         """Do nothing: a keytab that is not there yet may come."""
 
     async def close(self) -> None:
-        """Stop the thread."""
+        """Look at no further token, and end the thread."""
+        self._closed = True
+        while self._waiting:
+            self._end(_unseen("the server ends"), self._waiting.take())
         await self._threads.stop()
 
-    async def accept(self, token: bytes, service: str) -> AcceptedTicket | AuthenticationDenied:
+    async def accept(self, token: bytes, service: str, peer: str) -> AcceptedTicket | AuthenticationDenied:
         """Verify a token; see the promise."""
         if len(token) > TOKEN_BYTES:
             return AuthenticationDenied(DenialReason.MALFORMED, detail=f"a token of {len(token)} bytes is too long")
-        return await self._threads.call_in_thread(lambda: verify_ticket(self._gssapi, self._keytab, token, service))
+        shown = _Shown(token, service, network_of(peer))
+        if self._closed:
+            return _unseen("the server ends")
+        excess = self._shares.reserve({_PLACE: shown.place}, len(token))
+        if excess:
+            return _unseen(f"too many wait that {shown.place} has shown" if excess == _PLACE else "too many wait")
+        self._waiting.put(shown.place, shown)
+        self._go_on()
+        return await shown.answer
+
+    def _go_on(self) -> None:
+        """Have the next token verified, where none is being."""
+        while self._waiting and not self._working:
+            shown = self._waiting.take()
+            if shown.answer.called:
+                # Who has gone meanwhile may show the same token again: the replay cache has not seen it.
+                self._release(shown)
+                continue
+            self._working = True
+            _ = Deferred.fromCoroutine(self._verified(shown)).addBoth(self._seen, shown)
+
+    async def _verified(self, shown: _Shown) -> _Outcome:
+        return await self._threads.call_in_thread(
+            lambda: verify_ticket(self._gssapi, self._keytab, shown.token, shown.service)
+        )
+
+    def _seen(self, outcome: _Outcome | Failure, shown: _Shown) -> None:
+        self._working = False
+        self._end(outcome, shown)
+        self._go_on()
+
+    def _release(self, shown: _Shown) -> None:
+        self._shares.release({_PLACE: shown.place}, len(shown.token))
+
+    def _end(self, outcome: _Outcome | Failure, shown: _Shown) -> None:
+        """Tell who waits, if anybody still does."""
+        self._release(shown)
+        if not shown.answer.called:
+            shown.answer.callback(outcome)  # a Failure becomes an error
+        elif isinstance(outcome, Failure):
+            _log.failure("a ticket that nobody waits for failed", failure=outcome)
+
+
+def _unseen(why: str) -> AuthenticationDenied:
+    return AuthenticationDenied(DenialReason.TOO_MANY_TICKETS, detail=f"{why}; the ticket was not looked at")
 
 
 def verify_ticket(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from zope.interface import Attribute, Interface
 
-from lyncpy.contracts.arrival import Identity
+from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
@@ -45,6 +45,7 @@ class DenialReason(enum.StrEnum):
     WRONG_KEY_VERSION = "wrong key version"
     BAD_TICKET = "ticket does not decrypt"
     NO_KEYTAB = "keytab unusable"
+    TOO_MANY_TICKETS = "too many tickets at once"
     HANDSHAKE_FAILED = "TLS handshake failed"
     UNKNOWN_CERTIFICATE = "certificate not issued here"
     REVOKED_CERTIFICATE = "certificate revoked"
@@ -104,10 +105,8 @@ class IAuthenticator(Interface):
     def initial() -> str:
         """Give the value of the first WWW-Authenticate header."""
 
-    def step(
-        flow: str, request: Request, credentials: str, now: float
-    ) -> Awaitable["Challenge | AuthenticationDenied | IAssociation"]:
-        """Process the client's next token for this flow; give the next challenge, a denial or the finished association.
+    def step(arrival: Arrival, credentials: str) -> Awaitable["Challenge | AuthenticationDenied | IAssociation"]:
+        """Process the client's next token on this flow; give the next challenge, a denial or the finished association.
 
         `credentials` is the whole header value, its scheme included. The association is for
         the user in From. What is wrong besides the password is told only to who knows it.

@@ -189,8 +189,11 @@ class TicketProof:
 class ITicketHandshakes(Interface):
     """Tickets of Kerberos shown over HTTP (RFC 4559). Nobody counts tries here."""
 
-    def check(token: str) -> Awaitable[object]:
+    def check(token: str, peer: str) -> Awaitable[object]:
         """Give the `TicketProof` of a token (base64), or an `AuthenticationDenied`. Each is good once.
+
+        Args:
+            peer: The network address that shows it.
 
         Raises:
             RemoteProtocolError: It is too long, or no base64.

@@ -61,10 +61,13 @@ class AcceptedTicket:
 class ITickets(Interface):
     """Verifies tickets with the keys of this server's services. Each is good for one time."""
 
-    def accept(token: bytes, service: str) -> Awaitable[AcceptedTicket | AuthenticationDenied]:
+    def accept(token: bytes, service: str, peer: str) -> Awaitable[AcceptedTicket | AuthenticationDenied]:
         """Verify a token: an AP-REQ, bare or within GSS-API or SPNEGO. Never blocks the reactor.
+
+        Where too many wait already, of all or of that place, it is refused and good for another time. Places take turns.
 
         Args:
             token: Of any length; what is longer than TOKEN_BYTES is refused.
             service: The first part of the service's name, SIP_SERVICE or HTTP_SERVICE; a ticket for another one is refused.
+            peer: The network address that shows it.
         """

@@ -345,7 +345,7 @@ class Gate:
             self._signins.count_attempt(attempt)
         state.stepping = True
         try:
-            outcome = await offered.authenticator.step(state.name, arrival.request, offered.value, arrival.at)
+            outcome = await offered.authenticator.step(arrival, offered.value)
         finally:
             state.stepping = False
         if isinstance(outcome, Challenge):

@@ -69,6 +69,9 @@ _TOLD: Final = {
 }
 """What is said beside the challenge, with which a client may go on to another scheme."""
 
+_CROWDED: Final = Diagnostics(1, "Too many tickets are shown at once, try again in 5 seconds")
+"""Nothing is wrong with the ticket; it was not looked at."""
+
 _UNKNOWN: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
 
 # Failures that a guesser of passwords, names or certificates causes. The others need what is right, or none was tried.
@@ -112,6 +115,7 @@ _REMEDIES: Final = {
     DenialReason.WRONG_KEY_VERSION: "the service got new keys after the keytab was written, or the client has a ticket from before: write the keytab anew, see `lyncpy doctor kerberos`; klist purge on the client",
     DenialReason.BAD_TICKET: "the keytab's key is not the KDC's, as after a changed service password or with an SPN on two accounts (setspn -X): run `lyncpy doctor kerberos`; otherwise it was forged",
     DenialReason.NO_KEYTAB: "run `lyncpy doctor kerberos`",
+    DenialReason.TOO_MANY_TICKETS: "none, if the whole company came at once: its clients come again; otherwise see who sends them from there, and whether the disk of the Kerberos replay cache (KRB5RCACHEDIR) is slow",
     DenialReason.HANDSHAKE_FAILED: "the client speaks no TLS that this server does within SIP (1.0 to 1.2, AES with SHA-1), or somebody has meddled; NTLM goes on working",
     DenialReason.UNKNOWN_CERTIFICATE: "none: the client gets another one with the password; if many are told so, the store is not the one that the certificates were issued from",
     DenialReason.REVOKED_CERTIFICATE: "none: the client gets another one with the password; see `user certificates`",
@@ -228,6 +232,8 @@ class SignIns:
             raise Refused(403, _SKEW, headers=[_SKEW_SHOWN.header()])
         if denied.reason == DenialReason.NOT_THIS_USER:
             raise Refused(403, NOT_YOU)
+        if denied.reason is DenialReason.TOO_MANY_TICKETS:
+            raise Refused(503, _CROWDED, headers=[("Retry-After", "5")])
         return _TOLD.get(denied.reason)
 
     def succeeded(self, attempt: SignInAttempt) -> None:

@@ -48,7 +48,7 @@ class Server:
         self.tickets = Tickets(self.keytab, self.threads)
 
     def accept(self, token: bytes, service: str = SIP_SERVICE) -> AcceptedTicket | AuthenticationDenied:
-        return self.pump.run(self.tickets.accept(token, service))
+        return self.pump.run(self.tickets.accept(token, service, "192.0.2.1"))
 
     def refused(self, token: bytes, service: str = SIP_SERVICE) -> tuple[DenialReason, str]:
         outcome = self.accept(token, service)
@@ -189,7 +189,7 @@ def test_a_token_is_good_once_even_for_another_process(server: Server, client: K
 
     assert server.refused(token)[0] is DenialReason.TICKET_REPLAYED
     again = Tickets(server.keytab, server.threads)
-    outcome = server.pump.run(again.accept(token, SIP_SERVICE))
+    outcome = server.pump.run(again.accept(token, SIP_SERVICE, "192.0.2.1"))
     assert isinstance(outcome, AuthenticationDenied)
     assert outcome.reason is DenialReason.TICKET_REPLAYED
 

@@ -42,10 +42,12 @@ class PaperTickets:
     refused: dict[bytes, DenialReason] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     own: str = "CONTOSO.TEST"
+    peers: list[str] = field(default_factory=list)
 
-    async def accept(self, token: bytes, service: str) -> AcceptedTicket | AuthenticationDenied:
+    async def accept(self, token: bytes, service: str, peer: str) -> AcceptedTicket | AuthenticationDenied:
         """Accept or refuse."""
         self.asked.append(service)
+        self.peers.append(peer)
         if token in self.refused:
             return AuthenticationDenied(self.refused[token], detail="as the test says")
         principal, _, seconds = token.decode().partition("|")

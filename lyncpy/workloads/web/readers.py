@@ -251,7 +251,7 @@ class Readers:
         attempt = self._signins.attempt(aor_of(f"ticket-{asked.connection}@invalid"), asked.peer)
         try:
             self._signins.check_wait(attempt)
-            outcome = await tickets.check(token)
+            outcome = await tickets.check(token, asked.peer)
             if isinstance(outcome, TicketProof):
                 self._signins.succeeded(self._signins.attempt(outcome.aor, asked.peer, account=outcome.principal))
                 proof = f"{_NEGOTIATE} {outcome.reply}" if outcome.reply else ""
@@ -366,7 +366,8 @@ def _translated(no: Refused, asked: HttpAsked, wrong: HttpRefused) -> HttpRefuse
     """Give what is said over HTTP of a sign-in that is refused; `wrong` for whatever tells nothing."""
     if no.status == 503:
         waits = tuple(header for header in no.headers if header[0] == "Retry-After")
-        return HttpRefused(429, "too many failed sign-ins, try again later", waits)
+        sentence = no.diagnostics.reason if no.diagnostics is not None else "try again later"
+        return HttpRefused(429, sentence, waits)
     return _barred(no, asked) if no.status == 403 else wrong
 
 

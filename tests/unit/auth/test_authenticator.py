@@ -11,9 +11,10 @@ from lyncpy.auth.association import Association
 from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.ntlm import Authenticate, exported_key, nt_hash, read_authenticate
 from lyncpy.auth.settings import Settings
+from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.core.timers import Timers
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request, Response
@@ -47,7 +48,7 @@ class Desk:
     def step(self, request: Request, flow: str = "f/1", now: float = 0.0) -> Outcome:
         """Hand over a REGISTER's credentials."""
         value = request.headers.get("Authorization") or ""
-        return result_of(self.locks.step(flow, request, value, now))
+        return result_of(self.locks.step(Arrival(request, FlowName(flow), "192.0.2.1", now), value))
 
     def challenge(self, client: NtlmClient, flow: str = "f/1", now: float = 0.0) -> str:
         """Have a challenge made."""

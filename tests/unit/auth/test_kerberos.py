@@ -129,6 +129,20 @@ def test_each_refusal_has_its_own_reason(reason: DenialReason, words: str) -> No
     assert not hall.why().rstrip().endswith("->")
 
 
+def test_who_comes_with_too_many_is_told_when_to_come_again_and_it_is_no_guess() -> None:
+    """Their ticket was not looked at; once it is, it lets them in."""
+    hall = Hall(tries_per_user=1)
+    hall.tickets.refused[TOKEN] = DenialReason.TOO_MANY_TICKETS
+    for number in range(2, 5):
+        answer = hall.refusal(TicketClient(TOKEN).show(register(number)))
+        assert (answer.status, answer.headers.get("Retry-After")) == (503, "5")
+        assert "Too many tickets" in (answer.headers.get("ms-diagnostics") or "")
+    assert "too many tickets at once (as the test says) -> " in hall.why()
+    assert set(hall.tickets.peers) == {"192.0.2.1"}
+    del hall.tickets.refused[TOKEN]
+    assert hall.admit(TicketClient(TOKEN).show(register(5))).sender.aor == ALICE
+
+
 def test_a_wrong_clock_is_told_to_the_user() -> None:
     """A client shows these words."""
     hall = Hall()

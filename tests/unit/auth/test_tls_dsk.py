@@ -14,10 +14,11 @@ from lyncpy.auth.association import Association
 from lyncpy.auth.inner_contexts import InnerContexts
 from lyncpy.auth.settings import Settings
 from lyncpy.auth.tls_dsk import TlsDskAuthenticator
+from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.certificates import IClientCertificates, StandingCertificate
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.sip.message import Headers, Request, Response
 from tests.kit.certificates import Issued, Key, issue
 from tests.kit.gatehouse import WALL, TablePeople, request_of, timers_of
@@ -76,7 +77,9 @@ class Desk:
 
     def step(self, request: Request, flow: str = "f/1", now: float = 0.0) -> Outcome:
         """Hand over a REGISTER's credentials."""
-        outcome: Outcome = result_of(self.locks.step(flow, request, proof_of(request), now))
+        outcome: Outcome = result_of(
+            self.locks.step(Arrival(request, FlowName(flow), "192.0.2.1", now), proof_of(request))
+        )
         return outcome
 
     def sign_in(self, client: TlsDskClient, steps: int = 3, aor: str = ALICE) -> Outcome:
@@ -298,7 +301,10 @@ def test_who_leaves_while_a_key_is_made_leaves_nothing_behind() -> None:
     desk = Desk(key=ec.generate_private_key(ec.SECP256R1()))
     request = client().answer(request_of(ALICE, "REGISTER"), desk.locks.initial())
     desk.pairs.waits = Deferred()
-    steps = [started(desk.locks.step(f"f/{n}", request, proof_of(request), 0.0)) for n in range(3)]
+    steps = [
+        started(desk.locks.step(Arrival(request, FlowName(f"f/{n}"), "192.0.2.1", 0.0), proof_of(request)))
+        for n in range(3)
+    ]
     desk.locks.drop_handshake("f/0")
     desk.pairs.waits.callback(None)
     outcomes: list[Outcome] = []

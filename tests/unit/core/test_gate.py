@@ -730,7 +730,7 @@ class SlowLock:
         """Give a challenge."""
         return "NTLM x"
 
-    async def step(self, flow: str, request: Request, credentials: str, now: float) -> Challenge | AuthenticationDenied:
+    async def step(self, arrival: Arrival, credentials: str) -> Challenge | AuthenticationDenied:
         """Wait."""
         return await self.outcome
 

@@ -612,6 +612,19 @@ def test_forged_tickets_make_their_connection_wait() -> None:
     assert desk.ask(_ticket("alice@EXAMPLE.TEST|3600"), "http/2").aor == ALICE
 
 
+def test_where_too_many_tickets_wait_a_client_is_told_when_to_come_again() -> None:
+    """Its ticket was not looked at, and is no failed sign-in."""
+    tickets = PaperTickets({b"early": DenialReason.TOO_MANY_TICKETS}, own="EXAMPLE.TEST")
+    desk = Desk(tickets=tickets)
+    for _ in range(AuthSettings().tries_per_user + 1):
+        with pytest.raises(HttpRefused) as refused:
+            desk.ask(_ticket("early"))
+        assert (refused.value.status, refused.value.headers) == (429, (("Retry-After", "5"),))
+        assert refused.value.sentence == "Too many tickets are shown at once, try again in 5 seconds"
+    assert desk.ask(_ticket("alice@EXAMPLE.TEST|3600")).aor == ALICE
+    assert set(tickets.peers) == {"192.0.2.1"}
+
+
 def test_ntlm_within_negotiate_is_answered_in_the_same_scheme() -> None:
     """Windows sends it where it has no ticket."""
     desk = Desk(tickets=PaperTickets(), challenge_time=True)
