@@ -3,7 +3,7 @@
 from lyncpy.auth.association import Association
 from lyncpy.auth.ntlm import macs, read_authenticate, write_challenge
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
-from lyncpy.auth.proofs import NtlmProofs, PendingChallenges, server_names
+from lyncpy.auth.proofs import NtlmProofs, new_challenge, pending_challenges, server_names
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
@@ -36,7 +36,7 @@ class NtlmAuthenticator(OfferedScheme):
         self._settings = settings
         self._timers = timers
         self._names = server_names(settings, server_name, domain)
-        self._pending = PendingChallenges(settings)
+        self._pending = pending_challenges(settings)
 
     def __len__(self) -> int:
         """Give the number of challenges that wait for their answer."""
@@ -68,6 +68,6 @@ class NtlmAuthenticator(OfferedScheme):
         return self._offer.associate(request, given, identity, keys, version, now)
 
     def _challenge(self, flow: str, now: float) -> Challenge:
-        pending = self._pending.make(flow, now)
+        pending = self._pending.begin(flow, new_challenge(), now)
         wall = self._timers.wall() if self._settings.challenge_time else None
         return self._offer.challenge(pending.opaque, write_challenge(pending.challenge, self._names, wall))

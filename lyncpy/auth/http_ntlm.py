@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from zope.interface import implementer
 
 from lyncpy.auth.ntlm import OFFERED_ALONE, Authenticate, is_negotiate, read_authenticate, target_name, write_challenge
-from lyncpy.auth.proofs import NtlmProofs, PendingChallenges, server_names
+from lyncpy.auth.proofs import NtlmProofs, new_challenge, pending_challenges, server_names
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets
@@ -42,7 +42,7 @@ class NtlmHandshakes:
         timers: ITimers,
     ) -> None:
         self._proofs = NtlmProofs(people, secrets, settings, timers)
-        self._pending = PendingChallenges(settings)
+        self._pending = pending_challenges(settings)
         self._settings = settings
         self._names = server_names(settings, server_name, domain)
         names = (server_name, urlsplit(site).hostname or server_name, *settings.web_names)
@@ -53,7 +53,7 @@ class NtlmHandshakes:
         """Give the CHALLENGE that answers a NEGOTIATE message; None for an answer to one."""
         if not is_negotiate(token):
             return None
-        pending = self._pending.make(connection, self._timers.now())
+        pending = self._pending.begin(connection, new_challenge(), self._timers.now())
         wall = self._timers.wall() if self._settings.challenge_time else None
         return write_challenge(pending.challenge, self._names, wall, OFFERED_ALONE)
 

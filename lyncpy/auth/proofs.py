@@ -5,6 +5,7 @@ from secrets import token_bytes, token_hex
 
 from lyncpy.auth.ntlm import Authenticate, ServerNames, exported_key
 from lyncpy.auth.passwords import secret_of
+from lyncpy.auth.pending import PendingPerConnection
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets, Person, objection_to
@@ -35,37 +36,15 @@ class PendingChallenge:
     opaque: str
     """Names the association that comes of it; over HTTP there is none."""
 
-    until: float
+
+def pending_challenges(settings: Settings) -> PendingPerConnection[PendingChallenge]:
+    """Give the table of one protocol's challenges; take each once, for it is good for one answer."""
+    return PendingPerConnection(settings.challenges, settings.challenge_lifetime_s)
 
 
-class PendingChallenges:
-    """The challenges of one protocol's connections: each is good for one answer, in time, on the connection that got it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._of: dict[str, PendingChallenge] = {}
-
-    def __len__(self) -> int:
-        """Give the number of challenges that wait for their answer."""
-        return len(self._of)
-
-    def make(self, connection: str, now: float) -> PendingChallenge:
-        """Make a challenge in place of the connection's last one; beyond the bound the oldest of all is forgotten."""
-        self.drop(connection)
-        if len(self._of) >= self._settings.challenges:
-            del self._of[next(iter(self._of))]
-        pending = PendingChallenge(token_bytes(8), token_hex(4).upper(), now + self._settings.challenge_lifetime_s)
-        self._of[connection] = pending
-        return pending
-
-    def take(self, connection: str, now: float) -> PendingChallenge | None:
-        """Give the challenge that a connection may still answer, this once."""
-        pending = self._of.pop(connection, None)
-        return pending if pending is not None and now < pending.until else None
-
-    def drop(self, connection: str) -> None:
-        """Forget the challenge of a connection, if it has one."""
-        self._of.pop(connection, None)
+def new_challenge() -> PendingChallenge:
+    """Make a challenge."""
+    return PendingChallenge(token_bytes(8), token_hex(4).upper())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from lyncpy.auth.association import Association
 from lyncpy.auth.inner_contexts import InnerContexts
 from lyncpy.auth.inner_tls import InnerKeys, InnerTls, InnerTlsFailed, KeyedHash
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
+from lyncpy.auth.pending import PendingPerConnection
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
@@ -29,46 +30,11 @@ from lyncpy.sip.message import Request
 class PendingHandshake:
     """A handshake under way."""
 
-    until: float
     opaque: str = field(default_factory=lambda: token_hex(4).upper())
     tls: InnerTls | None = None
     """None before it begins, and after it has given keys."""
 
     keys: InnerKeys | None = None
-
-
-class PendingHandshakes:
-    """The handshakes of all connections: one each, in time; beyond the bound the oldest of all is forgotten."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._of: dict[str, PendingHandshake] = {}
-
-    def __len__(self) -> int:
-        """Give the number of handshakes under way."""
-        return len(self._of)
-
-    def begin(self, flow: str, now: float) -> PendingHandshake:
-        """Begin one in place of the connection's last one."""
-        self.drop(flow)
-        for oldest in tuple(self._of.items())[:2]:
-            if now >= oldest[1].until or len(self._of) >= self._settings.handshakes:
-                del self._of[oldest[0]]
-        pending = self._of[flow] = PendingHandshake(now + self._settings.challenge_lifetime_s)
-        return pending
-
-    def of(self, flow: str, opaque: str, now: float) -> PendingHandshake | None:
-        """Give the handshake that a connection has under way by this name."""
-        pending = self._of.get(flow)
-        return pending if pending is not None and now < pending.until and pending.opaque == opaque else None
-
-    def is_current(self, flow: str, pending: PendingHandshake) -> bool:
-        """Tell whether a handshake is still its connection's, after a wait."""
-        return self._of.get(flow) is pending
-
-    def drop(self, flow: str) -> None:
-        """Forget the handshake of a connection, if it has one."""
-        self._of.pop(flow, None)
 
 
 _WERE_THEIRS: Final = (
@@ -108,7 +74,7 @@ class TlsDskAuthenticator(OfferedScheme):
         self._contexts = contexts
         self._lifetime_s = settings.lifetime_s
         self._timers = timers
-        self._pending = PendingHandshakes(settings)
+        self._pending = PendingPerConnection[PendingHandshake](settings.handshakes, settings.challenge_lifetime_s)
 
     def __len__(self) -> int:
         """Give the number of handshakes under way."""
@@ -132,12 +98,12 @@ class TlsDskAuthenticator(OfferedScheme):
         """Take a token: the first begins a handshake, the next ones name it."""
         aor = self._offer.identity(request).aor
         if opaque:
-            pending = self._pending.of(flow, opaque, now)
+            pending = self._named(flow, opaque, now)
         else:
-            pending = self._pending.begin(flow, now)
+            pending = self._pending.begin(flow, PendingHandshake(), now)
             context = await self._contexts.current()
             pending.tls = InnerTls(context)
-        if pending is None or pending.tls is None or not self._pending.is_current(flow, pending):
+        if pending is None or pending.tls is None or self._pending.of(flow, now) is not pending:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         try:
             answer, keys = pending.tls.take(token)
@@ -156,7 +122,7 @@ class TlsDskAuthenticator(OfferedScheme):
         self, flow: str, request: Request, given: dict[str, str], opaque: str, now: float
     ) -> Challenge | AuthenticationDenied | Association:
         """Take the signature that shows that the client has the keys too."""
-        pending = self._pending.of(flow, opaque, now)
+        pending = self._named(flow, opaque, now)
         if pending is None or pending.keys is None or "response" not in given:
             # A signature of an association that is no more; the client begins anew when told so.
             return self._offer.initial()
@@ -174,6 +140,11 @@ class TlsDskAuthenticator(OfferedScheme):
         )
         self.log.debug("{aor} proves a certificate by {agreed}", aor=identity.aor, agreed=pending.keys.agreed)
         return self._offer.associate(request, given, identity, keys, version, now)
+
+    def _named(self, flow: str, opaque: str, now: float) -> PendingHandshake | None:
+        """Give the handshake that a connection has under way by this name."""
+        pending = self._pending.of(flow, now)
+        return pending if pending is not None and pending.opaque == opaque else None
 
     async def _judge(self, keys: InnerKeys, aor: Aor) -> StandingCertificate | AuthenticationDenied:
         """Say whether this user may sign in with the certificate whose key the client has proved."""

@@ -1,0 +1,52 @@
+"""What is under way on connections between two steps of a handshake: the same for every scheme."""
+
+from itertools import islice
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_LOOKED_AT = 2
+"""Of the oldest, for each that begins: more than one, so that those whose time is over become fewer."""
+
+
+class PendingPerConnection(Generic[T]):
+    """One for each connection, in time; beyond the bound the oldest of all is forgotten.
+
+    Args:
+        most: How many there may be at once.
+        lifetime_s: Seconds after which one is over.
+    """
+
+    def __init__(self, most: int, lifetime_s: float) -> None:
+        self._most = most
+        self._lifetime_s = lifetime_s
+        self._of: dict[str, tuple[float, T]] = {}
+        """Until when, and what; the oldest is the first."""
+
+    def __len__(self) -> int:
+        """Give how many there are."""
+        return len(self._of)
+
+    def begin(self, connection: str, pending: T, now: float) -> T:
+        """Keep what has begun, in place of the connection's last one; give it."""
+        self.drop(connection)
+        for oldest in [*islice(self._of, _LOOKED_AT)]:
+            if now >= self._of[oldest][0] or len(self._of) >= self._most:
+                del self._of[oldest]
+        self._of[connection] = now + self._lifetime_s, pending
+        return pending
+
+    def of(self, connection: str, now: float) -> T | None:
+        """Give what a connection has under way."""
+        until, pending = self._of.get(connection, (now, None))
+        return pending if now < until else None
+
+    def take(self, connection: str, now: float) -> T | None:
+        """Give what a connection has under way, this once."""
+        pending = self.of(connection, now)
+        self.drop(connection)
+        return pending
+
+    def drop(self, connection: str) -> None:
+        """Forget what a connection has under way, if anything."""
+        self._of.pop(connection, None)
