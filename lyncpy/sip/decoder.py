@@ -241,7 +241,13 @@ class Decoder:
         layout, lines = headers.layout, headers.lines
         shared = self._recognition.shared_lines(start.line, layout, lines)
         known: _Known | None = None
-        if shared is not None and "content-length" in layout.places and "content-length" not in layout.repeated:
+        # A REGISTER comes again in minutes, and others have come between: its head is read line by line.
+        if (
+            shared is not None
+            and start.method != "REGISTER"
+            and "content-length" in layout.places
+            and "content-length" not in layout.repeated
+        ):
             if shared.head is None and shared.came and "\r\n".join([start.line, *lines]) == head:
                 shared.head = KnownHead(start.line, layout, lines)
             shared.came = True

@@ -7,6 +7,7 @@ themselves: if one of them differs, if only by a blank, all of it is found out a
 
 from collections.abc import Callable
 from functools import partial
+from sys import intern
 from typing import Any, Final, TypeVar
 
 from lyncpy.sip.layout import Edit, Layout, Pick
@@ -18,6 +19,9 @@ VARYING: Final = frozenset({"via", "cseq", "authorization", "proxy-authorization
 
 METHODS: Final = ("MESSAGE", "INFO")
 """What people who talk send: what comes again."""
+
+REGISTER: Final = "REGISTER"
+"""What a device sends when it signs in, and again to stay signed in; another one seldom comes over its connection."""
 
 KEPT: Final = 2_048
 """Sets of lines that are remembered; with one more all are begun anew."""
@@ -75,12 +79,17 @@ _KNOWN: Final[dict[tuple[str, ...], SharedLines]] = {}
 
 
 class Recognition:
-    """One connection's share in what is remembered: who sends no line a second time takes no more than `STRANGE` places."""
+    """One connection's share in what is remembered: who sends no line a second time takes no more than `STRANGE` places.
 
-    __slots__ = ("_strange",)
+    What its last REGISTER said is kept with the connection, and nowhere else: it is another device's on each, and the
+    next comes in minutes, when many others have come.
+    """
+
+    __slots__ = ("_registration", "_strange")
 
     def __init__(self) -> None:
         self._strange = 0
+        self._registration: tuple[tuple[str, ...], SharedLines] | None = None
 
     def shared_lines(self, start: str, layout: Layout, lines: list[str]) -> SharedLines | None:
         """Give what a message shares with others; None: it is none that comes again, or the share is used up.
@@ -89,7 +98,11 @@ class Recognition:
             start: The start line.
         """
         cseq, pick = layout.found("shared lines", partial(_shared, layout))
-        if cseq is None or not lines[cseq].endswith(METHODS):
+        if cseq is None:
+            return None
+        if lines[cseq].endswith(REGISTER):
+            return self._of_registration((start, *pick(lines)))
+        if not lines[cseq].endswith(METHODS):
             return None
         key = start, *pick(lines)
         known = _KNOWN.get(key)
@@ -101,3 +114,14 @@ class Recognition:
                 _KNOWN.clear()
             known = _KNOWN[key] = SharedLines()
         return known
+
+    def _of_registration(self, key: tuple[str, ...]) -> SharedLines | None:
+        """Give what a REGISTER shares with the one before it over this connection."""
+        last = self._registration
+        if last is not None and last[0] == key:
+            return last[1]
+        if sum(map(len, key)) > LONGEST:
+            return None
+        # Most of the lines are the same for all devices of one kind, and there are as many of these as there are devices.
+        self._registration = tuple([intern(line) for line in key]), SharedLines()
+        return self._registration[1]

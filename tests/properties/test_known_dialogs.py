@@ -39,7 +39,7 @@ FIELDS = st.lists(
 )
 
 _SAYS_ANEW = re.compile(
-    r'(rspauth|srand|snum|cnum|crand|response)="[^"]*"|branch=z9hG4bK[0-9a-f.]+|^[0-9]+(?= MESSAGE$)'
+    r'(rspauth|srand|snum|cnum|crand|response)="[^"]*"|branch=z9hG4bK[0-9a-f.]+|^[0-9]+(?= (?:MESSAGE|REGISTER)$)'
 )
 
 
@@ -78,3 +78,25 @@ def test_known_and_unknown_messages_arrive_alike(
         assert told(talk, asked, heard) == first
         patched.setattr(shared, "METHODS", ("nothing",))
         assert told(talk, asked, heard) == first
+
+
+@settings(deadline=None, max_examples=many(30))
+@given(st.sampled_from([None, 60, 900, 100_000]), st.sampled_from(["", "Alice Adler", 'A "B" <sip:c@d>']))
+def test_known_and_unknown_refreshes_are_answered_alike(expires: int | None, name: str) -> None:
+    """The first, the second, and one that shares nothing with the one before."""
+    with Stage.opened() as stage, pytest.MonkeyPatch.context() as patched:
+        stage.changes("alice", display_name=name)
+        stage.pulls()
+        (alice,) = stage.sign_in("alice")
+        once = alice.sip.register(expires=expires).request.edited(drop=["Via", "User-Agent", "Authorization"])
+        numbers = iter(range(100, 110))
+
+        def refreshed() -> tuple[object, ...]:
+            return alike(alice.sip.ask(once.edited(put=[("CSeq", f"{next(numbers)} REGISTER")])).answer)
+
+        first = refreshed()
+        assert first[0] == 200
+        assert refreshed() == first
+        assert refreshed() == first
+        patched.setattr(shared, "REGISTER", "nothing")
+        assert refreshed() == first

@@ -43,9 +43,6 @@ class Binding:
     contest: EndpointConflict
     """How often this device's name was taken from one connection by another."""
 
-    said: str
-    """The Contact field with which it was registered; one that comes again over its connection says the same."""
-
 
 @implementer(ILocator)
 class Bindings:
@@ -130,13 +127,12 @@ class Bindings:
             else EndpointConflict(EVICTIONS)
         )
 
-    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None, said: str = "") -> RegisterAction:
+    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None) -> RegisterAction:
         """Add or refresh an endpoint; tell which of the two it was.
 
         Args:
             endpoint: The endpoint; one that is refreshed keeps the time since when it is here.
             thread: The dialog in which it is told of its registration; None: it asked for none.
-            said: The Contact field of the REGISTER, "" if it is to be read each time.
 
         An endpoint that comes back over another connection replaces its old self: the old
         one is told to be gone before the new one arrives, so that what hung on it ends.
@@ -145,9 +141,11 @@ class Bindings:
         known = None if binding is None else binding.endpoint
         if binding is not None and known is not None and _is_same(known, endpoint):
             binding.endpoint = endpoint if endpoint.since == known.since else replace(endpoint, since=known.since)
-            binding.thread, binding.said = thread, said
+            binding.thread = thread
             self._note_contact(endpoint)
-            self._lapse_later(binding.endpoint)
+            # One that is renewed lapses later than its time says, which is looked at then.
+            if endpoint.expires < known.expires:
+                self._lapse_later(endpoint)
             return RegisterAction.REFRESHED
         contest, evictions = self.contest(endpoint.aor, endpoint.epid), self._evictions.get(endpoint.aor)
         if known is not None:
@@ -156,7 +154,7 @@ class Bindings:
             self.remove(known, EndpointGoneReason.REPLACED)
             if evictions is not None:
                 self._evictions[endpoint.aor] = evictions
-        binding = Binding(endpoint, thread, contest, said)
+        binding = Binding(endpoint, thread, contest)
         self._users.setdefault(endpoint.aor, {})[endpoint.epid] = binding
         self._lapse_later(endpoint)
         self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
@@ -198,7 +196,11 @@ class Bindings:
 
     def _lapsed(self, name: tuple[Aor, Epid]) -> None:
         known = self.endpoint(*name)
-        if known is not None:
+        if known is None:
+            return
+        if self._timers.now() < known.expires + LAPSE_GRACE_S:
+            self._lapse_later(known)
+        else:
             self.remove(known, EndpointGoneReason.EXPIRED)
 
 

@@ -45,8 +45,22 @@ class RequestedBinding:
     every: bool = False
     """`Contact: *`: all endpoints on this connection."""
 
-    gruu: str = ""
-    """The GRUU that an endpoint which is signed in already has; "" for one that is not."""
+
+@dataclass(frozen=True, slots=True)
+class RegisterRequest:
+    """What a REGISTER says, but for its number and its proof."""
+
+    aor: Aor
+    binding: RequestedBinding
+
+    gruu: str
+    """Names the endpoint; "" when it signs out."""
+
+    agent: str
+    """What the client calls itself."""
+
+    keeps_alive: bool
+    """It promises keep-alives."""
 
 
 @dataclass(frozen=True, slots=True)

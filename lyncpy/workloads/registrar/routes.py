@@ -1,6 +1,7 @@
 """REGISTER, and OPTIONS to the server itself."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from twisted.logger import Logger
@@ -14,7 +15,8 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.headers import NameAddr, parse_contact_list, parse_delta_seconds, parse_name_addr
-from lyncpy.sip.message import Headers, Request, Response, new_tag, response_to
+from lyncpy.sip.message import Request, Response, new_tag, response_to
+from lyncpy.sip.prepared import PreparedResponse, Template
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar import model
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -30,6 +32,8 @@ METHODS: Final = (
 
 HELD: Final = Diagnostics(4140, "The same device is signed in over another connection and does not leave", public=True)
 CROWDED: Final = Diagnostics(4140, "Too many devices are signed in, and none of them leaves", public=True)
+
+_Seen = tuple[str, str, str]
 
 CONTEST_RETRY_S: Final = "30"
 """When to try again to take a place that is held: later than a holder who does not answer is found out."""
@@ -81,18 +85,15 @@ class Routes:
 
         Spec: [MS-SIPREGE] 3.2, RFC 3261 §10.3.
         """
-        request = arrival.request
-        aor = self._checked(arrival)
-        said = _said(request)
-        requested = self._repeated(arrival, aor, said) or read_wish(request)
+        asked = self._asked(arrival)
+        aor, requested, request = asked.aor, asked.binding, arrival.request
         if requested.expires_s == 0:
             return self._sign_out(arrival, aor, requested)
-        agent = request.headers.get("User-Agent") or ""
-        better = self._clients.check(aor, agent)
+        better = self._clients.check(aor, asked.agent)
         binding = self._bindings.binding(aor, requested.epid)
         old, thread = (None, None) if binding is None else (binding.endpoint, binding.thread)
         self._check_place(aor, old, arrival.flow)
-        if (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"):
+        if asked.keeps_alive:
             self._keep_alive_watch.promised(arrival.flow)
         now = self._timers.now()
         lifetime = model.granted(requested.expires_s, self._terms, arrival.proven_until - now)
@@ -100,49 +101,37 @@ class Routes:
             aor=aor,
             epid=requested.epid,
             instance=requested.instance,
-            gruu=requested.gruu or model.gruu_of(aor, requested.instance),
+            gruu=asked.gruu,
             contact=requested.contact,
             flow=arrival.flow,
-            user_agent=agent,
+            user_agent=asked.agent,
             since=old.since if old is not None and old.flow == arrival.flow else now,
             expires=now + lifetime,
             address=arrival.peer,
         )
         own = thread_of(request, thread)
-        action = self._bindings.register(endpoint, own if request.event else None, said)
+        action = self._bindings.register(endpoint, own if request.event else None)
         if action is model.RegisterAction.ADDED:
             self._after_arrival(endpoint, old, thread)
-        accepted = self._accepted(request, endpoint, lifetime, action, own)
-        return accepted.plus(last=Headers([warning(better)])) if better else accepted
+            return self._accepted(request, endpoint, lifetime, action, own, better)
+        return self._refreshed(request, endpoint, lifetime, own, better)
 
-    def _repeated(self, arrival: Arrival, aor: Aor, said: str) -> model.RequestedBinding | None:
-        """Give what a REGISTER asks for that has the Contact of the one before, as a refresh has: it need not be read again."""
-        epid = arrival.request.from_.epid or ""
-        binding = self._bindings.binding(aor, epid_of(epid)) if said else None
-        if binding is None or binding.said != said:
-            return None
-        known = binding.endpoint
-        # A device that spells its name in another way is told that.
-        if known.flow != arrival.flow or known.epid.written != epid:
-            return None
-        return model.RequestedBinding(
-            known.epid, known.instance, known.contact, arrival.request.expires, gruu=known.gruu
+    def _asked(self, arrival: Arrival) -> model.RegisterRequest:
+        """Give what a REGISTER asks for. It need not be read again where the one before over this connection said the same."""
+        request, sender, seen = arrival.request, arrival.sender.aor, _seen(arrival.request)
+        find = partial(self._read, request, sender, seen)
+        return find() if request.shared is None else request.shared.found("registration", (sender, seen), find)
+
+    def _read(self, request: Request, sender: Aor, seen: _Seen) -> model.RegisterRequest:
+        aor = _checked(request, sender)
+        binding = read_wish(request, seen)
+        return model.RegisterRequest(
+            aor,
+            binding,
+            "" if binding.expires_s == 0 else model.gruu_of(aor, binding.instance),
+            request.headers.get("User-Agent") or "",
+            (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"),
         )
-
-    def _checked(self, arrival: Arrival) -> Aor:
-        request = arrival.request
-        aor = aor_of(request.to.uri)
-        if aor != arrival.sender.aor or aor_of(request.from_.uri) != aor:
-            raise Refused(
-                403,
-                Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI", public=True),
-            )
-        if request.event not in ("", "registration"):
-            raise Refused(489, Diagnostics(4055, "Event header of REGISTER is not registration"))
-        supported = {tag.strip().lower() for line in request.headers.get_all("Supported") for tag in line.split(",")}
-        if "msrtc-event-categories" in supported and "gruu-10" not in supported:
-            raise Refused(421, Diagnostics(2057, "gruu-10 extension required"), headers=[("Require", "gruu-10")])
-        return aor
 
     def _check_place(self, aor: Aor, old: Endpoint | None, flow: FlowName) -> None:
         """Refuse an endpoint for which the table has no room, or which contests another's place.
@@ -213,6 +202,7 @@ class Routes:
         lifetime: int,
         action: model.RegisterAction,
         thread: model.RegistrationDialog,
+        better: str,
     ) -> Response:
         """Write the 200 to a REGISTER.
 
@@ -220,7 +210,6 @@ class Routes:
         this endpoint is listed, its UUID in lower case; otherwise the client falls back to
         an older protocol.
         """
-        person = self._people.person(endpoint.aor)
         response = response_to(
             request,
             200,
@@ -237,24 +226,64 @@ class Routes:
                 ("Supported", "adhoclist"),
                 ("Supported", "msrtc-event-categories"),
                 ("Supported", "ms-keepalive-deregister"),
+                *([warning(better)] if better else []),
             ],
         )
-        sender = request.from_
-        name = person.display_name if person is not None else ""
+        name, sender = self._name(endpoint.aor), request.from_
         if not name:
             return response
         return response.edited(put=[("From", model.display(name, sender.uri, sender.tag or "", sender.epid or ""))])
 
+    def _refreshed(
+        self, request: Request, endpoint: Endpoint, lifetime: int, thread: model.RegistrationDialog, better: str
+    ) -> Response:
+        """Write the 200 to a REGISTER that renews: the same text each time, but for what names the request."""
 
-def _said(request: Request) -> str:
-    """Give what a REGISTER says in its Contact; "" if it may mean something else when it comes again."""
-    said = "\n".join(request.headers.get_all("Contact"))
-    # A lifetime in a Contact counts for more than that of the request, and is rare.
-    return "" if "expires" in said.lower() else said
+        def find() -> Template:
+            action = model.RegisterAction.REFRESHED
+            accepted = self._accepted(request, endpoint, lifetime, action, thread, better)
+            return Template(accepted.edited(drop=["Via"]))
+
+        if request.shared is None:
+            template = find()
+        else:
+            given = endpoint.contact, lifetime, thread.local, better, self._name(endpoint.aor)
+            template = request.shared.found("renewed", given, find)
+        return PreparedResponse(template, request.cseq.number, b"", request.vias)
+
+    def _name(self, aor: Aor) -> str:
+        person = self._people.person(aor)
+        return person.display_name if person is not None else ""
 
 
-def read_wish(request: Request) -> model.RequestedBinding:
+def _checked(request: Request, sender: Aor) -> Aor:
+    """Give for whom a REGISTER is: the sender, and nobody else."""
+    aor = aor_of(request.to.uri)
+    if aor != sender or aor_of(request.from_.uri) != aor:
+        raise Refused(
+            403, Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI", public=True)
+        )
+    if request.event not in ("", "registration"):
+        raise Refused(489, Diagnostics(4055, "Event header of REGISTER is not registration"))
+    supported = {tag.strip().lower() for line in request.headers.get_all("Supported") for tag in line.split(",")}
+    if "msrtc-event-categories" in supported and "gruu-10" not in supported:
+        raise Refused(421, Diagnostics(2057, "gruu-10 extension required"), headers=[("Require", "gruu-10")])
+    return aor
+
+
+def _seen(request: Request) -> _Seen:
+    """Give the place that a request came from, and the name of its connection; the wire wrote it on its Via, see `Request.mark`."""
+    if "Via" not in request.headers:
+        return "", "", ""
+    get = request.via.params.get
+    return get("received", ""), get("ms-received-port", ""), get("ms-received-cid", "")
+
+
+def read_wish(request: Request, seen: _Seen) -> model.RequestedBinding:
     """Parse the binding that a REGISTER asks for.
+
+    Args:
+        seen: See `_seen`.
 
     Raises:
         Refused: 400 with 4010 or 4012; a Contact that is not there.
@@ -270,7 +299,7 @@ def read_wish(request: Request) -> model.RequestedBinding:
             return model.RequestedBinding(epid_of(_checked_epid(epid)), Instance(""), "", 0)
         raise Refused(400, Diagnostics(4010, "Missing Contact"))
     contact = contacts[0]
-    uri = _contact(contact, request)
+    uri = _contact(contact, seen)
     name, instance = device_of(request)
     if not epid and not instance:
         raise Refused(400, Diagnostics(4010, "Missing endpoint identifier"))
@@ -283,24 +312,20 @@ def read_wish(request: Request) -> model.RequestedBinding:
 
 def thread_of(request: Request, known: model.RegistrationDialog | None) -> model.RegistrationDialog:
     """Give the dialog that the 200 to a REGISTER makes, which is the one that is `known` if the client goes on in it."""
-    call_id, remote, to = request.call_id, request.headers.get("From") or "", request.headers.get("To") or ""
-    if request.to.tag is not None:
-        return model.RegistrationDialog(call_id, remote, to)
-    if known is not None and known.goes_on_in(call_id, remote):
+    call_id, remote, is_within = request.call_id, request.headers.get("From") or "", request.to.tag is not None
+    if known is not None and not is_within and known.goes_on_in(call_id, remote):
         return known
-    return model.RegistrationDialog(call_id, remote, f"{to};tag={new_tag()}")
+    to = request.headers.get("To") or ""
+    return model.RegistrationDialog(call_id, remote, to if is_within else f"{to};tag={new_tag()}")
 
 
-def _contact(contact: NameAddr, request: Request) -> str:
+def _contact(contact: NameAddr, seen: _Seen) -> str:
     """Give the URI under which a client is to be known: as it wrote it, or as it is seen from here if it asks for that."""
     parse_uri(contact.uri)  # what is sent to this endpoint will begin with it
-    if (contact.get("proxy") or "").lower() != "replace" or "Via" not in request.headers:
+    address, port, cid = seen
+    if (contact.get("proxy") or "").lower() != "replace" or not port.isdigit():
         return contact.uri
-    seen = request.via.params  # the wire wrote there where the request came from, see `Request.mark`
-    port = seen.get("ms-received-port", "")
-    if not port.isdigit():
-        return contact.uri
-    return model.replaced(contact.uri, seen.get("received", ""), int(port), seen.get("ms-received-cid", ""))
+    return model.replaced(contact.uri, address, int(port), cid)
 
 
 def _checked_epid(text: str) -> str:

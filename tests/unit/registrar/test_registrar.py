@@ -16,6 +16,7 @@ from lyncpy.contracts.workload import CommandCall, CommandFailed, Reason, Table
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
+from lyncpy.sip.shared import Recognition
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.model import CONTEST_S, EVICTIONS, TAKEOVERS
@@ -48,6 +49,7 @@ class Scene:
         self.registrar = Registrar(platform, signaling, self.bindings, Settings(**settings))
         result_of(self.registrar.open())
         self.facts: list[Any] = []
+        self.recognitions: dict[str, Recognition] = {}
         self.bus.listen(EndpointArrived, self._keep)
         self.bus.listen(EndpointGone, self._keep)
 
@@ -91,7 +93,11 @@ class Scene:
             *([("Event", event)] if event else []),
             *([("Expires", expires)] if expires else []),
         ]
-        arrival = Arrival(Request("REGISTER", "sip:example.test", Headers(headers)), FlowName(flow), "127.0.0.1", 0.0)
+        fields = Headers(headers)
+        recognition = self.recognitions.setdefault(flow, Recognition())
+        shared = recognition.shared_lines("REGISTER sip:example.test SIP/2.0", fields.layout, fields.lines)
+        request = Request("REGISTER", "sip:example.test", fields, shared=shared)
+        arrival = Arrival(request, FlowName(flow), "127.0.0.1", 0.0)
         arrival.who = Identity(ALICE, Epid(epid), "NTLM")
         (route,) = (r for r in self.registrar.offer.routes if r.method == "REGISTER")
 
@@ -198,6 +204,14 @@ def test_a_refreshed_binding_does_not_lapse(scene: Scene) -> None:
     scene.register()
     scene.clock.advance(7000)
     assert len(scene.bindings) == 1
+
+
+def test_a_refresh_for_less_time_lapses_earlier(scene: Scene) -> None:
+    """The last word counts, whichever way."""
+    scene.register(expires="7200")
+    scene.register(expires="600")
+    scene.clock.advance(700)
+    assert len(scene.bindings) == 0
 
 
 def test_signing_out_removes_the_endpoint(scene: Scene) -> None:

@@ -42,6 +42,29 @@ def test_a_message_with_another_line_shares_nothing(names: str) -> None:
     assert message(1).shared is not message(1, names).shared
 
 
+def registration(number: int, more: str = "Expires: 600") -> str:
+    """Write one of Alice's REGISTERs."""
+    end = END.replace("MESSAGE", "REGISTER").format(number=number)
+    return f"REGISTER sip:contoso.test SIP/2.0\r\n{NAMES}{more}\r\n{end}"
+
+
+def test_a_register_shares_its_lines_with_the_one_before_it_over_its_connection() -> None:
+    """Whatever came between; and with no other connection's."""
+    decoder = Decoder()
+
+    def said(text: str) -> SharedLines | None:
+        (read,) = decoder.feed(text.encode())
+        assert isinstance(read, Request)
+        return read.shared
+
+    first = said(registration(1))
+    assert first is not None
+    said((BEGINNING + NAMES + END).format(number=2))
+    assert said(registration(3)) is first
+    assert said(registration(4, "Expires: 0")) is not first
+    assert read(registration(5)).shared is not first
+
+
 def test_a_broken_line_is_refused_each_time() -> None:
     """An error is no view."""
     broken = NAMES.replace("<sip:alice@contoso.test>", "<sip:alice")
@@ -51,8 +74,9 @@ def test_a_broken_line_is_refused_each_time() -> None:
 
 
 def test_what_does_not_come_again_is_not_remembered() -> None:
-    """A REGISTER, what has no CSeq, and what is too long."""
-    assert read("REGISTER sip:contoso.test SIP/2.0\r\nCSeq: 1 REGISTER\r\nContent-Length: 0\r\n\r\n").shared is None
+    """A question, what has no CSeq, and what is too long."""
+    assert read("OPTIONS sip:contoso.test SIP/2.0\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n").shared is None
+    assert read(registration(1, f"X: {'x' * shared.LONGEST}")).shared is None
     assert read("SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n").shared is None
     assert message(1, f"{NAMES}Subject: {'x' * shared.LONGEST}\r\n").shared is None
 
