@@ -27,6 +27,8 @@ from OpenSSL import SSL
 
 from lyncpy.auth.signing import same_digits
 from lyncpy.contracts.tls import ServerCredentials, reason_of
+from lyncpy.sip.binary import read_base64
+from lyncpy.sip.errors import RemoteProtocolError
 
 SUITES: Final = (
     b"ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:AES128-SHA:AES256-SHA"
@@ -164,12 +166,10 @@ class InnerTls:
         self._flights += 1
         if self._flights > FLIGHTS:
             raise InnerTlsFailed("the handshake has too many steps")
-        if len(token) > FLIGHT_BYTES // 3 * 4:
-            raise InnerTlsFailed("the token is too long")
         try:
-            data = base64.b64decode(token, validate=True)
-        except ValueError:
-            raise InnerTlsFailed("the token is no base64") from None
+            data = read_base64(token, FLIGHT_BYTES // 3 * 4, "the token")
+        except RemoteProtocolError as error:
+            raise InnerTlsFailed(error.reason) from None
         try:
             self._connection.bio_write(data)
             self._connection.do_handshake()

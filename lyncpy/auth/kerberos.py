@@ -1,7 +1,5 @@
 """Kerberos on SIP ([MS-SIPAE] 3.3.5): one token shows a ticket, and its session key signs from then on."""
 
-import base64
-import binascii
 from secrets import token_hex
 
 from lyncpy.auth.association import Association
@@ -13,7 +11,7 @@ from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.kerberos import SIP_SERVICE, TOKEN_BYTES, AcceptedTicket, IMics, ITickets
 from lyncpy.contracts.timers import ITimers
-from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.binary import read_base64
 
 _SIGNATURE_DIGITS = 512
 
@@ -90,9 +88,4 @@ def read_token(text: str) -> bytes:
     Raises:
         RemoteProtocolError: It is no base64, or too long.
     """
-    if len(text) > TOKEN_BYTES * 4 // 3 + 4:
-        raise RemoteProtocolError("the token is too long")
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise RemoteProtocolError("the token is no base64") from None
+    return read_base64(text, TOKEN_BYTES * 4 // 3 + 4, "the token")

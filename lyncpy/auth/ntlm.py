@@ -10,7 +10,6 @@ Nothing here knows people, time or messages; `authenticator` brings these togeth
 """
 
 import base64
-import binascii
 import hmac
 import struct
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from typing import Final
 
 from lyncpy.auth.ciphers import md4, rc4
 from lyncpy.auth.signing import same_digits
+from lyncpy.sip.binary import read_base64
 from lyncpy.sip.errors import RemoteProtocolError
 
 # [MS-NLMP] 2.2.2.5
@@ -44,6 +44,7 @@ SEQUENCE: Final = struct.pack("<I", 100)
 TOKEN_CHARACTERS: Final = 16384
 """The longest `gssapi-data` that is looked at. A real AUTHENTICATE message has about 600 characters."""
 
+_MESSAGE: Final = "the NTLM message"
 _SIGNATURE: Final = b"NTLMSSP\x00"
 _VERSION: Final = bytes.fromhex("0601b11d0000000f")
 _FILETIME_OF_EPOCH: Final = 116444736000000000
@@ -150,16 +151,7 @@ def is_negotiate(token: str) -> bool:
 
     Spec: [MS-NLMP] 2.2.1.1.
     """
-    return _decoded(token)[:12] == _SIGNATURE + b"\x01\x00\x00\x00"
-
-
-def _decoded(token: str) -> bytes:
-    if len(token) > TOKEN_CHARACTERS:
-        raise RemoteProtocolError("the NTLM message is too long")
-    try:
-        return base64.b64decode(token, validate=True)
-    except (binascii.Error, ValueError):
-        raise RemoteProtocolError("the NTLM message is not base64") from None
+    return read_base64(token, TOKEN_CHARACTERS, _MESSAGE)[:12] == _SIGNATURE + b"\x01\x00\x00\x00"
 
 
 def read_authenticate(token: str, offered: int = OFFERED) -> Authenticate:
@@ -174,7 +166,7 @@ def read_authenticate(token: str, offered: int = OFFERED) -> Authenticate:
 
     Spec: [MS-NLMP] 2.2.1.3.
     """
-    data = _decoded(token)
+    data = read_base64(token, TOKEN_CHARACTERS, _MESSAGE)
     # The fixed part, the signature and the message type 3.
     if len(data) < 64 or data[:8] != _SIGNATURE or data[8:12] != b"\x03\x00\x00\x00":
         raise RemoteProtocolError("not an NTLM AUTHENTICATE message")

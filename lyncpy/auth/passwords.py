@@ -6,8 +6,9 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash
+from lyncpy.auth.objections import denial_of, refusal_of
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
-from lyncpy.contracts.directory import NOBODY, IDirectoryPasswords, IPeople, ISecrets, Person, objection_to
+from lyncpy.contracts.directory import NOBODY, IDirectoryPasswords, IPeople, ISecrets, Person
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -65,15 +66,12 @@ class Passwords:
         if person is None:
             return AuthenticationDenied(DenialReason.UNKNOWN_USER, login)
         if objection is not None:
-            return AuthenticationDenied(objection.reason, login, person.aor, detail=objection.words)
+            return denial_of(objection, person, login)
         return self._admitted(person, login)
 
     def _admitted(self, person: Person, login: str) -> Aor | AuthenticationDenied:
         """Give who has proved a password, if they may sign in."""
-        objection = objection_to(person, self._timers.wall())
-        if objection is not None:
-            return AuthenticationDenied(objection.reason, login, person.aor, detail=objection.words)
-        return person.aor
+        return refusal_of(person, self._timers.wall(), login) or person.aor
 
 
 async def secret_of(

@@ -7,8 +7,9 @@ logins: of the others the directory says what they are called, and who else is c
 account of their own. Of a realm that is only trusted the whole principal counts alone: its alice is not ours.
 """
 
+from lyncpy.auth.objections import refusal_of
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
-from lyncpy.contracts.directory import IPeople, Person, objection_to
+from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.kerberos import AcceptedTicket
 from lyncpy.contracts.names import Aor, bare
 
@@ -28,10 +29,7 @@ def holder_of(
         return AuthenticationDenied(DenialReason.UNKNOWN_PRINCIPAL, principal)
     if aor is not None and person.aor != aor:
         return AuthenticationDenied(DenialReason.NOT_THIS_USER, principal, person.aor, detail=f"signed in as {aor}")
-    objection = objection_to(person, wall)
-    if objection is not None:
-        return AuthenticationDenied(objection.reason, principal, person.aor, detail=objection.words)
-    return person
+    return refusal_of(person, wall, principal) or person
 
 
 def person_of(principal: str, people: IPeople, *, own_realm: bool) -> Person | None:

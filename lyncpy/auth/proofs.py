@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from secrets import token_bytes, token_hex
 
 from lyncpy.auth.ntlm import Authenticate, ServerNames, exported_key
+from lyncpy.auth.objections import refusal_of
 from lyncpy.auth.passwords import secret_of
 from lyncpy.auth.pending import PendingPerConnection
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
-from lyncpy.contracts.directory import IPeople, ISecrets, Person, objection_to
+from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
 
@@ -89,9 +90,9 @@ class NtlmProofs:
             return AuthenticationDenied(
                 DenialReason.NOT_THIS_USER, message.account, person.aor, detail=f"signed in as {aor}"
             )
-        objection = objection_to(person, self._timers.wall())
-        if objection is not None:
-            return AuthenticationDenied(objection.reason, message.account, person.aor, detail=objection.words)
+        refusal = refusal_of(person, self._timers.wall(), message.account)
+        if refusal is not None:
+            return refusal
         # A client is wrong that differs from this host's clock as it is and as it was before somebody set it:
         # when the server's own clock is set to a wrong time, clients that are right still get in.
         skew = min((message.at - self._timers.wall(), message.at - self._timers.steady()), key=abs)

@@ -14,13 +14,14 @@ from twisted.logger import Logger
 from lyncpy.auth.association import Association
 from lyncpy.auth.inner_contexts import InnerContexts
 from lyncpy.auth.inner_tls import InnerKeys, InnerTls, InnerTlsFailed, KeyedHash
+from lyncpy.auth.objections import refusal_of
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.pending import PendingPerConnection
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.certificates import IClientCertificates, StandingCertificate
-from lyncpy.contracts.directory import IPeople, objection_to
+from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.message import Request
@@ -154,7 +155,4 @@ class TlsDskAuthenticator(OfferedScheme):
         person = self._people.person(aor)
         if person is None:
             return AuthenticationDenied(DenialReason.UNKNOWN_USER)
-        objection = objection_to(person, self._timers.wall())
-        if objection is not None:
-            return AuthenticationDenied(objection.reason, aor=aor, detail=objection.words)
-        return judged
+        return refusal_of(person, self._timers.wall()) or judged

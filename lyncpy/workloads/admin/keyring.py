@@ -5,7 +5,6 @@ time.
 """
 
 import base64
-import binascii
 import hashlib
 import os
 import re
@@ -47,7 +46,7 @@ _ALREADY_SO: Final = frozenset(
 """Options that forbid what the shell does not do anyway."""
 
 _OPTION: Final = re.compile(r'([A-Za-z0-9-]+)(?:="((?:[^"\\]|\\.)*)")?(,|\Z)')
-_BROKEN_KEY: Final = (BadKeyError, ValueError, IndexError, struct.error, binascii.Error)
+_BROKEN_KEY: Final = (BadKeyError, ValueError, IndexError, struct.error)
 """What reading a public key may raise."""
 
 

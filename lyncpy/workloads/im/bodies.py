@@ -1,11 +1,10 @@
 """Bodies of the chat: session descriptions, alternatives, typing, text within an INVITE, and the report of failed copies."""
 
-import base64
-import binascii
 from collections.abc import Sequence
 from typing import Final
 
 from lyncpy.contracts.mcu import DeliveryFailure
+from lyncpy.sip.binary import read_base64
 from lyncpy.sip.body import media_type, read_multipart
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import attr, child, escape, local, quote_attr, read_xml
@@ -172,8 +171,8 @@ def takes_first_text(supported: tuple[str, ...]) -> bool:
 
 def _decoded(text: str) -> bytes:
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4))
-    except (binascii.Error, ValueError):
+        return read_base64(text + "=" * (-len(text) % 4), len(text) + 3, "the text")
+    except RemoteProtocolError:
         return text.encode("utf-8", "surrogateescape")
 
 

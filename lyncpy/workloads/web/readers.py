@@ -6,7 +6,6 @@ read again whenever it has changed, so that a token that is taken out is refused
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -40,11 +39,15 @@ from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.signins import SignIns
+from lyncpy.sip.binary import read_base64
 from lyncpy.sip.errors import RemoteProtocolError
 
 REALM: Final = "lyncpy"
 _KIND: Final = "web sign-in"
 _LOGIN_CHARACTERS: Final = 254
+_BASIC_CHARACTERS: Final = 8_192
+"""Of a name and a password in base64; no password that anybody could have needs more."""
+
 _NOT_ENABLED: Final = 28000
 _FILE_BYTES: Final = 1 << 20
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]{32,512}")
@@ -354,8 +357,8 @@ def _place(named: TokenHolder) -> str:
 def _basic(value: str) -> tuple[str, str]:
     """Read name and password (RFC 7617 §2)."""
     try:
-        login, colon, password = base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+        login, colon, password = read_base64(value, _BASIC_CHARACTERS, "it").decode("utf-8").partition(":")
+    except (RemoteProtocolError, UnicodeDecodeError):
         login = colon = password = ""
     if not colon or not login or len(login) > _LOGIN_CHARACTERS:
         raise HttpRefused(401, "these are no name and password", (("WWW-Authenticate", _BASIC),))

@@ -179,7 +179,7 @@ def test_what_is_no_answer_is_said_so(token: str) -> None:
 
 def test_what_is_no_base64_is_said_so() -> None:
     """Nor is it taken for an answer."""
-    with pytest.raises(RemoteProtocolError, match="not base64"):
+    with pytest.raises(RemoteProtocolError, match="no base64"):
         Desk().handshakes.challenge("http/1", "!!!")
 
 

@@ -192,8 +192,8 @@ def token(parts: list[bytes], flags: int = ANSWERED_FLAGS) -> str:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("!" * 20, "not base64"),
-        ("é" * 20, "not base64"),
+        ("!" * 20, "no base64"),
+        ("é" * 20, "no base64"),
         ("QQ==", "not an NTLM"),
         (OURS, "not an NTLM"),
         ("A" * 20_000, "too long"),

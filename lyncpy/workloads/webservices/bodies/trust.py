@@ -1,11 +1,12 @@
 """The request for a web ticket, and the answer to it (WS-Trust 1.3 §4; [MS-OCAUTHWS] 3.2)."""
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.sip.binary import read_base64
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, escape, quote_attr, text_of
 from lyncpy.sip.soap import Envelope
 from lyncpy.workloads.webservices.bodies.faults import TRUST_NS, write_answer
@@ -86,8 +87,8 @@ def _entropy(request: Element) -> bytes:
     if entropy is None:
         return b""
     try:
-        found = base64.b64decode("".join(_text(entropy, "BinarySecret").split()), validate=True)
-    except (binascii.Error, ValueError):
+        found = read_base64(_text(entropy, "BinarySecret"), 2 * ENTROPY_BYTES[-1], "the entropy")
+    except RemoteProtocolError:
         found = b""
     if len(found) not in ENTROPY_BYTES:
         raise _bad("BadRequest", f"the entropy is not {ENTROPY_BYTES[0]} to {ENTROPY_BYTES[-1]} bytes in base64")

@@ -6,7 +6,6 @@ certificate is good here because its digest is in its owner's record (`issued.py
 Spec: [MS-OCAUTHWS] 3.1; RFC 2986; RFC 5280.
 """
 
-import base64
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
+from lyncpy.sip.binary import read_base64
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 
 REQUEST_CHARACTERS: Final = 32_768
@@ -44,7 +45,7 @@ _OWNED: Final = "urn:lyncpy:owner:"
 """Begins the name in a certificate that says in whose record it is."""
 
 _UNREADABLE: Final = (
-    ValueError,  # of which binascii.Error is one; letters beyond ASCII are another
+    ValueError,
     UnsupportedAlgorithm,
     x509.InvalidVersion,
     x509.ExtensionNotFound,
@@ -99,11 +100,11 @@ def read_key_request(text: str) -> KeyRequest:
     Raises:
         ServiceRefused: With a reason.
     """
-    if len(text) > REQUEST_CHARACTERS:
-        raise _bad("the certificate request is too long")
     try:
-        request = x509.load_der_x509_csr(base64.b64decode("".join(text.split()), validate=True))
+        request = x509.load_der_x509_csr(read_base64(text, REQUEST_CHARACTERS, "the certificate request"))
         key, used = request.public_key(), request.signature_hash_algorithm
+    except RemoteProtocolError as error:
+        raise _bad(error.reason) from None
     except _UNREADABLE:
         raise _bad("this is no certificate request (PKCS#10 in base64)") from None
     if not isinstance(key, rsa.RSAPublicKey) or key.key_size not in KEY_BITS:
@@ -174,13 +175,10 @@ def read_certificate(text: str) -> ShownCertificate:
     Raises:
         ServiceRefused: It is none of ours.
     """
-    if len(text) > REQUEST_CHARACTERS:
-        raise untrusted("the certificate is too long")
     try:
-        der = base64.b64decode("".join(text.split()), validate=True)
-    except _UNREADABLE:
+        return read_certificate_der(read_base64(text, REQUEST_CHARACTERS, "the certificate"))
+    except RemoteProtocolError:
         raise untrusted(_FOREIGN) from None
-    return read_certificate_der(der)
 
 
 def read_certificate_der(der: bytes) -> ShownCertificate:

@@ -4,7 +4,6 @@ Spec: WS-Security 1.0 §8; XML Signature §3.2. Client: it signs the time stamp 
 """
 
 import base64
-import binascii
 import hmac
 from collections.abc import Callable, Container
 from hashlib import sha1, sha256
@@ -14,13 +13,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from lyncpy.sip.binary import read_base64
 from lyncpy.sip.canonical import canonical
+from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, text_of
 from lyncpy.workloads.webservices.model.refusal import untrusted
 from lyncpy.workloads.webservices.model.tickets import DSIG_NS, EXCLUSIVE, read_time
 
 SKEW_S: Final = 900.0
 """Seconds by which a client's clock may be wrong, as at sign-in."""
+
+SIGNATURE_CHARACTERS: Final = 2_048
+"""Of the longest signature in base64; that of an RSA key of 8192 bits has 1,368."""
 
 _HMACS: Final = {
     f"{DSIG_NS}hmac-sha1": "sha1",
@@ -141,8 +145,8 @@ def _check_signature(
         raise untrusted("the signature is of a kind that is not offered")
     _check_reference(info, header.timestamp)
     try:
-        value = base64.b64decode("".join(text_of(child(header.signature, "SignatureValue")).split()), validate=True)
-    except (binascii.Error, ValueError):
+        value = read_base64(text_of(child(header.signature, "SignatureValue")), SIGNATURE_CHARACTERS, "the signature")
+    except RemoteProtocolError:
         value = b""
     if not verify(method, canonical(info), value):
         raise untrusted("the signature does not fit the key")
