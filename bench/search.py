@@ -17,7 +17,7 @@ from bench.machine import resident_bytes
 from lyncpy.contracts.directory import Group, Person, Phone
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.workloads.directory.model.book import BESIDE_MOST, Book, BookForm
-from lyncpy.workloads.directory.model.forms import GROUPS, GROUPS_ADDRESSES, PEOPLE, PEOPLES_ADDRESSES, is_listed
+from lyncpy.workloads.directory.model.forms import GROUPS, PEOPLE, is_listed
 from lyncpy.workloads.directory.model.query import query_of_text
 from lyncpy.workloads.directory.model.words import folded
 
@@ -202,8 +202,8 @@ def searches(people: int, rounds: int) -> Sequence[Cost]:
         )
         for n in range(GROUPS_EACH * people)
     }
-    one: Book[Person] = Book(BookForm(PEOPLE, lambda key: known.get(kept_aor(key)), is_listed, PEOPLES_ADDRESSES))
-    other: Book[Group] = Book(BookForm(GROUPS, named.get, lambda _: True, GROUPS_ADDRESSES))
+    one: Book[Person] = Book(BookForm(PEOPLE, lambda key: known.get(kept_aor(key)), is_listed))
+    other: Book[Group] = Book(BookForm(GROUPS, named.get, lambda _: True))
     return [
         *_indexed("people", one, tuple(known.values()), rounds),
         *_indexed("groups", other, tuple(named.values()), rounds),

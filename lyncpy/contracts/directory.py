@@ -375,7 +375,9 @@ class FoundGroups:
 class IAddressBook(Interface):
     """Search among people and groups, by an index in memory that follows the directory.
 
-    A question costs a millisecond or two, whatever is asked. At a start it waits until the index is made.
+    A question costs a few milliseconds at most, whatever is asked and however few are found: nobody is looked at who
+    does not fit. At a start it waits until the index is made. While very many are switched off at once, one may find
+    fewer than there are.
     """
 
     def find_people(text: str, most: int) -> Awaitable[FoundPeople]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lyncpy.workloads.directory.model import index
 from lyncpy.workloads.directory.model.book import Book, BookForm
 from lyncpy.workloads.directory.model.index import Form, Term, indexing
-from lyncpy.workloads.directory.model.query import Query, Stage
+from lyncpy.workloads.directory.model.query import Query
 from tests.kit.directory import done
 
 
@@ -63,11 +63,11 @@ def test_what_has_changed_is_found_as_if_it_had_always_been_so(
 ) -> None:
     """Whoever has come, changed or gone since the index was made."""
     now = {card.key: card for card in before}
-    book: Book[Card] = Book(BookForm(FORM, now.get, lambda _: True, {}))
+    book: Book[Card] = Book(BookForm(FORM, now.get, lambda _: True))
     done(book.renewing(before))
     now.clear()
     now.update((card.key, card) for card in after)
     for key in {card.key for card in (*before, *after)}:
         book.note(key)
-    found = [card.key for card in book.find(Query((Stage(tuple(asked)),)))]
+    found = [card.key for card in book.find(Query((tuple(asked),)))]
     assert found == _looked(after, asked)

@@ -17,7 +17,7 @@ from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model.book import Book, BookForm
-from lyncpy.workloads.directory.model.forms import GROUPS, GROUPS_ADDRESSES, PEOPLE, PEOPLES_ADDRESSES, is_listed
+from lyncpy.workloads.directory.model.forms import GROUPS, PEOPLE, is_listed
 from lyncpy.workloads.directory.model.query import query_of_conditions, query_of_text
 from lyncpy.workloads.directory.people import People
 
@@ -38,12 +38,8 @@ class AddressBook:
 
     def __init__(self, people: People, groups: Groups, timers: ITimers) -> None:
         self._timers = timers
-        self.people: Book[Person] = Book(
-            BookForm(PEOPLE, lambda key: people.person(kept_aor(key)), is_listed, PEOPLES_ADDRESSES)
-        )
-        self.groups: Book[Group] = Book(
-            BookForm(GROUPS, groups.group, lambda group: not group.hidden, GROUPS_ADDRESSES)
-        )
+        self.people: Book[Person] = Book(BookForm(PEOPLE, lambda key: people.person(kept_aor(key)), is_listed))
+        self.groups: Book[Group] = Book(BookForm(GROUPS, groups.group, lambda group: not group.hidden))
         self._parts: tuple[tuple[Book[Any], Callable[[], Sequence[Any]]], ...] = (  # Any: of people, and of groups
             (self.people, lambda: tuple(people.table().values())),
             (self.groups, lambda: tuple(groups.table().values())),

@@ -18,6 +18,14 @@ BESIDE_MOST: Final = 1_000
 Those beyond are found by what they were, until it is made anew."""
 
 
+REFUSED_MOST: Final = 1_000
+"""Those of the index who are no more to be found, and whom one stage of a question passes over, in a millisecond; there are
+more only while very many change, and until the index is made anew."""
+
+PIECE: Final = 256
+"""Subjects of whom it is asked in one piece of work whether they are listed."""
+
+
 @dataclass(frozen=True, slots=True)
 class BookForm(Generic[T]):
     """What a book is of."""
@@ -27,9 +35,7 @@ class BookForm(Generic[T]):
     """Gives who has a key now."""
 
     is_listed: Callable[[T], bool]
-    """Whether somebody may find them."""
-
-    addresses: Mapping[str, Callable[[T], Sequence[str]]]
+    """Whether somebody may find them; who is not is not in the index."""
 
 
 class Book(Generic[T]):
@@ -68,7 +74,7 @@ class Book(Generic[T]):
         subject = self._form.subject(key)
         if len(self._changed) >= BESIDE_MOST:
             self._changed.setdefault(key, None)
-        elif subject is not None:
+        elif subject is not None and self._form.is_listed(subject):
             self._changed[key] = {
                 name: "".join(f"\n{word}" for word in words(subject)) + "\n"
                 for name, words in self._form.form.words.items()
@@ -77,9 +83,14 @@ class Book(Generic[T]):
             self._changed[key] = {}
 
     def renewing(self, subjects: Sequence[T]) -> Generator[int, None, None]:
-        """Make the index anew, of all subjects that there are now; yields as `indexing` does. Meanwhile the old one counts."""
+        """Make the index anew, of all listed subjects that there are now; yields as `indexing` does. Meanwhile the old one counts."""
         self._since = {}
-        index = yield from indexing(subjects, self._form.form)
+        listed: list[T] = []
+        for start in range(0, len(subjects), PIECE):
+            some = subjects[start : start + PIECE]
+            listed += filter(self._form.is_listed, some)
+            yield len(some)
+        index = yield from indexing(listed, self._form.form)
         self._index, since = index, self._since
         self._changed, self._since = {}, None
         for key in since:
@@ -94,15 +105,18 @@ class Book(Generic[T]):
 
     def _staged(self, stages: Sequence[Stage], seen: set[str]) -> Iterator[T]:
         for stage in stages:
-            for key in self._in_order(stage.clauses):
+            refused = 0
+            for key in self._in_order(stage):
                 if key in seen:
                     continue
                 subject = self._form.subject(key)
-                if subject is None or not self._form.is_listed(subject):
-                    continue
-                if stage.fits(subject, self._form.addresses):
+                if subject is not None and self._form.is_listed(subject):
                     seen.add(key)
                     yield subject
+                    continue
+                refused += 1
+                if refused == REFUSED_MOST:
+                    break
 
     def _in_order(self, clauses: Sequence[Clause]) -> Iterator[str]:
         """Give the keys of those for whom all clauses hold, the changed ones among the others."""

@@ -1,13 +1,13 @@
 """What of a person, and of a group, the address book can be asked for. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from lyncpy.contracts.directory import Group, Person
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.workloads.directory.model.index import Form
 from lyncpy.workloads.directory.model.query import Field
-from lyncpy.workloads.directory.model.words import folded, nationals_of, numbers_of, words_of
+from lyncpy.workloads.directory.model.words import folded, nationals_of, numbers_of, spellings, words_of
 
 
 def name_order(shown: str, aor: Aor) -> str:
@@ -66,6 +66,10 @@ PEOPLE: Final[Form[Person]] = Form(
         Field.MAIL: lambda person: (
             word for mail in (person.mail, *person.other_mails) for word in words_of(_local(mail))
         ),
+        Field.SPELT_ADDRESS: lambda person: spellings(bare(person.aor)),
+        Field.SPELT_MAIL: lambda person: (
+            part for mail in (person.mail, *person.other_mails) if mail for part in spellings(mail)
+        ),
         Field.COMPANY: lambda person: words_of(person.company),
         Field.DEPARTMENT: lambda person: words_of(person.department),
         Field.TITLE: lambda person: words_of(person.title),
@@ -81,14 +85,6 @@ GROUPS: Final[Form[Group]] = Form(
     words={
         Field.NAME: lambda group: words_of(group.name),
         Field.ADDRESS: lambda group: words_of(_local(bare(group.aor))),
+        Field.SPELT_ADDRESS: lambda group: spellings(bare(group.aor)) if group.aor else (),
     },
 )
-
-PEOPLES_ADDRESSES: Final[Mapping[str, Callable[[Person], Sequence[str]]]] = {
-    Field.ADDRESS: lambda person: (bare(person.aor),),
-    Field.MAIL: lambda person: tuple(map(folded, (person.mail, *person.other_mails))),
-}
-
-GROUPS_ADDRESSES: Final[Mapping[str, Callable[[Group], Sequence[str]]]] = {
-    Field.ADDRESS: lambda group: (bare(group.aor),),
-}

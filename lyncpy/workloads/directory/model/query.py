@@ -5,16 +5,21 @@ then whose name has words that begin so, then who has them anywhere. Within a st
 their names.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum, StrEnum, auto
-from typing import Final, TypeVar
+from enum import StrEnum, auto
+from typing import Final
 
 from lyncpy.contracts.directory import SearchCondition
 from lyncpy.workloads.directory.model.index import Clause, Term
-from lyncpy.workloads.directory.model.words import DIGITS_FEWEST, folded, typed_number, typed_words
-
-T = TypeVar("T")
+from lyncpy.workloads.directory.model.words import (
+    DIGITS_FEWEST,
+    folded,
+    typed_number,
+    typed_spellings,
+    typed_words,
+    whole_spelling,
+)
 
 WORDS_COUNTED: Final = 8
 """Words of a query that count: nobody has so many in their name, and each costs a look at every field."""
@@ -44,9 +49,14 @@ class Field(StrEnum):
     NUMBER_BACK = auto()
     """The same from behind."""
 
+    SPELT_ADDRESS = auto()
+    """The address as it is spelt: `spellings`."""
+
+    SPELT_MAIL = auto()
+
 
 NAMES: Final = (Field.GIVEN_NAME, Field.SURNAME, Field.NAME)
-SPELT: Final = (Field.ADDRESS, Field.MAIL)
+SPELT: Final[Mapping[Field, Field]] = {Field.ADDRESS: Field.SPELT_ADDRESS, Field.MAIL: Field.SPELT_MAIL}
 EVERYWHERE: Final = (*NAMES, *SPELT, Field.COMPANY, Field.DEPARTMENT, Field.TITLE, Field.OFFICE, Field.NUMBER)
 
 ATTRIBUTES: Final[Mapping[str, Field]] = {
@@ -70,44 +80,8 @@ ATTRIBUTES: Final[Mapping[str, Field]] = {
 """Fields by the names that directories and clients use for them."""
 
 
-class Fit(Enum):
-    """How an address has to be like what is typed."""
-
-    WHOLE = auto()
-    BEGINS = auto()
-    HOLDS = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """An address that is spelt so: words do not know in which order, and behind which @, they stand."""
-
-    fields: Sequence[Field]
-    text: str
-    fit: Fit
-
-    def fits(self, texts: Iterable[str]) -> bool:
-        """Tell whether one of these addresses is."""
-        if self.fit is Fit.WHOLE:
-            return any(text == self.text for text in texts)
-        if self.fit is Fit.BEGINS:
-            return any(text.startswith(self.text) for text in texts)
-        return any(self.text in text for text in texts)
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """All of it has to hold."""
-
-    clauses: tuple[Clause, ...]
-    spellings: tuple[Spelling, ...] = ()
-
-    def fits(self, subject: T, addresses: Mapping[str, Callable[[T], Sequence[str]]]) -> bool:
-        """Tell whether the addresses of a subject are spelt as they have to be."""
-        return all(
-            one.fits(text for name in one.fields if name in addresses for text in addresses[name](subject))
-            for one in self.spellings
-        )
+Stage = tuple[Clause, ...]
+"""All of it has to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,27 +98,27 @@ def query_of_text(text: str) -> Query:
     stages: list[Stage] = []
     number = typed_number(text)
     if number:
-        stages.append(Stage((_digits(number),)))
-    spelt: list[Spelling] = []
-    addressed: list[str] = []
+        stages.append((_digits(number),))
+    spelt: list[Clause] = []
     words: list[str] = []
+    is_somebody = False
     for chunk in text.split(maxsplit=CHUNKS_COUNTED)[:CHUNKS_COUNTED]:
         plain = _plain(chunk.strip("<>"))
         before, at, _ = plain.partition("@")
+        found = typed_words(before)
         if at:
-            spelt.append(Spelling(SPELT, plain, Fit.HOLDS))
-            addressed += typed_words(before)
+            spelt.append(tuple(Term(field, part) for field in SPELT.values() for part in typed_spellings(plain)))
         else:
-            words += typed_words(before)
-    addressed = list(dict.fromkeys(addressed))[:WORDS_COUNTED]
-    words = list(dict.fromkeys(words))[: WORDS_COUNTED - len(addressed)]
+            words += found
+        is_somebody = is_somebody or bool(found)
+    spelt = list(dict.fromkeys(spelt))[:WORDS_COUNTED]
+    words = list(dict.fromkeys(words))[: WORDS_COUNTED - len(spelt)]
     if words and not spelt:
-        stages.append(Stage(tuple(_word(NAMES, word, whole=True) for word in words)))
-        stages.append(Stage(tuple(_word(NAMES, word) for word in words)))
-    # What stands before an @ is a whole word, and not the beginning of one.
-    anywhere = (*(_word(SPELT, word, whole=True) for word in addressed), *(_word(EVERYWHERE, word) for word in words))
-    if anywhere:
-        stages.append(Stage(anywhere, tuple(spelt)))
+        stages.append(tuple(_word(NAMES, word, whole=True) for word in words))
+        stages.append(tuple(_word(NAMES, word) for word in words))
+    # Of an address that has nothing before the @ alone, nobody is looked for: it is everybody's.
+    if is_somebody:
+        stages.append((*spelt, *(_word(EVERYWHERE, word) for word in words)))
     return Query(tuple(stages))
 
 
@@ -156,7 +130,6 @@ def query_of_conditions(conditions: Sequence[SearchCondition]) -> Query:
     address, into the first field that there is.
     """
     clauses: list[Clause] = []
-    spelt: list[Spelling] = []
     texts: list[str] = []
     for condition in conditions:
         if not condition.value.strip(" *"):
@@ -166,17 +139,12 @@ def query_of_conditions(conditions: Sequence[SearchCondition]) -> Query:
         if name is None or not more:
             return Query()
         clauses += more
-        if name in SPELT:
-            spelt.append(Spelling((name,), _plain(condition.value), Fit.BEGINS))
         texts.append(condition.value if name in NAMES else "")
     if not clauses:
         return Query()
-    exact = Stage(
-        tuple(tuple(replace(term, whole=True) for term in clause) for clause in clauses),
-        tuple(replace(one, fit=Fit.WHOLE) for one in spelt),
-    )
+    exact = tuple(tuple(replace(term, whole=True) for term in clause) for clause in clauses)
     otherwise = query_of_text(" ".join(texts)).stages if all(texts) else ()
-    return Query((exact, Stage(tuple(clauses), tuple(spelt))), otherwise)
+    return Query((exact, tuple(clauses)), otherwise)
 
 
 def _plain(value: str) -> str:
@@ -190,9 +158,13 @@ def _clauses(name: Field, value: str) -> Iterator[Clause]:
         if number:
             yield _digits(number)
         return
-    text, at, _ = _plain(value).partition("@") if name in SPELT else (value, "", "")
-    for word in typed_words(text)[:WORDS_COUNTED]:
-        yield (Term(name, word, whole=bool(at)),)
+    if name in SPELT:
+        plain = _plain(value)
+        if typed_words(plain.partition("@")[0]):
+            yield (Term(SPELT[name], whole_spelling(plain)),)
+        return
+    for word in typed_words(value)[:WORDS_COUNTED]:
+        yield (Term(name, word),)
 
 
 def _word(fields: Sequence[Field], word: str, *, whole: bool = False) -> Clause:

@@ -3,10 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 WORD_LONGEST: Final = 40
 """Letters of a word that count; who types more of one does not find more."""
+
+SPELT_LONGEST: Final = 80
+"""Letters of an address, or of a part of it, that count."""
 
 WORDS_MOST: Final = 16
 """Words of one text that count."""
@@ -24,6 +28,9 @@ _PLAIN: Final = str.maketrans(
 
 _WORD: Final = re.compile(r"[^\W_]+")
 _APOSTROPHES: Final = re.compile(r"['’ʼ`´]")
+_BEFORE_WORDS: Final = re.compile(r"^[\W_]*?(?=[^\W_]|@|$)")
+"""What stands before the first word of an address, or before its @."""
+
 _PHONE: Final = re.compile(r"(?:tel:)?[\s0-9+()/.\-]+")
 _NATIONAL_ZERO: Final = re.compile(r"\(0\)")
 _EXTENSION: Final = re.compile(r"[;x,]|ext", re.IGNORECASE)
@@ -46,7 +53,8 @@ def folded(text: str) -> str:
 
 
 def _is_kept(letter: str) -> bool:
-    return unicodedata.category(letter) != "Mn"
+    # A lone surrogate is a byte of the directory that is no UTF-8: nobody types it, and no index can hold it.
+    return unicodedata.category(letter) not in ("Mn", "Cs")
 
 
 def words_of(text: str) -> list[str]:
@@ -65,6 +73,32 @@ def typed_words(text: str) -> list[str]:
 
 def _words(plain: str) -> list[str]:
     return [word[:WORD_LONGEST] for word in _WORD.findall(plain)]
+
+
+def spellings(address: str) -> Iterator[str]:
+    """Give what somebody may begin to type for an address: the whole, marked as such, what begins with a later word, the domain.
+
+    By the words of it alone one could not tell in which order, and behind which @, they stand.
+    """
+    plain = folded(address)
+    local, at, domain = plain.rpartition("@")
+    yield whole_spelling(plain)
+    for word in islice(_WORD.finditer(local if at else domain), WORDS_MOST):
+        if word.start():
+            yield plain[word.start() :][:SPELT_LONGEST]
+    if at:
+        yield f"@{domain}"[:SPELT_LONGEST]
+
+
+def whole_spelling(plain: str) -> str:
+    """Write a whole address, or the beginning of one, so that it is like no other part of an address."""
+    return f"={plain}"[:SPELT_LONGEST]
+
+
+def typed_spellings(plain: str) -> tuple[str, ...]:
+    """Give how the spellings begin of whom somebody looks for who has typed a part of an address, from any word of it on."""
+    text = _BEFORE_WORDS.sub("", plain, count=1)
+    return (text[:SPELT_LONGEST], whole_spelling(text))
 
 
 def typed_number(text: str) -> str:
