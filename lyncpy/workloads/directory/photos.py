@@ -95,7 +95,7 @@ class Photos:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
         self._wanted: dict[Aor, None] = {}
-        self._waiting: list[_Waiting] = []
+        self._waiting: dict[_Waiting, None] = {}
         self._is_busy = False
         self._is_failing = False
         self._retry_at = timers.now()
@@ -107,6 +107,10 @@ class Photos:
         self._wanted.clear()
         self._wake()
         await self._source.close()
+
+    def __len__(self) -> int:
+        """Count who waits for photos to be read."""
+        return len(self._waiting)
 
     async def facts(self, people: Sequence[Person]) -> Mapping[Aor, PhotoFacts]:
         """Give what is known of photos; see the promise."""
@@ -150,15 +154,17 @@ class Photos:
             return
         waiting = _Waiting(aors[:room])
         self._wanted |= dict.fromkeys(waiting.aors)
-        self._waiting.append(waiting)
+        self._waiting[waiting] = None
         late = self._timers.later(WAIT_S, waiting.end)
         if not self._is_busy:
             self._is_busy = True
             spawn(self._work(), self.log, "reading photos")
-        await waiting.ended
-        late.cancel()
-        if waiting in self._waiting:
-            self._waiting.remove(waiting)
+        try:
+            await waiting.ended
+        finally:
+            # Also of who goes away: nothing else would ever forget them.
+            late.cancel()
+            del self._waiting[waiting]
 
     async def _work(self) -> None:
         """Read what is wanted, some at a time, until nothing is."""

@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import replace
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import PersonChanged
@@ -28,7 +29,8 @@ class Wall:
         for one in everybody or (ALICE, BOB):
             self.people.put_person(one)
             self.source.of[one.source] = JPEG + one.aor.encode()
-        self.photos = Photos(self.source, self.people, 1_000, Timers(self.clock, lambda: 1.7e9))
+        self.timers = Timers(self.clock, lambda: 1.7e9)
+        self.photos = Photos(self.source, self.people, 1_000, self.timers)
 
     def digest(self, who: Person = ALICE) -> str:
         """Give what is told of somebody's photo now; "": nothing."""
@@ -150,6 +152,22 @@ def test_a_photo_that_was_somebody_elses_is_not_kept(wall: Wall) -> None:
     wall.people.drop(BOB.aor)
     wall.source.gate.callback(None)
     assert answer_of(waiting) == {}
+
+
+def test_who_goes_away_waits_no_more(wall: Wall) -> None:
+    """A connection ends, a request is out of time: nothing is kept of it, whatever the directory does."""
+    wall.source.gate = Deferred()
+    failures: list[Failure] = []
+    before = len(wall.timers)
+    for _ in range(3):
+        gone = started(wall.photos.facts((ALICE,)))
+        _ = gone.addErrback(failures.append)
+        gone.cancel()
+    assert [failure.type for failure in failures] == [CancelledError] * 3
+    assert (len(wall.photos), len(wall.timers)) == (0, before)
+    wall.source.gate.callback(None)
+    assert wall.digest() != ""
+    assert wall.source.reads == [("uid=alice",)]
 
 
 def test_after_the_end_nothing_is_read(wall: Wall) -> None:
