@@ -16,7 +16,7 @@ from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model.book import Book, BookForm
+from lyncpy.workloads.directory.model.book import CHANGED_WORK, Book, BookForm
 from lyncpy.workloads.directory.model.forms import GROUPS, PEOPLE, is_listed
 from lyncpy.workloads.directory.model.query import query_of_conditions, query_of_text
 from lyncpy.workloads.directory.people import People
@@ -46,7 +46,7 @@ class AddressBook:
         )
         self._due = Deadline(timers, self._look)
         self._changes = 0
-        self._waiting: list[Deferred[None]] = []
+        self._waiting: dict[Deferred[None], None] = {}
         self._is_made = False
         self._is_busy = False
         self._closed = False
@@ -60,7 +60,8 @@ class AddressBook:
         """Stop; what waits is answered by what is there."""
         self._closed = True
         self._due.clear()
-        self._release()
+        while self._waiting:
+            self._release_one()
 
     # --- IAddressBook
 
@@ -89,10 +90,12 @@ class AddressBook:
         self.people.note(fact.aor)
         self._arm()
 
-    def groups_changed(self, fact: GroupsChanged) -> None:
-        """Take up groups that have come, changed or gone."""
+    async def groups_changed(self, fact: GroupsChanged) -> None:
+        """Take up groups that have come, changed or gone: of one fact there may be very many."""
+        work = Slices(self._timers, PIECE)
         for key in fact.keys:
             self.groups.note(key)
+            await work.spend(CHANGED_WORK)
         self._arm()
 
     def _arm(self) -> None:
@@ -122,16 +125,24 @@ class AddressBook:
         finally:
             self._is_busy = False
             self._is_made = True
-            self._release()
+            if self._waiting:
+                spawn(self._answer(), self.log, "answering who has waited for the address book")
         self._arm()
+
+    async def _answer(self) -> None:
+        """Go on with those who have waited, one after the other: each searches at once, and that takes milliseconds."""
+        work = Slices(self._timers, PIECE)
+        while self._waiting:
+            self._release_one()
+            await work.spend()
 
     async def _made(self) -> None:
         if not (self._is_made or self._closed):
-            made: Deferred[None] = Deferred(self._waiting.remove)
-            self._waiting.append(made)
+            made: Deferred[None] = Deferred(self._waiting.pop)
+            self._waiting[made] = None
             await made
 
-    def _release(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            one.callback(None)
+    def _release_one(self) -> None:
+        made = next(iter(self._waiting))
+        del self._waiting[made]
+        made.callback(None)

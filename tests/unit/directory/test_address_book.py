@@ -1,6 +1,8 @@
 """The address book follows the directory, and lets others have their turn."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Generator, Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory import address_book as module
 from lyncpy.workloads.directory.address_book import QUIET_S, AddressBook
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model.book import BESIDE_MOST
+from lyncpy.workloads.directory.model.book import BESIDE_MOST, Book
 from lyncpy.workloads.directory.people import People
 from tests.kit.logs import overheard
 from tests.kit.results import result_of, started
@@ -35,6 +37,14 @@ class WorkingClock(Clock):
         """Have something done in a later turn."""
         self.turns += 1
         return super().callLater(*args, **named)
+
+    def turn(self, passed_s: float) -> None:
+        """Do what is due, and nothing that this brings about: one turn of a reactor."""
+        self.rightNow += passed_s
+        for call in [call for call in self.calls if call.getTime() <= self.rightNow]:
+            self.calls.remove(call)
+            call.called = 1
+            call.func(*call.args, **call.kw)
 
     def seconds(self) -> float:
         """Give the time."""
@@ -65,6 +75,11 @@ class Server:
         """Add or change somebody, as a pull does."""
         self.people.put_person(person)
         self.book.person_changed(PersonChanged(person.aor, person))
+
+    def drops(self, person: Person) -> None:
+        """Remove somebody, as a pull does."""
+        self.people.drop(person.aor)
+        self.book.person_changed(PersonChanged(person.aor, None))
 
     def found(self, text: str, most: int = 10) -> FoundPeople:
         """Search."""
@@ -131,7 +146,7 @@ def test_a_changed_group_is_found_at_once() -> None:
     server.opens()
     server.groups.put_group(Group("1", "Marketing"))
     server.groups.drop("2")
-    server.book.groups_changed(GroupsChanged(frozenset({"1", "2"})))
+    result_of(server.book.groups_changed(GroupsChanged(frozenset({"1", "2"}))))
     assert [one.name for one in result_of(server.book.find_groups("mark", 5)).groups] == ["Marketing"]
     assert result_of(server.book.find_groups("s", 5)).groups == ()
 
@@ -197,6 +212,78 @@ def test_a_book_that_is_opened_late_has_all_its_indexes(monkeypatch: pytest.Monk
     assert [event for event in heard if event.get("log_failure")] == []
     assert len(server.found(f"person{BESIDE_MOST}").people) == 1
     assert len(result_of(server.book.find_groups("sales", 5)).groups) == 1
+
+
+class Renewals:
+    """Counts the indexes that are in the making."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.now = self.most = self.made = 0
+        renewing = Book.renewing
+
+        def counted(book: Book[Any], subjects: Any) -> Generator[int, None, None]:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                yield from renewing(book, subjects)
+            finally:
+                self.now -= 1
+                self.made += 1
+
+        patch.setattr(Book, "renewing", counted)
+
+
+def test_two_large_pulls_and_the_index_in_the_making_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one comes while the index is made anew for the first: one is made after the other, nobody is lost."""
+    clock = WorkingClock()
+    server = Server(map(somebody, range(10)), clock=clock)
+    server.opens()
+    renewals, count = Renewals(monkeypatch), 3 * BESIDE_MOST
+    for number in range(10, count):
+        server.puts(somebody(number))
+    while not renewals.now:
+        clock.turn(QUIET_S)
+    for number in range(count):
+        server.puts(replace(somebody(number), display_name=f"Renamed{number}"))
+    # The pull is over before the index is: it has been quiet for long enough.
+    clock.turn(QUIET_S)
+    clock.turn(QUIET_S)
+    assert renewals.now
+    server.drops(somebody(7))
+    for _ in range(1_000):
+        clock.turn(QUIET_S / 10)
+    assert (renewals.most, renewals.made, server.book.people.changes) == (1, 2, 0)
+    for number in (0, BESIDE_MOST, count - 1):
+        assert [one.aor for one in server.found(f"renamed{number}", 1).people] == [somebody(number).aor]
+        assert server.found(f"person{number}").people == ()
+    assert len(server.found("renamed", 10_000).people) == count - 1
+
+
+def test_those_who_have_waited_are_answered_in_many_turns() -> None:
+    """A thousand devices come back at a start; each of their searches takes a while, and others have their turns between them."""
+    clock = WorkingClock()
+    server = Server(map(somebody, range(50)), clock=clock)
+    answered: Counter[int] = Counter()
+    for number in range(1_000):
+        asked = started(server.book.find_people(f"person{number % 50}", 10))
+        _ = asked.addCallback(lambda _: answered.update([clock.turns]))
+    server.book.open()
+    server.clock.advance(1.0)
+    assert sum(answered.values()) == 1_000
+    assert max(answered.values()) < 20
+
+
+def test_very_many_changed_groups_are_taken_up_in_many_turns() -> None:
+    """One fact tells of all groups that contain a changed one."""
+    clock = WorkingClock()
+    groups = [Group(str(number), f"Group{number}") for number in range(2_000)]
+    server = Server([], groups, clock)
+    server.opens()
+    clock.turns = 0
+    heard = started(server.book.groups_changed(GroupsChanged(frozenset(group.key for group in groups))))
+    clock.advance(1.0)
+    assert heard.called
+    assert clock.turns > 7
 
 
 def test_nothing_is_made_anew_behind_the_end() -> None:

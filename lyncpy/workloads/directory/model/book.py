@@ -6,6 +6,7 @@ index is made anew when it becomes much.
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from lyncpy.workloads.directory.model.index import Clause, Form, WordIndex, indexing
@@ -24,6 +25,10 @@ more only while very many change, and until the index is made anew."""
 
 PIECE: Final = 256
 """Subjects of whom it is asked in one piece of work whether they are listed."""
+
+CHANGED_PIECE: Final = 16
+CHANGED_WORK: Final = 16
+"""Changed subjects whose words are read in one piece of work, and how many words each has, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,10 @@ class Book(Generic[T]):
     def __init__(self, form: BookForm[T]) -> None:
         self._form = form
         self._index = WordIndex((), {})
-        self._changed: dict[str, Mapping[str, str] | None] = {}
+        self._beside: dict[str, Mapping[str, str]] = {}
+        """The words of those who have changed, as lines; none of who is not to be found."""
+        self._beyond: set[str] = set()
+        """The others who have changed; they are found by what they were."""
         self._since: dict[str, None] | None = None
 
     def __len__(self) -> int:
@@ -53,12 +61,12 @@ class Book(Generic[T]):
     @property
     def changes(self) -> int:
         """How many have changed since the index was made."""
-        return len(self._changed)
+        return len(self._beside) + len(self._beyond)
 
     @property
     def is_behind(self) -> bool:
         """Whether so many have changed that some of them are found by what they were, or not yet."""
-        return len(self._changed) >= BESIDE_MOST
+        return len(self._beside) >= BESIDE_MOST
 
     def bytes_used(self) -> int:
         """Give the memory of the index, about."""
@@ -68,33 +76,41 @@ class Book(Generic[T]):
         """Take up that a subject has come, changed or gone."""
         if self._since is not None:
             self._since[key] = None
-        self._keep(key)
+        self._keep(key, self._beside, self._beyond)
 
-    def _keep(self, key: str) -> None:
+    def _keep(self, key: str, beside: dict[str, Mapping[str, str]], beyond: set[str]) -> None:
+        if key not in beside and len(beside) >= BESIDE_MOST:
+            beyond.add(key)
+            return
         subject = self._form.subject(key)
-        if len(self._changed) >= BESIDE_MOST:
-            self._changed.setdefault(key, None)
-        elif subject is not None and self._form.is_listed(subject):
-            self._changed[key] = {
+        if subject is not None and self._form.is_listed(subject):
+            beside[key] = {
                 name: "".join(f"\n{word}" for word in words(subject)) + "\n"
                 for name, words in self._form.form.words.items()
             }
         else:
-            self._changed[key] = {}
+            beside[key] = {}
 
     def renewing(self, subjects: Sequence[T]) -> Generator[int, None, None]:
         """Make the index anew, of all listed subjects that there are now; yields as `indexing` does. Meanwhile the old one counts."""
-        self._since = {}
+        since: dict[str, None] = {}
+        self._since = since
         listed: list[T] = []
         for start in range(0, len(subjects), PIECE):
             some = subjects[start : start + PIECE]
             listed += filter(self._form.is_listed, some)
             yield len(some)
         index = yield from indexing(listed, self._form.form)
-        self._index, since = index, self._since
-        self._changed, self._since = {}, None
-        for key in since:
-            self._keep(key)
+        beside: dict[str, Mapping[str, str]] = {}
+        beyond: set[str] = set()
+        # Who changes between two pieces is there once more, at the end.
+        while since:
+            changed = tuple(islice(since, CHANGED_PIECE))
+            for key in changed:
+                del since[key]
+                self._keep(key, beside, beyond)
+            yield len(changed) * (1 if beyond else CHANGED_WORK)
+        self._index, self._beside, self._beyond, self._since = index, beside, beyond, None
 
     def find(self, query: Query) -> Iterator[T]:
         """Give who is found, each once, in the order of the stages and of their names. Who may not be found is not."""
@@ -121,10 +137,10 @@ class Book(Generic[T]):
     def _in_order(self, clauses: Sequence[Clause]) -> Iterator[str]:
         """Give the keys of those for whom all clauses hold, the changed ones among the others."""
         lines = _looked_for(clauses)
-        beside = [key for key, words in self._changed.items() if words and _hold(lines, words)]
+        beside = [key for key, words in self._beside.items() if words and _hold(lines, words)]
         ahead = sorted((self._order(key), key) for key in beside)
         for key in self._index.find(clauses):
-            if self._changed.get(key) is not None:
+            if key in self._beside:
                 continue
             while ahead and ahead[0] < (self._order(key), key):
                 yield ahead.pop(0)[1]

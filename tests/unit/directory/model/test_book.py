@@ -1,5 +1,6 @@
 """Who is found in the address book by what is typed, and how it follows what changes."""
 
+import timeit
 from dataclasses import replace
 from itertools import islice
 
@@ -317,3 +318,47 @@ def test_while_very_many_are_switched_off_a_search_looks_at_some() -> None:
     assert office.looked <= 3 * module.REFUSED_MOST
     office.renew()
     assert office.finds("smith") == [f"u.{6 * module.REFUSED_MOST - 1}.v"]
+
+
+def test_what_changed_again_beside_a_full_book_is_found_as_it_is() -> None:
+    """Whose words are kept beside the index has them kept up to date, however many more have changed."""
+    office = Office(*many(2 * module.BESIDE_MOST))
+    for one in many(2 * module.BESIDE_MOST):
+        office.puts(replace(one, display_name="Jones", surname=""))
+    assert office.book.is_behind
+    office.puts(replace(many(1)[0], display_name="Brown"))
+    assert (office.finds("brown"), len(office.finds("jones"))) == (["u.0.v"], 5)
+
+
+def test_what_a_large_pull_changes_while_an_index_is_made_is_taken_up_in_pieces() -> None:
+    """However much has changed meanwhile: between two pieces others have their turn, and what comes then is not lost."""
+    office = Office(*many(20))
+    work = office.book.renewing(tuple(office.people.values()))
+    next(work)
+    for one in many(3 * module.BESIDE_MOST):
+        office.puts(replace(one, display_name="Jones", surname=""))
+    looked: list[int] = []
+    office.looked = 0
+    ended = False
+    while not ended:
+        ended = next(work, None) is None
+        looked.append(office.looked)
+        if len(looked) == 40:
+            office.puts(replace(many(1)[0], display_name="Brown"))
+        office.looked = 0
+    assert max(looked) <= module.CHANGED_PIECE
+    assert office.book.is_behind
+    assert (office.finds("brown"), len(office.finds("jones"))) == (["u.0.v"], 5)
+
+
+def test_a_search_does_not_look_through_what_only_waits_for_the_index() -> None:
+    """A hundred thousand who have changed cost a question no more than a thousand."""
+    office = Office(*many(10))
+    for one in many(module.BESIDE_MOST):
+        office.puts(one)
+    few = min(timeit.repeat(lambda: office.finds("jones"), number=1, repeat=5))
+    for number in range(100_000):
+        office.book.note(f"sip:other{number}@x.test")
+    assert office.book.changes == 100_000 + module.BESIDE_MOST
+    many_more = min(timeit.repeat(lambda: office.finds("jones"), number=1, repeat=5))
+    assert many_more < 4 * few
