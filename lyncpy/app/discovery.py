@@ -27,6 +27,9 @@ HTTPS: Final = 443
 SIPS: Final = 5061
 """The port at which clients that were told none ask."""
 
+NO_SERVICE: Final = "."
+"""The target of an SRV record that says that the service is not there at all (RFC 2782)."""
+
 WEB_HOSTS: Final = ("lyncdiscoverinternal", "lyncdiscover")
 
 
@@ -138,7 +141,7 @@ def _host_of(url: str) -> str:
 
 def _place(service: str) -> tuple[str, str]:
     """Give the port and the host of an SRV record."""
-    _, _, port, target = service.split()
+    _, _, port, target = service.split(maxsplit=3)
     return port, domain_of(target)
 
 
@@ -176,6 +179,9 @@ def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str]) -> Ju
     if record.kind is RecordKind.SRV:
         # Clients take priority and weight as they are; most use the first answer alone.
         wrong = [one for one in found if _place(one) != _place(record.value)]
+        if any(_place(one)[1] == domain_of(NO_SERVICE) for one in found):
+            words = f"wrong: it is {told}, by which the domain says that it has no such service; clients do not look further"
+            return Judgement(good=False, words=words)
         if len(wrong) == len(found):
             return Judgement(good=False, words=f"wrong: it is {told}")
         return Judgement(good=not wrong, words=f"there, but beside {', '.join(sorted(wrong))}" if wrong else "there")

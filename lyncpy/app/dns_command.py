@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet import task
-from twisted.internet.defer import Deferred
 
 from lyncpy.app.config import Config, load
 from lyncpy.app.discovery import DnsRecord, judged, records, remarks
@@ -57,24 +56,25 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int] | None) -> int:
-    bad = [0]
-
     async def look(reactor: Any) -> None:  # Any: several interfaces at once
-        lookups = DnsLookups(reactor, server)
+        lookups, bad = DnsLookups(reactor, server), 0
         try:
             leads = await lookups.addresses(config.sections.sip.server_name)
             for one in needed:
                 verdict = judged(one, await lookups.found(one), leads)
                 sys.stdout.write(f"{one.line()}  ; {one.reason}: {verdict.words}\n")
-                bad[0] += not verdict.good
+                bad += not verdict.good
         except DnsUnanswered as error:
             sys.stdout.writelines(f"{one.line()}  ; {one.reason}\n" for one in needed)
             sys.stderr.write(f"lyncpy: {error}; name another with --resolver, or ask nobody with --print\n")
-            bad[0] = 1
+            bad = 1
+        if bad:
+            raise SystemExit(1)
 
-    with suppress(SystemExit):
-        task.react(lambda reactor: Deferred.fromCoroutine(look(reactor)))
-    return 1 if bad[0] else 0
+    try:
+        task.react(look)
+    except SystemExit as end:  # of which 1 is the code, too, when something here is wrong
+        return int(end.code or 0)
 
 
 def _own_addresses(config: Config) -> Iterator[str]:

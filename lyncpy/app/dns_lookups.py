@@ -9,7 +9,8 @@ from twisted.internet.error import ConnectError
 from twisted.names import client, dns
 from twisted.names.error import DNSNameError, DomainError, ResolverError
 
-from lyncpy.app.discovery import DnsRecord, RecordKind
+from lyncpy.app.discovery import NO_SERVICE, DnsRecord, RecordKind
+from lyncpy.sip.text import shown
 
 TIMEOUTS_S: Final = (1, 2)
 """Seconds that each try may take."""
@@ -36,13 +37,13 @@ class DnsLookups:
             self._resolver = client.Resolver(servers=[server], reactor=reactor)
 
     async def services(self, name: str) -> list[str]:
-        """Give the SRV records of a name, as `DnsRecord.value`; none where the name is not there.
+        """Give the SRV records of a name, as `DnsRecord.value`, or with `NO_SERVICE` as target; none where the name is not there.
 
         Raises:
             DnsUnanswered: Nobody answers.
         """
         return [
-            f"{one.priority} {one.weight} {one.port} {one.target.name.decode('ascii', 'replace').rstrip('.')}"
+            f"{one.priority} {one.weight} {one.port} {_target(one)}"
             for one in await self._payloads(self._resolver.lookupService, name, dns.SRV)
         ]
 
@@ -64,3 +65,8 @@ class DnsLookups:
         except (DomainError, ResolverError, defer.TimeoutError, ConnectError, OSError) as error:
             raise DnsUnanswered(f'no DNS server answers for "{name}" ({type(error).__name__})') from error
         return [one.payload for one in answers if one.type == kind]
+
+
+def _target(record: Any) -> str:  # Any: as above
+    """Give the target of an SRV record; a stranger may have written it."""
+    return shown(record.target.name.decode("ascii", "replace").rstrip(".")) or NO_SERVICE

@@ -63,6 +63,16 @@ def test_what_is_missing_or_wrong_is_said_beside_its_record(home: Path) -> None:
     assert told == ["there", "missing", "it is 0 0 443 old.example.com", "it leads to 192.0.2.77"]
 
 
+def test_a_service_that_is_said_not_to_be_there_is_told(home: Path) -> None:
+    """By a target of "." (RFC 2782), as where somebody else has the domain's clients; the status is 1."""
+    with NamesServer({**RIGHT, "_sip._tls.example.com": ["SRV 0 0 0 ."]}) as names:
+        done = asked(home, names)
+    assert (done.returncode, done.stderr) == (1, "")
+    (told,) = [line for line in done.stdout.splitlines() if "wrong" in line]
+    assert told.startswith("_sip._tls.example.com. ") and "the domain says that it has no such service" in told
+    assert done.stdout.count(": there") == 3
+
+
 def test_a_dns_server_that_is_silent_is_told_and_the_records_are_printed(home: Path) -> None:
     """Within seconds; whoever only wants the records asks nobody."""
     with NamesServer({}, silent=True) as names:

@@ -71,7 +71,7 @@ class NamesServer:
                 found.append(_record(name, dns.AAAA, dns.Record_AAAA(values[0])))
             elif word == "SRV" and kind == dns.SRV:
                 priority, weight, port = map(int, values[:3])
-                found.append(_record(name, dns.SRV, dns.Record_SRV(priority, weight, port, values[3])))
+                found.append(_record(name, dns.SRV, dns.Record_SRV(priority, weight, port, values[3].rstrip("."))))
         return found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lyncpy.app.config import Config, check
-from lyncpy.app.discovery import DnsRecord, RecordKind, asked_hosts, judged, records, remarks
+from lyncpy.app.discovery import NO_SERVICE, DnsRecord, RecordKind, asked_hosts, judged, records, remarks
 
 
 def configured(**sections: dict[str, object]) -> Config:
@@ -106,6 +106,13 @@ AAAA = DnsRecord("sip.example.com", RecordKind.AAAA, "2001:db8::a", "")
         (SRV, ["10 5 5061 SIP.example.com"], True, "there"),
         (SRV, ["0 0 443 sip.example.com"], False, "wrong: it is 0 0 443 sip.example.com"),
         (SRV, ["0 0 5061 sip.example.com", "0 0 5061 old"], False, "there, but beside 0 0 5061 old"),
+        (SRV, ["0 0 5061 sip.example.com", "0 0 5061 a b"], False, "there, but beside 0 0 5061 a b"),
+        (
+            SRV,
+            [f"0 0 0 {NO_SERVICE}"],
+            False,
+            "wrong: it is 0 0 0 ., by which the domain says that it has no such service; clients do not look further",
+        ),
         (CNAME, ["192.0.2.1"], True, "there"),
         (CNAME, ["192.0.2.9"], False, "wrong: it leads to 192.0.2.9"),
         (AAAA, ["192.0.2.1", "2001:db8::a"], True, "there"),

@@ -10,7 +10,6 @@ SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
 STARTS: Final = {
     "app/cli.py": "the one coroutine of a command line",
-    "app/dns_command.py": "the one coroutine of a command line",
     "app/tap.py": "a reload's pull, of which the end is heard: another may have been asked for meanwhile",
     "backends/bus.py": "a neighbour of core, which it never meets",
     "backends/kerberos.py": "a neighbour of core; heard by whoever shows the ticket, or logged",
