@@ -11,6 +11,7 @@ from typing import Final
 
 from zope.interface import Interface
 
+from lyncpy.contracts.authenticator import AuthenticationDenied
 from lyncpy.contracts.names import Aor
 
 
@@ -134,8 +135,8 @@ class HttpResource:
 class IPasswords(Interface):
     """Whether a password is somebody's."""
 
-    def check(login: str, password: str) -> Awaitable[object]:
-        """Give the `Aor` whose login and password these are, or a `Denied` (contracts.authenticator).
+    def check(login: str, password: str) -> Awaitable[Aor | AuthenticationDenied]:
+        """Give whose login and password these are.
 
         A wrong name takes as long as a wrong password. Nobody counts tries here.
         """
@@ -161,8 +162,8 @@ class INtlmHandshakes(Interface):
             RemoteProtocolError: It is no answer that can be read.
         """
 
-    def check(connection: str, token: str) -> Awaitable[object]:
-        """Give the `Aor` of the person whose password an answer proves, or an `AuthenticationDenied`.
+    def check(connection: str, token: str) -> Awaitable[Aor | AuthenticationDenied]:
+        """Give the address of the person whose password an answer proves.
 
         A wrong name takes as long as a wrong password. A challenge can be answered once.
 

@@ -295,7 +295,7 @@ class Readers:
         person: Person | None,
         login: str,
         asked: HttpAsked,
-        check: Callable[[], Awaitable[object]],
+        check: Callable[[], Awaitable[Aor | AuthenticationDenied]],
         wrong: HttpRefused,
     ) -> HttpReader:
         """Let somebody try, and count it with the tries over SIP.
@@ -325,7 +325,7 @@ class Readers:
         person: Person | None,
         login: str,
         asked: HttpAsked,
-        check: Callable[[], Awaitable[object]],
+        check: Callable[[], Awaitable[Aor | AuthenticationDenied]],
         wrong: HttpRefused,
     ) -> HttpReader:
         """Make the try of `_judged`."""
@@ -341,12 +341,14 @@ class Readers:
                     if isinstance(outcome, AuthenticationDenied):
                         self._signins.failed(outcome, attempt)
                         raise _NOT_NOW if outcome.reason is DenialReason.DIRECTORY_UNAVAILABLE else wrong
-                    self._signins.succeeded(attempt)
+                    # Whose password it is; the login may have gone to somebody else since it was looked up here.
+                    self._signins.spare(attempt)
+                    self._signins.succeeded(self._signins.attempt(outcome, asked.peer, account=login))
                 finally:
                     self._signins.spare(attempt)
         except Refused as no:
             raise _translated(no, asked, wrong) from None
-        return HttpReader(HttpReaderKind.SIGNED_IN, aor)
+        return HttpReader(HttpReaderKind.SIGNED_IN, outcome)
 
 
 def _place(named: TokenHolder) -> str:

@@ -46,10 +46,14 @@ def _basic(login: str, password: str) -> str:
 class SlowSecrets(TableSecrets):
     """Secrets that take as long as the test wants."""
 
-    waiting: list["Deferred[None]"]
+    def __init__(self, table: dict[str, bytes]) -> None:
+        super().__init__(table)
+        self.waiting: list[Deferred[None]] = []
+        self.asked: list[Aor] = []
 
     async def nt_hash(self, aor: Aor) -> bytes | None:
         """Wait, then give a user's hash."""
+        self.asked.append(aor)
         turn: Deferred[None] = Deferred()
         self.waiting.append(turn)
         await turn
@@ -72,7 +76,7 @@ class Desk:
         ntlm: bool = True,
     ) -> None:
         self.clock = Clock()
-        people = TablePeople(
+        self.people = people = TablePeople(
             Person(ALICE, "1", logins=("alice", "EXAMPLE\\alice")), Person(DAN, "2", enabled=False), Person(ERIN, "3")
         )
         self.secrets = secrets or TableSecrets({ALICE: nt_hash("pässword"), DAN: nt_hash("pässword")})
@@ -206,10 +210,29 @@ def test_one_place_that_tries_many_names_learns_nothing_and_shuts_out_nobody() -
     assert desk.who(_basic("alice@example.test", "pässword")).aor == ALICE
 
 
+def test_whose_password_it_is_counts_and_not_who_had_the_login_before() -> None:
+    """A pull gives a login to somebody else while its try waits for another; they are let in as themselves."""
+    secrets = SlowSecrets({ALICE: nt_hash("pässword"), ERIN: nt_hash("wörd")})
+    desk = Desk(secrets=secrets)
+    readers: list[HttpReader] = []
+    refused: list[Failure] = []
+    _ = started(desk.readers.who(_asked(_basic("alice", "wrong")))).addErrback(refused.append)
+    _ = started(desk.readers.who(_asked(_basic("alice", "wörd")))).addCallback(readers.append)
+    (first,) = secrets.waiting
+    desk.people.table[ALICE] = Person(ALICE, "1")
+    desk.people.table[ERIN] = Person(ERIN, "3", logins=("alice",))
+    first.callback(None)
+    assert len(refused) == 1
+    secrets.waiting[1].callback(None)
+    assert [one.aor for one in readers] == [ERIN]
+    assert secrets.asked == [ALICE, ERIN]
+    places = desk.signins.tries.places
+    assert (places.knows("1", "192.0.2.1"), places.knows("3", "192.0.2.1")) == (False, True)
+
+
 def test_guesses_at_once_are_no_more_than_guesses_one_by_one() -> None:
     """A hundred connections that all guess before the first has failed get the same few tries."""
     secrets = SlowSecrets({ALICE: nt_hash("pässword")})
-    secrets.waiting = []
     desk = Desk(secrets=secrets)
     refused: list[int] = []
 
@@ -417,7 +440,6 @@ def test_right_passwords_of_who_hangs_up_are_no_failures() -> None:
 def test_who_goes_before_anything_was_asked_has_tried_nothing() -> None:
     """As while secrets are read here."""
     secrets = SlowSecrets({})
-    secrets.waiting = []
     desk = Desk(secrets=secrets, directory=FakePasswords())
     for _ in range(20):
         assert _hang_up(desk, "pässword")[0].check(CancelledError)
