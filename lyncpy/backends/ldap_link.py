@@ -5,7 +5,6 @@ goes wrong becomes `DirectoryUnavailable` with a sentence that names the server,
 setting and what to do. Nothing here waits without a limit.
 """
 
-import re
 import socket
 import ssl
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +25,8 @@ from ldap3.utils.dn import parse_dn
 
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_frames import Frames
+from lyncpy.backends.ldap_verdicts import PASSWORD_POLICY, UnclearBind, verdict_of
+from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.sip.text import shown
 
@@ -43,9 +44,6 @@ GARBAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
 
 Controls = Sequence[tuple[str, bool, bytes | None]] | None
 """Of a request: OID, whether it is critical, value."""
-
-PASSWORD_POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - an OID
-"""Asks for, and says, why a password does not let somebody in (draft-behera-ldap-password-policy 6)."""
 
 _ASKS_POLICY: Final = ((PASSWORD_POLICY, False, None),)
 
@@ -149,7 +147,7 @@ class LdapConnection:
         result = self._dial()
         if result["result"] != 0:
             self._close()
-            raise self._refused(result, "the bind")
+            raise self._refused(result, "the bind", _account_fault(result))
         return self
 
     def bind_once(self) -> Mapping[str, Any]:
@@ -386,11 +384,11 @@ class LdapConnection:
             return self._unavailable("answers with something that is not LDAP", "correct url")
         return self._unavailable(f"cannot be reached ({shown(text)})", "see whether it runs, and correct url")
 
-    def _refused(self, result: Mapping[str, Any], what: str) -> DirectoryUnavailable:
-        """Say what a result code means (RFC 4511 §4.1.9 and appendix A)."""
+    def _refused(self, result: Mapping[str, Any], what: str, fault: str = "") -> DirectoryUnavailable:
+        """Say what a result code means (RFC 4511 §4.1.9 and appendix A), and what to do unless `fault` says it."""
         told = f" ({shown(str(result.get('message') or ''))})" if result.get("message") else ""
         name = str(result.get("description") or result["result"])
-        remedy = _account_fault(result) or _REMEDIES.get(name, "see the log of the LDAP server")
+        remedy = fault or _REMEDIES.get(name, "see the log of the LDAP server")
         return self._unavailable(f"refused {what}: {name}{told}", remedy)
 
 
@@ -413,24 +411,16 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "unwillingToPerform": "see the log of the LDAP server; a bind may need a password or TLS",
 }
 
-_ACCOUNT_FAULTS: Final[Mapping[str, str]] = {
-    "530": "may not sign in at this hour",
-    "532": "has a password that has expired",
-    "533": "is disabled",
-    "701": "has expired",
-    "773": "must change its password first",
-    "775": "is locked after wrong passwords",
-}
-"""What Active Directory adds to invalidCredentials when the password is not what is wrong: Windows' error codes."""
-
-_ACCOUNT_CODE: Final = re.compile(r"AcceptSecurityContext error, data ([0-9a-f]{3,4})\b")
-
 
 def _account_fault(result: Mapping[str, Any]) -> str:
-    """Explain why the account cannot bind, where Active Directory tells more than that it cannot."""
-    code = _ACCOUNT_CODE.search(str(result.get("message") or ""))
-    fault = _ACCOUNT_FAULTS.get(code[1]) if code is not None else None
-    return f"the account bind_dn {fault}; mend it in Active Directory" if fault else ""
+    """Explain why the account cannot bind, where the server tells more than that it cannot."""
+    try:
+        verdict = verdict_of(result)
+    except UnclearBind:
+        return ""
+    if verdict is None or verdict.reason is DenialReason.WRONG_PASSWORD:
+        return ""
+    return f"the account bind_dn may not sign in, for {verdict.words}; mend it there"
 
 
 def _told(error: BaseException) -> str:

@@ -9,10 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lyncpy.backends.ldap_link import PASSWORD_POLICY
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.directory import SignInObjection
 from lyncpy.sip.text import shown
+
+PASSWORD_POLICY: Final = "1.3.6.1.4.1.42.2.27.8.5.1"  # noqa: S105 - an OID
+"""Asks for, and says, why a password does not let somebody in (draft-behera-ldap-password-policy 6)."""
 
 PASSWORD_ENDED: Final = "2.16.840.1.113730.3.4.4"  # noqa: S105 - an OID
 """Says that the password has to be changed before anything else (draft-vchu-ldap-pwd-policy 2.1)."""
@@ -80,11 +82,11 @@ def verdict_of(result: Mapping[str, Any]) -> SignInObjection | None:
     if code == 0:
         # A bind that succeeds with an error is good for changing the password and nothing else.
         return policy or (_MUST_CHANGE if PASSWORD_ENDED in controls else None)
-    windows = _WINDOWS_CODE.search(message)
+    windows = _WINDOWS_CODE.search(message)  # of eight digits, those in front are zeros
     words = message.lower()
     told = (
         policy
-        or (_WINDOWS.get(windows[1].lower()) if windows else None)
+        or (_WINDOWS.get(windows[1].lower().lstrip("0")) if windows else None)
         or next((one for number, said, one in _WORDS if number == code and said in words), None)
     )
     if told is not None:

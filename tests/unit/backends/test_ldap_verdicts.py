@@ -5,8 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from lyncpy.backends.ldap_link import PASSWORD_POLICY
-from lyncpy.backends.ldap_verdicts import PASSWORD_ENDED, UnclearBind, policy_error, verdict_of
+from lyncpy.backends.ldap_verdicts import PASSWORD_ENDED, PASSWORD_POLICY, UnclearBind, policy_error, verdict_of
 
 NONE: Final[Mapping[str, bytes]] = {}
 
