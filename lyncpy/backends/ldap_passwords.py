@@ -27,7 +27,7 @@ from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 
 WAITING_MOST: Final = 16
@@ -138,7 +138,8 @@ class LdapPasswords:
         bind = _Bind(self._connect(self._access(dn, password)))
         limit_s = self._terms.password_timeout_s
         slow = f"{url} took longer than {limit_s} s for a password: see why it is slow, or raise password_timeout_s ([directory])"
-        lane.start(bind, self._timers.later(limit_s, lambda: bind.give_up(slow)))
+        late = self._timers.later(limit_s, lambda: bind.give_up(slow))
+        _ = lane.start(bind).addBoth(lambda _: late.cancel())
         return await bind.verdict()
 
     def _access(self, dn: str, password: str) -> Access:
@@ -231,21 +232,17 @@ class _Lane:
     def __len__(self) -> int:
         return len(self._binds)
 
-    def start(self, bind: _Bind, late: ITimer) -> None:
-        """Take a bind, which keeps its place and its time limit until the thread is through with it."""
+    def start(self, bind: _Bind) -> Deferred[None]:
+        """Take a bind, which keeps its place until the thread is through with it; tell when that is."""
         self._binds.append(bind)
 
         def over(outcome: SignInObjection | Failure | None) -> None:
-            late.cancel()
             self._binds.remove(bind)
             if self._idle is not None and not self._binds:
                 self._idle.callback(None)
             bind.end(outcome)
 
-        _ = Deferred.fromCoroutine(self._made(bind)).addBoth(over)
-
-    async def _made(self, bind: _Bind) -> SignInObjection | None:
-        return await self._threads.call_in_thread(bind.make)
+        return self._threads.call_in_thread(bind.make).addBoth(over)
 
     async def close(self, reason: str) -> None:
         """Cut all binds, and end the thread when it is through with them."""

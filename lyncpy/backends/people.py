@@ -29,6 +29,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address_of
@@ -63,7 +64,7 @@ FILE_BOUND: Final = 32 * 2**20
 class BlockingRunner(Protocol):
     """A thread for calls that block (`Threads`)."""
 
-    def call_in_thread(self, call: Callable[[], T]) -> Awaitable[T]:
+    def call_in_thread(self, call: Callable[[], T]) -> Deferred[T]:
         """Call a function in the thread, and give its result."""
 
     def stop(self) -> Awaitable[None]:

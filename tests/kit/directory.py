@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, execute
 from zope.interface import implementer
 
 from lyncpy.backends.ldap_mapping import Mapped, mapped
@@ -207,9 +207,9 @@ class FakePhotos:
 class Inline:
     """Calls what blocks at once, in this thread."""
 
-    async def call_in_thread(self, call: Callable[[], T]) -> T:
+    def call_in_thread(self, call: Callable[[], T]) -> Deferred[T]:
         """Call, and give the result."""
-        return call()
+        return execute(call)
 
     async def stop(self) -> None:
         """Nothing was begun."""

@@ -10,7 +10,6 @@ SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
 BY_HAND: Final = {
     "app/tap.py": "made before there are timers",
-    "backends/ldap_passwords.py": "a neighbour of core",
     "backends/retention.py": "a neighbour of core, which it never meets",
     "wire/certificate.py": "a neighbour of core",
     "wire/flows.py": "a neighbour of core",
