@@ -7,7 +7,7 @@ setting and what to do. Nothing here waits without a limit.
 
 import socket
 import ssl
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -96,14 +96,25 @@ def is_dn(text: str) -> bool:
 class _Verified(Tls):  # type: ignore[misc]  # ldap3 has no types
     """TLS that checks the chain and the name; ldap3's own does neither unless told to, and the name by other rules."""
 
-    def __init__(self, ca_file: str, host: str) -> None:
+    def __init__(self, ca_file: str, host: str, use: Callable[[socket.socket], None]) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
         self._context = ssl.create_default_context(cafile=ca_file or None)
         self._host = host
+        self._use = use
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: FBT002 - ldap3 calls it; Any: untyped
         """Do the handshake, within the time limit that the socket has."""
-        connection.socket = self._context.wrap_socket(connection.socket, server_hostname=self._host)
+        sock = self._context.wrap_socket(connection.socket, server_hostname=self._host, do_handshake_on_connect=False)
+        self._use(sock)
+        sock.do_handshake()
+
+
+class _AnyAddress(Server):  # type: ignore[misc]  # ldap3 has no types
+    """A server at all the addresses of its name; ldap3 itself asks the first alone, whether that one is up or not."""
+
+    def candidate_addresses(self) -> Any:  # Any: what ldap3 keeps of each address
+        """Give them in the system's order (RFC 6724)."""
+        return self.address_info
 
 
 class DirectoryConnection(Protocol):
@@ -176,13 +187,13 @@ class LdapConnection:
                 "set start_tls = true, use ldaps://, or allow it with insecure = true",
             )
         try:
-            tls = _Verified(access.ca_file, self._host)
+            tls = _Verified(access.ca_file, self._host, self._use)
         except (OSError, ssl.SSLError) as error:
             raise self._unavailable(
                 f'cannot be checked: the CA file "{access.ca_file}" cannot be read ({error})', "correct ca_file"
             ) from error
         try:
-            server = Server(
+            server = _AnyAddress(
                 self._host,
                 port=self._port,
                 use_ssl=self._secure,
@@ -205,21 +216,47 @@ class LdapConnection:
                 auto_range=False,
                 return_empty_attributes=False,
             )
+            self._connection.strategy._open_socket = self._open_socket
             self._connection.open(read_server_info=False)
             if access.start_tls and not self._secure:
                 self._connection.start_tls(read_server_info=False)
-            self._connection.socket = Frames(
+            frames = Frames(
                 self._connection.socket,
                 entry_bytes=access.entry_bytes,
                 pull_bytes=access.pull_bytes,
                 refuse=self._too_much,
             )
+            self._use(frames)
             self._connection.bind(read_server_info=False, controls=controls)
             result: Mapping[str, Any] = self._connection.result
         except (LDAPException, OSError, *GARBAGE) as error:
             self._close()
             raise self._failed(error) from error
         return result
+
+    def _open_socket(self, address: Any, use_ssl: bool = False, unix_socket: bool = False) -> None:  # noqa: FBT002 - ldap3 calls it; Any: what it keeps of an address
+        """Connect to one address of the server, so that `abort` ends this at any moment."""
+        sock = socket.socket(*address[:3])
+        try:
+            self._use(sock)
+            sock.settimeout(self._access.connect_timeout_s)
+            sock.connect(address[4])
+            # Cut just before it began, it looks like one that was made.
+            self._use(sock)
+            sock.settimeout(self._access.answer_timeout_s)
+            if use_ssl:
+                self._connection.server.tls.wrap_socket(self._connection)
+        except BaseException:
+            self._close()
+            raise
+        self._connection.closed = False
+
+    def _use(self, sock: socket.socket | Frames) -> None:
+        """Have a socket as the connection's, unless that was cut."""
+        # Here first the socket and then the reason, in `abort` the other way round: at least one of them sees the other.
+        self._connection.socket = sock
+        if self._aborted:
+            raise ConnectionAbortedError(self._aborted)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

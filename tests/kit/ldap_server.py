@@ -37,6 +37,13 @@ def done(
     return message(number, ber(tag, ber(10, bytes((code,))) + ber(4, b"") + ber(4, told.encode()) + more), controls)
 
 
+def request(data: bytes) -> tuple[int, int]:
+    """Read the number of a message and what it asks for; its length may be written in any way."""
+    start = 2 + (data[1] & 0x7F if data[1] & 0x80 else 0)
+    end = start + 2 + data[start + 1]
+    return int.from_bytes(data[start + 2 : end], "big"), data[end]
+
+
 Answers = Callable[[int, int], Iterator[bytes]]
 """Message number and how many searches came before → what is sent."""
 
@@ -58,10 +65,8 @@ def server(answers: Answers, bound: Callable[[int], bytes] = lambda number: done
             count = -1
             try:
                 while data := sock.recv(65_536):
-                    # One short request at a time: the number stands in front.
-                    start = 2 + (data[1] & 0x7F if data[1] & 0x80 else 0)
-                    number = int.from_bytes(data[start + 2 : start + 2 + data[start + 1]], "big")
-                    if data[start + 2 + data[start + 1]] == BIND:
+                    number, operation = request(data)  # one short one at a time
+                    if operation == BIND:
                         sock.sendall(bound(number))
                         continue
                     count += 1

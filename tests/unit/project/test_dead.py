@@ -23,6 +23,7 @@ EXCUSED: Final = {
     "on_behalf_of user_instance from_pstn started_at counted_at": "columns of call detail records: written as they are, read by others' reports",
     "noisy credentialInterfaces requestFactory process": "Twisted reads it of a subclass",
     "request_pty_req request_window_change request_shell request_exec": "conch calls it by the name of the request",
+    "candidate_addresses": "ldap3 asks a server for it",
     "_respondToBadRequestAndDisconnect _type": "overrides or answers what Twisted has",
     "is_trimmed": "matched by a pattern, which names it as a keyword",
     "workstation": "a field of the message, so that what is read of it can be looked at whole",
