@@ -7,6 +7,7 @@ and waits for it: that happens in a thread. What waits for the thread is bounded
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -181,12 +182,8 @@ class Tickets:
                 self._release(shown)
                 continue
             self._working = True
-            _ = Deferred.fromCoroutine(self._verified(shown)).addBoth(self._seen, shown)
-
-    async def _verified(self, shown: _Shown) -> _Outcome:
-        return await self._threads.call_in_thread(
-            lambda: verify_ticket(self._gssapi, self._keytab, shown.token, shown.service)
-        )
+            verify = partial(verify_ticket, self._gssapi, self._keytab, shown.token, shown.service)
+            _ = self._threads.call_in_thread(verify).addBoth(self._seen, shown)
 
     def _seen(self, outcome: _Outcome | Failure, shown: _Shown) -> None:
         self._working = False

@@ -12,7 +12,6 @@ STARTS: Final = {
     "app/cli.py": "the one coroutine of a command line",
     "app/tap.py": "a reload's pull, of which the end is heard: another may have been asked for meanwhile",
     "backends/bus.py": "a neighbour of core, which it never meets",
-    "backends/kerberos.py": "a neighbour of core; heard by whoever shows the ticket, or logged",
     "backends/retention.py": "a neighbour of core; cancelled when the server ends",
     "wire/http.py": "a neighbour of core; cancelled with its connection",
     "core/known_networks.py": "awaited together",
