@@ -22,10 +22,10 @@ from lyncpy.sip.shared import Recognition, SharedLines
 class DecoderLimits:
     """How much of one message is held in memory."""
 
-    line_bytes: int = 32_768
+    line_bytes: int = 66_560
     """A longer header line, folds joined, makes a message `Garbled`. Kerberos tickets travel in one line."""
 
-    head_bytes: int = 65_536
+    head_bytes: int = 98_304
     """A longer head loses the framing."""
 
     headers: int = 256

@@ -26,6 +26,7 @@ from lyncpy.contracts.strangers import StrangersByNetwork
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.wire.http_bounds import HttpBounds
 from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
+from lyncpy.wire.http_unfinished import PartialLine, UnfinishedRequests
 from lyncpy.wire.proxy import ProxyHeader, read_preamble
 
 Serve = Callable[[HttpAsked], Awaitable[HttpAnswer]]
@@ -145,8 +146,11 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         # Both are counted here, where more than a bare 400 can be said; Twisted's own counts only stand behind.
         self.maxHeaders = site.bounds.headers + 1
         self.totalHeadersSize = site.bounds.head_bytes + site.bounds.line_bytes
+        self._line = PartialLine()
         self._head_bytes = 0
         self._head_lines = 0
+        self._body_bytes = 0
+        self._answering = False
         self._between = False
         """Waiting for the next request, of which nothing has come yet."""
         self._heard = False
@@ -172,7 +176,21 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         if self._between:
             self._between = False
             self._wait(self.bounds.request_s, self._on_slow_request)
-        super().dataReceived(data)
+        if self.line_mode:
+            end = data.rfind(b"\n") + 1
+            if end:
+                self._line.add(data[:end])
+                super().dataReceived(self._line.take())
+            self._line.add(data[end:])
+            if self.line_mode and self._line.size > self.bounds.line_bytes:
+                self.lineLengthExceeded(b"")
+        else:
+            super().dataReceived(data)
+        # What stands behind a head is its body, and behind a whole request what waits for that one's answer.
+        while self._line.size and not self.line_mode and not self._over:
+            super().dataReceived(self._line.take())
+        unfinished = 0 if self._answering or self._over else self._line.size + self._head_bytes + self._body_bytes
+        self.site.unfinished.holds(self, unfinished)
 
     def lineReceived(self, line: bytes) -> None:
         """Read a line of a head, within its bounds."""
@@ -186,9 +204,12 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         super().lineReceived(line)
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Read a piece of a body."""
-        if not self._over:
-            super().rawDataReceived(data)
+        """Read a piece of a body, or of a request that comes before the last one is answered."""
+        if self._over:
+            return
+        if not self._answering:
+            self._body_bytes += len(data)
+        super().rawDataReceived(data)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a request with a line that does not end."""
@@ -209,14 +230,15 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     def allContentReceived(self) -> None:
         """Process a request that is whole."""
         if not self._over:
-            self._head_bytes = self._head_lines = 0
+            self._head_bytes = self._head_lines = self._body_bytes = 0
+            self._answering = True
             self._stop_waiting()
             self.site.is_busy(self)
             super().allContentReceived()
 
     def requestDone(self, request: http.Request) -> None:
         """Go on after an answer; the next request may be there already."""
-        self._between, self._heard = True, False
+        self._between, self._heard, self._answering = True, False, False
         self.site.is_idle(self)
         self._wait(self.bounds.idle_s, self.loseConnection)
         super().requestDone(request)
@@ -230,6 +252,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     def connectionLost(self, reason: Failure) -> None:
         """Stop counting the connection."""
         self._over = True
+        self._line.take()
         self._stop_waiting()
         self.site.connection_ended(self)
         super().connectionLost(reason)
@@ -338,6 +361,7 @@ class HttpFactory(Factory):
         self._streams: set[HttpStream] = set()
         self._addresses: Counter[str] = Counter()
         self._idle: StrangersByNetwork[HttpStream] = StrangersByNetwork()
+        self.unfinished = UnfinishedRequests(bounds.unfinished_bytes, meter, timers)
         self._emptied: Deferred[None] | None = None
         meter.gauge("lyncpy_wire_http_connections_count", "Connections of browsers.", lambda: float(len(self._streams)))
 
@@ -411,6 +435,7 @@ class HttpFactory(Factory):
         self._streams.remove(stream)
         self._forget(stream.name)
         self._idle.remove(stream)
+        self.unfinished.holds(stream, 0)
         network = network_of(stream.peer)
         if not stream.is_relayed:
             self._addresses[network] -= 1

@@ -35,6 +35,10 @@ class HttpBounds(Protocol):
         """The largest body."""
 
     @property
+    def unfinished_bytes(self) -> int:
+        """The most bytes of all requests that are not whole yet."""
+
+    @property
     def connections(self) -> int:
         """Connections at once."""
 

@@ -46,10 +46,10 @@ class Settings(BaseModel):
     tls_minimum: Literal["1.0", "1.1", "1.2", "1.3"] = "1.2"
     """The oldest TLS version that is accepted; "1.0" and "1.1" let in clients of before 2013, with weaker ciphers."""
 
-    line_bytes: int = Field(default=32_768, ge=1024, le=262_144)
-    """The longest header line of a message; a message with a longer one is refused with 400."""
+    line_bytes: int = Field(default=66_560, ge=1024, le=262_144)
+    """The longest header line of a message; a message with a longer one is refused with 400. The Kerberos ticket of who is in very many groups has up to 64,000 characters."""
 
-    head_bytes: int = Field(default=65_536, ge=4096, le=1_048_576)
+    head_bytes: int = Field(default=98_304, ge=4096, le=1_048_576)
     """The most bytes of all header lines of a message; more end the connection."""
 
     headers: int = Field(default=256, ge=16, le=1024)

@@ -31,10 +31,10 @@ class Settings(BaseModel):
     readers_file: str = "web-readers.toml"
     """A file of mode 0600 with a table for each program that may read with a token; docs/web.md tells how it is made."""
 
-    line_bytes: int = Field(default=8_192, ge=1024, le=65_536)
-    """The longest line of a request's head; a longer one is refused with 414 or 431."""
+    line_bytes: int = Field(default=66_560, ge=1024, le=131_072)
+    """The longest line of a request's head; a longer one is refused with 414 or 431. The Kerberos ticket of who is in very many groups has up to 64,000 characters."""
 
-    head_bytes: int = Field(default=32_768, ge=4096, le=262_144)
+    head_bytes: int = Field(default=98_304, ge=4096, le=262_144)
     """The most bytes of a request's head; more are refused with 431."""
 
     headers: int = Field(default=100, ge=16, le=1000)
@@ -42,6 +42,9 @@ class Settings(BaseModel):
 
     body_bytes: int = Field(default=65_536, ge=0, le=16_777_216)
     """The largest body of a request; a larger one is refused with 413."""
+
+    unfinished_bytes: int = Field(default=16_777_216, ge=1_048_576, le=1_073_741_824)
+    """Bytes of requests that are not whole yet, on all connections together; beyond it the network with the most of them loses the one that began first."""
 
     connections: int = Field(default=2_000, ge=1, le=100_000)
     """Connections at once, of all browsers; one more is closed unanswered."""

@@ -226,6 +226,16 @@ def test_a_line_over_the_bound_spoils_its_message() -> None:
     assert isinstance(one(OPTIONS + b"Ab: " + b"x" * 46 + b"\r\n\r\n", limits), Request)
 
 
+def test_the_largest_ticket_of_kerberos_fits_into_a_line() -> None:
+    """Windows makes none of more than 48,000 bytes."""
+    line = (
+        b'Authorization: Kerberos qop="auth", gssapi-data="'
+        + b"A" * 64_000
+        + b'", targetname="sip/fe1.contoso.test"\r\n'
+    )
+    assert isinstance(one(OPTIONS + line + b"\r\n", DecoderLimits()), Request)
+
+
 def test_too_many_lines_lose_the_framing() -> None:
     """A head of a thousand little lines is an attack."""
     limits = DecoderLimits(headers=3)

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import formatEvent
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
@@ -18,6 +19,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.core.timers import Timers
 from lyncpy.wire.http import HttpFactory, HttpStream, PlainHttpFactory
 from lyncpy.workloads.web.settings import Settings
+from tests.kit.costs import ratio
 from tests.kit.holdings import held
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
@@ -60,6 +62,11 @@ class Door:
         stream = self.factory.buildProtocol(address)
         assert isinstance(stream, HttpStream), "turned away"
         return Browser(stream, self.clock, address)
+
+    @property
+    def unfinished(self) -> float:
+        """What the requests that are not whole yet hold, as the meter has it."""
+        return self.meter.gauges["lyncpy_wire_http_unfinished_bytes"]()
 
     def is_full_for(self, host: str) -> bool:
         """Tell whether one more from there is turned away."""
@@ -217,10 +224,10 @@ HOSTILE = {
     "a negative length": ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
     "a broken chunk": ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
     "too many fields": (f"GET /?{'a=1&' * 40} HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    "a long address": (f"GET /{'a' * 9000}", 414),
-    "a long header": (f"GET / HTTP/1.1\r\nHost: x\r\nA: {'a' * 9000}", 431),
+    "a long address": (f"GET /{'a' * 67_000}", 414),
+    "a long header": (f"GET / HTTP/1.1\r\nHost: x\r\nA: {'a' * 67_000}", 431),
     "many headers": ("GET / HTTP/1.1\r\n" + "A: b\r\n" * 101, 431),
-    "a large head": ("GET / HTTP/1.1\r\n" + f"A: {'b' * 4000}\r\n" * 9, 431),
+    "a large head": ("GET / HTTP/1.1\r\n" + f"A: {'b' * 4000}\r\n" * 25, 431),
     "a large body": ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n", 413),
     "a huge body": (f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {'9' * 400}\r\n\r\n", 413),
     "a body that waits to be asked for": (
@@ -264,6 +271,98 @@ def test_any_cut_of_a_request_is_the_same_request() -> None:
         answer = browser.send(text[:cut]) + browser.send(text[cut:])
         assert answer.endswith("hello"), cut
         assert door.asked[0].body == b"abc"
+
+
+def test_the_largest_ticket_of_kerberos_is_read_in_whatever_pieces() -> None:
+    """Windows makes none of more than 48,000 bytes."""
+    ticket = "Negotiate " + "YII" * 21_333 + "="
+    text = f"GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: {ticket}\r\n\r\n".encode()
+    for size in (len(text), 16_384, 1_000, 7):
+        door = Door()
+        browser = door.connect()
+        for at in range(0, len(text), size):
+            browser.send(text[at : at + size])
+        assert [asked.headers["authorization"] for asked in door.asked] == [ticket]
+        assert door.unfinished == 0
+
+
+def test_a_line_that_drips_costs_no_more_than_its_length() -> None:
+    """Who sends it a byte at a time has nothing read twice."""
+
+    def dripping(size: int) -> Callable[[], object]:
+        def drip() -> None:
+            browser = Door(line_bytes=65_536, head_bytes=98_304).connect()
+            browser.send("GET / HTTP/1.1\r\nA: ")
+            for _ in range(size):
+                browser.stream.dataReceived(b"a")
+
+        return drip
+
+    assert ratio(dripping, 60_000) < 9
+
+
+def test_what_follows_a_request_waits_for_its_answer_in_whatever_pieces() -> None:
+    """A body that comes with the head of its request is no line, also where that comes behind another request."""
+    text = (
+        b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+        b"POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nd\r\nef"
+        b"GET /3 HTTP/1.1\r\nHost: x\r\n\r\n"
+        b"POST /4 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nghi\r\n0\r\n\r\n"
+    )
+    for size in (*range(1, 60), len(text)):
+        answers: list[Deferred[HttpAnswer]] = []
+
+        async def later(asked: HttpAsked, waiting: list["Deferred[HttpAnswer]"] = answers) -> HttpAnswer:
+            waiting.append(Deferred())
+            return await waiting[-1]
+
+        for serve in (hello, later):
+            door = Door(serve)
+            browser = door.connect()
+            for at in range(0, len(text), size):
+                browser.send(text[at : at + size])
+            while answers:
+                answers.pop().callback(HELLO)
+            assert [(asked.path, asked.body) for asked in door.asked] == [
+                ("/1", b"abc"),
+                ("/2", b"d\r\nef"),
+                ("/3", b""),
+                ("/4", b"ghi"),
+            ], (size, serve)
+            assert door.unfinished == 0
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        f"GET / HTTP/1.1\r\nHost: x\r\nA: {'a' * 60_000}",
+        "GET / HTTP/1.1\r\n" + f"A: {'a' * 20_000}\r\n" * 3,
+        f"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65000\r\n\r\n{'a' * 60_000}",
+        f"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nf000\r\n{'a' * 60_000}",
+    ],
+    ids=["a line", "a head", "a body", "a chunk"],
+)
+def test_unfinished_requests_have_a_bound_together(begun: str) -> None:
+    """Who sends many of them loses their own; the operator is told which bound it is, and once."""
+    door = Door(unfinished_bytes=1_048_576)
+    before = held(door.factory)
+    alone = door.connect("192.0.2.9")
+    alone.send("GET /a HTTP/1.1\r\nHost: x\r\n" + f"A: {'a' * 30_000}")
+    with overheard() as events:
+        crowd = [door.connect("198.51.100.7") for _ in range(60)]
+        for browser in crowd:
+            browser.send(begun)
+            assert 0 < door.unfinished <= 1_048_576
+    (line,) = [formatEvent(event) for event in events]
+    assert "[web] unfinished_bytes" in line
+    stayed = [not browser.is_closed for browser in crowd]
+    assert stayed == [False] * (60 - sum(stayed)) + [True] * sum(stayed)
+    assert 14 <= sum(stayed) <= 17
+    assert "hello" in alone.send("\r\n\r\n")
+    for browser in (alone, *crowd):
+        browser.leave()
+    assert held(door.factory) == before
+    assert door.unfinished == 0
 
 
 def test_a_slow_request_ends_even_if_it_drips() -> None:
