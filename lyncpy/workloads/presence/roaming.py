@@ -5,11 +5,12 @@ one endpoint answers it; then the others are told to withdraw it. A client from 
 hears of watchers by `presence.wpending`. Spec: [MS-PRES] 3.4, roaming-self.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from sys import getsizeof
 from typing import Any, Final, NamedTuple
 
+from lyncpy.contracts.bounded_cache import BoundedCache
 from lyncpy.contracts.facts import BoardChanged
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.timers import ITimers
@@ -22,8 +23,8 @@ from lyncpy.workloads.presence.bodies.legacy import write_pending
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import EXTERNAL, Relation, Subscriber
 
-_WRITTEN: Final = 64
-"""Boards of which the categories are kept as they were written last; they are told within a moment."""
+WRITTEN_BYTES: Final = 16_777_216
+"""Of boards whose categories are kept as they were written last; they are told within a moment."""
 
 SELF_EVENT: Final = "vnd-microsoft-roaming-self"
 PENDING_EVENT: Final = "presence.wpending"
@@ -34,20 +35,22 @@ class OwnCategories:
     """The categories of boards as their users' endpoints read them: written once for an answer and for who is told."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Aor, tuple[Board, dict[str, str]]] = OrderedDict()
+        self._kept: BoundedCache[Aor, tuple[Board, dict[str, str]]] = BoundedCache(
+            WRITTEN_BYTES,
+            # What is written stands on the board, too, which may be another one by now.
+            lambda _, kept: 1_024 + 2 * sum(map(getsizeof, kept[1].values())),
+        )
 
     def of(self, board: Board, names: Set[str]) -> Mapping[str, str]:
         """Give categories of a board: see `write_categories`."""
-        kept = self._kept.pop(board.aor, None)
+        kept = self._kept.get(board.aor)
         if kept is None or kept[0] is not board:
             kept = (board, {})
-        self._kept[board.aor] = kept
-        if len(self._kept) > _WRITTEN:
-            self._kept.popitem(last=False)
         texts = kept[1]
         missing = names - texts.keys()
         if missing:
             texts.update(write_categories(board, missing))
+            self._kept.keep(board.aor, kept)
         return {name: texts[name] for name in names}
 
 

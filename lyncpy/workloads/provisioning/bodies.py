@@ -1,9 +1,9 @@
 """The documents of provisioning ([MS-SIPREGE] 2.2.2): the groups asked for, and the answer."""
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Final
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import Provision
 from lyncpy.sip.errors import RemoteProtocolError
@@ -31,7 +31,7 @@ def read_groups(body: bytes) -> tuple[str, ...] | None:
     """
     if not body.strip():
         return None
-    return _known_groups(body) if len(body) <= REMEMBERED_BYTES else _read_groups(body)
+    return _known_groups[body] if len(body) <= REMEMBERED_BYTES else _read_groups(body)
 
 
 def _read_groups(body: bytes) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def _read_groups(body: bytes) -> tuple[str, ...]:
 
 
 # All devices of one kind of client ask in the same words.
-_known_groups: Final = lru_cache(maxsize=64)(_read_groups)
+_known_groups: Final = Remembered(_read_groups, 1_048_576, lambda body, _: 1_024 + 8 * len(body))
 
 
 def write_groups(asked: Sequence[str] | None, provisions: Iterable[Provision], aor: Aor) -> bytes:

@@ -6,15 +6,15 @@ the server publishes is computed anew.
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import repeat
 from sys import intern
 from typing import Any, Final
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.bodies.published_values import READ, REMEMBERED_BYTES, read_value
+from lyncpy.workloads.presence.bodies.published_values import READ, REMEMBERED_BYTES, read_size, read_value
 from lyncpy.workloads.presence.model.absences import Absence, Absences, SignedOutView
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.levels import member_of
@@ -223,13 +223,14 @@ def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
 
 
 def _meaning(key: InstanceKey, text: str) -> tuple[StateDocument | None, Device | None, bool]:
-    read = _remembered if len(text) <= REMEMBERED_BYTES else _read
-    return read(key.category, key.instance, text)
+    named = key.category, key.instance, text
+    return _remembered[named] if len(text) <= REMEMBERED_BYTES else _read(named)
 
 
-def _read(category: str, instance: int, text: str) -> tuple[StateDocument | None, Device | None, bool]:
+def _read(named: tuple[str, int, str]) -> tuple[StateDocument | None, Device | None, bool]:
+    category, instance, text = named
     return read_value(InstanceKey(category, instance, DEFAULT), read_xml(text.encode()))
 
 
 # Many people have chosen the same few states, and most of them in two containers.
-_remembered: Final = lru_cache(maxsize=512)(_read)
+_remembered: Final = Remembered(_read, 4_194_304, lambda named, _: read_size(named[2]))

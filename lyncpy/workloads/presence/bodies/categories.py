@@ -7,9 +7,9 @@ notes, "presence" §4 to §6.
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from typing import Final
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, bare, listed
 from lyncpy.sip.body import write_multipart
 from lyncpy.sip.markup import quote_attr
@@ -26,7 +26,7 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
     Subscriber,
 )
-from lyncpy.workloads.presence.model.values import write_aggregate, write_time, write_value
+from lyncpy.workloads.presence.model.values import AGGREGATES, write_time, write_value
 
 ROAMING_SELF: Final = "application/vnd-microsoft-roaming-self+xml"
 CATEGORIES_TYPE: Final = "application/msrtc-event-categories+xml"
@@ -197,7 +197,7 @@ def write_list(
     Spec: RFC 4662 §5; [MS-SIP] 3.3.5.1 (the first is number 1, and whole). Client: an instance without `state` crashes it.
     """
     mark, host = secrets.token_hex(8), owner.rpartition("@")[2]
-    parts = [_part(uri, view, content_type) for uri, view in views.items()]
+    parts = [_parts[uri, view, content_type] for uri, view in views.items()]
     resources = "".join([row for row, _, _ in parts])
     rlmi = (
         f'<list xmlns="urn:ietf:params:xml:ns:rlmi" uri={quote_attr(owner)}'
@@ -213,12 +213,16 @@ def write_list(
     )
 
 
-@lru_cache(maxsize=2048)  # as long as nothing on a board changes, all who have them in a list get the same part
-def _part(uri: str, view: bytes, content_type: str) -> tuple[str, str, bytes]:
-    """Give the row of the list, the head and the body of a part about somebody; of the same content, the same id."""
+def _part(named: tuple[str, bytes, str]) -> tuple[str, str, bytes]:
+    """Give the row of the list, the head and the body of a part about somebody."""
+    uri, view, content_type = named
     name = f"{secrets.token_hex(16)}@{_PARTS}"
     row = f'<resource uri={quote_attr(uri)}><instance id="0" state="active" cid="{name}"/></resource>'
     return row, _head(name, content_type), view
+
+
+# As long as nothing on a board changes, all who have them in a list get the same part; of the same content, the same id.
+_parts: Final = Remembered(_part, 16_777_216, lambda named, _: 1_024 + 8 * len(named[0]) + len(named[1]))
 
 
 def _head(name: str, content_type: str) -> str:
@@ -232,4 +236,6 @@ def _seen(one: Instance) -> str:
     )
 
 
-_OFFLINE: Final = f'<category name="state" instance="0" publishTime="{write_time(0)}">{write_aggregate(Aggregate(OFFLINE))}</category>'
+_OFFLINE: Final = (
+    f'<category name="state" instance="0" publishTime="{write_time(0)}">{AGGREGATES[Aggregate(OFFLINE)]}</category>'
+)

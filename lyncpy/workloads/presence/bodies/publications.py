@@ -8,10 +8,10 @@ protocol notes, "presence" §4 to §6.
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from sys import intern
 from typing import Final
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml
@@ -238,7 +238,7 @@ def read_roaming_list(body: bytes) -> frozenset[str]:
     """
     if not body.strip():
         return ROAMING_PARTS
-    return _known_roaming_list(body) if len(body) <= REMEMBERED_BYTES else _read_roaming_list(body)
+    return _known_roaming_lists[body] if len(body) <= REMEMBERED_BYTES else _read_roaming_list(body)
 
 
 def _read_roaming_list(body: bytes) -> frozenset[str]:
@@ -248,7 +248,7 @@ def _read_roaming_list(body: bytes) -> frozenset[str]:
 
 
 # All devices of one kind of client ask in the same words.
-_known_roaming_list: Final = lru_cache(maxsize=64)(_read_roaming_list)
+_known_roaming_lists: Final = Remembered(_read_roaming_list, 131_072, lambda body, _: 512 + len(body))
 
 
 def _root(body: bytes, name: str) -> Element:

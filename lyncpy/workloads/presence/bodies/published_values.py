@@ -6,11 +6,11 @@ Of all others it keeps the text and knows no more. Names are local ones, because
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import islice
 from sys import intern
 from typing import Final, TypeVar
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml, text_of
 from lyncpy.workloads.presence.model.states import Activity, Capability, Device, StateDocument, StateKind
@@ -29,6 +29,9 @@ _CAPABILITIES_MAX: Final = 64
 
 REMEMBERED_BYTES: Final = 2_048
 """A longer value is read anew each time: clients write states of some hundred, and a user may publish many kilobytes."""
+
+READ_WEIGHT: Final = 16
+"""What is read of a value takes as many times its text, where it has as many and as short elements as can be."""
 
 _AROUND: Final = (
     b'<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence"><publications><publication>'
@@ -66,11 +69,11 @@ def known_value(key: InstanceKey, raw: bytes) -> Known | None:
         The value; None when the text is not one whole element that stays as it is when it is taken out of its
         document, or says what has to be refused.
     """
-    return _known(key.category, key.instance == PRIVACY_INSTANCE, raw)
+    return _known[key.category, key.instance == PRIVACY_INSTANCE, raw]
 
 
-@lru_cache(maxsize=1024)  # states, notes and devices: many people are available in the same words
-def _known(category: str, is_privacy: bool, raw: bytes) -> Known | None:
+def _read_known(named: tuple[str, bool, bytes]) -> Known | None:
+    category, is_privacy, raw = named
     try:
         value = next(islice(read_xml(_AROUND % raw).walk(), _DEPTH, None), None)
         text = "" if value is None else outer_xml(value)
@@ -79,6 +82,15 @@ def _known(category: str, is_privacy: bool, raw: bytes) -> Known | None:
         return intern(text), *read_value(InstanceKey(category, PRIVACY_INSTANCE if is_privacy else 0, DEFAULT), value)
     except RemoteProtocolError:
         return None
+
+
+# States, notes and devices: many people are available in the same words.
+_known: Final = Remembered(_read_known, 8_388_608, lambda named, _: read_size(named[2]))
+
+
+def read_size(text: str | bytes) -> int:
+    """Give the bytes that a value and what is read in it take at most: a state may say one word in a hundred languages."""
+    return 1_024 + READ_WEIGHT * len(text)
 
 
 def read_state(el: Element) -> StateDocument | None:

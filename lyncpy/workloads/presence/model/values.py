@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import floor
+from sys import getsizeof
 from typing import Final
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import bare
 from lyncpy.sip.markup import escape, quote_attr
@@ -34,7 +36,7 @@ def write_value(one: Instance) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Aggregate):
-        return write_aggregate(value)
+        return AGGREGATES[value]
     if isinstance(value, AggregateMachine):
         return write_aggregate_machine(value)
     if isinstance(value, Services):
@@ -53,7 +55,6 @@ def _second(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-@lru_cache(maxsize=1024)  # many are available in the same words
 def write_aggregate(value: Aggregate) -> str:
     """Write an `aggregateState` ([MS-PRES] state category)."""
     last = "" if value.last_active is None else f' lastActive="{_second(floor(value.last_active))}"'
@@ -71,6 +72,11 @@ def write_aggregate(value: Aggregate) -> str:
         )
     )
     return text + _common(value.zone, value.device) + "</state>"
+
+
+# Many are available in the same words; what stands in the text stands in the aggregate, too.
+AGGREGATES: Final = Remembered(write_aggregate, 4_194_304, lambda _, text: 1_024 + 2 * getsizeof(text))
+"""Aggregates as they are written."""
 
 
 def _common(zone: tuple[str, str, str], device: str) -> str:

@@ -1,0 +1,77 @@
+"""What is kept to spare work, within a bound of bytes: entries are large and small, and users choose which. Pure."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Final, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+LARGEST_SHARE: Final = 32
+"""An entry that takes more than one in so many bytes of the bound is not kept: it would drive out too many others."""
+
+LEAVING_SHARE: Final = 8
+"""One in so many entries goes at once: to look for the oldest of a table costs a walk over the places of those who went."""
+
+
+class BoundedCache(dict[K, V]):
+    """Entries within a bound of bytes; when it is reached, those that were kept longest ago go.
+
+    Args:
+        bytes_most: Of all entries together.
+        size: Gives the bytes that a key and its value take, about.
+    """
+
+    __slots__ = ("_size", "_sizes", "bytes_most", "bytes_used")
+
+    def __init__(self, bytes_most: int, size: Callable[[K, V], int]) -> None:
+        super().__init__()
+        self.bytes_most = bytes_most
+        self.bytes_used = 0
+        self._size = size
+        self._sizes: dict[K, int] = {}
+
+    def keep(self, key: K, value: V) -> None:
+        """Keep an entry, as the latest, in the place of its former self if there is one; not if it is very large."""
+        if key in self:
+            self.forget(key)
+        size = self._size(key, value)
+        if size <= self.bytes_most // LARGEST_SHARE:
+            self[key] = value
+            self._sizes[key] = size
+            self.bytes_used += size
+            if self.bytes_used > self.bytes_most:
+                self._make_room()
+
+    def forget(self, key: K) -> None:
+        """Forget an entry, if it is there."""
+        self.pop(key, None)
+        self.bytes_used -= self._sizes.pop(key, 0)
+
+    def _make_room(self) -> None:
+        while self.bytes_used > self.bytes_most:
+            for key in tuple(islice(self, 1 + len(self) // LEAVING_SHARE)):
+                self.forget(key)
+
+
+class Remembered(BoundedCache[K, V]):
+    """What a pure function has made of its latest arguments: `remembered[key]` is made where it is not there.
+
+    To look up what is there costs no call. What is given is shared, and must not be changed.
+
+    Args:
+        make: The function; what it raises is raised, and nothing kept.
+        bytes_most: Of all entries together.
+        size: Gives the bytes that a key and its value take, about.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[[K], V], bytes_most: int, size: Callable[[K, V], int]) -> None:
+        super().__init__(bytes_most, size)
+        self._make = make
+
+    def __missing__(self, key: K) -> V:
+        value = self._make(key)
+        self.keep(key, value)
+        return value
