@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
+from lyncpy.contracts.bounded_cache import BoundedCache
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid, aor_of, kept_aor
@@ -37,13 +38,16 @@ from lyncpy.workloads.contacts.model import (
     amends,
     decide,
     difference,
+    letters,
 )
 
 KIND: Final = "contacts"
 
-CHANGED_KEPT: Final = 200
-CHANGED_CONTACTS: Final = 250
-"""Lists that are kept because a device has changed them, and the contacts of the longest of them: some 16 MB at most."""
+CHANGED_BYTES: Final = 16_777_216
+"""Of all lists that are kept because a device has changed them: some hundred with 250 contacts each."""
+
+CONTACT_BYTES: Final = 500
+"""A contact takes so much beside its texts."""
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -119,14 +123,13 @@ class _ChangedLists:
         """
         self._owners = owners
         self._placed = placed
-        self._kept: dict[Aor, Entry[_Stored] | None] = {}
-        """The one that was changed longest ago first; None: it is to be read yet."""
+        self._kept: BoundedCache[Aor, Entry[_Stored] | None] = BoundedCache(CHANGED_BYTES, _size)
+        """None: it is to be read yet."""
 
     def begin(self, key: Aor) -> None:
         """Note that a device changes a list: from now on it is kept."""
-        self._kept[key] = self._kept.pop(key, None)
-        if len(self._kept) > CHANGED_KEPT:
-            del self._kept[next(iter(self._kept))]
+        if key not in self._kept:
+            self._kept.keep(key, None)
 
     def get(self, key: Aor) -> Entry[_Stored] | None:
         """Give a list that is kept, unless somebody in it, or its user, has another address now."""
@@ -142,12 +145,18 @@ class _ChangedLists:
         """Keep a list, if a device changes it, and nobody in it is asleep or has moved."""
         if key in self._kept:
             stored = entry.value
-            is_large = len(stored.book.own.contacts) > CHANGED_CONTACTS
-            self._kept[key] = None if is_large or stored.former is not None or stored.names.asleep else entry
+            self._kept.keep(key, None if stored.former is not None or stored.names.asleep else entry)
 
     def discard(self, key: Aor) -> None:
         """Forget a list."""
-        self._kept.pop(key, None)
+        self._kept.forget(key)
+
+
+def _size(_: Aor, entry: Entry[_Stored] | None) -> int:
+    if entry is None:
+        return CONTACT_BYTES
+    own = entry.value.book.own
+    return CONTACT_BYTES * (1 + len(own.groups) + len(own.contacts)) + 4 * letters(own)
 
 
 class Lists:

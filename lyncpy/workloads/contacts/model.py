@@ -262,9 +262,9 @@ def decide(book: ContactBook, change: Change, limits: ListLimits) -> DecidedChan
     own = _own_half(book, change, limits)
     if isinstance(own, ContactDenial):
         return own
-    letters = _letters(own)
+    length = letters(own)
     # Where the limit was lowered, what makes the list no longer is still taken.
-    if letters > limits.list_bytes and letters > _letters(book.own):
+    if length > limits.list_bytes and length > letters(book.own):
         return ContactDenial.LIST_TOO_LARGE
     after = replace(book, own=replace(own, delta_num=book.own.delta_num + 1))
     groups = own.groups.items() ^ book.own.groups.items()
@@ -406,7 +406,7 @@ def _still_there(book: ContactBook, id_: int, delta: Delta) -> Delta:
     return replace(delta, added_groups=(group,), modified_contacts=members)
 
 
-def _letters(own: ContactList) -> int:
+def letters(own: ContactList) -> int:
     """Give the size of a user's own half in characters, which is its size in bytes or nearly so."""
     groups = sum([len(one.name) + len(one.external_uri) for one in own.groups.values()])
     return groups + sum(

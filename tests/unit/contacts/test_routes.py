@@ -393,3 +393,28 @@ def test_settings_name_a_time_that_fits() -> None:
     """The default lies between the shortest and the longest."""
     with pytest.raises(ValueError, match="expires_s must lie between"):
         Settings(expires_s=600)
+
+
+@pytest.mark.parametrize(("count", "size", "is_kept"), [(40, 10, True), (40, 2_000, False), (1, 3_000, False)])
+def test_the_lists_that_are_kept_are_bounded_in_bytes(
+    monkeypatch: pytest.MonkeyPatch, count: int, size: int, is_kept: bool
+) -> None:
+    """Many that are short; who changes one that is long, or among many, has it read again."""
+    monkeypatch.setattr("lyncpy.workloads.contacts.lists.CHANGED_BYTES", 32 * 10_000)
+    hall = Hall([Person(Aor(f"sip:u{n}@contoso.test"), str(n), logins=(f"u{n}",)) for n in range(count)])
+    hall.take(Contacts(hall.platform(), hall.signaling(), Settings()))
+    devices = [hall.device(f"u{n}") for n in range(count)]
+    reads: list[Any] = []
+    read = hall.store.read
+
+    def counted(*asked: Any) -> Any:
+        reads.append(asked)
+        return read(*asked)
+
+    monkeypatch.setattr(hall.store, "read", counted)
+    for delta_num in range(1, 5):
+        reads.clear()
+        for device in devices:
+            uri, extension = f"sip:c{delta_num % 2}@contoso.test", f"<a>{delta_num}{'x' * size}</a>"
+            assert change(device, "setContact", delta_num=delta_num, URI=uri, contactExtension=extension).status == 200
+    assert (len(reads) == 0) is is_kept
