@@ -1,8 +1,8 @@
 """IMeter on prometheus_client: numbers that Prometheus and others collect."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Metric
+from prometheus_client import CollectorRegistry, Gauge, Metric
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
@@ -13,16 +13,38 @@ from lyncpy.contracts.meter import ICounter, IMeter
 
 @implementer(ICounter)
 class _Counter:
-    """One counter with its labels."""
+    """One counter with its labels. A message counts several times: the library's own takes five calls for each."""
 
-    __slots__ = ("_count",)
+    __slots__ = ("value",)
 
-    def __init__(self, counter: Counter) -> None:
-        self._count = counter.inc
+    def __init__(self) -> None:
+        self.value = 0.0
 
     def add(self, amount: float = 1.0) -> None:
-        """Add to the count."""
-        self._count(amount)
+        """Add to the count, in the reactor's thread alone."""
+        self.value += amount
+
+
+class _Counters(Collector):
+    """All counters of one name, by their labels."""
+
+    def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
+        self._family = name, text
+        self._labels = labels
+        self._of: dict[tuple[str, ...], _Counter] = {}
+
+    def counter(self, labels: Mapping[str, str]) -> _Counter:
+        """Give the one with these labels."""
+        if labels.keys() != set(self._labels):
+            raise ValueError(f"the labels of {self._family[0]} are {self._labels}, not {tuple(labels)}")
+        return self._of.setdefault(tuple([labels[name] for name in self._labels]), _Counter())
+
+    def collect(self) -> Iterable[Metric]:
+        """Give them as they are now."""
+        family = CounterMetricFamily(*self._family, labels=self._labels)
+        for values, counter in self._of.items():
+            family.add_metric(values, counter.value)
+        return (family,)
 
 
 class _Total(Collector):
@@ -43,7 +65,7 @@ class OpenMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
-        self._counters: dict[str, Counter] = {}
+        self._counters: dict[str, _Counters] = {}
         self._gauges: dict[str, Gauge] = {}
 
     def counter(self, name: str, help: str, **labels: str) -> ICounter:  # noqa: A002 - as the promise has it
@@ -54,8 +76,9 @@ class OpenMetrics:
         """
         family = self._counters.get(name)
         if family is None:
-            family = self._counters[name] = Counter(name, help, tuple(labels), registry=self._registry)
-        return _Counter(family.labels(**labels) if labels else family)
+            family = self._counters[name] = _Counters(name, help, tuple(labels))
+            self._registry.register(family)
+        return family.counter(labels)
 
     def total(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
         """Have a number that only grows read at each `render`."""
