@@ -48,6 +48,9 @@ _MESSAGE: Final = "the NTLM message"
 _SIGNATURE: Final = b"NTLMSSP\x00"
 _VERSION: Final = bytes.fromhex("0601b11d0000000f")
 _FILETIME_OF_EPOCH: Final = 116444736000000000
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+"""What becomes of each byte of a key in HMAC (RFC 2104 §2)."""
 _FIRST_PAIR: Final = 28
 """Where the attribute pairs begin in what the proof covers."""
 
@@ -259,12 +262,12 @@ def exported_key(message: Authenticate, challenge: bytes, secret: bytes) -> byte
 
 
 def _ascii_upper(text: str) -> str:
-    return "".join(c.upper() if c.isascii() else c for c in text)
+    return text.upper() if text.isascii() else "".join(c.upper() if c.isascii() else c for c in text)
 
 
 def _unicode_upper(text: str) -> str:
     """Write text in upper case, one character for one, as Windows does: "ß" stays."""
-    return "".join(upper if len(upper := c.upper()) == 1 else c for c in text)
+    return text.upper() if text.isascii() else "".join(upper if len(upper := c.upper()) == 1 else c for c in text)
 
 
 class Mac:
@@ -285,8 +288,8 @@ class Mac:
         # HMAC by hand (RFC 2104 §4): both of its hashes have taken the key already, and are copied for each
         # message. That takes half the time of the library's, which looks its algorithm up each time.
         block = sign_key.ljust(64, b"\0")
-        self._inner = md5(bytes(byte ^ 0x36 for byte in block) + SEQUENCE, usedforsecurity=False)
-        self._outer = md5(bytes(byte ^ 0x5C for byte in block), usedforsecurity=False)
+        self._inner = md5(block.translate(_INNER) + SEQUENCE, usedforsecurity=False)
+        self._outer = md5(block.translate(_OUTER), usedforsecurity=False)
         self._stream = int.from_bytes(rc4(md5(seal_key + SEQUENCE, usedforsecurity=False).digest(), bytes(8)))
 
     def hex(self, text: bytes) -> str:

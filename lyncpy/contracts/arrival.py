@@ -6,7 +6,6 @@ from itertools import count
 from math import inf
 
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, epid_of, instance_of
-from lyncpy.sip.headers import parse_contact_list
 from lyncpy.sip.message import Request, Response
 
 
@@ -83,6 +82,6 @@ def device_of(request: Request) -> tuple[Epid, Instance]:
 
     Spec: [MS-SIPREGE] 2.2.1; RFC 5626 §4.1.
     """
-    contacts = parse_contact_list(request.headers.get("Contact") or "")
+    contacts = request.contacts
     instance = instance_of(contacts[0].get("+sip.instance") or "") if contacts else Instance("")
     return epid_of(request.from_.epid or instance[-12:]), instance

@@ -20,7 +20,7 @@ Spec: [MS-SIPAE] 3.2, 3.3.
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, NamedTuple, overload
 
 from twisted.logger import Logger
@@ -312,7 +312,7 @@ class Gate:
         if state.challenged > CHALLENGES_PER_FLOW:
             self._wire.close_flow(state.name, "too many challenges")
         values = values or [authenticator.initial() for authenticator in self._authenticators.values()]
-        headers = [("Date", formatdate(self._timers.wall(), usegmt=True))]
+        headers = [("Date", _date(int(self._timers.wall())))]
         return Refused(401, diagnostics, headers=headers + [("WWW-Authenticate", value) for value in values])
 
     async def _sign_in(self, state: _GateFlow, arrival: Arrival, offered: _Offered | None) -> Arrival:
@@ -443,6 +443,12 @@ class Gate:
     def signins(self) -> SignIns:
         """The counts of failed sign-ins, with their reasons; tries over HTTP count with those over SIP."""
         return self._signins
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    """Write the second of the wall clock; many are challenged in one."""
+    return formatdate(second, usegmt=True)
 
 
 def _proven(arrival: Arrival, association: IAssociation) -> Arrival:

@@ -46,6 +46,7 @@ _NO_PARAMS: Final[Mapping[str, str]] = {}
 _TAG: Final = re.compile(r";[ \t]*tag[ \t]*=[ \t]*([^;\s]*)", re.IGNORECASE)
 _FORGED: Final = re.compile(r";[ \t]*(?:ms-)?received(?:-port|-cid)?[ \t]*(?:=[^;]*)?(?=;|$)", re.IGNORECASE)
 _RPORT: Final = re.compile(r"(;[ \t]*rport)[ \t]*+(?:=[ \t]*+)?(?=;|$)", re.IGNORECASE)
+_PARAM: Final = re.compile(r'(?<![A-Za-z-])(([A-Za-z-]++)=(?:"([^"\\]*+)"|([A-Za-z0-9]++))(?:, ?|$))')
 _METHODS: Final = frozenset(
     {
         "ACK",
@@ -309,7 +310,10 @@ def parse_auth(text: str) -> tuple[str, dict[str, str]]:
     scheme, _, rest = text.strip(BLANKS).partition(" ")
     if not TOKEN.fullmatch(scheme):
         raise RemoteProtocolError("no authentication scheme")
-    params: dict[str, str] = {}
+    params = _usual_params(rest)
+    if params is not None:
+        return scheme, params
+    params = {}
     for element in split_list(rest):
         name, _, value = element.partition("=")
         name = name.strip(BLANKS).lower()
@@ -317,6 +321,16 @@ def parse_auth(text: str) -> tuple[str, dict[str, str]]:
             raise RemoteProtocolError(f'authentication parameter "{name[:80]}" comes twice')
         params[name] = unquote(value.strip(BLANKS))
     return scheme, params
+
+
+def _usual_params(text: str) -> dict[str, str] | None:
+    """Read parameters that are written as nearly all are; None: they are not, or a name comes twice."""
+    found = _PARAM.findall(text)
+    # Nothing may stand between two of them.
+    if sum([len(whole) for whole, _, _, _ in found]) != len(text):
+        return None
+    params = {name.lower(): quoted or bare for _, name, quoted, bare in found}
+    return params if len(params) == len(found) else None
 
 
 def _number(text: str) -> int | None:

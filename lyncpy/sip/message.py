@@ -17,6 +17,7 @@ from lyncpy.sip.headers import (
     NameAddr,
     Origin,
     Via,
+    parse_contact_list,
     parse_cseq,
     parse_delta_seconds,
     parse_name_addr,
@@ -243,6 +244,11 @@ class _Views:
         else:
             vias = "\r\n".join(layout.only(_VIAS)[1](lines))
         return vias.replace("\0", "?")
+
+    @view[tuple[NameAddr, ...]]("Contact")
+    def contacts(self) -> tuple[NameAddr, ...]:
+        """All addresses in its Contact fields; `*` is one whose URI is "*"."""
+        return tuple([one for value in self.headers.get_all("Contact") for one in parse_contact_list(value)])
 
     @view[str]("Event")
     def event(self) -> str:

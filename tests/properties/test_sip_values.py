@@ -42,6 +42,27 @@ def test_any_text_is_a_value_or_a_protocol_error(text: str) -> None:
             continue
 
 
+_NAMES = st.sampled_from(["qop", "realm", "gssapi-data", "version", "x_y", "", "QOP", "a b"])
+_VALUES = st.sampled_from(
+    ["", "auth", '"auth"', '""', '"a, b=c"', '"a\\"b"', "YQ==", '"open', "<a, b>", '"a" b', "4", "é"]
+)
+
+
+@unhurried
+@given(st.lists(st.tuples(_NAMES, _VALUES), max_size=4), st.sampled_from([", ", ",", " ,", ",,", "  "]))
+def test_usual_credentials_are_read_as_others_are(pairs: list[tuple[str, str]], between: str) -> None:
+    """With a blank that no client writes they are of another form, and say the same."""
+
+    def read(text: str) -> object:
+        try:
+            return parse_auth(text)
+        except RemoteProtocolError:
+            return None
+
+    text = between.join(f"{name}={value}" for name, value in pairs)
+    assert read(f"NTLM {text}") == read(f"NTLM  {text}")
+
+
 @unhurried
 @given(st.lists(name_addrs(), min_size=1, max_size=4))
 def test_a_list_splits_where_it_was_joined(elements: list[str]) -> None:

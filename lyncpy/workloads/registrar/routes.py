@@ -14,7 +14,7 @@ from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, FlowName, Instanc
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
-from lyncpy.sip.headers import NameAddr, parse_contact_list, parse_delta_seconds, parse_name_addr
+from lyncpy.sip.headers import NameAddr, parse_delta_seconds, parse_name_addr
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.prepared import PreparedResponse, Template
 from lyncpy.sip.uri import parse_uri
@@ -291,7 +291,7 @@ def read_wish(request: Request, seen: _Seen) -> model.RequestedBinding:
     fields = request.headers.get_all("Contact")
     if [text.strip() for text in fields] == ["*"]:
         return model.RequestedBinding(NO_EPID, Instance(""), "", 0, every=True)
-    contacts = [contact for field in fields for contact in parse_contact_list(field)]
+    contacts = request.contacts
     expires = request.expires
     epid = request.from_.epid or ""
     if not contacts:

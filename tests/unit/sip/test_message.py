@@ -288,3 +288,16 @@ def test_the_same_line_of_the_same_connection_is_marked_alike() -> None:
     for line in [*lines, *lines, lines[0], lines[0]]:
         assert origin.on(line) == f"{line};received=192.0.2.7;ms-received-port=4711;ms-received-cid=2600"
         assert other.on(line) == f"{line};received=192.0.2.8;ms-received-port=1;ms-received-cid=100"
+
+
+def test_all_contacts_are_read_once() -> None:
+    """Of each field, and of each of its values."""
+    fields = [("Contact", "<sip:a@x>, <sip:b@x>;expires=3"), ("Contact", "*")]
+    request = Request("REGISTER", "sip:x", Headers(fields))
+    assert [(one.uri, one.get("expires")) for one in request.contacts] == [
+        ("sip:a@x", None),
+        ("sip:b@x", "3"),
+        ("*", None),
+    ]
+    assert request.contacts is request.contacts
+    assert Request("REGISTER", "sip:x", Headers()).contacts == ()
