@@ -19,7 +19,7 @@ from lyncpy.contracts.authenticator import IAssociation, Invalid
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.headers import parse_auth
-from lyncpy.sip.message import Headers, Message
+from lyncpy.sip.message import Headers, Message, Response
 from lyncpy.sip.prepared import Prepared, Template
 
 WINDOW: Final = 4_096
@@ -121,6 +121,7 @@ class Association:
         server: Makes the server's signatures.
         parameters: Those of the challenge.
         nonces: Shared by all associations.
+        proof: A token, in base64, that proves us to a client that has asked for it: its keys are not whole before; else "".
     """
 
     __slots__ = (
@@ -129,6 +130,7 @@ class Association:
         "_given",
         "_nonces",
         "_opaque",
+        "_proof",
         "_realm",
         "_sent",
         "_server",
@@ -153,6 +155,7 @@ class Association:
         server: Signer,
         parameters: SignatureParameters,
         nonces: Iterator[str],
+        proof: str,
     ) -> None:
         self.identity = identity
         self.expires = expires
@@ -165,6 +168,7 @@ class Association:
         self._target = target = parameters.target
         self._version = version = parameters.version
         self._nonces = nonces
+        self._proof = proof
         self._window = ReplayWindow()
         self._sent = 0
         self._front = f"<{realm}><{target}>"
@@ -235,11 +239,19 @@ class Association:
         )
 
     def sign(self, message: Message) -> tuple[str, str]:
-        """Compute the Authentication-Info field of a complete message.
+        """Compute the Authentication-Info field of a complete message; the first response brings the proof that is owed.
 
-        Spec: [MS-SIPAE] 3.3.4; clients read each of these parameters between quotes.
+        Spec: [MS-SIPAE] 2.2.2, 3.3.4; clients read each of these parameters between quotes.
         """
-        return "Authentication-Info", self._signature(f"{self._front}{signed_fields(message, self._version)}")
+        value = self._signature(f"{self._front}{signed_fields(message, self._version)}")
+        if self._proof and isinstance(message, Response):
+            value += self._take_proof()
+        return "Authentication-Info", value
+
+    @property
+    def owes_proof(self) -> bool:
+        """Tell whether the client waits for the token that proves us."""
+        return bool(self._proof)
 
     def seal(self, prepared: Prepared) -> None:
         """Sign a prepared request: fill in its signature."""
@@ -249,7 +261,13 @@ class Association:
             before, after = around_number(_fields(template), self._version)
             memo = template.memo = (self._given, f"{self._front}{before}", after)
         value = self._signature(f"{memo[1]}{prepared.number}{memo[2]}")
+        if self._proof and isinstance(prepared, Response):
+            value += self._take_proof()
         prepared.signature = f"Authentication-Info: {value}\r\n"
+
+    def _take_proof(self) -> str:
+        proof, self._proof = self._proof, ""
+        return f', gssapi-data="{proof}"'
 
     def _signature(self, fields: str) -> str:
         self._sent += 1

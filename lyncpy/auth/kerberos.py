@@ -1,5 +1,10 @@
-"""Kerberos on SIP ([MS-SIPAE] 3.3.5): one token shows a ticket, and its session key signs from then on."""
+"""Kerberos on SIP ([MS-SIPAE] 3.3.5): one token shows a ticket, and its session key signs from then on.
 
+A client may ask that the server proves itself too (RFC 4120 §3.2.4). Its key is not whole before it has that proof, so it cannot
+sign the REGISTER with the token, and the answer to that is the first that it can believe.
+"""
+
+import base64
 from secrets import token_hex
 
 from lyncpy.auth.association import Association
@@ -79,7 +84,8 @@ class KerberosAuthenticator(OfferedScheme):
 def _keys(accepted: AcceptedTicket, now: float, lifetime_s: float) -> AgreedKeys:
     signer = MicSigner(accepted.mics)
     expires = now + min(accepted.lifetime_s, lifetime_s)
-    return AgreedKeys(signer, signer, token_hex(4).upper(), expires, is_told=False)
+    proof = base64.b64encode(accepted.reply).decode()
+    return AgreedKeys(signer, signer, token_hex(4).upper(), expires, is_told=False, proof=proof)
 
 
 def read_token(text: str) -> bytes:

@@ -40,6 +40,9 @@ class AgreedKeys:
     is_told: bool = True
     """Whether the client has heard `opaque`."""
 
+    proof: str = field(default="", repr=False)
+    """See `Association`."""
+
     credential: str = ""
     """See `IAssociation`."""
 
@@ -128,6 +131,7 @@ class SchemeOffer:
             server=keys.server,
             parameters=SignatureParameters(keys.opaque, self._settings.realm, self._target, version, keys.is_told),
             nonces=self._nonces,
+            proof=keys.proof,
         )
         # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.
         if "response" in given and association.verify(request, now) is not None:

@@ -86,12 +86,15 @@ class IAssociation(Interface):
     identity: Identity = Attribute("Who is at the other end.")
     expires: float = Attribute("Monotonic seconds; after it nothing verifies.")
     credential: str = Attribute("Names what opened it, where that can be revoked by itself; else an empty text.")
+    owes_proof: bool = Attribute(
+        "Whether the client waits for a token that proves us: the answer to its REGISTER brings it, signed, before all else."
+    )
 
     def verify(message: Request | Response, now: float) -> Invalid | None:
         """Check a message of the client; None when it holds, else why it does not."""
 
     def sign(message: Request | Response) -> tuple[str, str]:
-        """Give the header (name, value) that signs this message as it will leave."""
+        """Give the header (name, value) that signs this message as it will leave; an owed proof is in that of the first response."""
 
     def seal(prepared: Prepared) -> None:
         """Sign a prepared request: fill in its signature."""

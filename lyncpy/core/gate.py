@@ -383,7 +383,11 @@ class Gate:
             self._wire.close_flow(excess, "its user has too many connections ([limits] connections_per_user)")
         state.revoked = state.renewing = False
         state.challenged = 0
-        self._release(state)
+        if association.owes_proof:
+            # Nothing else can be believed before the answer that brings it.
+            self._hold(state)
+        else:
+            self._release(state)
 
     # What leaves.
 
@@ -406,10 +410,13 @@ class Gate:
             return message
         # The client is between two sets of keys: all waits but provisional responses and the answers of the handshake.
         if state.held is not None:
-            if isinstance(message, Response) and (message.status < 200 or _answers_register(message)):
+            if not (isinstance(message, Response) and (message.status < 200 or _answers_register(message))):
+                self._keep_back(state, state.held, message)
+                return None
+            if message.status < 200 or not state.association.owes_proof:
                 return message
-            self._keep_back(state, state.held, message)
-            return None
+            # What waits follows this answer, which is not under way yet.
+            self._timers.soon(partial(self._release, state, unless_renewing=True))
         if isinstance(message, Prepared):
             state.association.seal(message)
             return message
@@ -429,8 +436,14 @@ class Gate:
         else:
             self._wire.close_flow(state.name, "its second sign-in takes too long")
 
-    def _release(self, state: _GateFlow) -> None:
-        """Send what was held back, in order, signed with the association of now."""
+    def _release(self, state: _GateFlow, *, unless_renewing: bool = False) -> None:
+        """Send what was held back, in order, signed with the association of now.
+
+        Args:
+            unless_renewing: Not to a client that has begun anew, and forgotten the keys of now.
+        """
+        if unless_renewing and state.renewing:
+            return
         held, state.held = state.held, None
         self._holding.clear(state.name)
         for message in held or ():

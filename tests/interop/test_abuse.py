@@ -161,7 +161,7 @@ def test_requests_beyond_the_rate_wait_for_their_turn(server: RunningServer) -> 
     """Each gets its answer, as slowly as the rate has it; nobody else waits."""
     alice, bob = signed_in(server, "alice"), signed_in(server, "bob")
     asked = [alice.request("OPTIONS", "sip:example.test") for _ in range(BURST * 2)]
-    alice.line.send(b"".join(encode(alice.ntlm.sign(request)) for request in asked))
+    alice.line.send(b"".join(encode(alice.keys.sign(request)) for request in asked))
     assert bob.is_well()
     assert {alice.answer_to(request, 30.0).status for request in asked} == {200}
     assert alice.is_well()
@@ -171,7 +171,7 @@ def test_a_flood_is_slowed_by_not_reading_it(server: RunningServer) -> None:
     """Who writes without end is heard no faster than his rate has it; the server's memory stays, and others are heard."""
     alice, bob = signed_in(server, "alice"), signed_in(server, "bob")
     before = resident_kb(server.pid)
-    one = encode(alice.ntlm.sign(alice.request("OPTIONS", "sip:example.test")))
+    one = encode(alice.keys.sign(alice.request("OPTIONS", "sip:example.test")))
     alice.line.socket.settimeout(1.0)
     begun, written = time.monotonic(), 0
     with contextlib.suppress(TimeoutError):

@@ -184,7 +184,7 @@ def test_a_line_break_in_a_header_is_no_new_header(alice: Caller, bob: Caller) -
     """Bare CR, bare LF, folding: nobody downstream reads a header that the server did not."""
     for trick in (b"\r", b"\n", b"\n\r", b"\x0b", b"\x0c", b"\r\n ", b"%0d%0a", b"\xc2\x85", b"\xe2\x80\xa8"):
         sender = wishes.page(alice, BOB).edited(last=[("Subject", "xTRICKInjected: yes")])
-        alice.line.send(encode(alice.ntlm.sign(sender)).replace(b"TRICK", trick))
+        alice.line.send(encode(alice.keys.sign(sender)).replace(b"TRICK", trick))
         try:
             message = bob.hear(0.3)
             assert "Injected" not in message.headers
@@ -222,7 +222,7 @@ def test_vias_come_back_as_they_were_and_to_nobody_else(alice: Caller, bob: Call
 def test_a_recorded_message_cannot_be_sent_again(server: RunningServer, alice: Caller, bob: Caller) -> None:
     """On the same connection it is a replay, on another one it was never signed for it."""
     request = wishes.page(alice, BOB)
-    data = encode(alice.ntlm.sign(request))
+    data = encode(alice.keys.sign(request))
     alice.line.send(data)
     bob.answer(bob.await_request("MESSAGE"), 200)
     assert alice.answer_to(request).status == 200
@@ -244,7 +244,7 @@ def test_a_recorded_message_cannot_be_sent_again(server: RunningServer, alice: C
 
 def test_what_a_signature_covers_cannot_be_changed(alice: Caller, bob: Caller) -> None:
     """Another receiver, another method number, another dialog: the signature does not hold."""
-    request = alice.ntlm.sign(wishes.page(alice, BOB))
+    request = alice.keys.sign(wishes.page(alice, BOB))
     for name, value in (("To", f"<sip:{CAROL}>"), ("CSeq", "99 MESSAGE"), ("Call-ID", "other"), ("Expires", "7")):
         changed = request.edited(put=[(name, value)])
         alice.line.send(encode(changed))

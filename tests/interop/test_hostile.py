@@ -81,7 +81,7 @@ def heard_before_next(caller: Caller) -> list[int]:
         message = caller.line.hear(5.0)
         assert isinstance(message, Response)
         if message.headers.get("Call-ID") == probe.headers.get("Call-ID"):
-            assert message.status == (200 if caller.ntlm.ready else 401)
+            assert message.status == (200 if caller.keys.ready else 401)
             return statuses
         if message.status != 100:
             statuses.append(message.status)
@@ -199,7 +199,7 @@ def test_hundreds_of_changes_at_once_are_made_in_turn(server: RunningServer) -> 
     caller = signed_in(server)
     asked = [wishes.set_contact(caller, "erin@example.test", f"name {number}") for number in range(120)]
     asked += [wishes.contacts(caller) for _ in range(120)]
-    caller.line.send(b"".join(encode(caller.ntlm.sign(request)) for request in asked))
+    caller.line.send(b"".join(encode(caller.keys.sign(request)) for request in asked))
     answers = [caller.answer_to(request) for request in asked]
     assert {answer.status for answer in answers} == {200}
     assert all(b'"name 119"' in answer.body for answer in answers[120:])
@@ -209,7 +209,7 @@ def test_hundreds_of_changes_at_once_are_made_in_turn(server: RunningServer) -> 
 
 def signed_or_not(caller: Caller, request: Request) -> bytes:
     """Write a request, signed where somebody is signed in."""
-    return encode(caller.ntlm.sign(request) if caller.ntlm.ready else request)
+    return encode(caller.keys.sign(request) if caller.keys.ready else request)
 
 
 def prod(caller: Caller, data: bytes) -> bool:

@@ -229,8 +229,8 @@ def test_garbage_for_a_session_description_is_passed_by(server: RunningServer, f
 
 def broken_tokens(caller: Caller, challenge: str) -> list[str]:
     """Give AUTHENTICATE messages in base64, each broken in its own way, for this challenge."""
-    value = caller.ntlm.answer(caller.register(), challenge).headers.get("Authorization") or ""
-    caller.ntlm.restart()
+    value = caller.keys.answer(caller.register(), challenge).headers.get("Authorization") or ""
+    caller.keys.restart()
     token = base64.b64decode(value.partition('gssapi-data="')[2].partition('"')[0])
     broken = [token[:length] for length in (0, 1, 8, 12, 20, 63, 71, 72, 80, len(token) - 1)]
     for field in range(6):
@@ -282,5 +282,5 @@ def test_broken_tokens_sign_nobody_in(server: RunningServer) -> None:
 def first_challenge(caller: Caller) -> str:
     """Go through the first half of a handshake and give the challenge."""
     refused = caller.ask(caller.register())
-    started = caller.ask(caller.ntlm.answer(caller.register(), challenge_of(refused)))
+    started = caller.ask(caller.keys.answer(caller.register(), challenge_of(refused)))
     return challenge_of(started)

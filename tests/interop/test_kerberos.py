@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.interop.conftest import Clients
+from tests.kit.caller import Caller, Line
 from tests.kit.enrollment import request_text
 from tests.kit.kdc import Kdc, require_kerberos
+from tests.kit.kerberos_client import KerberosKeys
 from tests.kit.purple_client import ConnectionRefusedByServer
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import free_ports
@@ -92,6 +94,22 @@ def test_signs_in_with_a_ticket_and_talks(clients: Clients, kdc: Kdc, server: Ru
 
     bob.wait_for("im", who="sip:alice@example.test", text="hello by ticket")
     assert any("Authorization: Kerberos" in message for message in alice.sip("sent"))
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_a_client_of_mit_proves_itself_and_has_the_server_prove_itself(
+    kdc: Kdc, server: RunningServer, monkeypatch: pytest.MonkeyPatch, *, mutual: bool
+) -> None:
+    """The answer to the REGISTER with the ticket brings the proof; without it the client has no keys, and would hang up."""
+    monkeypatch.setenv("KRB5_CONFIG", str(kdc.conf))
+    monkeypatch.setenv("KRB5CCNAME", kdc.sign_in("alice", "alice's ticket"))
+    alice = Caller(
+        Line(server.tls_port, ca=server.ca), "alice@example.test", keys=KerberosKeys(mutual=mutual)
+    ).sign_in()
+    assert alice.is_well()
+    alice.keys.restart()
+    alice.sign_in()
+    assert alice.is_well()
 
 
 def test_a_registration_lasts_no_longer_than_its_ticket(clients: Clients, kdc: Kdc, server: RunningServer) -> None:

@@ -17,6 +17,7 @@ from typing import ClassVar, Final, Self
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Ping
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Headers, Request, Response, new_branch, response_to
+from tests.kit.kerberos_client import KerberosKeys
 from tests.kit.ntlm_client import NtlmClient, challenge_of
 from tests.kit.tls_client import secured
 
@@ -113,12 +114,21 @@ class Line:
 class Caller:
     """One device of one user, or a stranger until it signs in."""
 
-    def __init__(self, line: Line, address: str, password: str = "", *, epid: str = "", version: int = 4) -> None:
+    def __init__(
+        self,
+        line: Line,
+        address: str,
+        password: str = "",
+        *,
+        epid: str = "",
+        version: int = 4,
+        keys: KerberosKeys | None = None,
+    ) -> None:
         self.line = line
         self.aor = f"sip:{address}"
         self.epid = epid or token_hex(6)
         self.contact = f"<{self.aor};opaque=user:epid:{self.epid};gruu>"
-        self.ntlm = NtlmClient(address, password, version=version, wall=time.time)
+        self.keys = keys or NtlmClient(address, password, version=version, wall=time.time)
         self.heard: deque[Heard] = deque()
         """What came while something else was awaited, in order."""
         self._count = 0
@@ -164,10 +174,10 @@ class Caller:
     def sign_in(self) -> Self:
         """Go through the handshake; the 200 has to be signed."""
         self.line.send(encode(self.register()))
-        for _ in range(2):
+        for _ in range(self.keys.steps):
             refused = self._final()
             assert refused.status == 401, f"no challenge: {refused}"
-            self.line.send(encode(self.ntlm.answer(self.register(), challenge_of(refused))))
+            self.line.send(encode(self.keys.answer(self.register(), challenge_of(refused, self.keys.scheme))))
         accepted = self._final()
         assert accepted.status == 200, f"sign-in failed: {accepted}"
         return self
@@ -181,8 +191,8 @@ class Caller:
     def hear(self, timeout_s: float = PATIENCE_S) -> Heard:
         """Give the next message from the line, its signature checked."""
         message = self.line.hear(timeout_s)
-        if self.ntlm.ready and not (isinstance(message, Response) and message.status == 401):
-            assert self.ntlm.verify(message), f"the server's signature does not hold: {message}"
+        if self.keys.ready and not (isinstance(message, Response) and message.status == 401):
+            assert self.keys.verify(message), f"the server's signature does not hold: {message}"
         return message
 
     def send(self, message: Request | Response) -> None:
@@ -190,11 +200,11 @@ class Caller:
         self.line.send(encode(self._signed(message)))
 
     def _signed(self, message: Request | Response) -> Request | Response:
-        if not self.ntlm.ready:
+        if not self.keys.ready:
             return message
         if isinstance(message, Request):
-            return self.ntlm.sign(message)
-        return self.ntlm.sign(message)  # the same, but for another kind, as its type has it
+            return self.keys.sign(message)
+        return self.keys.sign(message)  # the same, but for another kind, as its type has it
 
     def ask(self, request: Request, timeout_s: float = PATIENCE_S) -> Response:
         """Sign and send a request, and give its final answer; what else comes meanwhile is kept in `heard`."""

@@ -15,6 +15,7 @@ from lyncpy.sip.message import Request
 
 TARGET = "sip/fe1.contoso.test"
 REALM = "SIP Communications Service"
+PROOF = b"it is me"
 
 
 @implementer(IMics)
@@ -37,7 +38,7 @@ class PaperMics:
 @implementer(ITickets)
 @dataclass
 class PaperTickets:
-    """Accepts tokens `principal|seconds`, in UTF-8; refuses those that a test says."""
+    """Accepts tokens `principal|seconds`, or `principal|seconds|mutual` of who wants a proof; refuses those that a test says."""
 
     refused: dict[bytes, DenialReason] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -50,24 +51,24 @@ class PaperTickets:
         self.peers.append(peer)
         if token in self.refused:
             return AuthenticationDenied(self.refused[token], detail="as the test says")
-        principal, _, seconds = token.decode().partition("|")
+        principal, seconds, *asks = token.decode().split("|")
         own = principal.endswith(f"@{self.own}")
-        return AcceptedTicket(principal, own, float(seconds), PaperMics(b"server", b"client"), b"it is me")
+        return AcceptedTicket(principal, own, float(seconds), PaperMics(b"server", b"client"), PROOF if asks else b"")
 
 
 class TicketClient:
     """A client that shows tickets over SIP."""
 
-    def __init__(self, token: bytes, *, version: int = 4, opaque: str = "") -> None:
-        self.token, self.version = token, version
+    def __init__(self, token: bytes, *, version: int = 4, opaque: str = "", mutual: bool = False) -> None:
+        self.token, self.version, self._mutual = token, version, mutual
         self.mics = PaperMics(b"client", b"server")
         self._opaque = opaque
         self._count = 0
 
     def show(self, request: Request, **more: str) -> Request:
-        """Give a REGISTER with the token, signed where the version is one that signs it."""
+        """Give a REGISTER with the token, signed where the version is one that signs it and the key is whole."""
         shown = {"gssapi-data": base64.b64encode(self.token).decode()} | more
-        return self.sign(request, shown, signed=self.version >= 4)
+        return self.sign(request, shown, signed=self.version >= 4 and not self._mutual)
 
     def sign(self, request: Request, more: Mapping[str, str] | None = None, *, signed: bool = True) -> Request:
         """Give a request with its signature."""

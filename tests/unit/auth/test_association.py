@@ -11,8 +11,8 @@ from lyncpy.auth.ntlm import macs
 from lyncpy.auth.signing import signed_fields
 from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.sip.message import Headers, Message, Request, Response
-from lyncpy.sip.prepared import Prepared, Template
+from lyncpy.sip.message import Headers, Message, Request, Response, response_to
+from lyncpy.sip.prepared import Prepared, PreparedResponse, Template
 
 KEY = bytes.fromhex("5f441788d430754390db6369935f0ec8")
 REALM, TARGET, OPAQUE = "SIP Communications Service", "fe1.contoso.test", "0123456789ABCDEF"
@@ -30,7 +30,7 @@ BEGINNING = [
 _SIGNED = re.compile(r'NTLM rspauth="([0-9A-F]{32})", srand="([0-9A-F]{8})", snum="(\d+)", .*')
 
 
-def association(version: int = 4) -> Association:
+def association(version: int = 4, proof: str = "") -> Association:
     """The association of the captured sign-in."""
     client, server = macs(KEY)
     identity = Identity(Aor("sip:alice@contoso.test"), Epid("abb2cb12b77f"), "NTLM")
@@ -42,6 +42,7 @@ def association(version: int = 4) -> Association:
         server=server,
         parameters=SignatureParameters(OPAQUE, REALM, TARGET, version),
         nonces=nonces(),
+        proof=proof,
     )
 
 
@@ -73,6 +74,33 @@ def test_verifies_a_captured_request() -> None:
     message = subscribe(("Authorization", CAPTURED))
     assert one.verify(message, 0.0) is None
     assert one.verify(message, 0.0) == "replayed"
+
+
+def test_the_first_response_brings_the_proof_that_is_owed() -> None:
+    """And is signed as it would be without; no request does, for nobody waits for it there."""
+    one, other = association(proof="dG9rZW4="), association()
+    assert (one.owes_proof, other.owes_proof) == (True, False)
+    request, response = subscribe(), response_to(subscribe(), 200)
+    assert "gssapi-data" not in one.sign(request)[1]
+    said = one.sign(response)[1]
+    assert said.endswith(', gssapi-data="dG9rZW4="')
+    assert _SIGNED.fullmatch(said)
+    assert "gssapi-data" not in one.sign(response)[1]
+    assert not one.owes_proof
+
+
+def test_a_prepared_response_brings_the_proof_just_as_well() -> None:
+    """The answer to a REGISTER that refreshes is one."""
+    one = association(proof="dG9rZW4=")
+    request, answer = subscribe(), response_to(subscribe(), 200)
+    told = Prepared(Template(request), 1, b"")
+    answered = PreparedResponse(Template(answer), 1, b"", "")
+    one.seal(told)
+    assert "gssapi-data" not in told.signature
+    one.seal(answered)
+    assert answered.signature.endswith(', gssapi-data="dG9rZW4="\r\n')
+    one.seal(answered)
+    assert "gssapi-data" not in answered.signature
 
 
 def test_letters_of_a_signature_may_be_small() -> None:

@@ -1,5 +1,6 @@
 """Kerberos on SIP: one token, then signatures by the ticket's key; everything else has a reason of its own."""
 
+import base64
 import re
 
 import pytest
@@ -16,7 +17,8 @@ from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.gate import RENEWAL_S
 from lyncpy.core.settings import Settings
-from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.headers import parse_auth
+from lyncpy.sip.message import Message, Request, Response, response_to
 from lyncpy.workloads.directory.people import People
 from tests.kit.gatehouse import (
     WALL,
@@ -30,7 +32,7 @@ from tests.kit.gatehouse import (
 )
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
-from tests.kit.tickets import PaperMics, PaperTickets, TicketClient
+from tests.kit.tickets import PROOF, PaperMics, PaperTickets, TicketClient
 
 ALICE = Aor("sip:alice@contoso.test")
 BOB = Aor("sip:bob@contoso.test")
@@ -51,7 +53,8 @@ class Hall:
             KerberosAuthenticator(self.tickets, people, rules, "fe1.contoso.test", timers),
             NtlmAuthenticator(people, TableSecrets({}), rules, "fe1.contoso.test", "contoso.test", timers),
         ]
-        self.gate = gate_of(schemes, self.signins, RecordedFlows(), meter, Settings(), timers)
+        self.flows = RecordedFlows()
+        self.gate = gate_of(schemes, self.signins, self.flows, meter, Settings(), timers)
         self.gate.opened(FLOW, "192.0.2.1", secure=True)
 
     def admit(self, request: Request) -> Arrival:
@@ -98,6 +101,62 @@ def test_one_token_signs_in_and_all_is_signed_from_then_on(version: int) -> None
     assert hall.refusal(wrong).status == 403
     forged = client.sign(request_of(ALICE, "MESSAGE", number=7))
     assert hall.refusal(forged.edited(put=[("Expires", "1")])).status == 403
+
+
+MUTUAL = TOKEN + b"|mutual"
+
+
+def proof_in(message: Message | None) -> str:
+    """Give the token in what signs a message; "" where there is none."""
+    assert message is not None
+    return parse_auth(message.headers.get("Authentication-Info") or "")[1].get("gssapi-data", "")
+
+
+def test_the_answer_to_the_ticket_proves_the_server_to_a_client_that_asked() -> None:
+    """Once, and whatever the answer is; the client cannot sign before it, and does from then on."""
+    hall, client = Hall(), TicketClient(MUTUAL, mutual=True)
+    request = hall.admit(client.show(register())).request
+    ringing = response_to(request, 100)
+    assert hall.gate.seal(FLOW, ringing) is ringing
+    assert proof_in(hall.gate.seal(FLOW, response_to(request, 403))) == base64.b64encode(PROOF).decode()
+    hall.clock.advance(0)
+    assert not proof_in(hall.gate.seal(FLOW, response_to(register(3), 200)))
+    assert hall.admit(client.sign(request_of(ALICE, "MESSAGE", number=3))).sender.aor == ALICE
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_nothing_is_said_before_the_proof_that_a_client_waits_for(*, again: bool) -> None:
+    """At its first sign-in and when it renews its keys: it would take it for somebody else's, and hang up."""
+    hall, client = Hall(), TicketClient(TOKEN)
+    if again:
+        hall.admit(client.show(register()))
+    client = TicketClient(MUTUAL, mutual=True)
+    request = hall.admit(client.show(register(3))).request
+    message = request_of(BOB, "MESSAGE")
+    assert hall.gate.seal(FLOW, message) is None
+    assert proof_in(hall.gate.seal(FLOW, response_to(request, 200)))
+    later = request_of(BOB, "MESSAGE", number=2)
+    assert hall.gate.seal(FLOW, later) is None
+    assert not hall.flows.sent  # the answer is not under way yet
+    hall.clock.advance(0)
+    assert hall.flows.sent == [(FLOW, message), (FLOW, later)]
+    assert not proof_in(hall.gate.seal(FLOW, message))
+
+
+def test_what_waits_for_a_proof_goes_on_waiting_for_who_begins_anew_at_once() -> None:
+    """Its keys are gone again, before anything was sent with them."""
+    hall, client = Hall(), TicketClient(MUTUAL, mutual=True)
+    request = hall.admit(client.show(register())).request
+    message = request_of(BOB, "MESSAGE")
+    assert hall.gate.seal(FLOW, message) is None
+    hall.gate.seal(FLOW, response_to(request, 200))
+    hall.refusal(register(4))
+    hall.clock.advance(0)
+    assert not hall.flows.sent
+    answered = hall.admit(client.show(register(5))).request
+    hall.gate.seal(FLOW, response_to(answered, 200))
+    hall.clock.advance(0)
+    assert hall.flows.sent == [(FLOW, message)]
 
 
 def test_a_register_whose_signature_does_not_hold_is_refused() -> None:

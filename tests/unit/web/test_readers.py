@@ -33,7 +33,7 @@ from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of, started
-from tests.kit.tickets import PaperTickets
+from tests.kit.tickets import PROOF, PaperTickets
 
 ALICE, DAN, ERIN = Aor("sip:alice@example.test"), Aor("sip:dan@example.test"), Aor("sip:erin@example.test")
 TOKEN = "b4d9c1" * 8
@@ -571,10 +571,11 @@ def test_a_ticket_says_who_asks_and_the_server_proves_itself() -> None:
     """Without a word about passwords; it has to be for HTTP."""
     tickets = PaperTickets(own="EXAMPLE.TEST")
     desk = Desk(tickets=tickets)
-    reader = desk.ask(_ticket("alice@EXAMPLE.TEST|3600"))
+    assert not desk.ask(_ticket("alice@EXAMPLE.TEST|3600")).proof
+    reader = desk.ask(_ticket("alice@EXAMPLE.TEST|3600|mutual"))
     assert (reader.kind, reader.aor) == (HttpReaderKind.SIGNED_IN, ALICE)
-    assert reader.proof == "Negotiate " + base64.b64encode(b"it is me").decode()
-    assert tickets.asked == ["HTTP"]
+    assert reader.proof == "Negotiate " + base64.b64encode(PROOF).decode()
+    assert tickets.asked == ["HTTP", "HTTP"]
 
 
 def test_tickets_are_asked_for_where_they_can_be_verified() -> None:

@@ -27,7 +27,7 @@ from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
 from tests.kit.owners import AddressMeanings
 from tests.kit.results import result_of, started
-from tests.kit.tickets import PaperTickets
+from tests.kit.tickets import PROOF, PaperTickets
 
 ALICE = Aor("sip:alice@example.test")
 WIKI = "https://wiki.example.test"
@@ -288,7 +288,7 @@ def test_the_answer_to_who_shows_a_ticket_proves_the_server(tmp_path: Path) -> N
     office = Office(tmp_path / "none", page, tickets=PaperTickets(own="EXAMPLE.TEST"))
     asked = office.ask()
     assert (asked.status, _header(asked, "WWW-Authenticate")[0]) == (401, "Negotiate")
-    shown = base64.b64encode(b"alice@EXAMPLE.TEST|3600").decode()
+    shown = base64.b64encode(b"alice@EXAMPLE.TEST|3600|mutual").decode()
     answer = office.ask(authorization=f"Negotiate {shown}")
     assert (answer.status, answer.body, _header(answer, "X-Own")) == (200, b"hello", ["kept"])
-    assert _header(answer, "WWW-Authenticate") == ["Negotiate " + base64.b64encode(b"it is me").decode()]
+    assert _header(answer, "WWW-Authenticate") == ["Negotiate " + base64.b64encode(PROOF).decode()]
