@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from bench import words
 from bench.line import Line, open_line
@@ -15,10 +15,15 @@ from bench.server import Server
 from bench.sip_client import TAG, SipClient, Unexpected
 from bench.text import Dialog, Heard, signed_answer, signed_of
 from lyncpy.sip.message import Headers, Request
+from tests.kit.kerberos_client import KerberosKeys
 from tests.kit.ntlm_client import NtlmClient
+from tests.kit.tls_dsk_client import TlsDskClient
+
+Keys: TypeAlias = NtlmClient | KerberosKeys | TlsDskClient
+"""What somebody proves themselves with, and signs."""
 
 _PROOF: Final = re.compile(
-    r'\r\nAuthentication-Info: NTLM rspauth="([0-9A-F]{32})", srand="([0-9A-F]{8})", snum="([0-9]+)", '
+    r'\r\nAuthentication-Info: ([A-Za-z-]+) rspauth="([0-9A-F]+)", srand="([0-9A-F]{8})", snum="([0-9]+)", '
 )
 _CHALLENGE: Final = "WWW-Authenticate"
 _CONTACT: Final = (
@@ -37,13 +42,13 @@ _SUPPORTED: Final = (
 class Device(SipClient):
     """A user's endpoint on a connection of its own."""
 
-    def __init__(self, line: Line, number: int) -> None:
-        """Take the number of the user."""
+    def __init__(self, line: Line, number: int, keys: Keys | None) -> None:
+        """Take the number of the user, and what they prove themselves with; None: their password, by NTLM."""
         name, epid = f"{user(number)}@{DOMAIN}", f"{number:012x}"
         uri = f"sip:{name}"
         super().__init__(line, uri, epid, f"Contact: <{uri};opaque=user:epid:{epid};gruu>\r\n")
         self.machine: Final = 0x30000000 | number
-        self._ntlm = NtlmClient(name, PASSWORD, wall=time.time)
+        self._keys = keys or NtlmClient(name, PASSWORD, wall=time.time)
         self._version = 0
         self._versions: words.Versions = {}
         self._is_in = False
@@ -51,10 +56,10 @@ class Device(SipClient):
         self._registration.target = f"sip:{DOMAIN}"
 
     async def register(self) -> None:
-        """Prove the password and become an endpoint: three REGISTERs."""
+        """Prove who it is and become an endpoint: three REGISTERs with NTLM."""
         challenge = await self._register("", 401)
-        challenge = await self._register(self._proof(challenge), 401)
-        await self._register(self._proof(challenge), 200)
+        for step in range(1, self._keys.steps + 1):
+            challenge = await self._register(self._proof(challenge), 200 if step == self._keys.steps else 401)
         self._is_in = True
 
     async def refresh(self) -> None:
@@ -104,9 +109,9 @@ class Device(SipClient):
     # How it is done.
 
     async def _register(self, authorization: str, want: int) -> str:
-        """Send one REGISTER; give the NTLM challenge that comes back, "" where none does."""
+        """Send one REGISTER; give the challenge of the device's scheme that comes back, "" where none does."""
         answer = await self.send(self._registration, "REGISTER", _REGISTERING + authorization, want=want)
-        challenges = [value for value in answer.get_all(_CHALLENGE) if value.startswith("NTLM ")]
+        challenges = [value for value in answer.get_all(_CHALLENGE) if value.startswith(f"{self._keys.scheme} ")]
         return challenges[0] if challenges else ""
 
     def _proof(self, challenge: str) -> str:
@@ -119,27 +124,29 @@ class Device(SipClient):
             ("Call-ID", dialog.call_id),
             ("CSeq", f"{number} REGISTER"),
         ]
-        request = self._ntlm.answer(Request("REGISTER", dialog.target, Headers(lines), b""), challenge)
+        request = self._keys.answer(Request("REGISTER", dialog.target, Headers(lines), b""), challenge)
         return f"Authorization: {request.headers.get('Authorization')}\r\n"
 
     def _sealed(self, signed: str) -> str:
-        return f"Authorization: {self._ntlm.seal(signed)}\r\n" if self._ntlm.ready and self._is_in else ""
+        return f"Authorization: {self._keys.seal(signed)}\r\n" if self._keys.ready and self._is_in else ""
 
     def _sealed_answer(self, request: Heard) -> str:
         return self._sealed(signed_answer(request, 200, TAG))
 
     def _check(self, heard: Heard) -> None:
-        if not self._ntlm.ready:
+        if not self._keys.ready:
             return
         found = _PROOF.search(heard.head)
-        if found is None or not self._ntlm.holds(found[1], found[2], found[3], signed_of(heard)):
+        if found is None or not self._keys.holds(found[2], found[3], found[4], signed_of(heard)):
             raise Unexpected(f"a signature does not hold: {heard!r}")
 
 
-async def connect(reactor: Any, server: Server, number: int) -> Device:  # Any: several interfaces at once
+async def connect(
+    reactor: Any, server: Server, number: int, keys: Keys | None = None
+) -> Device:  # Any: several interfaces
     """Open a connection for a user, its TLS handshake done."""
     line = open_line(reactor, server.port, trusting(server.ca), "127.0.0.1")
-    device = Device(line, number)
+    device = Device(line, number, keys)
     await line.shake_hands()
     return device
 

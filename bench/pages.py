@@ -1,7 +1,8 @@
 """Writes a run's results into the pages that tell of them: `python -m bench.pages RESULTS.json`.
 
 In docs/performance.md and bench/README.md whatever stands between `<!-- measured: NAME -->` and `<!-- end -->` is written
-anew, and so are the drawings in docs/performance/. What is said around it is a person's, and has to be read again.
+anew, and so are the drawings in docs/performance/; what a run with `--only` has not measured stays as it is. What is said
+around it is a person's, and has to be read again.
 """
 
 import re
@@ -24,6 +25,7 @@ from bench.table import (
     noise,
     number,
     percentile,
+    scheme_lines,
     stage_lines,
     table_lines,
     too_busy,
@@ -39,20 +41,24 @@ _BLOCK: Final = re.compile(r"(<!-- measured: (\w+) -->\n).*?(<!-- end -->)", re.
 
 
 def rewrite(results: Results) -> None:
-    """Write tables and drawings anew."""
+    """Write tables and drawings anew, of what was measured."""
     rows = by_name(results.rows)
+    table, schemes = markdown(table_lines(rows)), markdown(scheme_lines(rows))
     blocks = {
-        "machine": _machine(results),
-        "table": markdown(table_lines(rows)),
+        "machine": _machine(results) if table else "",
+        "table": table,
+        "schemes": f"{schemes}\n{_machine(results)}" if schemes else "",
         "latency": markdown(latency_lines(rows)),
         "stages": markdown(stage_lines(results.stages)) if results.stages else "",
         "growth": markdown(growth_lines(rows)),
-        "missed": _missed(rows),
+        "missed": _missed(rows) if table else "",
         "ratios": markdown(ratio_lines(rows)),
     }
     for page in (PAGE, README):
         text = page.read_text(encoding="utf-8")
-        text = _BLOCK.sub(lambda found: f"{found[1]}{blocks[found[2]]}{found[3]}", text)
+        text = _BLOCK.sub(
+            lambda found: f"{found[1]}{blocks[found[2]]}{found[3]}" if blocks[found[2]] else found[0], text
+        )
         page.write_text(text, encoding="utf-8")
     DRAWINGS.mkdir(exist_ok=True)
     for name, drawing in drawings(results, rows).items():
@@ -62,7 +68,7 @@ def rewrite(results: Results) -> None:
 def markdown(table: Sequence[Sequence[str]]) -> str:
     """Write a table as Markdown; "" if it has no lines."""
     if len(table) < 2:
-        return "Not measured in this run.\n"
+        return ""
     head, *rest = table
     ruler = ["---", *("---:" for _ in head[1:])]
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, ruler, *rest))

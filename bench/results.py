@@ -36,8 +36,8 @@ class Results:
 
     def place(self) -> Path:
         """Give where they are kept: a file for a machine and a day."""
-        name = re.sub(r"[^a-z0-9]+", "-", self.machine["processor"].lower()).strip("-")
-        return KEPT / f"{self.at[:10]}-{name}-{self.form}.json"
+        name = re.sub(r"[^a-z0-9]+", "-", f"{self.machine['processor']} {self.form}".lower()).strip("-")
+        return KEPT / f"{self.at[:10]}-{name}.json"
 
     def write(self, path: Path) -> None:
         """Write them."""

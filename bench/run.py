@@ -29,6 +29,7 @@ from bench.piece import STEPS, Piece, piece
 from bench.results import Results
 from bench.rounds import Rounds
 from bench.runs import react
+from bench.schemes import SchemeCosts, Schemes, scheme_server
 from bench.server import Server, serving
 from bench.sites import KamailioSite, LyncpySite, Site, XmppSite
 from bench.stages import Stages, Walk
@@ -53,6 +54,7 @@ class Form:
     model: Model
     walk: Walk
     growth: Growth
+    schemes: Schemes
     steps: int = STEPS
     """Of the fixed piece, each time."""
 
@@ -65,6 +67,7 @@ QUICK: Final = Form(
     Model(),
     Walk(4.0),
     Growth((250, 750), rounds=2),
+    Schemes(),
 )
 WHOLE: Final = Form(
     Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500),
@@ -74,6 +77,7 @@ WHOLE: Final = Form(
     Model(devices=1_000, seconds=60.0),
     Walk(30.0),
     Growth(),
+    Schemes(rounds=9, group=40),
 )
 TINY: Final = Form(
     Amounts(1, 2, 4, 2, slow_s=0.05, publications=4, watchers=(0, 1, 2), sign_ins=2, refreshes=2),
@@ -83,9 +87,10 @@ TINY: Final = Form(
     Model(devices=4, users=300, seconds=0.3),
     Walk(0.3, ("message",)),
     Growth((10, 12), 1, 10, 2, 4),
+    Schemes(1, 2),
     steps=50,
 )
-LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "growth", "latency", "stages")
+LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "growth", "latency", "stages", "schemes")
 """Of the quick form."""
 
 
@@ -117,6 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     peers = () if options.alone else options.peer or tuple(PEERS)
     form = "whole" if options.whole else "tiny" if options.tiny else "quick"
     amounts = {"whole": WHOLE, "tiny": TINY, "quick": QUICK}[form]
+    if options.only:
+        # It is kept in a file of its own, beside that of a run of everything.
+        form = f"{form}, {' '.join(options.only)}"
     if options.devices is not None:
         amounts = replace(amounts, outage=Outage(options.devices))
     # Servers have sessions of their own: whoever ends this has to end them, too, and remove what they kept.
@@ -199,6 +207,12 @@ async def _work(
             await Growing(rounds, server, amounts.growth).run()
     if "stages" in loads:
         rounds.stages.update(await Stages(rounds, amounts.walk).run())
+    if "schemes" in loads:
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-") as folder,
+            scheme_server(Path(folder), amounts.schemes, rounds.say) as schemed,
+        ):
+            await SchemeCosts(rounds, schemed, amounts.schemes).run()
     if "latency" in loads:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             rounds.say("a server with a directory starts")

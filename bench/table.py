@@ -8,7 +8,7 @@ from typing import Final
 from bench.piece import Quiet
 from bench.results import Results
 from bench.rounds import TOO_BUSY, Row
-from bench.targets import KAMAILIO_US, LATENCIES, MOST_MS, P99_MS, TARGETS, Target
+from bench.targets import KAMAILIO_US, LATENCIES, MOST_MS, P99_MS, SCHEMES, TARGETS, Target
 
 OURS: Final = "lyncpy"
 ARCHIVED: Final = "lyncpy, archiving"
@@ -118,6 +118,19 @@ def latency_lines(rows: Rows) -> list[list[str]]:
     return table if len(table) > 1 else []
 
 
+def scheme_lines(rows: Rows) -> list[list[str]]:
+    """Give the table of what proving oneself costs by each scheme, its head first; empty if that was not measured."""
+    unit = rows.get((f"scheme-{SCHEMES[0][0]}", OURS))
+    table = [["operation", "µs min", "median", "in pieces", "of NTLM's"]]
+    for key, name in SCHEMES:
+        row = rows.get((f"scheme-{key}", OURS))
+        if row is None or unit is None:
+            continue
+        pieces = "" if row.in_pieces is None else number(row.in_pieces)
+        table.append([name, number(row.least), number(row.median), pieces, number(row.ratio_to(unit))])
+    return table if len(table) > 1 else []
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Give the value below which such a share of them lies."""
     ordered = sorted(values)
@@ -159,6 +172,8 @@ def printed(results: Results) -> str:
     """Write all of it for a terminal."""
     rows, quiet, found = results.rows, results.quiet, by_name(results.rows)
     text = _aligned(table_lines(found))
+    if schemes := scheme_lines(found):
+        text += ["", *_aligned(schemes)]
     if latencies := latency_lines(found):
         text += ["", *_aligned(latencies)]
     if results.stages:

@@ -69,5 +69,14 @@ LATENCIES: Final = (
 )
 """What a MESSAGE at 50 a second is measured beside."""
 
+SCHEMES: Final = (
+    ("ntlm", "sign-in by NTLM, a password: three REGISTERs"),
+    ("kerberos", "sign-in by Kerberos, a ticket: two REGISTERs"),
+    ("tls-dsk", "sign-in by TLS-DSK, a certificate: four REGISTERs"),
+    ("web-ticket", "a web ticket for a password, by Basic"),
+    ("certificate", "a certificate for a web ticket"),
+)
+"""What proving oneself costs by itself, without the connection and its TLS; the first is the unit of the others."""
+
 P99_MS: Final = 50.0
 MOST_MS: Final = 250.0

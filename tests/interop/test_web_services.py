@@ -1,17 +1,15 @@
 """The web services over real connections: a foreign HTTP client, and a real chat client that signs in with a certificate."""
 
-import http.client
 import os
-import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.interop.conftest import PLUGIN
-from tests.kit.enrollment import WebAnswer, WebClient, key_request
+from tests.kit.enrollment import WebClient, key_request
+from tests.kit.https_client import HttpsLine
 from tests.kit.key_pairs import key_of
 from tests.kit.purple_client import PurpleClient
 from tests.kit.registrar_front import RegistrarFront
@@ -43,42 +41,15 @@ def _site(server: RunningServer) -> str:
     return f"https://localhost:{port}"
 
 
-class Line:
-    """One connection of a client that checks the certificate; it stays open as long as the server likes."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self._context = ssl.create_default_context(cafile=str(server.ca))
-        self._line: http.client.HTTPSConnection | None = None
-
-    def send(self, method: str, address: str, headers: Mapping[str, str], body: bytes) -> WebAnswer:
-        """Ask."""
-        parts = urlsplit(address)
-        if self._line is None:
-            self._line = http.client.HTTPSConnection(
-                parts.hostname or "", parts.port, context=self._context, timeout=20
-            )
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
-        self._line.request(method, path, body, dict(headers))
-        answer = self._line.getresponse()
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        challenges = tuple(value for name, value in answer.getheaders() if name.lower() == "www-authenticate")
-        return WebAnswer(answer.status, found, answer.read(), challenges)
-
-    def close(self) -> None:
-        """Close it."""
-        if self._line is not None:
-            self._line.close()
-
-
 @pytest.fixture
-def line(server: RunningServer) -> Iterator[Line]:
+def line(server: RunningServer) -> Iterator[HttpsLine]:
     """Give a connection to the server."""
-    line = Line(server)
+    line = HttpsLine(server.ca)
     yield line
     line.close()
 
 
-def test_a_program_gets_a_certificate_over_https(server: RunningServer, line: Line) -> None:
+def test_a_program_gets_a_certificate_over_https(server: RunningServer, line: HttpsLine) -> None:
     """All steps over one connection; the operator sees it, and the log has no password and no ticket."""
     account = server.accounts["alice"]
     client = WebClient(line.send, account.address, account.password)
@@ -96,7 +67,7 @@ def test_a_program_gets_a_certificate_over_https(server: RunningServer, line: Li
     assert ticket.assertion[-80:] not in log
 
 
-def test_a_wrong_password_and_too_much_are_refused_over_https(server: RunningServer, line: Line) -> None:
+def test_a_wrong_password_and_too_much_are_refused_over_https(server: RunningServer, line: HttpsLine) -> None:
     """In words; the connection is usable after the first and closed after the second."""
     client = WebClient(line.send, server.accounts["bob"].address, "wrong")
     tickets = f"{_site(server)}/WebTicket/WebTicketService.svc"

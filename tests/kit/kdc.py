@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +25,18 @@ class KerberosCommandFailed(AssertionError):
     """A command of Kerberos did not do what it has to."""
 
 
-def require_kerberos() -> None:
-    """Skip where Debian's krb5-kdc, krb5-admin-server and krb5-user are not installed; scripts/test installs them."""
+def kerberos_lacks() -> str:
+    """Say what a test with Kerberos lacks here, and how it gets there; "": nothing."""
     missing = [name for name in PROGRAMS if shutil.which(name, path=_PATH) is None]
     if missing:
-        pytest.skip(f"no {', '.join(missing)} here: apt-get install krb5-kdc krb5-admin-server krb5-user")
-    pytest.importorskip("gssapi", reason="the extra `kerberos` is not installed")
+        return f"no {', '.join(missing)} here: apt-get install krb5-kdc krb5-admin-server krb5-user"
+    return "" if find_spec("gssapi") is not None else "the extra `kerberos` is not installed"
+
+
+def require_kerberos() -> None:
+    """Skip where Debian's krb5-kdc, krb5-admin-server and krb5-user are not installed; scripts/test installs them."""
+    if lack := kerberos_lacks():
+        pytest.skip(lack)
 
 
 class Kdc:
@@ -142,6 +149,11 @@ class Kdc:
     def add_user(self, name: str, password: str) -> None:
         """Add somebody with a password."""
         self.admin(f'addprinc -pw "{password}" {name}')
+
+    def add_users(self, names: Iterable[str], password: str) -> None:
+        """Add many, who all have the same password."""
+        typed = "".join(f'addprinc -pw "{password}" {name}\n' for name in names)
+        self.run("kadmin.local", "-r", REALM, typed=typed)
 
     def add_service(self, name: str, keytab: Path) -> Path:
         """Add a service, as `sip/fe1.example.test`, and write its keys to a keytab beside those that are there."""

@@ -23,10 +23,14 @@ class KerberosClient:
         spnego: Whether the token is wrapped as browsers do.
         mutual: Whether the server has to prove itself too.
         ordered: Whether it asks that the order of what is signed is looked at.
+        cache: The cache of tickets, where it is not the one of the environment.
     """
 
-    def __init__(self, service: str, *, spnego: bool = False, mutual: bool = False, ordered: bool = False) -> None:
+    def __init__(
+        self, service: str, *, spnego: bool = False, mutual: bool = False, ordered: bool = False, cache: str = ""
+    ) -> None:
         self._gssapi: Any = importlib.import_module("gssapi")
+        self._cache = cache
         self._service, self._spnego, self._mutual, self._ordered = service, spnego, mutual, ordered
         self._context: Any = None
 
@@ -39,6 +43,7 @@ class KerberosClient:
             flags += [gssapi.RequirementFlag.replay_detection, gssapi.RequirementFlag.out_of_sequence_detection]
         self._context = gssapi.SecurityContext(
             name=gssapi.Name(self._service, gssapi.NameType.hostbased_service),
+            creds=gssapi.Credentials(usage="initiate", store={"ccache": self._cache}) if self._cache else None,
             usage="initiate",
             mech=gssapi.OID.from_int_seq(SPNEGO) if self._spnego else gssapi.MechType.kerberos,
             flags=flags,
@@ -79,14 +84,16 @@ class KerberosKeys:
 
     Args:
         mutual: Whether the server has to prove itself: until then nothing is signed, nor believed.
+        cache: See `KerberosClient`.
     """
 
     scheme: Final = "Kerberos"
     steps: Final = 1
     version = 4
 
-    def __init__(self, *, mutual: bool = False) -> None:
+    def __init__(self, *, mutual: bool = False, cache: str = "") -> None:
         self._mutual = mutual
+        self._cache = cache
         self._count = 0
         self.restart()
 
@@ -103,7 +110,7 @@ class KerberosKeys:
         """Give the REGISTER that shows a ticket, signed if the key is whole."""
         _, given = parse_auth(challenge)
         realm, target = given["realm"], given["targetname"]
-        self._client = client = KerberosClient(target.replace("/", "@", 1), mutual=self._mutual)
+        self._client = client = KerberosClient(target.replace("/", "@", 1), mutual=self._mutual, cache=self._cache)
         self._front = f"<{realm}><{target}>"
         self._head = f'Kerberos qop="auth", realm="{realm}", targetname="{target}"'
         value = f'{self._head}, gssapi-data="{client.token64()}", version={self.version}'
@@ -113,9 +120,12 @@ class KerberosKeys:
 
     def sign(self, message: M) -> M:
         """Give a request or response with its Authorization."""
+        return message.edited(last=[("Authorization", self.seal(signed_fields(message, self.version)))])
+
+    def seal(self, fields: str) -> str:
+        """Give the value of Authorization that signs these fields, as `signed_fields` gives them."""
         assert self._client is not None
-        value = self._head + self._signature(self._client, signed_fields(message, self.version))
-        return message.edited(last=[("Authorization", value)])
+        return self._head + self._signature(self._client, fields)
 
     def _signature(self, client: KerberosClient, fields: str) -> str:
         self._count += 1
@@ -131,9 +141,14 @@ class KerberosKeys:
         _, given = parse_auth(value)
         if "gssapi-data" in given:
             client.finish(base64.b64decode(given["gssapi-data"], validate=True))
-        fields = signed_fields(message, self.version)
-        text = f"<Kerberos><{given['srand']}><{given['snum']}>{self._front}{fields}"
-        return client.is_whole and client.holds(text.encode(), bytes.fromhex(given["rspauth"]))
+        return self.holds(given["rspauth"], given["srand"], given["snum"], signed_fields(message, self.version))
+
+    def holds(self, proof: str, rand: str, number: str, fields: str) -> bool:
+        """Tell whether the server's signature of these fields holds."""
+        client = self._client
+        if client is None or not client.is_whole:
+            return False
+        return client.holds(f"<Kerberos><{rand}><{number}>{self._front}{fields}".encode(), bytes.fromhex(proof))
 
 
 if __name__ == "__main__":

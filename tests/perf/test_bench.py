@@ -14,7 +14,8 @@ from bench.machine import UNPINNED
 from bench.pages import drawings
 from bench.results import Results
 from bench.table import by_name
-from bench.targets import LATENCIES, TARGETS
+from bench.targets import LATENCIES, SCHEMES, TARGETS
+from tests.kit.kdc import kerberos_lacks
 from tests.kit.slapd import SLAPD
 
 TINY = (
@@ -70,3 +71,5 @@ def test_every_line_of_the_table_has_a_load(tmp_path: Path) -> None:
     assert {f"latency-{key}" for key in beside if shutil.which("ssh") or key not in ("pull", "verify")} <= named
     assert sum(results.stages["message"].values()) > 0
     assert set(drawings(results, rows)) == {"stages", "growth", "latency"}
+    schemes = {key for key, _ in SCHEMES if key != "kerberos" or not kerberos_lacks()}
+    assert {f"scheme-{key}" for key in schemes} <= named
