@@ -152,6 +152,11 @@ class Element:
         self._document.take(letters)
 
     @property
+    def begins(self) -> int:
+        """Where its first tag begins in the bytes of its document."""
+        return self._begins
+
+    @property
     def attributes(self) -> ItemsView[str, str]:
         """Names as they were written and values, in order; declarations of namespaces are not among them."""
         return self._attributes.items()

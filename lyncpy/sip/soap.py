@@ -25,6 +25,17 @@ class Envelope:
     operation: Element
     """The first element of its body."""
 
+    body: Element
+
+
+def head_of(request: bytes) -> bytes:
+    """Give what stands before the body of an envelope, as far as that can be told without reading it.
+
+    What it gives means nothing by itself: only where a request that began with the same bytes was read, and its body
+    began behind them, does this one have the same header.
+    """
+    return request[: max(0, request.rfind(b"<", 0, max(0, request.find(b"Body"))))]
+
 
 def read_envelope(body: bytes, *, max_nodes: int = MAX_NODES) -> Envelope:
     """Read a SOAP request.
@@ -37,7 +48,8 @@ def read_envelope(body: bytes, *, max_nodes: int = MAX_NODES) -> Envelope:
     operation = None if content is None else next(iter(content), None)
     if operation is None:
         raise RemoteProtocolError("no operation in the SOAP body")
-    return Envelope(child(root, "Header"), operation)
+    assert content is not None  # the operation is in it
+    return Envelope(child(root, "Header"), operation, content)
 
 
 def read_operation(body: bytes) -> Element:

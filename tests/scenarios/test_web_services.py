@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import spnego
@@ -20,6 +20,7 @@ from tests.kit.enrollment import (
     DEVICE,
     HeldTicket,
     WebAnswer,
+    WebClient,
     bearer_header,
     certificate_text,
     found,
@@ -576,6 +577,85 @@ def test_who_has_no_ticket_for_it_finds_nobody(web: Web) -> None:
     web.stage.changes("alice", enabled=False)
     web.stage.pulls()
     assert "disabled" in _search(web, ticket, search_text("bo")).reason
+
+
+def test_forty_contacts_are_looked_up_as_one(web: Web) -> None:
+    """One after the other, as Pidgin does at sign-in: the ticket is read, and what has ended is looked for, once in five seconds."""
+    ticket = _book_ticket(web)
+    reads: list[str] = []
+    read = web.stage.store.read
+    web.stage.store.read = lambda kind, key: reads.append(kind) or read(kind, key)  # type: ignore[method-assign,func-returns-value]  # noted, and done
+    for user in ("alice", "bob", "carol", "nobody") * 10:
+        told = _addresses(
+            _search(web, ticket, search_text(conditions={"msRTCSIP-PrimaryUserAddress": f"sip:{user}@example.com"}))
+        )
+        assert told == ([] if user == "nobody" else [f"sip:{user}@example.com"])
+    assert len(reads) == 2
+    web.stage.passes(5)
+    assert _addresses(_search(web, ticket, search_text("bo"))) == ["sip:bob@example.com"]
+    assert len(reads) == 4
+
+
+@pytest.mark.parametrize("ends", ["revoked", "disabled", "password", "expired", "left"])
+def test_a_ticket_that_ends_between_two_searches_has_ended(web: Web, ends: str) -> None:
+    """However quickly one follows the other; a photo is none, either."""
+    web.stage.photos.of["uid=bob"] = JPEG
+    ticket = _book_ticket(web)
+    path, _ = _told_photo(web, ticket)
+    for _ in range(2):
+        assert _addresses(_search(web, ticket, search_text("bo"))) == ["sip:bob@example.com"]
+        assert web.send("GET", f"{PHOTOS}/{path}", _opaque(ticket), b"").status == 200
+    if ends == "revoked":
+        web.stage.command("user revoke", user="alice@example.com")
+    elif ends == "disabled":
+        web.stage.changes("alice", enabled=False)
+    elif ends == "password":
+        web.stage.sets_password("alice", "new")
+    elif ends == "expired":
+        web.stage.step(28_801)
+    else:
+        web.stage.directory.people = [one for one in web.stage.directory.people if one.key != "key-alice"]
+    if ends in ("disabled", "left"):
+        web.stage.pulls()
+    answer = _search(web, ticket, search_text("bo"))
+    assert answer.status == 500
+    assert answer.reason
+    assert web.send("GET", f"{PHOTOS}/{path}", _opaque(ticket), b"").status == 401
+
+
+def test_a_header_counts_only_for_the_body_behind_it(web: Web) -> None:
+    """What looks like a known header is read like any other, where it is none."""
+    ticket = _book_ticket(web)
+    client = web.client()
+    place = f"{BOOK}/WebTicket_Bearer"
+    sent: list[bytes] = []
+
+    def noting(method: str, address: str, headers: Mapping[str, str], body: bytes) -> WebAnswer:
+        sent.append(body)
+        return web.send(method, address, headers, body)
+
+    WebClient(noting, "alice@example.com", "").post(place, bearer_header(ticket), search_text("bo"))
+    (good,) = sent
+    begins = good.index(b"<soap:Body>")
+    root, header, body = (
+        good[: good.index(b"<soap:Header>")],
+        good[good.index(b"<soap:Header>") : begins],
+        good[begins:],
+    )
+
+    def ask(request: bytes) -> WebAnswer:
+        return web.send("POST", place, {"content-type": "text/xml"}, request)
+
+    assert _addresses(ask(root + header + b"<!-- <Body -->" + body)) == ["sip:bob@example.com"]
+    assert _addresses(ask(root + header + b"<!-- <Body -->" + body)) == ["sip:bob@example.com"]
+    assert ask(root + b"<!-- <Body -->" + body).reason == "the request has no ticket"
+    assert ask(root + body).reason == "the request has no ticket"
+    assert "not well-formed" in ask(root + header + body.replace(b"</soap:Envelope>", b"")).reason
+    assert _addresses(ask(root + body.replace(b"</soap:Envelope>", header + b"</soap:Envelope>"))) == [
+        "sip:bob@example.com"
+    ]
+    assert ask(root + body).reason == "the request has no ticket"
+    assert client.post(place, "", search_text("bo")).reason == "the request has no ticket"
 
 
 def test_clients_are_told_where_they_search(web: Web) -> None:

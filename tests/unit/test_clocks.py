@@ -74,6 +74,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/webservices/commands.py": (2, "dates of certificates, for an operator"),
     "workloads/webservices/holders.py": (1, "dates of certificates, by everybody's clock"),
     "workloads/webservices/judge.py": (2, "dates of certificates, by everybody's clock"),
+    "workloads/webservices/recent_tickets.py": (1, "times of tickets, as they were written into them"),
     "workloads/webservices/ticket_service.py": (
         1,
         "a client's time stamp, compared with its own clock's error in mind",

@@ -1,12 +1,13 @@
 """The service that searches the address book for clients ([MS-ABS], [MS-DLX] name it; its messages are those of real clients)."""
 
+from dataclasses import replace
 from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.directory import FoundPeople, IAddressBook, IPhotos
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
-from lyncpy.sip.soap import Envelope
+from lyncpy.sip.soap import Envelope, head_of
 from lyncpy.workloads.webservices.bodies.address_book import (
     read_address_book_query,
     wants_photos,
@@ -16,8 +17,8 @@ from lyncpy.workloads.webservices.bodies.faults import XML_TYPE
 from lyncpy.workloads.webservices.bodies.metadata import MetadataPort, issued_token, write_metadata
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, TICKETS, Addresses
 from lyncpy.workloads.webservices.model.proof import read_security
+from lyncpy.workloads.webservices.recent_tickets import RecentTickets
 from lyncpy.workloads.webservices.soap_resource import answer_soap
-from lyncpy.workloads.webservices.tickets import Tickets
 
 _ACTION: Final = "DistributionListExpander/IAddressBook/SearchAbEntry"
 PHOTOS_MOST: Final = 20
@@ -37,7 +38,9 @@ class AddressBookService:
 
     log = Logger()
 
-    def __init__(self, tickets: Tickets, addresses: Addresses, book: IAddressBook, photos: IPhotos | None) -> None:
+    def __init__(
+        self, tickets: RecentTickets, addresses: Addresses, book: IAddressBook, photos: IPhotos | None
+    ) -> None:
         self._tickets = tickets
         self._book = book
         self._photos = photos
@@ -58,11 +61,28 @@ class AddressBookService:
         return HttpAnswer(200, XML_TYPE, self._metadata)
 
     async def search(self, asked: HttpAsked) -> HttpAnswer:
-        """Search."""
-        return await answer_soap(asked, self._found, self.log)
+        """Search; of a header with which its client has searched just now nothing is read again."""
+        head = head_of(asked.body)
+        known = self._tickets.known(head, self._audience)
+        if known is not None:
+            asked = replace(asked, body=known + asked.body[len(head) :])
+
+        async def serve(envelope: Envelope) -> bytes:
+            if known is None:
+                await self._admit(envelope, asked.body, head)
+            return await self._found(envelope)
+
+        return await answer_soap(asked, serve, self.log)
+
+    async def _admit(self, envelope: Envelope, request: bytes, head: bytes) -> None:
+        token = read_security(envelope.header).token
+        header = envelope.header
+        assert header is not None  # the token is in it
+        # The envelope without its header, if it is that which stands before the body.
+        is_first = envelope.body.begins == len(head) and header.begins < len(head)
+        await self._tickets.admit(token, self._audience, head if is_first else b"", request[: header.begins])
 
     async def _found(self, envelope: Envelope) -> bytes:
-        await self._tickets.admit(read_security(envelope.header).token, self._audience)
         query = read_address_book_query(envelope.operation)
         found: FoundPeople
         if query.conditions:

@@ -18,6 +18,8 @@ class IssuedTable:
     def __init__(self, store: IStore, writers: KeyedLock) -> None:
         self._store = store
         self._writers = writers
+        self.changes = 0
+        """How many of them this process has begun: whatever was read before one counts no more."""
 
     async def read(self, owner: OwnerId) -> Issued:
         """Give what was issued to somebody."""
@@ -36,6 +38,7 @@ class IssuedTable:
             before = unpack(None if record is None else record.value)
             after = decide(before)
             if after is not before:
+                self.changes += 1
                 await self._store.write(KIND, owner, pack(after), NONE_YET if record is None else record.version)
             return after
 

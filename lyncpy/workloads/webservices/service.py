@@ -24,6 +24,7 @@ from lyncpy.workloads.webservices.judge import CertificateJudge
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, PHOTOS, Addresses
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
 from lyncpy.workloads.webservices.photo_service import PhotoService
+from lyncpy.workloads.webservices.recent_tickets import RecentTickets
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.shown_ticket import ShownTickets
 from lyncpy.workloads.webservices.ticket_service import TicketService
@@ -85,7 +86,8 @@ class WebServices:
         authority = PeopleAuthority(
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )
-        shown = ShownTickets(tickets, addresses, place.server_name)
+        recent = RecentTickets(tickets, people, issued, timers)
+        shown = ShownTickets(recent, addresses, place.server_name)
         services = (
             TicketService(
                 tickets,
@@ -96,7 +98,7 @@ class WebServices:
                 ntlm=trust.ntlm,
             ),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
-            AddressBookService(tickets, addresses, book, photos),
+            AddressBookService(recent, addresses, book, photos),
             PhotoService(shown, photos),
             DiscoveryService(shown, addresses, place),
         )

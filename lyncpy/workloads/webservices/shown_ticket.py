@@ -12,8 +12,8 @@ from lyncpy.sip.markup import read_xml
 from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.model.addresses import TICKETS, Addresses
 from lyncpy.workloads.webservices.model.refusal import NO_VALID_TOKEN, ServiceRefused, untrusted
+from lyncpy.workloads.webservices.recent_tickets import RecentTickets
 from lyncpy.workloads.webservices.soap_resource import ELEMENTS
-from lyncpy.workloads.webservices.tickets import Tickets
 
 TICKET_CHARACTERS: Final = 32_768
 """Of the longest ticket in base64; ours have some 4,000."""
@@ -31,7 +31,7 @@ class ShownTickets:
 
     log = Logger()
 
-    def __init__(self, tickets: Tickets, addresses: Addresses, server_name: str) -> None:
+    def __init__(self, tickets: RecentTickets, addresses: Addresses, server_name: str) -> None:
         self._tickets = tickets
         self._addresses = addresses
         self._server_name = server_name
@@ -43,7 +43,9 @@ class ShownTickets:
             HttpRefused: 401 that names no scheme, but where tickets are given ([MS-OCAUTHWS] 1.5, 3.2.4.1).
         """
         try:
-            await self._tickets.admit(read_xml(_shown(asked), max_nodes=ELEMENTS), self._addresses.of(service))
+            ticket, audience = _shown(asked), self._addresses.of(service)
+            if self._tickets.known(ticket, audience) is None:
+                await self._tickets.admit(read_xml(ticket, max_nodes=ELEMENTS), audience, ticket)
         except (ServiceRefused, RemoteProtocolError) as error:
             if asked.headers.get(_HEADER):
                 self.log.info(

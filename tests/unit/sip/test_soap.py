@@ -4,7 +4,7 @@ import pytest
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import local
-from lyncpy.sip.soap import ENVELOPE_NS, read_operation, write_envelope, write_soap_fault
+from lyncpy.sip.soap import ENVELOPE_NS, head_of, read_operation, write_envelope, write_soap_fault
 from tests.kit.hall import tree
 
 
@@ -29,3 +29,18 @@ def test_what_is_written_can_be_read() -> None:
 def test_a_fault_says_why() -> None:
     """A SOAP client reads the fault's words."""
     assert tree(write_soap_fault("Client.BadCall", "a < b")).findtext("Body/Fault/faultstring") == "a < b"
+
+
+@pytest.mark.parametrize(
+    ("request_", "head"),
+    [
+        (b"<e><h>1</h> <s:Body>2</s:Body></e>", b"<e><h>1</h> "),
+        (b"<e><!-- Body --><h/><Body/></e>", b"<e>"),
+        (b"Body", b""),
+        (b"<e/>", b""),
+        (b"", b""),
+    ],
+)
+def test_the_head_of_a_request_is_what_stands_before_its_body(request_: bytes, head: bytes) -> None:
+    """As far as that can be told; whoever relies on it looks where the body begins."""
+    assert head_of(request_) == head

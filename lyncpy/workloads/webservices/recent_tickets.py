@@ -1,0 +1,85 @@
+"""Tickets that were admitted just now, and need not be read again.
+
+A client looks up each of its contacts at sign-in, one request after the other, each with the same ticket in the same header.
+To read that, to verify its signature and to ask the store what has ended costs several times what the search does.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.timers import ITimers
+from lyncpy.sip.markup import Element
+from lyncpy.workloads.webservices.issued_table import IssuedTable
+from lyncpy.workloads.webservices.model.tickets import Ticket
+from lyncpy.workloads.webservices.tickets import Tickets
+
+RECENT_S: Final = 5.0
+"""So long another process that changes a password does not end a ticket; what this one does ends it at once."""
+
+RECENT_MOST: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    ticket: Ticket
+    person: Person | None
+    changes: int
+    until: float
+    note: bytes
+
+
+class RecentTickets:
+    """Admits who shows a ticket, and for a moment whoever shows the same bytes again.
+
+    Args:
+        tickets: Says which hold.
+        people: A person who has changed is another object.
+        issued: Counts its changes.
+    """
+
+    def __init__(self, tickets: Tickets, people: IPeople, issued: IssuedTable, timers: ITimers) -> None:
+        self._tickets = tickets
+        self._people = people
+        self._issued = issued
+        self._timers = timers
+        self._admitted: OrderedDict[bytes, _Admitted] = OrderedDict()
+
+    def known(self, shown: bytes, audience: str) -> bytes | None:
+        """Give the note about bytes with which a ticket was admitted just now, and would be now; None: it has to be read."""
+        found = self._admitted.get(_key(shown, audience))
+        if found is None:
+            return None
+        is_so = (
+            self._timers.now() < found.until
+            and self._timers.wall() < found.ticket.expires
+            and found.changes == self._issued.changes
+            and found.person is self._people.person(found.ticket.aor)
+        )
+        return found.note if is_so else None
+
+    async def admit(self, assertion: Element, audience: str, shown: bytes, note: bytes = b"") -> None:
+        """Admit a ticket, and remember the bytes that show it.
+
+        Args:
+            shown: From them alone follows the assertion; empty: nothing is remembered.
+            note: Whatever the caller wants to know when it comes again.
+
+        Raises:
+            ServiceRefused: With a reason.
+        """
+        changes = self._issued.changes  # of before: what changes while this waits makes it outdated
+        ticket = await self._tickets.admit(assertion, audience)
+        if not shown:
+            return
+        person = self._people.person(ticket.aor)
+        until = self._timers.now() + RECENT_S
+        self._admitted[_key(shown, audience)] = _Admitted(ticket, person, changes, until, note)
+        if len(self._admitted) > RECENT_MOST:
+            self._admitted.popitem(last=False)
+
+
+def _key(shown: bytes, audience: str) -> bytes:
+    return sha256(audience.encode() + b"\0" + shown).digest()
