@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -666,6 +667,24 @@ def test_clients_are_told_where_they_search(web: Web) -> None:
         assert f"{name}>{BOOK}</" in told
     assert "absWebServiceEnabled>true</" in told
     assert 'name="AbsUsage">WebSearchOnly</' in told
+
+
+def test_every_address_that_is_told_answers(web: Web) -> None:
+    """And says what it is for; groups and the organisation are not promised, and who asks for them is told that there are none."""
+    (alice,) = web.stage.sign_in("alice")
+    told = "".join(etree.tostring(group).decode() for group in alice.provisions.values())
+    addresses = set(re.findall(r">(https://[^<]+)<", told))
+    assert addresses >= {BOOK, PHOTOS}
+    for address in addresses - {PHOTOS}:
+        described = web.send("GET", f"{address}/mex", {}, b"")
+        assert (address, described.status) == (address, 200)
+        assert b"portType" in described.body
+    assert web.send("GET", f"{PHOTOS}/x", {}, b"").status == 401
+    assert "dlxEnabled>false<" in told
+    assert 'name="MaximumDGsAllowedInContactList">0<' in told
+    for operation in ("QueryGroupMembers", "SearchOrganization"):
+        other = search_text("bo").replace("SearchAbEntry", operation)
+        assert "this service searches the address book" in _search(web, _book_ticket(web), other).reason
 
 
 @pytest.mark.parametrize("web", [{"web": {"https_port": 0}}], indirect=True)
