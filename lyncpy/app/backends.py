@@ -32,6 +32,7 @@ from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.names import domain_of
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.shares import Shares
@@ -139,11 +140,11 @@ def backends(
 def _directory(config: Config, timers: Timers, reactor: Any) -> tuple[IDirectory, IPhotoSource | None]:  # Any: as above
     """Build where people come from, and their photos."""
     settings, threads = config.sections, Threads(reactor, "directory")
-    terms, domain = settings.directory, settings.sip.domain
+    terms, domains = settings.directory, (domain_of(settings.sip.domain),)
     if not terms.is_ldap:
-        return PeopleFile(config.path(terms.url), domain, threads), None
+        return PeopleFile(config.path(terms.url), domains, threads), None
     try:
-        directory = LdapDirectory(terms, domain, config.home, LdapConnection, threads, timers)
+        directory = LdapDirectory(terms, domains, config.home, LdapConnection, threads, timers)
     except ValueError as error:
         raise ConfigError([f"{config.file}: [directory] {error}"]) from None
     if not terms.photo:

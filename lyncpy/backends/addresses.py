@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from lyncpy.contracts.names import Aor, aor_of, domain_of
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.text import shown
 
 LONGEST: Final = 254
@@ -29,8 +29,8 @@ class BadDirectoryEntry(Exception):
         self.barred = barred
 
 
-def address_of(text: str, domain: str) -> Aor:
-    """Read `sip:User@Domain` or `user@domain` as an address of this domain.
+def address_of(text: str, domains: tuple[str, ...]) -> Aor:
+    """Read `sip:User@Domain` or `user@domain` as an address of one of these domains, which are in their normal form.
 
     Every user part that RFC 3261 allows is taken, but for the characters that need an escape,
     and `, ; ? /`, behind which clients take an address to end.
@@ -39,8 +39,10 @@ def address_of(text: str, domain: str) -> Aor:
         BadEntry: It is none, or belongs to another domain.
     """
     aor = any_address_of(text)
-    if aor[4:].rpartition("@")[2] != domain_of(domain):
-        raise BadDirectoryEntry(f'the address "{shown(text)}" is not in the domain "{domain}" ([sip] domain)')
+    if aor[4:].rpartition("@")[2] not in domains:
+        several = f'in none of the domains "{", ".join(domains)}" ([sip] domain, domains)'
+        where = several if len(domains) > 1 else f'not in the domain "{domains[0]}" ([sip] domain)'
+        raise BadDirectoryEntry(f'the address "{shown(text)}" is {where}')
     return aor
 
 

@@ -156,7 +156,7 @@ class LdapDirectory:
 
     Args:
         terms: The settings and the mapping.
-        domain: Of the addresses that are made of logins.
+        domains: Of the addresses; those that are made of logins are in the first.
         home: The folder that relative file names start from.
         connect: Makes the connection of a pull.
         threads: Where pulls run; one thread is enough.
@@ -169,7 +169,7 @@ class LdapDirectory:
     def __init__(
         self,
         terms: LdapOptions,
-        domain: str,
+        domains: tuple[str, ...],
         home: Path,
         connect: Callable[[Access], DirectoryConnection],
         threads: BlockingRunner,
@@ -179,12 +179,12 @@ class LdapDirectory:
             raise ValueError(f'password_policy is not a DN: "{shown(terms.password_policy)}"')
         self._terms = terms
         self._home = home
-        self._mapped = mapped(terms, domain)
+        self._mapped = mapped(terms, domains)
         self._filters = Filters(
             people=_any_of((*(terms.filters or PRESETS[terms.preset].filters), *terms.contact_filters)),
             groups=_any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),
         )
-        self._fit = _digest(terms, domain)
+        self._fit = _digest(terms, domains)
         self._threads = threads
         self._timers = timers
         self._connect = connect
@@ -463,11 +463,11 @@ def _any_of(filters: Sequence[str]) -> str:
     return each[0] if len(each) == 1 else f"(|{''.join(each)})"
 
 
-def _digest(terms: LdapOptions, domain: str) -> str:
+def _digest(terms: LdapOptions, domains: tuple[str, ...]) -> str:
     """Compute a digest of all settings that decide which entries are read, and how."""
     parts: Any = (  # Any: JSON
         READS,
-        domain,
+        " ".join(domains),
         terms.url,
         terms.preset,
         terms.bases,

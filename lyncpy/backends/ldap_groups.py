@@ -74,10 +74,10 @@ class GroupMapping:
         return Group(self.people.key_of(raw, dn), name, self._address(raw), frozenset(members), dn, hidden)
 
     def _address(self, raw: Raw) -> Aor:
-        """Give the first address in our domain; a group needs none, so that any other is as good as none."""
+        """Give the first address in one of our domains; a group needs none, so that any other is as good as none."""
         for text in _texts(raw, ("msrtcsip-primaryuseraddress", "mail")):
             with suppress(BadDirectoryEntry):
-                return address_of(text, self.people.domain)
+                return address_of(text, self.people.domains)
         return Aor("")
 
     def _members(self, raw: Raw, dn: str, more: MorePages) -> Iterator[str]:

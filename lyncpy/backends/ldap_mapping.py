@@ -25,7 +25,7 @@ from lyncpy.backends.ldap_hashes import read_hash
 from lyncpy.backends.ldap_times import TimeAttribute, TimeForm, UnreadableTime, deadline, deadlines
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.dn import place_of
-from lyncpy.contracts.names import Aor, aor_of, domain_of
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.text import one_line, shown
 
 POLICY: Final = "pwdPolicySubentry"
@@ -204,7 +204,9 @@ def source(text: str) -> AttributeSource:
 class Mapped:
     """A whole mapping, ready to read entries."""
 
-    domain: str
+    domains: tuple[str, ...]
+    """In their normal form; addresses that are made of logins are in the first."""
+
     address: tuple[AttributeSource, ...]
     key: tuple[str, ...]
     disabled_when: tuple[DisabledCondition, ...]
@@ -254,7 +256,7 @@ class Mapped:
         barred = barred or lock
         contact = self._contact(raw)
         try:
-            aor = contact or address_of(self._address(raw, left_out), self.domain)
+            aor = contact or address_of(self._address(raw, left_out), self.domains)
         except BadDirectoryEntry as bad:
             # What takes rights away counts also where nothing else of the entry can be used.
             raise BadDirectoryEntry(bad.reason, barred) from None
@@ -306,14 +308,14 @@ class Mapped:
         if (own and not is_contact) or (self._is_ours(raw) and (own or not is_contact)):
             return None
         sources = (*self.address, *self.attributes["mail"])
-        for text in (text for one in sources for text in one.values(raw, self.domain, _ignored)):
+        for text in (text for one in sources for text in one.values(raw, self.domains[0], _ignored)):
             with suppress(BadDirectoryEntry):
                 return any_address_of(text)
         return None
 
     def _is_ours(self, raw: Raw) -> bool:
         with suppress(BadDirectoryEntry):
-            return bool(address_of(self._address(raw, _ignored), self.domain))
+            return bool(address_of(self._address(raw, _ignored), self.domains))
         return False
 
     def _rights(self, raw: Raw, left_out: LeftOut) -> tuple[str, Moment | None, Moment | None]:
@@ -345,13 +347,13 @@ class Mapped:
         return min(found, key=_at, default=None)
 
     def _address(self, raw: Raw, left_out: LeftOut) -> str:
-        """Give the address as text: of several the first in our domain."""
-        ending = "@" + domain_of(self.domain)
+        """Give the address as text: of several the first in one of our domains."""
+        endings = tuple(f"@{domain}" for domain in self.domains)
         for one in self.address:
-            texts = one.values(raw, self.domain, left_out)
+            texts = one.values(raw, self.domains[0], left_out)
             values = [text for text in texts if not _OTHER_KIND.match(text)]
             if values:
-                return next((value for value in values if aor_of(value).endswith(ending)), values[0])
+                return next((value for value in values if aor_of(value).endswith(endings)), values[0])
             unreadable = next((name for name in one.names if raw.get(name.lower())), "")
             # Another attribute's address would be another person's.
             if unreadable and not texts and all(raw.get(name.lower()) for name in one.names):
@@ -361,12 +363,12 @@ class Mapped:
 
     def _all(self, fact: str, raw: Raw, left_out: LeftOut) -> list[str]:
         """Give the values of the first source that has any."""
-        found = (one.values(raw, self.domain, left_out) for one in self.attributes[fact])
+        found = (one.values(raw, self.domains[0], left_out) for one in self.attributes[fact])
         return next((values for values in found if values), [])
 
     def _every(self, fact: str, raw: Raw, left_out: LeftOut) -> tuple[str, ...]:
         """Give the values of all sources, each once."""
-        values = [value for one in self.attributes[fact] for value in one.values(raw, self.domain, left_out)]
+        values = [value for one in self.attributes[fact] for value in one.values(raw, self.domains[0], left_out)]
         return tuple(dict.fromkeys(values))[:VALUES_MOST]
 
 
@@ -411,12 +413,12 @@ class MappingOptions(Protocol):
     contact_filters: tuple[str, ...]
 
 
-def mapped(options: MappingOptions, domain: str) -> Mapped:
+def mapped(options: MappingOptions, domains: tuple[str, ...]) -> Mapped:
     """Make a mapping of a preset and the settings that replace parts of it.
 
     Args:
         options: The preset, and what replaces parts of it.
-        domain: Of the addresses that are made of logins.
+        domains: Of the addresses, in their normal form; those that are made of logins are in the first.
 
     Raises:
         ValueError: A source or condition that cannot be read, or an unknown fact.
@@ -426,7 +428,7 @@ def mapped(options: MappingOptions, domain: str) -> Mapped:
     if unknown:
         raise ValueError(f'unknown fact "{shown(unknown[0])}"; known are {", ".join(sorted(FIELDS))}')
     return Mapped(
-        domain=domain,
+        domains=domains,
         address=tuple(map(source, tuple(one.address) or known.address)),
         key=known.key,
         disabled_when=tuple(map(condition, _chosen(one.disabled_when, known.disabled_when))),

@@ -77,13 +77,13 @@ class PeopleFile:
 
     Args:
         path: The file; it is read at the first pull.
-        domain: Of the addresses of people who have none in the file.
+        domains: Of the addresses.
         threads: Where the file is read.
     """
 
-    def __init__(self, path: Path, domain: str, threads: BlockingRunner) -> None:
+    def __init__(self, path: Path, domains: tuple[str, ...], threads: BlockingRunner) -> None:
         self._path = path
-        self._domain = domain
+        self._domains = domains
         self._threads = threads
 
     async def pull(self, cookie: str) -> Pull:
@@ -107,13 +107,13 @@ class PeopleFile:
             raise DirectoryUnavailable(
                 f'the people file "{self._path}" is larger than {FILE_BOUND >> 20} MiB; is it the right one?'
             )
-        digest = hashlib.sha256(self._domain.encode() + b"\n" + content).hexdigest()
+        digest = hashlib.sha256(" ".join(self._domains).encode() + b"\n" + content).hexdigest()
         if digest == cookie:
             return Pull((), frozenset(), complete=False, groups=(), cookie=cookie)
-        return read_people(content, str(self._path), self._domain, digest)
+        return read_people(content, str(self._path), self._domains, digest)
 
 
-def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pull:
+def read_people(content: bytes, path: str, domains: tuple[str, ...], cookie: str = "") -> Pull:
     """Parse the content of a people file.
 
     Raises:
@@ -132,10 +132,10 @@ def read_people(content: bytes, path: str, domain: str, cookie: str = "") -> Pul
             )
         source = f"{path} [{shown(name)}]"
         try:
-            people.append(_person(_Fields(f'"{path}", table [{shown(name)}]', table, KEYS), name, source, domain))
+            people.append(_person(_Fields(f'"{path}", table [{shown(name)}]', table, KEYS), name, source, domains))
         except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason, key=name, barred=bad.barred))
-    groups, useless = _read_groups(arrays, path, domain, people)
+    groups, useless = _read_groups(arrays, path, domains, people)
     skipped += useless
     return Pull(tuple(people), frozenset(), complete=True, skipped=tuple(skipped), groups=tuple(groups), cookie=cookie)
 
@@ -209,7 +209,7 @@ class _Fields:
         return DirectoryUnavailable(f'{self._where}: key "{key}" must be {wanted}')
 
 
-def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
+def _person(fields: _Fields, name: str, source: str, domains: tuple[str, ...]) -> Person:
     facts = {key: fields.text(key) for key in TEXTS}
     # All is read before the address is judged: a mistake in the file is told as such, whoever's it is.
     person = Person(
@@ -240,16 +240,16 @@ def _person(fields: _Fields, name: str, source: str, domain: str) -> Person:
     address = fields.text("address")
     try:
         if not address:
-            raise BadDirectoryEntry(f'it has no address; add a line like address = "user@{domain}"')
+            raise BadDirectoryEntry(f'it has no address; add a line like address = "user@{domains[0]}"')
         if person.is_contact:
             return replace(person, aor=any_address_of(address), enabled=False, barred=person.barred or "contact = true")
-        return replace(person, aor=address_of(address, domain))
+        return replace(person, aor=address_of(address, domains))
     except BadDirectoryEntry as bad:
         raise BadDirectoryEntry(bad.reason, person.barred) from None
 
 
 def _read_groups(
-    arrays: Iterable[object], path: str, domain: str, people: Iterable[Person]
+    arrays: Iterable[object], path: str, domains: tuple[str, ...], people: Iterable[Person]
 ) -> tuple[list[Group], list[Skipped]]:
     """Read the groups; their members become keys here, for the whole file is at hand.
 
@@ -266,7 +266,7 @@ def _read_groups(
         name, address, members = fields.text("name"), fields.text("address"), fields.texts("members")
         source = f"{path} [[{GROUP}]] {shown(name) or number}"
         try:
-            groups.append(_group(name, address, members, source, domain))
+            groups.append(_group(name, address, members, source, domains))
         except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason))
     keys = _keys_by_name(groups, people, path)
@@ -296,8 +296,8 @@ def _with_members(group: Group, keys: Mapping[str, str], skipped: list[Skipped])
     return replace(group, members=frozenset(key for key in found.values() if key is not None))
 
 
-def _group(name: str, address: str, members: Iterable[str], source: str, domain: str) -> Group:
+def _group(name: str, address: str, members: Iterable[str], source: str, domains: tuple[str, ...]) -> Group:
     if not name:
         raise BadDirectoryEntry('it has no name; add a line like name = "Engineering"')
-    aor = address_of(address, domain) if address else Aor("")
+    aor = address_of(address, domains) if address else Aor("")
     return Group(f"{GROUP}:{name.lower()}", name, aor, frozenset(members), source)

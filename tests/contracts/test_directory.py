@@ -56,7 +56,7 @@ class FileWorld(World):
         self.pump = ThreadPump()
         self._path = folder / "people.toml"
         self._people: dict[str, dict[str, str]] = {}
-        self.directory = PeopleFile(self._path, "example.com", Threads(self.pump, "people"))
+        self.directory = PeopleFile(self._path, ("example.com",), Threads(self.pump, "people"))
 
     def _write(self) -> None:
         lines = [
@@ -94,7 +94,7 @@ class LdapWorld(World):
         settings = Settings(url=slapd.url, answer_timeout_s=5)
         timers = Timers(Clock(), time.time)
         self.directory = LdapDirectory(
-            settings, "example.com", slapd.folder, LdapConnection, Threads(self.pump, "ldap"), timers
+            settings, ("example.com",), slapd.folder, LdapConnection, Threads(self.pump, "ldap"), timers
         )
 
     def add(self, name: str, address: str) -> None:

@@ -34,7 +34,7 @@ def person(user: str, **facts: Any) -> Person:
 
 def mapping_of(preset: str, **options: Any) -> Mapped:
     """Give the mapping of LDAP entries of a preset with these settings of the section [directory]."""
-    return mapped(Settings.model_validate({"preset": preset, **options}), "example.com")
+    return mapped(Settings.model_validate({"preset": preset, **options}), ("example.com",))
 
 
 def done(work: Generator[int, None, T]) -> T:

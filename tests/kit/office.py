@@ -61,7 +61,7 @@ class Office:
         self.facts = Facts()
         self.store = MemoryStore(time.time)
         self.directory = LdapDirectory(
-            self.settings, "example.com", server.folder, LdapConnection, Threads(pump, "ldap"), self.timers
+            self.settings, ("example.com",), server.folder, LdapConnection, Threads(pump, "ldap"), self.timers
         )
         self.pulls = Pulls(
             self.directory,

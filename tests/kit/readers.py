@@ -390,7 +390,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "via": ("SIP/2.0/TLS 1.2.3.4:5;branch=z9hG4bK1;received=5.6.7.8", headers.parse_via),
     "uri": ("sip:%61lice@example.com:5060;opaque=user:epid:x;gruu?a=b&c=d", lambda text: uri.parse_uri(text).aor),
     "address": ("sip:Alice%2bx@Example.com;a=b?c", aor_of),
-    "directory address": ("SIP:Alice@Example.com", lambda text: address_of(text, "example.com")),
+    "directory address": ("SIP:Alice@Example.com", lambda text: address_of(text, ("example.com",))),
     "conference": ("sip:a@b;gruu;opaque=app:conf:focus:id:ABCDEFGH", read_address),
     "place": ("CN=A B , OU = x+y, DC=z", place_of),
     "mail html": (_TEXT, _mailed("text/html; charset=utf-8")),
@@ -406,7 +406,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     ),
     "people": (
         '[alice]\naddress = "alice@example.com"\ndisplay_name = "Alice"\nlogins = ["a", "b"]\n',
-        lambda text: read_people(_bytes(text), "people.toml", "example.com"),
+        lambda text: read_people(_bytes(text), "people.toml", ("example.com",)),
     ),
     "target": ("/a/b%20c?d=e&f=g", lambda text: target_of(_bytes(text))),
     "host": ("www.example.com:443", host_of),

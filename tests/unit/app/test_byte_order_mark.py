@@ -29,7 +29,7 @@ def _keys_in(file: Path) -> object:
         ('[sip]\ndomain = "example.test"\n', lambda file: load(file).sections.sip.domain == "example.test"),
         (
             '[alice]\naddress = "alice@example.test"\n',
-            lambda file: read_people(file.read_bytes(), "p", "example.test").people,
+            lambda file: read_people(file.read_bytes(), "p", ("example.test",)).people,
         ),
         (f'[display]\naddress = "alice@example.test"\nsha256 = "{"a" * 64}"\n', read_named),
         ("ab" * 32 + "\n", Sealer),

@@ -27,10 +27,10 @@ def test_a_new_home_has_a_people_file_that_shows_how_somebody_is_added(tmp_path:
     assert main(["init", str(tmp_path), "--set", "sip.domain=office.test"]) == 0
     people = tmp_path / "people.toml"
 
-    assert read_people(people.read_bytes(), "people.toml", "office.test").people == ()
+    assert read_people(people.read_bytes(), "people.toml", ("office.test",)).people == ()
 
     example = people.read_text().partition("#\n")[2].replace("# ", "")
-    (alice,) = read_people(example.encode(), "people.toml", "office.test").people
+    (alice,) = read_people(example.encode(), "people.toml", ("office.test",)).people
     assert alice.aor == "sip:alice@office.test"
 
 

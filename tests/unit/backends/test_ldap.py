@@ -24,7 +24,7 @@ def directory(home: Path, **settings: Any) -> LdapDirectory:
     """Give a directory that reads nothing yet."""
     timers = Timers(Clock(), lambda: 1.7e9)
     terms = Settings(**{"url": "ldap://127.0.0.1:9", **settings})
-    return LdapDirectory(terms, "example.com", home, LdapConnection, Inline(), timers)
+    return LdapDirectory(terms, ("example.com",), home, LdapConnection, Inline(), timers)
 
 
 def test_a_cookie_comes_back_as_it_went() -> None:
@@ -127,7 +127,7 @@ class Start:
         noon = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
         self._directory = LdapDirectory(
             Settings(url="ldap://x", filters=filters or ("(a=b)",), group_filters=()),
-            "example.com",
+            ("example.com",),
             Path(),
             lambda _: self._pages[-1],
             Inline(),

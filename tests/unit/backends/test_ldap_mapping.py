@@ -7,8 +7,8 @@ import pytest
 
 from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_conditions import condition
-from lyncpy.backends.ldap_mapping import FIELDS, Mapped, source
-from lyncpy.workloads.directory.settings import FACTS
+from lyncpy.backends.ldap_mapping import FIELDS, Mapped, mapped, source
+from lyncpy.workloads.directory.settings import FACTS, Settings
 from tests.kit.directory import mapping_of
 
 DN = "uid=alice,dc=example,dc=com"
@@ -56,6 +56,20 @@ def test_the_address_comes_from_where_the_setting_says(
 ) -> None:
     """An attribute, another one, or a template; of several values the one in our domain."""
     assert openldap(address=address).person(attributes, DN).aor == aor
+
+
+def test_people_may_be_of_any_of_our_domains() -> None:
+    """Of several addresses the first that is in one of them; those made of logins are in the first domain."""
+    ours = ("example.com", "example.org")
+    settings = Settings.model_validate({"preset": "openldap", "address": ["mail", "sip:{uid}@{domain}"]})
+    mapping = mapped(settings, ours)
+    for mails, aor in (
+        ([b"x@other.example", b"d@example.org", b"d@example.com"], "sip:d@example.org"),
+        ([], "sip:d@example.com"),
+    ):
+        assert mapping.person(raw(mail=mails, uid="d"), DN).aor == aor
+    with pytest.raises(BadDirectoryEntry, match="in none of the domains"):
+        mapping.person(raw(mail="x@other.example"), DN)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ enabled = false
 
 def test_a_table_is_a_person() -> None:
     """What stands in the table is known about the person."""
-    alice, bob = read_people(ALICE.encode(), "people.toml", "example.com").people
+    alice, bob = read_people(ALICE.encode(), "people.toml", ("example.com",)).people
     assert (alice.aor, alice.display_name, alice.department, alice.enabled) == (
         "sip:alice@example.com",
         "Alice Liddell",
@@ -56,14 +56,14 @@ def test_a_table_is_a_person() -> None:
 def test_a_mistake_in_the_file_names_file_table_key_and_remedy(text: str, told: str) -> None:
     """Nothing of a file with a mistake is used; the sentence says where it is."""
     with pytest.raises(DirectoryUnavailable, match=told) as caught:
-        read_people(text.encode(), "people.toml", "example.com")
+        read_people(text.encode(), "people.toml", ("example.com",))
     assert "people.toml" in str(caught.value)
 
 
 def test_a_person_without_a_usable_address_is_skipped_and_the_rest_goes_on() -> None:
     """One bad address keeps nobody else out."""
     text = ALICE + "[carol]\ntitle = 'x'\n[dave]\naddress = 'dave@other.example'\n"
-    pull = read_people(text.encode(), "people.toml", "example.com")
+    pull = read_people(text.encode(), "people.toml", ("example.com",))
     assert len(pull.people) == 2
     assert [one.source for one in pull.skipped] == ["people.toml [carol]", "people.toml [dave]"]
     assert 'address = "user@example.com"' in pull.skipped[0].reason
@@ -72,14 +72,14 @@ def test_a_person_without_a_usable_address_is_skipped_and_the_rest_goes_on() -> 
 def test_bytes_that_are_no_text_are_told_with_their_place() -> None:
     """A file saved in another encoding says so."""
     with pytest.raises(DirectoryUnavailable, match=r"not UTF-8 text \(byte 3\)"):
-        read_people(b"# \n\xff", "people.toml", "example.com")
+        read_people(b"# \n\xff", "people.toml", ("example.com",))
 
 
 def test_the_file_is_read_again_at_each_pull_and_an_unchanged_one_changes_nothing(tmp_path: Path) -> None:
     """An edit counts from the next pull on."""
     path = tmp_path / "people.toml"
     path.write_text(ALICE)
-    directory = PeopleFile(path, "example.com", Inline())
+    directory = PeopleFile(path, ("example.com",), Inline())
     first = result_of(directory.pull(""))
     assert first.complete
     again = result_of(directory.pull(first.cookie))
@@ -88,10 +88,28 @@ def test_the_file_is_read_again_at_each_pull_and_an_unchanged_one_changes_nothin
     assert result_of(directory.pull(first.cookie)).people[0].department == "Sales"
 
 
+def test_a_domain_more_or_less_has_the_file_read_anew(tmp_path: Path) -> None:
+    """Who is of a domain that is not ours any more is skipped, and named."""
+    path = tmp_path / "people.toml"
+    path.write_text(f'{ALICE}\n[olga]\naddress = "olga@example.org"\n')
+    both = result_of(PeopleFile(path, ("example.com", "example.org"), Inline()).pull(""))
+    assert {person.aor for person in both.people} == {
+        "sip:alice@example.com",
+        "sip:bob@example.com",
+        "sip:olga@example.org",
+    }
+    one = result_of(PeopleFile(path, ("example.com",), Inline()).pull(both.cookie))
+    assert one.complete
+    assert "sip:olga@example.org" not in {person.aor for person in one.people}
+    assert [skipped.reason for skipped in one.skipped] == [
+        'the address "olga@example.org" is not in the domain "example.com" ([sip] domain)'
+    ]
+
+
 def test_a_missing_file_is_told_with_what_to_do(tmp_path: Path) -> None:
     """The sentence names the file and the setting."""
     with pytest.raises(DirectoryUnavailable, match=r"nobody.toml.*\[directory\] url.*No such file.*make it"):
-        result_of(PeopleFile(tmp_path / "nobody.toml", "example.com", Inline()).pull(""))
+        result_of(PeopleFile(tmp_path / "nobody.toml", ("example.com",), Inline()).pull(""))
 
 
 TEAM = """
@@ -108,7 +126,7 @@ members = "zed"
 
 def test_a_group_names_people_and_groups() -> None:
     """By table, address or name; a name that means nobody is told, and the group is used."""
-    pull = read_people((ALICE + TEAM).encode(), "people.toml", "example.com")
+    pull = read_people((ALICE + TEAM).encode(), "people.toml", ("example.com",))
     assert pull.groups is not None
     team, interns = pull.groups
     assert (team.name, str(team.aor)) == ("Engineering", "sip:eng@example.com")
@@ -121,7 +139,7 @@ def test_a_group_names_people_and_groups() -> None:
 
 def test_somebody_may_be_called_group() -> None:
     """A table is a person."""
-    pull = read_people(b"[group]\naddress = 'group@example.com'", "people.toml", "example.com")
+    pull = read_people(b"[group]\naddress = 'group@example.com'", "people.toml", ("example.com",))
     assert [person.key for person in pull.people] == ["group"]
     assert pull.groups == ()
 
@@ -138,13 +156,13 @@ def test_somebody_may_be_called_group() -> None:
 def test_a_mistake_in_a_group_is_told_as_one_in_a_person(text: str, told: str) -> None:
     """Nothing of the file is used."""
     with pytest.raises(DirectoryUnavailable, match=told):
-        read_people(text.encode(), "people.toml", "example.com")
+        read_people(text.encode(), "people.toml", ("example.com",))
 
 
 @pytest.mark.parametrize("text", ["[[group]]\nmembers = []", "[[group]]\nname = 'x'\naddress = 'x@elsewhere.test'"])
 def test_a_group_of_no_use_is_skipped(text: str) -> None:
     """It is named, and the people are used."""
-    pull = read_people((ALICE + text).encode(), "people.toml", "example.com")
+    pull = read_people((ALICE + text).encode(), "people.toml", ("example.com",))
     assert (len(pull.people), pull.groups, len(pull.skipped)) == (2, (), 1)
 
 
@@ -159,20 +177,20 @@ def test_a_group_of_no_use_is_skipped(text: str) -> None:
 )
 def test_somebodys_time_may_end(written: str, second: str) -> None:
     """A day counts to its end; without a zone it is UTC."""
-    pull = read_people(f'[alice]\naddress = "alice@example.com"\nuntil = {written}\n'.encode(), "f", "example.com")
+    pull = read_people(f'[alice]\naddress = "alice@example.com"\nuntil = {written}\n'.encode(), "f", ("example.com",))
     assert pull.people[0].until == Moment(datetime.fromisoformat(second).timestamp(), "until")
 
 
 def test_a_day_that_is_none_is_told() -> None:
     """With the key and what it should be."""
     with pytest.raises(DirectoryUnavailable, match='key "until" must be a day or a time'):
-        read_people(b'[alice]\naddress = "alice@example.com"\nuntil = "soon"\n', "f", "example.com")
+        read_people(b'[alice]\naddress = "alice@example.com"\nuntil = "soon"\n', "f", ("example.com",))
 
 
 def test_somebody_may_have_to_change_the_password() -> None:
     """And who is switched off is so by a key that has a name."""
     text = b'[a]\naddress = "a@example.com"\nmust_change_password = true\n[b]\naddress = "b@example.com"\nenabled = false\n'
-    first, second = read_people(text, "f", "example.com").people
+    first, second = read_people(text, "f", ("example.com",)).people
     assert first.must_change == Moment(0.0, "must_change_password")
     assert (second.enabled, second.barred) == (False, "enabled = false")
 
@@ -180,7 +198,7 @@ def test_somebody_may_have_to_change_the_password() -> None:
 def test_a_contact_is_only_there_to_be_found() -> None:
     """Of any domain; a person may be hidden, and have more mail addresses."""
     text = "[ann]\naddress = 'ann@fabrikam.test'\ncontact = true\n[bob]\naddress = 'bob@example.com'\nhidden = true\nother_mails = 'b@x.test'\n"
-    ann, bob = read_people(text.encode(), "people.toml", "example.com").people
+    ann, bob = read_people(text.encode(), "people.toml", ("example.com",)).people
     assert (ann.aor, ann.is_contact, ann.enabled, ann.barred) == (
         "sip:ann@fabrikam.test",
         True,
