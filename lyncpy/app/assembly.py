@@ -15,7 +15,7 @@ from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.passwords import Passwords
-from lyncpy.contracts.names import NodeName, domain_of
+from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Reason
 from lyncpy.core.lockouts import Lockouts
@@ -203,23 +203,23 @@ def inside(
 def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads:
     """Build the workloads, each after those whose promises it needs."""
     settings, platform, signaling = config.sections, base.platform, base.signaling
-    domain = domain_of(settings.sip.domain)
+    domains = settings.sip.all_domains
     photos = _photos(config, back, base)
     directory = Directory(platform, base.tables, back.directory, back.seals, settings.directory, photos)
     registrar = Registrar(platform, signaling, base.bindings, settings.registrar)
     contacts = Contacts(platform, signaling, settings.contacts)
-    presence = Presence(platform, signaling, contacts, (domain,), settings.presence)
+    presence = Presence(platform, signaling, contacts, domains, settings.presence)
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
     im = Im(platform, signaling, presence, archive, settings.im)
     roads = [im.chat]
-    conferencing = Conferencing(platform, signaling, roads, presence, archive, domain, settings.conferencing)
+    conferencing = Conferencing(platform, signaling, roads, presence, archive, domains, settings.conferencing)
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
     offered = conferencing.offer.provisions
     guests = settings.conferencing.guests
     trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs, _offers_ntlm(config))
-    place = SignInPlace(domain, settings.sip.server_name, settings.sip.tls_port)
+    place = SignInPlace({domain: settings.sip.name_for(domain) for domain in domains}, settings.sip.tls_port)
     book = base.tables.address_book
     webservices = WebServices(platform, trust, config.site, place, book, photos, settings.webservices)
     provisioning = Provisioning(
@@ -290,5 +290,5 @@ def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[
     """Build the site of all HTTP resources that the workloads offer."""
     web = config.sections.web
     offered = [resource for workload in workloads for resource in workload.offer.resources]
-    resources = [*offered, *FrontPage(config.sections.sip.domain).rows()]
+    resources = [*offered, *FrontPage(config.sections.sip.all_domains).rows()]
     return Site(resources, readers, web.origins, back.meter)

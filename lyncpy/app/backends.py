@@ -32,7 +32,6 @@ from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.names import domain_of
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.shares import Shares
@@ -140,7 +139,7 @@ def backends(
 def _directory(config: Config, timers: Timers, reactor: Any) -> tuple[IDirectory, IPhotoSource | None]:  # Any: as above
     """Build where people come from, and their photos."""
     settings, threads = config.sections, Threads(reactor, "directory")
-    terms, domains = settings.directory, (domain_of(settings.sip.domain),)
+    terms, domains = settings.directory, settings.sip.all_domains
     if not terms.is_ldap:
         return PeopleFile(config.path(terms.url), domains, threads), None
     try:

@@ -10,7 +10,7 @@
 Of the host names `sipinternal.` is asked at port 5061, the other two at 443.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config
-from lyncpy.contracts.names import domain_of
+from lyncpy.contracts.names import domain_of, is_below
 
 TTL_S: Final = 3600
 
@@ -29,6 +29,8 @@ SIPS: Final = 5061
 
 NO_SERVICE: Final = "."
 """The target of an SRV record that says that the service is not there at all (RFC 2782)."""
+
+SAME_SERVER: Final = "the same server, for the clients of one of [sip] domains"
 
 WEB_HOSTS: Final = ("lyncdiscoverinternal", "lyncdiscover")
 
@@ -78,21 +80,31 @@ def records(config: Config, addresses: Sequence[str]) -> Iterator[DnsRecord]:
         addresses: Of the server, as clients reach it.
     """
     sip = config.sections.sip
-    domain, server = domain_of(sip.domain), domain_of(sip.server_name)
-    for address in addresses:
-        kind = RecordKind.AAAA if ip_address(address).version == 6 else RecordKind.A
-        yield DnsRecord(server, kind, address, "[sip] server_name: the server itself")
+    names = {domain: sip.name_for(domain) for domain in sip.all_domains}
+    for name in dict.fromkeys(names.values()):
+        reason = "[sip] server_name: the server itself" if name == sip.name_for(sip.all_domains[0]) else SAME_SERVER
+        for address in addresses:
+            kind = RecordKind.AAAA if ip_address(address).version == 6 else RecordKind.A
+            yield DnsRecord(name, kind, address, reason)
+    for domain, name in names.items():
+        yield from _services(config, domain, name)
+    has = {*names, *names.values()}
+    for host in _each_once(config):
+        if host.name not in has:
+            yield DnsRecord(host.name, RecordKind.CNAME, domain_of(sip.server_name), host.asked_by)
+
+
+def _services(config: Config, domain: str, name: str) -> Iterator[DnsRecord]:
+    """Give the SRV records of a domain."""
+    sip = config.sections.sip
     if sip.tls_port:
-        target = f"0 0 {sip.tls_port} {server}"
+        target = f"0 0 {sip.tls_port} {name}"
         yield DnsRecord(f"_sipinternaltls._tcp.{domain}", RecordKind.SRV, target, "clients inside, over TLS")
         yield DnsRecord(f"_sip._tls.{domain}", RecordKind.SRV, target, "clients outside, over TLS")
     if sip.tcp_port and sip.tcp_beyond_loopback:
-        target = f"0 0 {sip.tcp_port} {server}"
-        for name in ("_sipinternal._tcp", "_sip._tcp"):
-            yield DnsRecord(f"{name}.{domain}", RecordKind.SRV, target, "clients without TLS, [sip] tcp_port")
-    for host in dict.fromkeys(_hosts(config)):
-        if host.name not in (server, domain):
-            yield DnsRecord(host.name, RecordKind.CNAME, server, host.asked_by)
+        target = f"0 0 {sip.tcp_port} {name}"
+        for service in ("_sipinternal._tcp", "_sip._tcp"):
+            yield DnsRecord(f"{service}.{domain}", RecordKind.SRV, target, "clients without TLS, [sip] tcp_port")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +122,43 @@ class AskedHost:
 def asked_hosts(config: Config) -> Iterator[AskedHost]:
     """Give the names that a certificate should be for, but for `[sip] server_name`."""
     server = domain_of(config.sections.sip.server_name)
-    for host in dict.fromkeys(_hosts(config)):
+    for host in _each_once(config):
         if host.name != server:
             yield host
 
 
+def _each_once(config: Config) -> Iterable[AskedHost]:
+    """Give all names, each with the first who asks for it."""
+    found: dict[str, AskedHost] = {}
+    for host in _hosts(config):
+        found.setdefault(host.name, host)
+    return found.values()
+
+
 def _hosts(config: Config) -> Iterator[AskedHost]:
-    domain, port = domain_of(config.sections.sip.domain), config.sections.sip.tls_port
+    sip = config.sections.sip
+    for domain in sip.all_domains[1:]:
+        yield AskedHost(
+            sip.name_for(domain), f"clients of {domain} connect to it, [sip] domains", needed=bool(sip.tls_port)
+        )
     if config.site:
         yield AskedHost(_host_of(config.site), "web services and pages, [web] url", needed=True)
-        # At a port that nobody chose they would look in vain; clients find the server by its SRV records then.
-        sent_on = bool(config.sections.web.http_port)
+    for domain in sip.all_domains:
+        yield from _looked_up(config, domain)
+    meetings = _host_of(config.sections.conferencing.meeting_url) if config.site else ""
+    if meetings:
+        yield AskedHost(meetings, "browsers of those who follow a meeting link", needed=True)
+
+
+def _looked_up(config: Config, domain: str) -> Iterator[AskedHost]:
+    """Give the names under which clients of a domain look for the server that were told none."""
+    # At a port that nobody chose they would look in vain; clients find the server by its SRV records then.
+    sent_on = bool(config.sections.web.http_port)
+    if config.site and (config.is_site_chosen or sent_on):
         ports = f"http port {HTTP} and https port {HTTPS}" if sent_on else f"https port {HTTPS}"
-        for host in WEB_HOSTS if config.is_site_chosen or sent_on else ():
+        for host in WEB_HOSTS:
             yield AskedHost(f"{host}.{domain}", f"Lync 2010 and later ask it first, at {ports}", needed=not sent_on)
-        meetings = _host_of(config.sections.conferencing.meeting_url)
-        if meetings:
-            yield AskedHost(meetings, "browsers of those who follow a meeting link", needed=True)
+    port = config.sections.sip.tls_port
     if port == SIPS:
         yield AskedHost(f"sipinternal.{domain}", f"clients that find no SRV record ask it at port {SIPS}", needed=False)
     if port == HTTPS:
@@ -157,12 +189,6 @@ def remarks(config: Config) -> Iterator[str]:
         yield f"[web] https_port is {web.https_port}: lyncdiscover and links without a port are asked for at {HTTPS}"
     if not sip.tls_port:
         yield "[sip] tls_port is 0: clients that use TLS do not find this server"
-
-
-def is_below(name: str, domain: str) -> bool:
-    """Tell whether a name is a domain or in it."""
-    name, domain = domain_of(name), domain_of(domain)
-    return name == domain or name.endswith(f".{domain}")
 
 
 def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str]) -> Judgement:

@@ -176,7 +176,7 @@ def entrance(
     anonymous_gate = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
     gate = Gate(schemes, base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
     base.flows.seal_with(gate.seal)
-    router, operations = Router((sip.domain,), _own_hosts(config)), Operations()
+    router, operations = Router(sip.all_domains, _own_hosts(config)), Operations()
     router.add_routes(operations.rows())
     for offer in offers:
         router.add_routes(offer.routes)
@@ -198,5 +198,6 @@ def _own_hosts(config: Config) -> Sequence[str]:
     """Give the names under which requests to this server itself come, with and without a port."""
     sip = config.sections.sip
     ports = [port for port in (sip.tls_port, sip.tcp_port) if port]
-    hosts = [sip.server_name, "localhost", "127.0.0.1", "[::1]"]
+    names = dict.fromkeys((sip.server_name, *map(sip.name_for, sip.all_domains)))
+    hosts = [*names, "localhost", "127.0.0.1", "[::1]"]
     return [*hosts, *(f"{host}:{port}" for host in hosts for port in ports)]

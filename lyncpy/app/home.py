@@ -133,7 +133,7 @@ def write_certificates(home: Path, settings: config.Config) -> None:
     """Make a private authority and a server certificate, unless the files are there.
 
     The certificate bears every name that a client may use for this machine: the server
-    name, the domain's discovery names, the host's own name and loopback.
+    name, the discovery names of all domains, the host's own name and loopback.
     """
     ca_file, ca_key_file = home / "ca.pem", home / "ca.key"
     sip = settings.sections.sip
@@ -161,16 +161,19 @@ def write_certificates(home: Path, settings: config.Config) -> None:
             ca.subject,
             key.public_key(),
             ca_key_read,
-            names_of(sip.server_name, sip.domain),
+            names_of(sip.server_name, sip.all_domains),
         ),
         PUBLIC,
     )
 
 
-def names_of(server_name: str, domain: str) -> tuple[str, ...]:
+def names_of(server_name: str, domains: Sequence[str]) -> tuple[str, ...]:
     """Give the names and addresses that clients may connect to, each once."""
     discovery = ("sip", "sipinternal", "sipexternal", "lyncdiscover", "lyncdiscoverinternal", "meet")
-    names = [server_name, domain, *(f"{host}.{domain}" for host in discovery)]
+    names = [
+        server_name,
+        *(name for domain in domains for name in (domain, *(f"{host}.{domain}" for host in discovery))),
+    ]
     names += [socket.gethostname().lower(), socket.getfqdn().lower(), "localhost", "127.0.0.1", "::1"]
     return tuple(dict.fromkeys(name for name in names if name))
 

@@ -94,6 +94,12 @@ def domain_of(text: str) -> str:
     return normal_host(text)
 
 
+def is_below(name: str, domain: str) -> bool:
+    """Tell whether a name is a domain or in it."""
+    name, domain = domain_of(name), domain_of(domain)
+    return name == domain or name.endswith(f".{domain}")
+
+
 def epid_of(text: str) -> Epid:
     """Name an endpoint by what its client writes; the text is not judged, but longer than an epid it is cut."""
     return Epid(text[:EPID_LONGEST])

@@ -1,11 +1,14 @@
 """The section [sip]: who we are, the ports we listen on, and what one connection may cost."""
 
 from ipaddress import ip_address
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from lyncpy.contracts.names import domain_of, is_below
 from lyncpy.contracts.networks import check_relays
+
+_DOMAIN: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 
 
 class Settings(BaseModel):
@@ -13,11 +16,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    domain: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")
+    domain: str = Field(min_length=1, max_length=253, pattern=_DOMAIN)
     """The SIP domain of the users: what stands behind the @ of their addresses."""
 
+    domains: tuple[Annotated[str, StringConstraints(max_length=253, pattern=_DOMAIN)], ...] = Field(
+        default=(), strict=False, max_length=100
+    )
+    """Further SIP domains of users, e.g. ["example.org"]: whoever has an address in one of them is a user as those of `domain` are, and a colleague to them. Their clients look for this server under names of their own domain, which `lyncpy dns` prints."""
+
     server_name: str = Field(default="", max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$")
-    """The name clients connect to; it stands in the certificate. When empty: `sip.` and the domain."""
+    """The name clients connect to; it stands in the certificate. When empty: `sip.` and the domain. Clients of each of `domains` in which it is not connect to `sip.` and that domain: Lync trusts no other name."""
 
     tls_host: str = ""
     """The address on which clients are awaited with TLS. When empty: every address of this machine, IPv4 and IPv6."""
@@ -93,6 +101,16 @@ class Settings(BaseModel):
 
     close_s: int = Field(default=5, ge=1, le=60)
     """Seconds that a client has to read the last bytes and say goodbye before its connection is cut."""
+
+    @property
+    def all_domains(self) -> tuple[str, ...]:
+        """Give `domain` and all others in their normal form, each once."""
+        return tuple(dict.fromkeys(map(domain_of, (self.domain, *self.domains))))
+
+    def name_for(self, domain: str) -> str:
+        """Give the name under which clients of one of the domains find this server."""
+        own = domain == self.all_domains[0] or is_below(self.server_name, domain)
+        return domain_of(self.server_name if own else f"sip.{domain}")
 
     @field_validator("relays")
     @classmethod

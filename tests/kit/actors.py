@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from lyncpy.contracts.names import aor_of
 from lyncpy.sip.body import read_multipart
 from lyncpy.sip.message import Request, Response, response_to
 from tests.kit.hall import tree
@@ -396,7 +397,7 @@ class Actor:
     def _invited(self, request: Request) -> Response | None:
         if request.content_type == INVITE_TYPE:
             return self._asked_to_join(request)
-        talk = Talk(self.sip, f"sip:{_user_of(request)}@{self.domain}", request)
+        talk = Talk(self.sip, aor_of(request.from_.uri), request)
         self.talks.append(talk)
         talk.received(self.manner, self._later)
         return None

@@ -65,10 +65,14 @@ class RunningServer:
         return self
 
     def hire(self, *names: str) -> None:
-        """Add people to the demo people, with passwords; call it before the server starts."""
-        domain = next(iter(self.accounts.values())).address.partition("@")[2]
-        for name in names:
-            address, password = f"{name}@{domain}", f"{name}'s secret"
+        """Add people to the demo people, with passwords; call it before the server starts.
+
+        Args:
+            names: What stands before the @ is their name; without it their domain is that of the demo people.
+        """
+        usual = next(iter(self.accounts.values())).address.partition("@")[2]
+        for name, _, domain in (name.partition("@") for name in names):
+            address, password = f"{name}@{domain or usual}", f"{name}'s secret"
             with (self.home / "people.toml").open("a") as people:
                 people.write(f'\n["{name}"]\naddress = "{address}"\ndisplay_name = "{name.title()}"\n')
             with (self.home / "demo-accounts.toml").open("a") as accounts:
@@ -76,7 +80,8 @@ class RunningServer:
         with ThreadPoolExecutor(len(names)) as pool:
             list(
                 pool.map(
-                    lambda name: self.set_password(self.accounts[name].address, self.accounts[name].password), names
+                    lambda account: self.set_password(account.address, account.password),
+                    [self.accounts[name.partition("@")[0]] for name in names],
                 )
             )
 

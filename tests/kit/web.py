@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from tests.kit.enrollment import HeldTicket, WebAnswer, WebClient, key_request
 from tests.kit.key_pairs import key_of
-from tests.kit.stage import Stage, password_of
+from tests.kit.stage import DOMAIN, Stage, password_of
 
 SITE = "https://sip.example.com"
 TICKETS = f"{SITE}/WebTicket/WebTicketService.svc"
@@ -53,8 +53,8 @@ class Web:
         return WebAnswer(answer.status, found, answer.body, challenges)
 
     def client(self, user: str = "alice", password: str = "") -> WebClient:
-        """Give somebody's client."""
-        return WebClient(self.send, f"{user}@example.com", password or password_of(user))
+        """Give the client of somebody, who is of example.com where no other domain is said."""
+        return WebClient(self.send, address_of(user), password or password_of(user.partition("@")[0]))
 
     def ticket(self, user: str = "alice") -> HeldTicket:
         """Have somebody get a ticket for certificates, by way of all metadata."""
@@ -67,11 +67,16 @@ class Web:
     def certify(self, user: str = "alice", ticket: HeldTicket | None = None, key: str = "", **how: str) -> WebAnswer:
         """Have somebody's key certified."""
         client = self.client(user)
-        request = key_request(key_of(key or user), f"{user}@example.com")
+        request = key_request(key_of(key or user), address_of(user))
         return client.ask_certificate(
             f"{CERTIFICATES}/WebTicket_Proof_SHA1", ticket or self.ticket(user), request, **how
         )
 
     def states(self, user: str = "alice") -> list[object]:
         """Give the states of somebody's certificates, as an operator sees them."""
-        return [row[-1] for row in self.stage.command("user certificates", user=f"{user}@example.com").rows]
+        return [row[-1] for row in self.stage.command("user certificates", user=address_of(user)).rows]
+
+
+def address_of(user: str) -> str:
+    """Give somebody's address, without `sip:`."""
+    return user if "@" in user else f"{user}@{DOMAIN}"

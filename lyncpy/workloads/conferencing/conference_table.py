@@ -256,6 +256,10 @@ class ConferenceTable:
                 # one of a person who had the address before: its link is in others' calendars.
                 if before is not None and not purgeable(before, self._timers.past()):
                     return Decision(ConferenceDenied(C3pReason.CONFERENCE_EXISTS), before)
+                # A link has no domain: one of another domain's user of this name must lead nowhere else.
+                linked = self.linked(made.place, made.id)
+                if linked is not None and linked.key != made.key:
+                    return Decision(ConferenceDenied(C3pReason.CONFERENCE_EXISTS), before)
                 new = noted(made, self._owners)
                 return Decision(new, new)
 

@@ -34,7 +34,7 @@ class Guests:
         find: Callable[[str], Conference | None],
         is_inside: Callable[[Aor], bool],
         kinds: Collection[str],
-        domain: str,
+        domains: tuple[str, ...],
         *,
         welcome: bool,
     ) -> None:
@@ -44,13 +44,13 @@ class Guests:
             find: Finds the conference of a focus or MCU URI.
             is_inside: Tells whether somebody is in any meeting or lobby.
             kinds: The kinds of MCU that there are.
-            domain: The domain of organizers; "": any.
+            domains: Those of organizers; none: any.
             welcome: Whether guests are allowed at all.
         """
         self._find = find
         self._is_inside = is_inside
         self._kinds = frozenset((FOCUS, *kinds))
-        self._domain = domain
+        self._domains = frozenset(domains)
         self._welcome = welcome
 
     def door(self, uri: str) -> GuestAccess:
@@ -73,7 +73,7 @@ class Guests:
             raise Refused(403, NO_SUCH_SERVICE)
         conference = self._find(uri)
         # A link outlives the domain in which it was made.
-        if conference is None and self._domain and domain_of(parsed.host) != self._domain:
+        if conference is None and self._domains and domain_of(parsed.host) not in self._domains:
             raise Refused(403, NO_FOCUS)
         keys = () if conference is None else keys_of(conference, address)
         return GuestAccess(address.key, bare(address.organizer), keys)

@@ -52,7 +52,7 @@ class Conferencing:
         media: Sequence[ISipAccess],
         privacy: IPrivacy,
         archive: IArchive,
-        domain: str,
+        domains: tuple[str, ...],
         settings: Settings,
     ) -> None:
         """Build the parts, and connect them.
@@ -61,7 +61,7 @@ class Conferencing:
             media: The access of SIP clients to each medium, with its MCU.
             privacy: Tells whether a user has blocked another.
             archive: Keeps who joined and left.
-            domain: That of the organizers, for meeting pages.
+            domains: Those of the organizers.
             settings: The section [conferencing].
         """
         timers = platform.timers
@@ -89,7 +89,7 @@ class Conferencing:
         self.foci = FocusTable(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
         for mcu in kinds.values():
             mcu.listen(self.foci)
-        self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domain, welcome=settings.guests)
+        self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domains, welcome=settings.guests)
         routes = Routes(
             platform,
             signaling,
@@ -105,18 +105,18 @@ class Conferencing:
             accesses,
             self._recorder,
         )
-        self.offer = self._offering(routes, domain, settings)
+        self.offer = self._offering(routes, domains, settings)
 
     _listening: tuple[IListening, ...] = ()
 
-    def _offering(self, routes: Routes, domain: str, settings: Settings) -> Offer:
+    def _offering(self, routes: Routes, domains: tuple[str, ...], settings: Settings) -> Offer:
         commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, self._timers)
         return Offer(
             self.name,
             routes=routes.rows(),
             commands=commands.words(),
             provisions=(Provision("ServerConfiguration", _factory_uri),) if settings.announced else (),
-            resources=Pages(self.conferences.linked, domain, settings.meeting_url).rows(),
+            resources=Pages(self.conferences.linked, domains[0], settings.meeting_url).rows(),
         )
 
     async def open(self) -> None:

@@ -142,9 +142,7 @@ class Commands:
 
     async def restore(self, asked: CommandCall) -> Table:
         """Give a person the data that is held back for a former entry of theirs."""
-        owner, person = self._waiting(asked.args["who"]), self._people.named(asked.args["user"])
-        if person is None:
-            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"')
+        owner, person = self._waiting(asked.args["who"]), self._person(asked.args["user"])
         try:
             await self._pulls.give(owner.id, person.aor)
         except PersonMissing as error:
@@ -216,17 +214,21 @@ class Commands:
             ("user", "name", "title", "department", "enabled"), rows, note=f"{len(rows)} of {len(self._people)} people"
         )
 
+    def _person(self, text: str) -> Person:
+        person = self._people.named(text)
+        if person is not None:
+            return person
+        if namesakes := self._people.namesakes(text):
+            raise CommandFailed(f'"{text[:80]}" may be {", ".join(namesakes)}: give the whole address')
+        near = self._people.near(aor_of(text))
+        hint = (
+            f"did you mean {near[0]}?" if near else "`users` lists all, `directory skipped` those that cannot be used"
+        )
+        raise CommandFailed(f'nobody is known as "{text[:80]}"; {hint}')
+
     async def show(self, asked: CommandCall) -> Table:
         """Show one person."""
-        person = self._people.named(asked.args["user"])
-        if person is None:
-            near = self._people.near(aor_of(asked.args["user"]))
-            hint = (
-                f"; did you mean {near[0]}?"
-                if near
-                else "; `users` lists all, `directory skipped` those that cannot be used"
-            )
-            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"{hint}')
+        person = self._person(asked.args["user"])
         has_secret = await self._secrets.nt_hash(person.aor) is not None
         rows: list[tuple[object, ...]] = [
             ("address", bare(person.aor)),

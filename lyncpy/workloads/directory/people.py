@@ -154,6 +154,12 @@ class People:
         """Give the person whom an operator means: an address with or without `sip:`, or a login."""
         return self._people.get(aor_of(text)) or self.by_login("", text)
 
+    def namesakes(self, text: str) -> list[str]:
+        """Give the addresses, without scheme, of the first of all who have a name that `named` took for nobody's: several have it."""
+        name = text.strip().lower()
+        found = {*self._logins.get(name, ()), *self._locals.get(name, ())}
+        return [bare(aor) for aor in sorted(found)[:_NEAR_MOST]]
+
     def near(self, aor: Aor) -> list[str]:
         """Give the addresses that are most like this one, three at most, the nearest first, without scheme.
 

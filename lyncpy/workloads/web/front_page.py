@@ -13,11 +13,12 @@ class FrontPage:
     """Answers at the root, and with 404 for every other path.
 
     Args:
-        domain: Of the addresses with which people sign in.
+        domains: Of the addresses with which people sign in; the page is named after the first.
     """
 
-    def __init__(self, domain: str) -> None:
-        self._domain = html.escape(domain)
+    def __init__(self, domains: tuple[str, ...]) -> None:
+        self._domain = html.escape(domains[0])
+        self._ends = " or ".join(f"<code>@{html.escape(domain)}</code>" for domain in domains)
 
     def rows(self) -> tuple[HttpResource, ...]:
         """Give the HTTP resource of the front page."""
@@ -35,7 +36,7 @@ class FrontPage:
             " icons of presence lead here.</p>"
             "<h2>To sign in</h2>"
             f"<p>Start Lync, Skype for Business or Pidgin on your computer and sign in with your address, which ends"
-            f" in <code>@{self._domain}</code>.</p>"
+            f" in {self._ends}.</p>"
             "<h2>To join a meeting</h2>"
             "<p>Open the link in your invitation, whole.</p>"
             '<p class="quiet">There is nothing to sign in to on this page.</p>'

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Final
 
 from lyncpy.contracts.directory import IPeople, Person
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.markup import Element
 from lyncpy.workloads.webservices.issued_table import IssuedTable
@@ -49,6 +50,15 @@ class RecentTickets:
 
     def known(self, shown: bytes, audience: str) -> bytes | None:
         """Give the note about bytes with which a ticket was admitted just now, and would be now; None: it has to be read."""
+        found = self._recent(shown, audience)
+        return None if found is None else found.note
+
+    def holder(self, shown: bytes, audience: str) -> Aor | None:
+        """Give whose a ticket is that was admitted just now, and would be now; None: it has to be read."""
+        found = self._recent(shown, audience)
+        return None if found is None else found.ticket.aor
+
+    def _recent(self, shown: bytes, audience: str) -> _Admitted | None:
         found = self._admitted.get(_key(shown, audience))
         if found is None:
             return None
@@ -58,10 +68,10 @@ class RecentTickets:
             and found.changes == self._issued.changes
             and found.person is self._people.person(found.ticket.aor)
         )
-        return found.note if is_so else None
+        return found if is_so else None
 
-    async def admit(self, assertion: Element, audience: str, shown: bytes, note: bytes = b"") -> None:
-        """Admit a ticket, and remember the bytes that show it.
+    async def admit(self, assertion: Element, audience: str, shown: bytes, note: bytes = b"") -> Aor:
+        """Admit a ticket, and remember the bytes that show it; give whose it is.
 
         Args:
             shown: From them alone follows the assertion; empty: nothing is remembered.
@@ -73,12 +83,13 @@ class RecentTickets:
         changes = self._issued.changes  # of before: what changes while this waits makes it outdated
         ticket = await self._tickets.admit(assertion, audience)
         if not shown:
-            return
+            return ticket.aor
         person = self._people.person(ticket.aor)
         until = self._timers.now() + RECENT_S
         self._admitted[_key(shown, audience)] = _Admitted(ticket, person, changes, until, note)
         if len(self._admitted) > RECENT_MOST:
             self._admitted.popitem(last=False)
+        return ticket.aor
 
 
 def _key(shown: bytes, audience: str) -> bytes:

@@ -87,7 +87,7 @@ class WebServices:
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )
         recent = RecentTickets(tickets, people, issued, timers)
-        shown = ShownTickets(recent, addresses, place.server_name)
+        shown = ShownTickets(recent, addresses, place.names[place.domain])
         services = (
             TicketService(
                 tickets,

@@ -5,6 +5,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.http import HttpAsked, HttpRefused
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics
 from lyncpy.sip.binary import read_base64
 from lyncpy.sip.errors import RemoteProtocolError
@@ -36,16 +37,17 @@ class ShownTickets:
         self._addresses = addresses
         self._server_name = server_name
 
-    async def admit(self, asked: HttpAsked, service: str) -> None:
-        """Let a request go on that shows a ticket for a service, given by its path.
+    async def admit(self, asked: HttpAsked, service: str) -> Aor:
+        """Let a request go on that shows a ticket for a service, given by its path; give whose it is.
 
         Raises:
             HttpRefused: 401 that names no scheme, but where tickets are given ([MS-OCAUTHWS] 1.5, 3.2.4.1).
         """
         try:
             ticket, audience = _shown(asked), self._addresses.of(service)
-            if self._tickets.known(ticket, audience) is None:
-                await self._tickets.admit(read_xml(ticket, max_nodes=ELEMENTS), audience, ticket)
+            whose = self._tickets.holder(ticket, audience)
+            if whose is None:
+                whose = await self._tickets.admit(read_xml(ticket, max_nodes=ELEMENTS), audience, ticket)
         except (ServiceRefused, RemoteProtocolError) as error:
             if asked.headers.get(_HEADER):
                 self.log.info(
@@ -57,6 +59,7 @@ class ShownTickets:
             said = Diagnostics(NO_VALID_TOKEN, shown(error.reason)).web_header(self._server_name)
             place = ("X-MS-WebTicketURL", self._addresses.of(TICKETS))
             raise HttpRefused(401, error.reason, (place, said)) from None
+        return whose
 
 
 def _shown(asked: HttpAsked) -> bytes:

@@ -50,3 +50,16 @@ def test_a_name_that_it_is_not_for_is_told_with_whom_that_concerns(home: Path) -
     assert elsewhere == {
         "[sip] certificate: it is not for sipinternal.example.org: clients that find no SRV record ask it at port 5061": True
     }
+
+
+def test_a_new_certificate_is_for_the_names_of_all_domains(tmp_path: Path) -> None:
+    """One that was made before a domain came is not, and its clients are named."""
+    domains = 'sip.domains=["example.org"]'
+    assert main(["init", str(tmp_path), "--set", "sip.domain=example.com", "--set", domains]) == 0
+    file = tmp_path / "lyncpy.toml"
+    assert all(said(file, "web.https_port=8443").values())
+    more = said(file, 'sip.domains=["example.net"]')
+    assert {sentence.split()[6].rstrip(":"): good for sentence, good in more.items() if "not for" in sentence} == {
+        "sip.example.net": False,
+        "sipinternal.example.net": True,
+    }

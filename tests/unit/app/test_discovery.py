@@ -94,6 +94,43 @@ def test_clients_that_are_sent_on_need_no_certificate_for_the_names() -> None:
     assert list(remarks(config)) == []
 
 
+def test_each_domain_has_names_of_its_own() -> None:
+    """Lync takes no server whose name is not in its user's domain; a name that is in it serves both."""
+    config = configured(sip={"domains": ["example.org", "Sub.Example.COM", "EXAMPLE.com"]}, web={"https_port": 443})
+    assert lines(config, "192.0.2.10") == [
+        "sip.example.com. 3600 IN A 192.0.2.10",
+        "sip.example.org. 3600 IN A 192.0.2.10",
+        "sip.sub.example.com. 3600 IN A 192.0.2.10",
+        *(
+            f"{service}.{domain}. 3600 IN SRV 0 0 5061 sip.{domain}."
+            for domain in ("example.com", "example.org", "sub.example.com")
+            for service in ("_sipinternaltls._tcp", "_sip._tls")
+        ),
+        *(
+            f"{host}.{domain}. 3600 IN CNAME sip.example.com."
+            for domain in ("example.com", "example.org", "sub.example.com")
+            for host in ("lyncdiscoverinternal", "lyncdiscover", "sipinternal")
+        ),
+    ]
+    assert list(remarks(config)) == []
+    one = configured(sip={"domains": ["example.org"], "server_name": "fe.example.org", "domain": "corp.example.org"})
+    (told,) = remarks(one)
+    assert "is not in the domain corp.example.org" in told
+    assert "_sip._tls.example.org. 3600 IN SRV 0 0 5061 fe.example.org." in lines(one)
+
+
+def test_the_certificate_should_be_for_the_names_of_all_domains() -> None:
+    """Without, clients of the domain refuse the server; each name is there once, also at port 443."""
+    names = [
+        (one.name, one.needed) for one in asked_hosts(configured(sip={"domains": ["example.org"], "tls_port": 443}))
+    ]
+    assert names[0] == ("sip.example.org", True)
+    assert len(dict(names)) == len(names)
+    assert ("sipexternal.example.org", False) in names
+    quiet = configured(sip={"domains": ["example.org"], "tls_port": 0})
+    assert [(one.name, one.needed) for one in asked_hosts(quiet)] == [("sip.example.org", False)]
+
+
 SRV = DnsRecord("_sip._tls.example.com", RecordKind.SRV, "0 0 5061 sip.example.com", "")
 CNAME = DnsRecord("lyncdiscover.example.com", RecordKind.CNAME, "sip.example.com", "")
 AAAA = DnsRecord("sip.example.com", RecordKind.AAAA, "2001:db8::a", "")

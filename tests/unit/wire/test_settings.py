@@ -18,6 +18,21 @@ def test_the_server_is_named_after_its_domain() -> None:
     assert Settings(domain="example.com", server_name="chat.example.com").server_name == "chat.example.com"
 
 
+def test_there_may_be_several_domains() -> None:
+    """Each once, in their normal form; clients of each find the server under a name of their own."""
+    settings = Settings(domain="Example.com", domains=("example.org", "EXAMPLE.com", "sub.example.com"))
+    assert settings.all_domains == ("example.com", "example.org", "sub.example.com")
+    assert [settings.name_for(domain) for domain in settings.all_domains] == [
+        "sip.example.com",
+        "sip.example.org",
+        "sip.sub.example.com",
+    ]
+    named = Settings(domain="example.com", domains=("example.org",), server_name="Chat.Example.org")
+    assert {named.name_for(domain) for domain in named.all_domains} == {"chat.example.org"}
+    with pytest.raises(ValidationError, match=r"domains"):
+        Settings(domain="example.com", domains=("no domain",))
+
+
 def test_refuses_plain_text_beyond_loopback() -> None:
     """A port without TLS that others reach has to be asked for in so many words."""
     with pytest.raises(ValidationError, match="tcp_beyond_loopback"):

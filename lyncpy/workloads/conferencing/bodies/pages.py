@@ -37,7 +37,7 @@ class Pages:
 
         Args:
             find: Finds a conference by its organizer's address and its id.
-            domain: Of the organizers; "": there are no pages.
+            domain: In which an organizer is looked for first; "": there are no pages.
             meeting_url: Where all links begin; "": there are no pages.
         """
         self._find = find

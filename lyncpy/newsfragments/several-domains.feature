@@ -1,0 +1,1 @@
+One server serves several SIP domains: `[sip] domains` names those beside `domain`. People of all of them sign in, find one another and meet as colleagues; discovery, `lyncpy dns`, `lyncpy check` and the certificate that `lyncpy init` makes have the names of each domain, and meetings and conferences the addresses of their organizers'.
