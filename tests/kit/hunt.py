@@ -8,6 +8,7 @@ plays again.
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from tests.kit import surface
 from tests.kit.costs import cpu
 from tests.kit.growth import Growth, Specimen, as_plain, from_plain
 from tests.kit.readers import DECLARED, READERS
@@ -179,6 +181,18 @@ def keep(cases: Iterable[Case]) -> None:
         (CORPUS / f"{stem}-{number}.json").write_text(json.dumps(case.plain, indent=1, ensure_ascii=True) + "\n")
 
 
+def _spoil(chance: Random, count: int, *, kept: bool) -> int:
+    """Spoil whatever proves somebody, and tell; 1 when something was found."""
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, surface.realm(Path(folder)) as where:
+        told = surface.many_cases(chance, count, where, lambda line: print(line, flush=True))
+    for name, cost in sorted(told.dearest.items(), key=lambda item: -item[1]):
+        print(f"{cost * 1e3:8.2f} ms at most: {name}")
+    print(f"{told.tries} cases, {len(told.errors)} errors, {len(told.dear)} above {surface.CASE_S * 1e3:.0f} ms")
+    if kept:
+        surface.keep([case for _, case in (*told.errors, *told.dear)])
+    return 1 if told.errors or told.dear else 0
+
+
 def main(words: list[str]) -> int:
     """Hunt for a while, and tell; 1 when something was found."""
     import argparse  # noqa: PLC0415 - only the script needs it
@@ -188,8 +202,16 @@ def main(words: list[str]) -> int:
     options.add_argument("--seed", type=int, default=1, help="the same seed tries the same cases in the same order")
     options.add_argument("--only", default="", help="only readers and roads that contain this, as 'road publish'")
     options.add_argument("--keep", action="store_true", help="put what was found into tests/corpus/cost")
+    options.add_argument(
+        "--cases",
+        type=int,
+        default=0,
+        help="spoil so many tokens and SOAP bodies of sign-ins instead; a million takes an hour",
+    )
     options.add_argument("--dearest", action="store_true", help="the dearest of each kind too")
     asked = options.parse_args(words)
+    if asked.cases:
+        return _spoil(Random(asked.seed), asked.cases, kept=asked.keep)
     end = time.monotonic() + asked.seconds
     found = hunt(Random(asked.seed), lambda: time.monotonic() >= end, asked.only)
     dearest = sorted(found.dearest.items(), key=lambda item: -item[1][0])

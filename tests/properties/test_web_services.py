@@ -1,34 +1,19 @@
 """The web services, asked by whoever changes requests of real clients at random: a fault with a reason, never a bug."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import md5
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lyncpy.contracts.names import aor_of
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.workloads.webservices.bodies.address_book import photo_path
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from tests.kit.directory import JPEG
-from tests.kit.enrollment import (
-    WebAnswer,
-    bearer_header,
-    certificate_text,
-    holder_header,
-    key_request,
-    request_text,
-    search_text,
-    security_header,
-)
-from tests.kit.key_pairs import key_of
 from tests.kit.readers import READERS
 from tests.kit.stage import Stage
-from tests.kit.web import BOOK, CERTIFICATES, PHOTOS, TICKETS, WEB, Web
+from tests.kit.surface import SoapRequests
+from tests.kit.web import PHOTOS, WEB, Web
 
 NAMES: Final = (
     "ticket request",
@@ -101,43 +86,16 @@ def test_a_reader_says_no_in_its_own_words(name: str, all_changes: list[Change])
 
 
 @pytest.fixture(scope="module")
-def requests() -> "Iterator[Requests]":
+def requests() -> "Iterator[SoapRequests]":
     """Give real requests to a server, and the server."""
     with Stage.opened(web=WEB) as stage:
-        yield Requests(Web(stage))
-
-
-class Requests:
-    """A request of each kind, with what is proved in it."""
-
-    def __init__(self, web: Web) -> None:
-        self.web = web
-        client, ticket = web.client(), web.ticket()
-        certificate = client.certificate(web.certify())
-        body = certificate_text(client.address, key_request(key_of("alice")))
-        book = client.ticket(f"{BOOK}/WebTicket_Bearer", TICKETS)
-        ask = request_text(BOOK, f"sip:{client.address}", bytes(32)).decode()
-        holder = holder_header(certificate, key_of("alice"), web.stage.wall())
-        self.all: Final = {
-            TICKETS: ask,
-            f"{TICKETS}/Cert": ask.replace("<soap:Body>", f"<soap:Header>{holder}</soap:Header><soap:Body>"),
-            f"{CERTIFICATES}/WebTicket_Proof_SHA1": _enveloped(security_header(ticket), body),
-            f"{BOOK}/WebTicket_Bearer": _enveloped(bearer_header(book), search_text("bo")),
-        }
-        web.stage.photos.of["uid=bob"] = JPEG
-        self.photo = photo_path(aor_of("bob@example.com"), md5(JPEG, usedforsecurity=False).hexdigest())
-        self.shown = base64.b64encode(book.assertion.encode()).decode()
-        self.basic = client.basic
-
-    def send(self, place: str, text: str) -> WebAnswer:
-        """Send one."""
-        return self.web.send("POST", place, {"authorization": self.basic}, text.encode("utf-8", "replace"))
+        yield SoapRequests(Web(stage))
 
 
 @unhurried
 @given(changes, changes)
 def test_photos_are_given_or_refused_whatever_comes(
-    requests: Requests, of_path: list[Change], of_ticket: list[Change]
+    requests: SoapRequests, of_path: list[Change], of_ticket: list[Change]
 ) -> None:
     """A path that means no photo finds none, and a ticket that is none is not taken."""
 
@@ -150,18 +108,14 @@ def test_photos_are_given_or_refused_whatever_comes(
     assert not requests.web.stage.unexpected
 
 
-def _enveloped(security: str, body: str) -> str:
-    return f"<e><Header>{security}</Header><Body>{body}</Body></e>"
-
-
-def test_they_are_what_a_server_takes(requests: Requests) -> None:
+def test_they_are_what_a_server_takes(requests: SoapRequests) -> None:
     """Before anything is changed in them."""
     assert [requests.send(place, text).status for place, text in requests.all.items()] == [200] * 4
 
 
 @unhurried
 @given(st.sampled_from((0, 1, 2, 3)), changes)
-def test_a_service_answers_whatever_comes(requests: Requests, number: int, all_changes: list[Change]) -> None:
+def test_a_service_answers_whatever_comes(requests: SoapRequests, number: int, all_changes: list[Change]) -> None:
     """With what was asked for or with a fault that has words; the server logs no error, and stays as it is."""
     place, text = list(requests.all.items())[number]
     answer = requests.send(place, changed(text, all_changes))
