@@ -55,6 +55,13 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         else:
             super().handleContentChunk(data)
 
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """Process a request that is whole. Twisted would read its body as a form, if it says that it is one; nothing here wants that."""
+        self.content.seek(0)
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path = path.partition(b"?")[0]
+        self.process()
+
     def process(self) -> None:
         """Start to answer the request."""
         channel = self.channel

@@ -204,6 +204,19 @@ def test_a_body_is_read_whole_in_both_forms() -> None:
     assert [asked.body for asked in door.asked] == [b"abc", b"abc"]
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "text/xml"])
+def test_a_body_is_read_as_nothing_but_bytes(kind: str) -> None:
+    """Whatever form it says that it is: to read one costs more than to answer, and nobody asked for it."""
+    door = Door()
+    browser = door.connect()
+    body = "--y\r\n" + "a=b&" * 1_000
+    answer = browser.send(
+        f"POST /?a=b HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    assert answer.endswith("hello")
+    assert [(asked.path, asked.query, asked.body) for asked in door.asked] == [("/", {"a": "b"}, body.encode())]
+
+
 HOSTILE = {
     "no request": ("hello\r\n\r\n", 400),
     "another protocol": ("REGISTER sip:x SIP/2.0\r\n\r\n", 400),
