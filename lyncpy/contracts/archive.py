@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from zope.interface import Interface
 
@@ -68,9 +68,8 @@ class IArchive(Interface):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerLine:
-    """One entry of the archive, as it is stored.
+class LedgerLine(NamedTuple):
+    """One entry of the archive, as it is stored: a row, its columns in order.
 
     `digest` is what makes a chain of entries: SHA-256 of `head`, a line feed and `body`; the
     head names the digest of the entry before. The other fields only find it.

@@ -1,7 +1,6 @@
 """An archive to play with: its writer, its auditor, and what an intruder does to its lines."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -104,4 +103,4 @@ class Vault:
 
     def alter(self, serial: int, **facts: Any) -> None:
         """Change columns of a line, as SQL does."""
-        self.ledger.lines[serial] = replace(self.ledger.lines[serial], **facts)
+        self.ledger.lines[serial] = self.ledger.lines[serial]._replace(**facts)

@@ -1,7 +1,7 @@
 """The archive for all inputs: whatever is done to what was stored is found."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -72,14 +72,14 @@ def test_any_single_change_of_what_is_stored_is_found(entries: list[Conversation
             other = data.draw(st.integers(1, len(entries)))
             if other == serial:
                 return
-            lines[serial], lines[other] = replace(lines[other], serial=serial), replace(lines[serial], serial=other)
+            lines[serial], lines[other] = lines[other]._replace(serial=serial), lines[serial]._replace(serial=other)
             serial = min(serial, other)
         case "cut":
             for later in range(serial, len(entries) + 1):
                 del lines[later]
         case "append":
             serial = len(entries) + 1
-            lines[serial] = replace(lines[serial - 1], serial=serial)
+            lines[serial] = lines[serial - 1]._replace(serial=serial)
         case "unlist":
             places = model.places(entries[serial - 1])
             if not places:
@@ -147,9 +147,9 @@ def altered(line: LedgerLine) -> st.SearchStrategy[LedgerLine]:
         "body": st.binary(max_size=40),
         "digest": st.binary(min_size=32, max_size=32),
     }
-    assert set(values) == {field.name for field in fields(line)} - {"serial"}
+    assert set(values) == set(type(line).__annotations__) - {"serial"}
     changed = st.sampled_from(sorted(values)).flatmap(
-        lambda name: values[name].map(lambda new: replace(line, **{name: new}))
+        lambda name: values[name].map(lambda new: line._replace(**{name: new}))
     )
     return changed.filter(lambda one: one != line)
 

@@ -86,9 +86,6 @@ class SqlLedger:
         self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
         """Add lines and their places in the index, and move the end."""
-        rows = [
-            (line.serial, line.at, line.kind, line.conversation, line.head, line.body, line.digest) for line in lines
-        ]
         index = list(places)
         first = lines[0].serial if lines else NEVER
         move = (end.serial, end.digest, end.stamp, expected.serial, expected.digest, first)
@@ -96,8 +93,8 @@ class SqlLedger:
         def job(connection: Connection) -> Failure | None:
             if self._move_end.touched(connection, move) != 1:
                 return Failure(Conflict("the end of the archive is another"))
-            if rows:
-                self._line.each(connection, rows)
+            if lines:
+                self._line.each(connection, lines)
             if index:
                 self._place.each(connection, index)
             return None

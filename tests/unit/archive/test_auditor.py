@@ -1,6 +1,5 @@
 """Verification finds what somebody did who can write to the database."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,7 +56,7 @@ def test_a_removed_entry_is_found(vault: Vault) -> None:
         assert found(vault)[0] == serial
         assert "is missing" in found(vault)[1]
         vault.ledger.lines[serial] = line
-    vault.ledger.lines = {8: replace(vault.ledger.lines[7], serial=8)}
+    vault.ledger.lines = {8: vault.ledger.lines[7]._replace(serial=8)}
     assert found(vault) == (1, "is missing; the next one that is there is 8")
 
 
@@ -94,7 +93,7 @@ def test_an_entry_that_was_replaced_with_a_digest_that_fits_is_found(vault: Vaul
 def test_entries_that_changed_places_are_found(vault: Vault) -> None:
     """The first of them."""
     lines = vault.ledger.lines
-    lines[3], lines[4] = replace(lines[4], serial=3), replace(lines[3], serial=4)
+    lines[3], lines[4] = lines[4]._replace(serial=3), lines[3]._replace(serial=4)
     assert found(vault) == (3, "is another: it calls itself 4")
 
 
@@ -111,7 +110,7 @@ def test_an_end_that_was_cut_off_is_found(vault: Vault) -> None:
 
 def test_an_entry_behind_the_end_is_found(vault: Vault) -> None:
     """It was not written by this server."""
-    vault.ledger.lines[8] = replace(vault.ledger.lines[7], serial=8)
+    vault.ledger.lines[8] = vault.ledger.lines[7]._replace(serial=8)
     assert found(vault) == (8, "entries up to 8 are there, but 7 was sealed as the last")
 
 

@@ -56,13 +56,13 @@ def test_each_kind_of_damage_has_its_words() -> None:
         return caught.value.wrong
 
     assert words(ORIGIN, second) == "is missing; the next one that is there is 2"
-    assert words(at_first, replace(second, body=b"2")).startswith("was changed: its digest")
-    assert words(ORIGIN, replace(second, serial=1)) == "is another: it calls itself 2"
+    assert words(at_first, second._replace(body=b"2")).startswith("was changed: its digest")
+    assert words(ORIGIN, second._replace(serial=1)) == "is another: it calls itself 2"
     assert words(ChainPoint(1, b"\x02" * 32), second).startswith("does not follow")
     for column in ({"kind": "left"}, {"conversation": "x"}, {"at": NOON + 1}):
-        assert words(at_first, replace(second, **column)).startswith("was changed: the columns")
+        assert words(at_first, second._replace(**column)).startswith("was changed: the columns")
     for head in ("", "[]", "{}", '{"form":1}', second.head.replace('"sip:alice@example.com"', "5"), "[" * 9999):
-        broken = replace(second, head=head, digest=model.digest_of(head, second.body))
+        broken = second._replace(head=head, digest=model.digest_of(head, second.body))
         assert words(at_first, broken) == "its head cannot be read"
 
 
