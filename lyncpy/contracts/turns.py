@@ -2,9 +2,12 @@
 
 from collections import deque
 from collections.abc import Hashable, Iterator
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+
+TALK: Final = frozenset({"MESSAGE", "INVITE", "ACK", "BYE", "CANCEL", "INFO", "PRACK", "UPDATE", "REFER", "NOTIFY"})
+"""The methods of people who talk, in a call or in words: they come before all others, from the socket on."""
 
 
 class FairQueue(Generic[T]):

@@ -21,8 +21,9 @@ from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.turns import TALK
 from lyncpy.core.deadline import Deadlines
-from lyncpy.core.lanes import TALK, Lanes, lane_of
+from lyncpy.core.lanes import Lanes, lane_of
 from lyncpy.core.limits import Bucket
 from lyncpy.core.request_shares import Queue, ReadingHolds, Requester, Requesters, RequestShares, size_of
 from lyncpy.core.settings import Settings

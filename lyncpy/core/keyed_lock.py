@@ -18,7 +18,7 @@ WAITING_BOUND: Final = 8_192
 """Writers that may queue for one name: more than all devices of one user may have under way together
 (`pending_per_flow`), so that nobody is refused for being quick. It guards against what nobody has thought of."""
 
-WAKING_S: Final = 0.002
+WAKING_S: Final = 0.001
 """Seconds in one turn of the reactor for those who are woken one after the other, about."""
 
 

@@ -22,16 +22,16 @@ from lyncpy.sip.message import Request
 
 T = TypeVar("T")
 
-TALK: Final = frozenset({"MESSAGE", "INVITE", "ACK", "BYE", "CANCEL", "INFO", "PRACK", "UPDATE", "REFER", "NOTIFY"})
-"""The methods of people who talk, in a call or in words."""
-
 PUBLICATION: Final = "application/msrtc-category-publish+xml"
 
-TURN_S: Final = 0.005
+TURN_S: Final = 0.003
 """Seconds for what is in the lanes, in one turn of the reactor, about."""
 
-LISTS_S: Final = 0.002
+LISTS_S: Final = 0.001
 """Those of them that presence cannot take."""
+
+AT_ONCE_S: Final = 0.005
+"""Seconds of each ten milliseconds for what begins as it comes."""
 
 
 class Lane(enum.Enum):
@@ -90,7 +90,7 @@ class Lanes(Generic[T]):
         self._timers = timers
         self._queues: dict[Lane, _LaneQueue[T]] = {lane: _LaneQueue() for lane in Lane}
         self._presence, self._lists = self._queues[Lane.PRESENCE], self._queues[Lane.LISTS]
-        self._direct = DirectWork(TURN_S)
+        self._direct = DirectWork(AT_ONCE_S)
         self._turn_comes = False
         meter.gauge(
             "lyncpy_core_loop_delay_seconds", "Longest delay of the event loop in the last minute.", timers.delay

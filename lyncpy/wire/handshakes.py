@@ -1,4 +1,4 @@
-"""TLS handshakes in turn: a millisecond of arithmetic each, of which a turn of the reactor does two or three.
+"""TLS handshakes in turn: a millisecond of arithmetic each, of which a turn of the reactor does one or two.
 
 Two hundred devices that come at once would otherwise be two hundred milliseconds in which nobody's
 message is read. Network addresses take turns, so that a flood from one of them is a queue of its own.
@@ -11,8 +11,11 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import DirectWork, ITimers
 from lyncpy.contracts.turns import FairQueue
 
-TURN_S: Final = 0.002
+TURN_S: Final = 0.001
 """Seconds for handshakes in one turn of the reactor, about; one step is taken at least."""
+
+AT_ONCE_S: Final = 0.002
+"""Seconds of each ten milliseconds for steps that are taken as they come."""
 
 
 class Handshakes:
@@ -21,7 +24,7 @@ class Handshakes:
     def __init__(self, timers: ITimers, meter: IMeter) -> None:
         self._timers = timers
         self._steps: FairQueue[Callable[[], None]] = FairQueue()
-        self._direct = DirectWork(TURN_S)
+        self._direct = DirectWork(AT_ONCE_S)
         meter.gauge(
             "lyncpy_wire_handshakes_waiting_count", "TLS handshakes that wait for their turn.", lambda: len(self._steps)
         )

@@ -3,6 +3,9 @@
 For each event of each connection Twisted copies its log context and writes the connection's prefix into the copy, in case
 something is logged the old way; that takes longer than to read a message from the socket. The context of our connections is
 made once for each kind of them.
+
+And all whose sockets have something are read in one turn, however many they are: when two hundred sign in, or leave, a message
+would wait until each of them was read. Who talks is read first; of the others some in each turn, as of all other work.
 """
 
 from errno import EINTR
@@ -24,17 +27,25 @@ def log_context_of(prefix: str) -> LogContext:
     return {log.ILogContext: {**(context.get(log.ILogContext) or {}), "system": prefix}}
 
 
+OTHERS_S: Final = 0.002
+"""Seconds in one turn of the reactor for reading from connections of which nobody talks, about."""
+
+
 def with_known_contexts(reactor: Any) -> None:  # Any: a reactor is several interfaces at once, which no type can say
-    """Have a reactor that uses epoll take the log contexts that connections bring along (`log_context`).
+    """Have a reactor that uses epoll take the log contexts that connections bring along (`log_context`), and who talks first (`talks`).
 
     Any other reactor, and any other connection, is as Twisted has it.
     """
     if isinstance(reactor, EPollReactor) and all(hasattr(reactor, name) for name in _ASKED):
-        reactor.doIteration = partial(_turn, reactor)  # type: ignore[method-assign]  # it is asked for by this name each time
+        reactor.doIteration = partial(_turn, reactor, set())  # type: ignore[method-assign]  # it is asked for by this name each time
 
 
-def _turn(reactor: Any, timeout: float | None) -> None:  # Any: as above
-    """Wait for events and take them; see `EPollReactor.doPoll`."""
+def _turn(reactor: Any, left: set[int], timeout: float | None) -> None:  # Any: as above
+    """Wait for events and take them; see `EPollReactor.doPoll`.
+
+    Args:
+        left: Whose events the last turn has left; they come before others of their kind.
+    """
     connections = reactor._selectables
     try:
         events = reactor._poller.poll(-1 if timeout is None else timeout, len(connections))
@@ -42,17 +53,38 @@ def _turn(reactor: Any, timeout: float | None) -> None:  # Any: as above
         if error.errno == EINTR:
             return
         raise
-    take, contexts = reactor._doReadOrWrite, context.theContextTracker.currentContext().contexts
+    others = []
     for number, event in events:
-        connection = connections.get(number)
-        if connection is None:
-            continue  # it was closed by one before it
-        known = getattr(connection, "log_context", None)
-        if known is None:
-            log.callWithLogger(connection, take, connection, number, event)
-            continue
-        contexts.append(known)
-        try:
-            take(connection, number, event)
-        finally:  # an error within the end of a connection is logged by the main loop, which then polls anew
-            contexts.pop()
+        if getattr(connections.get(number), "talks", True):
+            _take(reactor, number, event)
+        else:
+            others.append((number, event))
+    if not others:
+        return
+    if left:
+        others.sort(key=lambda one: one[0] not in left)
+        left.clear()
+    until = reactor.seconds() + OTHERS_S
+    for place, (number, event) in enumerate(others, 1):
+        _take(reactor, number, event)
+        if reactor.seconds() >= until:
+            # The kernel tells of them again in the next turn, which does not wait then.
+            left.update([number for number, _ in others[place:]])
+            return
+
+
+def _take(reactor: Any, number: int, event: int) -> None:  # Any: as above
+    """Take one event of one connection, in its log context."""
+    connection = reactor._selectables.get(number)
+    if connection is None:
+        return  # it was closed by one before it
+    known = getattr(connection, "log_context", None)
+    if known is None:
+        log.callWithLogger(connection, reactor._doReadOrWrite, connection, number, event)
+        return
+    contexts = context.theContextTracker.currentContext().contexts
+    contexts.append(known)
+    try:
+        reactor._doReadOrWrite(connection, number, event)
+    finally:  # an error within the end of a connection is logged by the main loop, which then polls anew
+        contexts.pop()

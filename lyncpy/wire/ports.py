@@ -63,6 +63,7 @@ class TlsPort(PlainPort):
         is_busy: See `PlainPort`.
     """
 
+    talks = False
     transport = TlsConnection  # type: ignore[assignment]  # Port documents that any class with Server's arguments does
     _type = "TLS"
 

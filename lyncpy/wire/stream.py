@@ -15,6 +15,7 @@ from zope.interface import implementer
 from lyncpy.contracts.flows import ISink
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.turns import TALK
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Item, Ping
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request
@@ -59,6 +60,7 @@ class SipStream(Protocol):
         self._first_word = b""
         self._paused = False
         self._timer: ITimer | None = None
+        self._tls: TlsConnection | None = None
 
     # What Twisted calls.
 
@@ -78,7 +80,8 @@ class SipStream(Protocol):
     def handshakeCompleted(self) -> None:
         """Name the flow, which is ready now with TLS."""
         tls = self.transport
-        self._become_ready(tls.security if isinstance(tls, TlsConnection) else "TLS")
+        self._tls = tls if isinstance(tls, TlsConnection) else None
+        self._become_ready("TLS" if self._tls is None else self._tls.security)
 
     def relayed(self, address: str, port: int) -> bool:
         """Note the client that a relay names ("": the relay itself); False: that address has no room."""
@@ -227,8 +230,12 @@ class SipStream(Protocol):
                 item.request.mark(flow.origin)
             self._tell(flow, self._factory.sink.garbled, item.request, item.status, item.reason)
         else:
+            talks = True
             if isinstance(item, Request):
                 item.mark(flow.origin)
+                talks = item.method in TALK
+            if self._tls is not None:
+                self._tls.talks = talks and not self._is_stranger
             try:
                 self._factory.sink.arrived(flow.name, item)
             except Exception:  # noqa: BLE001 - as in `_tell`, which costs each message a call

@@ -110,6 +110,8 @@ class TlsConnection(FileDescriptor):
         self._peer = client
         self._reactor = reactor
         self._handshakes = server.handshakes
+        self.talks = False
+        """Whether the last that came is of people who talk: then this is read before others, see `with_known_contexts`."""
         self._shaken = False
         self._waits_its_turn = False  # the next step of the handshake is queued; until then nothing is read
         self._paused = False

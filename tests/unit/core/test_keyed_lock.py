@@ -139,7 +139,7 @@ def test_many_who_wait_are_woken_in_several_turns() -> None:
         async with table.hold("board", key):
             if name == "first":
                 await gate
-            clock.rightNow += 0.001
+            clock.rightNow += 0.0005
             done.append(name)
 
     begun(write("alice", "first"))

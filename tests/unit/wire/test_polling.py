@@ -12,7 +12,7 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import capturedLogs
 from twisted.python import context, log
 
-from lyncpy.wire.polling import log_context_of, with_known_contexts
+from lyncpy.wire.polling import OTHERS_S, log_context_of, with_known_contexts
 
 OPENED: Final[list["Reader"]] = []
 """What is closed after a test."""
@@ -125,6 +125,38 @@ def test_one_that_was_closed_by_another_in_the_same_turn_is_not_read(reactor: An
 
     both += [Known(close_the_other, "a"), Known(close_the_other, "b")]
     assert len(prefixes(reactor, *both)) == 1
+
+
+class Quiet(Known):
+    """One of which nobody talks."""
+
+    talks = False
+
+
+def test_who_talks_is_read_first_and_others_in_turn(reactor: Any) -> None:  # Any: as above
+    """However many others there are: a part of them in each turn, and whoever was left comes before the next."""
+    now = [0.0]
+    reactor.seconds = lambda: now[0]
+    read: list[str] = []
+
+    def reads(name: str) -> Callable[[], None]:
+        def note() -> None:
+            read.append(name)
+            now[0] += OTHERS_S / 2
+
+        return note
+
+    quiet = [Quiet(reads(name), name) for name in "abcd"]
+    for one in quiet:
+        one.other.send(b"more")
+    prefixes(reactor, *quiet, Known(reads("talks"), "talks"))
+    assert (read[0], len(read)) == ("talks", 3)
+    once = read[1:]
+    quiet["abcd".index(once[0])].other.send(b"again")
+    reactor.doIteration(0)
+    assert sorted(read[1:]) == list("abcd"), "who was left, before who has come again"
+    reactor.doIteration(0)
+    assert read[5:] == [once[0]]
 
 
 class Failing(EPollReactor):

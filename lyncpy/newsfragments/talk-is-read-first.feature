@@ -1,0 +1,1 @@
+When hundreds of devices sign in or leave at the same moment, connections on which people talk are read before all others, and all other work is done in smaller pieces: a message waits for a few milliseconds of it.
