@@ -150,6 +150,14 @@ class Filters:
     groups: str
 
 
+def filters_of(terms: LdapOptions) -> Filters:
+    """Give what the settings say of which entries are what."""
+    return Filters(
+        people=any_of((*(terms.filters or PRESETS[terms.preset].filters), *terms.contact_filters)),
+        groups=any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),
+    )
+
+
 @implementer(IDirectory)
 class LdapDirectory:
     """People from an LDAP server. Pulls are made one at a time by whoever calls; each has a connection of its own.
@@ -180,10 +188,7 @@ class LdapDirectory:
         self._terms = terms
         self._home = home
         self._mapped = mapped(terms, domains)
-        self._filters = Filters(
-            people=_any_of((*(terms.filters or PRESETS[terms.preset].filters), *terms.contact_filters)),
-            groups=_any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),
-        )
+        self._filters = filters_of(terms)
         self._fit = _digest(terms, domains)
         self._threads = threads
         self._timers = timers
@@ -193,12 +198,12 @@ class LdapDirectory:
         self._closed = False
         self._run = secrets.token_hex(8)
 
-    async def pull(self, cookie: str) -> Pull:
+    async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read people, in the thread."""
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{self._terms.url} is being closed or read already")
         link = self._connect(self.access())
-        reading = _Reading(self._terms, self._mapped, self._filters, self._fit, self._now())
+        reading = _Reading(self._terms, self._mapped, self._filters, self._fit, self._now(), counting)
         known = read_cookie(cookie) if self._terms.incremental else None
         self._link = link
         ended: Deferred[None] = Deferred()
@@ -271,7 +276,10 @@ def access_of(terms: LdapOptions, home: Path) -> Access:
 class _Reading:
     """One pull, in its thread: it knows nothing of what the reactor does meanwhile."""
 
-    def __init__(self, terms: LdapOptions, mapping: Mapped, filters: Filters, fit: str, now: Now) -> None:
+    def __init__(
+        self, terms: LdapOptions, mapping: Mapped, filters: Filters, fit: str, now: Now, counting: bool | None
+    ) -> None:
+        self._counting = counting
         self._terms = terms
         self._mapped = mapping
         self._grouped = GroupMapping(mapping, terms.group_members_max)
@@ -308,14 +316,15 @@ class _Reading:
         people, skipped, gone = self._persons(entries, policies)
         groups, useless = self._groups(link, bases, newer)
         present, groups_present, sources = None, None, {}
-        if known.sweep + 1 >= self._terms.sweep_every:
+        turn = known.sweep + 1
+        if turn >= self._terms.sweep_every if self._counting is None else self._counting:
             keys = self._bounded(self._found(link, bases, self._filters.people, self._mapped.key))
             sources = {self._mapped.key_of(one.raw, one.dn): one.dn for one in keys}
             present = frozenset(sources)
             placed = self._group_places(link, bases)
             groups_present = None if placed is None else frozenset(placed)
             sources |= placed or {}
-        following = replace(known, sweep=0 if present is not None else known.sweep + 1)
+        following = replace(known, sweep=0 if present is not None else turn if self._counting is None else known.sweep)
         cookie = self._cookie(root, entries.values(), following, policies)
         return Pull(
             people,
@@ -455,7 +464,7 @@ def _since(known: Cookie) -> str:
     return known.mark if mark is None else (mark - timedelta(seconds=OVERLAP_S)).strftime(STAMP)
 
 
-def _any_of(filters: Sequence[str]) -> str:
+def any_of(filters: Sequence[str]) -> str:
     """Join filters to one, none to ""; the parentheses around a filter may be left out."""
     if not filters:
         return ""

@@ -86,8 +86,8 @@ class PeopleFile:
         self._domains = domains
         self._threads = threads
 
-    async def pull(self, cookie: str) -> Pull:
-        """Read the file; the answer is empty when it is still the one that gave `cookie`."""
+    async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
+        """Read the file, whole; the answer is empty when it is still the one that gave `cookie`."""
         return await self._threads.call_in_thread(lambda: self._read(cookie))
 
     async def close(self) -> None:

@@ -230,11 +230,16 @@ _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
 class IDirectory(Interface):
     """Where people and groups come from: an LDAP server, a file."""
 
-    def pull(cookie: str) -> Awaitable[Pull]:
+    def pull(cookie: str, *, counting: bool | None = None) -> Awaitable[Pull]:
         """Read people and groups: all of them for an empty or unusable cookie, else what changed.
 
         Nothing is cached between calls but connections. A bad entry is in `skipped`, never
         an error.
+
+        Args:
+            cookie: Of the last answer.
+            counting: Whether entries are counted, to find out who is gone, where only changes are read; None: when it
+                is its turn.
 
         Raises:
             DirectoryUnavailable: With a sentence for an operator that names the server,

@@ -111,15 +111,17 @@ class FakeDirectory:
         self.skipped: list[Skipped] = []
         self.answers: list[Pull] = []
         self.cookies: list[str] = []
+        self.counting: list[bool | None] = []
         self.down = ""
         self.gate: Deferred[None] | None = None
         self.running = 0
         self.most_running = 0
         self.closed = False
 
-    async def pull(self, cookie: str) -> Pull:
+    async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Give the prepared answer, or everybody."""
         self.cookies.append(cookie)
+        self.counting.append(counting)
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:

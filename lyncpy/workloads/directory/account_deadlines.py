@@ -39,9 +39,9 @@ class ExpiringDirectory:
         self._overdue_ends = overdue_ends
         self._timers = timers
 
-    async def pull(self, cookie: str) -> Pull:
+    async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read it; see the promise."""
-        answer: Pull = await self._directory.pull(cookie)
+        answer: Pull = await self._directory.pull(cookie, counting=counting)
         wall = self._timers.wall()
         return replace(
             answer, people=tuple(judged(person, wall, overdue_ends=self._overdue_ends) for person in answer.people)

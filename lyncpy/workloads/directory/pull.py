@@ -168,7 +168,13 @@ class Pulls:
         self._lock.release()
 
     async def pull(
-        self, *, dry_run: bool = False, force: bool = False, full: bool = False, same_people: bool = False
+        self,
+        *,
+        dry_run: bool = False,
+        force: bool = False,
+        full: bool = False,
+        same_people: bool = False,
+        counting: bool | None = None,
     ) -> PullResult:
         """Read the directory and apply its changes; wait for a pull under way first.
 
@@ -177,6 +183,7 @@ class Pulls:
             force: Remove people and groups even if they are very many.
             full: Read everything, also when less would do.
             same_people: Who has an address in the directory is who had it here, though the key is another.
+            counting: Whether it is found out who is gone; None: when it is its turn.
 
         Raises:
             DirectoryUnavailable: It cannot be read; nothing was changed.
@@ -186,7 +193,7 @@ class Pulls:
         try:
             began = self._timers.now()
             cookie = "" if full or same_people else self._cookie()
-            found = await self._found(cookie, force=force, same_people=same_people)
+            found = await self._found(cookie, force=force, same_people=same_people, counting=counting)
             if not dry_run and not found.refused:
                 # First: who comes back after their time finds nothing, also when this pull is the first since.
                 await self._applier.delete_over(self._timers.past() - self._settings.held_s)
@@ -240,10 +247,10 @@ class Pulls:
         if abs(by_s) >= STEP_S:
             self._full_due = self._timers.now()
 
-    async def _found(self, cookie: str, *, force: bool, same_people: bool) -> _Found:
+    async def _found(self, cookie: str, *, force: bool, same_people: bool, counting: bool | None) -> _Found:
         """Ask, and decide what of the answer is to be believed."""
         moved_house = self.state.url not in ("", self._settings.url)
-        answer = await self._directory.pull("" if moved_house else cookie)
+        answer = await self._directory.pull("" if moved_house else cookie, counting=counting)
         changes, groups = await self._compared(answer, same_people=same_people or moved_house)
         if changes.incomplete or groups.incomplete:
             answer = await self._directory.pull("")

@@ -121,12 +121,12 @@ class Pages:
 class Start:
     """A start of the server, which reads what is given to it over connections in memory; no groups."""
 
-    def __init__(self, clock: Clock | None = None, *filters: str) -> None:
+    def __init__(self, clock: Clock | None = None, *filters: str, sweep_every: int = 1) -> None:
         self.clock = clock or Clock()
         self._pages: list[Pages] = []
         noon = datetime(2024, 5, 1, 12, tzinfo=UTC).timestamp()
         self._directory = LdapDirectory(
-            Settings(url="ldap://x", filters=filters or ("(a=b)",), group_filters=()),
+            Settings(url="ldap://x", filters=filters or ("(a=b)",), group_filters=(), sweep_every=sweep_every),
             ("example.com",),
             Path(),
             lambda _: self._pages[-1],
@@ -134,10 +134,10 @@ class Start:
             Timers(self.clock, lambda: noon + self.clock.seconds()),
         )
 
-    def pull(self, pages: Pages, cookie: str = "") -> Pull:
+    def pull(self, pages: Pages, cookie: str = "", *, counting: bool | None = None) -> Pull:
         """Make one pull over pages."""
         self._pages.append(pages)
-        return result_of(self._directory.pull(cookie))
+        return result_of(self._directory.pull(cookie, counting=counting))
 
     def read(self, pages: Pages, cookie: str = "") -> str:
         """Make one pull over pages; give the next cookie."""
@@ -165,6 +165,18 @@ def test_the_mark_moves_on_with_the_time_that_has_passed() -> None:
     restarted = Start(start.clock)
     restarted.read(pages, restarted.read(pages, cookie))
     assert pages.filters[-2] == "(&(a=b)(modifyTimestamp>=20240501100200Z))"
+
+
+def test_whoever_asks_decides_whether_entries_are_counted() -> None:
+    """A notice that something has changed costs no look at everybody, and is no turn; else it is so with every third."""
+    start, pages = Start(sweep_every=3), Pages("20240501100000Z")
+    counted: list[bool] = []
+    cookie = start.read(pages)
+    for counting in (None, False, False, None, None, True, None, None, None):
+        answer = start.pull(pages, cookie, counting=counting)
+        cookie = answer.cookie
+        counted.append(answer.present is not None)
+    assert counted == [False, False, False, False, True, True, False, False, True]
 
 
 def test_a_timestamp_of_the_far_future_does_not_hide_changes() -> None:
