@@ -36,7 +36,10 @@ some where it looks through much that does not fit (RFC 2696 §3)."""
 
 PORTS: Final = {"ldap": 389, "ldaps": 636}
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
-ROOT_ATTRIBUTES: Final = ("namingContexts", "defaultNamingContext", "dsServiceName", "highestCommittedUSN")
+ROOT_ATTRIBUTES: Final = (
+    *("namingContexts", "defaultNamingContext", "supportedControl"),
+    *("dsServiceName", "highestCommittedUSN"),
+)
 
 GARBAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
 """What ldap3's decoder raises for bytes that are no LDAP."""
@@ -75,6 +78,12 @@ class Root:
 
     usn: int | None
     """Active Directory: the number of the last change on this controller."""
+
+    contexts: tuple[str, ...] = ()
+    """DNs of all trees that are here."""
+
+    controls: frozenset[str] = frozenset()
+    """OIDs of the controls that it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +318,8 @@ class LdapConnection:
             bases=tuple(texts("defaultNamingContext") or texts("namingContexts")),
             service=self._service(next(iter(texts("dsServiceName")), "")),
             usn=int(usn) if usn.isdecimal() else None,
+            contexts=tuple(texts("namingContexts")),
+            controls=frozenset(texts("supportedControl")),
         )
 
     def _service(self, dn: str) -> str:

@@ -251,6 +251,37 @@ class IDirectory(Interface):
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryNotice:
+    """The directory tells that something has changed since it was asked to tell."""
+
+    by: str
+    """How it does that, for an operator."""
+
+    gone: bool = False
+    """Whether something may be gone. Otherwise a pull of what has changed finds it."""
+
+    is_first: bool = False
+    """It begins to tell: what changed before is not told."""
+
+
+class IDirectoryNotices(Interface):
+    """A directory that tells of changes; what they are, a pull finds out."""
+
+    def wait() -> Awaitable[DirectoryNotice]:
+        """Wait for the next notice, asking for such first where that has not been done or was lost. One at a time.
+
+        What comes at once is one notice.
+
+        Raises:
+            NoNotices: It does not do that.
+            DirectoryUnavailable: It cannot be asked now, or does not tell any more.
+        """
+
+    def close() -> Awaitable[None]:
+        """Let go of the connection; a wait fails."""
+
+
+@dataclass(frozen=True, slots=True)
 class FoundPhoto:
     """What a directory has of somebody's photo."""
 

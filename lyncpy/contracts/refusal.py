@@ -134,6 +134,10 @@ class DirectoryUnavailable(WorldUnavailable):
     """The directory cannot be read now; its text says what failed, for an operator."""
 
 
+class NoNotices(DirectoryUnavailable):
+    """The directory does not tell of changes; the text says why, and what would have it do so."""
+
+
 def translated(error: Exception) -> Refused:
     """Turn any error into the refusal that its kind deserves.
 
