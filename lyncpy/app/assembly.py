@@ -205,7 +205,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     settings, platform, signaling = config.sections, base.platform, base.signaling
     domains = settings.sip.all_domains
     photos = _photos(config, back, base)
-    directory = Directory(platform, base.tables, back.directory, back.seals, settings.directory, photos)
+    directory = Directory(platform, base.tables, back.directory, back.seals, settings.directory, photos, back.notices)
     registrar = Registrar(platform, signaling, base.bindings, settings.registrar)
     contacts = Contacts(platform, signaling, settings.contacts)
     presence = Presence(platform, signaling, contacts, domains, settings.presence)

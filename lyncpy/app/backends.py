@@ -14,6 +14,7 @@ from lyncpy.backends.kerberos import KerberosMissing, Tickets
 from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.ldap_link import LdapConnection
+from lyncpy.backends.ldap_notices import LdapNotices, NoticeConnection
 from lyncpy.backends.ldap_passwords import LdapPasswords
 from lyncpy.backends.ldap_photos import LdapPhotos
 from lyncpy.backends.openmetrics import OpenMetrics
@@ -27,7 +28,7 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory, IDirectoryPasswords, IPhotoSource
+from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, IDirectoryPasswords, IPhotoSource
 from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
@@ -68,6 +69,9 @@ class Backends:
     photos: IPhotoSource | None = None
     """Where photos of people are; None: nowhere."""
 
+    notices: IDirectoryNotices | None = None
+    """Where the directory tells of changes; None: nowhere."""
+
     tickets: ITickets | None = None
     """Verifies Kerberos tickets; None: nobody signs in with one."""
 
@@ -104,7 +108,7 @@ def backends(
     settings = config.sections
     meter = OpenMetrics()
     database = Database(settings.store, config.home, queues(settings.store.waiting_max, timers, meter), reactor)
-    directory, photos = _directory(config, timers, reactor)
+    directory, photos, notices = _directory(config, timers, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
@@ -125,6 +129,7 @@ def backends(
         meters=meter.render,
         passwords=passwords,
         photos=photos,
+        notices=notices,
         tickets=tickets,
         units=(
             database,
@@ -136,19 +141,22 @@ def backends(
     )
 
 
-def _directory(config: Config, timers: Timers, reactor: Any) -> tuple[IDirectory, IPhotoSource | None]:  # Any: as above
-    """Build where people come from, and their photos."""
+def _directory(
+    config: Config, timers: Timers, reactor: Any
+) -> tuple[IDirectory, IPhotoSource | None, IDirectoryNotices | None]:  # Any: as above
+    """Build where people come from, their photos, and what is told of changes."""
     settings, threads = config.sections, Threads(reactor, "directory")
     terms, domains = settings.directory, settings.sip.all_domains
     if not terms.is_ldap:
-        return PeopleFile(config.path(terms.url), domains, threads), None
+        return PeopleFile(config.path(terms.url), domains, threads), None, None
     try:
         directory = LdapDirectory(terms, domains, config.home, LdapConnection, threads, timers)
     except ValueError as error:
         raise ConfigError([f"{config.file}: [directory] {error}"]) from None
+    notices = LdapNotices(terms, directory.access, NoticeConnection, Threads(reactor, "directory notices"), timers)
     if not terms.photo:
-        return directory, None
-    return directory, LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos"))
+        return directory, None, notices
+    return directory, LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos")), notices
 
 
 def _passwords(config: Config, timers: Timers, reactor: Any) -> LdapPasswords | None:  # Any: as above

@@ -15,6 +15,7 @@ from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, PersonMissing
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model.changes import PullChanges, successors
+from lyncpy.workloads.directory.notices import Notices
 from lyncpy.workloads.directory.owners import Owner, Owners
 from lyncpy.workloads.directory.people import AT_ONCE, People
 from lyncpy.workloads.directory.pull import PullResult, Pulls
@@ -27,6 +28,7 @@ class Commands:
     def __init__(
         self,
         pulls: Pulls,
+        notices: Notices,
         people: People,
         groups: Groups,
         secrets: ISecrets,
@@ -34,6 +36,7 @@ class Commands:
         timers: ITimers,
     ) -> None:
         self._pulls = pulls
+        self._notices = notices
         self._people = people
         self._groups = groups
         self._secrets = secrets
@@ -177,6 +180,7 @@ class Commands:
             ("last pull", moment(state.pulled_at)),
             ("last full pull", moment(state.full_at)),
             ("interval_s", self._settings.interval_s),
+            ("changes", self._notices.state),
             ("pull under way", pulls.is_running),
             ("held back", len(self._people.owners.held_back())),
             ("removals withheld", pulls.refused or None),

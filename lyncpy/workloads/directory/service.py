@@ -8,7 +8,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.directory import IDirectory, ISecrets, Person, objection_to
+from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, ISecrets, Person, objection_to
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.seals import Seals
@@ -22,6 +22,7 @@ from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model.changes import naming
+from lyncpy.workloads.directory.notices import Notices
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
@@ -55,6 +56,7 @@ class Directory:
         seals: Encrypts what is kept of it.
         settings: The section [directory].
         photos: Of people; closed with this. None: there are none.
+        notices: What the directory tells; closed with this. None: nothing.
     """
 
     name = "directory"
@@ -67,6 +69,7 @@ class Directory:
         seals: Seals,
         settings: Settings,
         photos: Photos | None,
+        notices: IDirectoryNotices | None,
     ) -> None:
         people, groups, policies, secrets = tables.people, tables.groups, tables.policies, tables.secrets
         bus, timers = platform.bus, platform.timers
@@ -90,12 +93,13 @@ class Directory:
             settings,
             timers,
         )
+        self._notices = Notices(notices, lambda gone: self.pulls.pull(counting=gone), settings, timers)
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
             operations=Search(tables.address_book).operations(),
             commands=(
-                *Commands(self.pulls, people, groups, secrets, settings, timers).declared(),
+                *Commands(self.pulls, self._notices, people, groups, secrets, settings, timers).declared(),
                 *GroupCommands(people, groups, policies, timers).declared(),
                 *SearchCommands(tables.address_book).declared(),
             ),
@@ -117,6 +121,7 @@ class Directory:
         self._deadlines.open()
         self._address_book.open()
         self._policies.note_meanings()
+        self._notices.open()
 
     async def close(self) -> None:
         """Stop pulling."""
@@ -124,6 +129,7 @@ class Directory:
         self._address_book.close()
         if self._photos is not None:
             await self._photos.close()
+        await self._notices.close()
         await self.pulls.close()
         for listening in self._listening:
             listening.stop()

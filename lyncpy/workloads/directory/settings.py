@@ -137,7 +137,10 @@ class Settings(BaseModel):
     """Members that a group may name; a larger one is skipped and named by `directory skipped`."""
 
     interval_s: int = Field(default=300, ge=1, le=86400)
-    """Seconds between two pulls; a disabled user is signed out within this time."""
+    """Seconds between two pulls; a disabled user is signed out within this time, and within seconds where the server tells of changes."""
+
+    notices: bool = True
+    """Whether the LDAP server is asked to tell when something changes, where it can (content synchronisation, change notification), over a connection of its own."""
 
     retry_s: int = Field(default=30, ge=1, le=3600)
     """Seconds after a pull that failed until the next try, where that is sooner."""

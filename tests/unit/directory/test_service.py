@@ -55,7 +55,7 @@ class Desk:
         platform = platform_of(clock, timers=Timers(clock, wall), store=store, bus=bus, people=table, groups=known)
         tables = Tables(table, known, rules, meanings, AddressBook(table, known, platform.timers), secrets)
         photos = Photos(FakePhotos(), table, 30_720, platform.timers)
-        self.unit = Directory(platform, tables, self.source, seals, Settings(**settings), photos)
+        self.unit = Directory(platform, tables, self.source, seals, Settings(**settings), photos, None)
         result_of(self.unit.open())
 
     def run(self, name: str, *flags: str, **args: str) -> Table:
@@ -131,6 +131,7 @@ def test_a_pull_that_fails_says_why(scene: Desk) -> None:
         scene.run("directory pull")
     status = pairs(scene.run("directory status"))
     assert status["failure"] == scene.source.down
+    assert status["changes"] == "at the interval, because a file does not tell of changes"
     assert status["failing since"] == "2023-11-14 22:13:20 UTC"
     assert any("cannot be read since 2023-11-14" in finding for finding, _ in scene.why("alice@example.com"))
 

@@ -1,0 +1,1 @@
+A change in the LDAP directory counts within seconds where the server tells of it: OpenLDAP with the overlay syncprov by content synchronisation, Active Directory and Samba by change notification, over a connection of its own; the pull at `interval_s` goes on. `directory status` says whether the server tells, or why not; `[directory] notices = false` asks for nothing.

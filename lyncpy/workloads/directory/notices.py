@@ -1,0 +1,156 @@
+"""Pulls that are made early, because the directory has told that something changed.
+
+A notice says that there is something to read and nothing more, so there is no queue of them: whatever comes until a pull
+begins is read by that one. What is gathered for `GATHER_S` is one pull, and pulls that notices ask for take a tenth of the time
+at most, however much changes; the pull at the interval finds what no notice told.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.directory import DirectoryNotice, IDirectoryNotices
+from lyncpy.contracts.refusal import DirectoryUnavailable, NoNotices, WorldUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadline
+from lyncpy.core.spawn import spawn
+from lyncpy.workloads.directory.settings import Settings
+
+GATHER_S: Final = 1.0
+"""From a notice to its pull, and until the next notice is heard: a change is often several."""
+
+REST: Final = 9.0
+"""So many times as long as such a pull took is none made after it."""
+
+AGAIN_S: Final = 1.0
+AGAIN_MOST_S: Final = 300.0
+"""Until a lost connection is made again: twice as long after each that is lost soon after, up to that."""
+
+STEADY_S: Final = 60.0
+"""A connection that has lasted so long was none that is lost at once."""
+
+SILENT_S: Final = 3600.0
+"""Until a directory that does not tell of changes is asked again: it may have learned to."""
+
+
+class Notices:
+    """Hears what the directory tells, and has it pulled.
+
+    Args:
+        source: The directory; None: it tells nothing.
+        pull: Pulls; with an argument that says whether something may be gone.
+        settings: The section [directory].
+        timers: Deadlines, and the monotonic clock.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        source: IDirectoryNotices | None,
+        pull: Callable[[bool], Awaitable[object]],
+        settings: Settings,
+        timers: ITimers,
+    ) -> None:
+        self._source = source
+        self._pull = pull
+        self._settings = settings
+        self._timers = timers
+        self._again = Deadline(timers, self._listen)
+        self._due = Deadline(timers, self._begin)
+        self._told_by = ""
+        self._reason = "a file does not tell of changes" if source is None else "it has not been asked yet"
+        if source is not None and not settings.notices:
+            self._reason = "[directory] notices is false"
+        self._since = 0.0
+        self._losses = 0
+        self._has_told = self._news = self._gone = self._pulling = self._closed = False
+        self._rests_until = 0.0
+
+    @property
+    def state(self) -> str:
+        """How changes are found, for an operator."""
+        return f"told by the server ({self._told_by})" if self._told_by else f"at the interval, because {self._reason}"
+
+    def open(self) -> None:
+        """Begin to listen."""
+        if self._source is not None and self._settings.notices:
+            self._listen()
+
+    async def close(self) -> None:
+        """Listen no more."""
+        self._closed = True
+        self._again.clear()
+        self._due.clear()
+        if self._source is not None:
+            await self._source.close()
+
+    # --- hearing
+
+    def _listen(self) -> None:
+        spawn(self._hear(), self.log, "hearing of changes from the directory")
+
+    async def _hear(self) -> None:
+        """Wait for one notice."""
+        assert self._source is not None
+        delay_s = AGAIN_MOST_S  # after what should not happen, which is logged
+        try:
+            self._tell(await self._source.wait())
+            delay_s = GATHER_S
+        except NoNotices as no:
+            delay_s = SILENT_S
+            self._lose(str(no))
+        except DirectoryUnavailable as error:
+            self._losses = 0 if self._timers.now() - self._since >= STEADY_S else self._losses
+            delay_s = min(AGAIN_S * 2**self._losses, AGAIN_MOST_S)
+            self._losses = min(self._losses + 1, 16)
+            self._lose(str(error))
+        finally:
+            if not self._closed:
+                self._again.set(delay_s)
+
+    def _tell(self, notice: DirectoryNotice) -> None:
+        # What was changed while it did not tell is found by a pull alone; at a start one has just been made.
+        was_lost = notice.is_first and self._has_told
+        if notice.is_first:
+            self._has_told = True
+            self._since = self._timers.now()
+            self._told_by, self._reason = notice.by, ""
+            self.log.info("{url} tells of changes: {by}", url=self._settings.url, by=notice.by)
+        self._gone = self._gone or notice.gone or was_lost
+        self._want()
+
+    def _lose(self, reason: str) -> None:
+        if not self._closed and reason != self._reason:
+            self.log.info("changes of the directory are found at the interval now: {reason}", reason=reason)
+        self._told_by, self._reason = "", reason
+
+    # --- pulling
+
+    def _want(self) -> None:
+        self._news = True
+        if not self._pulling and not self._closed:
+            self._due.set_first(max(GATHER_S, self._rests_until - self._timers.now()))
+
+    def _begin(self) -> None:
+        self._pulling = True
+        spawn(self._read(), self.log, "a pull that the directory asked for")
+
+    async def _read(self) -> None:
+        """Pull once for all that was told until now."""
+        gone, self._gone, self._news = self._gone, False, False
+        began = self._timers.now()
+        try:
+            await self._pull(gone)
+        except WorldUnavailable:
+            # Whoever pulls has noted it.
+            self._gone, self._news = self._gone or gone, True
+            self._rests_until = self._timers.now() + self._settings.retry_s
+        else:
+            now = self._timers.now()
+            self._rests_until = now + REST * (now - began)
+        finally:
+            self._pulling = False
+            if self._news:
+                self._want()
