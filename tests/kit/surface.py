@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -102,6 +102,9 @@ class Target(NamedTuple):
 
     share: int = 10
     """How often it is tried, beside the others."""
+
+    is_good_once: bool = False
+    """Whether a specimen is for one handshake alone."""
 
 
 class SoapRequests:
@@ -323,7 +326,7 @@ def _sip_targets(keytab: Path | None, ticket: Callable[[], bytes], chance: Rando
             answered,
         ),
         "SIP: TLS-DSK, first": Target(hello, lambda data: _nothing(_stepped(tls_dsk, data)), 6),
-        "SIP: TLS-DSK, second": Target(proof, lambda data: _nothing(_stepped(tls_dsk, data)), 4),
+        "SIP: TLS-DSK, second": Target(proof, lambda data: _nothing(_stepped(tls_dsk, data)), 4, is_good_once=True),
         "SIP: Kerberos": Target(token, lambda data: _nothing(_stepped(kerberos, data))),
     }
 
@@ -383,6 +386,7 @@ class Surface:
 
     def __init__(self, chance: Random, where: Realm = NO_REALM) -> None:
         self._chance = chance
+        self._made: dict[str, bytes] = {}
         self.stage = Stage(
             web=WEB,
             auth={"tries_per_user": 1_000, "tries_per_address": 100_000},
@@ -399,15 +403,21 @@ class Surface:
 
     def spoiled(self, name: str) -> bytes:
         """Give something for a target that is not in order."""
-        target = self.targets[name]
-        return spoiled(self._chance, target.specimen(), [other.specimen() for other in self._near(name)])
+        return spoiled(self._chance, self._specimen(name), self._near(name))
 
-    def _near(self, name: str) -> list[Target]:
-        """Now and then give another target of the same kind, of which a part may come into what is for this one."""
-        if self._chance.random() > 0.02:
-            return []
+    def _specimen(self, name: str) -> bytes:
+        """Give one that was given before, most times: making it takes longer than most servers' looks at it."""
+        target = self.targets[name]
+        if target.is_good_once or name not in self._made or self._chance.random() < 0.1:
+            self._made[name] = target.specimen()
+        return self._made[name]
+
+    def _near(self, name: str) -> Sequence[bytes]:
+        """Now and then give something for another target of the same kind, of which a part may come into this one."""
+        if self._chance.random() > 0.05:
+            return ()
         kind = name.partition(":")[0]
-        return [self.targets[self._chance.choice([one for one in self.targets if one.startswith(kind)])]]
+        return [self._made[one] for one in self._made if one.startswith(kind)]
 
     def put(self, name: str, data: bytes) -> float:
         """Hand something over; give the seconds of processor time that this took."""
