@@ -61,6 +61,12 @@ def test_a_client_shows_the_photo_of_a_contact(clients: Clients, server: Running
     wait_until(lambda: _icons(tmp_path) == [JPEG + b"bob"], "she has kept the photo of Bob, and no other")
     assert "/abs/handler/bob@" in alice.log()
     assert "/abs/handler/carol@" not in alice.log()
+    # Each search has the same head, to the byte: by that the server knows the ticket again.
+    searches = [
+        line for line in alice.log().splitlines() if line.startswith("<soap:Envelope") and "<SearchAbEntry" in line
+    ]
+    assert len(searches) >= 2
+    assert len({line.partition("<soap:Body>")[0] for line in searches}) == 1
 
 
 def test_photos_are_read_over_ldap(slapd: Slapd, server: RunningServer, opened: OpenOffice) -> None:
