@@ -6,7 +6,7 @@ Patterns are found, not listed: a new one is tried without anybody thinking of i
 import ast
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import lyncpy
 from tests.kit.costs import grows
-from tests.kit.trees import tree_of
+from tests.kit.trees import nodes_of
 
 METHODS: Final = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer", "subn")
 
@@ -34,16 +34,16 @@ def all_patterns(package: ModuleType = lyncpy) -> list[Found]:
     (folder,) = map(Path, package.__path__)
     # Migrations run by themselves, and cannot be imported; a pattern has no business there.
     paths = [path for path in sorted(folder.rglob("*.py")) if "migrations" not in path.parts]
-    trees = {_module(path, folder): tree_of(path) for path in paths}
+    modules = {_module(path, folder): nodes_of(path) for path in paths}
     kept: dict[int, tuple[str, re.Pattern[Any]]] = {}
-    for name, tree in trees.items():
-        if not any(isinstance(node, ast.Name) and node.id == "re" for node in ast.walk(tree)):
+    for name, nodes in modules.items():
+        if not any(isinstance(node, ast.Name) and node.id == "re" for node in nodes):
             continue
         for variable, value in vars(importlib.import_module(name)).items():
             if isinstance(value, re.Pattern):
                 kept.setdefault(id(value), (f"{name}.{variable}", value))
     used: dict[int, set[str]] = {}
-    direct = [found for name, tree in trees.items() for found in _uses(name, tree, used)]
+    direct = [found for name, nodes in modules.items() for found in _uses(name, nodes, used)]
     compiled = [Found(where, pattern, tuple(used.get(key) or METHODS)) for key, (where, pattern) in kept.items()]
     return compiled + direct
 
@@ -53,17 +53,17 @@ def _module(path: Path, folder: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _uses(name: str, tree: ast.Module, used: dict[int, set[str]]) -> Iterator[Found]:
+def _uses(name: str, nodes: Sequence[ast.AST], used: dict[int, set[str]]) -> Iterator[Found]:
     """Note how patterns of a module are applied, and give those that have no name."""
-    names = vars(importlib.import_module(name)) if any(_calls(tree)) else {}
-    for call, of in _calls(tree):
+    names = vars(importlib.import_module(name)) if any(_calls(nodes)) else {}
+    for call, of in _calls(nodes):
         assert isinstance(call.func, ast.Attribute)
         value = names.get(of)
         if of == "re":
             yield from _unnamed(name, call)
         elif isinstance(value, re.Pattern):
             used.setdefault(id(value), set()).add(call.func.attr)
-    passed = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    passed = (node for node in nodes if isinstance(node, ast.Call))
     for call in passed:
         for argument in call.args:
             value = names.get(argument.id) if isinstance(argument, ast.Name) else None
@@ -71,8 +71,8 @@ def _uses(name: str, tree: ast.Module, used: dict[int, set[str]]) -> Iterator[Fo
                 used.setdefault(id(value), set()).update(METHODS)
 
 
-def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
-    for node in ast.walk(tree):
+def _calls(nodes: Sequence[ast.AST]) -> Iterator[tuple[ast.Call, str]]:
+    for node in nodes:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
