@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.kit.soak import TIMES, many
+from tests.kit.soak import BRIEF, TIMES, many
 
 # A change is judged by the same examples each time; whoever looks for new ones runs the tests without CI.
 settings.register_profile("ci", max_examples=many(100), derandomize=True)
@@ -36,20 +36,37 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """See to it that coverage measures what the first test of each line reaches."""
-    folder, *_ = item.path.relative_to(TESTS).parts
-    measured = folder not in UNMEASURED and "[stepped" not in item.name and not item.get_closest_marker("untraced")
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """See to it that coverage measures what the first test of each line reaches, and that garbage is looked for once.
+
+    What the tests of a file have left for good, such as trees of the source, would be looked through in each of the next.
+    """
     # Not by the mark of pytest-cov: in a worker of xdist a tracer stays that it does not know of, and what it starts anew
     # afterwards is not what was taken away here: nothing would be measured from then on.
     trace = sys.gettrace()
-    if trace is None or measured:
-        return (yield)
-    sys.settrace(None)
+    if not _is_measured(item):
+        sys.settrace(None)
     try:
         return (yield)
     finally:
-        sys.settrace(trace)
+        if not _is_measured(item):
+            sys.settrace(trace)
+        if nextitem is None or nextitem.path != item.path:
+            gc.collect()
+            gc.freeze()
+
+
+def _is_measured(item: pytest.Item) -> bool:
+    folder, *_ = item.path.relative_to(TESTS).parts
+    return folder not in UNMEASURED and "[stepped" not in item.name and item.get_closest_marker("untraced") is None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what has been looked at elsewhere, when tests are to be brief."""
+    known = [item for item in items if BRIEF and item.get_closest_marker("once")]
+    if known:
+        config.hook.pytest_deselected(items=known)
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
 
 
 def pytest_collection_finish() -> None:

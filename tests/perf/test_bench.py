@@ -18,6 +18,8 @@ from bench.targets import LATENCIES, SCHEMES, TARGETS
 from tests.kit.kdc import kerberos_lacks
 from tests.kit.slapd import SLAPD
 
+pytestmark = [pytest.mark.perf, pytest.mark.once]
+
 TINY = (
     "--rounds=1", "--endpoints=3", "--contacts=2", "--pairs=2", "--messages=4", "--publishers=2", "--watchers=2",
     "--publications=2", "--participants=3", "--said=2", "--meeting=4", "--speeches=8", "--crowd=3", "--watched=2", "--missed=4", "--subscriptions=4", "--searched=300",
@@ -32,7 +34,6 @@ def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.perf
 def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
     """`python -m bench` signs people in, lets them talk and watch, and prints what each cost."""
     numbers = tmp_path / "numbers.json"
@@ -54,7 +55,6 @@ def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
     assert all(len(values) == (8 if name in each_message else 1) for name, values in costs.items())
 
 
-@pytest.mark.perf
 def test_every_line_of_the_table_has_a_load(tmp_path: Path) -> None:
     """`scripts/bench` measures all that has a target, and latency beside every load, and keeps each round."""
     kept = tmp_path / "results.json"

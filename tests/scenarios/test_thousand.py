@@ -11,9 +11,10 @@ from tests.kit.actors import MEMBERS_TYPE, PUBLISH_TYPE
 from tests.kit.lookouts import Device, Lookout
 from tests.kit.presence import USER_INSTANCE, note, publication, publish_body, state
 from tests.kit.presence_model import Truth
+from tests.kit.soak import many
 from tests.kit.stage import DOMAIN, Stage
 
-WATCHERS: Final = 1000
+WATCHERS: Final = min(1000, many(1000))
 ALICE: Final = Aor(f"sip:alice@{DOMAIN}")
 LEVELS: Final = (100, 200, 300, 400, 32000)
 CATEGORIES: Final = frozenset({"state", "note", "contactCard", "services"})
