@@ -125,6 +125,12 @@ def test_a_fault_tells_its_reason_and_its_number() -> None:
     assert b"<detail>" not in write_fault(ServiceRefused("s:Client", "no"))
 
 
+def test_a_reason_is_one_line_whatever_it_repeats() -> None:
+    """A client shows it, and cuts it out of the fault by its line; nobody's words end that, or turn it round."""
+    text = write_fault(ServiceRefused("s:Client", 'no "a\n b\u202e"')).decode()
+    assert 'no "a\\n b\\u202e"' in text.replace("&quot;", '"')
+
+
 def test_metadata_say_where_and_whose() -> None:
     """As a real client looks for them: policy and service are children of the root."""
     issuer = "https://x.test/tickets?a=1&b=2"
