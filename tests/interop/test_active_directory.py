@@ -357,7 +357,7 @@ def test_an_account_that_is_disabled_is_told_apart_from_a_wrong_password(samba: 
     dn = samba.add("sleeper", ou=f"CN=Users,{SUFFIX}", plain=True, password=READER_PASSWORD)
     samba.modify(dn, userAccountControl=str(DISABLED))
     told = opened(samba, **reading(samba, bind_dn="sleeper@ad.example.com")).trouble()
-    assert "the account bind_dn is disabled" in told
+    assert "the account bind_dn may not sign in, for the directory has switched the account off" in told
 
 
 @pytest.mark.parametrize("base", [f"OU=Nowhere,{SUFFIX}", "DC=other,DC=example,DC=net", "not a dn"])
