@@ -22,11 +22,12 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry
-from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_conditions import Raw, any_of
 from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapEntry, Root, is_dn
 from lyncpy.backends.ldap_mapping import PRESETS, Mapped, MappingOptions, mapped
 from lyncpy.backends.ldap_policies import PasswordPolicies
+from lyncpy.backends.ldap_reach import LastAddress
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -197,6 +198,7 @@ class LdapDirectory:
         self._ended: Deferred[None] | None = None
         self._closed = False
         self._run = secrets.token_hex(8)
+        self._last = LastAddress()
 
     async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read people, in the thread."""
@@ -237,7 +239,8 @@ class LdapDirectory:
         Raises:
             DirectoryUnavailable: There is no password.
         """
-        return replace(access_of(self._terms, self._home), bind_dn=self._terms.bind_dn, password=self._password())
+        access = access_of(self._terms, self._home)
+        return replace(access, bind_dn=self._terms.bind_dn, password=self._password(), last=self._last)
 
     def _password(self) -> str:
         """Read the password of bind_dn, which may have been changed since the last pull; "" to bind as nobody."""
@@ -462,14 +465,6 @@ def _since(known: Cookie) -> str:
     """Give the value from which on entries are read again."""
     mark = _read_mark(known.mark) if known.by is MarkKind.TIME else None
     return known.mark if mark is None else (mark - timedelta(seconds=OVERLAP_S)).strftime(STAMP)
-
-
-def any_of(filters: Sequence[str]) -> str:
-    """Join filters to one, none to ""; the parentheses around a filter may be left out."""
-    if not filters:
-        return ""
-    each = [text if text.startswith("(") else f"({text})" for text in (one.strip() for one in filters)]
-    return each[0] if len(each) == 1 else f"(|{''.join(each)})"
 
 
 def _digest(terms: LdapOptions, domains: tuple[str, ...]) -> str:

@@ -78,3 +78,11 @@ def _has_bits(value: bytes, bits: int, otherwise: bool) -> bool:
         return bool(int(value) & bits)
     except ValueError:
         return otherwise
+
+
+def any_of(filters: Sequence[str]) -> str:
+    """Join filters to one, none to ""; the parentheses around a filter may be left out."""
+    if not filters:
+        return ""
+    each = [text if text.startswith("(") else f"({text})" for text in (one.strip() for one in filters)]
+    return each[0] if len(each) == 1 else f"(|{''.join(each)})"

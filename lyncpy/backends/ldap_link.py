@@ -7,14 +7,14 @@ setting and what to do. Nothing here waits without a limit.
 
 import socket
 import ssl
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urlsplit
 
-from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, SYNC, Connection, Server, Tls
+from ldap3 import BASE, DEREF_NEVER, NONE, SUBTREE, SYNC, Connection
 from ldap3.core.exceptions import (
     LDAPException,
     LDAPInvalidDnError,
@@ -25,6 +25,7 @@ from ldap3.utils.dn import parse_dn
 
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_frames import Frames
+from lyncpy.backends.ldap_reach import AnyAddress, LastAddress, VerifiedTls
 from lyncpy.backends.ldap_verdicts import PASSWORD_POLICY, UnclearBind, verdict_of
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -66,6 +67,8 @@ class Access:
     page_size: int = 500
     entry_bytes: int = 16_777_216
     pull_bytes: int = 1_073_741_824
+    last: LastAddress = field(default_factory=LastAddress, repr=False, compare=False)
+    """Shared by all connections that shall go to the same of several servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,30 +103,6 @@ def is_dn(text: str) -> bool:
         return bool(parse_dn(text))
     except LDAPInvalidDnError:
         return False
-
-
-class _Verified(Tls):  # type: ignore[misc]  # ldap3 has no types
-    """TLS that checks the chain and the name; ldap3's own does neither unless told to, and the name by other rules."""
-
-    def __init__(self, ca_file: str, host: str, use: Callable[[socket.socket], None]) -> None:
-        super().__init__(validate=ssl.CERT_REQUIRED)
-        self._context = ssl.create_default_context(cafile=ca_file or None)
-        self._host = host
-        self._use = use
-
-    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:  # noqa: FBT002 - ldap3 calls it; Any: untyped
-        """Do the handshake, within the time limit that the socket has."""
-        sock = self._context.wrap_socket(connection.socket, server_hostname=self._host, do_handshake_on_connect=False)
-        self._use(sock)
-        sock.do_handshake()
-
-
-class _AnyAddress(Server):  # type: ignore[misc]  # ldap3 has no types
-    """A server at all the addresses of its name; ldap3 itself asks the first alone, whether that one is up or not."""
-
-    def candidate_addresses(self) -> Any:  # Any: what ldap3 keeps of each address
-        """Give them in the system's order (RFC 6724)."""
-        return self.address_info
 
 
 class DirectoryConnection(Protocol):
@@ -162,6 +141,7 @@ class LdapConnection:
         self._port = parts.port or PORTS[parts.scheme]
         self._connection: Any = None  # Any: ldap3 has no types
         self._aborted = ""
+        self._address: object = None
 
     def __enter__(self) -> Self:
         result = self._dial()
@@ -196,13 +176,14 @@ class LdapConnection:
                 "set start_tls = true, use ldaps://, or allow it with insecure = true",
             )
         try:
-            tls = _Verified(access.ca_file, self._host, self._use)
+            tls = VerifiedTls(access.ca_file, self._host, self._use)
         except (OSError, ssl.SSLError) as error:
             raise self._unavailable(
                 f'cannot be checked: the CA file "{access.ca_file}" cannot be read ({error})', "correct ca_file"
             ) from error
         try:
-            server = _AnyAddress(
+            server = AnyAddress(
+                access.last,
                 self._host,
                 port=self._port,
                 use_ssl=self._secure,
@@ -238,8 +219,11 @@ class LdapConnection:
             self._use(frames)
             self._connection.bind(read_server_info=False, controls=controls)
             result: Mapping[str, Any] = self._connection.result
+            self._access.last.answered(self._address)
         except (LDAPException, OSError, *GARBAGE) as error:
             self._close()
+            if self._address is not None:
+                self._access.last.failed(self._address)
             raise self._failed(error) from error
         return result
 
@@ -258,6 +242,7 @@ class LdapConnection:
         except BaseException:
             self._close()
             raise
+        self._address = address[4]
         self._connection.closed = False
 
     def _use(self, sock: socket.socket | Frames) -> None:

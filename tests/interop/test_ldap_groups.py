@@ -5,9 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_groups import GroupMapping
+from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.contracts.facts import GroupsChanged
 from lyncpy.contracts.names import Aor, aor_of
 from tests.interop.test_active_directory import Branch, reading
+from tests.kit.directory import mapping_of
 from tests.kit.office import Office, OpenOffice
 from tests.kit.samba import Samba, missing
 from tests.kit.slapd import SLAPD, SUFFIX, Slapd
@@ -249,3 +253,28 @@ def test_a_renamed_group_of_active_directory_stays_in_the_groups_that_hold_it(sa
     office.pull()
     assert members(office, "Outer") == [ALICE, BOB]
     assert not office.pull().complete
+
+
+def test_members_that_active_directory_gives_in_pieces_are_all_known(samba: Samba, opened: OpenOffice) -> None:
+    """Windows gives no more than 1,500 at once, unasked; Samba gives pieces that are asked for, in the same words."""
+    ou = Branch(samba, 3).dn
+    samba.load((f"crowd{n}" for n in range(1_600)), ou)
+    each = [f"CN=crowd{n},{ou}" for n in range(1_600)]
+    samba.do("add", f"CN=All,{ou}", attributes={"objectClass": "group", "sAMAccountName": "All", "member": each})
+    office = opened(samba, **reading(samba, bases=[ou]))
+    office.pull()
+    (group,) = office.groups.all_groups()
+    assert len(office.groups.members(group.key, 2_000)) == 1_600
+
+    asked: list[str] = []
+    with LdapConnection(office.directory.access()) as link:
+
+        def more(dn: str, name: str) -> Raw:
+            asked.append(name)
+            # A piece that says where it ends, as Windows' do; the last one is what is left.
+            return link.entry(dn, (name if len(asked) == 3 else name.replace("*", str(500 * len(asked) + 499)),))
+
+        raw = {**link.entry(group.source, ("cn", "objectGUID")), **link.entry(group.source, ("member;range=0-499",))}
+        read = GroupMapping(mapping_of("activedirectory"), 5_000).group(raw, group.source, more)
+    assert asked == ["member;range=500-*", "member;range=1000-*", "member;range=1500-*"]
+    assert read.members == group.members

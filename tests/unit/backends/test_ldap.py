@@ -81,6 +81,13 @@ def test_nothing_is_read_after_closing(tmp_path: Path) -> None:
         result_of(ldap.pull(""))
 
 
+def test_all_connections_of_a_directory_go_to_the_same_of_its_servers(tmp_path: Path) -> None:
+    """Pulls, photos and notices; another directory has others."""
+    ldap = directory(tmp_path)
+    assert ldap.access().last is ldap.access().last
+    assert ldap.access().last is not directory(tmp_path).access().last
+
+
 class Pages:
     """A connection in memory: one entry with a modifyTimestamp; it keeps the filters that it was searched with."""
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from lyncpy.backends.ldap_link import Access, LdapConnection
+from lyncpy.backends.ldap_reach import LastAddress
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from tests.kit.ldap_server import BIND, ber, message, request, server
+from tests.kit.ldap_server import BIND, BOUND, ber, done, message, request
 
 CUT = "the server ends"
 SLOW_S = 120
@@ -119,16 +120,74 @@ def test_a_link_that_is_cut_while_its_name_is_looked_up_asks_nothing(
             sock.accept()
 
 
-def test_a_server_is_asked_at_each_address_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a domain's name has those of all its controllers, of which one may be down."""
+class Controller:
+    """A server at an address of its own, which takes every bind and can be stopped."""
+
+    def __init__(self, address: str, port: int = 0) -> None:
+        self._socket = socket.create_server((address, port))
+        self.port: int = self._socket.getsockname()[1]
+        self.binds = 0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                sock, _ = self._socket.accept()
+                with sock:
+                    number, _ = request(sock.recv(4096))
+                    self.binds += 1
+                    sock.sendall(done(number, tag=BOUND))
+        except OSError:
+            self._socket.close()
+
+    def stop(self) -> None:
+        """Take no more connections."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def test_whichever_controller_answered_is_asked_again_as_long_as_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A domain's name leads to all of them, in an order that changes; from another one everything has to be read again."""
+    look_up, order = socket.getaddrinfo, ["127.0.0.3", "127.0.0.1", "127.0.0.2"]
+
+    def all_of_them(host: str, port: int, *more: Any) -> list[Any]:
+        order.append(order.pop(0))
+        return [found for one in order for found in look_up(one, port, *more)]
+
+    first = Controller("127.0.0.1")
+    second = Controller("127.0.0.2", first.port)
+    monkeypatch.setattr(socket, "getaddrinfo", all_of_them)
+    last = LastAddress()
+
+    def binds() -> tuple[int, int]:
+        assert LdapConnection(Access(f"ldap://localhost:{first.port}", last=last)).bind_once()["result"] == 0
+        return first.binds, second.binds
+
+    assert [binds() for _ in range(4)] == [(1, 0), (2, 0), (3, 0), (4, 0)]
+    first.stop()
+    assert [binds() for _ in range(4)] == [(4, 1), (4, 2), (4, 3), (4, 4)]
+    second.stop()
+    with pytest.raises(DirectoryUnavailable, match="cannot be reached"):
+        binds()
+
+
+def test_a_controller_that_answers_no_bind_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections, and nothing comes of them: the next one is another's."""
     look_up = socket.getaddrinfo
 
-    def two(host: str, port: int, *more: Any) -> list[Any]:
-        return [found for one in ("127.0.0.2", "127.0.0.1") for found in look_up(one, port, *more)]
+    def both(host: str, port: int, *more: Any) -> list[Any]:
+        return [found for one in ("127.0.0.1", "127.0.0.2") for found in look_up(one, port, *more)]
 
-    with server(lambda *_: iter(())) as url:
-        monkeypatch.setattr(socket, "getaddrinfo", two)
-        assert LdapConnection(Access(url)).bind_once()["result"] == 0
+    with listening() as frozen:
+        port = frozen.getsockname()[1]
+        other, last = Controller("127.0.0.2", port), LastAddress()
+        monkeypatch.setattr(socket, "getaddrinfo", both)
+        access = Access(f"ldap://localhost:{port}", answer_timeout_s=1, last=last)
+        with pytest.raises(DirectoryUnavailable, match="does not answer in time"):
+            LdapConnection(access).bind_once()
+        for _ in range(3):
+            assert LdapConnection(access).bind_once()["result"] == 0
+        assert other.binds == 3
+        other.stop()
 
 
 def test_a_link_that_is_cut_in_its_bind_ends() -> None:
