@@ -67,6 +67,11 @@ _LF: Final = 10
 class Decoder:
     """One direction of one stream. Holds at most one head and one body."""
 
+    __slots__ = (
+        "_buffer", "_head", "_known_request", "_known_response", "_length", "_limits", "_lost", "_mark", "_recognition", "_scanned",
+        "_skip", "_usual_of_requests", "_usual_of_responses",
+    )  # fmt: skip
+
     def __init__(self, limits: DecoderLimits | None = None) -> None:
         self._limits = limits or DecoderLimits()
         self._buffer = bytearray()

@@ -6,6 +6,7 @@ Via, Contact and Record-Route, which belong to whoever sends.
 """
 
 from collections.abc import Iterable, Mapping
+from sys import intern
 from typing import Final
 
 from lyncpy.sip.enums import IdentityEnum
@@ -93,7 +94,7 @@ class Dialog:
         self.remote = remote
         # Who has read the ends already knows their tags.
         self.local_tag, self.remote_tag = tags or (parse_name_addr(local).tag or "", parse_name_addr(remote).tag or "")
-        self.target = target
+        self.target = intern(target)  # a device is told of its user's affairs in half a dozen dialogs
         self.routes = routes
         self.local_seq = 0
         self.remote_seq = remote_seq

@@ -160,12 +160,16 @@ def _value(line: str) -> str:
     return line.partition(":")[2].strip(BLANKS)
 
 
+_READ_ANEW: Final = VARYING | {"contact"}
+"""What is not known from one message to the next: a Contact is long, and what follows from it is asked for once."""
+
+
 class view(Generic[T]):  # noqa: N801 - read as a decorator, as `property` is
     """A property that is computed once per message; an error names the header it came from."""
 
     def __init__(self, name: str) -> None:
         self._header = name
-        self._is_shared = name.lower() not in VARYING
+        self._is_shared = name.lower() not in _READ_ANEW
 
     def __call__(self, read: Callable[[Any], T]) -> "view[T]":  # Any: a Request or a Response, which come below
         """Make a property of a method that reads a header."""

@@ -7,7 +7,7 @@ themselves: if one of them differs, if only by a blank, all of it is found out a
 
 from collections.abc import Callable
 from functools import partial
-from sys import intern
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 
 from lyncpy.sip.layout import Edit, Layout, Pick
@@ -89,7 +89,8 @@ class Recognition:
 
     def __init__(self) -> None:
         self._strange = 0
-        self._registration: tuple[tuple[str, ...], SharedLines] | None = None
+        self._registration: tuple[bytes, SharedLines] | None = None
+        """A digest of its lines, which would take forty times as much, and what follows from them."""
 
     def shared_lines(self, start: str, layout: Layout, lines: list[str]) -> SharedLines | None:
         """Give what a message shares with others; None: it is none that comes again, or the share is used up.
@@ -101,7 +102,7 @@ class Recognition:
         if cseq is None:
             return None
         if lines[cseq].endswith(REGISTER):
-            return self._of_registration((start, *pick(lines)))
+            return self._of_registration("\n".join([start, *pick(lines)]))
         if not lines[cseq].endswith(METHODS):
             return None
         key = start, *pick(lines)
@@ -115,13 +116,12 @@ class Recognition:
             known = _KNOWN[key] = SharedLines()
         return known
 
-    def _of_registration(self, key: tuple[str, ...]) -> SharedLines | None:
+    def _of_registration(self, text: str) -> SharedLines | None:
         """Give what a REGISTER shares with the one before it over this connection."""
-        last = self._registration
-        if last is not None and last[0] == key:
-            return last[1]
-        if sum(map(len, key)) > LONGEST:
+        if len(text) > LONGEST:
             return None
-        # Most of the lines are the same for all devices of one kind, and there are as many of these as there are devices.
-        self._registration = tuple([intern(line) for line in key]), SharedLines()
-        return self._registration[1]
+        digest = sha256(text.encode("utf-8", "surrogateescape")).digest()
+        last = self._registration
+        if last is None or last[0] != digest:
+            last = self._registration = digest, SharedLines()
+        return last[1]

@@ -92,6 +92,12 @@ class TlsConnection(FileDescriptor):
         skt: An accepted socket, as `twisted.internet.tcp.Port` gives it.
     """
 
+    # There is one for each device: with these in a dictionary it would have more names than dictionaries of one class can share.
+    __slots__ = (
+        "_aborted", "_chunk", "_failed", "_handshakes", "_lingering", "_paused", "_peer", "_reactor", "_read_blocked", "_shaken",
+        "_socket", "_tls", "_unsent", "_waiting", "_waits_its_turn", "_write_blocked", "log_context", "protocol", "talks",
+    )  # fmt: skip
+
     def __init__(
         self,
         skt: socket,

@@ -23,8 +23,8 @@ from lyncpy.workloads.presence.bodies.legacy import write_pending
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import EXTERNAL, Relation, Subscriber
 
-WRITTEN_BYTES: Final = 16_777_216
-"""Of boards whose categories are kept as they were written last; they are told within a moment."""
+WRITTEN_BYTES: Final = 2_097_152
+"""Of boards whose categories are kept as they were written last: a hundred. They are told within a moment, and not needed then."""
 
 SELF_EVENT: Final = "vnd-microsoft-roaming-self"
 PENDING_EVENT: Final = "presence.wpending"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from sys import intern
 from typing import Final
 
 from twisted.logger import Logger
@@ -129,7 +130,7 @@ class Routes:
             aor,
             binding,
             "" if binding.expires_s == 0 else model.gruu_of(aor, binding.instance),
-            request.headers.get("User-Agent") or "",
+            intern(request.headers.get("User-Agent") or ""),  # there are few, and many devices
             (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"),
         )
 
