@@ -9,7 +9,7 @@ from zope.interface import implementer
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access, DirectoryConnection
 from lyncpy.backends.people import BlockingRunner
-from lyncpy.contracts.directory import FoundPhoto, IPhotoSource
+from lyncpy.contracts.directory import FoundPhoto, IPhotoSource, Person
 from lyncpy.contracts.refusal import DirectoryUnavailable
 
 Fits = Callable[[bytes], str]
@@ -43,8 +43,9 @@ class LdapPhotos:
         self._ended: Deferred[None] | None = None
         self._closed = False
 
-    async def read(self, sources: Sequence[str], fits: Fits) -> tuple[FoundPhoto, ...]:
+    async def read(self, people: Sequence[Person], fits: Fits) -> tuple[FoundPhoto, ...]:
         """Read the photos of entries; see the promise."""
+        sources = [person.source for person in people]
         access = self._access()
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{access.url} is being closed or read already")

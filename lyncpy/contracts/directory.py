@@ -1,6 +1,6 @@
 """People and their groups: where they come from, who is known, and people's secrets."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -207,14 +207,14 @@ class Pull:
     """Keys that exist no more; only in an incremental answer."""
 
     complete: bool
-    present: frozenset[str] | None = None
+    present: Collection[str] | None = None
     """In an incremental answer: the keys of all entries there are, skipped ones too, or None when they were not counted."""
 
     skipped: tuple[Skipped, ...] = ()
     groups: tuple[Group, ...] | None = None
     """All groups (`complete`), or those that changed since the cookie; None when the directory is not asked for groups."""
 
-    groups_present: frozenset[str] | None = None
+    groups_present: Collection[str] | None = None
     """As `present`, of groups."""
 
     sources: Mapping[str, str] = field(default_factory=lambda: _NOWHERE)
@@ -222,6 +222,9 @@ class Pull:
 
     cookie: str = ""
     """Give this back at the next pull; empty: none."""
+
+    unread: tuple[str, ...] = ()
+    """Why some of several directories could not be read, in words for an operator; all their people and groups are as they were."""
 
 
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -295,11 +298,11 @@ class FoundPhoto:
 class IPhotoSource(Interface):
     """Where photos of people are."""
 
-    def read(sources: Sequence[str], fits: Callable[[bytes], str]) -> Awaitable[tuple[FoundPhoto, ...]]:
-        """Read the photos of entries: one for each in their order, or fewer when the directory is lost on the way.
+    def read(people: Sequence[Person], fits: Callable[[bytes], str]) -> Awaitable[tuple[FoundPhoto | None, ...]]:
+        """Read photos: one for each in their order, or fewer when the directory is lost on the way; None: theirs cannot be read now.
 
         Args:
-            sources: As people have them.
+            people: Whose.
             fits: Says what is wrong with a picture, or ""; called in a thread.
 
         Raises:

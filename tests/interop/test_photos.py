@@ -12,7 +12,7 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.directory import FoundPhoto
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.interop.conftest import Clients
-from tests.kit.directory import JPEG
+from tests.kit.directory import JPEG, person
 from tests.kit.office import OpenOffice
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import PEOPLE, SLAPD, Slapd, free_ports
@@ -77,8 +77,8 @@ def test_photos_are_read_over_ldap(slapd: Slapd, server: RunningServer, opened: 
     )
 
     def read(*names: str) -> tuple[FoundPhoto, ...]:
-        sources = [f"uid={name},{PEOPLE}" for name in names]
-        return office.pump.run(photos.read(sources, lambda data: "too large" if len(data) > 30_720 else ""))
+        people = [person(name, source=f"uid={name},{PEOPLE}") for name in names]
+        return office.pump.run(photos.read(people, lambda data: "too large" if len(data) > 30_720 else ""))
 
     found = read("bob", "alice", "nobody")
     assert found == (FoundPhoto(JPEG + b"bob"), FoundPhoto(), FoundPhoto())

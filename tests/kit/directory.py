@@ -189,8 +189,9 @@ class FakePhotos:
         self.gate: Deferred[None] | None = None
         self.closed = False
 
-    async def read(self, sources: Sequence[str], fits: Callable[[bytes], str]) -> tuple[FoundPhoto, ...]:
+    async def read(self, people: Sequence[Person], fits: Callable[[bytes], str]) -> tuple[FoundPhoto, ...]:
         """Give those that fit."""
+        sources = [person.source for person in people]
         self.reads.append(tuple(sources))
         if self.gate is not None:
             await self.gate

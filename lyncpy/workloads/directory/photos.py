@@ -178,7 +178,7 @@ class Photos:
     async def _read_some(self, aors: tuple[Aor, ...]) -> None:
         people = [person for aor in aors if (person := self._people.person(aor)) is not None]
         try:
-            found = await self._source.read([person.source for person in people], self._fits) if people else ()
+            found = await self._source.read(people, self._fits) if people else ()
         except DirectoryUnavailable as error:
             self._failed(str(error))
             return
@@ -189,7 +189,7 @@ class Photos:
         for person, one in zip(people, found, strict=False):
             # A pull may have come between: then it is somebody else's photo.
             now = self._people.person(person.aor)
-            if now is not None and now.source == person.source:
+            if one is not None and now is not None and now.source == person.source:
                 self._keep(person.aor, one)
 
     def _failed(self, reason: str) -> None:

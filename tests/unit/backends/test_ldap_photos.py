@@ -8,9 +8,9 @@ import pytest
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access
 from lyncpy.backends.ldap_photos import LdapPhotos
-from lyncpy.contracts.directory import FoundPhoto
+from lyncpy.contracts.directory import FoundPhoto, Person
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from tests.kit.directory import Inline
+from tests.kit.directory import Inline, person
 from tests.kit.results import answer_of, result_of, started
 from tests.kit.threads import HeldThread
 
@@ -44,6 +44,11 @@ class Link:
         return found
 
 
+def entries(*sources: str) -> list[Person]:
+    """Give people of these entries."""
+    return [person(source, source=source) for source in sources]
+
+
 def _photos(entries: dict[str, Raw | str]) -> LdapPhotos:
     link: Any = Link(entries)  # Any: no more of a connection than is used
     return LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, Inline())
@@ -63,7 +68,7 @@ def test_the_first_that_fits_is_taken() -> None:
             "d": {},
         }
     )
-    assert result_of(photos.read(("a", "b", "c", "d", "e"), _fits)) == (
+    assert result_of(photos.read(entries("a", "b", "c", "d", "e"), _fits)) == (
         FoundPhoto(b"1"),
         FoundPhoto(b"3"),
         FoundPhoto(objection="jpegPhoto: too large"),
@@ -75,16 +80,19 @@ def test_the_first_that_fits_is_taken() -> None:
 def test_an_entry_that_breaks_the_connection_keeps_only_itself_from_being_read() -> None:
     """It is said of it, and the rest is asked for another time."""
     photos = _photos({"a": {"jpegphoto": [b"1"]}, "b": "entry_bytes", "c": {"jpegphoto": [b"1"]}})
-    assert result_of(photos.read(("a", "b", "c"), _fits)) == (FoundPhoto(b"1"), FoundPhoto(objection="entry_bytes"))
+    assert result_of(photos.read(entries("a", "b", "c"), _fits)) == (
+        FoundPhoto(b"1"),
+        FoundPhoto(objection="entry_bytes"),
+    )
 
 
 def test_a_reading_under_way_is_cut_when_the_server_closes() -> None:
     """The thread is not ended under it, and a second reading does not begin beside it."""
     thread, link = HeldThread(), Link({"a": "cut"})
     photos = LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, thread)  # type: ignore[arg-type,return-value]  # as above
-    reading = started(photos.read(("a",), _fits))
+    reading = started(photos.read(entries("a"), _fits))
     with pytest.raises(DirectoryUnavailable, match="read already"):
-        result_of(photos.read(("a",), _fits))
+        result_of(photos.read(entries("a"), _fits))
     closing = started(photos.close())
     assert link.aborted
     assert not closing.called
@@ -99,4 +107,4 @@ def test_nothing_is_read_after_closing() -> None:
     photos = _photos({})
     result_of(photos.close())
     with pytest.raises(DirectoryUnavailable, match="closed"):
-        result_of(photos.read(("a",), _fits))
+        result_of(photos.read(entries("a"), _fits))

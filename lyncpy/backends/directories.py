@@ -1,0 +1,305 @@
+"""Several directories as one: each is read by itself, and what they say is put together.
+
+Keys of people and groups are unique within one directory, so that here the name of their directory stands before them: of
+the one that has no name they are as they were when it was alone. Which of two entries with one address counts, whoever
+compares a pull with what is known decides: that of the directory which stands first, unless the other had it before.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred, gatherResults
+from zope.interface import implementer
+
+from lyncpy.backends.ldap_verdicts import WRONG
+from lyncpy.backends.people import BlockingRunner
+from lyncpy.contracts.directory import (
+    FoundPhoto,
+    Group,
+    IDirectory,
+    IDirectoryPasswords,
+    IPhotoSource,
+    Person,
+    Pull,
+    SignInObjection,
+    Skipped,
+)
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.workload import IUnit
+
+_MARK: Final = "/"
+_LOGIN: Final = "uid:"
+"""Begins what a group calls its members by, where it is a login."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedDirectory:
+    """One of several.
+
+    Attributes:
+        name: Its own; "" for one of them at most.
+        url: For an operator.
+        directory: Reads it.
+        keyed_members: Whether its groups name members by keys, and not by places.
+    """
+
+    name: str
+    url: str
+    directory: IDirectory
+    keyed_members: bool
+
+
+def directory_of(key: str, names: Collection[str]) -> str:
+    """Give the name of the directory whose a key is; "" for the one without a name."""
+    name, mark, _ = key.partition(_MARK)
+    return name if mark and name in names else ""
+
+
+@implementer(IDirectory)
+class Directories:
+    """Reads several directories at the same time; one that cannot be read keeps nobody from the others' changes.
+
+    Args:
+        several: In the order of their precedence.
+        threads: Where answers are put together.
+    """
+
+    def __init__(self, several: Sequence[JoinedDirectory], threads: BlockingRunner) -> None:
+        self._several = tuple(several)
+        self._threads = threads
+
+    async def pull(self, cookie: str) -> Pull:
+        """Read all of them; see the promise. Only where none can be read it fails."""
+        cookies = _cookies(cookie)
+        reading = [Deferred.fromCoroutine(_read(one, cookies.get(one.name, ""))) for one in self._several]
+        answers: list[Pull | DirectoryUnavailable] = await gatherResults(reading, consumeErrors=True)
+        failures = [answer for answer in answers if isinstance(answer, DirectoryUnavailable)]
+        if len(failures) == len(answers):
+            raise DirectoryUnavailable("; ".join(map(str, failures)))
+        return await self._threads.call_in_thread(lambda: _joined(self._several, answers, cookies))
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for one in self._several:
+            await one.directory.close()
+        await self._threads.stop()
+
+
+async def _read(one: JoinedDirectory, cookie: str) -> Pull | DirectoryUnavailable:
+    try:
+        answer: Pull = await one.directory.pull(cookie)
+    except DirectoryUnavailable as error:
+        return error
+    return answer
+
+
+def _cookies(cookie: str) -> Mapping[str, str]:
+    with suppress(ValueError):
+        found = json.loads(cookie or "{}")
+        if isinstance(found, dict):
+            return {name: text for name, text in found.items() if isinstance(text, str)}
+    return {}  # of a time when there was one directory
+
+
+class PresentKeys(Collection[str]):
+    """The keys that are there, as far as they were counted; of directories that counted none, all that are known.
+
+    Args:
+        counted: By the names of the directories that were counted.
+        silent: The names of the others.
+    """
+
+    def __init__(self, counted: Collection[str], silent: Collection[str], names: Collection[str]) -> None:
+        self._counted = counted
+        self._silent = silent
+        self._names = names
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._counted or directory_of(str(key), self._names) in self._silent
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._counted)
+
+    def __len__(self) -> int:
+        return len(self._counted)
+
+    def __bool__(self) -> bool:
+        return True  # also where nothing was counted it says what is there
+
+
+def _joined(
+    several: Sequence[JoinedDirectory], answers: Sequence[Pull | DirectoryUnavailable], cookies: Mapping[str, str]
+) -> Pull:
+    """Put answers together, in the order of the directories."""
+    heard = [
+        (one, _named(one, answer)) for one, answer in zip(several, answers, strict=True) if isinstance(answer, Pull)
+    ]
+    unread = tuple(
+        f"{one.name or one.url}: {answer}"
+        for one, answer in zip(several, answers, strict=True)
+        if isinstance(answer, DirectoryUnavailable)
+    )
+    told = [answer for _, answer in heard]
+    complete = not unread and all(answer.complete for answer in told)
+    following = {**{one.name: cookies.get(one.name, "") for one in several}}
+    following.update((one.name, answer.cookie) for one, answer in heard)
+    asked = [answer.groups for answer in told if answer.groups is not None]
+    return Pull(
+        people=tuple(person for answer in told for person in answer.people),
+        gone=frozenset(key for answer in told for key in answer.gone),
+        complete=complete,
+        present=None if complete else _present(several, heard, of_groups=False),
+        skipped=tuple(one for answer in told for one in answer.skipped),
+        groups=tuple(group for groups in asked for group in groups) if asked or unread else None,
+        groups_present=None if complete else _present(several, heard, of_groups=True),
+        sources={key: place for answer in told for key, place in answer.sources.items()},
+        cookie=json.dumps(following),
+        unread=unread,
+    )
+
+
+def _present(
+    several: Sequence[JoinedDirectory], heard: Sequence[tuple[JoinedDirectory, Pull]], *, of_groups: bool
+) -> PresentKeys:
+    counted: set[str] = set()
+    silent = {one.name for one in several}
+    for one, answer in heard:
+        keys = answer.groups_present if of_groups else answer.present
+        if answer.complete or (of_groups and answer.groups is None):
+            told: Sequence[Person | Group] = (answer.groups or ()) if of_groups else answer.people
+            keys = {each.key for each in told} | {each.key for each in answer.skipped if each.key}
+        if keys is not None:
+            counted.update(keys)
+            silent.discard(one.name)
+    return PresentKeys(counted, silent, {one.name for one in several})
+
+
+def _named(one: JoinedDirectory, answer: Pull) -> Pull:
+    """Write the name of the directory before all keys of its answer."""
+    if not one.name:
+        return answer
+    before = f"{one.name}{_MARK}"
+
+    def keys(several: Collection[str] | None) -> frozenset[str] | None:
+        return None if several is None else frozenset(before + key for key in several)
+
+    return replace(
+        answer,
+        people=tuple(replace(person, key=before + person.key) for person in answer.people),
+        gone=frozenset(before + key for key in answer.gone),
+        present=keys(answer.present),
+        skipped=tuple(_named_skipped(each, one.name, before) for each in answer.skipped),
+        groups=None if answer.groups is None else tuple(_named_group(each, one, before) for each in answer.groups),
+        groups_present=keys(answer.groups_present),
+        sources={before + key: place for key, place in answer.sources.items()},
+    )
+
+
+def _named_skipped(one: Skipped, name: str, before: str) -> Skipped:
+    return replace(one, source=f"{name}: {one.source}", key=before + one.key if one.key else "")
+
+
+def _named_group(group: Group, one: JoinedDirectory, before: str) -> Group:
+    members = group.members
+    if one.keyed_members:
+        members = frozenset(name if name.startswith(_LOGIN) else before + name for name in members)
+    return replace(group, key=before + group.key, members=members)
+
+
+@implementer(IPhotoSource)
+class DirectoriesPhotos:
+    """Photos of people, each read in their own directory.
+
+    Args:
+        of: By the names of the directories that have any.
+        names: Of all directories.
+    """
+
+    def __init__(self, of: Mapping[str, IPhotoSource], names: Collection[str]) -> None:
+        self._of = of
+        self._names = frozenset(names)
+
+    async def read(self, people: Sequence[Person], fits: Callable[[bytes], str]) -> tuple[FoundPhoto | None, ...]:
+        """Read photos; see the promise. It fails where none of the directories can be read that are asked."""
+        theirs: dict[str, list[int]] = {}
+        for number, person in enumerate(people):
+            theirs.setdefault(directory_of(person.key, self._names), []).append(number)
+        found: list[FoundPhoto | None] = [None] * len(people)
+        failures: list[DirectoryUnavailable] = []
+        for name, numbers in theirs.items():
+            source = self._of.get(name)
+            if source is None:
+                some: Sequence[FoundPhoto | None] = [FoundPhoto()] * len(numbers)
+            else:
+                try:
+                    some = await source.read([people[number] for number in numbers], fits)
+                except DirectoryUnavailable as error:
+                    failures.append(error)
+                    continue
+            for number, one in zip(numbers, some, strict=False):
+                found[number] = one
+        if failures and len(failures) == len(theirs):
+            raise failures[0]
+        return tuple(found)
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for source in self._of.values():
+            await source.close()
+
+
+class BindingDirectory(Protocol):
+    """A directory that is asked about passwords, as `LdapPasswords` is."""
+
+    async def open(self) -> None:
+        """See `IUnit`."""
+
+    async def close(self) -> None:
+        """See `IUnit`."""
+
+    def check(self, person: Person | None, password: str) -> Awaitable[SignInObjection | None]:
+        """See `IDirectoryPasswords`."""
+
+
+@implementer(IDirectoryPasswords, IUnit)
+class DirectoriesPasswords:
+    """Passwords of people, each asked about in their own directory.
+
+    Args:
+        of: By the names of the directories that are asked, the first of which is also asked about nobody.
+        names: Of all directories.
+    """
+
+    name = "passwords"
+
+    def __init__(self, of: Mapping[str, BindingDirectory], names: Collection[str]) -> None:
+        self._of = of
+        self._names = frozenset(names)
+
+    async def open(self) -> None:
+        """Open all of them."""
+        for one in self._of.values():
+            await one.open()
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for one in self._of.values():
+            await one.close()
+
+    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+        """Ask whether a password is a person's; see the promise."""
+        chosen = None if person is None else self._of.get(directory_of(person.key, self._names))
+        if chosen is not None:
+            objection: SignInObjection | None = await chosen.check(person, password)
+            return objection
+        # Of who is in a directory that is not asked only the passwords kept here count; it takes as long as of nobody.
+        first = next(iter(self._of.values()))
+        if person is None:
+            unknown: SignInObjection | None = await first.check(None, password)
+            return unknown
+        with suppress(DirectoryUnavailable):
+            await first.check(None, password)
+        return WRONG
