@@ -205,7 +205,9 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     settings, platform, signaling = config.sections, base.platform, base.signaling
     domains = settings.sip.all_domains
     photos = _photos(config, back, base)
-    directory = Directory(platform, base.tables, back.directory, back.seals, settings.directory, photos, back.notices)
+    directory = Directory(
+        platform, base.tables, back.directory, back.seals, settings.directory, photos, back.notices, config.directories
+    )
     registrar = Registrar(platform, signaling, base.bindings, settings.registrar)
     contacts = Contacts(platform, signaling, settings.contacts)
     presence = Presence(platform, signaling, contacts, domains, settings.presence)
@@ -268,7 +270,7 @@ def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> O
 def _offers_ntlm(config: Config) -> bool:
     """Tell whether passwords are proved by NTLM over HTTP."""
     chosen = config.sections.webservices.ntlm
-    return not config.sections.directory.hides_hashes if chosen is None else chosen
+    return not all(one.hides_hashes for one in config.directories) if chosen is None else chosen
 
 
 def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:

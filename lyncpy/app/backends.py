@@ -1,13 +1,14 @@
 """Chooses what keeps the promises of store, records, bus, directory and meter, as the configuration says."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from twisted.logger import Logger
 
 from lyncpy.app.config import Config, ConfigError
 from lyncpy.backends.bus import MemoryBus
+from lyncpy.backends.directories import Directories, DirectoriesPasswords, DirectoriesPhotos, JoinedDirectory
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.gapfile import GapFile
 from lyncpy.backends.kerberos import KerberosMissing, Tickets
@@ -41,6 +42,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.settings import DirectorySource
 
 _log: Final = Logger()
 
@@ -69,8 +71,8 @@ class Backends:
     photos: IPhotoSource | None = None
     """Where photos of people are; None: nowhere."""
 
-    notices: IDirectoryNotices | None = None
-    """Where the directory tells of changes; None: nowhere."""
+    notices: Mapping[str, IDirectoryNotices] = field(default_factory=dict)
+    """Where directories tell of changes, by their names."""
 
     tickets: ITickets | None = None
     """Verifies Kerberos tickets; None: nobody signs in with one."""
@@ -143,10 +145,28 @@ def backends(
 
 def _directory(
     config: Config, timers: Timers, reactor: Any
-) -> tuple[IDirectory, IPhotoSource | None, IDirectoryNotices | None]:  # Any: as above
+) -> tuple[IDirectory, IPhotoSource | None, Mapping[str, IDirectoryNotices]]:  # Any: as above
     """Build where people come from, their photos, and what is told of changes."""
-    settings, threads = config.sections, Threads(reactor, "directory")
-    terms, domains = settings.directory, settings.sip.all_domains
+    photos: dict[str, IPhotoSource] = {}
+    notices: dict[str, IDirectoryNotices] = {}
+    several = []
+    for terms in config.directories:
+        directory, photo, notice = _one_directory(config, terms, timers, reactor)
+        several.append(JoinedDirectory(terms.name, terms.url, directory, keyed_members=not terms.is_ldap))
+        if photo is not None:
+            photos[terms.name] = photo
+        if notice is not None:
+            notices[terms.name] = notice
+    if len(several) == 1 and not several[0].name:
+        return several[0].directory, photos.get(""), notices
+    joined = Directories(several, Threads(reactor, "directories"))
+    return joined, DirectoriesPhotos(photos, [one.name for one in several]) if photos else None, notices
+
+
+def _one_directory(
+    config: Config, terms: DirectorySource, timers: Timers, reactor: Any
+) -> tuple[IDirectory, IPhotoSource | None, IDirectoryNotices | None]:  # Any: as above
+    threads, domains = Threads(reactor, f"directory {terms.name}".strip()), config.sections.sip.all_domains
     if not terms.is_ldap:
         return PeopleFile(config.path(terms.url), domains, threads), None, None
     try:
@@ -159,13 +179,26 @@ def _directory(
     return directory, LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos")), notices
 
 
-def _passwords(config: Config, timers: Timers, reactor: Any) -> LdapPasswords | None:  # Any: as above
-    """Build what asks the LDAP server about passwords, where it is to be asked."""
-    terms = config.sections.directory
-    if not terms.binds:
+def _passwords(
+    config: Config, timers: Timers, reactor: Any
+) -> LdapPasswords | DirectoriesPasswords | None:  # Any: as above
+    """Build what asks the LDAP servers about passwords, where any is to be asked."""
+    asked = {
+        terms.name: LdapPasswords(
+            terms,
+            config.home,
+            LdapConnection,
+            tuple(Threads(reactor, f"password {terms.name} {n}") for n in range(terms.password_checks)),
+            timers,
+        )
+        for terms in config.directories
+        if terms.binds
+    }
+    if not asked:
         return None
-    threads = tuple(Threads(reactor, f"password {n}") for n in range(terms.password_checks))
-    return LdapPasswords(terms, config.home, LdapConnection, threads, timers)
+    if len(config.directories) == 1 and "" in asked:
+        return asked[""]
+    return DirectoriesPasswords(asked, [terms.name for terms in config.directories])
 
 
 def _tickets(config: Config, reactor: Any) -> Tickets | None:  # Any: as above

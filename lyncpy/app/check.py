@@ -41,8 +41,9 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     if sections.auth.keytab:
         yield from kerberos_keytab(config)
     # A file is at hand; an LDAP server is not, and may be slow or need a password.
-    if not sections.directory.is_ldap:
-        yield _readable("directory", "url", config.path(sections.directory.url))
+    for one in config.directories:
+        if not one.is_ldap:
+            yield _readable("directory", "url", config.path(one.url))
     for path in open_to_others(config):
         yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')
 

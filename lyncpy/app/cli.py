@@ -157,12 +157,12 @@ def _settings(options: argparse.Namespace) -> int:
 
 def _passwd(options: argparse.Namespace) -> int:
     config = load(options.config)
-    directory = config.sections.directory
+    asked = [one.url for one in config.directories if one.binds]
     if bool(options.address) == bool(options.file):
         raise CannotDo("name an address, or many with --file")
-    if directory.binds and not options.force:
+    if asked and not options.force:
         raise CannotDo(
-            f"people have their passwords in {directory.url}, which is asked about them ([directory] passwords): change"
+            f"people have their passwords in {' and '.join(asked)}, which is asked about them ([directory] passwords): change"
             " them there, or set others beside those with --force; nothing has changed"
         )
     wanted = read_passwords(options.file) if options.file else _one_password(_address(options.address))

@@ -23,6 +23,7 @@ from lyncpy.workloads.archive.settings import Settings as ArchiveSettings
 from lyncpy.workloads.conferencing.settings import Settings as ConferencingSettings
 from lyncpy.workloads.contacts.settings import Settings as ContactsSettings
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
+from lyncpy.workloads.directory.settings import DirectorySource, place_of_all
 from lyncpy.workloads.directory.settings import Settings as DirectorySettings
 from lyncpy.workloads.im.settings import Settings as ImSettings
 from lyncpy.workloads.monitoring.settings import Settings as MonitoringSettings
@@ -36,6 +37,10 @@ HTTPS_PORT: Final = 443
 """The port that an address of the web does not have to name."""
 
 
+_SEVERAL: Final = "directories"
+"""Where further tables of [[directory]] are kept; nobody writes it."""
+
+
 class Sections(BaseModel):
     """The sections of lyncpy.toml; each is the `Settings` of the room with its name."""
 
@@ -46,6 +51,9 @@ class Sections(BaseModel):
     limits: LimitsSettings = LimitsSettings()
     store: StoreSettings = StoreSettings()
     directory: DirectorySettings = DirectorySettings()
+    directories: tuple[DirectorySource, ...] = ()
+    """What stands in further tables of [[directory]]."""
+
     policies: PoliciesSettings = PoliciesSettings()
     registrar: RegistrarSettings = RegistrarSettings()
     presence: PresenceSettings = PresenceSettings()
@@ -62,7 +70,9 @@ class Sections(BaseModel):
 
 
 SECTIONS: Final[Mapping[str, type[BaseModel]]] = {
-    name: field.annotation for name, field in Sections.model_fields.items() if isinstance(field.annotation, type)
+    name: field.annotation
+    for name, field in Sections.model_fields.items()
+    if name != _SEVERAL and isinstance(field.annotation, type)
 }
 
 
@@ -77,6 +87,16 @@ class Config:
     def home(self) -> Path:
         """Give the folder that relative paths in the file start from."""
         return self.file.parent
+
+    @property
+    def directories(self) -> tuple[DirectorySource, ...]:
+        """Give all directories, in the order in which an address is theirs that several name."""
+        return (self.sections.directory, *self.sections.directories)
+
+    @property
+    def people_from(self) -> str:
+        """Name all directories, for an operator."""
+        return place_of_all(self.directories)
 
     @property
     def is_site_chosen(self) -> bool:
@@ -134,12 +154,30 @@ def check(file: Path, document: Mapping[str, object]) -> Config:
     Raises:
         ConfigError: As `load`.
     """
+    if _SEVERAL in document:
+        raise ConfigError([_unknown(f"{file}: [{_SEVERAL}]", _SEVERAL, "")])
+    document = _with_several(file, document)
     try:
         # By way of JSON: there pydantic's strict mode takes an array for a tuple and 5 for 5.0, as TOML's readers expect.
         sections = Sections.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
         raise ConfigError([_sentence(file, one) for one in error.errors()]) from None
-    return Config(file, sections)
+    config = Config(file, sections)
+    names = [one.name for one in config.directories]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError([f'{file}: [[directory]] name: "{twice[0]}" is that of two; give each one of its own'])
+    return config
+
+
+def _with_several(file: Path, document: Mapping[str, object]) -> Mapping[str, object]:
+    """Give the first of several tables of [[directory]] its section, and the others one of their own."""
+    tables = document.get("directory")
+    if not isinstance(tables, list):
+        return document
+    if not tables or not all(isinstance(one, dict) for one in tables):
+        raise ConfigError([f"{file}: directory: write each as a table that begins with [[directory]]"])
+    return {**document, "directory": tables[0], _SEVERAL: tables[1:]}
 
 
 def with_overrides(document: Mapping[str, object], overrides: Sequence[str]) -> dict[str, object]:
@@ -167,6 +205,8 @@ def _table_at(document: dict[str, object], names: Sequence[str], override: str) 
     table = document
     for depth, name in enumerate(names, 1):
         inner = table.setdefault(name, {})
+        if isinstance(inner, list) and inner:
+            inner = inner[0]  # of several directories the first is meant
         if not isinstance(inner, dict):
             raise ConfigError([f'--set "{override}": [{".".join(names[:depth])}] is not a section of the file'])
         table = inner
@@ -193,6 +233,12 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
     location = [str(part) for part in error["loc"]]
     section, key = "".join(location[:1]), ".".join(location[1:])
     where = f"{file}: [{section}] {key}".rstrip()
+    if section == _SEVERAL:
+        section, location = "directory", ["directory", *location[2:]]
+        key = ".".join(location[1:])
+        where = f"{file}: [[directory]] {int(error['loc'][1]) + 2}: {key}".rstrip()
+        if error["type"] == "extra_forbidden" and key in DirectorySettings.model_fields:
+            return f"{where}: is for all directories, and stands in the first [[directory]] alone"
     kind, given = error["type"], error.get("input")
     if _is_unknown(section, location[1:], kind):
         return _unknown(where, section, key)

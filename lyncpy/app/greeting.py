@@ -28,7 +28,7 @@ def greeting(config: Config, *, on_terminal: bool) -> Iterator[str]:
         else:
             yield "                 (passwords are in that file, which its owner alone can read)"
     else:
-        yield f"  people         {config.sections.directory.url}"
+        yield f"  people         {config.people_from}"
     if admin.port:
         key = home / "admin_key"
         yield f"  shell          ssh -p {admin.port} {f'-i {key} ' if key.exists() else ''}admin@{admin.host}"

@@ -100,8 +100,7 @@ def secret_files(settings: config.Config) -> Sequence[Path]:
     ]
     if sections.log.json_file:
         named.append(sections.log.json_file)
-    if not sections.directory.is_ldap:
-        named.append(sections.directory.url)
+    named += [one.url for one in settings.directories if not one.is_ldap]
     own = [settings.file, home / "ca.key", home / "admin_key", home / "demo-accounts.toml"]
     return [*own, *(settings.path(name) for name in named)]
 

@@ -17,7 +17,7 @@ from twisted.python import usage
 
 from lyncpy import __version__
 from lyncpy.app.assembly import BuiltServer, build
-from lyncpy.app.config import Config, ConfigError, load
+from lyncpy.app.config import SECTIONS, Config, ConfigError, load
 from lyncpy.app.garbage import Garbage
 from lyncpy.app.home import open_to_others
 from lyncpy.app.log import begin_json, quieten
@@ -81,7 +81,9 @@ class Reloader:
         said.append("certificate and key were read again; new connections use them")
         if self.built.inside.ground.tables.policies.adopt(fresh.sections.policies):
             said.append("[policies] has changed and counts from now on")
-        for name in type(fresh.sections).model_fields:
+        if fresh.sections.directories != self._config.sections.directories:
+            said.append(f"[[directory]] has changed in {fresh.file.name}; it counts from the next start")
+        for name in SECTIONS:
             if name == "policies":
                 continue
             old, new = getattr(self._config.sections, name), getattr(fresh.sections, name)

@@ -71,10 +71,10 @@ class Directories:
         self._several = tuple(several)
         self._threads = threads
 
-    async def pull(self, cookie: str) -> Pull:
+    async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read all of them; see the promise. Only where none can be read it fails."""
         cookies = _cookies(cookie)
-        reading = [Deferred.fromCoroutine(_read(one, cookies.get(one.name, ""))) for one in self._several]
+        reading = [Deferred.fromCoroutine(_read(one, cookies.get(one.name, ""), counting)) for one in self._several]
         answers: list[Pull | DirectoryUnavailable] = await gatherResults(reading, consumeErrors=True)
         failures = [answer for answer in answers if isinstance(answer, DirectoryUnavailable)]
         if len(failures) == len(answers):
@@ -88,9 +88,9 @@ class Directories:
         await self._threads.stop()
 
 
-async def _read(one: JoinedDirectory, cookie: str) -> Pull | DirectoryUnavailable:
+async def _read(one: JoinedDirectory, cookie: str, counting: bool | None) -> Pull | DirectoryUnavailable:
     try:
-        answer: Pull = await one.directory.pull(cookie)
+        answer: Pull = await one.directory.pull(cookie, counting=counting)
     except DirectoryUnavailable as error:
         return error
     return answer

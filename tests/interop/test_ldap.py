@@ -397,6 +397,7 @@ def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_
             again.facts,
             again.settings,
             again.timers,
+            again.settings.url,
         )
         again.pump.run(again.pulls.open())
         assert [person.aor for person in again.people.everybody()] == [ALICE, BOB]

@@ -60,7 +60,7 @@ class Ear:
         self.counted: list[bool] = []
         thread = Threads(office.pump, "notices")
         source = LdapNotices(office.settings, office.directory.access, NoticeConnection, thread, office.timers)
-        self.notices = Notices(source, self._pull, office.settings, office.timers)
+        self.notices = Notices(source, self._pull, office.settings, office.settings.retry_s, office.timers)
 
     async def _pull(self, gone: bool) -> None:
         await self.office.pulls.pull(counting=gone)

@@ -71,6 +71,7 @@ class Office:
             self.facts,
             self.settings,
             self.timers,
+            self.settings.url,
         )
 
     def pull(self, **how: bool) -> PullResult:

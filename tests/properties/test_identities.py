@@ -89,7 +89,9 @@ class World:
         self.directory = FakeDirectory(*self.listed())
         kept = DirectoryRecords(self.store, PlainSeals())
         options = Settings(removal_share=1.0, held_s=1000, interval_s=86400)
-        self.pulls = Pulls(self.directory, kept, self.people, Groups(self.people), self.facts, options, timers)
+        self.pulls = Pulls(
+            self.directory, kept, self.people, Groups(self.people), self.facts, options, timers, options.url
+        )
         self.secrets = StoredSecrets(self.store, self.people, self.facts, PlainSeals(), self.people.owners)
         self.directory.down = "down" if down else ""
         answer_of(self.pulls.open())

@@ -50,7 +50,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
         "since when an address is whose, written down; what deletes asks `past`; dates of accounts, as above",
     ),
     "workloads/directory/pull.py": (
-        4,
+        5,
         "when a pull was, shown, and since when data is held that a former server left; at a start, its age: in doubt everything is read again",
     ),
     "workloads/directory/service.py": (1, "dates of accounts, for an operator"),

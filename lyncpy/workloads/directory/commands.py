@@ -28,7 +28,7 @@ class Commands:
     def __init__(
         self,
         pulls: Pulls,
-        notices: Notices,
+        notices: Sequence[Notices],
         people: People,
         groups: Groups,
         secrets: ISecrets,
@@ -170,7 +170,7 @@ class Commands:
         enabled = sum(person.enabled for person in self._people.everybody())
         by_place = sum(person.key == person.source.lower() for person in self._people.everybody())
         rows: list[tuple[object, ...]] = [
-            ("directory", self._settings.url),
+            ("directory", pulls.place),
             ("people", len(self._people)),
             ("enabled", enabled),
             *([("known by their DN alone", by_place)] if by_place else []),
@@ -180,13 +180,14 @@ class Commands:
             ("last pull", moment(state.pulled_at)),
             ("last full pull", moment(state.full_at)),
             ("interval_s", self._settings.interval_s),
-            ("changes", self._notices.state),
+            *((f"changes, {one.name}" if one.name else "changes", one.state) for one in self._notices),
             ("pull under way", pulls.is_running),
             ("held back", len(self._people.owners.held_back())),
             ("removals withheld", pulls.refused or None),
             *(("withheld", bare(one.aor)) for one in pulls.withheld[:NAMED_MOST]),
             *(("withheld group", one.name) for one in pulls.withheld_groups[:NAMED_MOST]),
-            ("failing since", moment(pulls.failing_since) if pulls.failure else None),
+            ("failing since", moment(pulls.failing_since) if pulls.failure or pulls.unread else None),
+            *(("cannot be read", reason) for reason in pulls.unread),
             ("failure", pulls.failure or None),
         ]
         return Table(("what", "value"), rows)
@@ -336,6 +337,10 @@ def _undone(outcome: PullResult) -> str:
     """Explain which changes of a pull were withheld; "" for none."""
     if outcome.refused:
         return f"nothing was changed: {outcome.refused}"
+    if outcome.unread and not outcome.withheld:
+        return (
+            f"not all directories could be read, and the people of these are as they were: {'; '.join(outcome.unread)}"
+        )
     if not outcome.withheld:
         return ""
     count = len(outcome.changes.withheld) + len(outcome.groups.withheld)

@@ -15,7 +15,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable, NoNotices, WorldUnava
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.settings import DirectorySource
 
 GATHER_S: Final = 1.0
 """From a notice to its pull, and until the next notice is heard: a change is often several."""
@@ -40,7 +40,8 @@ class Notices:
     Args:
         source: The directory; None: it tells nothing.
         pull: Pulls; with an argument that says whether something may be gone.
-        settings: The section [directory].
+        terms: What is set for this directory.
+        retry_s: Seconds after a pull that failed until the next.
         timers: Deadlines, and the monotonic clock.
     """
 
@@ -50,23 +51,30 @@ class Notices:
         self,
         source: IDirectoryNotices | None,
         pull: Callable[[bool], Awaitable[object]],
-        settings: Settings,
+        terms: DirectorySource,
+        retry_s: float,
         timers: ITimers,
     ) -> None:
         self._source = source
         self._pull = pull
-        self._settings = settings
+        self._terms = terms
+        self._retry_s = retry_s
         self._timers = timers
         self._again = Deadline(timers, self._listen)
         self._due = Deadline(timers, self._begin)
         self._told_by = ""
         self._reason = "a file does not tell of changes" if source is None else "it has not been asked yet"
-        if source is not None and not settings.notices:
+        if source is not None and not terms.notices:
             self._reason = "[directory] notices is false"
         self._since = 0.0
         self._losses = 0
         self._has_told = self._news = self._gone = self._pulling = self._closed = False
         self._rests_until = 0.0
+
+    @property
+    def name(self) -> str:
+        """The name of the directory; "" for the one that has none."""
+        return self._terms.name
 
     @property
     def state(self) -> str:
@@ -75,7 +83,7 @@ class Notices:
 
     def open(self) -> None:
         """Begin to listen."""
-        if self._source is not None and self._settings.notices:
+        if self._source is not None and self._terms.notices:
             self._listen()
 
     async def close(self) -> None:
@@ -117,7 +125,7 @@ class Notices:
             self._has_told = True
             self._since = self._timers.now()
             self._told_by, self._reason = notice.by, ""
-            self.log.info("{url} tells of changes: {by}", url=self._settings.url, by=notice.by)
+            self.log.info("{url} tells of changes: {by}", url=self._terms.url, by=notice.by)
         self._gone = self._gone or notice.gone or was_lost
         self._want()
 
@@ -146,7 +154,7 @@ class Notices:
         except WorldUnavailable:
             # Whoever pulls has noted it.
             self._gone, self._news = self._gone or gone, True
-            self._rests_until = self._timers.now() + self._settings.retry_s
+            self._rests_until = self._timers.now() + self._retry_s
         else:
             now = self._timers.now()
             self._rests_until = now + REST * (now - began)

@@ -63,6 +63,9 @@ class PullResult:
     withheld: str = ""
     """Why people or groups are not removed who are gone; "" when none are held back. All else was done."""
 
+    unread: tuple[str, ...] = ()
+    """As of the answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -89,8 +92,15 @@ class Pulls:
         bus: IBus,
         settings: Settings,
         timers: ITimers,
+        place: str,
     ) -> None:
+        """Begin with nobody.
+
+        Args:
+            place: Names the directory, or all that it is made of; of another nobody is known yet.
+        """
         self._directory = directory
+        self.place: Final = place
         self._kept = kept
         self._people = people
         self._groups = groups
@@ -109,6 +119,9 @@ class Pulls:
 
         self.failing_since = 0.0
         """Wall-clock seconds."""
+
+        self.unread: tuple[str, ...] = ()
+        """Why some of several directories cannot be read now."""
 
         self.refused = ""
         """Why removals are held back; "" when none are."""
@@ -143,19 +156,19 @@ class Pulls:
         for _, owner in await self._kept.adopt(known, self._timers.wall()):
             self._people.owners.put_owner(owner)
         # Known people can sign in before the directory answers; of another directory nobody is known, so that is waited for.
-        if len(self._people) and self.state.url == self._settings.url:
+        if len(self._people) and self.state.url == self.place:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
             return
         outcome = await self.pull()
         # Another directory with too few of the people is more likely a wrong URL than a new start.
         if outcome.refused:
             raise DirectoryUnavailable(
-                f'people came from "{self.state.url}" so far; of "{self._settings.url}": {outcome.refused}'
+                f'people came from "{self.state.url}" so far; of "{self.place}": {outcome.refused}'
             )
         if not len(self._people):
             self.log.warn(
                 "the directory {url} gives nobody; see `directory skipped`, and [directory] bases and filters",
-                url=self._settings.url,
+                url=self.place,
             )
         self._arm()
 
@@ -198,9 +211,17 @@ class Pulls:
                 # First: who comes back after their time finds nothing, also when this pull is the first since.
                 await self._applier.delete_over(self._timers.past() - self._settings.held_s)
                 await self._carry_out(found)
-            self._recovered()
+            self._recovered(found.answer.unread)
             took_s = self._timers.now() - began
-            return PullResult(found.changes, found.groups, found.answer.complete, took_s, found.refused, found.withheld)
+            return PullResult(
+                found.changes,
+                found.groups,
+                found.answer.complete,
+                took_s,
+                found.refused,
+                found.withheld,
+                found.answer.unread,
+            )
         except WorldUnavailable as error:
             self._failed(str(error))
             raise
@@ -234,7 +255,7 @@ class Pulls:
         """Give the cookie, or "" when it is time to read everything."""
         state = self.state
         due = self._timers.now() >= self._full_due
-        return "" if due or state.url != self._settings.url else state.cookie
+        return "" if due or state.url != self.place else state.cookie
 
     def _full_left_s(self) -> float:
         """Give the seconds until everything is read again, at a start: only the wall clock knows how long we were off."""
@@ -249,13 +270,17 @@ class Pulls:
 
     async def _found(self, cookie: str, *, force: bool, same_people: bool, counting: bool | None) -> _Found:
         """Ask, and decide what of the answer is to be believed."""
-        moved_house = self.state.url not in ("", self._settings.url)
+        moved_house = self.state.url not in ("", self.place)
         answer = await self._directory.pull("" if moved_house else cookie, counting=counting)
         changes, groups = await self._compared(answer, same_people=same_people or moved_house)
         if changes.incomplete or groups.incomplete:
             answer = await self._directory.pull("")
             changes, groups = await self._compared(answer, same_people=same_people or moved_house)
-        if self.state.url != self._settings.url:
+        if self.state.url != self.place:
+            if answer.unread:
+                # Who is missing would be taken for gone, and who comes first for the only one who has an address.
+                reasons = "; ".join(answer.unread)
+                raise DirectoryUnavailable(f"a first pull of these directories needs all of them: {reasons}")
             # Other people are what an operator wants who names another directory; nobody is not.
             lost_all = len(changes.removed) == len(self._people) > 0 and not changes.added
             why = "it has nobody who could be used: correct bases, filters and address ([directory])"
@@ -315,7 +340,7 @@ class Pulls:
         self.log.info(
             "pulled {url}: {added} added, {changed} changed, {moved} moved, {removed} removed, {unchanged} unchanged, "
             "{skipped} skipped; groups: {groups_added} added, {groups_changed} changed, {groups_removed} removed",
-            url=self._settings.url,
+            url=self.place,
             added=len(changes.added),
             changed=len(changes.changed),
             moved=len(changes.moved),
@@ -331,10 +356,10 @@ class Pulls:
         """Remember where pulls stand; the store is spared when an incremental pull found nothing new."""
         at = self._timers.wall()
         before, answer = self.state, found.answer
-        if answer.complete:
+        if answer.complete or self._timers.now() >= self._full_due:
             self._full_due = self._timers.now() + self._settings.full_interval_s
         self.state = PullState(
-            url=self._settings.url,
+            url=self.place,
             # What was held back is to be told again: an increment would say it only once.
             cookie=before.cookie if found.withheld else answer.cookie,
             pulled_at=at,
@@ -362,16 +387,20 @@ class Pulls:
             self.log.warn(
                 "removals are held back, all else of the pull of {url} was carried out: {reason} ({names}); "
                 "`directory pull --dry-run` shows them, `directory pull --force` carries them out",
-                url=self._settings.url,
+                url=self.place,
                 reason=found.withheld,
                 names=names,
             )
         self.refused = found.withheld
 
-    def _recovered(self) -> None:
-        if self.failure:
-            self.log.info("the directory can be read again: {url}", url=self._settings.url)
-        self.failure = ""
+    def _recovered(self, unread: tuple[str, ...]) -> None:
+        if self.failure or (self.unread and not unread):
+            self.log.info("the directory can be read again: {url}", url=self.place)
+        if unread and not self.unread:
+            self.failing_since = self._timers.wall()
+        for reason in unread if [*unread] != [*self.unread] else ():
+            self.log.warn("no pull of one directory now, its people stay known: {reason}", reason=reason)
+        self.failure, self.unread = "", unread
 
     def _failed(self, reason: str) -> None:
         if self._closed:
@@ -394,7 +423,7 @@ class Pulls:
         if self._closed:
             return
         settings = self._settings
-        delay = min(settings.retry_s, settings.interval_s) if self.failure else settings.interval_s
+        delay = min(settings.retry_s, settings.interval_s) if self.failure or self.unread else settings.interval_s
         self._next.set(delay)
 
     def _due(self) -> None:

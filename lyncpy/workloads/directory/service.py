@@ -1,6 +1,6 @@
 """The life of the directory, and what it finds out for `why`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,7 +30,7 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.settings import DirectorySource, Settings, place_of_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class Directory:
         seals: Encrypts what is kept of it.
         settings: The section [directory].
         photos: Of people; closed with this. None: there are none.
-        notices: What the directory tells; closed with this. None: nothing.
+        notices: What directories tell, by their names; closed with this.
+        sources: The directories.
     """
 
     name = "directory"
@@ -69,7 +70,8 @@ class Directory:
         seals: Seals,
         settings: Settings,
         photos: Photos | None,
-        notices: IDirectoryNotices | None,
+        notices: Mapping[str, IDirectoryNotices],
+        sources: Sequence[DirectorySource],
     ) -> None:
         people, groups, policies, secrets = tables.people, tables.groups, tables.policies, tables.secrets
         bus, timers = platform.bus, platform.timers
@@ -82,6 +84,7 @@ class Directory:
         self._listening: tuple[IListening, ...] = ()
         self._secrets = secrets
         self._settings = settings
+        self._sources = tuple(sources)
         self._timers = timers
         kept = DirectoryRecords(platform.store, seals)
         self.pulls = Pulls(
@@ -92,8 +95,12 @@ class Directory:
             bus,
             settings,
             timers,
+            place_of_all(self._sources),
         )
-        self._notices = Notices(notices, lambda gone: self.pulls.pull(counting=gone), settings, timers)
+        self._notices = tuple(
+            Notices(notices.get(one.name), lambda gone: self.pulls.pull(counting=gone), one, settings.retry_s, timers)
+            for one in self._sources
+        )
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
@@ -121,7 +128,8 @@ class Directory:
         self._deadlines.open()
         self._address_book.open()
         self._policies.note_meanings()
-        self._notices.open()
+        for notices in self._notices:
+            notices.open()
 
     async def close(self) -> None:
         """Stop pulling."""
@@ -129,7 +137,8 @@ class Directory:
         self._address_book.close()
         if self._photos is not None:
             await self._photos.close()
-        await self._notices.close()
+        for notices in self._notices:
+            await notices.close()
         await self.pulls.close()
         for listening in self._listening:
             listening.stop()
@@ -181,7 +190,8 @@ class Directory:
     def _unknown(self, aor: Aor) -> list[Reason]:
         near = self._people.near(aor)
         hint = f"; the nearest address is {near[0]}" if near else ""
-        where = f"{self._settings.url}, last pull {moment(self.pulls.state.pulled_at) or 'never'}{self._searched()}"
+        pulled, first = moment(self.pulls.state.pulled_at) or "never", self._sources[0]
+        where = f"{self.pulls.place}, last pull {pulled}{'' if len(self._sources) > 1 else _searched(first)}"
         return [
             Reason(
                 "directory",
@@ -190,14 +200,6 @@ class Directory:
                 remedy="add the person to the directory and run `directory pull`, or correct the address",
             )
         ]
-
-    def _searched(self) -> str:
-        """Name what is read of an LDAP server; a file is read whole."""
-        if not self._settings.is_ldap:
-            return ""
-        bases = " and ".join(self._settings.bases) or "all that the server holds"
-        filters = " or ".join(self._settings.filters) or f"the filter of the preset {self._settings.preset}"
-        return f", under {bases}, with {filters}"
 
     def _known(self, person: Person) -> list[Reason]:
         objection = objection_to(person, self._timers.wall())
@@ -220,10 +222,16 @@ class Directory:
             else "who is signed in stays so until the next sign-in ([directory] must_change_signs_out)"
         )
 
+    def _source_of(self, person: Person) -> DirectorySource:
+        """Give the directory whose entry a person is; its name stands before their key, but for the one without a name."""
+        name, mark, _ = person.key.partition("/")
+        names = {one.name: one for one in self._sources}
+        return names.get(name if mark else "") or names.get("") or self._sources[0]
+
     async def _secret(self, person: Person) -> list[Reason]:
         if await self._secrets.nt_hash(person.aor) is not None:
             return []
-        if self._settings.binds:
+        if self._source_of(person).binds:
             finding = "no NT hash is known: NTLM cannot work; TLS-DSK does, with the directory's password"
             return [Reason("sign-in", finding, good=True)]
         return [
@@ -271,6 +279,15 @@ class Directory:
                     remedy=self.pulls.failure,
                 )
             )
+        found += [
+            Reason(
+                "directory",
+                f"one of the directories cannot be read since {moment(self.pulls.failing_since)}; what is known of its people is as old",
+                good=False,
+                remedy=reason,
+            )
+            for reason in self.pulls.unread
+        ]
         if self.pulls.refused:
             found.append(
                 Reason(
@@ -281,6 +298,15 @@ class Directory:
                 )
             )
         return found
+
+
+def _searched(source: DirectorySource) -> str:
+    """Name what is read of an LDAP server; a file is read whole."""
+    if not source.is_ldap:
+        return ""
+    bases = " and ".join(source.bases) or "all that the server holds"
+    filters = " or ".join(source.filters) or f"the filter of the preset {source.preset}"
+    return f", under {bases}, with {filters}"
 
 
 _REMEDIES: Final = {

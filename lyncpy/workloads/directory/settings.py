@@ -2,8 +2,8 @@
 
 import difflib
 import re
-from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -47,10 +47,13 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(texts)]
 """A list of texts, or one text."""
 
 
-class Settings(BaseModel):
-    """Where people and groups come from: a file or an LDAP server."""
+class DirectorySource(BaseModel):
+    """What belongs to one directory, where there are several."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=40)
+    """Tells people of this directory from those of others where there are several [[directory]]; one of them may have none. To this server, under another name its people are other people."""
 
     url: str = "people.toml"
     """A people file, or an LDAP server: "ldap://host:389" or "ldaps://host:636"."""
@@ -103,9 +106,6 @@ class Settings(BaseModel):
     must_change_unless: Annotated[tuple[str, ...] | None, BeforeValidator(texts)] = None
     """Conditions, as in disabled_when, under which nobody must change the password, whatever must_change says, e.g. ["userAccountControl&65536"]. Left out: the preset's; []: none."""
 
-    must_change_signs_out: bool = True
-    """Whether who must change the password is signed out at that moment, as who is disabled; otherwise only the next sign-in is refused."""
-
     password_policy: str = ""
     """The DN of the password policy (pwdPolicy) of people whose entries name none in pwdPolicySubentry: OpenLDAP's ppolicy_default. Empty: their passwords do not age by a policy."""
 
@@ -136,35 +136,14 @@ class Settings(BaseModel):
     group_members_max: int = Field(default=20_000, ge=1, le=1_000_000)
     """Members that a group may name; a larger one is skipped and named by `directory skipped`."""
 
-    interval_s: int = Field(default=300, ge=1, le=86400)
-    """Seconds between two pulls; a disabled user is signed out within this time, and within seconds where the server tells of changes."""
-
     notices: bool = True
     """Whether the LDAP server is asked to tell when something changes, where it can (content synchronisation, change notification), over a connection of its own."""
-
-    retry_s: int = Field(default=30, ge=1, le=3600)
-    """Seconds after a pull that failed until the next try, where that is sooner."""
 
     incremental: bool = True
     """Whether a pull asks only for what has changed, where the LDAP server can tell (modifyTimestamp, uSNChanged)."""
 
-    full_interval_s: int = Field(default=86400, ge=60, le=31 * 86400)
-    """Seconds after which everything is read again even so."""
-
     sweep_every: int = Field(default=1, ge=1, le=1000)
     """With every how many-th incremental pull the entries are counted to find the removed ones; raise it for very large directories."""
-
-    removal_share: float = Field(default=0.25, ge=0.0, le=1.0)
-    """If a pull would remove more than this share of all people (or groups), it removes none: more likely the directory is broken. All else it says counts. 1.0: always removed."""
-
-    removal_minimum: int = Field(default=3, ge=1, le=100_000)
-    """Fewer removals than this are always done, unless nobody would remain."""
-
-    held_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
-    """Seconds for which the data of removed people waits for them: password, contacts, levels, meetings. Only who comes back with the same key gets it; then it is deleted."""
-
-    forward_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
-    """Seconds for which messages, calls and subscriptions to a former address still reach who has left it for another; ends when somebody else gets it."""
 
     page_size: int = Field(default=500, ge=1, le=10_000)
     """Entries that are asked for at once; Active Directory gives at most 1000."""
@@ -216,7 +195,7 @@ class Settings(BaseModel):
         return url
 
     @model_validator(mode="after")
-    def _fitting(self) -> "Settings":
+    def _fitting(self) -> Self:
         if self.bind_dn and not self.bind_password_file:
             raise ValueError("bind_dn needs bind_password_file: the file that holds its password")
         if self.start_tls and self.url.startswith("ldaps:"):
@@ -237,3 +216,48 @@ class Settings(BaseModel):
     def is_ldap(self) -> bool:
         """Whether people come from an LDAP server."""
         return self.url.startswith(("ldap://", "ldaps://"))
+
+
+class Settings(DirectorySource):
+    """Where people and groups come from: a file or an LDAP server, or several."""
+
+    EXAMPLE: ClassVar[Sequence[str]] = (
+        "Several directories: one table for each, in the order in which they have an address that two of them name.",
+        "What concerns all of them, from must_change_signs_out on, stands in the first. Each needs a name, but for one.",
+        "[[directory]]",
+        'url = "ldaps://ldap.example.com"',
+        'bases = ["ou=people,dc=example,dc=com"]',
+        "[[directory]]",
+        'name = "branch"',
+        'url = "branch.toml"',
+    )
+    """Shown below the settings in etc/lyncpy.toml."""
+
+    must_change_signs_out: bool = True
+    """Whether who must change the password is signed out at that moment, as who is disabled; otherwise only the next sign-in is refused."""
+
+    interval_s: int = Field(default=300, ge=1, le=86400)
+    """Seconds between two pulls; a disabled user is signed out within this time, and within seconds where the server tells of changes."""
+
+    retry_s: int = Field(default=30, ge=1, le=3600)
+    """Seconds after a pull that failed until the next try, where that is sooner."""
+
+    full_interval_s: int = Field(default=86400, ge=60, le=31 * 86400)
+    """Seconds after which everything is read again even so."""
+
+    removal_share: float = Field(default=0.25, ge=0.0, le=1.0)
+    """If a pull would remove more than this share of all people (or groups), it removes none: more likely the directory is broken. All else it says counts. 1.0: always removed."""
+
+    removal_minimum: int = Field(default=3, ge=1, le=100_000)
+    """Fewer removals than this are always done, unless nobody would remain."""
+
+    held_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
+    """Seconds for which the data of removed people waits for them: password, contacts, levels, meetings. Only who comes back with the same key gets it; then it is deleted."""
+
+    forward_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
+    """Seconds for which messages, calls and subscriptions to a former address still reach who has left it for another; ends when somebody else gets it."""
+
+
+def place_of_all(sources: Sequence[DirectorySource]) -> str:
+    """Name all directories together: what is known of people is of these and no others."""
+    return ", ".join(f"{one.name}={one.url}" if one.name else one.url for one in sources)

@@ -63,3 +63,15 @@ def test_a_new_certificate_is_for_the_names_of_all_domains(tmp_path: Path) -> No
         "sip.example.net": False,
         "sipinternal.example.net": True,
     }
+
+
+def test_each_directory_is_looked_at(tmp_path: Path) -> None:
+    """A people file that is not there is named, whichever directory it is."""
+    assert main(["init", str(tmp_path), "--set", "sip.domain=example.com"]) == 0
+    file = tmp_path / "lyncpy.toml"
+    file.write_text(file.read_text() + '\n[[directory]]\n[[directory]]\nname = "branch"\nurl = "branch.toml"\n')
+    found = [
+        one for one in findings(load(file), datetime.datetime.now(datetime.UTC)) if "[directory] url" in one.sentence
+    ]
+    assert [one.good for one in found] == [True, False]
+    assert "branch.toml cannot be read" in found[1].sentence

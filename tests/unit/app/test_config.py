@@ -214,3 +214,63 @@ def test_the_site_is_open_as_soon_as_there_is_a_certificate(tmp_path: Path) -> N
     assert (config.https_port, config.site) == (4443, "https://sip.example.com:4443")
     closed = check(tmp_path / "lyncpy.toml", {"sip": {"domain": "example.com"}, "web": {"https_port": 0}})
     assert (closed.https_port, closed.site, closed.is_site_chosen) == (0, "", True)
+
+
+TWO = """
+[sip]
+domain = "example.com"
+[[directory]]
+interval_s = 60
+[[directory]]
+name = "branch"
+url = "ldap://branch.example.com"
+bases = "ou=people,dc=branch"
+"""
+
+
+def test_there_may_be_several_directories(tmp_path: Path) -> None:
+    """The first has what concerns all; an override is about it."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_text(TWO)
+    config = load(file, ["directory.url=others.toml"])
+    assert config.people_from == "others.toml, branch=ldap://branch.example.com"
+    assert [(one.name, one.bases) for one in config.directories] == [("", ()), ("branch", ("ou=people,dc=branch",))]
+    assert config.sections.directory.interval_s == 60
+    file.write_text('[sip]\ndomain = "example.com"\n')
+    assert load(file).people_from == "people.toml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ('name = "branch"', "", '[[directory]] name: "" is that of two'),
+        ('name = "branch"', 'name = "a/b"', "[[directory]] 2: name"),
+        (
+            'name = "branch"',
+            'name = "branch"\nheld_s = 5',
+            "[[directory]] 2: held_s: is for all directories, and stands in the first",
+        ),
+        ('bases = "', 'base = "', '[[directory]] 2: base: there is no such key; did you mean "bases"?'),
+        ("interval_s = 60", "interval = 60", '[directory] interval: there is no such key; did you mean "interval_s"?'),
+        (
+            "[[directory]]\ninterval_s",
+            "[[directories]]\nx = 1\n[[directory]]\ninterval_s",
+            "[directories]: there is no such section",
+        ),
+    ],
+)
+def test_a_mistake_in_one_of_several_directories_names_the_table(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    """By its place in the file."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_text(TWO.replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert sentence in str(caught.value)
+
+
+def test_directories_are_tables() -> None:
+    """A list of something else is refused in words."""
+    with pytest.raises(ConfigError, match="begins with"):
+        check(Path("/x/lyncpy.toml"), {"sip": {"domain": "example.com"}, "directory": ["people.toml"]})

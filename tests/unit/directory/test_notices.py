@@ -66,7 +66,7 @@ class Desk:
         self.answers: list[Deferred[None]] = []
         self.takes_s = 0.0
         terms = Settings.model_validate({"url": "ldap://x", **settings})
-        self.notices = Notices(self.source, self._pull, terms, timers_of(self.clock))
+        self.notices = Notices(self.source, self._pull, terms, terms.retry_s, timers_of(self.clock))
         self.notices.open()
 
     async def _pull(self, gone: bool) -> None:
@@ -234,7 +234,7 @@ def test_it_can_be_turned_off_and_a_file_does_not_tell() -> None:
     async def never(_: bool) -> None:
         raise AssertionError
 
-    alone = Notices(None, never, Settings(), timers_of(desk.clock))
+    alone = Notices(None, never, Settings(), 30, timers_of(desk.clock))
     alone.open()
     result_of(alone.close())
     assert alone.state == "at the interval, because a file does not tell of changes"

@@ -46,7 +46,9 @@ class Server:
         self.timers = Timers(self.clock, self.wall)
         self.groups = Groups(self.people)
         kept = DirectoryRecords(self.store, PlainSeals())
-        self.pulls = Pulls(self.directory, kept, self.people, self.groups, self.facts, self.settings, self.timers)
+        self.pulls = Pulls(
+            self.directory, kept, self.people, self.groups, self.facts, self.settings, self.timers, self.settings.url
+        )
 
     def wall(self) -> float:
         """Give the time of day."""

@@ -55,7 +55,8 @@ class Desk:
         platform = platform_of(clock, timers=Timers(clock, wall), store=store, bus=bus, people=table, groups=known)
         tables = Tables(table, known, rules, meanings, AddressBook(table, known, platform.timers), secrets)
         photos = Photos(FakePhotos(), table, 30_720, platform.timers)
-        self.unit = Directory(platform, tables, self.source, seals, Settings(**settings), photos, None)
+        options = Settings(**settings)
+        self.unit = Directory(platform, tables, self.source, seals, options, photos, {}, [options])
         result_of(self.unit.open())
 
     def run(self, name: str, *flags: str, **args: str) -> Table:

@@ -1,0 +1,1 @@
+People may come from several directories: each `[[directory]]` table is an LDAP server or a people file with its own account, bases, mapping, photos and passwords. One that cannot be read keeps its people and stops none of the others, and `directory status` and `why` tell of it.

@@ -1,0 +1,124 @@
+"""What becomes of people who stand in several directories, and of those whose directory cannot be read."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from lyncpy.backends.directories import Directories, JoinedDirectory
+from lyncpy.contracts.directory import Group, Pull
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.records import DirectoryRecords
+from lyncpy.workloads.directory.settings import Settings
+from tests.kit.directory import Facts, FakeDirectory, Inline, PlainSeals, person
+from tests.kit.logs import overheard
+from tests.kit.memory import MemoryStore
+from tests.kit.results import result_of
+
+ALICE, BOB, CAROL = person("alice"), person("bob"), person("carol")
+
+
+class Server:
+    """Pulls over a directory without a name and one called branch; `again` is a restart with the same store."""
+
+    def __init__(
+        self, first: FakeDirectory, *others: FakeDirectory, store: MemoryStore | None = None, **settings: Any
+    ) -> None:
+        self.clock = Clock()
+        self.timers = Timers(self.clock, lambda: 1.7e9 + self.clock.seconds())
+        self.store = store or MemoryStore(self.timers.wall)
+        self.people = People()
+        self.groups = Groups(self.people)
+        several = [JoinedDirectory("", "first", first, keyed_members=True)]
+        several += [JoinedDirectory("branch", "second", one, keyed_members=True) for one in others]
+        joined = Directories(several, Inline()) if others else first
+        place = "first, branch=second" if others else "first"
+        kept = DirectoryRecords(self.store, PlainSeals())
+        self.pulls = Pulls(joined, kept, self.people, self.groups, Facts(), Settings(**settings), self.timers, place)
+
+    def opens(self) -> "Server":
+        """Start."""
+        result_of(self.pulls.open())
+        return self
+
+    def known(self) -> dict[str, str]:
+        """Give the key of everybody."""
+        return {one.aor[4:].partition("@")[0]: one.key for one in self.people.everybody()}
+
+
+def test_people_of_both_are_known() -> None:
+    """Of one address in both, the first directory's counts, and the other entry is told of."""
+    other = person("alice", key="key-other", source="branch.toml [alice]")
+    server = Server(FakeDirectory(ALICE, BOB), FakeDirectory(other, CAROL)).opens()
+    assert server.known() == {"alice": "key-alice", "bob": "key-bob", "carol": "branch/key-carol"}
+    (skipped,) = server.pulls.state.skipped
+    assert skipped.source == "branch.toml [alice]"
+    assert skipped.reason == 'its address "sip:alice@example.com" is already that of uid=alice'
+
+
+def test_one_that_cannot_be_read_loses_nobody() -> None:
+    """Its people and groups stay, the others' changes count; it is logged once, and tried again sooner."""
+    first, second = FakeDirectory(ALICE, BOB), FakeDirectory(CAROL)
+    first.groups = [Group("a", "A")]
+    second.groups = [Group("b", "B")]
+    server = Server(first, second, removal_minimum=100).opens()
+    second.down = "second cannot be read"
+    first.people, first.groups = [ALICE, person("dora")], []
+    with overheard() as heard:
+        server.clock.advance(300)
+        assert server.known() == {"alice": "key-alice", "dora": "key-dora", "carol": "branch/key-carol"}
+        assert [group.key for group in server.groups.all_groups()] == ["branch/b"]
+        assert server.pulls.unread == ("branch: second cannot be read",)
+        pulls = len(second.cookies)
+        server.clock.advance(30)
+        assert len(second.cookies) == pulls + 1
+    warned = [event for event in heard if "no pull of one directory" in event.get("log_format", "")]
+    assert len(warned) == 1
+    second.down, second.people = "", []
+    server.clock.advance(30)
+    assert len(server.pulls.unread) == 0
+    assert server.known() == {"alice": "key-alice", "dora": "key-dora"}
+
+
+def test_a_restart_while_one_cannot_be_read_knows_everybody() -> None:
+    """From the store; nobody is taken for gone."""
+    first, second = FakeDirectory(ALICE), FakeDirectory(CAROL)
+    server = Server(first, second).opens()
+    second.down = "away"
+    again = Server(first, second, store=server.store).opens()
+    assert again.known() == {"alice": "key-alice", "carol": "branch/key-carol"}
+
+
+def test_a_first_pull_needs_all_of_them() -> None:
+    """Else who comes first would have the addresses of both."""
+    second = FakeDirectory(CAROL)
+    second.down = "away"
+    with pytest.raises(DirectoryUnavailable, match="needs all of them: branch: away"):
+        Server(FakeDirectory(ALICE), second).opens()
+
+
+def test_a_directory_comes_and_goes() -> None:
+    """The people of the one that was there stay who they are; those of the other come, and are gone with it."""
+    first, second = FakeDirectory(ALICE, BOB), FakeDirectory(CAROL)
+    alone = Server(first).opens()
+    owners = {one.aor: alone.people.owners.owner(one.aor) for one in alone.people.everybody()}
+    both = Server(first, second, store=alone.store).opens()
+    assert both.known() == {"alice": "key-alice", "bob": "key-bob", "carol": "branch/key-carol"}
+    assert all(both.people.owners.owner(aor) == owner for aor, owner in owners.items())
+    again = Server(first, store=alone.store).opens()
+    assert again.known() == {"alice": "key-alice", "bob": "key-bob"}
+    assert [one.name or one.aor for one in again.people.owners.held_back()] == ["sip:carol@example.com"]
+
+
+def test_an_increment_of_one_and_everything_of_the_other() -> None:
+    """Who left either is gone; who is not named by the increment stays."""
+    first, second = FakeDirectory(ALICE, BOB), FakeDirectory(CAROL, person("dora"))
+    server = Server(first, second, removal_minimum=100).opens()
+    second.answers = [Pull((), frozenset({"key-dora"}), complete=False, cookie="x")]
+    first.people = [ALICE]
+    result_of(server.pulls.pull())
+    assert server.known() == {"alice": "key-alice", "carol": "branch/key-carol"}
