@@ -23,7 +23,7 @@ from lyncpy.workloads.archive.settings import Settings as ArchiveSettings
 from lyncpy.workloads.conferencing.settings import Settings as ConferencingSettings
 from lyncpy.workloads.contacts.settings import Settings as ContactsSettings
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
-from lyncpy.workloads.directory.settings import DirectorySource, place_of_all
+from lyncpy.workloads.directory.settings import DirectorySource, places_of
 from lyncpy.workloads.directory.settings import Settings as DirectorySettings
 from lyncpy.workloads.im.settings import Settings as ImSettings
 from lyncpy.workloads.monitoring.settings import Settings as MonitoringSettings
@@ -96,7 +96,7 @@ class Config:
     @property
     def people_from(self) -> str:
         """Name all directories, for an operator."""
-        return place_of_all(self.directories)
+        return places_of(self.directories).text
 
     @property
     def is_site_chosen(self) -> bool:

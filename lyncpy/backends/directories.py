@@ -17,6 +17,7 @@ from zope.interface import implementer
 from lyncpy.backends.ldap_verdicts import WRONG
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import (
+    NAME_ENDS,
     FoundPhoto,
     Group,
     IDirectory,
@@ -26,11 +27,11 @@ from lyncpy.contracts.directory import (
     Pull,
     SignInObjection,
     Skipped,
+    directory_of,
 )
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.workload import IUnit
 
-_MARK: Final = "/"
 _LOGIN: Final = "uid:"
 """Begins what a group calls its members by, where it is a login."""
 
@@ -50,12 +51,6 @@ class JoinedDirectory:
     url: str
     directory: IDirectory
     keyed_members: bool
-
-
-def directory_of(key: str, names: Collection[str]) -> str:
-    """Give the name of the directory whose a key is; "" for the one without a name."""
-    name, mark, _ = key.partition(_MARK)
-    return name if mark and name in names else ""
 
 
 @implementer(IDirectory)
@@ -181,7 +176,7 @@ def _named(one: JoinedDirectory, answer: Pull) -> Pull:
     """Write the name of the directory before all keys of its answer."""
     if not one.name:
         return answer
-    before = f"{one.name}{_MARK}"
+    before = f"{one.name}{NAME_ENDS}"
 
     def keys(several: Collection[str] | None) -> frozenset[str] | None:
         return None if several is None else frozenset(before + key for key in several)

@@ -230,6 +230,16 @@ class Pull:
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+NAME_ENDS: Final = "/"
+"""Stands in a key behind the name of its directory, where that has one."""
+
+
+def directory_of(key: str, names: Collection[str]) -> str:
+    """Give the name of the directory whose a key is; "" for the one without a name."""
+    name, mark, _ = key.partition(NAME_ENDS)
+    return name if mark and name in names else ""
+
+
 class IDirectory(Interface):
     """Where people and groups come from: an LDAP server, a file."""
 

@@ -13,6 +13,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
+from lyncpy.workloads.directory.settings import places_of
 from tests.kit.certificates import authority
 from tests.kit.directory import PlainSeals
 from tests.kit.hostile import time_limit
@@ -397,7 +398,7 @@ def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_
             again.facts,
             again.settings,
             again.timers,
-            again.settings.url,
+            places_of([again.settings]),
         )
         again.pump.run(again.pulls.open())
         assert [person.aor for person in again.people.everybody()] == [ALICE, BOB]

@@ -19,7 +19,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import PullResult, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, PlainSeals
 from tests.kit.memory import MemoryStore
 from tests.kit.threads import ThreadPump
@@ -71,7 +71,7 @@ class Office:
             self.facts,
             self.settings,
             self.timers,
-            self.settings.url,
+            places_of([self.settings]),
         )
 
     def pull(self, **how: bool) -> PullResult:

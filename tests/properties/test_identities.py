@@ -25,7 +25,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import StoredSecrets
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
 from tests.kit.memory import MemoryStore
 from tests.kit.results import answer_of
@@ -90,7 +90,7 @@ class World:
         kept = DirectoryRecords(self.store, PlainSeals())
         options = Settings(removal_share=1.0, held_s=1000, interval_s=86400)
         self.pulls = Pulls(
-            self.directory, kept, self.people, Groups(self.people), self.facts, options, timers, options.url
+            self.directory, kept, self.people, Groups(self.people), self.facts, options, timers, places_of([options])
         )
         self.secrets = StoredSecrets(self.store, self.people, self.facts, PlainSeals(), self.people.owners)
         self.directory.down = "down" if down else ""

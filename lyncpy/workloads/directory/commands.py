@@ -170,7 +170,7 @@ class Commands:
         enabled = sum(person.enabled for person in self._people.everybody())
         by_place = sum(person.key == person.source.lower() for person in self._people.everybody())
         rows: list[tuple[object, ...]] = [
-            ("directory", pulls.place),
+            ("directory", pulls.places.text),
             ("people", len(self._people)),
             ("enabled", enabled),
             *([("known by their DN alone", by_place)] if by_place else []),

@@ -4,7 +4,7 @@ At start, at an interval, and on command; never two at once. A directory that ca
 read changes nothing: who is known stays known, it is logged once, and tried again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,18 +27,17 @@ from lyncpy.workloads.directory.model.changes import (
     SLICE,
     GroupChanges,
     PullChanges,
-    RemovalLimits,
     comparing,
     comparing_groups,
-    group_refusal,
     in_order,
-    refusal,
     renewals,
     successors,
 )
+from lyncpy.workloads.directory.model.removals import RemovalLimits
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, PullState, chunks
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.removal_doubts import RemovalDoubts
+from lyncpy.workloads.directory.settings import Places, Settings
 
 START_WAIT_S: Final = 1.5
 """How long a start waits for the first pull when people are known already; a frozen directory must not delay it."""
@@ -92,15 +91,17 @@ class Pulls:
         bus: IBus,
         settings: Settings,
         timers: ITimers,
-        place: str,
+        places: Places,
     ) -> None:
         """Begin with nobody.
 
         Args:
-            place: Names the directory, or all that it is made of; of another nobody is known yet.
+            places: The directory, or all that it is made of; of others nobody is known yet.
         """
         self._directory = directory
-        self.place: Final = place
+        self.places: Final = places
+        limits = RemovalLimits(settings.removal_share, settings.removal_minimum)
+        self._doubts = RemovalDoubts(places, limits, timers)
         self._kept = kept
         self._people = people
         self._groups = groups
@@ -156,19 +157,19 @@ class Pulls:
         for _, owner in await self._kept.adopt(known, self._timers.wall()):
             self._people.owners.put_owner(owner)
         # Known people can sign in before the directory answers; of another directory nobody is known, so that is waited for.
-        if len(self._people) and self.state.url == self.place:
+        if len(self._people) and self.state.url == self.places.text:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
             return
         outcome = await self.pull()
         # Another directory with too few of the people is more likely a wrong URL than a new start.
         if outcome.refused:
             raise DirectoryUnavailable(
-                f'people came from "{self.state.url}" so far; of "{self.place}": {outcome.refused}'
+                f'people came from "{self.state.url}" so far; of "{self.places.text}": {outcome.refused}'
             )
         if not len(self._people):
             self.log.warn(
                 "the directory {url} gives nobody; see `directory skipped`, and [directory] bases and filters",
-                url=self.place,
+                url=self.places.text,
             )
         self._arm()
 
@@ -255,7 +256,7 @@ class Pulls:
         """Give the cookie, or "" when it is time to read everything."""
         state = self.state
         due = self._timers.now() >= self._full_due
-        return "" if due or state.url != self.place else state.cookie
+        return "" if due or state.url != self.places.text else state.cookie
 
     def _full_left_s(self) -> float:
         """Give the seconds until everything is read again, at a start: only the wall clock knows how long we were off."""
@@ -270,13 +271,13 @@ class Pulls:
 
     async def _found(self, cookie: str, *, force: bool, same_people: bool, counting: bool | None) -> _Found:
         """Ask, and decide what of the answer is to be believed."""
-        moved_house = self.state.url not in ("", self.place)
+        moved_house = self.state.url not in ("", self.places.text)
         answer = await self._directory.pull("" if moved_house else cookie, counting=counting)
         changes, groups = await self._compared(answer, same_people=same_people or moved_house)
         if changes.incomplete or groups.incomplete:
             answer = await self._directory.pull("")
             changes, groups = await self._compared(answer, same_people=same_people or moved_house)
-        if self.state.url != self.place:
+        if self.state.url != self.places.text:
             if answer.unread:
                 # Who is missing would be taken for gone, and who comes first for the only one who has an address.
                 reasons = "; ".join(answer.unread)
@@ -285,17 +286,24 @@ class Pulls:
             lost_all = len(changes.removed) == len(self._people) > 0 and not changes.added
             why = "it has nobody who could be used: correct bases, filters and address ([directory])"
             return _Found(answer, changes, groups, refused=why if lost_all else "")
-        limits = RemovalLimits(self._settings.removal_share, self._settings.removal_minimum)
-        doubts = "" if force else refusal(changes, len(self._people), limits)
-        group_doubts = "" if force else group_refusal(groups, len(self._groups), limits)
+        doubts = {} if force else await self._doubts.of_people(changes, self._people.everybody())
+        group_doubts = {} if force else await self._doubts.of_groups(groups, self._groups.all_groups())
         if doubts or group_doubts:
             changes, groups = await self._compared(
-                answer, same_people=same_people, withhold=bool(doubts), withhold_groups=bool(group_doubts)
+                answer,
+                same_people=same_people,
+                withhold=lambda key: self.places.of(key) in doubts,
+                withhold_groups=lambda key: self.places.of(key) in group_doubts,
             )
-        return _Found(answer, changes, groups, withheld="; ".join(filter(None, (doubts, group_doubts))))
+        return _Found(answer, changes, groups, withheld="; ".join((*doubts.values(), *group_doubts.values())))
 
     async def _compared(
-        self, answer: Pull, *, same_people: bool, withhold: bool = False, withhold_groups: bool = False
+        self,
+        answer: Pull,
+        *,
+        same_people: bool,
+        withhold: Callable[[str], bool] | None = None,
+        withhold_groups: Callable[[str], bool] | None = None,
     ) -> tuple[PullChanges, GroupChanges]:
         people = self._people.table()
         renewed = renewals(people, self._people.owners.keys(), answer) if same_people and answer.complete else {}
@@ -340,7 +348,7 @@ class Pulls:
         self.log.info(
             "pulled {url}: {added} added, {changed} changed, {moved} moved, {removed} removed, {unchanged} unchanged, "
             "{skipped} skipped; groups: {groups_added} added, {groups_changed} changed, {groups_removed} removed",
-            url=self.place,
+            url=self.places.text,
             added=len(changes.added),
             changed=len(changes.changed),
             moved=len(changes.moved),
@@ -359,7 +367,7 @@ class Pulls:
         if answer.complete or self._timers.now() >= self._full_due:
             self._full_due = self._timers.now() + self._settings.full_interval_s
         self.state = PullState(
-            url=self.place,
+            url=self.places.text,
             # What was held back is to be told again: an increment would say it only once.
             cookie=before.cookie if found.withheld else answer.cookie,
             pulled_at=at,
@@ -387,7 +395,7 @@ class Pulls:
             self.log.warn(
                 "removals are held back, all else of the pull of {url} was carried out: {reason} ({names}); "
                 "`directory pull --dry-run` shows them, `directory pull --force` carries them out",
-                url=self.place,
+                url=self.places.text,
                 reason=found.withheld,
                 names=names,
             )
@@ -395,7 +403,7 @@ class Pulls:
 
     def _recovered(self, unread: tuple[str, ...]) -> None:
         if self.failure or (self.unread and not unread):
-            self.log.info("the directory can be read again: {url}", url=self.place)
+            self.log.info("the directory can be read again: {url}", url=self.places.text)
         if unread and not self.unread:
             self.failing_since = self._timers.wall()
         for reason in unread if [*unread] != [*self.unread] else ():

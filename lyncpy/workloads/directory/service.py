@@ -30,7 +30,7 @@ from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
-from lyncpy.workloads.directory.settings import DirectorySource, Settings, place_of_all
+from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Directory:
             bus,
             settings,
             timers,
-            place_of_all(self._sources),
+            places_of(self._sources),
         )
         self._notices = tuple(
             Notices(notices.get(one.name), lambda gone: self.pulls.pull(counting=gone), one, settings.retry_s, timers)
@@ -191,7 +191,7 @@ class Directory:
         near = self._people.near(aor)
         hint = f"; the nearest address is {near[0]}" if near else ""
         pulled, first = moment(self.pulls.state.pulled_at) or "never", self._sources[0]
-        where = f"{self.pulls.place}, last pull {pulled}{'' if len(self._sources) > 1 else _searched(first)}"
+        where = f"{self.pulls.places.text}, last pull {pulled}{'' if len(self._sources) > 1 else _searched(first)}"
         return [
             Reason(
                 "directory",
@@ -223,10 +223,9 @@ class Directory:
         )
 
     def _source_of(self, person: Person) -> DirectorySource:
-        """Give the directory whose entry a person is; its name stands before their key, but for the one without a name."""
-        name, mark, _ = person.key.partition("/")
-        names = {one.name: one for one in self._sources}
-        return names.get(name if mark else "") or names.get("") or self._sources[0]
+        """Give the directory whose entry a person is."""
+        name = self.pulls.places.of(person.key)
+        return next((one for one in self._sources if one.name == name), self._sources[0])
 
     async def _secret(self, person: Person) -> list[Reason]:
         if await self._secrets.nt_hash(person.aor) is not None:

@@ -3,9 +3,12 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from lyncpy.contracts.directory import directory_of
 
 FACTS: Final = (
     "company",
@@ -258,6 +261,21 @@ class Settings(DirectorySource):
     """Seconds for which messages, calls and subscriptions to a former address still reach who has left it for another; ends when somebody else gets it."""
 
 
-def place_of_all(sources: Sequence[DirectorySource]) -> str:
-    """Name all directories together: what is known of people is of these and no others."""
-    return ", ".join(f"{one.name}={one.url}" if one.name else one.url for one in sources)
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The directories that people come from: what is known of people is of these and no others."""
+
+    text: str
+    """Names them, with their URLs."""
+
+    names: frozenset[str]
+
+    def of(self, key: str) -> str:
+        """Give the name of the directory of a person or group."""
+        return directory_of(key, self.names)
+
+
+def places_of(sources: Sequence[DirectorySource]) -> Places:
+    """Name directories."""
+    text = ", ".join(f"{one.name}={one.url}" if one.name else one.url for one in sources)
+    return Places(text, frozenset(one.name for one in sources))

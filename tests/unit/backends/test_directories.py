@@ -55,6 +55,16 @@ def test_what_both_say_is_put_together() -> None:
     assert (two.first.cookies, two.second.cookies) == (["", "cookie-1"], ["", "cookie-1"])
 
 
+def test_members_that_are_places_stay_as_they_are() -> None:
+    """A group of LDAP names its members by DN, whatever the directory is called."""
+    ldap = FakeDirectory(ALICE)
+    ldap.groups = [Group("g", "Sales", members=frozenset({"uid=alice,dc=x", "uid:bob"}))]
+    alone = Directories([JoinedDirectory("office", "ldap://x", ldap, keyed_members=False)], Inline())
+    assert result_of(alone.pull("")).groups == (
+        Group("office/g", "Sales", members=frozenset({"uid=alice,dc=x", "uid:bob"})),
+    )
+
+
 def test_one_that_cannot_be_read_keeps_its_people_and_nobody_from_the_others() -> None:
     """What the other says counts, those who are gone there too; its own mark is kept."""
     two = Two()

@@ -19,7 +19,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
 from tests.kit.logs import overheard
 from tests.kit.memory import MemoryStore
@@ -47,7 +47,14 @@ class Server:
         self.groups = Groups(self.people)
         kept = DirectoryRecords(self.store, PlainSeals())
         self.pulls = Pulls(
-            self.directory, kept, self.people, self.groups, self.facts, self.settings, self.timers, self.settings.url
+            self.directory,
+            kept,
+            self.people,
+            self.groups,
+            self.facts,
+            self.settings,
+            self.timers,
+            places_of([self.settings]),
         )
 
     def wall(self) -> float:

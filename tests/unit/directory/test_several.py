@@ -13,7 +13,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, Inline, PlainSeals, person
 from tests.kit.logs import overheard
 from tests.kit.memory import MemoryStore
@@ -36,7 +36,8 @@ class Server:
         several = [JoinedDirectory("", "first", first, keyed_members=True)]
         several += [JoinedDirectory("branch", "second", one, keyed_members=True) for one in others]
         joined = Directories(several, Inline()) if others else first
-        place = "first, branch=second" if others else "first"
+        both = [DirectorySource(url="first"), DirectorySource(name="branch", url="second")]
+        place = places_of(both if others else both[:1])
         kept = DirectoryRecords(self.store, PlainSeals())
         self.pulls = Pulls(joined, kept, self.people, self.groups, Facts(), Settings(**settings), self.timers, place)
 
@@ -82,6 +83,30 @@ def test_one_that_cannot_be_read_loses_nobody() -> None:
     server.clock.advance(30)
     assert len(server.pulls.unread) == 0
     assert server.known() == {"alice": "key-alice", "dora": "key-dora"}
+
+
+def test_one_that_has_lost_its_people_is_not_believed_for_them_alone() -> None:
+    """A small one among large ones: its share counts, and who has left another is gone all the same."""
+    many = [person(f"u{number:02}") for number in range(20)]
+    few = [person(f"b{number}") for number in range(3)]
+    first, second = FakeDirectory(*many), FakeDirectory(*few)
+    first.groups = [Group(f"g{number:02}", f"G {number}") for number in range(20)]
+    second.groups = [Group(f"h{number}", f"H {number}") for number in range(3)]
+    server = Server(first, second).opens()
+    first.people, second.people = many[1:], []
+    first.groups, second.groups = first.groups[1:], []
+    outcome = result_of(server.pulls.pull())
+    assert outcome.withheld == (
+        "branch: it would remove 3 of 3 people, more than the share of 0.25 ([directory] removal_share);"
+        " branch: it would remove 3 of 3 groups, more than the share of 0.25 ([directory] removal_share)"
+    )
+    assert {one.key for one in server.pulls.withheld} == {"branch/key-b0", "branch/key-b1", "branch/key-b2"}
+    assert {one.key for one in server.pulls.withheld_groups} == {"branch/h0", "branch/h1", "branch/h2"}
+    assert (len(server.people), "u00" in server.known(), len(server.groups)) == (22, False, 22)
+    result_of(server.pulls.pull(force=True))
+    assert (len(server.people), len(server.groups)) == (19, 19)
+    first.people = []
+    assert result_of(server.pulls.pull()).withheld.startswith("the directory without a name: it would remove 19 of 19")
 
 
 def test_a_restart_while_one_cannot_be_read_knows_everybody() -> None:

@@ -1,6 +1,6 @@
 """What a pull changes. Pure: known people and groups and an answer in, changes out."""
 
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, TypeVar
@@ -10,14 +10,6 @@ from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, bare
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class RemovalLimits:
-    """When a pull removes too many to be believed."""
-
-    share: float
-    minimum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +56,7 @@ def comparing(
     skipped: Sequence[Skipped],
     pull: Pull,
     *,
-    withhold: bool = False,
+    withhold: Callable[[str], bool] | None = None,
     renewed: Mapping[str, str] | None = None,
 ) -> Generator[int, None, PullChanges]:
     """Compare an answer with the people that are known; yields after each slice how many it has looked at, at most `SLICE`.
@@ -79,16 +71,16 @@ def comparing(
         known: Everybody, by address; the same until the end.
         skipped: What earlier pulls skipped; an incremental answer does not repeat it.
         pull: The directory's answer.
-        withhold: Nobody is removed whose entry is gone.
+        withhold: Says by a key whether its person stays though their entry is gone; None: nobody does.
         renewed: For people who are the same under another key: that key, by the one that is known.
     """
     told = yield from _by_key(pull.people, {})
     mine = yield from _by_key(known.values(), renewed or {})
     bad = {one.key: one for one in pull.skipped if one.key}
     absent = yield from _absent(mine, pull, told, frozenset(key for key, one in bad.items() if one.keeps))
-    if withhold:
-        told.update(_barred(pull.skipped, mine, absent))
-    table, clashes = yield from _table(mine, told, absent, withhold=withhold)
+    held = {key for key in absent if withhold(key)} if withhold is not None else set()
+    told.update(_barred(pull.skipped, mine, held))
+    table, clashes = yield from _table(mine, told, absent, held)
     heard = {*bad, *pull.gone, *(group.key for group in pull.groups or ())}
     past = () if pull.complete else tuple(one for one in skipped if _lasts(one, pull, told, heard))
     changes = yield from _changes(mine, table, (*past, *pull.skipped, *clashes))
@@ -99,7 +91,7 @@ def comparing(
         # Somebody is there whom no change announced (they were moved in, or a group now names them), or an entry that
         # was skipped may be of use now.
         incomplete=strange or (any(not one.keeps for one in past) and (bool(clashes) or _is_left(changes, table))),
-        withheld=tuple(mine[key] for key in absent) if withhold else (),
+        withheld=tuple(mine[key] for key in absent if key in held),
     )
 
 
@@ -145,7 +137,7 @@ def _is_gone(key: str, pull: Pull, told: Mapping[str, Person]) -> bool:
 
 
 def _table(
-    mine: Mapping[str, Person], told: Mapping[str, Person], absent: Collection[str], *, withhold: bool
+    mine: Mapping[str, Person], told: Mapping[str, Person], absent: Collection[str], held: Set[str]
 ) -> Generator[int, None, tuple[dict[Aor, Person], list[Skipped]]]:
     """Give who has which address from now on, and the entries whose address is another's."""
     table: dict[Aor, Person] = {}
@@ -154,7 +146,7 @@ def _table(
             now = told.get(key)
             # An absent entry keeps its address where removals are not believed, and where a partial answer does not name it.
             if now is None:
-                if withhold or key not in absent:
+                if key in held or key not in absent:
                     table[person.aor] = person if person.key == key else replace(person, key=key)
             # Whoever moves comes later, in `_move`: others' unchanged addresses have precedence.
             elif now.aor == person.aor:
@@ -349,7 +341,7 @@ def comparing_groups(
     skipped: Iterable[Skipped],
     pull: Pull,
     *,
-    withhold: bool,
+    withhold: Callable[[str], bool] | None = None,
 ) -> Generator[int, None, GroupChanges]:
     """Find what an answer changes of groups; yields as `comparing` does.
 
@@ -358,7 +350,7 @@ def comparing_groups(
         people: Everybody who is known.
         skipped: What earlier pulls skipped.
         pull: The directory's answer.
-        withhold: No group is removed that is gone, unless groups are not asked for any more.
+        withhold: As of people, unless groups are not asked for any more.
     """
     if pull.groups is None:
         return GroupChanges(removed=tuple(known.values()), forgotten=True)
@@ -373,14 +365,15 @@ def comparing_groups(
     useless = {one.key for one in (*skipped, *pull.skipped)}
     strange = yield from _strangers(pull.groups_present, known, told, useless)
     moved = False if pull.complete else (yield from _any_moved(people if known or told else (), known, pull))
-    removed = () if withhold else absent
+    held = () if withhold is None else tuple(group for group in absent if withhold(group.key))
+    removed = tuple(group for group in absent if withhold is None or not withhold(group.key))
     return GroupChanges(
         added=tuple(group for key, group in told.items() if key not in known),
         changed=tuple(changed),
         removed=tuple(removed),
         unchanged=len(known) - len(changed) - len(removed),
         incomplete=not pull.complete and (strange or moved),
-        withheld=absent if withhold else (),
+        withheld=held,
     )
 
 
@@ -413,27 +406,6 @@ def successors(changes: PullChanges) -> tuple[AddressMove, ...]:
     """Give each person who is removed with the one of another key who has their address from now on."""
     gone = {person.aor: person for person in changes.removed}
     return tuple(AddressMove(gone[person.aor], person) for person in changes.added if person.aor in gone)
-
-
-def refusal(changes: PullChanges, known: int, limits: RemovalLimits) -> str:
-    """Say why the removals of a pull are not to be believed, or give "". Whatever else it says always counts."""
-    removed = len(changes.removed)
-    if not _is_too_much(removed, known, limits, replaced=bool(changes.added or changes.moved)):
-        return ""
-    return f"it would remove {removed} of {known} people, more than the share of {limits.share:g} ([directory] removal_share)"
-
-
-def group_refusal(changes: GroupChanges, known: int, limits: RemovalLimits) -> str:
-    """Say why the removals of groups are not to be believed, or give ""."""
-    removed = len(changes.removed)
-    if changes.forgotten or not _is_too_much(removed, known, limits, replaced=bool(changes.added)):
-        return ""
-    return f"it would remove {removed} of {known} groups, more than the share of {limits.share:g} ([directory] removal_share)"
-
-
-def _is_too_much(removed: int, known: int, limits: RemovalLimits, *, replaced: bool) -> bool:
-    nobody_left = known > 1 and removed == known and not replaced
-    return limits.share < 1.0 and (nobody_left or (removed >= limits.minimum and removed > limits.share * known))
 
 
 def _clash(person: Person, holder: Person, *, withheld: bool, before: Person | None) -> Skipped:
