@@ -276,7 +276,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(["write", "remove", "wait"]), st.inte
 
 
 @given(kind=st.sampled_from(KINDS), steps=STEPS)
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(40))
 def test_no_version_is_given_twice(kind: str, steps: list[tuple[str, int]]) -> None:
     """Whatever is written, removed, refused and lapses, the versions that a key was given only grow."""
     versions: list[int] = []

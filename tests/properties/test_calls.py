@@ -13,7 +13,7 @@ EARLY_STEPS = st.lists(
 )
 
 
-@settings(max_examples=many(25), deadline=None)
+@settings(max_examples=many(25))
 @given(early=EARLY_STEPS, answers=st.sampled_from(["desk", "phone"]), later=EARLY_STEPS, target=st.booleans())
 def test_whatever_is_said_in_a_dialog_arrives_in_it(
     early: list[tuple[str, str]], answers: str, later: list[tuple[str, str]], target: bool

@@ -163,5 +163,5 @@ class Chats(RuleBasedStateMachine):
         assert len(self.present) == len(self.chat.mcu) == len(self.chat.dialogs)
 
 
-Chats.TestCase.settings = settings(max_examples=many(150), stateful_step_count=40, deadline=None)
+Chats.TestCase.settings = settings(max_examples=many(150), stateful_step_count=40)
 TestChats = Chats.TestCase

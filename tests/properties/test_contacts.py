@@ -174,7 +174,7 @@ class Following(RuleBasedStateMachine):
         assert all(c.groups and set(c.groups) <= set(contacts.groups) for c in contacts.contacts.values())
 
 
-Following.TestCase.settings = settings(max_examples=many(60), stateful_step_count=30, deadline=None)
+Following.TestCase.settings = settings(max_examples=many(60), stateful_step_count=30)
 
 
 TestFollowing = Following.TestCase

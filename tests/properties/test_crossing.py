@@ -18,7 +18,7 @@ DELAYS = st.sampled_from([0.0, 10.0])
 RULES = st.sampled_from(["cancel", "486", "488", "both"])
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(words=WORDS, hers=DELAYS, his=DELAYS)
 def test_clients_like_pidgin_lose_nothing_however_they_cross(
     words: list[tuple[int, float]], hers: float, his: float
@@ -30,7 +30,7 @@ def test_clients_like_pidgin_lose_nothing_however_they_cross(
         assert alice.reported == bob.reported == []
 
 
-@settings(max_examples=many(60), deadline=None)
+@settings(max_examples=many(60))
 @given(rule=RULES, words=WORDS, delay_s=DELAYS, is_first=st.booleans())
 def test_whatever_rule_the_other_client_has_nothing_is_lost_in_silence(
     rule: str, words: list[tuple[int, float]], delay_s: float, is_first: bool
@@ -42,7 +42,7 @@ def test_whatever_rule_the_other_client_has_nothing_is_lost_in_silence(
         assert "lost" not in fates(alice, bob).values(), fates(alice, bob)
 
 
-@settings(max_examples=many(40), deadline=None)
+@settings(max_examples=many(40))
 @given(one=RULES, other=RULES, words=WORDS)
 def test_clients_by_the_book_lose_nothing_in_silence(one: str, other: str, words: list[tuple[int, float]]) -> None:
     """Whatever rules meet."""

@@ -166,4 +166,4 @@ class Feeds(RuleBasedStateMachine):
 
 
 TestFeeds = Feeds.TestCase
-TestFeeds.settings = settings(max_examples=many(100), stateful_step_count=40, deadline=None)
+TestFeeds.settings = settings(max_examples=many(100), stateful_step_count=40)

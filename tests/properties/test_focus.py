@@ -350,5 +350,5 @@ def _visible(meeting: Meeting, user: Aor) -> dict[str, tuple[str, tuple[str, ...
 
 TestConference = Conference.TestCase
 TestConference.settings = settings(
-    max_examples=many(25), stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=many(25), stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -137,7 +137,7 @@ STEPS = st.builds(
 )
 
 
-@settings(max_examples=many(300), deadline=None)
+@settings(max_examples=many(300))
 @given(st.lists(STEPS, min_size=1, max_size=6))
 def test_everybody_finds_what_is_theirs_and_nothing_else(steps: list[Step]) -> None:
     """Passwords stand for all that is owned; a name that was written down stands for what others have of somebody."""

@@ -58,7 +58,7 @@ def told(talk: Talk, fields: list[tuple[str, str]], heard: list[Request]) -> tup
     return alike(arrived), alike(exchange.answer)
 
 
-@settings(deadline=None, max_examples=many(60))
+@settings(max_examples=many(60))
 @given(FIELDS, FIELDS, st.sampled_from([200, 202, 486]))
 def test_known_and_unknown_messages_arrive_alike(
     asked: list[tuple[str, str]], answered: list[tuple[str, str]], status: int
@@ -80,7 +80,7 @@ def test_known_and_unknown_messages_arrive_alike(
         assert told(talk, asked, heard) == first
 
 
-@settings(deadline=None, max_examples=many(30))
+@settings(max_examples=many(30))
 @given(st.sampled_from([None, 60, 900, 100_000]), st.sampled_from(["", "Alice Adler", 'A "B" <sip:c@d>']))
 def test_known_and_unknown_refreshes_are_answered_alike(expires: int | None, name: str) -> None:
     """The first, the second, and one that shares nothing with the one before."""

@@ -74,7 +74,7 @@ def read(data: bytes, cuts: list[int]) -> tuple[list[Item], bool]:
     return items, decoder.lost is not None
 
 
-@settings(deadline=None, max_examples=many(300))
+@settings(max_examples=many(300))
 @given(st.lists(messages(), min_size=1, max_size=9), st.integers(1, 80))
 def test_known_heads_are_read_as_others_are(parts: list[bytes], size: int) -> None:
     """Each message for itself, all at once, and in small pieces, of which no head is known: the same comes of it."""

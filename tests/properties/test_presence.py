@@ -257,5 +257,5 @@ def canonical(category: Any) -> bytes:
     return "\n".join(parts).encode()
 
 
-TwoWatchers.TestCase.settings = settings(max_examples=many(25), stateful_step_count=25, deadline=None)
+TwoWatchers.TestCase.settings = settings(max_examples=many(25), stateful_step_count=25)
 test_watchers_are_always_up_to_date = TwoWatchers.TestCase

@@ -663,7 +663,6 @@ def _same(one: Any, other: Any) -> bool:  # Any: boards, or None
 Presence.TestCase.settings = settings(
     max_examples=many(40),
     stateful_step_count=50 if TIMES > 1 else 30,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )
 TestPresence = Presence.TestCase

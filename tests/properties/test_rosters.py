@@ -395,4 +395,4 @@ class Meetings(RuleBasedStateMachine):
 
 
 TestMeetings = Meetings.TestCase
-TestMeetings.settings = settings(max_examples=many(150), stateful_step_count=40, deadline=None)
+TestMeetings.settings = settings(max_examples=many(150), stateful_step_count=40)

@@ -10,7 +10,7 @@ from lyncpy.sip.message import Headers, Message, Request, Response, response_to
 from tests.kit.strategies import cuts, messages, requests, unread_fields
 
 # Whole messages are big draws; on a busy machine that looks like a bad strategy.
-unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large], deadline=None)
+unhurried = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 SMALL = DecoderLimits(line_bytes=60, head_bytes=400, headers=12, body_bytes=50)
 

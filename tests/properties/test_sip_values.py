@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lyncpy.sip.body import read_multipart, write_multipart
@@ -15,12 +15,10 @@ from lyncpy.sip.uri import parse_uri
 from tests.kit.strategies import name_addrs, raw_text, uris, words
 
 # The machine may be busy; none of these measures time.
-unhurried = settings(deadline=None)
 
 loose_text = st.one_of(raw_text, st.text("\"'<>,;:=@?%&\\ \tasip/2.0*", max_size=40))
 
 
-@unhurried
 @given(uris)
 def test_a_uri_written_again_is_the_same(text: str) -> None:
     """Reading a URI and writing it changes nothing that matters."""
@@ -31,7 +29,6 @@ def test_a_uri_written_again_is_the_same(text: str) -> None:
     assert parse_uri(uri.aor).aor == uri.aor
 
 
-@unhurried
 @given(st.one_of(loose_text, loose_text.map("sip:".__add__)))
 def test_any_text_is_a_value_or_a_protocol_error(text: str) -> None:
     """No text makes a view fail in another way."""
@@ -48,7 +45,6 @@ _VALUES = st.sampled_from(
 )
 
 
-@unhurried
 @given(st.lists(st.tuples(_NAMES, _VALUES), max_size=4), st.sampled_from([", ", ",", " ,", ",,", "  "]))
 def test_usual_credentials_are_read_as_others_are(pairs: list[tuple[str, str]], between: str) -> None:
     """With a blank that no client writes they are of another form, and say the same."""
@@ -63,7 +59,6 @@ def test_usual_credentials_are_read_as_others_are(pairs: list[tuple[str, str]], 
     assert read(f"NTLM {text}") == read(f"NTLM  {text}")
 
 
-@unhurried
 @given(st.lists(name_addrs(), min_size=1, max_size=4))
 def test_a_list_splits_where_it_was_joined(elements: list[str]) -> None:
     """Commas within quotes and brackets do not separate."""
@@ -73,14 +68,12 @@ def test_a_list_splits_where_it_was_joined(elements: list[str]) -> None:
     assert len(parse_contact_list(text)) == len(elements)
 
 
-@unhurried
 @given(raw_text)
 def test_quoting_can_be_undone(text: str) -> None:
     """Any text fits between quotes."""
     assert unquote(quote(text)) == text
 
 
-@unhurried
 @given(st.lists(st.tuples(words, st.binary(max_size=60)), max_size=4))
 def test_a_multipart_body_is_read_again(parts: list[tuple[str, bytes]]) -> None:
     """Every part comes back, with the line end that a real client cuts off."""
@@ -92,7 +85,6 @@ def test_a_multipart_body_is_read_again(parts: list[tuple[str, bytes]]) -> None:
     ]
 
 
-@unhurried
 @given(st.binary(max_size=120).map(lambda data: data.replace(b"|", b"\r\n--b")))
 def test_any_multipart_body_is_parts_or_a_protocol_error(body: bytes) -> None:
     """A broken multipart body is the sender's fault."""
@@ -102,7 +94,6 @@ def test_any_multipart_body_is_parts_or_a_protocol_error(body: bytes) -> None:
         assert error.status == 400
 
 
-@unhurried
 @given(st.one_of(st.binary(max_size=80), st.text("<>/a&;!\"' =[]-?xmlnsDOCTYPE", max_size=60).map(str.encode)))
 def test_any_document_is_a_tree_or_a_protocol_error(data: bytes) -> None:
     """Broken XML is the sender's fault."""
@@ -112,7 +103,6 @@ def test_any_document_is_a_tree_or_a_protocol_error(data: bytes) -> None:
         assert error.status in (400, 413)
 
 
-@unhurried
 @given(st.text(max_size=40))
 def test_escaped_text_makes_a_well_formed_document(text: str) -> None:
     """Nothing that a user types breaks the XML it is put into."""
@@ -123,14 +113,12 @@ def test_escaped_text_makes_a_well_formed_document(text: str) -> None:
     assert attr(root, "b") is not None
 
 
-@unhurried
 @given(st.binary(max_size=100))
 def test_any_session_description_is_read(body: bytes) -> None:
     """No session description makes the server fail."""
     assert media_of(body) <= {"im", "audio", "video", "data", "appsharing", "filetransfer"}
 
 
-@unhurried
 @given(
     st.lists(
         st.sampled_from(

@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lyncpy.auth.inner_tls import InnerKeys, InnerTls, InnerTlsFailed, inner_context, joined
@@ -29,7 +29,6 @@ def recorded() -> tuple[bytes, bytes]:
 
 
 HELLO, PROOF = recorded()
-quick = settings(deadline=None)
 
 
 def said(side: InnerTls, data: bytes) -> InnerKeys | None:
@@ -52,7 +51,6 @@ def changed(data: bytes, changes: list[tuple[float, int]]) -> bytes:
 changes = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=8)
 
 
-@quick
 @given(st.binary(max_size=400), st.binary(max_size=400))
 @example(b"", b"")
 def test_any_bytes_fail_or_go_on(first: bytes, second: bytes) -> None:
@@ -66,7 +64,6 @@ def test_any_bytes_fail_or_go_on(first: bytes, second: bytes) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-@quick
 @given(changes, changes)
 def test_any_change_fails_or_goes_on(of_hello: list[tuple[float, int]], of_proof: list[tuple[float, int]]) -> None:
     """What was overheard once, changed or not, ends in no keys: the server's numbers are others."""
@@ -75,7 +72,6 @@ def test_any_change_fails_or_goes_on(of_hello: list[tuple[float, int]], of_proof
     assert said(side, changed(PROOF, of_proof)) is None
 
 
-@quick
 @given(st.text(max_size=50))
 def test_any_text_fails_or_goes_on(text: str) -> None:
     """A token may be no base64 at all."""
@@ -85,7 +81,6 @@ def test_any_text_fails_or_goes_on(text: str) -> None:
         assert str(failed)
 
 
-@quick
 @given(st.lists(st.tuples(st.sampled_from((20, 22, 23)), st.binary(max_size=9000)), max_size=6))
 def test_joining_records_keeps_what_they_say(all_records: list[tuple[int, bytes]]) -> None:
     """The same bytes of the same kinds in the same order, in records that TLS allows."""

@@ -95,7 +95,7 @@ def outcome(read: Callable[[bytes], Any], body: bytes) -> object:  # Any: what i
         return error.status
 
 
-@settings(max_examples=many(300), deadline=None)
+@settings(max_examples=many(300))
 @given(
     st.lists(PUBLICATIONS, max_size=4),
     st.sampled_from(["sip:a@b", "", "sip:&amp;"]),
@@ -107,7 +107,7 @@ def test_publications(found: list[str], uri: str, end: str) -> None:
     assert outcome(read_publish, body) == outcome(read_publish, body.replace(b"<publish ", b"<publish  ", 1))
 
 
-@settings(max_examples=many(300), deadline=None)
+@settings(max_examples=many(300))
 @given(RESOURCES, ODD, st.sampled_from(["adhocList", "adhoclist"]), st.sampled_from(["subscribe", "unsubscribe"]))
 def test_batches(found: list[str], beside: str, name: str, action: str) -> None:
     """Whoever is named, for whatever reason."""

@@ -63,7 +63,7 @@ changes = st.lists(
     min_size=1,
     max_size=4,
 )
-unhurried = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+unhurried = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def changed(text: str, all_changes: list[Change]) -> str:
