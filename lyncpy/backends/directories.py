@@ -65,6 +65,7 @@ class Directories:
     def __init__(self, several: Sequence[JoinedDirectory], threads: BlockingRunner) -> None:
         self._several = tuple(several)
         self._threads = threads
+        self._closed = False
 
     async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read all of them; see the promise. Only where none can be read it fails."""
@@ -74,10 +75,13 @@ class Directories:
         failures = [answer for answer in answers if isinstance(answer, DirectoryUnavailable)]
         if len(failures) == len(answers):
             raise DirectoryUnavailable("; ".join(map(str, failures)))
+        if self._closed:
+            raise DirectoryUnavailable("the directories are being closed")
         return await self._threads.call_in_thread(lambda: _joined(self._several, answers, cookies))
 
     async def close(self) -> None:
         """Close all of them."""
+        self._closed = True
         for one in self._several:
             await one.directory.close()
         await self._threads.stop()

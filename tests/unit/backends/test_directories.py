@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from lyncpy.backends.directories import Directories, DirectoriesPasswords, DirectoriesPhotos, JoinedDirectory
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.directory import FoundPhoto, Group, Person, Pull, SignInObjection, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import JPEG, FakeDirectory, FakePhotos, Inline, person
-from tests.kit.results import result_of
+from tests.kit.results import result_of, started
 
 ALICE, BOB, CAROL = person("alice"), person("bob"), person("carol")
 NAMES = ("", "branch")
@@ -117,6 +119,17 @@ def test_where_none_can_be_read_it_is_told_of_all() -> None:
         two.pull()
     result_of(two.both.close())
     assert two.first.closed and two.second.closed
+
+
+def test_a_pull_under_way_ends_with_the_server() -> None:
+    """Also where one has answered: the thread that would put it together may be gone."""
+    two = Two()
+    two.second.gate = Deferred()
+    pulling = started(two.both.pull(""))
+    failures: list[Failure] = []
+    _ = pulling.addErrback(failures.append)
+    result_of(two.both.close())
+    assert [str(failure.value) for failure in failures] == ["the directories are being closed"]
 
 
 @pytest.mark.parametrize("cookie", ["cookie-of-one", "[1]", '{"": 5}'])
