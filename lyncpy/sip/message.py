@@ -5,11 +5,11 @@ line nobody asked for leaves as it came, byte for byte. Content-Length is no hea
 it belongs to the framing, so the decoder takes it away and the encoder writes it.
 """
 
-import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, overload
 
+from lyncpy.sip.digits import random_digits
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, KEYS, LONG_NAMES, first_of_list, key_of
 from lyncpy.sip.headers import (
@@ -475,19 +475,24 @@ def _lacks_to_tag(request: Request) -> bool:
         return False  # the copy is as broken as the original; a tag would not mend it
 
 
+_TAGS: Final = random_digits(16)
+_BRANCHES: Final = random_digits(24)
+_CALL_IDS: Final = random_digits(32)
+
+
 def new_tag() -> str:
     """Give a fresh From or To tag."""
-    return secrets.token_hex(8)
+    return next(_TAGS)
 
 
 def new_branch() -> str:
     """Give a fresh Via branch."""
-    return "z9hG4bK" + secrets.token_hex(12)
+    return "z9hG4bK" + next(_BRANCHES)
 
 
 def new_call_id() -> str:
     """Give a fresh Call-ID."""
-    return secrets.token_hex(16)
+    return next(_CALL_IDS)
 
 
 def phrase_of(status: int) -> str:

@@ -46,7 +46,8 @@ them later still: where they are missing, they are long, and nobody knows what r
 def write_record(board: Board, names: BoardNames | None = None) -> bytes:
     """Write the durable part of a board, and the owners of the addresses on it."""
     names = names or BoardNames()
-    durable = [one for one in board.instances.values() if one.is_durable]
+    # Most are made by the server, and are not asked.
+    durable = [one for one in board.instances.values() if one.epid is not None and one.is_durable]
     sleeping = [(number, one.absence) for number, one in enumerate(names.asleep) if one.absence is not None]
     record: dict[str, object] = {
         "form": _FORM,
