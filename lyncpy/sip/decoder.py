@@ -7,11 +7,11 @@ begins, the framing is lost and the flow has to close.
 
 import re
 from dataclasses import dataclass
-from sys import intern
 from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys, remembered
+from lyncpy.sip.interned import interned
 from lyncpy.sip.known_heads import KnownHead
 from lyncpy.sip.layout import LONGEST, Edit, layout_of
 from lyncpy.sip.message import Headers, Message, Request, Response
@@ -317,7 +317,7 @@ class _UsualNames:
         layout = layout_of(keys)
         if unreadable is None and len(lines) == count <= LONGEST:
             self._layout = layout
-            self._names = tuple([intern(line[: line.index(":") + 1]) for line in lines])
+            self._names = tuple([interned(line[: line.index(":") + 1]) for line in lines])
         return Headers.of_lines(layout, lines), unreadable
 
 

@@ -6,12 +6,12 @@ Via, Contact and Record-Route, which belong to whoever sends.
 """
 
 from collections.abc import Iterable, Mapping
-from sys import intern
 from typing import Final
 
 from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.headers import first_of_list, parse_name_addr, split_list
+from lyncpy.sip.interned import interned
 from lyncpy.sip.layout import layout_of
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.uri import parse_uri
@@ -94,7 +94,7 @@ class Dialog:
         self.remote = remote
         # Who has read the ends already knows their tags.
         self.local_tag, self.remote_tag = tags or (parse_name_addr(local).tag or "", parse_name_addr(remote).tag or "")
-        self.target = intern(target)  # a device is told of its user's affairs in half a dozen dialogs
+        self.target = interned(target)  # a device is told of its user's affairs in half a dozen dialogs
         self.routes = routes
         self.local_seq = 0
         self.remote_seq = remote_seq

@@ -7,10 +7,10 @@ never closed, and possessive loops leave nothing to try again.
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache, wraps
-from sys import intern
 from typing import Final, TypeVar
 
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.interned import interned
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 """A token of RFC 3261 §25.1; use `fullmatch`."""
@@ -83,7 +83,7 @@ _USUAL_NAMES: Final = (
 )
 
 KEYS: Final[Mapping[str, str]] = {
-    spelling: intern(name.lower()) for name in _USUAL_NAMES.split() for spelling in (name.lower(), name.upper(), name)
+    spelling: interned(name.lower()) for name in _USUAL_NAMES.split() for spelling in (name.lower(), name.upper(), name)
 }
 """The usual long header names, as they are usually spelt → their key, which is one interned object."""
 

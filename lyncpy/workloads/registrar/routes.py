@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from sys import intern
 from typing import Final
 
 from twisted.logger import Logger
@@ -16,6 +15,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.headers import NameAddr, parse_delta_seconds, parse_name_addr
+from lyncpy.sip.interned import interned
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.prepared import PreparedResponse, Template
 from lyncpy.sip.uri import parse_uri
@@ -130,7 +130,7 @@ class Routes:
             aor,
             binding,
             "" if binding.expires_s == 0 else model.gruu_of(aor, binding.instance),
-            intern(request.headers.get("User-Agent") or ""),  # there are few, and many devices
+            interned(request.headers.get("User-Agent") or ""),  # there are few, and many devices
             (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"),
         )
 

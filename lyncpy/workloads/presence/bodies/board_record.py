@@ -7,12 +7,12 @@ the server publishes is computed anew.
 import json
 from collections.abc import Mapping, Sequence
 from itertools import repeat
-from sys import intern
 from typing import Any, Final
 
 from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
+from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.presence.bodies.published_values import READ, REMEMBERED_BYTES, read_size, read_value
 from lyncpy.workloads.presence.model.absences import Absence, Absences, SignedOutView
@@ -210,7 +210,7 @@ def _shared(present: OwnerId, owner: OwnerId) -> OwnerId:
 
 def _instance(one: dict[str, Any]) -> Instance:  # Any: JSON, written by us
     key = InstanceKey(*one["key"])
-    value: str = intern(one["value"])
+    value: str = interned(one["value"])
     return Instance(
         key,
         one["version"],

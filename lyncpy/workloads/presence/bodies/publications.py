@@ -8,12 +8,12 @@ protocol notes, "presence" §4 to §6.
 
 import re
 from collections.abc import Mapping
-from sys import intern
 from typing import Final
 
 from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml
 from lyncpy.workloads.presence.bodies.published_values import (
     REMEMBERED_BYTES,
@@ -142,7 +142,7 @@ def _publication(el: Element, read: _Read) -> Publication:
     said = read.get((key.category, key.instance, text))
     if said is None:
         # Many users' devices say the very same, for as long as they are signed in.
-        said = read[key.category, key.instance, text] = (intern(text), *read_value(key, value))
+        said = read[key.category, key.instance, text] = (interned(text), *read_value(key, value))
     text, state, device, private = said
     return Publication(
         key, number_of(el, "version", _VERSION_MAX, 0), expire, text, expires_s, state, device, private=private

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from sys import intern
 from typing import Final, TypeVar
 
 from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import Element, attr, child, children, local, outer_xml, read_xml, text_of
 from lyncpy.workloads.presence.model.states import Activity, Capability, Device, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import DEFAULT, OFFLINE, PRIVACY_INSTANCE, InstanceKey
@@ -79,7 +79,7 @@ def _read_known(named: tuple[str, bool, bytes]) -> Known | None:
         text = "" if value is None else outer_xml(value)
         if text.encode() != raw:
             return None
-        return intern(text), *read_value(InstanceKey(category, PRIVACY_INSTANCE if is_privacy else 0, DEFAULT), value)
+        return interned(text), *read_value(InstanceKey(category, PRIVACY_INSTANCE if is_privacy else 0, DEFAULT), value)
     except RemoteProtocolError:
         return None
 
@@ -149,7 +149,9 @@ def read_device(el: Element) -> Device:
     listed = () if block is None else tuple(block)
     found = {
         # The same few words come from every device, and stay as long as it is signed in.
-        local(one): Capability(*(intern(text) for text in (local(one), *((attr(one, flag) or "") for flag in _FLAGS))))
+        local(one): Capability(
+            *(interned(text) for text in (local(one), *((attr(one, flag) or "") for flag in _FLAGS)))
+        )
         for one in listed
         if _NAME.fullmatch(local(one)) and local(one) not in _EXTENSIONS
     }
