@@ -13,7 +13,7 @@ from lyncpy.contracts.timers import ITimers
 T = TypeVar("T")
 R = TypeVar("R")
 
-ANSWERS_S: Final = 0.001
+ANSWERS_S: Final = 0.002
 """Seconds in one turn of the reactor for callers who go on when their items are durable, about."""
 
 

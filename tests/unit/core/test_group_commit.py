@@ -407,7 +407,7 @@ def test_callers_go_on_in_several_turns_and_in_order(scene: Desk) -> None:
     done: list[str] = []
 
     def work(result: str) -> None:
-        scene.clock.rightNow += 0.00075
+        scene.clock.rightNow += 0.0015
         done.append(result)
 
     for names in ("a", "bcdefg", "h"):
