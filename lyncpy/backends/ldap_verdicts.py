@@ -31,7 +31,7 @@ _DISABLED: Final = SignInObjection(DenialReason.DISABLED, "the directory has swi
 _EXPIRED: Final = SignInObjection(DenialReason.EXPIRED, "the directory says that the account's time is over")
 
 # [MS-ERREF] 2.2: ERROR_LOGON_FAILURE … ERROR_ACCOUNT_LOCKED_OUT.
-_WINDOWS: Final[Mapping[str, SignInObjection]] = {
+WINDOWS: Final[Mapping[str, SignInObjection]] = {
     "525": WRONG,
     "52e": WRONG,
     "530": SignInObjection(DenialReason.RESTRICTED, "the directory does not let them sign in at this hour"),
@@ -44,6 +44,8 @@ _WINDOWS: Final[Mapping[str, SignInObjection]] = {
     "773": _MUST_CHANGE,
     "775": _LOCKED,
 }
+"""By the error's number, in hexadecimal digits."""
+
 _WINDOWS_CODE: Final = re.compile(r"AcceptSecurityContext error, data ([0-9a-fA-F]{3,8})\b")
 
 _POLICY: Final[Mapping[int, SignInObjection]] = {0: _PASSWORD_EXPIRED, 1: _LOCKED, 2: _MUST_CHANGE}
@@ -86,7 +88,7 @@ def verdict_of(result: Mapping[str, Any]) -> SignInObjection | None:
     words = message.lower()
     told = (
         policy
-        or (_WINDOWS.get(windows[1].lower().lstrip("0")) if windows else None)
+        or (WINDOWS.get(windows[1].lower().lstrip("0")) if windows else None)
         or next((one for number, said, one in _WORDS if number == code and said in words), None)
     )
     if told is not None:
