@@ -10,6 +10,7 @@ import pytest
 from tests.kit.hostile import PATIENT, assert_calm
 from tests.kit.office import LdapServer, Office, OpenOffice
 from tests.kit.purple_client import PurpleClient
+from tests.kit.samba import Samba, missing
 from tests.kit.server import RunningServer
 from tests.kit.threads import ThreadPump
 
@@ -99,6 +100,15 @@ def clients(server: RunningServer, tmp_path: Path) -> Iterator[Clients]:
     maker = Clients(server, tmp_path / "clients")
     yield maker
     maker.close()
+
+
+@pytest.fixture(scope="module")
+def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
+    """One Active Directory for a module."""
+    if reason := missing():
+        pytest.skip(reason)
+    with Samba(tmp_path_factory.mktemp("samba")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -12,20 +12,11 @@ from lyncpy.contracts.directory import Moment, judged
 from lyncpy.contracts.names import Aor
 from tests.kit.certificates import authority
 from tests.kit.office import Office, OpenOffice
-from tests.kit.samba import DISABLED, ENABLED, READER, READER_DN, READER_PASSWORD, SUFFIX, Samba, missing
+from tests.kit.samba import DISABLED, ENABLED, READER, READER_DN, READER_PASSWORD, SUFFIX, Samba, reading
 
 pytestmark = pytest.mark.interop
 
 ALICE, BOB, CAROL = Aor("sip:alice@example.com"), Aor("sip:bob@example.com"), Aor("sip:carol@example.com")
-
-
-@pytest.fixture(scope="module")
-def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
-    """One domain for this module; every test has an OU and accounts of its own."""
-    if reason := missing():
-        pytest.skip(reason)
-    with Samba(tmp_path_factory.mktemp("samba")) as running:
-        yield running
 
 
 class Branch:
@@ -56,20 +47,6 @@ def branch(samba: Samba, _numbers: Iterator[int]) -> Branch:
 @pytest.fixture(scope="module")
 def _numbers() -> Iterator[int]:
     return iter(range(1, 1000))
-
-
-def reading(samba: Samba, **settings: Any) -> dict[str, Any]:  # Any: what Settings takes
-    """Give the settings with which an administrator would read it."""
-    usual = {
-        "url": samba.tls_url,
-        "preset": "activedirectory",
-        "ca_file": "ca.pem",
-        "bind_dn": READER,
-        "bind_password_file": "reader.password",
-        "answer_timeout_s": 10,
-        "connect_timeout_s": 5,
-    }
-    return {**usual, **settings}
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from lyncpy.workloads.directory.settings import Settings
 from tests.interop.conftest import PLUGIN
 from tests.kit.office import LdapServer
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
-from tests.kit.samba import DISABLED, ENABLED, Samba, missing
+from tests.kit.samba import DISABLED, ENABLED, Samba
 from tests.kit.server import RunningServer
 from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd, free_ports
 from tests.kit.threads import ThreadPump
@@ -94,15 +94,6 @@ def ask(slapd: Slapd) -> Iterator[Ask]:
     """Ask OpenLDAP, over TLS."""
     with asker(slapd, url=slapd.tls_url, ca_file="ca.pem") as asking:
         yield asking
-
-
-@pytest.fixture(scope="module")
-def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
-    """One domain for this module."""
-    if reason := missing():
-        pytest.skip(reason)
-    with Samba(tmp_path_factory.mktemp("samba")) as running:
-        yield running
 
 
 def test_a_password_is_right_or_wrong(ask: Ask) -> None:

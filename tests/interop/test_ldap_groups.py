@@ -10,10 +10,10 @@ from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.contracts.facts import GroupsChanged
 from lyncpy.contracts.names import Aor, aor_of
-from tests.interop.test_active_directory import Branch, reading
+from tests.interop.test_active_directory import Branch
 from tests.kit.directory import mapping_of
 from tests.kit.office import Office, OpenOffice
-from tests.kit.samba import Samba, missing
+from tests.kit.samba import Samba, reading
 from tests.kit.slapd import SLAPD, SUFFIX, Slapd
 
 pytestmark = pytest.mark.interop
@@ -181,15 +181,6 @@ def test_too_many_groups_are_told_and_too_large_ones_left_out(place: Place) -> N
 
 
 # --- Active Directory
-
-
-@pytest.fixture(scope="module")
-def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
-    """One domain for this module."""
-    if reason := missing():
-        pytest.skip(reason)
-    with Samba(tmp_path_factory.mktemp("samba")) as running:
-        yield running
 
 
 def ad_group(branch: Branch, name: str, *members: str) -> str:

@@ -16,7 +16,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.workloads.directory.notices import Notices
 from tests.interop.conftest import Clients
 from tests.kit.office import LdapServer, Office, OpenOffice
-from tests.kit.samba import ADMINISTRATOR, ADMINISTRATOR_PASSWORD, DISABLED, READER, SUFFIX, Samba, missing
+from tests.kit.samba import ADMINISTRATOR, ADMINISTRATOR_PASSWORD, DISABLED, SUFFIX, Samba, reading
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import PEOPLE, Slapd
 
@@ -40,15 +40,6 @@ class TellingSlapd(Slapd):
 def slapd(tmp_path: Path) -> Iterator[Slapd]:
     """An OpenLDAP that tells of changes."""
     with TellingSlapd(tmp_path / "slapd") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
-    """One domain for this module."""
-    if reason := missing():
-        pytest.skip(reason)
-    with Samba(tmp_path_factory.mktemp("samba")) as running:
         yield running
 
 
@@ -172,20 +163,6 @@ def test_who_is_disabled_is_signed_out_in_seconds(slapd: Slapd, server: RunningS
 
 
 # --- Active Directory
-
-
-def reading(samba: Samba, **settings: Any) -> dict[str, Any]:  # Any: what Settings takes
-    """Give the settings with which an administrator would read it."""
-    usual = {
-        "url": samba.tls_url,
-        "preset": "activedirectory",
-        "ca_file": "ca.pem",
-        "bind_dn": READER,
-        "bind_password_file": "reader.password",
-        "answer_timeout_s": 10,
-        "connect_timeout_s": 5,
-    }
-    return {**usual, **settings}
 
 
 def test_what_changes_in_active_directory_is_known_without_a_pull(samba: Samba, opened: OpenOffice) -> None:

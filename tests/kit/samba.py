@@ -295,3 +295,17 @@ def _run(*words: str, said: str = "") -> Sequence[str]:
     ran = subprocess.run(words, input=said, capture_output=True, text=True, timeout=PROVISION_S, check=False)
     assert ran.returncode == 0, f"{words[0]}: {ran.stdout}{ran.stderr}"
     return ran.stdout.splitlines()
+
+
+def reading(samba: Samba, **settings: Any) -> dict[str, Any]:  # Any: what Settings takes
+    """Give the settings with which an administrator would read it."""
+    usual = {
+        "url": samba.tls_url,
+        "preset": "activedirectory",
+        "ca_file": "ca.pem",
+        "bind_dn": READER,
+        "bind_password_file": "reader.password",
+        "answer_timeout_s": 10,
+        "connect_timeout_s": 5,
+    }
+    return {**usual, **settings}
