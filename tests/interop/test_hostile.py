@@ -124,7 +124,8 @@ def test_each_torture_message_gets_its_answer(server: RunningServer, known: bool
                 caller.line.send(data[at : at + 1])
             assert heard_before_next(caller) == expected(name), f"{name}, byte by byte"
             caller.line.send(data + b"\r\n\r\n" + data)
-            assert heard_before_next(caller) == expected(name) * 2, f"{name}, two at once"
+            # The second is a repetition: the answer goes again, or there is none yet to go (RFC 3261 §17.2.2).
+            assert heard_before_next(caller) in (expected(name), expected(name) * 2), f"{name}, two at once"
             if not known:
                 caller.sign_in()
             assert caller.is_well(), name
