@@ -1,0 +1,198 @@
+"""A real PostgreSQL server of the tests' own: its data in a folder of theirs, on 127.0.0.1, unprivileged."""
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from tests.kit.certificates import Issued
+from tests.kit.slapd import free_ports
+
+BINARIES: Final = Path("/usr/lib/postgresql/15/bin")
+OWNER: Final = "postgres"
+PASSWORD: Final = "a-secret-of-the-store"
+USER: Final = "lyncpy"
+
+PATIENCE_S: Final = 30.0
+"""Starting, recovering and stopping take less; a server that takes longer has failed."""
+
+SETTINGS: Final = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+# The machine does not fail in a test, only the server does: what it has given to the system is kept then.
+fsync = off
+full_page_writes = off
+shared_buffers = 16MB
+max_connections = 40
+max_wal_size = 128MB
+deadlock_timeout = 100ms
+"""
+
+
+class Postgres:
+    """Makes, starts, kills and stops one server. Its databases are made empty, one for each who asks."""
+
+    def __init__(self, settings: str = "") -> None:
+        """Make its data, in a folder of its own, for who runs it cannot get to a test's; `settings` are lines of its configuration."""
+        self.folder = folder = Path(tempfile.mkdtemp(prefix="lyncpy-postgres-"))
+        self.port = free_ports(1)[0]
+        self._data = folder / "data"
+        self._numbers = count(1)
+        self._owned()
+        password = folder / "initial.password"
+        password.write_text(PASSWORD)
+        self._owned()
+        self._run(
+            "initdb", "-D", self._data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password,
+            "--no-sync", "--locale=C.UTF-8", "-E", "UTF8",
+        )  # fmt: skip
+        password.unlink()
+        self.configure(f"{SETTINGS}port = {self.port}\n{settings}")
+
+    def configure(self, settings: str) -> None:
+        """Write its configuration, with these lines at the end; a server that runs reads it when it is started again."""
+        with (self._data / "postgresql.conf").open("a") as file:
+            file.write(f"{settings}\n")
+
+    def certify(self, issued: Issued) -> None:
+        """Have it speak TLS with this certificate, once it is started."""
+        for name, content in (("server.crt", issued.pem), ("server.key", issued.key_pem())):
+            path = self._data / name
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+            if os.geteuid() == 0:
+                shutil.chown(path, OWNER, OWNER)
+        self.configure("ssl = on")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._pid() is not None
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        log = self.folder / "server.log"
+        self._run("pg_ctl", "start", "-w", "-t", str(int(PATIENCE_S)), "-D", self._data, "-l", log)
+
+    def stop(self, *, mode: str = "fast") -> None:
+        """Have it end: "fast" ends its connections, "immediate" writes nothing more."""
+        if self.is_running:
+            self._run("pg_ctl", "stop", "-w", "-t", str(int(PATIENCE_S)), "-D", self._data, "-m", mode)
+
+    def kill(self) -> None:
+        """End the server and all its processes at once, without a word to anybody."""
+        self._signal(signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_S
+        while self._group_is_there() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Stop it, and leave nothing behind."""
+        self.stop(mode="immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def freeze(self) -> None:
+        """Stop all its processes where they are; connections stay and nothing comes back."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def make_database(self) -> str:
+        """Make an empty database; give its name."""
+        name = f"store{next(self._numbers)}"
+        self.sql(f"create database {name}", "postgres")
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self.sql(f"drop database if exists {name} with (force)", "postgres")
+
+    def url(self, database: str) -> str:
+        """Give what [store] url says of a database."""
+        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def password_file(self, folder: Path) -> Path:
+        """Write the password to a file of that folder, with mode 0600."""
+        path = folder / "postgresql.password"
+        path.touch(mode=0o600)
+        path.write_text(PASSWORD + "\n")
+        return path
+
+    def sql(self, statement: str, database: str, *, options: str = "") -> str:
+        """Execute a statement as an administrator would; give what psql prints, without headings. `options` are the session's."""
+        done = subprocess.run(
+            [
+                *("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port)),
+                *("-U", USER, "-d", database, "-c", statement),
+            ],
+            env={**os.environ, "PGPASSWORD": PASSWORD, "PGOPTIONS": options},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _pid(self) -> int | None:
+        try:
+            pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])
+            os.kill(pid, 0)
+        except (OSError, ValueError):
+            return None
+        return pid
+
+    def _signal(self, number: int) -> None:
+        """Tell all its processes: each is a session of its own, and a child of the first."""
+        pid = self._pid()
+        assert pid is not None, "the server does not run"
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (pid, *map(int, children)):
+            os.kill(one, number)
+
+    def _group_is_there(self) -> bool:
+        return self.is_running and "Z" not in self._state()
+
+    def _state(self) -> str:
+        pid = self._pid()
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except OSError:
+            return "Z"
+
+    def _run(self, program: str, *arguments: str | Path) -> None:
+        command: Sequence[str] = [str(BINARIES / program), *map(str, arguments)]
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to run as root.
+            command = ["runuser", "-u", OWNER, "--", *command]
+        # Its log inherits nothing: a pipe would be held open by the server.
+        with (self.folder / "tools.log").open("a") as log:
+            done = subprocess.run(command, stdout=log, stderr=log, cwd="/", timeout=PATIENCE_S * 2, check=False)
+        assert done.returncode == 0, (self.folder / "tools.log").read_text()[-2000:]
+
+    def _owned(self) -> None:
+        """Give the folder to who may run the server."""
+        self.folder.chmod(0o755)
+        if os.geteuid() == 0:
+            for path in (self.folder, *self.folder.iterdir()):
+                shutil.chown(path, OWNER, OWNER)
+
+
+@cache
+def shared_postgres() -> Postgres:
+    """Start the server that the tests of one process share; it ends with the process. Who kills servers makes one of his own."""
+    server = Postgres()
+    server.start()
+    _ = atexit.register(server.remove)
+    return server
