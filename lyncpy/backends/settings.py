@@ -4,6 +4,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from lyncpy.backends.postgres_url import POSTGRESQL, PostgresAddress, server_of
+
 SQLITE: Final = "sqlite:///"
 
 
@@ -13,7 +15,13 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
     url: str = "sqlite:///lyncpy.db"
-    """The database: sqlite:/// and a file name, relative to the folder of this file; it is made, with mode 0600, when it is not there."""
+    """The database: sqlite:/// and a file name, relative to the folder of this file, which is made, with mode 0600, when it is not there; or an empty database of a PostgreSQL server (15 or later), "postgresql://user@host:5432/name". Several hosts, with commas between, are tried in turn for the one that takes writes. Beyond this machine the server's certificate is checked, for its name too (sslmode=verify-full), unless the url says otherwise."""
+
+    password_file: str = ""
+    """The file whose content is the password of the PostgreSQL user, read for each connection; readable by the server alone. It never stands in the url."""
+
+    ca_file: str = ""
+    """The authorities (PEM) that may have issued the PostgreSQL server's certificate; empty: those the system trusts."""
 
     key_file: str = Field(default="store.key", min_length=1)
     """The key (mode 0600) that seals password hashes in the database; keep a copy of it, but not beside the copies of the database."""
@@ -31,7 +39,10 @@ class Settings(BaseModel):
     """Reads or writes that may wait for the database at once; beyond it requests are refused with 503 instead of filling the memory."""
 
     busy_s: float = Field(default=5.0, ge=0.1, le=60.0)
-    """Seconds that a write waits while another program (a backup, `lyncpy user`) writes to the same file."""
+    """Seconds that a write waits while another program (a backup, `lyncpy user`) writes to the same file, or holds the same rows of PostgreSQL."""
+
+    statement_s: float = Field(default=10.0, ge=1.0, le=600.0)
+    """Seconds that PostgreSQL may take for one statement; then it is taken back, and who asked is refused with 503. A server that has said nothing for as long again is taken to hang, and requests that need it are refused at once."""
 
     close_s: float = Field(default=10.0, ge=1.0, le=300.0)
     """Seconds that an orderly end may take to write what still waits; what is left then is named in the log, and the process ends with status 1."""
@@ -39,11 +50,31 @@ class Settings(BaseModel):
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
-        if not url.startswith(SQLITE) or len(url) == len(SQLITE) or url.endswith(("/", ":memory:")) or "?" in url:
-            raise ValueError('must be "sqlite:///" and the name of a file, e.g. "sqlite:////var/lib/lyncpy/lyncpy.db"')
+        if url.startswith(POSTGRESQL):
+            server_of(url)
+        elif not url.startswith(SQLITE) or len(url) == len(SQLITE) or url.endswith(("/", ":memory:")) or "?" in url:
+            raise ValueError(
+                'must be "sqlite:///" and the name of a file, e.g. "sqlite:////var/lib/lyncpy/lyncpy.db", '
+                'or "postgresql://user@host/name"'
+            )
         return url
 
     @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file of this server's own."""
+        return self.url.startswith(SQLITE)
+
+    @property
     def path(self) -> str:
-        """The name of the database file, as it was written."""
-        return self.url.removeprefix(SQLITE)
+        """The name of the database file, as it was written; of PostgreSQL there is none."""
+        return self.url.removeprefix(SQLITE) if self.is_sqlite else ""
+
+    @property
+    def lock_path(self) -> str:
+        """The file beside which it is locked which server works with the database."""
+        return self.path or "postgresql"
+
+    @property
+    def server(self) -> PostgresAddress:
+        """What a PostgreSQL url says."""
+        return server_of(self.url)
