@@ -121,7 +121,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     """
     sip, web = config.sections.sip, config.sections.web
     node, timers = node_name(), Timers(reactor, wall)
-    back = backends(config, node, timers, reactor)
+    back = backends(config, node, timers, reactor, alone=True)
     certificate, watches = None, []
     if sip.tls_port or config.https_port:
         certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
@@ -138,7 +138,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
         handshakes = within.ground.flows.handshakes
         doors.append(HttpDoor(reactor, factory, certificate, lambda: listener.granted.web, handshakes))
-    database_lock = DatabaseLock(config.path(config.sections.store.path))
+    database_lock = DatabaseLock(config.path(config.sections.store.lock_path))
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
     house = UnitGroup([database_lock, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))

@@ -22,6 +22,7 @@ from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention
 from lyncpy.backends.sealing import Sealer
+from lyncpy.backends.settings import Settings as StoreSettings
 from lyncpy.backends.sql.database import WRITES, Database
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
@@ -35,6 +36,7 @@ from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import IStore
@@ -86,16 +88,19 @@ WRITE_PACE_S: Final = 0.003
 much as writing a few records does."""
 
 
-def queues(waiting_max: int, timers: ITimers, meter: IMeter, write_pace_s: float = WRITE_PACE_S) -> Queues:
+def queues(settings: StoreSettings, timers: ITimers, meter: IMeter, write_pace_s: float = WRITE_PACE_S) -> Queues:
     """Give what builds the queues of a store, each with a bound in number, and that of its writes with a pace."""
+    # A disk that hangs takes the machine with it; a server elsewhere may, and be the only one that does.
+    answer_s = None if settings.is_sqlite else 2.0 * settings.statement_s
 
     def queue(name: str, commit: Commit, on_trouble: Callable[[str], None]) -> IGroupCommit:
         terms: GroupCommitTerms[Any] = GroupCommitTerms(  # Any: jobs of all kinds
             "the store",
-            Shares(waiting_max, {}),
+            Shares(settings.waiting_max, {}),
             # A read costs the disk nothing that others could share.
             pace_s=write_pace_s if name == WRITES else 0.0,
             paces_alone=False,
+            answer_s=answer_s,
             on_trouble=on_trouble,
         )
         return GroupCommit(name, commit, terms, timers, meter)
@@ -104,12 +109,28 @@ def queues(waiting_max: int, timers: ITimers, meter: IMeter, write_pace_s: float
 
 
 def backends(
-    config: Config, node: NodeName, timers: Timers, reactor: Any
-) -> Backends:  # Any: a reactor is several interfaces
-    """Choose and build what keeps the promises of store, records, bus, directory and meter."""
+    config: Config,
+    node: NodeName,
+    timers: Timers,
+    reactor: Any,  # Any: a reactor is several interfaces
+    *,
+    alone: bool = False,
+) -> Backends:
+    """Choose and build what keeps the promises of store, records, bus, directory and meter.
+
+    Args:
+        config: Checked settings.
+        node: This process.
+        timers: The clocks.
+        reactor: The one reactor.
+        alone: Whether no other server may work with the same database.
+    """
     settings = config.sections
     meter = OpenMetrics()
-    database = Database(settings.store, config.home, queues(settings.store.waiting_max, timers, meter), reactor)
+    try:
+        database = Database(settings.store, config.home, queues(settings.store, timers, meter), reactor, alone=alone)
+    except StoreUnavailable as error:
+        raise ConfigError([f"{config.file}: [store] url: {error}"]) from None
     directory, photos, notices = _directory(config, timers, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
     sealer = Sealer(config.path(settings.store.key_file))

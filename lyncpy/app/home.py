@@ -96,8 +96,10 @@ def secret_files(settings: config.Config) -> Sequence[Path]:
         sections.web.readers_file,
         sections.archive.gap_file,
         # With the database the two that SQLite makes beside it: what was written last is in them.
-        *(sections.store.path + suffix for suffix in ("", "-wal", "-shm")),
+        *(sections.store.path + suffix for suffix in ("", "-wal", "-shm") if sections.store.is_sqlite),
     ]
+    if sections.store.password_file:
+        named.append(sections.store.password_file)
     if sections.log.json_file:
         named.append(sections.log.json_file)
     named += [one.url for one in settings.directories if not one.is_ldap]

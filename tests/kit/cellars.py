@@ -1,7 +1,7 @@
 """Stores of every kind, opened in a folder of the test, with a wall clock that the test moves."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from lyncpy.core.timers import Timers
 from tests.kit.ledger import MemoryLedger
 from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
+from tests.kit.postgres import Postgres, shared_postgres
 from tests.kit.threads import ThreadPump
 
-KINDS = ("memory", "sqlite")
+KINDS = ("memory", "sqlite", "postgresql")
 """What the contract suites run on."""
 
 NOON = 1_784_548_800.0
@@ -64,11 +65,22 @@ async def _awaited(work: Any) -> Any:
     return await work
 
 
-def database_in(home: Path, pump: ThreadPump, meter: IMeter | None = None, **settings: Any) -> Database:
-    """Give a database in a folder, as the server has it, with deadlines that never come; it is not open."""
+def database_in(
+    home: Path,
+    pump: ThreadPump,
+    meter: IMeter | None = None,
+    clock: Clock | None = None,
+    *,
+    alone: bool = False,
+    **settings: Any,
+) -> Database:
+    """Give a database in a folder, as the server has it, with deadlines that come when `clock` says so; it is not open.
+
+    `alone` is as the server says it.
+    """
     store = Settings(**settings)
-    timers = Timers(Clock(), Wall())
-    return Database(store, home, queues(store.waiting_max, timers, meter or MemoryMeter(), 0.0), pump)
+    timers = Timers(clock or Clock(), Wall())
+    return Database(store, home, queues(store, timers, meter or MemoryMeter(), 0.0), pump, alone=alone)
 
 
 @contextmanager
@@ -78,9 +90,24 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
     if kind == "memory":
         yield Cellar(MemoryStore(wall), MemoryRecords(), wall, pump, MemoryLedger())
         return
-    store = database_in(home, pump)
-    try:
+    with ExitStack() as ending:
+        settings: dict[str, Any] = ending.enter_context(in_postgresql(home)) if kind == "postgresql" else {}
+        store = database_in(home, pump, **settings)
+
+        def close() -> None:
+            pump.run(store.close())
+
+        _ = ending.callback(close)
         pump.run(store.open())
         yield Cellar(SqlStore(store, wall), SqlRecords(store), wall, pump, SqlLedger(store), store)
+
+
+@contextmanager
+def in_postgresql(home: Path, server: Postgres | None = None) -> Iterator[dict[str, Any]]:
+    """Give the settings of a database that is made, empty, and dropped afterwards; `home` gets the file with the password."""
+    server = server or shared_postgres()
+    name = server.make_database()
+    try:
+        yield {"url": server.url(name), "password_file": str(server.password_file(home))}
     finally:
-        pump.run(store.close())
+        server.drop_database(name)

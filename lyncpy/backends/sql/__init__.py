@@ -5,9 +5,13 @@
 - `link`: the connection of one of its threads, the transactions on it, and whose fault a failure is;
 - `prepared`: statements that are done all the time, written down once and executed by the driver itself;
 - `files`: the SQLite file, its folder and its modes;
+- `server`: the PostgreSQL server, how it is reached and trusted;
+- `dialects`: what one of the two says otherwise than the other, and what it means by its errors;
 - `upgrades`, `migrations`: from one version of the schema to the next;
 - `store`, `records`, `ledger`: the three promises.
 
 SQLite is the database of a single process: one thread writes, one reads (WAL), and a write
-is answered when it is on the disk. The tables use no type that PostgreSQL lacks.
+is answered when it is on the disk. PostgreSQL is served by the same two threads, each with a connection of its own;
+others may write there too, so each decision is made in the statement that writes, and where that is
+not enough a lock is taken (`dialects.exclude_writers`, `FOR UPDATE`). The tables use no type that it lacks.
 """

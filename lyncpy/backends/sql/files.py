@@ -4,13 +4,101 @@ import os
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
+from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.refusal import StoreUnavailable
 
 log = Logger()
+
+PAGES: Final = 256
+"""Pages (1 MiB) that one transaction gives back to the disk: other writes go between two of them."""
+
+
+class SqliteFile:
+    """A database in a file.
+
+    Args:
+        settings: Its name.
+        home: The folder that a relative name starts from.
+    """
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self._path = home / settings.path
+        self._busy_s = settings.busy_s
+        self.engine: Engine = create_engine(
+            "sqlite://",
+            creator=lambda: connect(self._path, settings.busy_s),
+            poolclass=NullPool,
+            hide_parameters=True,  # values are secrets: an error's text must not show them
+        )
+
+    @property
+    def shown(self) -> str:
+        """The database as a sentence names it."""
+        return str(self._path)
+
+    def require(self) -> None:
+        """Make the file if it is not there; raises as `require_file` does."""
+        require_file(self._path)
+
+    def prepare(self, connection: Connection) -> None:
+        """Upgrade the schema, after a copy of the file was made beside it.
+
+        Raises:
+            StoreUnavailable: With a sentence for an operator.
+        """
+
+        def copy(newest: str) -> None:
+            target = self._path.with_name(f"{self._path.name}.before-{newest}")
+            try:
+                copy_file(self._path, target, self._busy_s)
+            except (OSError, sqlite3.Error) as error:
+                raise StoreUnavailable(
+                    f'it must be upgraded, and the copy "{target}" cannot be made before: {error}; make room for it'
+                ) from error
+            log.info("the store as it was is kept in {path}", path=str(target))
+
+        upgrade(connection, copy)
+
+    def greet(self, connection: Connection) -> None:
+        """Nothing: the lock beside the file says which server works with it, see `app/database_lock.py`."""
+
+    def settle(self, connection: Connection) -> None:
+        """Rewrite a file of the first versions, once, for it could not shrink."""
+        if connection.exec_driver_sql("PRAGMA auto_vacuum").scalar():
+            return
+        log.info("rewriting {path}, once, so that it can shrink", path=str(self._path))
+        try:
+            connection.exec_driver_sql("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.exec_driver_sql("VACUUM")
+        except DBAPIError as error:  # no room for the copy, or another program is at work
+            log.warn(
+                "{path} keeps its size, whatever is purged from it: {reason}; it is tried again at the next start",
+                path=str(self._path),
+                reason=str(error.orig),
+            )
+
+    def free_slice(self, connection: Connection) -> int:
+        """Give back up to PAGES pages; give their number."""
+        free: int = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        count = min(free, PAGES)
+        for _ in range(count):
+            # One by one: Python's sqlite3 takes the first step of a statement without columns, and no more.
+            connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
+        return count
+
+    def end_shrinking(self, connection: Connection) -> None:
+        """Cut the file itself: its WAL is emptied into it; readers and writers are not waited for."""
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
 
 
 def require_file(path: Path) -> None:

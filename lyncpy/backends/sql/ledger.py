@@ -5,12 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
-    Double,
-    Integer,
-    LargeBinary,
     Update,
     bindparam,
-    cast,
     delete,
     func,
     insert,
@@ -23,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
-from lyncpy.backends.sql.statements import insert_into
+from lyncpy.backends.sql.dialects import as_bytes, insert_into
 from lyncpy.backends.sql.tables import archive, archive_marks, archive_people
 from lyncpy.contracts.archive import ChainEnds, ChainPosition, EntryFilter, ILedger, LedgerLine, Place
 from lyncpy.contracts.store import Conflict
@@ -38,6 +34,8 @@ _PLACE: Final = select(archive_people.c.person).where(
     archive_people.c.person == bindparam("person"), archive_people.c.conversation == bindparam("conversation")
 )
 
+_HOLD_END: Final = select(archive_marks.c.name).where(archive_marks.c.name == END).with_for_update()
+
 
 @implementer(ILedger)
 class SqlLedger:
@@ -45,8 +43,8 @@ class SqlLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._lines = select(*(_as_bytes(column, database.dialect) for column in archive.c))
-        self._marks = [_as_bytes(column, database.dialect) for column in archive_marks.c]
+        self._lines = select(*(as_bytes(column, database.dialect) for column in archive.c))
+        self._marks = [as_bytes(column, database.dialect) for column in archive_marks.c]
         # What each message needs is prepared; its values have the order of these names.
         prepare = database.prepare
         mark = ("new_serial", "new_digest", "new_stamp", "old_serial", "old_digest", "first")
@@ -71,13 +69,19 @@ class SqlLedger:
 
     def begin_chain(self, start: ChainPosition, end: ChainPosition) -> Deferred[None]:
         """Begin an empty chain with these ends."""
-        marks = insert_into(archive_marks, self._database.dialect).on_conflict_do_nothing()
         rows = [{"name": name, **_values(mark)} for name, mark in ((START, start), (END, end))]
+        marks = (
+            insert_into(archive_marks, self._database.dialect)
+            .values(rows)
+            .on_conflict_do_nothing()
+            .returning(archive_marks.c.name)
+        )
 
         def job(connection: Connection) -> Failure | None:
-            if connection.execute(select(archive_marks.c.name)).first() is not None:
+            has_begun = connection.execute(select(archive_marks.c.name)).first() is not None
+            # Who begins at the same time waits in this statement for the first, and has then written nothing.
+            if has_begun or len(connection.execute(marks).all()) != len(rows):
                 return Failure(Conflict("the archive has begun already"))
-            connection.execute(marks, rows)
             return None
 
         return self._database.run_write(job)
@@ -153,6 +157,8 @@ class SqlLedger:
         move = (start.serial, start.digest, start.stamp, expected.serial, expected.digest, NEVER)
 
         def job(connection: Connection) -> Failure | None:
+            # Who adds lines holds the end: none may come to a conversation while its places are forgotten.
+            connection.execute(_HOLD_END)
             if self._move_start.touched(connection, move) != 1:
                 return Failure(Conflict("the start of the archive is another"))
             conversations = connection.execute(touched).scalars().all()
@@ -190,14 +196,6 @@ def _move(name: str) -> Update:
 
 def _values(mark: ChainPosition) -> dict[str, Any]:  # Any: numbers and bytes
     return {"serial": mark.serial, "digest": mark.digest, "stamp": mark.stamp}
-
-
-def _as_bytes(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:  # Any: of every type
-    """Read a column so that a value of any type, put there by hand, is read without an error: SQLite keeps any type anywhere."""
-    if dialect != "sqlite":
-        return column
-    is_number = isinstance(column.type, Integer | Double)
-    return cast(column, column.type if is_number else LargeBinary)
 
 
 def _text(value: str | bytes) -> str:

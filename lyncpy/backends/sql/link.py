@@ -1,12 +1,14 @@
 """One thread's connection to the database: held for as long as it works, and how failures are told apart."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from twisted.python.failure import Failure
 
+from lyncpy.backends.sql.dialects import BEGIN, is_worlds, pause, reason_of, was_taken_back
 from lyncpy.contracts.refusal import StoreUnavailable
 
 T = TypeVar("T")
@@ -15,6 +17,12 @@ Job: TypeAlias = Callable[[Connection], T | Failure]
 
 It raises nothing on purpose: what was decided, such as a conflict, is a result, so that it spoils no transaction. A
 result that is a Failure fails who asked."""
+
+Doing: TypeAlias = Callable[[Connection, Sequence[Job[Any]]], list[Any]]  # Any: each job has its own result
+
+AGAIN: Final = 6
+"""How often a transaction is done again that was taken back for the sake of another one."""
+
 
 _OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 """A wrong statement or value, as SQLAlchemy has it."""
@@ -30,11 +38,16 @@ class Link:
 
     Args:
         engine: Opens connections; they begin no transaction by themselves.
+        greet: What each connection has to do first.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, greet: Callable[[Connection], None] = lambda connection: None) -> None:
         self._engine = engine
+        self._greet = greet
         self._connection: Connection | None = None
+        self._begin = BEGIN[engine.dialect.name]
+        self._has_begun = False
+        """Whether the database may have heard of the transaction."""
         driver = engine.dialect.dbapi
         assert driver is not None
         self._world = driver.Error
@@ -58,29 +71,53 @@ class Link:
         if connection is not None:
             connection.close()
 
-    def _done(self, do: Callable[[Connection, Sequence[Job[Any]]], list[Any]], jobs: Sequence[Job[Any]]) -> list[Any]:
+    def _done(
+        self,
+        do: Doing,
+        jobs: Sequence[Job[Any]],
+        again: int = AGAIN,
+    ) -> list[Any]:
+        connection = self._connection
         try:
-            connection = self._connection
             if connection is None:
-                connection = self._connection = self._engine.connect()
-                connection.begin()
+                opened = self._connection = self._engine.connect()
+                opened.begin()
+                self._has_begun = False
+                self._greet(opened)
+                return do(opened, jobs)
             return do(connection, jobs)
-        except _OURS + self._ours:
-            raise
         except (DBAPIError, self._world) as error:
-            self._give_up()
-            raise StoreUnavailable(str(error.orig if isinstance(error, DBAPIError) else error)) from error
+            origin = error.orig if isinstance(error, DBAPIError) else error
+            if isinstance(error, _OURS + self._ours) and not is_worlds(origin):
+                raise
+            failure = error
+        except StoreUnavailable:
+            # A job's own, or that of a connection which may not be used.
+            if connection is None:
+                self._give_up()
+            raise
+        if again and was_taken_back(origin):
+            return self._done(partial(_after_a_pause, do), jobs, again - 1)
+        # It had ended before a transaction was begun on it, as when the server was restarted: nothing is in doubt.
+        is_idle_loss = again and not self._has_begun and connection is not None and _is_closed(connection)
+        self._give_up()
+        if is_idle_loss:
+            return self._done(do, jobs, 0)
+        raise StoreUnavailable(reason_of(origin)) from failure
 
     def _in_transaction(self, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
         driver = connection.connection.dbapi_connection
         assert driver is not None
-        # IMMEDIATE: a transaction that first reads and then writes would fail when
-        # another program wrote in between; this one waits for its turn instead.
-        driver.cursor().execute("BEGIN IMMEDIATE")
+        self._has_begun = False
+        driver.cursor().execute(self._begin)
+        self._has_begun = True
         try:
             results = _one_by_one(connection, jobs)
         except BaseException:
-            driver.rollback()
+            try:
+                driver.rollback()
+            except self._world:
+                self._give_up()
             raise
         driver.commit()
         return results
@@ -91,6 +128,17 @@ class Link:
         if connection is not None:
             connection.invalidate()
             connection.close()
+
+
+def _is_closed(connection: Connection) -> bool:
+    """Whether the driver knows that its connection is no more; that of SQLite, whose database is in the process, never does."""
+    return connection.invalidated or getattr(connection.connection.dbapi_connection, "closed", False)
+
+
+def _after_a_pause(do: Doing, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
+    """Do it a little later; each time that it is done again adds a pause. Two that begin anew at once would only meet again."""
+    pause(connection)
+    return do(connection, jobs)
 
 
 def _one_by_one(connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
-from lyncpy.backends.sql.statements import insert_into
+from lyncpy.backends.sql.dialects import insert_into
 from lyncpy.backends.sql.tables import (
     audit,
     conference_messages,

@@ -4,11 +4,12 @@ A record lives while it has a value and its time is not over; whether it does is
 the same statement that changes it, so that no decision is made on an old answer.
 """
 
-from typing import Final, cast
+from typing import Final
 
-from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, case, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Insert, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy.dialects import sqlite
 
+from lyncpy.backends.sql.dialects import insert_into
 from lyncpy.backends.sql.tables import floors, records
 
 LEASES: Final = "lease"
@@ -40,13 +41,6 @@ REMOVE: Final = update(records).where(AS_EXPECTED).values(value=None, expires=No
 
 DEAD_VERSIONS: Final = select(records.c.kind, func.max(records.c.version)).where(DEAD).group_by(records.c.kind)
 FORGET: Final = delete(records).where(DEAD)
-
-
-def insert_into(table: Table, dialect: str) -> sqlite.Insert:
-    """Begin an INSERT that may go on with ON CONFLICT: one word in SQL, one class a dialect in SQLAlchemy."""
-    if dialect == "postgresql":
-        return cast(sqlite.Insert, postgresql.insert(table))  # the same methods, no common ancestor that has them
-    return sqlite.insert(table)
 
 
 def create(dialect: str) -> Insert:

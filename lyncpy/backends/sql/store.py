@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.dialects import exclude_writers
 from lyncpy.backends.sql.prepared import PreparedStatement, Values
 from lyncpy.backends.sql.statements import (
     DEAD_VERSIONS,
@@ -25,7 +26,7 @@ from lyncpy.backends.sql.statements import (
     lease,
     raise_floor,
 )
-from lyncpy.backends.sql.tables import journals
+from lyncpy.backends.sql.tables import journals, records
 from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.store import Conflict, IStore, JournalEntry, Lease, Record
@@ -148,6 +149,8 @@ class SqlStore:
         values = {"now": before}
 
         def job(connection: Connection) -> int:
+            # A key that comes back meanwhile would begin above the floor that was, and get a version again that it had.
+            exclude_writers(connection, records)
             for kind, version in connection.execute(DEAD_VERSIONS, values).all():
                 connection.execute(self._raise_floor, {"of_kind": kind, "floor": version})
             return connection.execute(FORGET, values).rowcount

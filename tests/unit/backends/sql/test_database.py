@@ -488,8 +488,8 @@ def test_a_disk_that_hangs_holds_up_an_orderly_end_for_its_bound_only(tmp_path: 
     """The thread is left behind, and the end says how many writes are not known to be done."""
     pump, clock, go_on = ThreadPump(), Clock(), Event()
     settings = Settings(close_s=2.0)
-    given = queues(settings.waiting_max, Timers(clock, Wall()), MemoryMeter())
-    database = Database(settings, tmp_path, given, pump)
+    given = queues(settings, Timers(clock, Wall()), MemoryMeter())
+    database = Database(settings, tmp_path, given, pump, alone=True)
     pump.run(database.open())
     calls = [database.run_write(lambda connection: go_on.wait(20)), database.run_write(lambda connection: True)]
     closing = Deferred.fromCoroutine(database.close())

@@ -1,0 +1,81 @@
+"""What one database says otherwise than another, and what it means by its errors: all that is not the same SQL in both."""
+
+from typing import Any, Final, cast
+
+from sqlalchemy import ColumnElement, Double, Integer, LargeBinary, Table
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+SQLITE: Final = "sqlite"
+POSTGRESQL: Final = "postgresql"
+"""The names that SQLAlchemy gives them."""
+
+BEGIN: Final = {
+    # IMMEDIATE: a transaction that first reads and then writes would fail when
+    # another program wrote in between; this one waits for its turn instead.
+    SQLITE: "BEGIN IMMEDIATE",
+    # READ COMMITTED, PostgreSQL's own level: each decision is made in the statement that writes, on the row as it is
+    # once whoever else writes it has ended.
+    POSTGRESQL: "BEGIN",
+}
+
+SCHEMA_LOCK: Final = 0x6C796E63
+SERVER_LOCK: Final = 0x6C796E64
+"""The numbers of PostgreSQL's locks under which the schema is changed, and one server works with a database."""
+
+_TAKEN_BACK: Final = frozenset({"40001", "40P01"})
+"""SQLSTATE of a transaction that was taken back for the sake of another, and may be done again: serialization failure, deadlock."""
+
+_WORLDS: Final = frozenset({"42501", "42P01", "3F000"})
+"""SQLSTATE of what looks like a wrong statement and is a wrong database: not allowed, no such table, no such schema."""
+
+
+def was_taken_back(error: BaseException | None) -> bool:
+    """Whether nothing of the transaction was done, because of another one that was under way."""
+    return getattr(error, "sqlstate", None) in _TAKEN_BACK
+
+
+def pause(connection: Connection) -> None:
+    """Wait up to 20 ms, in the database; only one that takes transactions back is asked for it."""
+    connection.exec_driver_sql("SELECT pg_sleep(0.02 * random())").all()
+
+
+def is_worlds(error: BaseException | None) -> bool:
+    """Whether what looks like a wrong statement is a fault of the database that was found."""
+    return getattr(error, "sqlstate", None) in _WORLDS
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Give what a driver says of a failure, on one line and without the values that PostgreSQL adds as details."""
+    told = getattr(getattr(error, "diag", None), "message_primary", None)
+    return " ".join(str(told or error).split())
+
+
+def insert_into(table: Table, dialect: str) -> sqlite.Insert:
+    """Begin an INSERT that may go on with ON CONFLICT: one word in SQL, one class a dialect in SQLAlchemy."""
+    if dialect == POSTGRESQL:
+        return cast(sqlite.Insert, postgresql.insert(table))  # the same methods, no common ancestor that has them
+    return sqlite.insert(table)
+
+
+def as_bytes(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:  # Any: of every type
+    """Read a column so that a value of any type, put there by hand, is read without an error: SQLite keeps any type anywhere."""
+    if dialect != SQLITE:
+        return column
+    is_number = isinstance(column.type, Integer | Double)
+    return sql_cast(column, column.type if is_number else LargeBinary)
+
+
+def exclude_writers(connection: Connection, table: Table) -> None:
+    """Let nobody else write a table until the transaction ends, and wait for whoever has begun to; SQLite has one writer at a time."""
+    if connection.dialect.name == POSTGRESQL:
+        connection.exec_driver_sql(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE')
+
+
+def upgrade_alone(connection: Connection) -> None:
+    """Let nobody else change the schema until the transaction ends, however long that takes; as above."""
+    if connection.dialect.name == POSTGRESQL:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})").all()

@@ -1,0 +1,166 @@
+"""The PostgreSQL server: how its database is reached, and what is wrong with it in words."""
+
+import ssl
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.pool import NullPool
+from twisted.logger import Logger
+
+from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql.dialects import SERVER_LOCK, upgrade_alone
+from lyncpy.backends.sql.upgrades import upgrade
+from lyncpy.contracts.refusal import StoreUnavailable
+
+log = Logger()
+
+OLDEST: Final = 150_000
+"""Version 15, as PostgreSQL counts."""
+
+AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""Where Debian keeps those that the system trusts; libpq wants a file and takes no folder."""
+
+TERMS: Final = {
+    "connect_timeout": "5",
+    "application_name": "lyncpy",
+    # A standby that has not taken over yet is no place to work at.
+    "target_session_attrs": "read-write",
+    # A connection whose other end is gone without a word is noticed within some 10 s, in seconds and milliseconds.
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+"""What libpq is told unless the url says otherwise."""
+
+_SESSION: Final = """
+SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
+    set_config('idle_in_transaction_session_timeout', %s, false), set_config('timezone', 'UTC', false),
+    set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
+    set_config('tcp_keepalives_count', '3', false),
+    set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
+        ELSE current_setting('synchronous_commit') END, false)
+"""
+"""How a session behaves: what is acknowledged is durable, whatever the server's own rule is; and one whose client is gone
+without a word ends within some 10 s, with what it holds."""
+
+
+class PostgresServer:
+    """A database of a PostgreSQL server; it is made by its administrator, and its tables by this.
+
+    Args:
+        settings: Where it is.
+        home: The folder that relative file names start from.
+
+    Raises:
+        StoreUnavailable: The driver is not installed.
+    """
+
+    def __init__(self, settings: Settings, home: Path) -> None:
+        self._settings = settings
+        self._home = home
+        self._address = settings.server
+        try:
+            self.engine: Engine = create_engine(
+                "postgresql+psycopg://",
+                creator=self._connect,
+                poolclass=NullPool,
+                hide_parameters=True,  # values are secrets: an error's text must not show them
+                paramstyle="format",  # in order: what is prepared gives them so
+            )
+        except ImportError as error:
+            raise StoreUnavailable(
+                f"the driver of PostgreSQL is not installed ({error}): pip install 'lyncpy[postgresql]'"
+            ) from error
+        self._driver: Any = self.engine.dialect.dbapi  # Any: an extra, which need not be there
+
+    @property
+    def shown(self) -> str:
+        """The database as a sentence names it."""
+        return self._address.shown
+
+    def require(self) -> None:
+        """Nothing is made here: whoever administers the server makes the database."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Upgrade the schema, while no other server does.
+
+        Raises:
+            StoreUnavailable: With a sentence for an operator.
+        """
+        version: int = connection.exec_driver_sql("SELECT current_setting('server_version_num')::int").scalar_one()
+        if version < OLDEST:
+            raise StoreUnavailable(f"it is PostgreSQL {version // 10_000}, and 15 is the oldest that will do")
+        encoding = connection.exec_driver_sql("SELECT current_setting('server_encoding')").scalar_one()
+        if encoding != "UTF8":
+            raise StoreUnavailable(f"its encoding is {encoding}: make it anew with ENCODING 'UTF8'")
+        upgrade_alone(connection)
+        upgrade(connection, self._announce)
+
+    def greet(self, connection: Connection) -> None:
+        """Hold the database for as long as this connection lasts, so that one server works with it.
+
+        Raises:
+            StoreUnavailable: Another does.
+        """
+        held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({SERVER_LOCK})").scalar_one()
+        if not held:
+            raise StoreUnavailable("another server works with it; stop that one, or give this one its own [store] url")
+
+    def settle(self, connection: Connection) -> None:
+        """Nothing is left to do once it is open."""
+
+    def free_slice(self, connection: Connection) -> int:
+        """Give back no page: PostgreSQL does that by itself (autovacuum)."""
+        return 0
+
+    def end_shrinking(self, connection: Connection) -> None:
+        """Do nothing, as above."""
+
+    def _announce(self, newest: str) -> None:
+        log.info(
+            "the schema of {database} becomes {newest}; no copy is made of what was, pg_dump makes one before an upgrade",
+            database=self.shown,
+            newest=newest,
+        )
+
+    def _connect(self) -> Any:  # Any: the driver's connection
+        address, settings = self._address, self._settings
+        terms = {**TERMS, **self._trust(), **address.options}
+        connection = self._driver.connect(
+            host=",".join(address.hosts),
+            port=",".join(port or "5432" for port in address.ports),
+            user=address.user,
+            dbname=address.database,
+            password=self._password(),
+            autocommit=True,  # transactions are begun by us
+            **terms,
+        )
+        connection.execute(
+            _SESSION,
+            [str(round(seconds * 1000)) for seconds in (settings.statement_s, settings.busy_s, settings.statement_s)],
+        )
+        return connection
+
+    def _trust(self) -> dict[str, str]:
+        """Say which certificates do: beyond this machine one that an authority issued for the server's name."""
+        if self._address.is_here and not self._settings.ca_file:
+            return {"sslmode": "prefer"}
+        authorities = self._settings.ca_file and str(self._home / self._settings.ca_file)
+        found = authorities or ssl.get_default_verify_paths().cafile or AUTHORITIES
+        return {"sslmode": "verify-full", "sslrootcert": found}
+
+    def _password(self) -> str | None:
+        """Read the password, which may have been changed since the last connection; None: the server asks for none."""
+        if not self._settings.password_file:
+            return None
+        path = self._home / self._settings.password_file
+        try:
+            return path.read_text("utf-8-sig").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreUnavailable(
+                f'the password file "{path}" ([store] password_file) cannot be read ({error}): '
+                "write the password of the PostgreSQL user into it, readable by the server alone"
+            ) from error
