@@ -1,0 +1,125 @@
+"""How a PostgreSQL server is reached, and what the operator is told where it is not: certificates, passwords, databases."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lyncpy.backends.sql.database import Database
+from lyncpy.contracts.refusal import StoreUnavailable
+from tests.kit.cellars import database_in, in_postgresql
+from tests.kit.certificates import authority, issue
+from tests.kit.postgres import PASSWORD, USER, Postgres
+from tests.kit.threads import ThreadPump
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """A server with a certificate for localhost, and for nothing else."""
+    server = Postgres()
+    server.certify(issue("localhost", today=datetime.now(UTC)))
+    server.start()
+    yield server
+    server.remove()
+
+
+def opened(home: Path, **settings: Any) -> str:  # Any: as settings are
+    """Open a database and close it; give the sentence of its refusal, or "" ."""
+    pump = ThreadPump()
+    database: Database = database_in(home, pump, **settings)
+    try:
+        pump.run(database.open())
+    except StoreUnavailable as error:
+        return str(error)
+    finally:
+        pump.run(database.close())
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("host", "query", "by", "sentence"),
+    [
+        ("localhost", "", "Test Authority", ""),
+        ("127.0.0.1", "", "Test Authority", "does not match host name"),
+        ("127.0.0.1", "?sslmode=verify-ca", "Test Authority", ""),
+        ("localhost", "", "Another Authority", "certificate verify failed"),
+        ("127.0.0.1", "?sslmode=require", "", ""),
+    ],
+)
+def test_a_certificate_is_for_this_name_and_of_this_authority(
+    server: Postgres, tmp_path: Path, host: str, query: str, by: str, sentence: str
+) -> None:
+    """Once an authority is named, or the server is elsewhere; the url may ask for less."""
+    (tmp_path / "ca.pem").write_bytes((authority(by) if by.startswith("Another") else authority()).pem)
+    with in_postgresql(tmp_path, server) as settings:
+        settings["url"] = settings["url"].replace("127.0.0.1", host) + query
+        said = opened(tmp_path, **settings, **({"ca_file": "ca.pem"} if by else {}))
+    assert sentence in said
+    assert bool(said) == bool(sentence)
+
+
+def test_what_stands_in_the_way_is_said(server: Postgres, tmp_path: Path) -> None:
+    """The setting, the server's own words, and never the password."""
+    with in_postgresql(tmp_path, server) as settings:
+        url = settings["url"]
+        at = f'the database "{url}" ([store] url) cannot be used: '
+        assert f'the password file "{tmp_path / "nowhere"}" ([store] password_file) cannot be read' in opened(
+            tmp_path, url=url, password_file="nowhere"
+        )
+        assert "no password supplied" in opened(tmp_path, url=url)
+        (tmp_path / "wrong").write_text("wrong-secret")
+        said = opened(tmp_path, url=url, password_file="wrong")
+        assert said.startswith(at)
+        assert "password authentication failed" in said
+        assert "wrong-secret" not in said
+        said = opened(tmp_path, **{**settings, "url": url + "x"})
+        assert "does not exist" in said
+        server.sql("create database latin encoding 'LATIN1' template template0 locale 'C'", "template1")
+        assert "its encoding is LATIN1" in opened(tmp_path, **{**settings, "url": server.url("latin")})
+        assert opened(tmp_path, **settings) == ""
+        server.sql("update alembic_version set version_num = '9999'", url.rpartition("/")[2])
+        assert "was written by a newer lyncpy (schema 9999" in opened(tmp_path, **settings)
+
+
+def test_a_user_who_may_make_no_tables_is_told(server: Postgres, tmp_path: Path) -> None:
+    """As in a database that belongs to another."""
+    with in_postgresql(tmp_path, server) as settings:
+        server.sql(f"create role guest login password '{PASSWORD}'", "template1")
+        said = opened(tmp_path, **{**settings, "url": settings["url"].replace(f"//{USER}@", "//guest@")})
+        assert "permission denied for schema public" in said
+
+
+def test_a_session_is_durable_whatever_the_servers_rule_is(server: Postgres, tmp_path: Path) -> None:
+    """A server that acknowledges before it writes is told otherwise; one that waits for more keeps its rule."""
+    with in_postgresql(tmp_path, server) as settings:
+        name = settings["url"].rpartition("/")[2]
+        for rule, expected in (("off", "on"), ("remote_apply", "remote_apply"), ("local", "local")):
+            server.sql(f"alter database {name} set synchronous_commit = {rule}", "template1")
+            pump = ThreadPump()
+            database = database_in(tmp_path, pump, **settings)
+            pump.run(database.open())
+            shown = database.run_write(lambda one: one.exec_driver_sql("show synchronous_commit").scalar())
+            assert pump.run(shown) == expected
+            pump.run(database.close())
+
+
+def test_one_server_works_with_a_database(server: Postgres, tmp_path: Path) -> None:
+    """Until it has ended, in whatever way; programs that do a thing and end are let in."""
+    with in_postgresql(tmp_path, server) as settings:
+        pump = ThreadPump()
+        first, second = (database_in(tmp_path, pump, alone=True, **settings) for _ in range(2))
+        pump.run(first.open())
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="another server works with it"):
+                pump.run(second.open())
+        assert opened(tmp_path, **settings) == ""
+        server.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'", "template1")
+        pump.run(second.open())
+        with pytest.raises(StoreUnavailable, match="another server works with it"):
+            pump.run(first.run_write(lambda connection: True))
+        for one in (first, second):
+            pump.run(one.close())
