@@ -270,7 +270,9 @@ def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> O
 def _offers_ntlm(config: Config) -> bool:
     """Tell whether passwords are proved by NTLM over HTTP."""
     chosen = config.sections.webservices.ntlm
-    return not all(one.hides_hashes for one in config.directories) if chosen is None else chosen
+    if chosen is None:
+        return bool(config.sections.auth.ntlm_auth) or not all(one.hides_hashes for one in config.directories)
+    return chosen
 
 
 def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
@@ -279,7 +281,9 @@ def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     passwords = Passwords(tables.people, tables.secrets, base.timers, back.passwords)
     sip, auth = sections.sip, sections.auth
     ntlm = (
-        NtlmHandshakes(tables.people, tables.secrets, auth, sip.server_name, sip.domain, config.site, base.timers)
+        NtlmHandshakes(
+            tables.people, tables.secrets, auth, sip.server_name, sip.domain, config.site, base.timers, back.ntlm
+        )
         if _offers_ntlm(config)
         else None
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.app.config import Config, ConfigError
+from lyncpy.auth.proofs import server_names
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.directories import Directories, DirectoriesPasswords, DirectoriesPhotos, JoinedDirectory
 from lyncpy.backends.exports import Exports
@@ -18,6 +19,7 @@ from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.ldap_notices import LdapNotices, NoticeConnection
 from lyncpy.backends.ldap_passwords import LdapPasswords
 from lyncpy.backends.ldap_photos import LdapPhotos
+from lyncpy.backends.ntlm_auth import NtlmAuth
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
 from lyncpy.backends.retention import Retention
@@ -30,11 +32,19 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, IDirectoryPasswords, IPhotoSource
+from lyncpy.contracts.directory import (
+    IDirectory,
+    IDirectoryNotices,
+    IDirectoryPasswords,
+    IPhotoSource,
+    Person,
+    directory_of,
+)
 from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.seals import IKeyPairs, Seals
@@ -69,6 +79,9 @@ class Backends:
 
     passwords: IDirectoryPasswords | None = None
     """Checks passwords that the directory keeps; None: only those kept here count."""
+
+    ntlm: INtlmVerifier | None = None
+    """Verifies NTLM of people whose password a Windows domain has; None: only hashes kept here count."""
 
     photos: IPhotoSource | None = None
     """Where photos of people are; None: nowhere."""
@@ -137,6 +150,7 @@ def backends(
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
     tickets, passwords = _tickets(config, reactor), _passwords(config, timers, reactor)
+    ntlm = _ntlm(config, timers, reactor)
     return Backends(
         store=store,
         records=records,
@@ -151,6 +165,7 @@ def backends(
         gap_file=gap_file,
         meters=meter.render,
         passwords=passwords,
+        ntlm=ntlm,
         photos=photos,
         notices=notices,
         tickets=tickets,
@@ -159,7 +174,7 @@ def backends(
             Retention(database, store, records, settings.store, timers),
             exports,
             gap_file,
-            *(unit for unit in (tickets, passwords) if unit is not None),
+            *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
     )
 
@@ -230,3 +245,23 @@ def _tickets(config: Config, reactor: Any) -> Tickets | None:  # Any: as above
     except KerberosMissing as error:
         _log.error("[auth] keytab: {reason}; until then Kerberos is not offered", reason=str(error))
         return None
+
+
+def _ntlm(config: Config, timers: Timers, reactor: Any) -> NtlmAuth | None:  # Any: as above
+    """Build what asks the Windows domain about NTLM, where this computer has joined one.
+
+    Asked about are people of the Active Directories; where there is none, those of files, who are the operator's own. Of another
+    LDAP server's people nobody has said that they are the domain's accounts of the same names.
+    """
+    auth, sip = config.sections.auth, config.sections.sip
+    if not auth.ntlm_auth:
+        return None
+    windows = {one.name for one in config.directories if one.is_ldap and one.preset == "activedirectory"}
+    asked = windows or {one.name for one in config.directories if not one.is_ldap}
+    names = [one.name for one in config.directories]
+
+    def is_of_domain(person: Person) -> bool:
+        return directory_of(person.key, names) in asked
+
+    own = server_names(auth, sip.server_name, sip.domain).netbios_domain
+    return NtlmAuth(auth.ntlm_auth, own, is_of_domain, reactor, timers)

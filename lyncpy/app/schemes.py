@@ -30,7 +30,7 @@ def schemes(
         credentials: None on a server without a certificate, which offers none of its own either.
     """
     kerberos = (_kerberos(config, back, base),) if back.tickets is not None else ()
-    return (*_tls_dsk(config, back, base, webservices, credentials), *kerberos, _ntlm(config, base))
+    return (*_tls_dsk(config, back, base, webservices, credentials), *kerberos, _ntlm(config, back, base))
 
 
 def _kerberos(config: Config, back: Backends, base: PlatformParts) -> KerberosAuthenticator:
@@ -54,8 +54,8 @@ def _tls_dsk(
         yield TlsDskAuthenticator(base.tables.people, webservices.certificates, contexts, auth, name, place, timers)
 
 
-def _ntlm(config: Config, base: PlatformParts) -> NtlmAuthenticator:
+def _ntlm(config: Config, back: Backends, base: PlatformParts) -> NtlmAuthenticator:
     sip, tables = config.sections.sip, base.tables
     return NtlmAuthenticator(
-        tables.people, tables.secrets, config.sections.auth, sip.server_name, sip.domain, base.timers
+        tables.people, tables.secrets, config.sections.auth, sip.server_name, sip.domain, base.timers, back.ntlm
     )

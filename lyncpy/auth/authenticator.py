@@ -8,6 +8,7 @@ from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets
+from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.timers import ITimers
 
 
@@ -20,6 +21,7 @@ class NtlmAuthenticator(OfferedScheme):
         server_name: The name that clients know this server by; its host part of NetBIOS too.
         domain: The SIP domain.
         timers: Gives the time: a client's clock is compared with it.
+        verifier: A domain that knows passwords which are not known here; None: nobody does.
     """
 
     def __init__(
@@ -30,9 +32,10 @@ class NtlmAuthenticator(OfferedScheme):
         server_name: str,
         domain: str,
         timers: ITimers,
+        verifier: INtlmVerifier | None,
     ) -> None:
         super().__init__(SchemeOffer("NTLM", settings.target_name or server_name, settings, ""))
-        self._proofs = NtlmProofs(people, secrets, settings, timers)
+        self._proofs = NtlmProofs(people, secrets, settings, timers, verifier)
         self._settings = settings
         self._timers = timers
         self._names = server_names(settings, server_name, domain)
@@ -60,7 +63,7 @@ class NtlmAuthenticator(OfferedScheme):
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         message = read_authenticate(token)
         version, identity = self._offer.version(given), self._offer.identity(request)
-        proved = await self._proofs.prove(message, pending.challenge, identity.aor)
+        proved = await self._proofs.prove(message, pending.challenge, arrival.peer, identity.aor)
         if isinstance(proved, AuthenticationDenied):
             return proved
         client, server = macs(proved.session_key)

@@ -18,6 +18,7 @@ from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.http import INtlmHandshakes
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.timers import ITimers
 
 
@@ -29,6 +30,7 @@ class NtlmHandshakes:
         server_name: The name that clients know this server by.
         domain: The SIP domain.
         site: The address of the site; "" when it is the server's name.
+        verifier: A domain that knows passwords which are not known here; None: nobody does.
     """
 
     def __init__(
@@ -40,8 +42,9 @@ class NtlmHandshakes:
         domain: str,
         site: str,
         timers: ITimers,
+        verifier: INtlmVerifier | None,
     ) -> None:
-        self._proofs = NtlmProofs(people, secrets, settings, timers)
+        self._proofs = NtlmProofs(people, secrets, settings, timers, verifier)
         self._pending = pending_challenges(settings)
         self._settings = settings
         self._names = server_names(settings, server_name, domain)
@@ -62,13 +65,13 @@ class NtlmHandshakes:
         message, _ = _read(token)
         return message.domain, message.user
 
-    async def check(self, connection: str, token: str) -> Aor | AuthenticationDenied:
+    async def check(self, connection: str, token: str, peer: str) -> Aor | AuthenticationDenied:
         """Give who an answer proves to be there."""
         message, meant = _read(token)
         pending = self._pending.take(connection, self._timers.now())
         if pending is None:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE, message.account)
-        proved = await self._proofs.prove(message, pending.challenge)
+        proved = await self._proofs.prove(message, pending.challenge, peer)
         if isinstance(proved, AuthenticationDenied):
             return proved
         if meant and not _is_for(meant, self._hosts):

@@ -257,8 +257,19 @@ def exported_key(message: Authenticate, challenge: bytes, secret: bytes) -> byte
         key = ntowf_v2(secret, user, message.domain)
         proof = hmac.digest(key, challenge + message.blob, "md5")
         if hmac.compare_digest(proof, message.proof):
-            return rc4(hmac.digest(key, proof, "md5"), message.session_key)
+            return exchanged_key(hmac.digest(key, proof, "md5"), message)
     return None
+
+
+def exchanged_key(base: bytes, message: Authenticate) -> bytes:
+    """Give the exported session key; empty where no keys are exchanged.
+
+    Args:
+        base: The session base key, which comes of password and proof; with NTLMv2 it is the key exchange key.
+
+    Spec: [MS-NLMP] 3.4.5.1, 3.2.5.1.2 (KXKEY, KEY_EXCH).
+    """
+    return rc4(base, message.session_key)
 
 
 def _ascii_upper(text: str) -> str:

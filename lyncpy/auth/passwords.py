@@ -62,7 +62,7 @@ class Passwords:
             objection = await directory.check(claimed, password)
         except DirectoryUnavailable as error:
             return AuthenticationDenied(DenialReason.DIRECTORY_UNAVAILABLE, login, aor, detail=str(error))
-        person = _still(self._people, claimed)
+        person = still_there(self._people, claimed)
         if person is None:
             return AuthenticationDenied(DenialReason.UNKNOWN_USER, login)
         if objection is not None:
@@ -87,7 +87,7 @@ async def secret_of(
     """
     # Nobody's secret is looked for just as well: without that an unknown name is answered milliseconds sooner.
     secret = await secrets.nt_hash(NOBODY if person is None else person.aor)
-    person = _still(people, person)
+    person = still_there(people, person)
     if person is None:
         return AuthenticationDenied(DenialReason.UNKNOWN_USER, login), _NO_HASH
     if not secret:
@@ -95,7 +95,7 @@ async def secret_of(
     return person, secret
 
 
-def _still(people: IPeople, person: Person | None) -> Person | None:
+def still_there(people: IPeople, person: Person | None) -> Person | None:
     """Give a person as they are after a wait: a pull may have come between.
 
     None: they have the address no more; who has it now is somebody else, whose password nobody has given.

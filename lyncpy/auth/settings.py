@@ -1,8 +1,17 @@
 """The section `[auth]`: how people prove who they are, and how often they may try."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 _NAME = r'^[^"<>\\\x00-\x1f]*$'
+
+
+def _words(value: object) -> object:
+    """Read one text as a list of one; make a TOML list a tuple."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(value) if isinstance(value, list) else value
 
 
 class Settings(BaseModel):
@@ -17,7 +26,13 @@ class Settings(BaseModel):
     """The name of this server in every challenge; empty: the server name of [sip]."""
 
     netbios_domain: str = Field(default="", max_length=15, pattern=_NAME)
-    """The Windows domain named in NTLM challenges; empty: the first part of the SIP domain, in capitals."""
+    """The Windows domain named in NTLM challenges; empty: the first part of the SIP domain, in capitals. With `ntlm_auth` the domain that this computer has joined."""
+
+    netbios_computer: str = Field(default="", max_length=15, pattern=_NAME)
+    """The name of this computer in NTLM challenges; empty: the first part of the server name, in capitals. With `ntlm_auth` the name under which it has joined the domain: controllers believe it in no other."""
+
+    ntlm_auth: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()
+    """Samba's program by which a Windows domain that this computer has joined checks NTLM of people whose password is not kept here, "/usr/bin/ntlm_auth", or a list of it and its options; empty: the domain is not asked. It takes winbind; `lyncpy check` looks at all of it."""
 
     keytab: str = Field(default="", max_length=4096)
     """The file with this server's Kerberos keys, for its owner alone: people then sign in with the ticket of their computer; empty: Kerberos is not offered. It takes the extra `kerberos`; `lyncpy doctor kerberos` looks at all of it."""
@@ -72,3 +87,12 @@ class Settings(BaseModel):
 
     tries_remembered: int = Field(default=50_000, ge=100, le=10_000_000)
     """Pairs of a name and a place whose failed sign-ins are remembered at once, and at least as many as there are people; beyond it the oldest of the place with most of them is forgotten."""
+
+    @field_validator("ntlm_auth")
+    @classmethod
+    def _is_whole_path(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if words and not words[0].startswith("/"):
+            raise ValueError("give the program with its whole path, as /usr/bin/ntlm_auth")
+        if any("\0" in word for word in words):
+            raise ValueError("a word cannot have a zero byte in it")
+        return words

@@ -64,11 +64,6 @@ NOBODY_ACCOUNT: Final = "nobody.invalid"
 _PLACE: Final = "place"
 _ERROR_CHARACTERS: Final = 400
 
-_NOT_ASKED: Final = SignInObjection(
-    DenialReason.NO_PASSWORD_SET,
-    "and they are of a directory whose passwords the domain of [auth] ntlm_auth does not have",
-)
-
 Verdict = bytes | SignInObjection
 
 
@@ -127,13 +122,16 @@ class NtlmAuth:
             self._idle = Deferred()
             await self._idle
 
-    async def verify(self, person: Person | None, given: NtlmResponse, peer: str) -> Verdict:
+    async def verify(self, person: Person | None, given: NtlmResponse, peer: str) -> Verdict | None:
         """Ask whether a response proves a person's password; see the promise."""
         if person is None:
             await self._asked(_of_nobody(given), peer)
             return WRONG
         if not self._is_of_domain(person):
-            return _NOT_ASKED
+            # It takes as long as of nobody.
+            with suppress(DirectoryUnavailable):
+                await self._asked(_of_nobody(given), peer)
+            return None
         if len(given.response) > RESPONSE_BYTES or not is_account_of(
             person, given.domain, given.user, self._own_domain
         ):

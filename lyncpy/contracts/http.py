@@ -162,10 +162,13 @@ class INtlmHandshakes(Interface):
             RemoteProtocolError: It is no answer that can be read.
         """
 
-    def check(connection: str, token: str) -> Awaitable[Aor | AuthenticationDenied]:
+    def check(connection: str, token: str, peer: str) -> Awaitable[Aor | AuthenticationDenied]:
         """Give the address of the person whose password an answer proves.
 
         A wrong name takes as long as a wrong password. A challenge can be answered once.
+
+        Args:
+            peer: The network address that sends it.
 
         Raises:
             RemoteProtocolError: It is no answer that can be read.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from zope.interface import Interface
 
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.directory import Person, SignInObjection
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class NtlmResponse:
 class INtlmVerifier(Interface):
     """A domain that keeps passwords and shows nobody: it can be asked whether a response proves one."""
 
-    def verify(person: Person | None, given: NtlmResponse, peer: str) -> Awaitable[object]:
-        """Ask whether a response proves a person's password: the session base key (16 bytes), or a `SignInObjection`.
+    def verify(person: Person | None, given: NtlmResponse, peer: str) -> Awaitable["bytes | SignInObjection | None"]:
+        """Ask whether a response proves a person's password: the session base key (16 bytes), or why it does not let them in.
 
-        The account that the client names has to be that person's: the domain knows accounts that are nobody's here, or somebody
+        None: they are of a directory whose passwords this domain does not have. The account that the client names has to be that person's: the domain knows accounts that are nobody's here, or somebody
         else's. Nobody (None) takes as long as somebody. Cancelled before the domain was asked it ends, and nobody is asked; later
         it goes on to its verdict, for the domain counts what it was asked.
 

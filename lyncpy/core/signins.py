@@ -72,6 +72,9 @@ _TOLD: Final = {
 _CROWDED: Final = Diagnostics(1, "Too many tickets are shown at once, try again in 5 seconds")
 """Nothing is wrong with the ticket; it was not looked at."""
 
+UNASKED: Final = Diagnostics(1, "The directory cannot be asked for passwords now, try again in 30 seconds")
+"""Nothing is wrong with the password; it was not looked at, or nobody knows."""
+
 _UNKNOWN: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
 
 # Failures that a guesser of passwords, names or certificates causes. The others need what is right, or none was tried.
@@ -95,7 +98,7 @@ _GUESSES: Final = frozenset(
 
 _REMEDIES: Final = {
     DenialReason.WRONG_PASSWORD: "check the caps lock and the account's name; set a new password in the directory, or with `lyncpy user passwd` where it is kept here",
-    DenialReason.NO_PASSWORD_SET: "where the directory checks passwords let the client use TLS-DSK; otherwise set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
+    DenialReason.NO_PASSWORD_SET: "where the directory checks passwords let the client use TLS-DSK, or see [auth] ntlm_auth; otherwise set one with `lyncpy user passwd`, or map the directory's NT hash attribute",
     DenialReason.UNKNOWN_USER: "the login name that the client sent belongs to nobody; see `users` for the names that do",
     DenialReason.DISABLED: "enable the user in the directory",
     DenialReason.EXPIRED: "give them a later date in the directory",
@@ -234,6 +237,8 @@ class SignIns:
             raise Refused(403, NOT_YOU)
         if denied.reason is DenialReason.TOO_MANY_TICKETS:
             raise Refused(503, _CROWDED, headers=[("Retry-After", "5")])
+        if denied.reason is DenialReason.DIRECTORY_UNAVAILABLE:
+            raise Refused(503, UNASKED, headers=[("Retry-After", "30")])
         return _TOLD.get(denied.reason)
 
     def succeeded(self, attempt: SignInAttempt) -> None:

@@ -1,11 +1,13 @@
 """What tests of the directory share: a directory in memory, a seal that hides nothing, and facts that are kept."""
 
+import hmac
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import Deferred, execute
 from zope.interface import implementer
 
+from lyncpy.auth.ntlm import nt_hash, ntowf_v2
 from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
 from lyncpy.contracts.directory import (
@@ -20,7 +22,8 @@ from lyncpy.contracts.directory import (
     Skipped,
 )
 from lyncpy.contracts.facts import Fact, PersonChanged
-from lyncpy.contracts.names import Aor, NodeName, aor_of
+from lyncpy.contracts.names import Aor, NodeName, aor_of, bare
+from lyncpy.contracts.ntlm import INtlmVerifier, NtlmResponse
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.settings import Settings
 
@@ -216,3 +219,28 @@ class Inline:
 
     async def stop(self) -> None:
         """Nothing was begun."""
+
+
+@implementer(INtlmVerifier)
+class FakeDomain:
+    """A Windows domain that has passwords of people, and what it says to all others.
+
+    Args:
+        says: Of every response that proves none of them. An error is raised whatever is asked; None: it has no such people.
+        right: Passwords, by the names before the @ of people's addresses.
+    """
+
+    def __init__(self, says: SignInObjection | DirectoryUnavailable | None = None, **right: str) -> None:
+        self.says = says
+        self.right = right
+        self.asked: list[tuple[Aor | None, str, str]] = []
+
+    async def verify(self, person: Person | None, given: NtlmResponse, peer: str) -> bytes | SignInObjection | None:
+        """Compare as a controller does, or say it."""
+        self.asked.append((None if person is None else person.aor, given.user, peer))
+        if isinstance(self.says, DirectoryUnavailable):
+            raise self.says
+        password = "" if person is None else self.right.get(bare(person.aor).partition("@")[0], "")
+        key = ntowf_v2(nt_hash(password), given.user.upper(), given.domain)
+        proof = hmac.digest(key, given.challenge + given.response[16:], "md5")
+        return hmac.digest(key, proof, "md5") if password and proof == given.response[:16] else self.says

@@ -29,6 +29,7 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.directory import IDirectoryPasswords, Person
 from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
+from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.workload import CommandCall, IUnit, ShellCommand, Table
 from lyncpy.core.timers import Timers
@@ -130,6 +131,7 @@ class Stage:
         self.network: Final = Network(self.clock)
         self.photos = FakePhotos()
         self.passwords: IDirectoryPasswords | None = None
+        self.ntlm: INtlmVerifier | None = None
         self.directory = FakeDirectory(*(self.someone(user) for user in CAST))
         self.disk: Final = Fragility()
         self._stepped = 0.0
@@ -187,6 +189,7 @@ class Stage:
             directory=self.directory,
             photos=self.photos,
             passwords=self.passwords,
+            ntlm=self.ntlm,
             seals=PlainSeals(),
             key_pairs=SameKey(),
             ledger=FragileLedger(self.ledger, self.disk),

@@ -274,7 +274,7 @@ def _people() -> TablePeople:
 
 def _ntlm() -> NtlmAuthenticator:
     secrets = TableSecrets({ALICE: nt_hash("secret")})
-    return NtlmAuthenticator(_people(), secrets, AuthSettings(), HOST, "contoso.test", timers_of(Clock()))
+    return NtlmAuthenticator(_people(), secrets, AuthSettings(), HOST, "contoso.test", timers_of(Clock()), None)
 
 
 def _stepped(scheme: OfferedScheme, value: bytes) -> object:

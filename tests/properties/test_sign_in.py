@@ -56,7 +56,7 @@ class World:
                     hashes[person.aor] = nt_hash("secret")
         table, timers, meter = TablePeople(*people), timers_of(self.clock), MemoryMeter()
         rules = AuthSettings(tell_unknown_users=False, tries_per_user=2, tries_per_address=6)
-        ntlm = NtlmAuthenticator(table, TableSecrets(hashes), rules, "fe1.contoso.test", "contoso.test", timers)
+        ntlm = NtlmAuthenticator(table, TableSecrets(hashes), rules, "fe1.contoso.test", "contoso.test", timers, None)
         signins = signins_of(table, rules, meter, timers)
         self.gate = gate_of([ntlm], signins, RecordedFlows(), meter, Settings(), timers)
         for person in people[1:3]:

@@ -2,12 +2,16 @@
 
 import pytest
 
+from lyncpy.contracts.authenticator import DenialReason
+from lyncpy.contracts.directory import SignInObjection
 from lyncpy.contracts.names import aor_of
+from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.sip.encoder import encode
 from lyncpy.workloads.registrar.model import TAKEOVERS
 from tests.kit.actors import CONTACTS, PROVISIONING, SELF
+from tests.kit.directory import FakeDomain
 from tests.kit.sip_client import Exchange
-from tests.kit.stage import Stage
+from tests.kit.stage import Stage, password_of
 
 
 def test_three_registers_sign_in(stage: Stage) -> None:
@@ -387,3 +391,29 @@ def test_a_client_that_is_too_old_is_refused_with_a_link() -> None:
         assert stage.actor("carol", agent="UCCAPI/16.0 OC/16.0.4522 (Skype for Business)").sip.register().status == 200
         assert stage.actor("carol", agent="Purple/2.14 Sipe/1.25").sip.register().status == 200
         assert ("clients", "allow OC https://example.com/next") in stage.shell("policy show bob@example.com").rows
+
+
+def test_a_password_that_only_the_windows_domain_knows(stage: Stage) -> None:
+    """NTLM lets them in by it; what is wrong is told in words, guesses are slowed down, and an outage is none."""
+    domain = FakeDomain(SignInObjection(DenialReason.WRONG_PASSWORD, ""), zoe=password_of("zoe"))
+    stage.stop()
+    stage.ntlm = domain
+    stage.changes("zoe", nt_hash=None, password_set="1")
+    stage.start()
+    stage.pulls()
+    (zoe,) = stage.sign_in("zoe")
+    zoe.signs_out()
+    domain.right.clear()
+    domain.says = SignInObjection(DenialReason.DISABLED, "the directory has switched the account off")
+    refused = list(stage.actor("zoe").sip.registering())[-1].answer
+    assert (refused.status, "User disabled" in str(refused.headers.get("ms-diagnostics-public"))) == (403, True)
+    domain.says = DirectoryUnavailable("[auth] ntlm_auth: it ended")
+    for _ in range(20):
+        away = list(stage.actor("zoe").sip.registering())[-1].answer
+        assert (away.status, away.headers.get("Retry-After")) == (503, "30")
+        assert "directory cannot be asked" in (away.headers.get("ms-diagnostics") or "")
+    assert "it ended" in str(stage.shell("why zoe@example.com").rows)
+    domain.says = SignInObjection(DenialReason.WRONG_PASSWORD, "")
+    answers = [stage.actor("zoe", address="203.0.113.9").sip.register() for _ in range(6)]
+    assert [one.status for one in answers] == [401] * 5 + [503]
+    assert "Too many failed sign-ins" in (answers[-1].answer.headers.get("ms-diagnostics") or "")

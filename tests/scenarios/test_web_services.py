@@ -16,7 +16,7 @@ from lyncpy.contracts.directory import Moment, SignInObjection
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.webservices.model.certificates import new_authority
-from tests.kit.directory import JPEG, FakePasswords
+from tests.kit.directory import JPEG, FakeDomain, FakePasswords
 from tests.kit.enrollment import (
     DEVICE,
     HeldTicket,
@@ -851,3 +851,42 @@ def test_where_no_photos_are_shown_none_are_there(web: Web) -> None:
     assert _told_photo(web, _book_ticket(web)) == []
     assert web.stage.photos.reads == []
     assert web.send("GET", f"{PHOTOS}/x", {}, b"").status == 404
+
+
+@pytest.mark.parametrize("web", [{"auth": {"challenge_time": True}}], indirect=True)
+def test_a_password_that_only_the_windows_domain_knows_is_proved_by_ntlm(web: Web) -> None:
+    """No password is sent; while nobody can be asked, that is told and counts as no guess."""
+    stage = web.stage
+    stage.stop()
+    stage.ntlm = domain = FakeDomain(SignInObjection(DenialReason.WRONG_PASSWORD, ""), zoe=password_of("zoe"))
+    stage.changes("zoe", nt_hash=None, password_set="1")
+    stage.start()
+    stage.pulls()
+
+    client = web.client("zoe", password="not sent")
+
+    def ticket() -> tuple[int, str]:
+        def step(token: bytes | None) -> WebAnswer:
+            proof = "NTLM " + base64.b64encode(token or b"").decode()
+            return client.ask_ticket(CERTIFICATES, f"{TICKETS}/Auth", authorization=proof)
+
+        foreign = spnego.client(
+            "zoe@example.com",
+            password_of("zoe"),
+            protocol="ntlm",
+            hostname="sip.example.com",
+            service="HTTP",
+            options=NTLM_ALONE,
+        )
+        challenge = step(foreign.step()).challenges[0].removeprefix("NTLM ")
+        answer = step(foreign.step(base64.b64decode(challenge)))
+        return answer.status, answer.body.decode()
+
+    assert ticket()[0] == 200
+    domain.says = DirectoryUnavailable("winbind is away")
+    for _ in range(9):
+        status, text = ticket()
+        assert (status, "directory cannot be asked" in text, "winbind" in text) == (503, True, False)
+    domain.says = SignInObjection(DenialReason.LOCKED, "")
+    domain.right.clear()
+    assert ticket()[0] == 403

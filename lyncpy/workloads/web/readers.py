@@ -21,7 +21,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
+from lyncpy.contracts.authenticator import AuthenticationDenied
 from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.http import (
     ANYBODY,
@@ -38,7 +38,7 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.keyed_lock import KeyedLock
-from lyncpy.core.signins import SignIns
+from lyncpy.core.signins import UNASKED, SignIns
 from lyncpy.sip.binary import read_base64
 from lyncpy.sip.errors import RemoteProtocolError
 
@@ -288,7 +288,7 @@ class Readers:
             raise HttpRefused(401, error.reason, wrong.headers) from None
         login = f"{domain}\\{user}" if domain else user
         person = self._people.by_login(domain, user)
-        return await self._judged(person, login, asked, lambda: ntlm.check(asked.connection, token), wrong)
+        return await self._judged(person, login, asked, lambda: ntlm.check(asked.connection, token, asked.peer), wrong)
 
     async def _judged(
         self,
@@ -340,7 +340,7 @@ class Readers:
                     outcome = await check()
                     if isinstance(outcome, AuthenticationDenied):
                         self._signins.failed(outcome, attempt)
-                        raise _NOT_NOW if outcome.reason is DenialReason.DIRECTORY_UNAVAILABLE else wrong
+                        raise wrong
                     # Whose password it is; the login may have gone to somebody else since it was looked up here.
                     self._signins.spare(attempt)
                     self._signins.succeeded(self._signins.attempt(outcome, asked.peer, account=login))
@@ -369,6 +369,8 @@ def _basic(value: str) -> tuple[str, str]:
 
 def _translated(no: Refused, asked: HttpAsked, wrong: HttpRefused) -> HttpRefused:
     """Give what is said over HTTP of a sign-in that is refused; `wrong` for whatever tells nothing."""
+    if no.diagnostics is UNASKED:
+        return _NOT_NOW
     if no.status == 503:
         waits = tuple(header for header in no.headers if header[0] == "Retry-After")
         sentence = no.diagnostics.reason if no.diagnostics is not None else "try again later"

@@ -12,12 +12,14 @@ from lyncpy.auth.authenticator import NtlmAuthenticator
 from lyncpy.auth.ntlm import Authenticate, exported_key, nt_hash, read_authenticate
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
+from lyncpy.contracts.directory import Person, SignInObjection
 from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Request, Response
+from tests.kit.directory import FakeDomain
 from tests.kit.gatehouse import WALL, TablePeople, TableSecrets, request_of
 from tests.kit.ntlm_client import NtlmClient
 from tests.kit.results import result_of
@@ -31,7 +33,14 @@ Outcome = Challenge | AuthenticationDenied | Association
 class Desk:
     """An authenticator with two users, and the dance of a REGISTER."""
 
-    def __init__(self, *, alice: Person | None = None, secrets: TableSecrets | None = None, **settings: object) -> None:
+    def __init__(
+        self,
+        *,
+        alice: Person | None = None,
+        secrets: TableSecrets | None = None,
+        domain: FakeDomain | None = None,
+        **settings: object,
+    ) -> None:
         self.people = TablePeople(alice or Person(ALICE, "1", logins=("alice", "CONTOSO\\alice")), Person(BOB, "2"))
         self.secrets = secrets or TableSecrets({ALICE: nt_hash(PASSWORD)})
         self.wall = WALL
@@ -43,6 +52,7 @@ class Desk:
             "fe1.contoso.test",
             "contoso.test",
             Timers(self.clock, lambda: self.wall),
+            domain,
         )
 
     def step(self, request: Request, flow: str = "f/1", now: float = 0.0) -> Outcome:
@@ -319,3 +329,68 @@ def test_whoever_fails_costs_the_same_work(login: str, known: bool, monkeypatch:
     monkeypatch.setattr("lyncpy.auth.proofs.exported_key", sum_counted)
     assert denial(desk.sign_in(client(login, "guess"))) in ("wrong password", "no password set", "unknown user")
     assert (len(read), [len(secret) for secret in sums]) == (1, [16])
+
+
+# --- people whose password a Windows domain has
+
+WRONG = SignInObjection(DenialReason.WRONG_PASSWORD, "")
+
+
+def test_a_password_that_only_the_domain_knows_signs_both_ways() -> None:
+    """The keys of signatures come of what the domain gives, as they do of a hash."""
+    desk, bob = Desk(domain=FakeDomain(WRONG, bob="Secret!")), client("bob@contoso.test", "Secret!")
+    outcome = desk.sign_in(bob, BOB)
+    assert isinstance(outcome, Association)
+    assert outcome.verify(bob.sign(request_of(BOB, "SUBSCRIBE", ("Expires", "0"))), 0.0) is None
+    answer = Response(200, "OK", request_of(BOB, "SUBSCRIBE").headers)
+    assert bob.verify(answer.edited(last=[outcome.sign(answer)]))
+
+
+def test_a_hash_that_fits_is_believed_and_the_domain_asked_about_all_else() -> None:
+    """As with Basic: both passwords are good where somebody has two; about nobody it is asked too."""
+    domain = FakeDomain(WRONG, alice="Of the domain")
+    desk = Desk(domain=domain)
+    assert isinstance(desk.sign_in(client()), Association)
+    assert domain.asked == []
+    assert isinstance(desk.sign_in(client(password="Of the domain")), Association)
+    assert denial(desk.sign_in(client(password="neither"))) == "wrong password"
+    assert denial(desk.sign_in(client("mallory"))) == "unknown user"
+    assert domain.asked == [(ALICE, "alice@contoso.test", "192.0.2.1")] * 2 + [(None, "mallory", "192.0.2.1")]
+
+
+def test_what_the_domain_says_is_the_reason() -> None:
+    """With its words; where it has no such people everything is as it was."""
+    domain = FakeDomain(SignInObjection(DenialReason.LOCKED, "after wrong passwords"))
+    desk = Desk(domain=domain)
+    outcome = desk.sign_in(client("bob@contoso.test"), BOB)
+    assert isinstance(outcome, AuthenticationDenied)
+    assert (outcome.reason, outcome.detail, outcome.aor, outcome.account) == (
+        "locked",
+        "after wrong passwords",
+        BOB,
+        "bob@contoso.test",
+    )
+    domain.says = DirectoryUnavailable("winbind is away")
+    outcome = desk.sign_in(client("bob@contoso.test"), BOB)
+    assert isinstance(outcome, AuthenticationDenied)
+    assert (outcome.reason, outcome.detail, outcome.aor) == ("directory unavailable", "winbind is away", BOB)
+    domain.says = None
+    assert denial(desk.sign_in(client("bob@contoso.test"), BOB)) == "no password set"
+    assert denial(desk.sign_in(client(password="neither"))) == "wrong password"
+
+
+def test_who_the_domain_lets_in_still_has_to_be_who_they_say_and_may_sign_in() -> None:
+    """A disabled account here, another address, and a wrong clock are looked at after it."""
+    domain = FakeDomain(WRONG, alice="Secret!")
+    assert denial(Desk(domain=domain).sign_in(client(password="Secret!"), BOB)) == "not this user"
+    assert denial(Desk(domain=domain).sign_in(client(password="Secret!", wall=WALL + 901))) == "clock skew"
+    barred = Person(ALICE, "1", enabled=False, logins=("alice",))
+    assert denial(Desk(domain=domain, alice=barred).sign_in(client(password="Secret!"))) == "disabled"
+
+
+def test_the_challenge_names_the_computer_as_it_has_joined() -> None:
+    """Controllers look at it."""
+    desk = Desk(netbios_domain="CORP", netbios_computer="HOST7")
+    token = base64.b64decode(parse_auth(desk.challenge(client()))[1]["gssapi-data"])
+    assert "HOST7".encode("utf-16-le") in token
+    assert "CORP".encode("utf-16-le") in token

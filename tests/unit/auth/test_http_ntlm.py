@@ -16,6 +16,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
+from tests.kit.directory import FakeDomain
 from tests.kit.gatehouse import WALL, TablePeople, TableSecrets
 from tests.kit.ntlm_client import ANSWERED_FLAGS, write_authenticate
 from tests.kit.results import result_of
@@ -28,7 +29,7 @@ NTLM_ALONE = spnego.NegotiateOptions.use_ntlm
 class Desk:
     """Handshakes of two people; Dan is disabled."""
 
-    def __init__(self, *, wall: float = WALL, **settings: object) -> None:
+    def __init__(self, *, wall: float = WALL, domain: FakeDomain | None = None, **settings: object) -> None:
         self.clock = Clock()
         people = TablePeople(Person(ALICE, "1", logins=("CONTOSO\\alice",)), Person(DAN, "2", enabled=False))
         secrets = TableSecrets({ALICE: nt_hash(PASSWORD), DAN: nt_hash(PASSWORD)})
@@ -42,6 +43,7 @@ class Desk:
             "contoso.test",
             "https://meet.contoso.test:4443",
             Timers(self.clock, lambda: wall),
+            domain,
         )
 
     def answer(
@@ -65,7 +67,7 @@ class Desk:
     def check(self, token: str, connection: str = "http/1") -> str:
         """Give who it is, or the reason of a denial."""
         assert self.handshakes.challenge(connection, token) is None
-        found = result_of(self.handshakes.check(connection, token))
+        found = result_of(self.handshakes.check(connection, token, "192.0.2.1"))
         return found.reason if isinstance(found, AuthenticationDenied) else found
 
 
@@ -190,3 +192,9 @@ def test_a_connection_that_is_over_leaves_nothing() -> None:
     desk.handshakes.drop("http/1")
     desk.handshakes.drop("http/2")
     assert desk.check(token) == "expired challenge"
+
+
+def test_a_password_that_only_the_domain_knows_is_proved_here_too() -> None:
+    """No keys are exchanged for it."""
+    desk = Desk(domain=FakeDomain(alice="Secret!"))
+    assert desk.check(desk.answer("CONTOSO\\alice", "Secret!")) == ALICE

@@ -51,7 +51,7 @@ class Hall:
         self.signins = signins_of(people, rules, meter, timers)
         schemes = [
             KerberosAuthenticator(self.tickets, people, rules, "fe1.contoso.test", timers),
-            NtlmAuthenticator(people, TableSecrets({}), rules, "fe1.contoso.test", "contoso.test", timers),
+            NtlmAuthenticator(people, TableSecrets({}), rules, "fe1.contoso.test", "contoso.test", timers, None),
         ]
         self.flows = RecordedFlows()
         self.gate = gate_of(schemes, self.signins, self.flows, meter, Settings(), timers)

@@ -64,7 +64,7 @@ class House:
             proof, self.flows, self.doors, self.meter, rules, settings, timers, Relays(())
         )
         people, secrets = TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash("secret")})
-        ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers)
+        ntlm = NtlmAuthenticator(people, secrets, rules, "fe1.contoso.test", "contoso.test", timers, None)
         self.gate = Gate(
             [ntlm],
             signins_of(people, rules, self.meter, timers),

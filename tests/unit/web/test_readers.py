@@ -94,6 +94,7 @@ class Desk:
                 "example.test",
                 "",
                 timers,
+                None,
             )
             if ntlm
             else None,

@@ -52,7 +52,7 @@ class Office:
         self.signins = signins_of(self.people, AuthSettings(**auth), self.meter, timers)
         readers = Readers(
             Passwords(self.people, self.secrets, timers, None),
-            NtlmHandshakes(self.people, self.secrets, AuthSettings(**auth), "fe1.x.test", "x.test", "", timers),
+            NtlmHandshakes(self.people, self.secrets, AuthSettings(**auth), "fe1.x.test", "x.test", "", timers, None),
             self.people,
             self.signins,
             KeyedLock(timers),

@@ -1,0 +1,1 @@
+On a computer that has joined an Active Directory, `[auth] ntlm_auth` lets people sign in by NTLM, over SIP and at the site, with the password that only the domain knows: winbind is asked, and what is wrong with an account is told in words of its own.
