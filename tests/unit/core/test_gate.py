@@ -57,7 +57,9 @@ class Hall:
         self.meter = MemoryMeter()
         timers = timers_of(self.clock)
         rules = AuthSettings.model_validate(auth)
-        self.ntlm = NtlmAuthenticator(self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers, None)
+        self.ntlm = NtlmAuthenticator(
+            self.people, self.secrets, rules, "fe1.contoso.test", "contoso.test", timers, None
+        )
         settings = Settings.model_validate(limits or {})
         self.signins = signins_of(self.people, rules, self.meter, timers)
         self.gate = gate_of([self.ntlm], self.signins, self.flows, self.meter, settings, timers)
