@@ -11,12 +11,15 @@ from urllib.parse import urlsplit
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import open_to_others
+from lyncpy.auth.proofs import server_names
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
 from lyncpy.backends.keytab import KeytabUnusable, read_keytab
+from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as
 from lyncpy.backends.sealing import Sealer
 from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core import interpreter
+from lyncpy.sip.text import shown
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
 from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
@@ -40,6 +43,8 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield from _site(config)
     if sections.auth.keytab:
         yield from kerberos_keytab(config)
+    if sections.auth.ntlm_auth:
+        yield from _windows_domain(config)
     # A file is at hand; an LDAP server is not, and may be slow or need a password.
     for one in config.directories:
         if not one.is_ldap:
@@ -122,6 +127,31 @@ def kerberos_keytab(config: Config) -> Iterator[Finding]:
             continue
         sentence = f"[auth] keytab: clients ask for tickets for {wanted}, and it has keys for {has}: add {service}, or {setting}"
         yield Finding(good=False, sentence=sentence)
+
+
+def _windows_domain(config: Config) -> Iterator[Finding]:
+    """Ask winbind, and compare the names in our challenges with those that this computer has in the domain."""
+    auth, sip = config.sections.auth, config.sections.sip
+    try:
+        ask_about_nobody(auth.ntlm_auth)
+        domain, computer = joined_as(auth.ntlm_auth)
+    except HelperUnusable as error:
+        yield Finding(good=False, sentence=f"[auth] ntlm_auth: {error}")
+        return
+    yield Finding(good=True, sentence=f"[auth] ntlm_auth: winbind answers {auth.ntlm_auth[0]}")
+    ours = server_names(auth, sip.server_name, sip.domain)
+    for setting, what, told, joined in (
+        ("netbios_domain", "the domain", ours.netbios_domain, domain),
+        ("netbios_computer", "this computer", ours.netbios_computer, computer),
+    ):
+        if not joined:
+            sentence = f"[auth] {setting}: challenges call {what} {told}; ntlm_auth does not say under which name it has joined"
+            yield Finding(good=True, sentence=sentence)
+        elif told.upper() == joined.upper():
+            yield Finding(good=True, sentence=f"[auth] {setting}: {what} is {joined} for the domain's controllers too")
+        else:
+            sentence = f'[auth] {setting}: challenges call {what} {told}, for which controllers give no key: set it to "{shown(joined)}"'
+            yield Finding(good=False, sentence=sentence)
 
 
 def _services(config: Config) -> Iterator[tuple[str, str, str]]:

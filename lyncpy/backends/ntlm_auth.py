@@ -266,7 +266,7 @@ class _Question:
         try:
             verdict = verdict_of(answer)
         except UnclearAnswer as unclear:
-            self.fail(f"ntlm_auth says: {unclear}: {_remedy(str(unclear))}")
+            self.fail(f"ntlm_auth says: {unclear}: {remedy_of(str(unclear))}")
             return
         if not self.is_over:
             self._waiting.callback(verdict)
@@ -277,7 +277,7 @@ class _Question:
             self._waiting.errback(Failure(DirectoryUnavailable(reason)))
 
 
-def _remedy(words: str) -> str:
+def remedy_of(words: str) -> str:
     """Say what to do about an answer without a verdict, in a part of a sentence."""
     if "Reading winbind reply failed" in words or "winbindd_privileged" in words or "Access Denied" in words:
         return (

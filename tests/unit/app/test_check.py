@@ -1,6 +1,9 @@
 """`lyncpy check` compares the certificate's names with what clients ask for."""
 
+import base64
 import datetime
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from lyncpy.app.check import findings
 from lyncpy.app.cli import main
 from lyncpy.app.config import load
+from lyncpy.auth.ntlm import ServerNames, write_challenge
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +79,56 @@ def test_each_directory_is_looked_at(tmp_path: Path) -> None:
     ]
     assert [one.good for one in found] == [True, False]
     assert "branch.toml cannot be read" in found[1].sentence
+
+
+NO = "Authenticated: No\nAuthentication-Error: {}\n.\n.\n"
+NOBODY = NO.format("The specified account does not exist.")
+
+
+def domain(home: Path, answer: str, challenge: str = "", *overrides: str) -> dict[str, bool]:
+    """Give what is found with a program that says this when it is asked, and that when it speaks NTLM itself."""
+    script = home.parent / "helper.py"
+    text = f"import sys\nsys.stdin.read()\nsys.stdout.write({challenge!r} if 'squid' in sys.argv[-1] else {answer!r})\n"
+    script.write_text(text + ("sys.exit('it is broken')\n" if not answer else ""))
+    return _of_domain(home, f"auth.ntlm_auth={json.dumps([sys.executable, str(script)])}", *overrides)
+
+
+def _of_domain(home: Path, *overrides: str) -> dict[str, bool]:
+    found = findings(load(home, overrides), datetime.datetime.now(datetime.UTC))
+    return {one.sentence: one.good for one in found if "ntlm_auth" in one.sentence or "netbios" in one.sentence}
+
+
+def test_a_domain_that_answers_and_its_names(home: Path) -> None:
+    """Both names have to be those in the domain; it is said to what they are to be set."""
+    challenge = f"TT {write_challenge(bytes(8), ServerNames('CORP', 'HOST7', 'corp.test', 'host7.corp.test'), None)}\n"
+    found = domain(home, NOBODY, challenge, "auth.netbios_domain=corp")
+    assert list(found.values()) == [True, True, False]
+    assert 'set it to "HOST7"' in list(found)[2]
+    assert all(domain(home, NOBODY, challenge, "auth.netbios_domain=corp", "auth.netbios_computer=HOST7").values())
+    for strange in ("BH no\n", "TT !\n", "TT " + base64.b64encode(bytes(50)).decode(), ""):
+        found = domain(home, NOBODY, strange)
+        assert list(found.values()) == [True] * 3
+        assert "does not say" in list(found)[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (NO.format("Reading winbind reply failed!"), "adduser lyncpy winbindd_priv"),
+        (NO.format("No logon servers are currently available to service the logon request."), "wbinfo -P"),
+        ("Error: what?\n.\n", "an answer that is none"),
+        ("\n", "gives no answer"),
+        ("", "it is broken"),
+    ],
+)
+def test_a_domain_that_cannot_be_asked_is_told_with_what_to_do(home: Path, answer: str, words: str) -> None:
+    """Once, with the setting."""
+    ((sentence, good),) = domain(home, answer).items()
+    assert sentence.startswith("[auth] ntlm_auth: ")
+    assert (good, words in sentence) == (False, True)
+
+
+def test_a_program_that_is_not_there_is_told(home: Path) -> None:
+    """By its path."""
+    ((sentence, good),) = _of_domain(home, "auth.ntlm_auth=/nowhere/ntlm_auth").items()
+    assert (good, "/nowhere/ntlm_auth cannot be started: No such file" in sentence) == (False, True)
