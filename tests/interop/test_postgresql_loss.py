@@ -1,5 +1,6 @@
 """A PostgreSQL server that is lost, restarted, frozen or taken away in the middle: what was acknowledged is there, the rest is refused."""
 
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -173,6 +174,22 @@ def test_a_server_that_takes_no_writes_is_refused_and_read_again_later(house: Ho
     assert house.keys() == kept
 
 
+def test_a_full_disk_refuses_what_it_cannot_keep(house: Household) -> None:
+    """A file that cannot grow fails the write and not the server; what has its room goes on being read, and all once there is room."""
+    kept = {house.write()}
+    acknowledged: list[str] = []
+    with house.server.full_disk():
+        with pytest.raises(StoreUnavailable, match=r"could not (extend|write)"):
+            while len(acknowledged) < 40:
+                key = f"large {len(acknowledged)}"
+                house.pump.run(house.store.write("blob", key, os.urandom(2**20), NONE))
+                acknowledged.append(key)
+        assert house.keys() == kept
+    kept.add(house.write())
+    assert house.keys() == kept
+    assert {record.key for record in house.pump.run(house.store.scan("blob"))} == set(acknowledged)
+
+
 @pytest.mark.parametrize("state", ["40001", "40P01"])
 def test_what_was_taken_back_for_another_is_done_again(house: Household, state: str) -> None:
     """A serialization failure or deadlock concerns nobody, unless it happens without end."""
@@ -276,3 +293,32 @@ def test_a_server_that_hangs_is_refused_until_it_goes_on(house: Household) -> No
         time.sleep(0.02)
     assert len(kept) == 2
     assert kept <= house.keys() <= kept | {"late"}
+
+
+def test_a_standby_that_takes_over_has_what_was_acknowledged(server: Postgres, tmp_path: Path) -> None:
+    """The first server is killed amid writes: all is refused while the second is read-only, and goes on once it is promoted."""
+    if not server.is_running:
+        server.start()
+    with in_postgresql(tmp_path, server) as settings:
+        standby = Postgres(server)
+        try:
+            standby.start()
+            # What is acknowledged has to be on both; the standby does not inherit this.
+            server.sql("alter system set synchronous_standby_names = '*'", "template1")
+            server.sql("select pg_reload_conf()", "template1")
+            settings["url"] = settings["url"].replace(f":{server.port}/", f":{server.port},127.0.0.1:{standby.port}/")
+            house = Household(server, tmp_path, settings)
+            kept, refused = write_until(house, after=200, end="kill")
+            assert refused
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable, match="session is read-only"):
+                    house.write()
+            standby.promote()
+            kept.add(house.write())
+            assert kept <= house.keys()
+            house.pump.run(house.database.close())
+        finally:
+            standby.remove()
+            server.start()
+            server.sql("alter system reset synchronous_standby_names", "template1")
+            server.sql("select pg_reload_conf()", "template1")

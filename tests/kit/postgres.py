@@ -7,7 +7,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,9 @@ USER: Final = "lyncpy"
 
 PATIENCE_S: Final = 30.0
 """Starting, recovering and stopping take less; a server that takes longer has failed."""
+
+LOG_FILE_BYTES: Final = 16 * 2**20
+"""A file of its write-ahead log, which has this size before it is written to."""
 
 SETTINGS: Final = """
 listen_addresses = '127.0.0.1'
@@ -40,14 +44,22 @@ deadlock_timeout = 100ms
 class Postgres:
     """Makes, starts, kills and stops one server. Its databases are made empty, one for each who asks."""
 
-    def __init__(self, settings: str = "") -> None:
-        """Make its data, in a folder of its own, for who runs it cannot get to a test's; `settings` are lines of its configuration."""
-        self.folder = folder = Path(tempfile.mkdtemp(prefix="lyncpy-postgres-"))
+    def __init__(self, primary: "Postgres | None" = None) -> None:
+        """Make its data, in a folder of its own, for who runs it cannot get to a test's; those of a standby are its primary's."""
+        self.folder = Path(tempfile.mkdtemp(prefix="lyncpy-postgres-"))
         self.port = free_ports(1)[0]
-        self._data = folder / "data"
+        self._data = self.folder / "data"
         self._numbers = count(1)
         self._owned()
-        password = folder / "initial.password"
+        if primary is None:
+            self._initialise()
+        else:
+            source = f"host=127.0.0.1 port={primary.port} user={USER} password={PASSWORD}"
+            self._run("pg_basebackup", "-D", self._data, "-d", source, "-R", "-c", "fast", "--no-sync")
+        self.configure(f"{SETTINGS}port = {self.port}")
+
+    def _initialise(self) -> None:
+        password = self.folder / "initial.password"
         password.write_text(PASSWORD)
         self._owned()
         self._run(
@@ -55,7 +67,6 @@ class Postgres:
             "--no-sync", "--locale=C.UTF-8", "-E", "UTF8",
         )  # fmt: skip
         password.unlink()
-        self.configure(f"{SETTINGS}port = {self.port}\n{settings}")
 
     def configure(self, settings: str) -> None:
         """Write its configuration, with these lines at the end; a server that runs reads it when it is started again."""
@@ -81,6 +92,10 @@ class Postgres:
         """Start it, and wait until it takes connections."""
         log = self.folder / "server.log"
         self._run("pg_ctl", "start", "-w", "-t", str(int(PATIENCE_S)), "-D", self._data, "-l", log)
+
+    def promote(self) -> None:
+        """Have a standby take over."""
+        self._run("pg_ctl", "promote", "-w", "-t", str(int(PATIENCE_S)), "-D", self._data)
 
     def stop(self, *, mode: str = "fast") -> None:
         """Have it end: "fast" ends its connections, "immediate" writes nothing more."""
@@ -108,6 +123,23 @@ class Postgres:
         """Let them go on."""
         self._signal(signal.SIGCONT)
 
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Have none of its files grow beyond what its log is given in advance, within the block, as on a disk without room."""
+        pid = self._pid()
+        assert pid is not None, "the server does not run"
+        for one in (pid, *self._children(pid)):
+            self._limit_files(one, str(LOG_FILE_BYTES))
+        try:
+            yield
+        finally:
+            for one in (pid, *self._children(pid)):
+                self._limit_files(one, "unlimited")
+
+    def _limit_files(self, process: int, limit: str) -> None:
+        # By its owner: to change another's limits takes a right that root has not everywhere.
+        self._as_owner("prlimit", "--pid", str(process), f"--fsize={limit}:", is_needed=Path(f"/proc/{process}").exists)
+
     def make_database(self) -> str:
         """Make an empty database; give its name."""
         name = f"store{next(self._numbers)}"
@@ -115,7 +147,9 @@ class Postgres:
         return name
 
     def drop_database(self, name: str) -> None:
-        """Remove a database, whoever is connected to it."""
+        """Remove a database, whoever is connected to it; of a server that has ended nothing is left to remove."""
+        if not self.is_running:
+            return
         self.sql(f"drop database if exists {name} with (force)", "postgres")
 
     def url(self, database: str) -> str:
@@ -157,9 +191,11 @@ class Postgres:
         """Tell all its processes: each is a session of its own, and a child of the first."""
         pid = self._pid()
         assert pid is not None, "the server does not run"
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for one in (pid, *map(int, children)):
+        for one in (pid, *self._children(pid)):
             os.kill(one, number)
+
+    def _children(self, pid: int) -> list[int]:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def _group_is_there(self) -> bool:
         return self.is_running and "Z" not in self._state()
@@ -172,14 +208,17 @@ class Postgres:
             return "Z"
 
     def _run(self, program: str, *arguments: str | Path) -> None:
-        command: Sequence[str] = [str(BINARIES / program), *map(str, arguments)]
+        self._as_owner(str(BINARIES / program), *map(str, arguments))
+
+    def _as_owner(self, *words: str, is_needed: Callable[[], bool] = lambda: True) -> None:
+        command: Sequence[str] = words
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root.
             command = ["runuser", "-u", OWNER, "--", *command]
         # Its log inherits nothing: a pipe would be held open by the server.
         with (self.folder / "tools.log").open("a") as log:
             done = subprocess.run(command, stdout=log, stderr=log, cwd="/", timeout=PATIENCE_S * 2, check=False)
-        assert done.returncode == 0, (self.folder / "tools.log").read_text()[-2000:]
+        assert done.returncode == 0 or not is_needed(), (self.folder / "tools.log").read_text()[-2000:]
 
     def _owned(self) -> None:
         """Give the folder to who may run the server."""
