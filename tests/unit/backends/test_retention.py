@@ -1,7 +1,6 @@
 """The disk stays flat."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import records as sql_records
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
-from lyncpy.contracts.records import AuditRecord, FocusJoinRecord, SessionRecord
+from lyncpy.contracts.records import FocusJoinRecord, SessionRecord
 from lyncpy.contracts.timers import ITimer, ITimers
 from tests.kit.cellars import NOON, Cellar, opened
 from tests.kit.results import result_of
@@ -93,25 +92,6 @@ def keeping(cellar: Cellar, settings: Settings | None = None) -> tuple[Retention
     assert isinstance(cellar.store, SqlStore)
     assert cellar.database is not None
     return Retention(cellar.database, cellar.store, cellar.records, settings or Settings(), timers), timers
-
-
-def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Old sessions, commands and journal lines go, slice by slice; the newer ones stay."""
-    monkeypatch.setattr(sql_records, "SLICE", 2)
-    wait, store, records = cellar.wait, cellar.store, cellar.records
-    for n in range(5):
-        wait(records.upsert([replace(SESSION, session_id=f"old{n}", ended_at=NOON - 61 * DAY_S)]))
-    wait(records.upsert([replace(SESSION, session_id="new", ended_at=NOON - 59 * DAY_S)]))
-    wait(records.audit(AuditRecord(NOON - 366 * DAY_S, "a", "", "old", "ok")))
-    wait(records.audit(AuditRecord(NOON - 364 * DAY_S, "a", "", "new", "ok")))
-    wait(store.append("calls", b"old", NOON - 366 * DAY_S))
-    wait(store.append("calls", b"new", NOON - 364 * DAY_S))
-
-    wait(keeping(cellar)[0].purge())
-
-    assert [s.session_id for s in wait(records.sessions())] == ["new"]
-    assert [row.command for row in wait(records.audited())] == ["new"]
-    assert [line.entry for line in wait(store.replay("calls", 0, NOON, 9))] == [b"new"]
 
 
 def test_the_file_gets_smaller(cellar: Cellar, tmp_path: Path) -> None:
