@@ -1,1 +1,1 @@
-The store may be a database of a PostgreSQL server, version 15 or later: `[store] url = "postgresql://user@host/name"`, with the password in `password_file`, and `pip install 'lyncpy[postgresql]'`. One server works with one database; data of a `lyncpy.db` are not moved there yet.
+The store may be a database of a PostgreSQL server, version 15 or later: `[store] url = "postgresql://user@host/name"`, with the password in `password_file`, and `pip install 'lyncpy[postgresql]'`. One server works with one database.

@@ -1,6 +1,7 @@
 """The real server on a real PostgreSQL server, which is killed while people talk."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.kit.caller import Caller, Line
 from tests.kit.cellars import in_postgresql
 from tests.kit.hostile import PATIENT, Answering, time_limit
 from tests.kit.postgres import Postgres
-from tests.kit.server import RunningServer
+from tests.kit.server import BIN, RunningServer
 
 pytestmark = pytest.mark.interop
 
@@ -67,5 +68,39 @@ def test_people_go_on_talking_while_the_database_is_away(postgres: Postgres, tmp
             server.start()
             assert listed(signed_in(server, "alice")) == {BOB, DAVE}
             assert not (server.home / "lyncpy.db").exists()
+        finally:
+            server.close()
+
+
+def store_copy(home: Path) -> subprocess.CompletedProcess[str]:
+    """Run `lyncpy store copy` from the settings of a home to those beside them."""
+    command = [str(BIN / "lyncpy"), "store", "copy", str(home / "lyncpy.toml"), str(home / "enterprise.toml")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_server_moves_into_the_database(postgres: Postgres, tmp_path: Path) -> None:
+    """Refused while the server runs; then contacts and passwords are where they were, and nothing is in the file any more that counts."""
+    with in_postgresql(tmp_path, postgres) as settings, time_limit(90):
+        server = RunningServer(tmp_path / "home", **PATIENT).init()
+        try:
+            server.start()
+            alice = signed_in(server, "alice")
+            assert alice.ask(wishes.set_contact(alice, BOB)).status == 200
+            text = (server.home / "lyncpy.toml").read_text()
+            assert "[store]" not in text
+            given = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
+            (server.home / "enterprise.toml").write_text(f"{text}\n[store]\n{given}")
+            refused = store_copy(server.home)
+            assert refused.returncode == 1
+            assert "another server (process" in refused.stderr
+            server.stop()
+            done = store_copy(server.home)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert re.match(r"ok  \d+ rows are in postgresql://lyncpy@127", done.stdout)
+            (server.home / "lyncpy.db").unlink()
+            server.start([*server.twistd[:-1], str(server.home / "enterprise.toml")])
+            assert listed(signed_in(server, "alice")) == {BOB}
+            again = store_copy(server.home)
+            assert again.returncode == 1
         finally:
             server.close()

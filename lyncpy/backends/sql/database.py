@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import ClauseElement
 from twisted.internet.defer import Deferred
@@ -24,6 +24,18 @@ from lyncpy.contracts.workload import IUnit, Unfinished
 WRITES: Final = "store_write"
 READS: Final = "store_read"
 """The names of the queues in front of its threads."""
+
+Place: TypeAlias = SqliteFile | PostgresServer
+
+
+def place_of(settings: Settings, home: Path) -> Place:
+    """Give where a database is; raises as `PostgresServer` does.
+
+    Args:
+        settings: Name it.
+        home: The folder that relative file names start from.
+    """
+    return SqliteFile(settings, home) if settings.is_sqlite else PostgresServer(settings, home)
 
 
 @implementer(IUnit)
@@ -49,7 +61,7 @@ class Database:
         self, settings: Settings, home: Path, queues: Queues, reactor: IReactorFromThreads, *, alone: bool
     ) -> None:
         self._close_s = settings.close_s
-        self._place = SqliteFile(settings, home) if settings.is_sqlite else PostgresServer(settings, home)
+        self._place = place_of(settings, home)
         self._engine = self._place.engine
         # One for each thread: who writes may need a new connection, and must not close the other's.
         self._writer = Link(self._engine, self._place.greet) if alone else Link(self._engine)

@@ -2,7 +2,7 @@
 
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Double, Integer, LargeBinary, Table
+from sqlalchemy import ColumnElement, Double, Integer, LargeBinary, Table, func, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
@@ -73,9 +73,25 @@ def exclude_writers(connection: Connection, table: Table) -> None:
         connection.exec_driver_sql(f'LOCK TABLE "{table.name}" IN SHARE ROW EXCLUSIVE MODE')
 
 
+def take_your_time(connection: Connection) -> None:
+    """Let the transaction take as long as it takes; SQLite bounds none."""
+    if connection.dialect.name == POSTGRESQL:
+        for bound in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {bound} = 0")
+
+
 def upgrade_alone(connection: Connection) -> None:
     """Let nobody else change the schema until the transaction ends, however long that takes; as above."""
+    take_your_time(connection)
     if connection.dialect.name == POSTGRESQL:
-        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})").all()
+
+
+def go_on_numbering(connection: Connection, table: Table) -> None:
+    """Give the next row a number behind those that were written with theirs; SQLite does it by itself."""
+    column = table.autoincrement_column
+    if column is not None and connection.dialect.name == POSTGRESQL:
+        newest = connection.execute(select(func.max(column))).scalar()
+        sequence = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
+        if newest is not None:
+            connection.exec_driver_sql(f"SELECT setval({sequence}, {newest:d})").all()

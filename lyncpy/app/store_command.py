@@ -1,0 +1,64 @@
+"""`lyncpy store`: the data moved from one database to another."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import task
+
+from lyncpy.app.config import load
+from lyncpy.app.database_lock import DatabaseLock
+from lyncpy.backends.sql.copying import copy_database
+from lyncpy.backends.sql.database import place_of
+from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.core.unit import UnitFailed, UnitGroup
+
+PROGRESS_ROWS = 50_000
+"""Rows of a table between two lines that say how far it is."""
+
+
+def declare(words: Any) -> None:  # Any: argparse has no public name for it
+    """Add the command to those of `lyncpy`."""
+    store = words.add_parser("store", help="where the data are").add_subparsers(required=True, metavar="WHAT")
+    copy = store.add_parser(
+        "copy", help="copy all data into an empty database and compare them; no server may work with either"
+    )
+    copy.add_argument("source", type=Path, metavar="FROM", help="the settings whose [store] says where the data are")
+    copy.add_argument("target", type=Path, metavar="TO", help="the settings whose [store] says where they shall be")
+    copy.set_defaults(run=_copy)
+
+
+def _copy(options: argparse.Namespace) -> int:
+    configs = load(options.source), load(options.target)
+    places = [place_of(config.sections.store, config.home) for config in configs]
+    locks = [
+        DatabaseLock(config.path(config.sections.store.path)) for config in configs if config.sections.store.is_sqlite
+    ]
+    problems: list[Exception] = []
+
+    def tell(table: str, rows: int) -> None:
+        if rows % PROGRESS_ROWS == 0:
+            sys.stderr.write(f"{table}: {rows} rows\n")
+
+    async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
+        held = UnitGroup(locks, reactor)
+        try:
+            await held.open()
+            try:
+                count = copy_database(places[0], places[1], tell)
+            finally:
+                await held.close()
+        except (WorldUnavailable, UnitFailed) as error:
+            problems.append(error)
+        else:
+            sys.stdout.write(f"ok  {count} rows are in {places[1].shown}, and the same as in {places[0].shown}\n")
+
+    try:
+        task.react(work)
+    except SystemExit as end:
+        if end.code:
+            raise
+    if problems:
+        raise problems[0]
+    return 0

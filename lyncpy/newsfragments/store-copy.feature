@@ -1,0 +1,1 @@
+`lyncpy store copy FROM TO` moves all data of one server from the SQLite file into an empty PostgreSQL database, or back, and compares every row; the two settings files say in `[store]` where they are.

@@ -1,0 +1,163 @@
+"""All data moved from one database to another, of either kind."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql import copying
+from lyncpy.backends.sql.copying import copy_database
+from lyncpy.backends.sql.database import Database, Place, place_of
+from lyncpy.backends.sql.ledger import SqlLedger
+from lyncpy.backends.sql.records import SqlRecords
+from lyncpy.backends.sql.store import SqlStore
+from lyncpy.contracts.archive import ChainPosition, LedgerLine
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.records import AuditRecord, SessionRecord
+from lyncpy.contracts.refusal import StoreUnavailable
+from tests.kit.cellars import NOON, Wall, database_in, in_postgresql
+from tests.kit.threads import ThreadPump
+
+NONE = Version(0)
+START, END = ChainPosition(0, b"n" * 32, b"start"), ChainPosition(1, b"\1" * 32, b"end")
+
+
+class House:
+    """A database in a folder or in a server, filled and looked at."""
+
+    def __init__(self, home: Path, settings: dict[str, Any]) -> None:
+        home.mkdir()
+        self.home, self.settings, self.pump = home, settings, ThreadPump()
+        self.database: Database = database_in(home, self.pump, **settings)
+        self.store = SqlStore(self.database, Wall())
+        self.records = SqlRecords(self.database)
+        self.ledger = SqlLedger(self.database)
+
+    def place(self) -> Place:
+        """Give where it is."""
+        return place_of(Settings(**self.settings), self.home)
+
+    def open(self) -> None:
+        """Open it."""
+        self.pump.run(self.database.open())
+
+    def close(self) -> None:
+        """Close it."""
+        self.pump.run(self.database.close())
+
+    def fill(self) -> None:
+        """Put something into it that an engine could spoil."""
+        run, store = self.pump.run, self.store
+        for n in range(7):
+            run(store.write("board", f"k\u00e4{n}\U0001f600", bytes(range(256)), NONE, NOON + n + 0.125))
+            run(store.append("calls", b"%d" % n, NOON + n))
+        run(store.remove("board", "k\u00e40\U0001f600", Version(1)))
+        run(store.write("gone", "x", b"", NONE, NOON - 9))
+        run(store.purge(NOON - 1))
+        run(self.records.upsert([self.session()]))
+        run(self.records.audit(AuditRecord(NOON + 1 / 3, "a", "b", "c", "ok")))
+        run(self.ledger.begin_chain(START, ChainPosition(0, b"n" * 32, b"first")))
+        line = LedgerLine(1, NOON + 1 / 3, "message", "talk", "{}", b"\0\xff", b"\1" * 32)
+        run(self.ledger.append([line], [("a", "talk")], END, ChainPosition(0, b"n" * 32, b"first")))
+
+    def session(self) -> SessionRecord:
+        """Give a session that goes on."""
+        return SessionRecord("one", "c", "1", "2", "", "sip:a@b", "sip:c@d", "", "", "", "", "im", NOON + 0.25)
+
+    def content(self) -> object:
+        """Give what its promises say is in it."""
+        run = self.pump.run
+        return (
+            [run(self.store.scan(kind)) for kind in ("board", "gone")],
+            run(self.store.replay("calls", 0, NOON * 2, 99)),
+            run(self.records.sessions()),
+            run(self.records.audited()),
+            run(self.ledger.ends()),
+            run(self.ledger.read_after(0, 9)),
+            run(self.ledger.conversations(["a"], "", 9)),
+        )
+
+
+@pytest.fixture(params=[("sqlite", "postgresql"), ("postgresql", "sqlite"), ("sqlite", "sqlite")], ids="-to-".join)
+def both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[House, House]]:
+    """One that is filled, and one that nobody has opened yet."""
+    with ExitStack() as ending:
+        houses = []
+        for name, kind in zip(("from", "to"), request.param, strict=True):
+            settings = ending.enter_context(in_postgresql(tmp_path)) if kind == "postgresql" else {}
+            houses.append(House(tmp_path / name, settings))
+        source, target = houses
+        source.open()
+        source.fill()
+        yield source, target
+        target.close()
+
+
+def test_everything_is_there_as_it_was(both: tuple[House, House], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slice by slice; a key that comes back begins above its old versions, and numbers go on behind those that were given."""
+    monkeypatch.setattr(copying, "SLICE", 3)
+    source, target = both
+    before = source.content()
+    source.close()
+    told: list[tuple[str, int]] = []
+
+    count = copy_database(source.place(), target.place(), lambda table, rows: told.append((table, rows)))
+
+    target.open()
+    assert target.content() == before
+    assert [rows for table, rows in told if table == "journals"] == [3, 6, 7]
+    assert count == sum(dict(told).values())
+    assert target.pump.run(target.store.write("gone", "x", b"", NONE)) == 2
+    target.pump.run(target.store.append("calls", b"next", NOON + 99))
+    serials = [line.serial for line in target.pump.run(target.store.replay("calls", 0, NOON * 2, 99))]
+    assert serials == sorted(set(serials))
+    with pytest.raises(StoreUnavailable, match=r'has rows in "\w+", and only an empty one is filled'):
+        copy_database(source.place(), target.place(), lambda table, rows: None)
+
+
+def test_a_copy_that_ends_halfway_leaves_nothing_and_can_be_begun_again(both: tuple[House, House]) -> None:
+    """Whatever ends it: the target is as empty as before."""
+    source, target = both
+    before = source.content()
+    source.close()
+
+    def interrupted(table: str, rows: int) -> None:
+        if table == "sessions":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copy_database(source.place(), target.place(), interrupted)
+    copy_database(source.place(), target.place(), lambda table, rows: None)
+    target.open()
+    assert target.content() == before
+
+
+def test_a_source_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    """A mistyped name is an error, and no empty database."""
+    source, target = House(tmp_path / "from", {}), House(tmp_path / "to", {})
+    with pytest.raises(StoreUnavailable, match=r'the database ".*lyncpy\.db": unable to open'):
+        copy_database(source.place(), target.place(), lambda table, rows: None)
+    assert not list((tmp_path / "from").iterdir())
+
+
+def test_what_is_not_kept_as_it_was_is_no_copy(tmp_path: Path) -> None:
+    """A target that spoils what is written to it is refused, and nothing is left in it."""
+    source, target = House(tmp_path / "from", {}), House(tmp_path / "to", {})
+    for house in (source, target):
+        house.open()
+    source.fill()
+    spoil = "create trigger t after insert on journals begin update journals set entry = x'00' where serial = new.serial; end"
+    target.pump.run(target.database.run_write(lambda one: one.exec_driver_sql(spoil).close()))
+    for house in (source, target):
+        house.close()
+    with pytest.raises(StoreUnavailable, match='what was written to "journals" is not what was read'):
+        copy_database(source.place(), target.place(), lambda table, rows: None)
+    with closing(sqlite3.connect(target.home / "lyncpy.db")) as left:
+        assert left.execute("select (select count(*) from records), (select count(*) from journals)").fetchone() == (
+            0,
+            0,
+        )
