@@ -1,8 +1,7 @@
 """What is under way on connections: one each, in time, and never more than there may be."""
 
-from timeit import repeat
-
 from lyncpy.auth.pending import PendingPerConnection
+from tests.kit.costs import cpu
 
 
 def test_a_connection_has_one_and_the_next_takes_its_place() -> None:
@@ -64,6 +63,6 @@ def test_one_more_costs_the_same_however_many_there_are() -> None:
         pending = PendingPerConnection[int](100_000, 60.0)
         for number in range(count):
             pending.begin(f"f/{number}", number, 0.0)
-        return min(repeat(lambda: pending.begin("f/x", 0, 1.0), number=50, repeat=20))
+        return cpu(lambda: [pending.begin("f/x", 0, 1.0) for _ in range(50)], 20)
 
     assert cost(50_000) < 20 * cost(50)
