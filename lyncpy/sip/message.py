@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, overload
 
-from lyncpy.sip.digits import random_digits
+from lyncpy.sip.digits import RandomDigits
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, KEYS, LONG_NAMES, first_of_list, key_of
 from lyncpy.sip.headers import (
@@ -475,9 +475,9 @@ def _lacks_to_tag(request: Request) -> bool:
         return False  # the copy is as broken as the original; a tag would not mend it
 
 
-_TAGS: Final = random_digits(16)
-_BRANCHES: Final = random_digits(24)
-_CALL_IDS: Final = random_digits(32)
+_TAGS: Final = RandomDigits(16)
+_BRANCHES: Final = RandomDigits(24)
+_CALL_IDS: Final = RandomDigits(32)
 
 
 def new_tag() -> str:
