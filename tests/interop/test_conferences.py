@@ -9,7 +9,7 @@ import pytest
 
 from tests.interop.conftest import Clients
 from tests.kit.purple_client import PurpleClient
-from tests.kit.server import RunningServer, wait_until
+from tests.kit.server import RunningServer, latest, wait_until
 from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
@@ -197,7 +197,9 @@ def test_a_chat_of_two_becomes_a_conference(clients: Clients, server: RunningSer
     assert len(old) > 3, "some were on the way"
     assert not [text for text in old if text not in arrived and text not in refused]
     query = "select * from sessions where user1 = ? and user2 = ? and media = 'im'"
-    wait_until(lambda: server.sql(query, alice.uri, bob.uri)[0]["ended_at"], "end of the chat of two in the record")
+    wait_until(
+        lambda: latest(server.sql(query, alice.uri, bob.uri)[:1], "ended_at"), "end of the chat of two in the record"
+    )
     record = server.sql(query, alice.uri, bob.uri)[0]
     assert (record["ended_by"], record["end_reason"]) == ("user1", "bye")
 

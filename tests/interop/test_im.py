@@ -7,7 +7,7 @@ import pytest
 
 from tests.interop.conftest import Clients, SessionsOf
 from tests.kit.purple_client import PurpleClient
-from tests.kit.server import RunningServer, wait_until
+from tests.kit.server import RunningServer, latest, wait_until
 
 pytestmark = pytest.mark.interop
 
@@ -50,7 +50,7 @@ def test_messages_go_both_ways(clients: Clients, sessions_of: SessionsOf) -> Non
 
     alice.close_im(bob.address)
 
-    wait_until(lambda: sessions_of(alice, bob)[-1]["ended_at"], "the end in the record")
+    wait_until(lambda: latest(sessions_of(alice, bob), "ended_at"), "the end in the record")
     record = sessions_of(alice, bob)[-1]
     assert (record["user1_messages"], record["user2_messages"], record["messages_failed"]) == (4, 2, 0)
     assert (record["response_code"], record["ended_by"], record["end_reason"]) == (200, "user1", "bye")
@@ -90,7 +90,7 @@ def test_a_closed_window_is_opened_by_the_next_message(clients: Clients, session
     alice.wait_for("im", who=bob.uri, text="one more thing")
     bob.settle()
 
-    wait_until(lambda: sessions_of(bob, alice)[-1]["user1_messages"] == 1, "a record of the second session")
+    wait_until(lambda: latest(sessions_of(bob, alice), "user1_messages") == 1, "a record of the second session")
     assert sessions_of(bob, alice)[-1]["ended_at"] is None
 
 
@@ -131,7 +131,7 @@ def test_to_a_frozen_client_it_is_not_delivered(
     alice.send_im(bob.address, "still with us?")
 
     assert "still with us?" in alice.wait_for("conv_error", who=bob.uri)["text"]
-    wait_until(lambda: sessions_of(alice, bob)[-1]["messages_failed"] == 1, "the failure in the record")
+    wait_until(lambda: latest(sessions_of(alice, bob), "messages_failed") == 1, "the failure in the record")
     gone = re.compile(f"{re.escape(bob.uri)} closed: its client does not answer")
     wait_until(lambda: gone.search(server.log()), "that its client is taken for gone")
 
@@ -142,7 +142,7 @@ def test_a_vanished_client_ends_its_session(clients: Clients, sessions_of: Sessi
 
     bob.kill()
 
-    wait_until(lambda: sessions_of(alice, bob)[-1]["ended_at"], "the end in the record")
+    wait_until(lambda: latest(sessions_of(alice, bob), "ended_at"), "the end in the record")
     assert sessions_of(alice, bob)[-1]["end_reason"] == "connection lost"
     alice.send_im(bob.address, "hello?")
     alice.wait_for("conv_error", who=bob.uri, text=UNDELIVERED)
@@ -181,7 +181,7 @@ def test_of_two_clients_the_first_that_answers_has_the_session(clients: Clients,
     winner.send_im(alice.address, "this one")
     alice.wait_for("im", who=winner.uri, text="this one")
     assert _heard(devices) == [winner]
-    wait_until(lambda: sessions_of(alice, winner)[-1]["user2_messages"], "his word in the record")
+    wait_until(lambda: latest(sessions_of(alice, winner), "user2_messages"), "his word in the record")
     record = sessions_of(alice, winner)[-1]
     assert (record["response_code"], record["user1_messages"], record["user2_messages"]) == (200, 1, 1)
 

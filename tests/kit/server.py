@@ -246,3 +246,8 @@ def wait_until(question: Callable[[], object], what: str, timeout_s: float = PAT
         if time.monotonic() > until:
             raise ServerFailed(f"it never came to this: {what}")
         time.sleep(0.05)
+
+
+def latest(rows: Sequence[Mapping[str, Any]], column: str) -> Any:  # Any: what a column has
+    """Give what the last of some records says; None while there is none, for it is written a moment later."""
+    return rows[-1][column] if rows else None
