@@ -17,13 +17,13 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.ldap import LdapOptions, access_of
 from lyncpy.backends.ldap_link import Access, is_dn, is_local
 from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
+from lyncpy.backends.pending_verdict import PendingVerdict
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -140,7 +140,7 @@ class LdapPasswords:
         slow = f"{url} took longer than {limit_s} s for a password: see why it is slow, or raise password_timeout_s ([directory])"
         late = self._timers.later(limit_s, lambda: bind.give_up(slow))
         _ = lane.start(bind).addBoth(lambda _: late.cancel())
-        return await bind.verdict()
+        return await bind.wait()
 
     def _access(self, dn: str, password: str) -> Access:
         access, parts = access_of(self._terms, self._home), urlsplit(self._terms.url)
@@ -162,25 +162,20 @@ class LdapPasswords:
         )
 
 
-class _Bind:
-    """One bind, from its place in a lane to its end in the thread, and who waits for the verdict.
+class _Bind(PendingVerdict[SignInObjection | None]):
+    """One bind, from its place in a lane to its end in the thread.
 
     Whoever waits may go before the thread comes to an end, and the thread may be stuck when their time is over:
     neither ends the other.
     """
 
-    log = Logger()
-
     def __init__(self, link: BindConnection) -> None:
+        super().__init__()
         self._link = link
-        self._begun = self._dropped = False
-        self._waiting: Deferred[SignInObjection | None] = Deferred()
 
     def make(self) -> SignInObjection | None:
         """Ask the server, in the thread, unless nobody wants to know any more."""
-        # Here first this flag and then the other, in `_drop` the other way round: at least one of them sees the other.
-        self._begun = True
-        if self._dropped:
+        if not self.begin():
             raise CancelledError
         result = self._link.bind_once()
         try:
@@ -188,37 +183,10 @@ class _Bind:
         except UnclearBind:
             raise self._link.unclear(result) from None
 
-    async def verdict(self) -> SignInObjection | None:
-        """Wait for the verdict.
-
-        Raises:
-            CancelledError: The caller went before the server was asked; it will not be. Later there is a verdict whoever
-                goes, for the server counts what it was asked, and so must we.
-        """
-        while True:
-            try:
-                return await self._waiting
-            except CancelledError:
-                if self._drop():
-                    raise
-                self._waiting = Deferred()
-
-    def _drop(self) -> bool:
-        """Want no verdict any more; tell whether that was soon enough for the server not to be asked."""
-        self._dropped = True
-        return not self._begun
-
     def give_up(self, reason: str) -> None:
         """Cut the connection, and tell who waits without waiting for the thread."""
         self._link.abort(reason)
         self.end(Failure(DirectoryUnavailable(reason)))
-
-    def end(self, outcome: SignInObjection | Failure | None) -> None:
-        """Tell who waits, if anybody still does."""
-        if not self._waiting.called:
-            self._waiting.callback(outcome)  # a Failure becomes an error
-        elif isinstance(outcome, Failure) and not outcome.check(DirectoryUnavailable, CancelledError):
-            self.log.failure("a bind that nobody waits for failed", failure=outcome)
 
 
 class _Lane:

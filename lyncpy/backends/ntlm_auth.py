@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport, IReactorProcess
 from twisted.internet.protocol import ProcessProtocol
@@ -28,6 +28,7 @@ from lyncpy.backends.ntlm_auth_lines import (
     question,
     verdict_of,
 )
+from lyncpy.backends.pending_verdict import PendingVerdict
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.directory import Person, SignInObjection
 from lyncpy.contracts.networks import network_of
@@ -150,7 +151,7 @@ class NtlmAuth:
             raise DirectoryUnavailable(
                 "ntlm_auth is asked about too many passwords at once: see whether winbind and its domain controller are slow"
             )
-        asked = _Question(given)
+        asked = _Question(given, place)
         slow = (
             f"ntlm_auth took longer than {ANSWER_S:.0f} s: see whether winbind reaches a domain controller (wbinfo -P)"
         )
@@ -158,10 +159,22 @@ class NtlmAuth:
         self._waiting.put(place, asked)
         self._go_on()
         try:
-            return await asked.verdict()
+            return await asked.wait()
         finally:
             late.cancel()
-            self._shares.release({_PLACE: place})
+            asked.is_left = True
+            self._let_go(asked)
+
+    def _taken(self) -> "_Question":
+        asked = self._waiting.take()
+        asked.is_queued = False
+        self._let_go(asked)
+        return asked
+
+    def _let_go(self, asked: "_Question") -> None:
+        """Give the room of a question to others: not while it is queued, though whoever asked has gone."""
+        if asked.is_left and not asked.is_queued:
+            self._shares.release({_PLACE: asked.place})
 
     @property
     def _may_start(self) -> bool:
@@ -184,9 +197,9 @@ class NtlmAuth:
                 helper = self._started()
                 if helper is None:
                     break
-            asked = self._waiting.take()
+            asked = self._taken()
             # Who has gone meanwhile, and of whom nobody was asked, need not be asked about.
-            if not asked.is_over:
+            if not asked.is_left:
                 helper.ask(asked)
         if self._waiting and not self._helpers:
             self._refuse_waiting(self._trouble)
@@ -223,7 +236,7 @@ class NtlmAuth:
 
     def _refuse_waiting(self, reason: str) -> None:
         while self._waiting:
-            self._waiting.take().fail(reason)
+            self._taken().fail(reason)
 
 
 def _of_nobody(given: NtlmResponse) -> NtlmResponse:
@@ -231,50 +244,27 @@ def _of_nobody(given: NtlmResponse) -> NtlmResponse:
     return NtlmResponse("", NOBODY_ACCOUNT, given.challenge, given.response[:RESPONSE_BYTES])
 
 
-class _Question:
-    """What is asked, and who waits for the verdict."""
+class _Question(PendingVerdict[Verdict]):
+    """What is asked, and of which place."""
 
-    def __init__(self, given: NtlmResponse) -> None:
+    def __init__(self, given: NtlmResponse, place: str) -> None:
+        super().__init__()
         self.given = given
-        self.is_asked = False
-        self._waiting: Deferred[Verdict] = Deferred()
-        self._is_dropped = False
+        self.place = place
+        self.is_queued = True
+        self.is_left = False
+        """Nobody waits for it any more."""
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nobody waits any more."""
-        return self._is_dropped or self._waiting.called
-
-    async def verdict(self) -> Verdict:
-        """Wait for the verdict.
-
-        Raises:
-            CancelledError: The caller went before the domain was asked; it will not be. Later there is a verdict whoever
-                goes, for the domain counts what it was asked, and so must we.
-        """
-        while True:
-            try:
-                return await self._waiting
-            except CancelledError:
-                if not self.is_asked:
-                    self._is_dropped = True
-                    raise
-                self._waiting = Deferred()
-
-    def end(self, answer: HelperAnswer) -> None:
+    def told(self, answer: HelperAnswer) -> None:
         """Tell who waits what the answer means."""
         try:
-            verdict = verdict_of(answer)
+            self.end(verdict_of(answer))
         except UnclearAnswer as unclear:
             self.fail(f"ntlm_auth says: {unclear}: {remedy_of(str(unclear))}")
-            return
-        if not self.is_over:
-            self._waiting.callback(verdict)
 
     def fail(self, reason: str) -> None:
         """Tell who waits that there is no verdict."""
-        if not self.is_over:
-            self._waiting.errback(Failure(DirectoryUnavailable(reason)))
+        self.end(Failure(DirectoryUnavailable(reason)))
 
 
 def remedy_of(words: str) -> str:
@@ -320,7 +310,7 @@ class _Helper(ProcessProtocol):
     def ask(self, asked: _Question) -> None:
         """Ask it."""
         assert self._process is not None  # asked after its start
-        asked.is_asked = True
+        asked.begin()
         self.asked = asked
         self._process.writeToChild(0, question(asked.given))
 
@@ -358,7 +348,7 @@ class _Helper(ProcessProtocol):
         if answer is not None and self.asked is not None:
             asked, self.asked = self.asked, None
             self._had_answered = True
-            asked.end(answer)
+            asked.told(answer)
             self._owner.answered()
 
     def errReceived(self, data: bytes) -> None:

@@ -126,6 +126,20 @@ def test_what_waits_has_a_bound_and_a_share() -> None:
     assert not desk.ask().called
 
 
+def test_whoever_hangs_up_makes_no_room_in_the_queue() -> None:
+    """Else it would grow as long as all programs are busy; when their turn comes, they are passed by."""
+    desk = Desk()
+    for _ in range(WAITING_OF_PLACE):
+        asked = desk.ask()
+        _ = asked.addErrback(lambda failure: failure.trap(CancelledError))
+        asked.cancel()
+    assert "too many" in reason(desk.ask())
+    desk.started[0].says(YES)
+    last = desk.ask()
+    desk.started[0].says(YES)
+    assert answer_of(last) == KEY
+
+
 def test_one_that_hangs_is_ended_and_its_late_answer_is_nobodys() -> None:
     """The next question goes to another program."""
     desk = Desk()
