@@ -110,7 +110,9 @@ class Notices:
             delay_s = SILENT_S
             self._lose(str(no))
         except DirectoryUnavailable as error:
-            self._losses = 0 if self._timers.now() - self._since >= STEADY_S else self._losses
+            # Only what told for a while was steady: who cannot be reached, or refuses the bind, never did.
+            if self._told_by and self._timers.now() - self._since >= STEADY_S:
+                self._losses = 0
             delay_s = min(AGAIN_S * 2**self._losses, AGAIN_MOST_S)
             self._losses = min(self._losses + 1, 16)
             self._lose(str(error))

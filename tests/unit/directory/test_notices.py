@@ -180,6 +180,20 @@ def test_a_connection_that_is_lost_is_made_again_later_each_time() -> None:
     assert _pauses(desk, [STEADY_S, 1.0]) == [1, 2]
 
 
+def test_one_that_is_never_reached_is_asked_ever_less_often() -> None:
+    """Each question is a bind: with a wrong password one in a second would lock the account."""
+    desk = Desk()
+    desk.clock.advance(10 * STEADY_S)
+    pauses = []
+    for _ in range(12):
+        before, since = len(desk.source.waits), desk.clock.seconds()
+        desk.source.say(LOST)
+        while len(desk.source.waits) == before:
+            desk.clock.advance(1.0)
+        pauses.append(desk.clock.seconds() - since)
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, AGAIN_MOST_S, AGAIN_MOST_S, AGAIN_MOST_S]
+
+
 def test_a_directory_that_does_not_tell_is_asked_again_after_an_hour() -> None:
     """It is said once."""
     desk = Desk()
