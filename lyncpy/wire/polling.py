@@ -37,14 +37,15 @@ def with_known_contexts(reactor: Any) -> None:  # Any: a reactor is several inte
     Any other reactor, and any other connection, is as Twisted has it.
     """
     if isinstance(reactor, EPollReactor) and all(hasattr(reactor, name) for name in _ASKED):
-        reactor.doIteration = partial(_turn, reactor, set())  # type: ignore[method-assign]  # it is asked for by this name each time
+        reactor.doIteration = partial(_turn, reactor, {})  # type: ignore[method-assign]  # it is asked for by this name each time
 
 
-def _turn(reactor: Any, left: set[int], timeout: float | None) -> None:  # Any: as above
+def _turn(reactor: Any, left: dict[int, int], timeout: float | None) -> None:  # Any: as above
     """Wait for events and take them; see `EPollReactor.doPoll`.
 
     Args:
-        left: Whose events the last turn has left; they come before others of their kind.
+        left: Whose events the last turn has left, with the place of each in the queue: in its order they come before
+            others of their kind. In the kernel's order who stands last there would never be read while enough others drip.
     """
     connections = reactor._selectables
     try:
@@ -62,14 +63,15 @@ def _turn(reactor: Any, left: set[int], timeout: float | None) -> None:  # Any: 
     if not others:
         return
     if left:
-        others.sort(key=lambda one: one[0] not in left)
+        last = len(left)
+        others.sort(key=lambda one: left.get(one[0], last))
         left.clear()
     until = reactor.seconds() + OTHERS_S
     for place, (number, event) in enumerate(others, 1):
         _take(reactor, number, event)
         if reactor.seconds() >= until:
             # The kernel tells of them again in the next turn, which does not wait then.
-            left.update([number for number, _ in others[place:]])
+            left.update({number: queued for queued, (number, _) in enumerate(others[place:])})
             return
 
 

@@ -159,6 +159,39 @@ def test_who_talks_is_read_first_and_others_in_turn(reactor: Any) -> None:  # An
     assert read[5:] == [once[0]]
 
 
+@pytest.mark.parametrize("a_turn", [1, 2, 3])
+def test_who_always_has_something_shuts_nobody_out(reactor: Any, a_turn: int) -> None:  # Any: as above
+    """One more than can be read in two turns, all of them always ready: within three turns each is read.
+
+    Args:
+        a_turn: How many of them are read in one turn.
+    """
+    now = [0.0]
+    reactor.seconds = lambda: now[0]
+    read: list[int] = []
+    count = 2 * a_turn + 1
+
+    def reads(number: int) -> Callable[[], None]:
+        def note() -> None:
+            read.append(number)
+            now[0] += OTHERS_S / a_turn * 1.01
+
+        return note
+
+    for number in range(count):
+        one = Quiet(reads(number), str(number))
+        one.other.send(bytes(100) * 100)
+        reactor.addReader(one)
+    turns: list[list[int]] = []
+    for _ in range(60):
+        reactor.doIteration(0)
+        turns.append(read[:])
+        read.clear()
+    assert {len(turn) for turn in turns} == {a_turn}
+    for begin in range(len(turns) - 2):
+        assert {number for turn in turns[begin : begin + 3] for number in turn} == set(range(count)), begin
+
+
 class Failing(EPollReactor):
     """A reactor whose poller fails."""
 
