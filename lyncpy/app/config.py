@@ -246,9 +246,16 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
         return f"{where}: is missing; add it, etc/lyncpy.toml explains it"
     if kind == "json_invalid":
         return f"{where}: cannot be read: {error['msg']}"
-    shown = repr(given)[:80] if not isinstance(given, dict) else "this"
+    shown = "this" if isinstance(given, dict) or _may_be_secret(section, location[1:]) else repr(given)[:80]
     message = error["msg"].removeprefix("Value error, ").replace("Input", "it")
     return f"{where}: {shown} cannot be used: {message[:1].lower()}{message[1:]}"
+
+
+def _may_be_secret(section: str, names: Sequence[str]) -> bool:
+    """Tell whether what stands there may hold a secret: in a setting with repr=False, or the whole of a section with one."""
+    model = SECTIONS.get(section)
+    fields = {} if model is None else model.model_fields
+    return any(name in fields and not fields[name].repr for name in names or fields)
 
 
 def _is_unknown(section: str, names: Sequence[str], kind: str) -> bool:

@@ -14,10 +14,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    url: str = "sqlite:///lyncpy.db"
+    # repr=False: somebody may write a password into it all the same, and what is refused is not shown then.
+    url: str = Field(default="sqlite:///lyncpy.db", repr=False)
     """The database: sqlite:/// and a file name, relative to the folder of this file, which is made, with mode 0600, when it is not there; or an empty database of a PostgreSQL server (15 or later), "postgresql://user@host:5432/name". Several hosts, with commas between, are tried in turn for the one that takes writes. Beyond this machine the server's certificate is checked, for its name too (sslmode=verify-full), unless the url says otherwise."""
 
-    password_file: str = ""
+    password_file: str = Field(default="", repr=False)
     """The file whose content is the password of the PostgreSQL user, read for each connection; readable by the server alone. It never stands in the url."""
 
     ca_file: str = ""

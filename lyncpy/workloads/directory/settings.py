@@ -58,7 +58,8 @@ class DirectorySource(BaseModel):
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=40)
     """Tells people of this directory from those of others where there are several [[directory]]; one of them may have none. To this server, under another name its people are other people."""
 
-    url: str = "people.toml"
+    # repr=False: somebody may write a password into it all the same, and what is refused is not shown then.
+    url: str = Field(default="people.toml", repr=False)
     """A people file, or an LDAP server: "ldap://host:389" or "ldaps://host:636"."""
 
     start_tls: bool = False
@@ -73,7 +74,7 @@ class DirectorySource(BaseModel):
     bind_dn: str = ""
     """The account that reads the LDAP server, e.g. "cn=lyncpy,ou=services,dc=example,dc=com"; empty: anonymous."""
 
-    bind_password_file: str = ""
+    bind_password_file: str = Field(default="", repr=False)
     """The file whose content is the password of bind_dn; readable by the server alone."""
 
     bases: Texts = ()

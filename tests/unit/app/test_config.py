@@ -45,6 +45,32 @@ def test_a_wrong_kind_is_no_guess() -> None:
     assert "[sip] tls_port: '5061' cannot be used" in line
 
 
+@pytest.mark.parametrize(
+    ("document", "where"),
+    [
+        ({"store": {"url": "postgresql://u:sEcret@h/d"}}, "[store] url: this cannot be used: must hold no password"),
+        ({"store": {"url": "postgresql://u@h/d?password=sEcret"}}, "[store] url: this cannot be used: must hold no"),
+        ({"store": {"url": "postgres://u:sEcret@h/d"}}, "[store] url: this cannot be used: must be"),
+        ({"store": {"url": "u@h:sEcret/d"}}, "[store] url: this cannot be used: must be"),
+        ({"store": {"url": ["postgresql://u:sEcret@h/d"]}}, "[store] url: this cannot be used: it should be"),
+        ({"store": "postgresql://u:sEcret@h/d"}, "[store]: this cannot be used"),
+        ({"store": [{"url": "postgresql://u:sEcret@h/d"}]}, "[store]: this cannot be used"),
+        ({"store": {"password_file": ["sEcret"]}}, "[store] password_file: this cannot be used"),
+        ({"directory": {"url": "ldapi://cn=a:sEcret@h"}}, "[directory] url: this cannot be used: must be"),
+        (
+            {"directory": [{}, {"name": "b", "url": "ldapi://cn=a:sEcret@h"}]},
+            "[[directory]] 2: url: this cannot be used: must be",
+        ),
+        ({"directory": {"bind_password_file": ["sEcret"]}}, "[directory] bind_password_file: this cannot be used"),
+    ],
+)
+def test_a_password_in_the_wrong_place_is_not_repeated(document: dict[str, object], where: str) -> None:
+    """The sentence goes to a terminal and a log: it says which setting is wrong, and not what stands in it."""
+    (line,) = _sentences({"sip": {"domain": "example.com"}, **document})
+    assert where in line
+    assert "sEcret" not in line
+
+
 def test_a_rule_between_settings_is_told_in_its_own_words() -> None:
     """A plain-text door that others reach is refused with what to do."""
     (line,) = _sentences({"sip": {"domain": "example.com", "tcp_host": "0.0.0.0"}})
