@@ -46,7 +46,7 @@ class Passwords:
         is_short = len(password) <= PASSWORD_CHARACTERS
         is_right = hmac.compare_digest(given, secret) and is_short
         if self._directory is not None and is_short and (not is_right or isinstance(person, AuthenticationDenied)):
-            return await self._asked(self._directory, claimed, login, password)
+            return await self._asked(self._directory, claimed, login, password, unasked_of(person))
         if isinstance(person, AuthenticationDenied):
             return person
         if not is_right:
@@ -54,14 +54,23 @@ class Passwords:
         return self._admitted(person, login)
 
     async def _asked(
-        self, directory: IDirectoryPasswords, claimed: Person | None, login: str, password: str
+        self,
+        directory: IDirectoryPasswords,
+        claimed: Person | None,
+        login: str,
+        password: str,
+        unasked: DenialReason,
     ) -> Aor | AuthenticationDenied:
-        """Have the directory say; of nobody it is asked just as well."""
+        """Have the directory say; of nobody it is asked just as well.
+
+        Args:
+            unasked: What it is when it cannot.
+        """
         aor = None if claimed is None else claimed.aor
         try:
             objection = await directory.check(claimed, password)
         except DirectoryUnavailable as error:
-            return AuthenticationDenied(DenialReason.DIRECTORY_UNAVAILABLE, login, aor, detail=str(error))
+            return AuthenticationDenied(unasked, login, aor, detail=str(error))
         person = still_there(self._people, claimed)
         if person is None:
             return AuthenticationDenied(DenialReason.UNKNOWN_USER, login)
@@ -93,6 +102,16 @@ async def secret_of(
     if not secret:
         return AuthenticationDenied(DenialReason.NO_PASSWORD_SET, login, person.aor), _NO_HASH
     return person, secret
+
+
+def unasked_of(person: Person | AuthenticationDenied) -> DenialReason:
+    """Give what it is when the directory cannot be asked about a proof that does not fit what is kept here.
+
+    Args:
+        person: What `secret_of` gave: a person has a password here.
+    """
+    kept = isinstance(person, Person)
+    return DenialReason.NOT_THE_KEPT_ONE if kept else DenialReason.DIRECTORY_UNAVAILABLE
 
 
 def still_there(people: IPeople, person: Person | None) -> Person | None:

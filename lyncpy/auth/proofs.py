@@ -9,7 +9,7 @@ from secrets import token_bytes, token_hex
 
 from lyncpy.auth.ntlm import Authenticate, ServerNames, exchanged_key, exported_key
 from lyncpy.auth.objections import denial_of, refusal_of
-from lyncpy.auth.passwords import secret_of, still_there
+from lyncpy.auth.passwords import secret_of, still_there, unasked_of
 from lyncpy.auth.pending import PendingPerConnection
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
@@ -115,9 +115,7 @@ class NtlmProofs:
         try:
             verdict = await self._domain.verify(named, given, peer)
         except DirectoryUnavailable as error:
-            return AuthenticationDenied(
-                DenialReason.DIRECTORY_UNAVAILABLE, message.account, denied.aor, detail=str(error)
-            )
+            return AuthenticationDenied(unasked_of(person), message.account, denied.aor, detail=str(error))
         holder = still_there(self._people, named)
         if holder is None:
             return AuthenticationDenied(DenialReason.UNKNOWN_USER, message.account)

@@ -31,6 +31,7 @@ class DenialReason(enum.StrEnum):
     LOCKED = "locked"
     RESTRICTED = "not allowed now or here"
     DIRECTORY_UNAVAILABLE = "directory unavailable"
+    NOT_THE_KEPT_ONE = "not the password kept here, directory unavailable"
     NO_PASSWORD_SET = "no password set"  # noqa: S105 - words, no password
     WRONG_PASSWORD = "wrong password"  # noqa: S105 - words, no password
     CLOCK_SKEW = "clock skew"

@@ -73,7 +73,9 @@ _CROWDED: Final = Diagnostics(1, "Too many tickets are shown at once, try again 
 """Nothing is wrong with the ticket; it was not looked at."""
 
 UNASKED: Final = Diagnostics(1, "The directory cannot be asked for passwords now, try again in 30 seconds")
-"""Nothing is wrong with the password; it was not looked at, or nobody knows."""
+"""The directory may know the password; it was not looked at, or nobody knows."""
+
+_UNASKED: Final = frozenset({DenialReason.DIRECTORY_UNAVAILABLE, DenialReason.NOT_THE_KEPT_ONE})
 
 _UNKNOWN: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
 
@@ -83,6 +85,8 @@ _GUESSES: Final = frozenset(
         DenialReason.UNKNOWN_USER,
         DenialReason.NO_PASSWORD_SET,
         DenialReason.WRONG_PASSWORD,
+        # The one that is kept here would have let in: it can be guessed while the directory is away.
+        DenialReason.NOT_THE_KEPT_ONE,
         # A directory says so whatever the password is.
         DenialReason.LOCKED,
         DenialReason.MALFORMED,
@@ -108,6 +112,7 @@ _REMEDIES: Final = {
     DenialReason.LOCKED: "wait as long as the directory's policy says, or unlock the account there; see from where wrong passwords come in the lines below",
     DenialReason.RESTRICTED: "see the account's logon hours and workstations in the directory",
     DenialReason.DIRECTORY_UNAVAILABLE: "mend what the sentence names; until then only who has a certificate, a Kerberos ticket or a password kept here signs in",
+    DenialReason.NOT_THE_KEPT_ONE: "mend what the sentence names; it counts as a failed try, for the password that is kept here could be guessed meanwhile",
     DenialReason.CLOCK_SKEW: "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
     DenialReason.NOT_THIS_USER: "the login name, ticket or certificate belongs to another user than the sign-in address",
     DenialReason.OTHER_SERVER: "if that is a name of this server, add its host to [auth] web_names; otherwise somebody passes on what the client proved elsewhere",
@@ -237,7 +242,7 @@ class SignIns:
             raise Refused(403, NOT_YOU)
         if denied.reason is DenialReason.TOO_MANY_TICKETS:
             raise Refused(503, _CROWDED, headers=[("Retry-After", "5")])
-        if denied.reason is DenialReason.DIRECTORY_UNAVAILABLE:
+        if denied.reason in _UNASKED:
             raise Refused(503, UNASKED, headers=[("Retry-After", "30")])
         return _TOLD.get(denied.reason)
 

@@ -393,6 +393,25 @@ def test_a_client_that_is_too_old_is_refused_with_a_link() -> None:
         assert ("clients", "allow OC https://example.com/next") in stage.shell("policy show bob@example.com").rows
 
 
+def test_a_kept_password_cannot_be_guessed_while_the_domain_is_away(stage: Stage) -> None:
+    """Nobody knows whether a guess is the domain's password; that it is not the one kept here counts."""
+    stage.stop()
+    stage.ntlm = FakeDomain(DirectoryUnavailable("[auth] ntlm_auth: it ended"))
+    stage.start()
+
+    def told(password: str) -> str:
+        guesser = stage.actor("alice", password=password, address="203.0.113.9")
+        answer = list(guesser.sip.registering())[-1].answer
+        return f"{answer.status} {answer.headers.get('ms-diagnostics') or ''}"
+
+    tries = [told("guess") for _ in range(6)]
+    assert all(one.startswith("503") and "directory cannot be asked" in one for one in tries[:5])
+    assert "Too many failed sign-ins" in tries[5]
+    assert "Too many failed sign-ins" in told(password_of("alice"))
+    assert stage.actor("alice").sip.register().status == 200
+    assert "not the password kept here" in str(stage.shell("why alice@example.com").rows)
+
+
 def test_a_password_that_only_the_windows_domain_knows(stage: Stage) -> None:
     """NTLM lets them in by it; what is wrong is told in words, guesses are slowed down, and an outage is none."""
     domain = FakeDomain(SignInObjection(DenialReason.WRONG_PASSWORD, ""), zoe=password_of("zoe"))

@@ -853,6 +853,35 @@ def test_where_no_photos_are_shown_none_are_there(web: Web) -> None:
     assert web.send("GET", f"{PHOTOS}/x", {}, b"").status == 404
 
 
+def _ntlm_ticket(web: Web, user: str, password: str) -> tuple[int, str]:
+    """Ask for a web ticket with a proof; give the answer's status and words."""
+    client = web.client(user, password="not sent")
+
+    def step(token: bytes | None) -> WebAnswer:
+        proof = "NTLM " + base64.b64encode(token or b"").decode()
+        return client.ask_ticket(CERTIFICATES, f"{TICKETS}/Auth", authorization=proof)
+
+    login = f"{user}@example.com"
+    foreign = spnego.client(
+        login, password, protocol="ntlm", hostname="sip.example.com", service="HTTP", options=NTLM_ALONE
+    )
+    challenge = step(foreign.step()).challenges[0].removeprefix("NTLM ")
+    answer = step(foreign.step(base64.b64decode(challenge)))
+    return answer.status, answer.body.decode()
+
+
+@pytest.mark.parametrize("web", [{"auth": {"challenge_time": True}}], indirect=True)
+def test_a_kept_password_cannot_be_guessed_by_ntlm_while_the_domain_is_away(web: Web) -> None:
+    """Nobody knows whether a guess is the domain's password; that it is not the one kept here counts."""
+    web.stage.stop()
+    web.stage.ntlm = FakeDomain(DirectoryUnavailable("winbind is away"))
+    web.stage.start()
+    told = [_ntlm_ticket(web, "alice", "guess") for _ in range(6)]
+    assert all((status, "directory cannot be asked" in text) == (503, True) for status, text in told[:5])
+    assert told[5][0] == 429
+    assert _ntlm_ticket(web, "alice", password_of("alice"))[0] == 429
+
+
 @pytest.mark.parametrize("web", [{"auth": {"challenge_time": True}}], indirect=True)
 def test_a_password_that_only_the_windows_domain_knows_is_proved_by_ntlm(web: Web) -> None:
     """No password is sent; while nobody can be asked, that is told and counts as no guess."""
@@ -863,24 +892,8 @@ def test_a_password_that_only_the_windows_domain_knows_is_proved_by_ntlm(web: We
     stage.start()
     stage.pulls()
 
-    client = web.client("zoe", password="not sent")
-
     def ticket() -> tuple[int, str]:
-        def step(token: bytes | None) -> WebAnswer:
-            proof = "NTLM " + base64.b64encode(token or b"").decode()
-            return client.ask_ticket(CERTIFICATES, f"{TICKETS}/Auth", authorization=proof)
-
-        foreign = spnego.client(
-            "zoe@example.com",
-            password_of("zoe"),
-            protocol="ntlm",
-            hostname="sip.example.com",
-            service="HTTP",
-            options=NTLM_ALONE,
-        )
-        challenge = step(foreign.step()).challenges[0].removeprefix("NTLM ")
-        answer = step(foreign.step(base64.b64decode(challenge)))
-        return answer.status, answer.body.decode()
+        return _ntlm_ticket(web, "zoe", password_of("zoe"))
 
     assert ticket()[0] == 200
     domain.says = DirectoryUnavailable("winbind is away")

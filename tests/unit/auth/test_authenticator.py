@@ -374,6 +374,10 @@ def test_what_the_domain_says_is_the_reason() -> None:
     outcome = desk.sign_in(client("bob@contoso.test"), BOB)
     assert isinstance(outcome, AuthenticationDenied)
     assert (outcome.reason, outcome.detail, outcome.aor) == ("directory unavailable", "winbind is away", BOB)
+    outcome = desk.sign_in(client(password="neither"))
+    assert isinstance(outcome, AuthenticationDenied)
+    assert (outcome.reason, outcome.detail) == (DenialReason.NOT_THE_KEPT_ONE, "winbind is away")
+    assert isinstance(desk.sign_in(client()), Association)
     domain.says = None
     assert denial(desk.sign_in(client("bob@contoso.test"), BOB)) == "no password set"
     assert denial(desk.sign_in(client(password="neither"))) == "wrong password"

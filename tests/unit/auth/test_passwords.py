@@ -119,11 +119,14 @@ def test_what_the_directory_objects_to_is_passed_on() -> None:
 
 
 def test_a_directory_that_cannot_be_asked_has_not_said_that_a_password_is_wrong() -> None:
-    """The operator reads what it is."""
-    denied = result_of(_kept(FakePasswords(DirectoryUnavailable("ldap://x is away"))).check("alice@example.test", "x"))
-    assert denied == AuthenticationDenied(
-        DenialReason.DIRECTORY_UNAVAILABLE, "alice@example.test", ALICE, detail="ldap://x is away"
-    )
+    """The operator reads what it is, and whether it was compared with one that is kept here."""
+    for login, aor, reason in (
+        ("alice@example.test", ALICE, DenialReason.NOT_THE_KEPT_ONE),
+        ("dan@example.test", DAN, DenialReason.DIRECTORY_UNAVAILABLE),
+        ("nobody@example.test", None, DenialReason.DIRECTORY_UNAVAILABLE),
+    ):
+        denied = result_of(_kept(FakePasswords(DirectoryUnavailable("ldap://x is away"))).check(login, "x"))
+        assert denied == AuthenticationDenied(reason, login, aor, detail="ldap://x is away")
 
 
 def test_a_password_that_is_too_long_is_not_asked_for() -> None:

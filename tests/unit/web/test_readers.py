@@ -364,6 +364,15 @@ def test_a_directory_that_cannot_be_asked_is_no_wrong_password() -> None:
     assert desk.who(_basic("alice@example.test", "pässword")).aor == ALICE
 
 
+def test_a_kept_password_cannot_be_guessed_while_the_directory_is_away() -> None:
+    """Whatever the directory would say, it is not the one that is kept here."""
+    desk = Desk(directory=FakePasswords(DirectoryUnavailable("ldap://dc1 cannot be reached")))
+    told = [desk.refusal(_basic("alice@example.test", "guess")) for _ in range(AuthSettings().tries_per_user + 1)]
+    assert all((one.status, "directory cannot be asked" in one.sentence) == (503, True) for one in told[:-1])
+    assert "Too many failed sign-ins" in told[-1].sentence
+    assert "Too many failed sign-ins" in desk.refusal(_basic("alice@example.test", "pässword")).sentence
+
+
 def test_the_directory_s_password_lets_somebody_in() -> None:
     """Who has none here."""
     assert Desk(directory=FakePasswords()).who(_basic("erin@example.test", "pässword")).aor == ERIN
