@@ -169,7 +169,8 @@ def _present(
         keys = answer.groups_present if of_groups else answer.present
         if answer.complete or (of_groups and answer.groups is None):
             told: Sequence[Person | Group] = (answer.groups or ()) if of_groups else answer.people
-            keys = {each.key for each in told} | {each.key for each in answer.skipped if each.key}
+            # Not what it skipped: of what was read whole, whoever is not told is of no use, as if it had been read alone.
+            keys = {each.key for each in told}
         if keys is not None:
             counted.update(keys)
             silent.discard(one.name)

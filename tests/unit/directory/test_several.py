@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.directories import Directories, JoinedDirectory
-from lyncpy.contracts.directory import Group, Pull
+from lyncpy.contracts.directory import Group, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
@@ -147,3 +147,26 @@ def test_an_increment_of_one_and_everything_of_the_other() -> None:
     first.people = [ALICE]
     result_of(server.pulls.pull())
     assert server.known() == {"alice": "key-alice", "carol": "branch/key-carol"}
+
+
+@pytest.mark.parametrize("is_down", [False, True], ids=["increment", "unread"])
+def test_what_has_become_of_no_use_in_one_that_is_read_whole(is_down: bool) -> None:
+    """Is gone, as where that directory is alone, or is barred where that is not believed; whatever the other says."""
+    first, second = FakeDirectory(ALICE, BOB), FakeDirectory(CAROL)
+    first.groups, second.groups = [Group("a", "A")], []
+    server = Server(first, second).opens()
+    first.people, first.groups = [ALICE], []
+    first.skipped = [
+        Skipped("uid=bob", "no address", key=BOB.key, barred="locked=TRUE"),
+        Skipped("cn=a", "too many members", key="a"),
+    ]
+    second.down = "away" if is_down else ""
+    second.answers = [Pull((), frozenset(), complete=False, groups=(), cookie="x")]
+    again = Server(first, second, store=server.store, removal_minimum=1, removal_share=0.1)
+    again.opens()
+    assert [one.barred for one in again.people.everybody() if not one.enabled] == ["locked=TRUE"]
+    assert [one.key for one in again.pulls.withheld_groups] == ["a"]
+    second.answers = [Pull((), frozenset(), complete=False, groups=(), cookie="x")]
+    result_of(again.pulls.pull(force=True))
+    assert again.known() == {"alice": "key-alice", "carol": "branch/key-carol"}
+    assert again.groups.all_groups() == ()
