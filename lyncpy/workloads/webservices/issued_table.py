@@ -18,8 +18,8 @@ class IssuedTable:
     def __init__(self, store: IStore, writers: KeyedLock) -> None:
         self._store = store
         self._writers = writers
-        self.changes = 0
-        """How many of them this process has begun: whatever was read before one counts no more."""
+        self.endings = 0
+        """How often this process has ended tickets: whoever was admitted by a record that was read before counts no more."""
 
     async def read(self, owner: OwnerId) -> Issued:
         """Give what was issued to somebody."""
@@ -38,8 +38,12 @@ class IssuedTable:
             before = unpack(None if record is None else record.value)
             after = decide(before)
             if after is not before:
-                self.changes += 1
-                await self._store.write(KIND, owner, pack(after), NONE_YET if record is None else record.version)
+                try:
+                    await self._store.write(KIND, owner, pack(after), NONE_YET if record is None else record.version)
+                finally:
+                    # Not before: who is admitted while it is written is admitted by the record that ends. And also
+                    # where it fails: it may be written all the same.
+                    self.endings += after.round != before.round
             return after
 
         async with self._writers.hold(KIND, owner):

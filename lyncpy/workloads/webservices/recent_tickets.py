@@ -27,7 +27,7 @@ RECENT_MOST: Final = 2_000
 class _Admitted:
     ticket: Ticket
     person: Person | None
-    changes: int
+    endings: int
     until: float
     note: bytes
 
@@ -38,7 +38,7 @@ class RecentTickets:
     Args:
         tickets: Says which hold.
         people: A person who has changed is another object.
-        issued: Counts its changes.
+        issued: Counts how often it has ended tickets.
     """
 
     def __init__(self, tickets: Tickets, people: IPeople, issued: IssuedTable, timers: ITimers) -> None:
@@ -65,7 +65,7 @@ class RecentTickets:
         is_so = (
             self._timers.now() < found.until
             and self._timers.wall() < found.ticket.expires
-            and found.changes == self._issued.changes
+            and found.endings == self._issued.endings
             and found.person is self._people.person(found.ticket.aor)
         )
         return found if is_so else None
@@ -80,13 +80,13 @@ class RecentTickets:
         Raises:
             ServiceRefused: With a reason.
         """
-        changes = self._issued.changes  # of before: what changes while this waits makes it outdated
+        endings = self._issued.endings  # of before: what ends while this waits makes it outdated
         ticket = await self._tickets.admit(assertion, audience)
         if not shown:
             return ticket.aor
         person = self._people.person(ticket.aor)
         until = self._timers.now() + RECENT_S
-        self._admitted[_key(shown, audience)] = _Admitted(ticket, person, changes, until, note)
+        self._admitted[_key(shown, audience)] = _Admitted(ticket, person, endings, until, note)
         if len(self._admitted) > RECENT_MOST:
             self._admitted.popitem(last=False)
         return ticket.aor

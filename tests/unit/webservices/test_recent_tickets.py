@@ -3,20 +3,21 @@
 from typing import Any, cast
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.sip.markup import Element, read_xml
 from lyncpy.workloads.webservices.issued_table import IssuedTable
-from lyncpy.workloads.webservices.model.issued import revoked
+from lyncpy.workloads.webservices.model.issued import IssuedCertificate, revoked, with_certificate, with_ticket
 from lyncpy.workloads.webservices.model.tickets import Ticket
 from lyncpy.workloads.webservices.recent_tickets import RECENT_MOST, RECENT_S, RecentTickets
 from tests.kit.gatehouse import WALL, TablePeople, timers_of
 from tests.kit.memory import MemoryStore
-from tests.kit.results import result_of
+from tests.kit.results import answer_of, result_of, started
 
 ALICE, OWNER = Aor("sip:alice@example.test"), OwnerId("1")
 ASSERTION = read_xml(b"<a/>")
@@ -36,6 +37,27 @@ class Willing:
         return self.ticket
 
 
+class HeldStore(MemoryStore):
+    """Writes when it is told to, as a database does that is busy; until then what was there before is read."""
+
+    gate: Deferred[None] | None = None
+
+    def write(
+        self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
+    ) -> Deferred[Version]:
+        """Write it once the gate is open; where the gate fails, it is written all the same, and nobody is told."""
+
+        async def held() -> Version:
+            try:
+                if self.gate is not None:
+                    await self.gate
+            finally:
+                version = await super(HeldStore, self).write(kind, key, value, expected, expires)
+            return version
+
+        return started(held())
+
+
 class Desk:
     """Recent tickets of one person."""
 
@@ -43,7 +65,8 @@ class Desk:
         self.clock = Clock()
         timers = timers_of(self.clock)
         self.people = TablePeople(Person(ALICE, "1"))
-        self.issued = IssuedTable(MemoryStore(timers.steady), KeyedLock(timers))
+        self.store = HeldStore(timers.steady)
+        self.issued = IssuedTable(self.store, KeyedLock(timers))
         self.willing = Willing(int(WALL) + 600)
         self.recent = RecentTickets(cast(Any, self.willing), self.people, self.issued, timers)  # Any: what it calls
 
@@ -87,6 +110,34 @@ def test_what_is_revoked_while_a_ticket_is_looked_at_counts() -> None:
     desk.willing.meanwhile = [desk.issued.change(OWNER, revoked)]
     desk.admit(b"1")
     assert desk.known() is None
+
+
+@pytest.mark.parametrize("failure", [None, ConnectionError("the answer was lost")])
+def test_who_is_admitted_while_a_revocation_is_written_is_looked_at_again(failure: Exception | None) -> None:
+    """They were admitted by the record of before; also when nobody knows whether the new one was written."""
+    desk = Desk()
+    gate = desk.store.gate = Deferred()
+    over = started(desk.issued.change(OWNER, revoked))
+    desk.admit(b"1")
+    if failure is None:
+        gate.callback(None)
+        assert answer_of(over).round == 1
+    else:
+        gate.errback(failure)
+        with pytest.raises(ConnectionError):
+            answer_of(over)
+    assert desk.known() is None
+
+
+def test_what_is_issued_to_somebody_ends_nothing() -> None:
+    """Neither their first ticket nor a certificate: in a morning these come by the hundred a second."""
+    desk = Desk()
+    desk.admit(b"1")
+    certificate = IssuedCertificate("d", "s", "device", WALL, WALL + 600, "")
+    for owner in (OWNER, OwnerId("2")):
+        result_of(desk.issued.change(owner, with_ticket))
+        result_of(desk.issued.change(owner, lambda issued: with_certificate(issued, certificate, 4, WALL)))
+    assert desk.known() == b"note"
 
 
 def test_a_ticket_that_expires_is_known_no_more() -> None:
