@@ -18,6 +18,7 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.dialects import upgrade_alone
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import StoreUnavailable, translated
@@ -269,6 +270,34 @@ def test_what_takes_too_long_is_taken_back(house: Household) -> None:
         go_on.set()
         assert house.pump.run(holding)
     house.write()
+
+
+def test_a_start_waits_for_another_that_changes_the_schema(house: Household) -> None:
+    """However long that takes, as its own upgrade may: only what is asked of a database that is open is given up."""
+    entered, go_on = Event(), Event()
+
+    def hold(connection: Connection) -> bool:
+        upgrade_alone(connection)
+        entered.set()
+        return go_on.wait(20)
+
+    with house.another() as (other, _):
+        holding = other.run_write(hold)
+        assert entered.wait(20)
+        clock = Clock()
+        database = database_in(house.home, house.pump, clock=clock, **house.settings)
+        opening = Deferred.fromCoroutine(database.open())
+        try:
+            deadline = time.monotonic() + 20
+            while house.server.sql("select count(*) from pg_locks where not granted", "template1") == "0":
+                assert time.monotonic() < deadline, "nobody waits"
+            clock.advance(1000.0)
+            assert not opening.called
+        finally:
+            go_on.set()
+            house.pump.run(holding)
+            house.pump.run(opening)
+            house.pump.run(database.close())
 
 
 def test_a_server_that_hangs_is_refused_until_it_goes_on(house: Household) -> None:

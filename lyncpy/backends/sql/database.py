@@ -66,10 +66,10 @@ class Database:
         # One for each thread: who writes may need a new connection, and must not close the other's.
         self._writer = Link(self._engine, self._place.greet) if alone else Link(self._engine)
         self._reader = Link(self._engine)
-        self._threads: list[Threads] = []
         self._failing: set[str] = set()
-        self._writes = self._queue(WRITES, queues, self._writer.commit, reactor)
-        self._reads = self._queue(READS, queues, self._reader.look, reactor)
+        self._writing, self._reading = (Threads(reactor, f"lyncpy-{n.replace('_', '-')}") for n in (WRITES, READS))
+        self._writes = self._queue(WRITES, queues, self._writer.commit, self._writing)
+        self._reads = self._queue(READS, queues, self._reader.look, self._reading)
 
     @property
     def dialect(self) -> str:
@@ -84,7 +84,8 @@ class Database:
         """
         self._place.require()
         try:
-            await self.run_write(self._place.prepare)
+            # Not by way of the queue, which gives up what takes long: an upgrade, or another server's, takes its time.
+            await self._writing.call_in_thread(partial(self._writer.commit, [self._place.prepare]))
         except StoreUnavailable as error:
             raise StoreUnavailable(
                 f'the database "{self._place.shown}" ([store] url) cannot be used: {error}'
@@ -102,7 +103,7 @@ class Database:
         if left or reads_left:
             # A thread that hangs in the disk is left behind, and the connection that it uses.
             raise Unfinished(f"{left} writes are not known to be done: the disk did not take them in time")
-        for threads in self._threads:
+        for threads in (self._writing, self._reading):
             await threads.stop()
         self._reader.close()
         self._writer.close()
@@ -135,11 +136,9 @@ class Database:
         name: str,
         queues: Queues,
         do: Callable[[Sequence[Job[Any]]], Sequence[Any]],  # Any: each job has its own result
-        reactor: IReactorFromThreads,
+        threads: Threads,
     ) -> IGroupCommit:
-        """Build a thread and the queue in front of it."""
-        threads = Threads(reactor, f"lyncpy-{name.replace('_', '-')}")
-        self._threads.append(threads)
+        """Build the queue in front of a thread."""
         return queues(name, lambda jobs: threads.call_in_thread(partial(do, jobs)), partial(self._troubled, name))
 
     def _troubled(self, name: str, reason: str) -> None:
