@@ -170,8 +170,9 @@ def takes_first_text(supported: tuple[str, ...]) -> bool:
 
 
 def _decoded(text: str) -> bytes:
+    packed = "".join(text.split())  # what was folded has white space, which counts for no padding
     try:
-        return read_base64(text + "=" * (-len(text) % 4), len(text) + 3, "the text")
+        return read_base64(packed + "=" * (-len(packed) % 4), len(packed) + 3, "the text")
     except RemoteProtocolError:
         return text.encode("utf-8", "surrogateescape")
 

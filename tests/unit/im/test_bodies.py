@@ -3,6 +3,7 @@
 import pytest
 
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
+from lyncpy.sip.decoder import Decoder
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request
 from lyncpy.workloads.im import bodies
@@ -39,12 +40,30 @@ def _invite(*fields: tuple[str, str]) -> Request:
             [("ms-im-format", "text/rtf; ms-body=cg=="), ("ms-text-format", "text/plain; ms-body=cA==")],
             ("text/plain", b"p"),
         ),
+        ([("ms-text-format", "text/plain; ms-body=SGVs bG8=")], ("text/plain", b"Hello")),
+        ([("ms-text-format", "text/plain; ms-body=SGVs\tbG8")], ("text/plain", b"Hello")),
         ([("ms-text-format", "text/plain; ms-body=a")], ("text/plain", b"a")),
+        ([("ms-text-format", "text/plain; ms-body=a b!")], ("text/plain", b"a b!")),
     ],
 )
 def test_a_text_in_an_invitation_is_found(fields: list[tuple[str, str]], text: tuple[str, bytes] | None) -> None:
     """The plain form where there are two; what is not base64 as it is written, so that nothing hides from the archive."""
     assert bodies.first_text(_invite(*fields)) == text
+
+
+def test_a_text_in_a_folded_header_is_found() -> None:
+    """RFC 3261 §7.3.1: as it comes over the wire."""
+    lines = (
+        "INVITE sip:b@x SIP/2.0",
+        "ms-text-format: text/plain; ms-body=SGVs",
+        "  bG8=",
+        "Content-Length: 0",
+        "",
+        "",
+    )
+    (invite,) = Decoder().feed("\r\n".join(lines).encode())
+    assert isinstance(invite, Request)
+    assert bodies.first_text(invite) == ("text/plain", b"Hello")
 
 
 def test_alternatives_without_an_end_cannot_be_chosen_from() -> None:
