@@ -1,15 +1,27 @@
-"""NTLM handshakes on SIP ([MS-SIPAE] 3.3.5)."""
+"""NTLM handshakes on SIP ([MS-SIPAE] 3.3.5).
+
+Somebody to whom a client proves its password elsewhere could pass our challenge on, and bring the answer here. They have no
+keys, and so sign nothing; but a client of version 2 or 3 signs only what comes after the REGISTER with its proof, which would
+be let in once. What Windows clients prove to a web or file server, they write into the proof, and such a one is refused.
+Where `minimum_version` is 4 no proof is taken without a signature.
+"""
+
+from typing import Final
 
 from lyncpy.auth.association import Association
-from lyncpy.auth.ntlm import macs, read_authenticate, write_challenge
+from lyncpy.auth.ntlm import macs, read_authenticate, target_name, write_challenge
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.proofs import NtlmProofs, new_challenge, pending_challenges, server_names
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets
+from lyncpy.contracts.kerberos import SIP_SERVICE
 from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.timers import ITimers
+
+_SIGNED_AT_ONCE: Final = 4
+"""The first version whose clients sign the REGISTER with their proof too."""
 
 
 class NtlmAuthenticator(OfferedScheme):
@@ -62,10 +74,16 @@ class NtlmAuthenticator(OfferedScheme):
         if pending is None or given.get("opaque", "") != pending.opaque:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         message = read_authenticate(token)
+        meant = target_name(message.blob)
         version, identity = self._offer.version(given), self._offer.identity(request)
         proved = await self._proofs.prove(message, pending.challenge, arrival.peer, identity.aor)
         if isinstance(proved, AuthenticationDenied):
             return proved
+        if not _is_for_sip(meant):
+            return AuthenticationDenied(DenialReason.OTHER_SERVER, message.account, proved.aor, detail=meant[:200])
+        if version >= _SIGNED_AT_ONCE and "response" not in given:
+            detail = f"the REGISTER with the proof has no signature, as version {version} wants"
+            return AuthenticationDenied(DenialReason.MALFORMED, message.account, proved.aor, detail=detail)
         client, server = macs(proved.session_key)
         keys = AgreedKeys(client, server, pending.opaque, now + self._settings.lifetime_s)
         return self._offer.associate(request, given, identity, keys, version, now)
@@ -74,3 +92,12 @@ class NtlmAuthenticator(OfferedScheme):
         pending = self._pending.begin(flow, new_challenge(), now)
         wall = self._timers.wall() if self._settings.challenge_time else None
         return self._offer.challenge(pending.opaque, write_challenge(pending.challenge, self._names, wall))
+
+
+def _is_for_sip(meant: str) -> bool:
+    """Tell whether a proof may be for a SIP server.
+
+    The host is not compared: a client has it from the `targetname` of whoever challenges it ([MS-SIPAE] 3.2.5), who may name us.
+    """
+    service, slash, _ = meant.partition("/")
+    return not slash or service.lower() == SIP_SERVICE

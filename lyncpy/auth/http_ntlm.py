@@ -1,7 +1,7 @@
 """NTLM over HTTP: the steps of a handshake on one connection (RFC 4559 §4, [MS-NTHT]).
 
-No signature proves here that who sends an answer has made it, as over SIP: somebody to whom a client proves its
-password elsewhere could pass our challenge on, and bring the answer here. Windows therefore writes to whom it
+No signature proves here that who sends an answer has made it, as one does over SIP from version 4 on: somebody to whom a
+client proves its password elsewhere could pass our challenge on, and bring the answer here. Windows therefore writes to whom it
 speaks into what it proves (MsvAvTargetName, [MS-NLMP] 2.2.2.1), and a proof for somebody else is refused.
 Clients that write nothing, as pidgin-sipe, are let in: for them TLS has to tell the servers apart.
 """

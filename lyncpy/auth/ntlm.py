@@ -2,9 +2,9 @@
 
 On SIP there is no NEGOTIATE message: the server speaks first. Only NTLMv2 with 128-bit
 session keys is accepted. A MIC in the AUTHENTICATE message is not looked at: clients of
-this protocol send none, and the signature that they put on the same REGISTER proves the
-session key just as well ([MS-SIPAE] 3.2.5). Over HTTP nothing is signed: there the service
-that the client has named in its proof has to be this one.
+this protocol send none. From version 4 on they sign the same REGISTER, which proves the
+session key just as well ([MS-SIPAE] 3.2.5); older ones sign what comes after it. Over HTTP
+nothing is signed: there the service that the client has named in its proof has to be this one.
 
 Nothing here knows people, time or messages; `authenticator` brings these together.
 """

@@ -133,7 +133,7 @@ class SchemeOffer:
             nonces=self._nonces,
             proof=keys.proof,
         )
-        # Version 4 signs this request already. One that does not is let in: it could as well have said version 3.
+        # Version 4 signs this request already; a scheme whose proofs could be passed on demands that it does.
         if "response" in given and association.verify(request, now) is not None:
             return _unsigned(identity.aor)
         return association

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     """The newest version of message signatures that is offered; Lync has 4, Communicator 2005 has 2."""
 
     minimum_version: int = Field(default=2, ge=2, le=4)
-    """The oldest version of message signatures that a client may choose; 4 shuts out clients older than Lync."""
+    """The oldest version of message signatures that a client may choose; 4 shuts out clients older than Lync, and proofs that were made for another server and are passed on (SECURITY.md)."""
 
     lifetime_s: float = Field(default=28_800.0, ge=300.0, le=86_400.0)
     """Seconds after which a client must prove its password anew; clients do so five minutes before eight hours."""

@@ -284,15 +284,48 @@ def test_lets_a_foreign_client_in(challenge_time: bool) -> None:
         desk.wall = _stamp_of(token)
     value = (
         f'NTLM qop="auth", opaque="{opaque.group(1)}", realm="SIP Communications Service", '
-        f'targetname="fe1.contoso.test", gssapi-data="{data}", version=4'
+        f'targetname="fe1.contoso.test", gssapi-data="{data}", version=3'
     )
     outcome = desk.step(request_of(ALICE, "REGISTER", ("Authorization", value)))
     assert isinstance(outcome, Association)
     # Its own signatures count from 0 and are not re-keyed, so the keys themselves are compared, through one text.
-    mine = NtlmClient("alice", PASSWORD)
+    mine = NtlmClient("alice", PASSWORD, version=3)
     mine.associate(parse_auth(challenge)[1], foreign.session_key)
     answer = Response(200, "OK", request_of(ALICE, "REGISTER").headers)
     assert mine.verify(answer.edited(last=[outcome.sign(answer)]))
+
+
+def _passed_on(desk: Desk, meant: str, version: int) -> Outcome:
+    """Bring an answer to our challenge that a foreign client has made for somebody else; nobody signs."""
+    service, _, host = meant.partition("/")
+    options = spnego.NegotiateOptions.use_ntlm
+    foreign = spnego.client("CONTOSO\\alice", PASSWORD, host, service, protocol="ntlm", options=options)
+    foreign.step()
+    challenge = parse_auth(desk.challenge(client()))[1]
+    token = foreign.step(base64.b64decode(challenge["gssapi-data"]))
+    assert token is not None
+    value = (
+        f'NTLM qop="auth", opaque="{challenge["opaque"]}", realm="SIP Communications Service", '
+        f'targetname="fe1.contoso.test", gssapi-data="{base64.b64encode(token).decode()}", version={version}'
+    )
+    return desk.step(request_of(ALICE, "REGISTER", ("Authorization", value)))
+
+
+@pytest.mark.parametrize("meant", ["cifs/fe1.contoso.test", "HTTP/evil.test", "HTTP/fe1.contoso.test", "sips/x", "/x"])
+def test_a_proof_for_another_service_is_refused(meant: str) -> None:
+    """Who gets it there can pass our challenge on, and an old client signs nothing before it is in."""
+    assert denial(_passed_on(Desk(challenge_time=True, skew_s=86_400.0), meant, 3)) == "proof for another server"
+
+
+@pytest.mark.parametrize("meant", ["sip/fe1.contoso.test", "SIP/other.test"])
+def test_a_proof_for_a_sip_server_is_taken_with_a_signature(meant: str) -> None:
+    """Version 4 has one at once; older ones have none yet. Whoever challenges says what name the client writes."""
+    desk = Desk(challenge_time=True, skew_s=86_400.0)
+    assert isinstance(_passed_on(desk, meant, 3), Association)
+    outcome = _passed_on(desk, meant, 4)
+    assert isinstance(outcome, AuthenticationDenied)
+    assert (outcome.reason, outcome.aor) == ("malformed", ALICE)
+    assert "no signature" in outcome.detail
 
 
 def _stamp_of(token: bytes) -> float:
