@@ -102,7 +102,9 @@ class Recognition:
         if cseq is None:
             return None
         if lines[cseq].endswith(REGISTER):
-            return self._of_registration("\n".join([start, *pick(lines)]))
+            # As on the wire, so that no other lines make the same text: the decoder has split the head there, or at line
+            # feeds and then refuses each carriage return; no line that was read has both.
+            return self._of_registration("\r\n".join([start, *pick(lines)]))
         if not lines[cseq].endswith(METHODS):
             return None
         key = start, *pick(lines)

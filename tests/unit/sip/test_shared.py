@@ -5,8 +5,9 @@ import pytest
 from lyncpy.sip import shared
 from lyncpy.sip.decoder import Decoder
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.layout import layout_of
 from lyncpy.sip.message import Request, Response
-from lyncpy.sip.shared import SharedLines
+from lyncpy.sip.shared import Recognition, SharedLines
 
 BEGINNING = "MESSAGE sip:bob@contoso.test SIP/2.0\r\nVia: SIP/2.0/TLS 192.0.2.7:40000;branch=z9hG4bK{number}\r\n"
 NAMES = "From: <sip:alice@contoso.test>;tag=a1\r\nTo: <sip:bob@contoso.test>;tag=b2\r\nCall-ID: c3\r\n"
@@ -63,6 +64,18 @@ def test_a_register_shares_its_lines_with_the_one_before_it_over_its_connection(
     assert said(registration(3)) is first
     assert said(registration(4, "Expires: 0")) is not first
     assert read(registration(5)).shared is not first
+
+
+@pytest.mark.parametrize("stray", ["\n", "\r", "\0"])
+def test_registers_with_other_lines_share_nothing_whatever_stands_in_a_line(stray: str) -> None:
+    """The text of both would be the same if the lines were joined with this."""
+    recognition, layout = Recognition(), layout_of(("from", "to", "cseq"))
+    first, second = (
+        recognition.shared_lines("REGISTER sip:contoso.test SIP/2.0", layout, [*lines, "CSeq: 1 REGISTER"])
+        for lines in (["From: a", f"To: b{stray}To: c"], [f"From: a{stray}To: b", "To: c"])
+    )
+    assert first is not None
+    assert second is not first
 
 
 def test_a_broken_line_is_refused_each_time() -> None:
