@@ -86,7 +86,9 @@ class RecentTickets:
             return ticket.aor
         person = self._people.person(ticket.aor)
         until = self._timers.now() + RECENT_S
-        self._admitted[_key(shown, audience)] = _Admitted(ticket, person, endings, until, note)
+        key = _key(shown, audience)
+        self._admitted[key] = _Admitted(ticket, person, endings, until, note)
+        self._admitted.move_to_end(key)  # it may have been there
         if len(self._admitted) > RECENT_MOST:
             self._admitted.popitem(last=False)
         return ticket.aor

@@ -158,3 +158,13 @@ def test_no_more_than_so_many_are_remembered(shown: int) -> None:
         desk.admit(b"%d" % number)
     assert desk.known(b"0") is None
     assert desk.known(b"1") == b"note"
+
+
+def test_what_was_admitted_again_is_not_the_first_to_go() -> None:
+    """Its five seconds begin anew."""
+    desk = Desk()
+    for number in range(RECENT_MOST):
+        desk.admit(b"%d" % number)
+    desk.admit(b"0")
+    desk.admit(b"another")
+    assert (desk.known(b"0"), desk.known(b"1"), desk.known(b"2")) == (b"note", None, b"note")
