@@ -48,6 +48,7 @@ def opened(home: Path, **settings: Any) -> str:  # Any: as settings are
         ("127.0.0.1", "?sslmode=verify-ca", "Test Authority", ""),
         ("localhost", "", "Another Authority", "certificate verify failed"),
         ("127.0.0.1", "?sslmode=require", "", ""),
+        ("localhost", "?sslmode=verify-full", "", "certificate verify failed"),
     ],
 )
 def test_a_certificate_is_for_this_name_and_of_this_authority(

@@ -128,7 +128,7 @@ class PostgresServer:
 
     def _connect(self) -> Any:  # Any: the driver's connection
         address, settings = self._address, self._settings
-        terms = {**TERMS, **self._trust(), **address.options}
+        terms = {**TERMS, **address.options, **self._trust()}
         connection = self._driver.connect(
             host=",".join(address.hosts),
             port=",".join(port or "5432" for port in address.ports),
@@ -145,12 +145,15 @@ class PostgresServer:
         return connection
 
     def _trust(self) -> dict[str, str]:
-        """Say which certificates do: beyond this machine one that an authority issued for the server's name."""
-        if self._address.is_here and not self._settings.ca_file:
-            return {"sslmode": "prefer"}
-        authorities = self._settings.ca_file and str(self._home / self._settings.ca_file)
-        found = authorities or ssl.get_default_verify_paths().cafile or AUTHORITIES
-        return {"sslmode": "verify-full", "sslrootcert": found}
+        """Say how far certificates are checked: beyond this machine, by default, for the server's name and who issued it."""
+        usual = "prefer" if self._address.is_here and not self._settings.ca_file else "verify-full"
+        mode = self._address.options.get("sslmode", usual)
+        if self._settings.ca_file:
+            return {"sslmode": mode, "sslrootcert": str(self._home / self._settings.ca_file)}
+        if not mode.startswith("verify-"):
+            # With authorities libpq would take "require" for "verify-ca".
+            return {"sslmode": mode}
+        return {"sslmode": mode, "sslrootcert": ssl.get_default_verify_paths().cafile or AUTHORITIES}
 
     def _password(self) -> str | None:
         """Read the password, which may have been changed since the last connection; None: the server asks for none."""
