@@ -108,6 +108,26 @@ def test_a_session_is_durable_whatever_the_servers_rule_is(server: Postgres, tmp
             pump.run(database.close())
 
 
+def test_a_session_whose_client_is_gone_ends_soon(server: Postgres, tmp_path: Path) -> None:
+    """Silent or in the midst of an answer: what it holds, such as the whole database, is free within some 10 s."""
+    with in_postgresql(tmp_path, server) as settings:
+        pump = ThreadPump()
+        database = database_in(tmp_path, pump, **settings)
+        pump.run(database.open())
+        # Of these the server gives what the system says of the connection.
+        asked = "select name, setting from pg_settings where starts_with(name, 'tcp_')"
+        found = pump.run(
+            database.run_write(lambda one: [(str(row[0]), str(row[1])) for row in one.exec_driver_sql(asked)])
+        )
+        assert dict(found) == {
+            "tcp_keepalives_idle": "5",
+            "tcp_keepalives_interval": "2",
+            "tcp_keepalives_count": "3",
+            "tcp_user_timeout": "10000",
+        }
+        pump.run(database.close())
+
+
 def test_one_server_works_with_a_database(server: Postgres, tmp_path: Path) -> None:
     """Until it has ended, in whatever way; programs that do a thing and end are let in."""
     with in_postgresql(tmp_path, server) as settings:

@@ -39,12 +39,13 @@ _SESSION: Final = """
 SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
     set_config('idle_in_transaction_session_timeout', %s, false), set_config('timezone', 'UTC', false),
     set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
-    set_config('tcp_keepalives_count', '3', false),
+    set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '10000', false),
     set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
         ELSE current_setting('synchronous_commit') END, false)
 """
 """How a session behaves: what is acknowledged is durable, whatever the server's own rule is; and one whose client is gone
-without a word ends within some 10 s, with what it holds."""
+without a word ends within some 10 s, with what it holds: an answer that is not acknowledged (tcp_user_timeout) would keep
+keepalives from being sent, and be sent again for a quarter of an hour."""
 
 
 class PostgresServer:
