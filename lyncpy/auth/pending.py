@@ -1,6 +1,6 @@
 """What is under way on connections between two steps of a handshake: the same for every scheme."""
 
-from itertools import islice
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,7 +20,8 @@ class PendingPerConnection(Generic[T]):
     def __init__(self, most: int, lifetime_s: float) -> None:
         self._most = most
         self._lifetime_s = lifetime_s
-        self._of: dict[str, tuple[float, T]] = {}
+        # Of a plain dict the first is found by going through the places of all that were deleted before it.
+        self._of: OrderedDict[str, tuple[float, T]] = OrderedDict()
         """Until when, and what; the oldest is the first."""
 
     def __len__(self) -> int:
@@ -30,9 +31,11 @@ class PendingPerConnection(Generic[T]):
     def begin(self, connection: str, pending: T, now: float) -> T:
         """Keep what has begun, in place of the connection's last one; give it."""
         self.drop(connection)
-        for oldest in [*islice(self._of, _LOOKED_AT)]:
-            if now >= self._of[oldest][0] or len(self._of) >= self._most:
-                del self._of[oldest]
+        for _ in range(min(_LOOKED_AT, len(self._of))):
+            until, _pending = self._of[next(iter(self._of))]
+            if now < until and len(self._of) < self._most:
+                break
+            self._of.popitem(last=False)
         self._of[connection] = now + self._lifetime_s, pending
         return pending
 

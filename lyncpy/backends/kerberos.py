@@ -35,6 +35,9 @@ WAITING_BYTES: Final = 33_554_432
 A token has a kilobyte or two, or eight where somebody is in many groups.
 """
 
+TOKEN_LEAST_BYTES: Final = 2048
+"""What the smallest token counts: whoever waits for it takes room besides it, and each takes the thread's time."""
+
 _PLACE: Final = "place"
 
 ERRORS: Final = 0x96C73A00
@@ -125,6 +128,11 @@ class _Shown:
     place: str
     answer: Deferred[_Outcome] = field(default_factory=Deferred)
 
+    @property
+    def amount(self) -> int:
+        """What it counts, in bytes."""
+        return max(len(self.token), TOKEN_LEAST_BYTES)
+
 
 @implementer(ITickets, IUnit)
 class Tickets:
@@ -166,7 +174,7 @@ class Tickets:
         shown = _Shown(token, service, network_of(peer))
         if self._closed:
             return _unseen("the server ends")
-        excess = self._shares.reserve({_PLACE: shown.place}, len(token))
+        excess = self._shares.reserve({_PLACE: shown.place}, shown.amount)
         if excess:
             return _unseen(f"too many wait that {shown.place} has shown" if excess == _PLACE else "too many wait")
         self._waiting.put(shown.place, shown)
@@ -191,7 +199,7 @@ class Tickets:
         self._go_on()
 
     def _release(self, shown: _Shown) -> None:
-        self._shares.release({_PLACE: shown.place}, len(shown.token))
+        self._shares.release({_PLACE: shown.place}, shown.amount)
 
     def _end(self, outcome: _Outcome | Failure, shown: _Shown) -> None:
         """Tell who waits, if anybody still does."""

@@ -25,13 +25,13 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch
 
 
 class Desk:
-    """Tickets, of which 4,000 bytes may wait, and a thread that goes on when it is told to."""
+    """Tickets, of which as many may wait as have 40,000 bytes, and a thread that goes on when it is told to."""
 
     def __init__(self, folder: Path) -> None:
         self.thread = HeldThread()
-        self.tickets = Tickets(folder / "keytab", self.thread, 4000)
+        self.tickets = Tickets(folder / "keytab", self.thread, 40_000)
 
-    def show(self, peer: str, token: bytes = b"x" * 400) -> "Deferred[AcceptedTicket | AuthenticationDenied]":
+    def show(self, peer: str, token: bytes = b"x" * 4000) -> "Deferred[AcceptedTicket | AuthenticationDenied]":
         return Deferred.fromCoroutine(self.tickets.accept(token, SIP_SERVICE, peer))
 
 
@@ -76,10 +76,23 @@ def test_of_what_waits_a_quarter_may_be_one_places(tmp_path: Path, seen: list[by
     assert not desk.show("192.0.2.1").called
 
 
+def test_small_tokens_count_too(tmp_path: Path, seen: list[bytes]) -> None:
+    """Else millions of a byte each could wait, with who waits for each."""
+    desk = Desk(tmp_path)
+    waiting = [desk.show("192.0.2.1", b"%d" % number) for number in range(5)]
+    assert [one.called for one in waiting] == [False] * 4 + [True]
+    assert denial(waiting.pop()).reason is DenialReason.TOO_MANY_TICKETS
+    while desk.thread.calls:
+        desk.thread.go_on()
+    assert len(seen) == len(waiting)
+    assert not desk.show("192.0.2.1").called
+    assert not desk.show("192.0.2.1").called
+
+
 def test_places_take_turns(tmp_path: Path, seen: list[bytes]) -> None:
     """Whoever shows many waits behind themselves."""
     desk = Desk(tmp_path)
-    waiting = [desk.show("192.0.2.1", b"mine %d" % number) for number in range(5)]
+    waiting = [desk.show("192.0.2.1", b"mine %d" % number) for number in range(4)]
     waiting.append(desk.show("192.0.2.2", b"theirs"))
     while desk.thread.calls:
         desk.thread.go_on()
