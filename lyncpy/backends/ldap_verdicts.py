@@ -43,6 +43,10 @@ WINDOWS: Final[Mapping[str, SignInObjection]] = {
     "701": _EXPIRED,
     "773": _MUST_CHANGE,
     "775": _LOCKED,
+    # SEC_E_SMARTCARD_LOGON_REQUIRED ([MS-ERREF] 2.1.1), of which there is no shorter number.
+    "8009033e": SignInObjection(
+        DenialReason.RESTRICTED, "the directory wants a smart card of them, and takes no password"
+    ),
 }
 """By the error's number, in hexadecimal digits."""
 

@@ -2,7 +2,7 @@
 
 The program is started when somebody needs it, answers one question at a time, and stays; there are a few of it at most. One that
 says nothing in time, or something else than an answer, is ended: its next answer could be that of another question. One that
-ends by itself without having answered is started again later and later.
+ends by itself without having answered, or wrote something else, is started again later and later.
 """
 
 import os
@@ -220,10 +220,17 @@ class NtlmAuth:
         self._go_on()
 
     def ended(self, helper: "_Helper", *, had_answered: bool, reason: str) -> None:
-        """Hear that a program is no more."""
+        """Hear that a program is no more.
+
+        Args:
+            had_answered: And had written nothing else.
+            reason: In a sentence for an operator.
+        """
         self._helpers.remove(helper)
         if not had_answered and not self._closed:
             self._ended_unasked(reason)
+        elif not self._closed:
+            self.log.warn("{reason}; another one is started when somebody needs it", reason=reason)
         if self._idle is not None and not self._helpers:
             self._idle.callback(None)
         self._go_on()
@@ -269,6 +276,11 @@ class _Question(PendingVerdict[Verdict]):
 
 def remedy_of(words: str) -> str:
     """Say what to do about an answer without a verdict, in a part of a sentence."""
+    if any(one in words.lower() for one in ("ntlm was blocked", "ntlm_blocked", "0xc0000418")):
+        return (
+            "the domain forbids NTLM (Network security: Restrict NTLM): add this computer to its exceptions, or let clients use"
+            " Kerberos, or TLS-DSK with passwords that LDAP checks"
+        )
     if "Reading winbind reply failed" in words or "winbindd_privileged" in words or "Access Denied" in words:
         return (
             "winbindd has to run (wbinfo -p), and the server's user to be of the group of its folder winbindd_privileged"
@@ -343,6 +355,7 @@ class _Helper(ProcessProtocol):
         try:
             answer = self._decoder.feed(data, expected=self.asked is not None)
         except HelperGarbled as error:
+            self._had_answered = False  # what it answered before does not make it one that answers
             self.stop(f"ntlm_auth wrote what is no answer, and was ended: {error}")
             return
         if answer is not None and self.asked is not None:

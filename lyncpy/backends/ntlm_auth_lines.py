@@ -40,6 +40,7 @@ _STATUS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("C0000072", "ACCOUNT_DISABLED", "533", "account is currently disabled"),
     ("C0000193", "ACCOUNT_EXPIRED", "701", "user account has expired"),
     ("C0000224", "PASSWORD_MUST_CHANGE", "773", "password must be changed before logging on"),
+    ("C00002FA", "SMARTCARD_LOGON_REQUIRED", "8009033e", "smart card logon is required"),
     ("C0000234", "ACCOUNT_LOCKED_OUT", "775", "automatically locked because too many invalid logon attempts"),
 )
 """NTSTATUS ([MS-ERREF] 2.3.1): number, name, the error of Windows that means the same, and words of Samba's sentence for it."""

@@ -110,7 +110,7 @@ _REMEDIES: Final = {
     DenialReason.MUST_CHANGE_PASSWORD: "change it where the directory keeps it, and run `directory pull`; or see [directory] must_change",
     DenialReason.PASSWORD_EXPIRED: "change it where the directory keeps it",
     DenialReason.LOCKED: "wait as long as the directory's policy says, or unlock the account there; see from where wrong passwords come in the lines below",
-    DenialReason.RESTRICTED: "see the account's logon hours and workstations in the directory",
+    DenialReason.RESTRICTED: "see the account's logon hours and workstations in the directory, and whether it may sign in with a smart card alone",
     DenialReason.DIRECTORY_UNAVAILABLE: "mend what the sentence names; until then only who has a certificate, a Kerberos ticket or a password kept here signs in",
     DenialReason.NOT_THE_KEPT_ONE: "mend what the sentence names; it counts as a failed try, for the password that is kept here could be guessed meanwhile",
     DenialReason.CLOCK_SKEW: "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",

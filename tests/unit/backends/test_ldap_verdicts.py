@@ -37,7 +37,7 @@ def _policy(code: int, value: str) -> dict[str, Any]:
         (_answer(34, "invalid DN"), "wrong password"),
         (_answer(48), "wrong password"),
         *((_windows(code), "wrong password") for code in ("525", "52e", "999")),
-        *((_windows(code), "not allowed now or here") for code in ("530", "531")),
+        *((_windows(code), "not allowed now or here") for code in ("530", "531", "8009033e")),
         (_windows("532"), "password expired"),
         (_windows("533"), "disabled"),
         (_windows("701"), "expired"),

@@ -183,7 +183,9 @@ def test_one_that_ends_after_an_answer_is_started_again_at_once() -> None:
     desk.started[0].says(YES)
     assert answer_of(first) == KEY
     under_way = desk.ask()
-    desk.started[0].ends()
+    with overheard() as events:
+        desk.started[0].ends()
+    assert ["it ended" in one["reason"] for one in events] == [True]
     assert "it ended" in reason(under_way)
     again = desk.ask()
     desk.started[1].says(YES)
@@ -212,6 +214,24 @@ def test_one_that_writes_something_else_is_ended(words: bytes) -> None:
     desk.started[0].complains(b"y" * 100_000)
     assert not desk.started[0].runs
     desk.started[0].ends(9)
+
+
+def test_one_that_writes_something_else_is_started_again_after_a_pause() -> None:
+    """Though it had answered before; the operator reads why, each time."""
+    desk = Desk()
+    for turn in range(2):
+        first = desk.ask()
+        desk.started[turn].says(YES)
+        assert answer_of(first) == KEY
+        asked = desk.ask()
+        with overheard() as events:
+            desk.started[turn].says(b"garbage\n.\n")
+            desk.started[turn].ends(9)
+        assert "no answer" in reason(asked)
+        assert [("no answer" in one["reason"], one["pause_s"]) for one in events] == [(True, 1)]
+        assert "no answer" in reason(desk.ask())
+        assert len(desk.started) == turn + 1
+        desk.clock.advance(1)
 
 
 def test_one_that_talks_without_being_asked_is_ended() -> None:
@@ -267,6 +287,9 @@ def test_the_domain_is_asked_only_about_names_that_the_directory_gives() -> None
     [
         ("Reading winbind reply failed!", "winbindd_privileged"),
         ("No logon servers are currently available", "wbinfo -P"),
+        ("The authentication failed because NTLM was blocked.", "Restrict NTLM"),
+        ("NT_STATUS_NTLM_BLOCKED", "Restrict NTLM"),
+        ("x (0xC0000418)", "Restrict NTLM"),
     ],
 )
 def test_an_answer_without_a_verdict_says_what_to_do(error: str, remedy: str) -> None:
