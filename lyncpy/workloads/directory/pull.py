@@ -404,11 +404,15 @@ class Pulls:
     def _recovered(self, unread: tuple[str, ...]) -> None:
         if self.failure or (self.unread and not unread):
             self.log.info("the directory can be read again: {url}", url=self.places.text)
-        if unread and not self.unread:
+        is_new = bool(unread) and not self.unread
+        if is_new:
             self.failing_since = self._timers.wall()
         for reason in unread if [*unread] != [*self.unread] else ():
             self.log.warn("no pull of one directory now, its people stay known: {reason}", reason=reason)
         self.failure, self.unread = "", unread
+        if is_new:
+            # Whoever asked for this pull: the schedule tries again sooner, and from then on by itself.
+            self._arm()
 
     def _failed(self, reason: str) -> None:
         if self._closed:

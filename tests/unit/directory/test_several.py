@@ -170,3 +170,18 @@ def test_what_has_become_of_no_use_in_one_that_is_read_whole(is_down: bool) -> N
     result_of(again.pulls.pull(force=True))
     assert again.known() == {"alice": "key-alice", "carol": "branch/key-carol"}
     assert again.groups.all_groups() == ()
+
+
+def test_one_that_a_pull_out_of_turn_could_not_read_is_tried_again_soon() -> None:
+    """As after a pull at the interval; and no other pull in between puts it off."""
+    first, second = FakeDirectory(ALICE), FakeDirectory(CAROL)
+    server = Server(first, second, retry_s=30).opens()
+    second.down = "away"
+    result_of(server.pulls.pull(counting=False))
+    server.clock.advance(20)
+    result_of(server.pulls.pull(counting=False))
+    server.clock.advance(10)
+    assert second.counting == [None, False, False, None]
+    second.down = ""
+    server.clock.advance(30)
+    assert (len(second.counting), server.pulls.unread) == (5, ())
