@@ -113,11 +113,11 @@ class PresentKeys(Collection[str]):
 
     def __init__(self, counted: Collection[str], silent: Collection[str], names: Collection[str]) -> None:
         self._counted = counted
-        self._silent = silent
+        self.silent = frozenset(silent)
         self._names = names
 
     def __contains__(self, key: object) -> bool:
-        return key in self._counted or directory_of(str(key), self._names) in self._silent
+        return key in self._counted or directory_of(str(key), self._names) in self.silent
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._counted)
@@ -145,18 +145,21 @@ def _joined(
     complete = not unread and all(answer.complete for answer in told)
     following = {**{one.name: cookies.get(one.name, "") for one in several}}
     following.update((one.name, answer.cookie) for one, answer in heard)
+    present = None if complete else _present(several, heard, of_groups=False)
+    groups_present = None if complete else _present(several, heard, of_groups=True)
     asked = [answer.groups for answer in told if answer.groups is not None]
     return Pull(
         people=tuple(person for answer in told for person in answer.people),
         gone=frozenset(key for answer in told for key in answer.gone),
         complete=complete,
-        present=None if complete else _present(several, heard, of_groups=False),
+        present=present,
         skipped=tuple(one for answer in told for one in answer.skipped),
         groups=tuple(group for groups in asked for group in groups) if asked or unread else None,
-        groups_present=None if complete else _present(several, heard, of_groups=True),
+        groups_present=groups_present,
         sources={key: place for answer in told for key, place in answer.sources.items()},
         cookie=json.dumps(following),
         unread=unread,
+        silent=present.silent if present is not None else frozenset(),
     )
 
 

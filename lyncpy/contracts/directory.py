@@ -226,6 +226,9 @@ class Pull:
     unread: tuple[str, ...] = ()
     """Why some of several directories could not be read, in words for an operator; all their people and groups are as they were."""
 
+    silent: frozenset[str] = frozenset()
+    """With `present`: the names of those of several directories that say by no count who is gone; what is unread is among them."""
+
 
 _NOWHERE: Final[Mapping[str, str]] = MappingProxyType({})
 

@@ -4,8 +4,8 @@ At start, at an interval, and on command; never two at once. A directory that ca
 read changes nothing: who is known stays known, it is logged once, and tried again.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -33,7 +33,7 @@ from lyncpy.workloads.directory.model.changes import (
     renewals,
     successors,
 )
-from lyncpy.workloads.directory.model.removals import RemovalLimits
+from lyncpy.workloads.directory.model.removals import RemovalLimits, reasons_still, silent_of, withheld_still
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, PullState, chunks
 from lyncpy.workloads.directory.removal_doubts import RemovalDoubts
@@ -65,6 +65,9 @@ class PullResult:
     unread: tuple[str, ...] = ()
     """As of the answer."""
 
+    silent: frozenset[str] = frozenset()
+    """The names of the directories of which it was not found out who is gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -74,7 +77,15 @@ class _Found:
     changes: PullChanges
     groups: GroupChanges
     refused: str = ""
-    withheld: str = ""
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    """Why people are not removed, by the names of their directories."""
+
+    group_doubts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def withheld(self) -> str:
+        """As of `PullResult`."""
+        return "; ".join((*self.doubts.values(), *self.group_doubts.values()))
 
 
 class Pulls:
@@ -130,6 +141,9 @@ class Pulls:
         self.withheld: tuple[Person, ...] = ()
         self.withheld_groups: tuple[Group, ...] = ()
         """Who and which groups would be removed."""
+
+        self._doubted: tuple[Mapping[str, str], Mapping[str, str]] = {}, {}
+        """Why these people and groups are not, by the names of their directories."""
 
         people.owners.forward_s = settings.forward_s
         people.owners.now = timers.past
@@ -197,7 +211,7 @@ class Pulls:
             force: Remove people and groups even if they are very many.
             full: Read everything, also when less would do.
             same_people: Who has an address in the directory is who had it here, though the key is another.
-            counting: Whether it is found out who is gone; None: when it is its turn.
+            counting: Whether it is found out who is gone; None: when it is its turn, or it is forced.
 
         Raises:
             DirectoryUnavailable: It cannot be read; nothing was changed.
@@ -207,6 +221,7 @@ class Pulls:
         try:
             began = self._timers.now()
             cookie = "" if full or same_people else self._cookie()
+            counting = True if force else counting
             found = await self._found(cookie, force=force, same_people=same_people, counting=counting)
             if not dry_run and not found.refused:
                 # First: who comes back after their time finds nothing, also when this pull is the first since.
@@ -222,6 +237,7 @@ class Pulls:
                 found.refused,
                 found.withheld,
                 found.answer.unread,
+                frozenset(silent_of(found.answer, self.places.names)),
             )
         except WorldUnavailable as error:
             self._failed(str(error))
@@ -295,7 +311,7 @@ class Pulls:
                 withhold=lambda key: self.places.of(key) in doubts,
                 withhold_groups=lambda key: self.places.of(key) in group_doubts,
             )
-        return _Found(answer, changes, groups, withheld="; ".join((*doubts.values(), *group_doubts.values())))
+        return _Found(answer, changes, groups, doubts=doubts, group_doubts=group_doubts)
 
     async def _compared(
         self,
@@ -386,9 +402,31 @@ class Pulls:
     # --- what the schedule knows
 
     def _withhold(self, found: _Found) -> None:
-        """Note the changes that are withheld, and log them once."""
-        self.withheld, self.withheld_groups = found.changes.withheld, found.groups.withheld
-        if found.withheld and self.refused != found.withheld:
+        """Note the changes that are withheld, those too of which this answer could not know; log them once."""
+        answer = found.answer
+        silent = silent_of(answer, self.places.names)
+        withheld: tuple[Person | Group, ...] = (*self.withheld, *self.withheld_groups)
+        asked = {one.key for one in withheld if self.places.of(one.key) in silent}
+        if asked:
+            asked.difference_update(one.key for one in answer.people)
+            asked.difference_update(one.key for one in answer.groups or ())
+
+        def is_open(one: Person) -> bool:
+            now = self._people.person(one.aor)
+            return one.key in asked and now is not None and now.key == one.key
+
+        def is_open_group(one: Group) -> bool:
+            return one.key in asked and self._groups.group(one.key) is not None
+
+        self.withheld = withheld_still(self.withheld, found.changes.withheld, is_open)
+        self.withheld_groups = withheld_still(self.withheld_groups, found.groups.withheld, is_open_group)
+        of_people, of_groups = self._doubted
+        self._doubted = (
+            reasons_still(of_people, found.doubts, {self.places.of(one.key) for one in self.withheld}),
+            reasons_still(of_groups, found.group_doubts, {self.places.of(one.key) for one in self.withheld_groups}),
+        )
+        refused = "; ".join(reason for reasons in self._doubted for reason in reasons.values())
+        if found.withheld and self.refused != refused:
             names = ", ".join(
                 (*(bare(one.aor) for one in self.withheld), *(one.name for one in self.withheld_groups))[:NAMED_MOST]
             )
@@ -396,10 +434,10 @@ class Pulls:
                 "removals are held back, all else of the pull of {url} was carried out: {reason} ({names}); "
                 "`directory pull --dry-run` shows them, `directory pull --force` carries them out",
                 url=self.places.text,
-                reason=found.withheld,
+                reason=refused,
                 names=names,
             )
-        self.refused = found.withheld
+        self.refused = refused
 
     def _recovered(self, unread: tuple[str, ...]) -> None:
         if self.failure or (self.unread and not unread):

@@ -1,5 +1,6 @@
 """What becomes of people who stand in several directories, and of those whose directory cannot be read."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -185,3 +186,35 @@ def test_one_that_a_pull_out_of_turn_could_not_read_is_tried_again_soon() -> Non
     second.down = ""
     server.clock.advance(30)
     assert (len(second.counting), server.pulls.unread) == (5, ())
+
+
+def test_what_is_held_back_stays_told_while_nobody_counts() -> None:
+    """A pull that a notice asks for counts nobody, nor does one that cannot read that directory: it is logged once, and forcing counts."""
+    many = [person(f"u{number:02}") for number in range(20)]
+    few = [person(f"b{number}") for number in range(3)]
+    first, second = FakeDirectory(*many), FakeDirectory(*few)
+    first.groups, second.groups = [], [Group(f"h{number}", f"H {number}") for number in range(3)]
+    server = Server(first, second).opens()
+    second.people, second.groups = [], []
+    uncounted = Pull((), frozenset(), complete=False, groups=(), cookie="x")
+    with overheard() as heard:
+        result_of(server.pulls.pull())
+        reason, names = server.pulls.refused, [one.key for one in server.pulls.withheld]
+        assert len(names) == 3 and reason.count("branch: it would remove 3 of 3") == 2
+        first.answers, second.answers = [uncounted], [uncounted]
+        result_of(server.pulls.pull(counting=False))
+        assert (server.pulls.refused, [one.key for one in server.pulls.withheld]) == (reason, names)
+        second.down = "away"
+        result_of(server.pulls.pull(counting=False))
+        assert (server.pulls.refused, len(server.pulls.withheld_groups)) == (reason, 3)
+        second.down = ""
+        result_of(server.pulls.pull())
+    assert len([event for event in heard if "removals are held back" in event.get("log_format", "")]) == 1
+    back = replace(few[0], key="key-b0", title="Back")
+    second.answers = [Pull((back,), frozenset({"key-b1"}), complete=False, groups=(Group("h0", "New"),), cookie="x")]
+    result_of(server.pulls.pull(counting=False))
+    assert [one.key for one in server.pulls.withheld] == ["branch/key-b2"]
+    assert [one.key for one in server.pulls.withheld_groups] == ["branch/h1", "branch/h2"]
+    result_of(server.pulls.pull(force=True))
+    assert (server.pulls.refused, server.pulls.withheld, server.pulls.withheld_groups) == ("", (), ())
+    assert second.counting[-1] is True

@@ -1,9 +1,13 @@
 """When a pull removes too many to be believed. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
+from lyncpy.contracts.directory import Group, Person, Pull
 from lyncpy.workloads.directory.model.changes import GroupChanges, PullChanges
+
+E = TypeVar("E", bound=Person | Group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +56,27 @@ def group_refusal(changes: GroupChanges, known: int, limits: RemovalLimits) -> s
 def _is_too_much(removed: int, known: int, limits: RemovalLimits, *, replaced: bool) -> bool:
     nobody_left = known > 1 and removed == known and not replaced
     return limits.share < 1.0 and (nobody_left or (removed >= limits.minimum and removed > limits.share * known))
+
+
+def silent_of(answer: Pull, names: Collection[str]) -> Collection[str]:
+    """Give the names of the directories of which an answer does not tell who is gone, but those it names one by one.
+
+    Args:
+        answer: Of all directories.
+        names: Of all directories.
+    """
+    if answer.complete:
+        return ()
+    return names if answer.present is None else answer.silent
+
+
+def withheld_still(before: Iterable[E], news: Iterable[E], is_open: Callable[[E], bool]) -> tuple[E, ...]:
+    """Give whose removal is withheld: by earlier answers, as far as the last one leaves that open, and by the last one."""
+    kept = [one for one in before if is_open(one)]
+    named = {one.key for one in kept}
+    return (*kept, *(one for one in news if one.key not in named))
+
+
+def reasons_still(before: Mapping[str, str], news: Mapping[str, str], names: Collection[str]) -> Mapping[str, str]:
+    """Give why removals are withheld, by the names of the directories, of which these have any."""
+    return {**{name: reason for name, reason in before.items() if name in names}, **news}
