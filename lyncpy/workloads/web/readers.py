@@ -12,8 +12,9 @@ import os
 import re
 import stat
 import tomllib
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -241,7 +242,8 @@ class Readers:
     async def _basic(self, login: str, password: str, asked: HttpAsked) -> HttpReader:
         person = self._people.by_login("", login)
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
-        return await self._judged(person, login, asked, lambda: self._passwords.check(login, password), wrong)
+        check = partial(self._passwords.check, login, password)
+        return await self._to_its_end(self._tried(person, login, asked, check, wrong))
 
     async def _shown(self, token: str, asked: HttpAsked, tickets: ITicketHandshakes) -> HttpReader:
         """Let somebody in who shows a ticket; whose it is, is known only once it holds.
@@ -288,27 +290,16 @@ class Readers:
             raise HttpRefused(401, error.reason, wrong.headers) from None
         login = f"{domain}\\{user}" if domain else user
         person = self._people.by_login(domain, user)
-        return await self._judged(person, login, asked, lambda: ntlm.check(asked.connection, token, asked.peer), wrong)
+        check = partial(ntlm.check, asked.connection, token, asked.peer)
+        return await self._to_its_end(self._tried(person, login, asked, check, wrong))
 
-    async def _judged(
-        self,
-        person: Person | None,
-        login: str,
-        asked: HttpAsked,
-        check: Callable[[], Awaitable[Aor | AuthenticationDenied]],
-        wrong: HttpRefused,
-    ) -> HttpReader:
-        """Let somebody try, and count it with the tries over SIP.
+    async def _to_its_end(self, attempt: Coroutine[Any, Any, HttpReader]) -> HttpReader:
+        """Wait for a try to end, which goes on whoever leaves.
 
         Whoever hangs up, or is told that it takes too long, does not end a try that the directory has heard of: else its
         guesses would count there and not here. Who is told nothing any more may have their verdict counted.
-
-        Args:
-            person: Whose login it is, if anybody's.
-            check: Verifies their password.
-            wrong: What is said when it does not hold.
         """
-        trying = Deferred.fromCoroutine(self._tried(person, login, asked, check, wrong))
+        trying = Deferred.fromCoroutine(attempt)
         waiting: Deferred[HttpReader] = Deferred(lambda _: trying.cancel())
 
         def ended(outcome: HttpReader | Failure) -> None:
@@ -328,7 +319,13 @@ class Readers:
         check: Callable[[], Awaitable[Aor | AuthenticationDenied]],
         wrong: HttpRefused,
     ) -> HttpReader:
-        """Make the try of `_judged`."""
+        """Let somebody try, and count it with the tries over SIP.
+
+        Args:
+            person: Whose login it is, if anybody's.
+            check: Verifies their password.
+            wrong: What is said when it does not hold.
+        """
         aor = person.aor if person is not None else aor_of(login[:_LOGIN_CHARACTERS])
         try:
             # One at a time for each name: many guesses at once would all pass before the first has failed.
