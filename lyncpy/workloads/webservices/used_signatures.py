@@ -9,7 +9,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.text import shown
-from lyncpy.workloads.webservices.model.proof import Possession
+from lyncpy.workloads.webservices.model.proof import SKEW_S, Possession
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 
 PER_USER: Final = 64
@@ -20,6 +20,10 @@ PER_USER_CROWDED: Final = 8
 
 SPARE_S: Final = 60.0
 """For so much longer: the clock by which time stamps are judged may be set back a little."""
+
+LONGEST_S: Final = 2 * SKEW_S + SPARE_S
+"""The longest that one is remembered: a clock may be ahead, and its time stamps hold until they are as far behind.
+Those of a clock that is right are remembered for half of that, about."""
 
 _DIGEST_BYTES: Final = 16
 _TOLD_EACH: Final = 1000
@@ -63,7 +67,9 @@ class UsedSignatures:
             raise self._full(aor, now)
         if self._of[aor] >= (PER_USER if 2 * len(self._ends) < self._most else PER_USER_CROWDED):
             raise ServiceRefused(
-                "s:Server", "you have asked for too many tickets with a certificate; try again in a quarter of an hour"
+                "s:Server",
+                "you have asked for too many tickets with a certificate;"
+                f" you may ask again in {LONGEST_S / 60:.0f} minutes at the latest",
             )
         heappush(self._ends, (now + proof.ends_in + SPARE_S, digest, aor))
         self._taken.add(digest)

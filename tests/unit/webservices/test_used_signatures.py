@@ -4,7 +4,7 @@ import pytest
 from twisted.logger import formatEvent
 
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.webservices.model.proof import Possession
+from lyncpy.workloads.webservices.model.proof import SKEW_S, Possession
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.used_signatures import PER_USER, PER_USER_CROWDED, SPARE_S, UsedSignatures
 from tests.kit.logs import overheard
@@ -45,6 +45,19 @@ def test_who_asks_too_often_waits_and_nobody_else() -> None:
         used.take(_proof(-1), ALICE, 1.0)
     used.take(_proof(-1), BOB, 1.0)
     used.take(_proof(-2), ALICE, ENDS_S)
+
+
+def test_who_waits_as_long_as_they_are_told_may_ask_again() -> None:
+    """Also with a clock that is as far ahead as it may be, whose time stamps hold longest."""
+    used = UsedSignatures(1_000)
+    for number in range(PER_USER):
+        used.take(_proof(number, 2 * SKEW_S), ALICE, 0.0)
+    with pytest.raises(ServiceRefused, match=r"in [0-9]+ minutes at the latest") as refused:
+        used.take(_proof(-1), ALICE, 0.0)
+    told = 60.0 * next(int(word) for word in refused.value.reason.split() if word.isdigit())
+    with pytest.raises(ServiceRefused):
+        used.take(_proof(-1), ALICE, told - 1)
+    used.take(_proof(-1), ALICE, told)
 
 
 def test_a_few_with_very_many_leave_half_of_it_to_all_others() -> None:
