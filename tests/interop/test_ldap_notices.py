@@ -13,7 +13,8 @@ from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.ldap_notices import LdapNotices, NoticeConnection
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.directory.notices import Notices
+from lyncpy.workloads.directory.notices import Notices, PullsOnNotice
+from lyncpy.workloads.directory.pull import PullResult
 from tests.interop.conftest import Clients
 from tests.kit.office import LdapServer, Office, OpenOffice
 from tests.kit.samba import ADMINISTRATOR, ADMINISTRATOR_PASSWORD, DISABLED, SUFFIX, Samba, reading
@@ -51,11 +52,13 @@ class Ear:
         self.counted: list[bool] = []
         thread = Threads(office.pump, "notices")
         source = LdapNotices(office.settings, office.directory.access, NoticeConnection, thread, office.timers)
-        self.notices = Notices(source, self._pull, office.settings, office.settings.retry_s, office.timers)
+        self.pulls = PullsOnNotice(self._pull, office.settings.retry_s, office.timers)
+        self.notices = Notices(source, self.pulls, office.settings, office.timers)
 
-    async def _pull(self, gone: bool) -> None:
-        await self.office.pulls.pull(counting=gone)
+    async def _pull(self, gone: bool) -> PullResult:
+        result = await self.office.pulls.pull(counting=gone)
         self.counted.append(gone)
+        return result
 
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until something holds."""
@@ -83,6 +86,7 @@ def listening(opened: OpenOffice, server: LdapServer, **settings: Any) -> Iterat
         assert "told by the server" in ear.notices.state
         yield ear
     finally:
+        ear.pulls.close()
         office.pump.run(ear.notices.close())
 
 
@@ -130,6 +134,7 @@ def test_an_openldap_that_does_not_tell_is_pulled_at_the_interval(tmp_path: Path
         ear.notices.open()
         ear.until(lambda: "syncprov" in ear.notices.state)
         assert ear.notices.state.startswith("at the interval, because ldap://127.0.0.1")
+        ear.pulls.close()
         ear.office.pump.run(ear.notices.close())
         assert ear.counted == []
 

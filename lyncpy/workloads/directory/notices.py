@@ -2,7 +2,7 @@
 
 A notice says that there is something to read and nothing more, so there is no queue of them: whatever comes until a pull
 begins is read by that one. What is gathered for `GATHER_S` is one pull, and pulls that notices ask for take a tenth of the time
-at most, however much changes; the pull at the interval finds what no notice told.
+at most, however much changes and however many directories tell; the pull at the interval finds what no notice told.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,6 +15,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable, NoNotices, WorldUnava
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
+from lyncpy.workloads.directory.pull import PullResult
 from lyncpy.workloads.directory.settings import DirectorySource
 
 GATHER_S: Final = 1.0
@@ -34,14 +35,79 @@ SILENT_S: Final = 3600.0
 """Until a directory that does not tell of changes is asked again: it may have learned to."""
 
 
+class PullsOnNotice:
+    """The pulls that notices ask for, of all directories together: each reads all of them.
+
+    Args:
+        pull: Pulls; with an argument that says whether something may be gone.
+        retry_s: Seconds after a pull that failed until the next.
+        timers: Deadlines, and the monotonic clock.
+    """
+
+    log = Logger()
+
+    def __init__(self, pull: Callable[[bool], Awaitable[PullResult]], retry_s: float, timers: ITimers) -> None:
+        self._pull = pull
+        self._retry_s = retry_s
+        self._timers = timers
+        self._due = Deadline(timers, self._begin)
+        self._gone: set[str] = set()
+        self._news = self._pulling = self._closed = False
+        self._rests_until = 0.0
+
+    def want(self, name: str, *, gone: bool) -> None:
+        """Pull soon.
+
+        Args:
+            name: Of the directory that tells.
+            gone: Whether something may be gone there.
+        """
+        if gone:
+            self._gone.add(name)
+        self._news = True
+        self._arm()
+
+    def close(self) -> None:
+        """Pull no more."""
+        self._closed = True
+        self._due.clear()
+
+    def _begin(self) -> None:
+        self._pulling = True
+        spawn(self._read(), self.log, "a pull that the directory asked for")
+
+    async def _read(self) -> None:
+        """Pull once for all that was told until now."""
+        gone, self._gone, self._news = self._gone, set(), False
+        began = self._timers.now()
+        try:
+            result = await self._pull(bool(gone))
+        except WorldUnavailable:
+            # Whoever pulls has noted it.
+            self._gone |= gone
+            self._news = True
+            self._rests_until = self._timers.now() + self._retry_s
+        else:
+            # Whoever could not be read is tried again by the schedule; the next pull that a notice asks for counts there too.
+            self._gone |= gone & result.silent
+            now = self._timers.now()
+            self._rests_until = now + REST * (now - began)
+        finally:
+            self._pulling = False
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._news and not self._pulling and not self._closed:
+            self._due.set_first(max(GATHER_S, self._rests_until - self._timers.now()))
+
+
 class Notices:
-    """Hears what the directory tells, and has it pulled.
+    """Hears what one directory tells, and has it pulled.
 
     Args:
         source: The directory; None: it tells nothing.
-        pull: Pulls; with an argument that says whether something may be gone.
+        pulls: Asked for pulls; shared by all directories.
         terms: What is set for this directory.
-        retry_s: Seconds after a pull that failed until the next.
         timers: Deadlines, and the monotonic clock.
     """
 
@@ -50,26 +116,22 @@ class Notices:
     def __init__(
         self,
         source: IDirectoryNotices | None,
-        pull: Callable[[bool], Awaitable[object]],
+        pulls: PullsOnNotice,
         terms: DirectorySource,
-        retry_s: float,
         timers: ITimers,
     ) -> None:
         self._source = source
-        self._pull = pull
+        self._pulls = pulls
         self._terms = terms
-        self._retry_s = retry_s
         self._timers = timers
         self._again = Deadline(timers, self._listen)
-        self._due = Deadline(timers, self._begin)
         self._told_by = ""
         self._reason = "a file does not tell of changes" if source is None else "it has not been asked yet"
         if source is not None and not terms.notices:
             self._reason = "[directory] notices is false"
         self._since = 0.0
         self._losses = 0
-        self._has_told = self._news = self._gone = self._pulling = self._closed = False
-        self._rests_until = 0.0
+        self._has_told = self._closed = False
 
     @property
     def name(self) -> str:
@@ -90,7 +152,6 @@ class Notices:
         """Listen no more."""
         self._closed = True
         self._again.clear()
-        self._due.clear()
         if self._source is not None:
             await self._source.close()
 
@@ -128,39 +189,9 @@ class Notices:
             self._since = self._timers.now()
             self._told_by, self._reason = notice.by, ""
             self.log.info("{url} tells of changes: {by}", url=self._terms.url, by=notice.by)
-        self._gone = self._gone or notice.gone or was_lost
-        self._want()
+        self._pulls.want(self.name, gone=notice.gone or was_lost)
 
     def _lose(self, reason: str) -> None:
         if not self._closed and reason != self._reason:
             self.log.info("changes of the directory are found at the interval now: {reason}", reason=reason)
         self._told_by, self._reason = "", reason
-
-    # --- pulling
-
-    def _want(self) -> None:
-        self._news = True
-        if not self._pulling and not self._closed:
-            self._due.set_first(max(GATHER_S, self._rests_until - self._timers.now()))
-
-    def _begin(self) -> None:
-        self._pulling = True
-        spawn(self._read(), self.log, "a pull that the directory asked for")
-
-    async def _read(self) -> None:
-        """Pull once for all that was told until now."""
-        gone, self._gone, self._news = self._gone, False, False
-        began = self._timers.now()
-        try:
-            await self._pull(gone)
-        except WorldUnavailable:
-            # Whoever pulls has noted it.
-            self._gone, self._news = self._gone or gone, True
-            self._rests_until = self._timers.now() + self._retry_s
-        else:
-            now = self._timers.now()
-            self._rests_until = now + REST * (now - began)
-        finally:
-            self._pulling = False
-            if self._news:
-                self._want()

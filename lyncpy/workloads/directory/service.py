@@ -22,7 +22,7 @@ from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model.changes import naming
-from lyncpy.workloads.directory.notices import Notices
+from lyncpy.workloads.directory.notices import Notices, PullsOnNotice
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
@@ -97,10 +97,8 @@ class Directory:
             timers,
             places_of(self._sources),
         )
-        self._notices = tuple(
-            Notices(notices.get(one.name), lambda gone: self.pulls.pull(counting=gone), one, settings.retry_s, timers)
-            for one in self._sources
-        )
+        self._told = PullsOnNotice(lambda gone: self.pulls.pull(counting=gone), settings.retry_s, timers)
+        self._notices = tuple(Notices(notices.get(one.name), self._told, one, timers) for one in self._sources)
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
             self.name,
@@ -137,6 +135,7 @@ class Directory:
         self._address_book.close()
         if self._photos is not None:
             await self._photos.close()
+        self._told.close()
         for notices in self._notices:
             await notices.close()
         await self.pulls.close()

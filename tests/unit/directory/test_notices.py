@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.directory import DirectoryNotice, IDirectoryNotices
 from lyncpy.contracts.refusal import DirectoryUnavailable, NoNotices
+from lyncpy.workloads.directory.model.changes import GroupChanges, PullChanges
 from lyncpy.workloads.directory.notices import (
     AGAIN_MOST_S,
     GATHER_S,
@@ -17,8 +18,10 @@ from lyncpy.workloads.directory.notices import (
     SILENT_S,
     STEADY_S,
     Notices,
+    PullsOnNotice,
 )
-from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.pull import PullResult
+from lyncpy.workloads.directory.settings import DirectorySource, Settings
 from tests.kit.gatehouse import timers_of
 from tests.kit.logs import overheard
 from tests.kit.results import result_of
@@ -61,18 +64,21 @@ class Desk:
 
     def __init__(self, **settings: object) -> None:
         self.clock = Clock()
-        self.source = Told()
+        self.source, self.other = Told(), Told()
         self.asked: list[bool] = []
-        self.answers: list[Deferred[None]] = []
+        self.answers: list[Deferred[PullResult]] = []
         self.takes_s = 0.0
         terms = Settings.model_validate({"url": "ldap://x", **settings})
-        self.notices = Notices(self.source, self._pull, terms, terms.retry_s, timers_of(self.clock))
+        timers = timers_of(self.clock)
+        self.pulls = PullsOnNotice(self._pull, terms.retry_s, timers)
+        self.notices = Notices(self.source, self.pulls, terms, timers)
         self.notices.open()
+        self.others = Notices(self.other, self.pulls, DirectorySource(name="branch", url="ldap://y"), timers)
 
-    async def _pull(self, gone: bool) -> None:
+    async def _pull(self, gone: bool) -> PullResult:
         self.asked.append(gone)
         self.answers.append(Deferred())
-        await self.answers[-1]
+        return await self.answers[-1]
 
     def hear(self, *told: DirectoryNotice | Exception) -> None:
         """Have the directory tell one thing after the other, a moment apart."""
@@ -80,11 +86,12 @@ class Desk:
             self.source.say(one)
             self.clock.advance(GATHER_S)
 
-    def finish(self, took_s: float = 0.0, error: Exception | None = None) -> None:
-        """End the pull under way."""
+    def finish(self, took_s: float = 0.0, error: Exception | None = None, silent: str = "-") -> None:
+        """End the pull under way, of one directory without a count."""
         self.clock.advance(took_s)
         if error is None:
-            self.answers[-1].callback(None)
+            changes = PullChanges((), (), (), 0, (), ())
+            self.answers[-1].callback(PullResult(changes, GroupChanges(), False, 0.0, silent=frozenset({silent})))
         else:
             self.answers[-1].errback(error)
 
@@ -119,6 +126,33 @@ def test_pulls_that_are_asked_for_take_a_tenth_of_the_time_at_most() -> None:
     assert len(desk.asked) == 1
     desk.hear(CHANGE, CHANGE)
     assert len(desk.asked) == 2
+
+
+def test_several_directories_that_tell_share_that_time() -> None:
+    """Each pull reads all of them, whoever asked for it."""
+    desk = Desk()
+    desk.others.open()
+    desk.hear(FIRST)
+    desk.other.say(GONE)
+    desk.finish(took_s=10)
+    for _ in range(int(10 * REST / GATHER_S) - 1):
+        desk.hear(CHANGE)
+        desk.other.say(CHANGE)
+    assert desk.asked == [False]
+    desk.hear(CHANGE, CHANGE)
+    assert desk.asked == [False, True]
+
+
+@pytest.mark.parametrize(("silent", "counts"), [("", True), ("branch", False)])
+def test_a_count_that_could_not_be_made_is_made_up_for(silent: str, counts: bool) -> None:
+    """By the next pull that is asked for, where it is that directory that could not be read."""
+    desk = Desk()
+    desk.hear(FIRST)
+    desk.finish()
+    desk.hear(GONE)
+    desk.finish(silent=silent)
+    desk.hear(CHANGE)
+    assert desk.asked == [False, True, counts]
 
 
 def test_notices_are_heard_no_faster_than_they_are_gathered() -> None:
@@ -224,6 +258,7 @@ def test_nothing_happens_after_the_end() -> None:
     desk.source.say(CHANGE)
     desk.clock.advance(GATHER_S / 2)
     with overheard() as heard:
+        desk.pulls.close()
         result_of(desk.notices.close())
         desk.clock.advance(10_000)
     assert desk.source.closed
@@ -245,10 +280,11 @@ def test_it_can_be_turned_off_and_a_file_does_not_tell() -> None:
     assert desk.source.waits == []
     assert "notices is false" in desk.notices.state
 
-    async def never(_: bool) -> None:
+    async def never(_: bool) -> PullResult:
         raise AssertionError
 
-    alone = Notices(None, never, Settings(), 30, timers_of(desk.clock))
+    timers = timers_of(desk.clock)
+    alone = Notices(None, PullsOnNotice(never, 30, timers), Settings(), timers)
     alone.open()
     result_of(alone.close())
     assert alone.state == "at the interval, because a file does not tell of changes"
