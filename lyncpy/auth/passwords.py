@@ -1,6 +1,7 @@
 """Passwords as a browser sends them, in plain text inside of TLS: against the NT hashes that SIP uses, or the directory."""
 
 import hmac
+from collections.abc import Awaitable
 from typing import Final
 
 from zope.interface import implementer
@@ -8,7 +9,7 @@ from zope.interface import implementer
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.objections import denial_of, refusal_of
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
-from lyncpy.contracts.directory import NOBODY, IDirectoryPasswords, IPeople, ISecrets, Person
+from lyncpy.contracts.directory import NOBODY, IDirectoryPasswords, IPeople, ISecrets, Person, SignInObjection
 from lyncpy.contracts.http import IPasswords
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -38,15 +39,16 @@ class Passwords:
         self._timers = timers
         self._directory = directory
 
-    async def check(self, login: str, password: str) -> Aor | AuthenticationDenied:
-        """Give whose login and password these are."""
+    async def check(self, login: str, password: str, peer: str) -> Aor | AuthenticationDenied:
+        """Give whose login and password these are; see the promise."""
         claimed = self._people.by_login("", login)
         person, secret = await secret_of(self._people, self._secrets, claimed, login)
         given = nt_hash(password[:PASSWORD_CHARACTERS])
         is_short = len(password) <= PASSWORD_CHARACTERS
         is_right = hmac.compare_digest(given, secret) and is_short
         if self._directory is not None and is_short and (not is_right or isinstance(person, AuthenticationDenied)):
-            return await self._asked(self._directory, claimed, login, password, unasked_of(person))
+            verdict = self._directory.check(claimed, password, peer)
+            return await self._asked(verdict, claimed, login, unasked_of(person))
         if isinstance(person, AuthenticationDenied):
             return person
         if not is_right:
@@ -55,20 +57,20 @@ class Passwords:
 
     async def _asked(
         self,
-        directory: IDirectoryPasswords,
+        verdict: Awaitable[SignInObjection | None],
         claimed: Person | None,
         login: str,
-        password: str,
         unasked: DenialReason,
     ) -> Aor | AuthenticationDenied:
         """Have the directory say; of nobody it is asked just as well.
 
         Args:
+            verdict: What it says.
             unasked: What it is when it cannot.
         """
         aor = None if claimed is None else claimed.aor
         try:
-            objection = await directory.check(claimed, password)
+            objection = await verdict
         except DirectoryUnavailable as error:
             return AuthenticationDenied(unasked, login, aor, detail=str(error))
         person = still_there(self._people, claimed)

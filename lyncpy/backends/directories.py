@@ -263,7 +263,7 @@ class BindingDirectory(Protocol):
     async def close(self) -> None:
         """See `IUnit`."""
 
-    def check(self, person: Person | None, password: str) -> Awaitable[SignInObjection | None]:
+    def check(self, person: Person | None, password: str, peer: str) -> Awaitable[SignInObjection | None]:
         """See `IDirectoryPasswords`."""
 
 
@@ -292,17 +292,17 @@ class DirectoriesPasswords:
         for one in self._of.values():
             await one.close()
 
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+    async def check(self, person: Person | None, password: str, peer: str) -> SignInObjection | None:
         """Ask whether a password is a person's; see the promise."""
         chosen = None if person is None else self._of.get(directory_of(person.key, self._names))
         if chosen is not None:
-            objection: SignInObjection | None = await chosen.check(person, password)
+            objection: SignInObjection | None = await chosen.check(person, password, peer)
             return objection
         # Of who is in a directory that is not asked only the passwords kept here count; it takes as long as of nobody.
         first = next(iter(self._of.values()))
         if person is None:
-            unknown: SignInObjection | None = await first.check(None, password)
+            unknown: SignInObjection | None = await first.check(None, password, peer)
             return unknown
         with suppress(DirectoryUnavailable):
-            await first.check(None, password)
+            await first.check(None, password, peer)
         return WRONG

@@ -19,11 +19,10 @@ from zope.interface import implementer
 from lyncpy.backends.kerberos_tokens import TicketLabel, TokenUnreadable, encryption_name, ticket_label
 from lyncpy.backends.keytab import KeytabEntry, KeytabUnusable, read_keytab
 from lyncpy.backends.people import BlockingRunner
+from lyncpy.backends.place_queue import PLACE, PlaceQueue
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.kerberos import TOKEN_BYTES, AcceptedTicket, IMics, ITickets
 from lyncpy.contracts.networks import network_of
-from lyncpy.contracts.shares import Shares
-from lyncpy.contracts.turns import FairQueue
 from lyncpy.contracts.workload import IUnit
 
 INSTALL: Final = "pip install 'lyncpy[kerberos]' (on Debian: apt-get install libkrb5-dev gcc first)"
@@ -37,8 +36,6 @@ A token has a kilobyte or two, or eight where somebody is in many groups.
 
 TOKEN_LEAST_BYTES: Final = 2048
 """What the smallest token counts: whoever waits for it takes room besides it, and each takes the thread's time."""
-
-_PLACE: Final = "place"
 
 ERRORS: Final = 0x96C73A00
 """The first of the numbers of RFC 4120 §7.5.9, as GSS-API gives them."""
@@ -153,8 +150,7 @@ class Tickets:
         self._gssapi = load_gssapi()
         self._keytab = keytab
         self._threads = threads
-        self._shares = Shares(waiting_bytes, {_PLACE: waiting_bytes // 4})
-        self._waiting: FairQueue[_Shown] = FairQueue()
+        self._waiting: PlaceQueue[_Shown] = PlaceQueue(waiting_bytes, waiting_bytes // 4)
         self._working = self._closed = False
 
     async def open(self) -> None:
@@ -174,10 +170,9 @@ class Tickets:
         shown = _Shown(token, service, network_of(peer))
         if self._closed:
             return _unseen("the server ends")
-        excess = self._shares.reserve({_PLACE: shown.place}, shown.amount)
+        excess = self._waiting.put(shown)
         if excess:
-            return _unseen(f"too many wait that {shown.place} has shown" if excess == _PLACE else "too many wait")
-        self._waiting.put(shown.place, shown)
+            return _unseen(f"too many wait that {shown.place} has shown" if excess == PLACE else "too many wait")
         self._go_on()
         return await shown.answer
 
@@ -187,7 +182,7 @@ class Tickets:
             shown = self._waiting.take()
             if shown.answer.called:
                 # Who has gone meanwhile may show the same token again: the replay cache has not seen it.
-                self._release(shown)
+                self._waiting.done(shown)
                 continue
             self._working = True
             verify = partial(verify_ticket, self._gssapi, self._keytab, shown.token, shown.service)
@@ -198,12 +193,9 @@ class Tickets:
         self._end(outcome, shown)
         self._go_on()
 
-    def _release(self, shown: _Shown) -> None:
-        self._shares.release({_PLACE: shown.place}, shown.amount)
-
     def _end(self, outcome: _Outcome | Failure, shown: _Shown) -> None:
         """Tell who waits, if anybody still does."""
-        self._release(shown)
+        self._waiting.done(shown)
         if not shown.answer.called:
             shown.answer.callback(outcome)  # a Failure becomes an error
         elif isinstance(outcome, Failure):

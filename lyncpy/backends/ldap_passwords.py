@@ -1,9 +1,9 @@
 """IDirectoryPasswords: a password is somebody's if the LDAP server lets them bind with it.
 
-Each question has a connection of its own, in one of a few threads, for a bind changes whose a connection is. What
-was right is remembered for a minute, so that a page with fifty pictures of presence, each asked for with the
-password, is one question and not fifty. Only a code of it is kept, made with a key of this process alone; what was wrong is never
-remembered, for that may be mended in the directory meanwhile.
+Each question has a connection of its own, in one of a few threads, for a bind changes whose a connection is. Network addresses
+take turns, so that whoever asks much waits behind themselves. What was right is remembered for a minute, so that a page with
+fifty pictures of presence, each asked for with the password, is one question and not fifty. Only a code of it is kept, made with
+a key of this process alone; what was wrong is never remembered, for that may be mended in the directory meanwhile.
 """
 
 import hashlib
@@ -25,13 +25,16 @@ from lyncpy.backends.ldap_link import Access, is_dn, is_local
 from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
 from lyncpy.backends.pending_verdict import PendingVerdict
 from lyncpy.backends.people import BlockingRunner
+from lyncpy.backends.place_queue import PLACE, PlaceQueue
 from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
+from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 
-WAITING_MOST: Final = 16
-"""Questions that wait for one thread; more are not asked at all."""
+WAITING_MOST: Final = 64
+WAITING_OF_PLACE: Final = 16
+"""Questions that wait or are under way for each thread, in all and of one network address; more are not asked at all."""
 
 REMEMBERED_S: Final = 60.0
 REMEMBERED_MOST: Final = 4096
@@ -88,10 +91,15 @@ class LdapPasswords:
         self._home = home
         self._connect = connect
         self._timers = timers
-        self._lanes = tuple(_Lane(one) for one in threads)
+        self._threads = tuple(threads)
+        self._free = list(threads)
+        self._waiting: PlaceQueue[_Bind] = PlaceQueue(WAITING_MOST * len(threads), WAITING_OF_PLACE * len(threads))
+        self._under_way: set[_Bind] = set()
+        self._idle: Deferred[None] | None = None
         self._key = secrets.token_bytes(32)
         self._right: OrderedDict[bytes, float] = OrderedDict()
         self._closed = False
+        self._end_reason = f"{terms.url} is not asked any more: the server ends"
 
     async def open(self) -> None:
         """Do nothing: threads start when they are needed."""
@@ -99,10 +107,19 @@ class LdapPasswords:
     async def close(self) -> None:
         """Cut what is under way, and end the threads."""
         self._closed = True
-        for lane in self._lanes:
-            await lane.close(f"{self._terms.url} is not asked any more: the server ends")
+        while self._waiting:
+            bind = self._waiting.take()
+            bind.give_up(self._end_reason)
+            self._let_go(bind)
+        for bind in self._under_way:
+            bind.give_up(self._end_reason)
+        if self._under_way:
+            self._idle = Deferred()
+            await self._idle
+        for thread in self._threads:
+            await thread.stop()
 
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+    async def check(self, person: Person | None, password: str, peer: str) -> SignInObjection | None:
         """Ask whether a password is a person's; see the promise."""
         # RFC 4513 §5.1.2: a bind with a name and no password succeeds, as nobody.
         if not password:
@@ -112,7 +129,7 @@ class LdapPasswords:
         code = hmac.digest(self._key, f"{dn}\0{since}\0{password}".encode(), hashlib.sha256)
         if self._is_remembered(code):
             return None
-        verdict = await self._asked(dn, password)
+        verdict = await self._asked(dn, password, network_of(peer))
         if verdict is None and dn != NOBODY_DN:
             self._remember(code)
             return None
@@ -127,20 +144,49 @@ class LdapPasswords:
         self._right[code] = self._timers.now() + REMEMBERED_S
         self._right.move_to_end(code)
 
-    async def _asked(self, dn: str, password: str) -> SignInObjection | None:
-        """Bind in the thread that has least to do."""
+    async def _asked(self, dn: str, password: str, place: str) -> SignInObjection | None:
+        """Bind when it is the place's turn and a thread is free."""
         url = self._terms.url
-        lane = min(self._lanes, key=len)
-        if self._closed or len(lane) >= WAITING_MOST:
+        if self._closed:
+            raise DirectoryUnavailable(self._end_reason)
+        excess = self._waiting.excess(place)
+        if excess:
+            whose = f" that {place} sends" if excess == PLACE else ""
             raise DirectoryUnavailable(
-                f"{url} is asked about too many passwords at once: see why it is slow, or raise password_checks ([directory])"
+                f"{url} is asked about too many passwords{whose} at once: see why it is slow, or raise password_checks ([directory])"
             )
-        bind = _Bind(self._connect(self._access(dn, password)))
+        bind = _Bind(self._connect(self._access(dn, password)), place)
         limit_s = self._terms.password_timeout_s
         slow = f"{url} took longer than {limit_s} s for a password: see why it is slow, or raise password_timeout_s ([directory])"
         late = self._timers.later(limit_s, lambda: bind.give_up(slow))
-        _ = lane.start(bind).addBoth(lambda _: late.cancel())
+        bind.when_over = late.cancel
+        self._waiting.put(bind)
+        self._go_on()
         return await bind.wait()
+
+    def _go_on(self) -> None:
+        """Give what waits to threads that are free. A bind keeps its room until the thread is through with it."""
+        while self._waiting and self._free:
+            bind = self._waiting.take()
+            if bind.is_over:  # its time was, before its turn
+                self._let_go(bind)
+                continue
+            thread = self._free.pop()
+            self._under_way.add(bind)
+            _ = thread.call_in_thread(bind.make).addBoth(self._over, thread, bind)
+
+    def _let_go(self, bind: "_Bind") -> None:
+        bind.when_over()
+        self._waiting.done(bind)
+
+    def _over(self, outcome: SignInObjection | Failure | None, thread: BlockingRunner, bind: "_Bind") -> None:
+        self._let_go(bind)
+        self._under_way.remove(bind)
+        self._free.append(thread)
+        bind.end(outcome)
+        self._go_on()
+        if self._idle is not None and not self._under_way:
+            self._idle.callback(None)
 
     def _access(self, dn: str, password: str) -> Access:
         access, parts = access_of(self._terms, self._home), urlsplit(self._terms.url)
@@ -163,15 +209,20 @@ class LdapPasswords:
 
 
 class _Bind(PendingVerdict[SignInObjection | None]):
-    """One bind, from its place in a lane to its end in the thread.
+    """One bind, from its wait to its end in the thread.
 
     Whoever waits may go before the thread comes to an end, and the thread may be stuck when their time is over:
     neither ends the other.
     """
 
-    def __init__(self, link: BindConnection) -> None:
+    amount: Final = 1
+
+    def __init__(self, link: BindConnection, place: str) -> None:
         super().__init__()
         self._link = link
+        self.place = place
+        self.when_over: Callable[[], object] = lambda: None
+        """Called when it waits no more, and no thread has it."""
 
     def make(self) -> SignInObjection | None:
         """Ask the server, in the thread, unless nobody wants to know any more."""
@@ -187,36 +238,3 @@ class _Bind(PendingVerdict[SignInObjection | None]):
         """Cut the connection, and tell who waits without waiting for the thread."""
         self._link.abort(reason)
         self.end(Failure(DirectoryUnavailable(reason)))
-
-
-class _Lane:
-    """One thread, and the binds that wait for it or are under way."""
-
-    def __init__(self, threads: BlockingRunner) -> None:
-        self._threads = threads
-        self._binds: list[_Bind] = []
-        self._idle: Deferred[None] | None = None
-
-    def __len__(self) -> int:
-        return len(self._binds)
-
-    def start(self, bind: _Bind) -> Deferred[None]:
-        """Take a bind, which keeps its place until the thread is through with it; tell when that is."""
-        self._binds.append(bind)
-
-        def over(outcome: SignInObjection | Failure | None) -> None:
-            self._binds.remove(bind)
-            if self._idle is not None and not self._binds:
-                self._idle.callback(None)
-            bind.end(outcome)
-
-        return self._threads.call_in_thread(bind.make).addBoth(over)
-
-    async def close(self, reason: str) -> None:
-        """Cut all binds, and end the thread when it is through with them."""
-        for bind in self._binds:
-            bind.give_up(reason)
-        if self._binds:
-            self._idle = Deferred()
-            await self._idle
-        await self._threads.stop()

@@ -29,14 +29,13 @@ from lyncpy.backends.ntlm_auth_lines import (
     verdict_of,
 )
 from lyncpy.backends.pending_verdict import PendingVerdict
+from lyncpy.backends.place_queue import PLACE, PlaceQueue
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.directory import Person, SignInObjection
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.ntlm import INtlmVerifier, NtlmResponse
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.turns import FairQueue
 from lyncpy.contracts.workload import IUnit
 from lyncpy.sip.text import shown
 
@@ -62,7 +61,6 @@ RESPONSE_BYTES: Final = 8192
 NOBODY_ACCOUNT: Final = "nobody.invalid"
 """Whose password is asked for when nobody has the name that was given."""
 
-_PLACE: Final = "place"
 _ERROR_CHARACTERS: Final = 400
 
 Verdict = bytes | SignInObjection
@@ -102,8 +100,7 @@ class NtlmAuth:
         self._reactor = reactor
         self._timers = timers
         self._helpers: list[_Helper] = []
-        self._waiting: FairQueue[_Question] = FairQueue()
-        self._shares = Shares(WAITING_MOST, {_PLACE: WAITING_OF_PLACE})
+        self._waiting: PlaceQueue[_Question] = PlaceQueue(WAITING_MOST, WAITING_OF_PLACE)
         self._pause_s = 0.0
         self._not_before = float("-inf")
         self._trouble = ""
@@ -142,21 +139,21 @@ class NtlmAuth:
         return await self._asked(given, peer)
 
     async def _asked(self, given: NtlmResponse, peer: str) -> Verdict:
-        place = network_of(peer)
         if self._closed:
             raise DirectoryUnavailable("ntlm_auth is not asked any more: the server ends")
         if not self._may_start and not self._helpers:
             raise DirectoryUnavailable(self._trouble)
-        if self._shares.reserve({_PLACE: place}):
+        asked = _Question(given, network_of(peer))
+        excess = self._waiting.put(asked)
+        if excess:
+            whose = f" that {asked.place} sends" if excess == PLACE else ""
             raise DirectoryUnavailable(
-                "ntlm_auth is asked about too many passwords at once: see whether winbind and its domain controller are slow"
+                f"ntlm_auth is asked about too many passwords{whose} at once: see whether winbind and its domain controller are slow"
             )
-        asked = _Question(given, place)
         slow = (
             f"ntlm_auth took longer than {ANSWER_S:.0f} s: see whether winbind reaches a domain controller (wbinfo -P)"
         )
         late = self._timers.later(ANSWER_S, lambda: self._give_up(asked, slow))
-        self._waiting.put(place, asked)
         self._go_on()
         try:
             return await asked.wait()
@@ -174,7 +171,7 @@ class NtlmAuth:
     def _let_go(self, asked: "_Question") -> None:
         """Give the room of a question to others: not while it is queued, though whoever asked has gone."""
         if asked.is_left and not asked.is_queued:
-            self._shares.release({_PLACE: asked.place})
+            self._waiting.done(asked)
 
     @property
     def _may_start(self) -> bool:
@@ -253,6 +250,8 @@ def _of_nobody(given: NtlmResponse) -> NtlmResponse:
 
 class _Question(PendingVerdict[Verdict]):
     """What is asked, and of which place."""
+
+    amount: Final = 1
 
     def __init__(self, given: NtlmResponse, place: str) -> None:
         super().__init__()

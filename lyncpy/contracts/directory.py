@@ -473,11 +473,15 @@ class IDirectoryPasswords(Interface):
     A password goes nowhere but to the directory, and never over a connection that others could read.
     """
 
-    def check(person: Person | None, password: str) -> Awaitable[SignInObjection | None]:
+    def check(person: Person | None, password: str, peer: str) -> Awaitable[SignInObjection | None]:
         """Ask whether a password is a person's; None: it is, else why it does not let them in.
 
         Nobody (None) takes as long as somebody. An empty password is nobody's. Cancelled before the directory was asked it
         ends, and nobody is asked; later it goes on to its verdict, for the directory counts what it was asked.
+        Where too many wait already, of all or of that address, it is not asked. Addresses take turns.
+
+        Args:
+            peer: The network address that the password comes from.
 
         Raises:
             DirectoryUnavailable: There was no verdict in time, with a sentence for an operator.

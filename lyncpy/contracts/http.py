@@ -135,8 +135,8 @@ class HttpResource:
 class IPasswords(Interface):
     """Whether a password is somebody's."""
 
-    def check(login: str, password: str) -> Awaitable[Aor | AuthenticationDenied]:
-        """Give whose login and password these are.
+    def check(login: str, password: str, peer: str) -> Awaitable[Aor | AuthenticationDenied]:
+        """Give whose login and password these are, which come from this network address.
 
         A wrong name takes as long as a wrong password. Nobody counts tries here.
         """

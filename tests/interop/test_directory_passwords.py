@@ -47,7 +47,9 @@ def asker(server: LdapServer, **settings: Any) -> Iterator[Ask]:  # Any: what Se
     passwords = LdapPasswords(terms, server.folder, LdapConnection, threads, Timers(Clock(), time.time))
 
     def ask(dn: str, password: str) -> str:
-        verdict = pump.run(passwords.check(Person(Aor("sip:somebody@example.com"), "1", source=dn), password))
+        verdict = pump.run(
+            passwords.check(Person(Aor("sip:somebody@example.com"), "1", source=dn), password, "192.0.2.1")
+        )
         return "" if verdict is None else verdict.reason
 
     try:

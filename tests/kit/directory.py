@@ -166,7 +166,7 @@ class FakePasswords:
         self.right = right
         self.asked: list[tuple[Aor | None, str]] = []
 
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+    async def check(self, person: Person | None, password: str, peer: str) -> SignInObjection | None:
         """Compare, or say it."""
         self.asked.append((None if person is None else person.aor, password))
         if isinstance(self.says, DirectoryUnavailable):

@@ -242,7 +242,7 @@ class Readers:
     async def _basic(self, login: str, password: str, asked: HttpAsked) -> HttpReader:
         person = self._people.by_login("", login)
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
-        check = partial(self._passwords.check, login, password)
+        check = partial(self._passwords.check, login, password, asked.peer)
         return await self._to_its_end(self._tried(person, login, asked, check, wrong))
 
     async def _shown(self, token: str, asked: HttpAsked, tickets: ITicketHandshakes) -> HttpReader:

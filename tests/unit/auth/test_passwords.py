@@ -49,7 +49,7 @@ def _passwords() -> tuple[Passwords, Counting]:
 def test_a_password_is_right_or_the_operator_reads_why_not(login: str, password: str, outcome: str) -> None:
     """Each outcome has its word, and each costs one look at the store, so that time does not tell who exists."""
     passwords, secrets = _passwords()
-    found = result_of(passwords.check(login, password))
+    found = result_of(passwords.check(login, password, "192.0.2.1"))
     assert (found.reason if isinstance(found, AuthenticationDenied) else found) == outcome
     assert secrets.asked == 1
 
@@ -60,18 +60,18 @@ def test_a_long_password_is_not_right_because_its_beginning_is() -> None:
     passwords = Passwords(
         TablePeople(Person(ALICE, "1")), TableSecrets({ALICE: nt_hash(long)}), timers_of(Clock()), None
     )
-    assert result_of(passwords.check("alice@example.test", long)) == ALICE
-    assert isinstance(result_of(passwords.check("alice@example.test", long + "y")), AuthenticationDenied)
+    assert result_of(passwords.check("alice@example.test", long, "192.0.2.1")) == ALICE
+    assert isinstance(result_of(passwords.check("alice@example.test", long + "y", "192.0.2.1")), AuthenticationDenied)
 
 
 def test_whose_time_is_over_is_told_so_only_with_the_right_password() -> None:
     """A browser is refused as a client is."""
     person = Person(ALICE, "1", until=Moment(0.0, "accountExpires"), logins=("alice",))
     passwords = Passwords(TablePeople(person), TableSecrets({ALICE: nt_hash("right")}), timers_of(Clock()), None)
-    right = result_of(passwords.check("alice", "right"))
+    right = result_of(passwords.check("alice", "right", "192.0.2.1"))
     assert isinstance(right, AuthenticationDenied)
     assert (right.reason, right.detail) == ("expired", "expired on 1970-01-01 00:00:00 UTC (accountExpires)")
-    wrong = result_of(passwords.check("alice", "wrong"))
+    wrong = result_of(passwords.check("alice", "wrong", "192.0.2.1"))
     assert isinstance(wrong, AuthenticationDenied)
     assert wrong.reason == "wrong password"
 
@@ -85,9 +85,9 @@ def test_a_password_that_is_kept_here_needs_no_directory() -> None:
     """Any other is asked for there."""
     keeper = FakePasswords()
     passwords = _kept(keeper)
-    assert result_of(passwords.check("alice@example.test", "of old")) == ALICE
+    assert result_of(passwords.check("alice@example.test", "of old", "192.0.2.1")) == ALICE
     assert keeper.asked == []
-    assert result_of(passwords.check("alice@example.test", "of the directory")) == ALICE
+    assert result_of(passwords.check("alice@example.test", "of the directory", "192.0.2.1")) == ALICE
     assert keeper.asked == [(ALICE, "of the directory")]
 
 
@@ -96,7 +96,7 @@ def test_the_directory_is_asked_for_who_has_no_password_here_and_for_nobody() ->
     keeper = FakePasswords()
     passwords = _kept(keeper)
     for login, reason in (("dan@example.test", "disabled"), ("nobody@example.test", "unknown user")):
-        denied = result_of(passwords.check(login, "secret"))
+        denied = result_of(passwords.check(login, "secret", "192.0.2.1"))
         assert isinstance(denied, AuthenticationDenied)
         assert denied.reason == reason
     assert [aor for aor, _ in keeper.asked] == [DAN, None]
@@ -105,7 +105,7 @@ def test_the_directory_is_asked_for_who_has_no_password_here_and_for_nobody() ->
 def test_no_hash_of_nothing_lets_anybody_in() -> None:
     """Who has no hash is compared with a stand-in, which is not taken for theirs."""
     keeper = FakePasswords(SignInObjection(DenialReason.WRONG_PASSWORD, ""))
-    denied = result_of(_kept(keeper).check("dan@example.test", ""))
+    denied = result_of(_kept(keeper).check("dan@example.test", "", "192.0.2.1"))
     assert isinstance(denied, AuthenticationDenied)
     assert denied.reason == "wrong password"
 
@@ -113,7 +113,9 @@ def test_no_hash_of_nothing_lets_anybody_in() -> None:
 def test_what_the_directory_objects_to_is_passed_on() -> None:
     """With its words, for the operator."""
     denied = result_of(
-        _kept(FakePasswords(SignInObjection(DenialReason.LOCKED, "it is locked"))).check("alice@example.test", "x")
+        _kept(FakePasswords(SignInObjection(DenialReason.LOCKED, "it is locked"))).check(
+            "alice@example.test", "x", "192.0.2.1"
+        )
     )
     assert denied == AuthenticationDenied(DenialReason.LOCKED, "alice@example.test", ALICE, detail="it is locked")
 
@@ -125,13 +127,15 @@ def test_a_directory_that_cannot_be_asked_has_not_said_that_a_password_is_wrong(
         ("dan@example.test", DAN, DenialReason.DIRECTORY_UNAVAILABLE),
         ("nobody@example.test", None, DenialReason.DIRECTORY_UNAVAILABLE),
     ):
-        denied = result_of(_kept(FakePasswords(DirectoryUnavailable("ldap://x is away"))).check(login, "x"))
+        denied = result_of(
+            _kept(FakePasswords(DirectoryUnavailable("ldap://x is away"))).check(login, "x", "192.0.2.1")
+        )
         assert denied == AuthenticationDenied(reason, login, aor, detail="ldap://x is away")
 
 
 def test_a_password_that_is_too_long_is_not_asked_for() -> None:
     """No directory has one."""
     keeper = FakePasswords()
-    denied = result_of(_kept(keeper).check("alice@example.test", "x" * (PASSWORD_CHARACTERS + 1)))
+    denied = result_of(_kept(keeper).check("alice@example.test", "x" * (PASSWORD_CHARACTERS + 1), "192.0.2.1"))
     assert isinstance(denied, AuthenticationDenied)
     assert keeper.asked == []

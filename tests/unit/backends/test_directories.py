@@ -181,7 +181,7 @@ class Asked:
         """End."""
         self.is_open = False
 
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+    async def check(self, person: Person | None, password: str, peer: str) -> SignInObjection | None:
         """Compare."""
         self.asked.append(person)
         if self.is_down:
@@ -198,16 +198,16 @@ def test_a_password_is_asked_about_in_its_persons_directory() -> None:
     passwords = DirectoriesPasswords({"": one, "branch": other}, (*NAMES, "file"))
     result_of(passwords.open())
     assert one.is_open and other.is_open
-    assert result_of(passwords.check(ALICE, "one")) is None
-    assert result_of(passwords.check(branch("alice"), "other")) is None
-    assert result_of(passwords.check(branch("alice"), "one")) == WRONG
+    assert result_of(passwords.check(ALICE, "one", "192.0.2.1")) is None
+    assert result_of(passwords.check(branch("alice"), "other", "192.0.2.1")) is None
+    assert result_of(passwords.check(branch("alice"), "one", "192.0.2.1")) == WRONG
     assert (one.asked, other.asked) == ([ALICE], [branch("alice")] * 2)
     filed = person("x", key="file/x")
-    assert [result_of(passwords.check(who, "one")) for who in (None, filed)] == [WRONG, WRONG]
+    assert [result_of(passwords.check(who, "one", "192.0.2.1")) for who in (None, filed)] == [WRONG, WRONG]
     assert one.asked == [ALICE, None, None]
     one.is_down = True
-    assert result_of(passwords.check(filed, "one")) == WRONG
+    assert result_of(passwords.check(filed, "one", "192.0.2.1")) == WRONG
     with pytest.raises(DirectoryUnavailable):
-        result_of(passwords.check(None, "one"))
+        result_of(passwords.check(None, "one", "192.0.2.1"))
     result_of(passwords.close())
     assert not (one.is_open or other.is_open)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +12,14 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from lyncpy.backends.ldap_link import Access
-from lyncpy.backends.ldap_passwords import NOBODY_DN, REMEMBERED_MOST, REMEMBERED_S, WAITING_MOST, LdapPasswords
+from lyncpy.backends.ldap_passwords import (
+    NOBODY_DN,
+    REMEMBERED_MOST,
+    REMEMBERED_S,
+    WAITING_MOST,
+    WAITING_OF_PLACE,
+    LdapPasswords,
+)
 from lyncpy.contracts.directory import Person, SignInObjection
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -87,7 +95,7 @@ class Desk:
 
     def ask(self, person: Person | None = ALICE, password: str = "secret") -> Deferred[SignInObjection | None]:
         """Ask, and let the threads go on."""
-        asked = started(self.passwords.check(person, password))
+        asked = started(self.passwords.check(person, password, "192.0.2.1"))
         for one in self.threads:
             one.go_on()
         return asked
@@ -163,7 +171,7 @@ def test_no_more_than_so_many_are_remembered() -> None:
 def test_a_server_that_does_not_answer_in_time_gives_no_verdict() -> None:
     """The sentence names the limit."""
     desk = Desk(password_timeout_s=3)
-    asked = started(desk.passwords.check(ALICE, "secret"))
+    asked = started(desk.passwords.check(ALICE, "secret", "192.0.2.1"))
     desk.clock.advance(3)
     desk.threads[0].go_on()
     assert "took longer than 3 s for a password" in str(_trouble(asked))
@@ -176,15 +184,41 @@ def test_an_answer_that_says_nothing_gives_no_verdict() -> None:
 
 
 def test_questions_are_shared_by_threads_and_bounded() -> None:
-    """The thread with least to do gets the next one; one too many is not asked."""
+    """A thread that is free gets the next one; one too many is not asked."""
     desk = Desk(threads=2)
-    waiting = [started(desk.passwords.check(ALICE, f"secret {n}")) for n in range(2 * WAITING_MOST)]
-    assert [len(one.calls) for one in desk.threads] == [WAITING_MOST, WAITING_MOST]
-    assert "password_checks" in str(_trouble(started(desk.passwords.check(ALICE, "one more"))))
-    for one in desk.threads:
-        one.go_on()
+    places = 2 * WAITING_MOST // WAITING_OF_PLACE
+    waiting = [
+        started(desk.passwords.check(ALICE, f"secret {n}", f"192.0.2.{n % places}")) for n in range(2 * WAITING_MOST)
+    ]
+    assert [len(one.calls) for one in desk.threads] == [1, 1]
+    assert "password_checks" in str(_trouble(started(desk.passwords.check(ALICE, "one more", "192.0.2.99"))))
+    assert len(desk.links) == 2 * WAITING_MOST
+    desk.threads[1].go_on()
+    desk.threads[0].go_on()
     assert [_found(one) for one in waiting] == [None] * len(waiting)
     assert _found(desk.ask(password="one more")) is None
+
+
+def test_an_address_has_a_share_and_waits_behind_itself() -> None:
+    """Whoever guesses from one keeps nobody else's password from being looked at."""
+    desk = Desk()
+    waiting = [started(desk.passwords.check(ALICE, f"secret {n}", "192.0.2.1")) for n in range(WAITING_OF_PLACE)]
+    assert "that 192.0.2.1 sends at once" in str(
+        _trouble(started(desk.passwords.check(ALICE, "one more", "192.0.2.1")))
+    )
+    other = started(desk.passwords.check(ALICE, "other", "2001:db8::1"))
+    desk.threads[0].go_on()
+    assert _found(other) is None
+    assert [_found(one) for one in waiting] == [None] * len(waiting)
+    desk = Desk()
+    order: list[str] = []
+    asking = [started(desk.passwords.check(ALICE, f"mine {n}", "192.0.2.1")) for n in range(3)]
+    asking.append(started(desk.passwords.check(ALICE, "theirs", "192.0.2.2")))
+    for link in desk.links:
+        link.meanwhile = partial(order.append, link.access.password)
+    desk.threads[0].go_on()
+    assert order == ["mine 0", "mine 1", "theirs", "mine 2"]
+    assert [_found(one) for one in asking] == [None] * 4
 
 
 @pytest.mark.parametrize("insecure", [False, True])
@@ -200,7 +234,7 @@ def test_passwords_of_people_go_nowhere_unencrypted(insecure: bool) -> None:
 def test_an_end_cuts_what_is_under_way() -> None:
     """The threads end after it, and nothing is asked any more."""
     desk = Desk()
-    asked = started(desk.passwords.check(ALICE, "secret"))
+    asked = started(desk.passwords.check(ALICE, "secret", "192.0.2.1"))
     _found(started(desk.passwords.open()))
     closing = started(desk.passwords.close())
     assert not desk.threads[0].stopped
@@ -221,22 +255,22 @@ def _gone(asked: Deferred[Any]) -> bool:
 def test_who_goes_before_the_server_is_asked_asks_nothing() -> None:
     """The place in the queue is taken until the thread comes by, so that the queue cannot grow behind the bound."""
     desk = Desk()
-    first = started(desk.passwords.check(ALICE, "secret"))
-    for n in range(WAITING_MOST - 1):
-        asked = started(desk.passwords.check(ALICE, f"guess {n}"))
+    first = started(desk.passwords.check(ALICE, "secret", "192.0.2.1"))
+    for n in range(WAITING_OF_PLACE - 1):
+        asked = started(desk.passwords.check(ALICE, f"guess {n}", "192.0.2.1"))
         asked.cancel()
         assert _gone(asked)
-    assert "password_checks" in str(_trouble(started(desk.passwords.check(ALICE, "one more"))))
+    assert "password_checks" in str(_trouble(started(desk.passwords.check(ALICE, "one more", "192.0.2.1"))))
     desk.threads[0].go_on()
     assert _found(first) is None
-    assert [one.asked for one in desk.links] == [True] + [False] * (WAITING_MOST - 1)
+    assert [one.asked for one in desk.links] == [True] + [False] * (WAITING_OF_PLACE - 1)
     assert _found(desk.ask(password="one more")) is None
 
 
 def test_who_goes_while_the_server_is_asked_is_told_its_verdict_all_the_same() -> None:
     """It has counted the password; the time for it is limited as before."""
     desk = Desk(49, password_timeout_s=3)
-    asked = started(desk.passwords.check(ALICE, "guess"))
+    asked = started(desk.passwords.check(ALICE, "guess", "192.0.2.1"))
     desk.links[0].meanwhile = asked.cancel
     desk.threads[0].go_on()
     verdict = _found(asked)
@@ -245,7 +279,7 @@ def test_who_goes_while_the_server_is_asked_is_told_its_verdict_all_the_same() -
     desk.clock.advance(3)
     assert not desk.links[0].aborted
 
-    again = started(desk.passwords.check(ALICE, "guess"))
+    again = started(desk.passwords.check(ALICE, "guess", "192.0.2.1"))
 
     def go_too_late() -> None:
         again.cancel()
@@ -260,7 +294,7 @@ def test_who_goes_while_the_server_is_asked_is_told_its_verdict_all_the_same() -
 def test_who_waits_is_told_at_the_limit_though_the_thread_is_stuck() -> None:
     """As in the look-up of a name, which nothing ends."""
     desk = Desk(password_timeout_s=3)
-    asked = started(desk.passwords.check(ALICE, "secret"))
+    asked = started(desk.passwords.check(ALICE, "secret", "192.0.2.1"))
     desk.clock.advance(3)
     assert "took longer than 3 s" in str(_trouble(asked))
     closing = started(desk.passwords.close())
@@ -270,10 +304,29 @@ def test_who_waits_is_told_at_the_limit_though_the_thread_is_stuck() -> None:
     assert desk.threads[0].stopped
 
 
+def test_who_waits_until_the_limit_is_not_asked_for_when_their_turn_comes() -> None:
+    """Others have the room, once it would be theirs; an end tells who waits still."""
+    desk = Desk(password_timeout_s=3)
+    waiting = [started(desk.passwords.check(ALICE, f"secret {n}", "192.0.2.1")) for n in range(WAITING_OF_PLACE)]
+    desk.clock.advance(3)
+    assert all("took longer than 3 s" in str(_trouble(one)) for one in waiting)
+    assert "password_checks" in str(_trouble(started(desk.passwords.check(ALICE, "one more", "192.0.2.1"))))
+    desk.threads[0].go_on()
+    assert [one.asked for one in desk.links] == [True] + [False] * (WAITING_OF_PLACE - 1)
+    again = [started(desk.passwords.check(ALICE, f"again {n}", "192.0.2.1")) for n in range(WAITING_OF_PLACE)]
+    closing = started(desk.passwords.close())
+    assert not desk.threads[0].stopped
+    desk.threads[0].go_on()
+    _found(closing)
+    assert all("the server ends" in str(_trouble(one)) for one in again)
+    desk.clock.advance(3)
+    assert not desk.clock.getDelayedCalls()
+
+
 def test_an_end_waits_for_binds_whose_callers_have_gone() -> None:
     """And cuts them."""
     desk = Desk()
-    asked = started(desk.passwords.check(ALICE, "secret"))
+    asked = started(desk.passwords.check(ALICE, "secret", "192.0.2.1"))
     asked.cancel()
     assert _gone(asked)
     closing = started(desk.passwords.close())
@@ -292,7 +345,7 @@ def test_a_fault_in_a_bind_is_heard_by_whoever_waits_and_else_logged() -> None:
 
     for waits in (True, False):
         desk = Desk(password_timeout_s=3)
-        asked = started(desk.passwords.check(ALICE, "secret"))
+        asked = started(desk.passwords.check(ALICE, "secret", "192.0.2.1"))
         desk.links[0].meanwhile = fault
         with overheard() as heard:
             if not waits:

@@ -111,11 +111,11 @@ def test_what_waits_has_a_bound_and_a_share() -> None:
     asked = [desk.ask(peer=f"192.0.2.{n % 5}") for n in range(WAITING_OF_PLACE * 5)]
     refused = [one for one in asked if one.called]
     assert len(asked) - len(refused) == WAITING_MOST
-    assert all("too many" in reason(one) for one in refused)
+    assert all("too many passwords at once" in reason(one) for one in refused)
     desk = Desk()
     asked = [desk.ask() for _ in range(WAITING_OF_PLACE + 1)]
     assert [one.called for one in asked] == [False] * WAITING_OF_PLACE + [True]
-    assert "too many" in reason(asked[-1])
+    assert "too many passwords that 192.0.2.1 sends at once" in reason(asked[-1])
     other = desk.ask(peer="192.0.2.2")
     assert not other.called
     desk.clock.advance(ANSWER_S)

@@ -386,7 +386,7 @@ class Deliberate:
         self.heard: list[str] = []
         self.turn: Deferred[SignInObjection | None] = Deferred()
 
-    async def check(self, person: Person | None, password: str) -> SignInObjection | None:
+    async def check(self, person: Person | None, password: str, peer: str) -> SignInObjection | None:
         """Wait for the verdict."""
         self.heard.append(password)
         while True:
