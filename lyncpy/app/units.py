@@ -61,5 +61,5 @@ class RevocationUnit:
         self._gate.end_associations(fact.aor, fact.digests)
 
     def _person(self, fact: PersonChanged) -> None:
-        if fact.person is None or not fact.person.may_stay:
+        if not fact.may_stay:
             self._gate.end_associations(fact.aor)

@@ -1,13 +1,13 @@
 """Everything that may be told on the bus: frozen, in the past tense, small.
 
-A fact carries names and versions, and what a listener needs to act without asking back.
+A fact carries names and versions, and what a listener needs to act without asking back. It may leave
+this process: no secret is in it, and nothing that means something in one process alone.
 """
 
 import enum
 from dataclasses import dataclass
 
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Version
 
 
@@ -42,7 +42,9 @@ class FlowSilent(Fact):
 class EndpointArrived(Fact):
     """An endpoint signed in (not: refreshed)."""
 
-    endpoint: Endpoint
+    aor: Aor
+    epid: Epid
+    flow: FlowName
 
 
 class EndpointGoneReason(enum.Enum):
@@ -61,22 +63,42 @@ class EndpointGoneReason(enum.Enum):
 class EndpointGone(Fact):
     """An endpoint signed out, lapsed or lost its connection; `last` when the user has no other."""
 
-    endpoint: Endpoint
+    aor: Aor
+    epid: Epid
+    flow: FlowName
+    """The connection that it had signed in on, which may be there still."""
+
     reason: EndpointGoneReason
     last: bool
 
 
 @dataclass(frozen=True, slots=True)
 class PersonChanged(Fact):
-    """The directory's facts about who has an address changed; `person` is None when they have it no more.
+    """The directory's facts about who has an address changed, or they have it no more.
 
-    When an address goes from one to another, first that the one has lost it is told, then who has it.
+    When an address goes from one to another, first that the one has lost it is told, then that another has it. What
+    the directory says of them, their password hash too, is in `IPeople` and `IUserSecrets`.
     """
 
     aor: Aor
-    person: Person | None
+    is_known: bool
+    """Whether somebody has the address from now on."""
+
+    may_stay: bool
+    """Whether what they are signed in with goes on; see `Person.may_stay`."""
+
     moved: Aor | None = None
-    """With `person` None: the address that they have from now on."""
+    """Where nobody has it: the address that they have from now on."""
+
+    @classmethod
+    def of(cls, person: Person) -> "PersonChanged":
+        """Give the fact of somebody who has come or changed."""
+        return cls(person.aor, is_known=True, may_stay=person.may_stay)
+
+    @classmethod
+    def gone(cls, aor: Aor, moved: Aor | None = None) -> "PersonChanged":
+        """Give the fact of somebody who has an address no more; `moved` is the one they have now."""
+        return cls(aor, is_known=False, may_stay=False, moved=moved)
 
 
 @dataclass(frozen=True, slots=True)

@@ -364,9 +364,9 @@ class Notifier:
             self._perform(found, found.machine.lost())
 
     def _endpoint_gone(self, fact: EndpointGone) -> None:
-        for key in tuple(self._on_flow.get(fact.endpoint.flow, ())):
+        for key in tuple(self._on_flow.get(fact.flow, ())):
             found = self._subscriptions[key]
-            if found.watcher == fact.endpoint.aor and found.epid == fact.endpoint.epid:
+            if found.watcher == fact.aor and found.epid == fact.epid:
                 self._perform(found, found.machine.lost())
 
 

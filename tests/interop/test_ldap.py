@@ -88,7 +88,7 @@ def test_added_changed_and_removed_people_follow_incrementally(office: Office, o
     assert [person.title for person in outcome.changes.changed] == ["Director"]
     assert [person.aor for person in outcome.changes.removed] == [CAROL]
     assert office.people.person(CAROL) is None
-    assert {fact.aor: fact.person is None for fact in office.facts.changed()} == {
+    assert {fact.aor: not fact.is_known for fact in office.facts.changed()} == {
         "sip:dave@example.com": False,
         BOB: False,
         CAROL: True,
@@ -101,7 +101,7 @@ def test_a_disabled_person_is_told_at_the_next_pull(office: Office, ou: str, sla
     office.facts.clear()
     slapd.modify(f"uid=alice,{ou}", msRTCSIP_UserEnabled="FALSE")
     office.pull()
-    assert [(fact.aor, fact.person and fact.person.enabled) for fact in office.facts.changed()] == [(ALICE, False)]
+    assert [(fact.aor, fact.may_stay) for fact in office.facts.changed()] == [(ALICE, False)]
 
 
 def test_a_renamed_entry_stays_the_same_person(office: Office, ou: str, slapd: Slapd) -> None:

@@ -100,7 +100,7 @@ class Facts:
 
     def about(self) -> list[tuple[Aor, bool]]:
         """Give whom facts were told about, and whether he is still there."""
-        return [(fact.aor, fact.person is not None) for fact in self.changed()]
+        return [(fact.aor, fact.is_known) for fact in self.changed()]
 
 
 @implementer(IDirectory)

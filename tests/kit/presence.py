@@ -142,7 +142,7 @@ class PresenceRoom:
         endpoint = next(e for e in self.endpoints.found if e.aor == who.aor and e.epid == who.epid)
         self.endpoints.found.remove(endpoint)
         last = all(one.aor != who.aor for one in self.endpoints.found)
-        self.hall.bus.tell(EndpointGone(endpoint, EndpointGoneReason.CONNECTION_LOST, last))
+        self.hall.bus.tell(EndpointGone(who.aor, who.epid, endpoint.flow, EndpointGoneReason.CONNECTION_LOST, last))
         self.pass_time()
 
     def crowd_memory(self) -> None:

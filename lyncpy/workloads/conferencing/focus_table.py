@@ -146,7 +146,7 @@ class FocusTable:
 
     def endpoint_gone(self, fact: EndpointGone) -> None:
         """Remove a device that signed out or was lost from every meeting."""
-        self._lose(fact.endpoint.aor, fact.endpoint.epid)
+        self._lose(fact.aor, fact.epid)
 
     def flow_closed(self, fact: FlowClosed) -> None:
         """Remove a guest whose connection has closed from every meeting."""

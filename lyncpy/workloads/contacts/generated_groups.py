@@ -94,9 +94,9 @@ class GeneratedGroups:
 
     # --- what changes
 
-    def person_changed(self, aor: Aor, person: Person | None) -> None:
+    def person_changed(self, aor: Aor) -> None:
         """Forget the groups with a person in them, and note the person's department."""
-        self._file(aor, person)
+        self._file(aor, self._people.person(aor))
         around = {group.key for group in self._groups.groups_of(aor)}
         most = self._settings.generated_members
         # Of a group that is too large, not everybody is known.

@@ -45,7 +45,7 @@ class ListRefresh:
 
     def person_changed(self, fact: PersonChanged) -> None:
         """Update the lists with this person, soon."""
-        self._generated_groups.person_changed(fact.aor, fact.person)
+        self._generated_groups.person_changed(fact.aor)
         self._soon(SETTLE_S)
 
     def addresses_changed(self, fact: AddressesChanged) -> None:

@@ -90,7 +90,7 @@ class AccountDeadlines:
 
     def person_changed(self, fact: PersonChanged) -> None:
         """Add the moments of these people; old ones are dropped when they come."""
-        found = _moments_of(fact.person)
+        found = _moments_of(self._people.person(fact.aor))
         if found and not self._closed:
             self._new += found
             self._arm()

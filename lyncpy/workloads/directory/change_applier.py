@@ -73,7 +73,7 @@ class ChangeApplier:
         for person, owner in held:
             self._hide(person.aor)
             self._people.owners.put_owner(owner)
-            self._bus.tell(PersonChanged(person.aor, None))
+            self._bus.tell(PersonChanged.gone(person.aor))
         self._bus.tell(AddressesChanged(frozenset(person.aor for person, _ in held)))
 
     async def update_people(self, people: Sequence[Person]) -> None:
@@ -86,7 +86,7 @@ class ChangeApplier:
         await self._kept.write_people(known)
         for person, owner in known:
             former, shown = self._people.person(person.aor), self.know(person, owner)
-            self._bus.tell(PersonChanged(person.aor, shown))
+            self._bus.tell(PersonChanged.of(shown))
             if former is not None and _has_another_password(former, person):
                 # What was proven with a password that the directory took back holds no longer.
                 self._bus.tell(SecretChanged(person.aor))
@@ -103,9 +103,9 @@ class ChangeApplier:
         await (self._kept.move(kept, now) if moves.together else self._kept.write_people(kept))
         for before, after, _ in known:
             self._hide(before.aor)
-            self._bus.tell(PersonChanged(before.aor, None, after.aor))
+            self._bus.tell(PersonChanged.gone(before.aor, after.aor))
         for _, after, owner in known:
-            self._bus.tell(PersonChanged(after.aor, self.know(after, owner)))
+            self._bus.tell(PersonChanged.of(self.know(after, owner)))
         self._bus.tell(
             AddressesChanged(frozenset(aor for before, after, _ in known for aor in (before.aor, after.aor)))
         )
@@ -129,7 +129,7 @@ class ChangeApplier:
         for person, owner in known:
             if owner.id in back or owners.has_past(person.aor):
                 touched.add(person.aor)
-            self._bus.tell(PersonChanged(person.aor, self.know(person, owner)))
+            self._bus.tell(PersonChanged.of(self.know(person, owner)))
         if touched:
             self._bus.tell(AddressesChanged(frozenset(touched)))
         for owner_id, before in back.items():
@@ -183,12 +183,12 @@ class ChangeApplier:
                 f"nobody has the address {bare(aor)} any more; `why {bare(aor)}` says what became of them"
             )
         self._hide(aor)
-        self._bus.tell(PersonChanged(aor, None))
+        self._bus.tell(PersonChanged.gone(aor))
         await self.delete(holder)
         came_back = replace(held, key=person.key).moved(aor, self._timers.wall())
         await self._kept.write_people([(person, came_back)])
         self.know(person, came_back)
-        self._bus.tell(PersonChanged(aor, person))
+        self._bus.tell(PersonChanged.of(person))
         self._bus.tell(AddressesChanged(frozenset({aor, held.aor})))
 
     def held_back(self, owner: OwnerId) -> Owner:
@@ -229,7 +229,7 @@ class ChangeApplier:
             if former is not None and judged(former, wall, overdue_ends=self._overdue_ends) is not former:
                 person, objection = self._show(former), objection_to(former, wall)
                 self.log.info("{aor} {news}", aor=aor, news="may sign in now" if objection is None else objection.words)
-                self._bus.tell(PersonChanged(aor, person))
+                self._bus.tell(PersonChanged.of(person))
 
     def _show(self, person: Person) -> Person:
         """Enter a person into the tables as the clock judges them now: time has passed since the directory was read."""

@@ -134,7 +134,7 @@ class Policies:
         """Look whether a person's policy is still theirs: groups may know them by another name."""
         before = self._chosen.pop(fact.aor, None)
         self._members.clear()
-        if fact.person is not None and fact.aor in self._named():
+        if fact.is_known and fact.aor in self._named():
             self.note_meanings()
         if before is not None and self.policy_of(fact.aor) != before:
             self._bus.tell(PoliciesChanged())

@@ -113,9 +113,8 @@ class ChatDialogs:
 
     def endpoint_gone(self, fact: EndpointGone) -> None:
         """End the participation of a device that has signed out, or was signed out."""
-        endpoint = fact.endpoint
-        for dialog in self._using(endpoint.flow):
-            if (dialog.user, dialog.epid) == (endpoint.aor, endpoint.epid):
+        for dialog in self._using(fact.flow):
+            if (dialog.user, dialog.epid) == (fact.aor, fact.epid):
                 dialog.participation.lost(fact.reason.value)
 
     # --- within dialogs

@@ -56,10 +56,9 @@ class SessionTermination:
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """End the sessions and unanswered invitations of an endpoint that is gone."""
-        endpoint = fact.endpoint
-        self._cancel_invitations(endpoint.aor, endpoint.epid)
-        for session in self._sessions.sessions_of(endpoint.aor, endpoint.epid):
-            gone = session.caller if _is(session.caller, endpoint) else session.callee
+        self._cancel_invitations(fact.aor, fact.epid)
+        for session in self._sessions.sessions_of(fact.aor, fact.epid):
+            gone = session.caller if _is(session.caller, fact) else session.callee
             ended = rules.ended(session, session.ender(gone), fact.reason, self._timers.wall())
             self._sessions.end_session(ended)
             # Who rings still has no dialog to end: cancelling the invitation has told their devices.
@@ -123,8 +122,8 @@ class SessionTermination:
                 self._outbound.send_request(peer.flow, bye(session, gone, peer), timeout=BYE_S)
 
 
-def _is(side: Side, endpoint: Endpoint) -> bool:
-    return side.aor == endpoint.aor and side.epid == endpoint.epid
+def _is(side: Side, gone: EndpointGone) -> bool:
+    return (side.aor, side.epid) == (gone.aor, gone.epid)
 
 
 def bye(session: Session, gone: Side, peer: Endpoint) -> Request:

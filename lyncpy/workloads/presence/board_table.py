@@ -393,7 +393,7 @@ class BoardTable:
         restart shows it to those whom they have blocked. No acknowledgement promised it: when the store fails,
         the next start has an earlier time, or none.
         """
-        aor, epid, last = fact.endpoint.aor, fact.endpoint.epid, fact.last
+        aor, epid, last = fact.aor, fact.epid, fact.last
         # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
         async with self._table.hold(aor, must=True):
             if self.peek(aor) is None:

@@ -126,7 +126,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
 
     def endpoint_gone(self, fact: EndpointGone) -> None:
         """Forget how much the endpoint published; the board table removes what it published."""
-        self._traffic.forget(fact.endpoint.aor, fact.endpoint.epid)
+        self._traffic.forget(fact.aor, fact.epid)
 
     def _told(self, aor: Aor, changes: GatheredChanges, watchers: int) -> None:
         self._traffic.caused(aor, changes.by, watchers, self._timers.now())

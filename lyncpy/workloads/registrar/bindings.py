@@ -160,7 +160,7 @@ class Bindings:
         self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
         self._note_contact(endpoint)
         self._count += 1
-        self._bus.tell(EndpointArrived(endpoint))
+        self._bus.tell(EndpointArrived(endpoint.aor, endpoint.epid, endpoint.flow))
         return RegisterAction.ADDED
 
     def remove(self, endpoint: Endpoint, reason: EndpointGoneReason) -> bool:
@@ -178,7 +178,7 @@ class Bindings:
             self._contacts.pop((known.flow, key), None)
         remove_member(self._flows, endpoint.flow, (endpoint.aor, endpoint.epid))
         self._count -= 1
-        self._bus.tell(EndpointGone(known, reason, last=not mine))
+        self._bus.tell(EndpointGone(known.aor, known.epid, known.flow, reason, last=not mine))
         return True
 
     def drop_flow(self, flow: FlowName, reason: EndpointGoneReason) -> None:

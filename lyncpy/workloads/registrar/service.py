@@ -62,6 +62,6 @@ class Registrar:
         self._bindings.drop_flow(fact.flow, EndpointGoneReason.CONNECTION_LOST)
 
     def _person_changed(self, fact: PersonChanged) -> None:
-        if fact.person is None or not fact.person.may_stay:
+        if not fact.may_stay:
             for endpoint in self._bindings.endpoints_of(fact.aor):
                 self._signout.now(endpoint, SignOutCauses.DISABLED)

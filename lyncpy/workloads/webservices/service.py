@@ -135,7 +135,7 @@ class WebServices:
 
     async def _person(self, fact: PersonChanged) -> None:
         # Who has moved to another address keeps all that is theirs, and gets new tickets there.
-        if fact.moved is None and (fact.person is None or not fact.person.may_stay):
+        if fact.moved is None and not fact.may_stay:
             await self._revoke(self._owners.meant(fact.aor))
 
     async def _secret(self, fact: SecretChanged) -> None:

@@ -35,13 +35,13 @@ class Office:
         new = person(user, **facts)
         self.people.put_person(new)
         self.groups.know(new)
-        self.generated_groups.person_changed(new.aor, new)
+        self.generated_groups.person_changed(new.aor)
 
     def loses(self, aor: Aor) -> None:
         """Remove somebody."""
         self.people.drop(aor)
         self.groups.remove_person(aor)
-        self.generated_groups.person_changed(aor, None)
+        self.generated_groups.person_changed(aor)
 
     def regroups(self, group: Group) -> None:
         """Change a group."""

@@ -8,8 +8,7 @@ from twisted.internet.task import Clock
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed
-from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName
+from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.timers import Timers
@@ -260,8 +259,7 @@ def test_a_lost_connection_ends_what_hung_on_it(scene: Scene) -> None:
 def test_a_signed_out_endpoint_hears_no_more(scene: Scene) -> None:
     """Signing out ends subscriptions although the connection stays open."""
     scene.ask()
-    endpoint = Endpoint(ALICE, Epid("e1"), Instance(""), "", "", FLOW, "", 0.0, 0.0, "")
-    scene.hear(EndpointGone(endpoint, EndpointGoneReason.SIGNED_OUT, last=True))
+    scene.hear(EndpointGone(ALICE, Epid("e1"), FLOW, EndpointGoneReason.SIGNED_OUT, last=True))
     assert len(scene.ended) == 1
     assert len(scene.notifier) == 0
 

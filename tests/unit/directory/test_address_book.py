@@ -74,12 +74,12 @@ class Server:
     def puts(self, person: Person) -> None:
         """Add or change somebody, as a pull does."""
         self.people.put_person(person)
-        self.book.person_changed(PersonChanged(person.aor, person))
+        self.book.person_changed(PersonChanged.of(person))
 
     def drops(self, person: Person) -> None:
         """Remove somebody, as a pull does."""
         self.people.drop(person.aor)
-        self.book.person_changed(PersonChanged(person.aor, None))
+        self.book.person_changed(PersonChanged.gone(person.aor))
 
     def found(self, text: str, most: int = 10) -> FoundPeople:
         """Search."""

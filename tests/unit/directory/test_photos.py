@@ -79,7 +79,7 @@ def test_a_new_photo_is_seen_after_an_hour(wall: Wall) -> None:
     assert after not in ("", before)
     assert wall.photo(ALICE, before) is None
     del wall.source.of["uid=alice"]
-    wall.photos.person_changed(PersonChanged(ALICE.aor, ALICE))
+    wall.photos.person_changed(PersonChanged.of(ALICE))
     assert wall.digest() == ""
 
 

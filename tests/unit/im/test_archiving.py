@@ -230,7 +230,7 @@ def test_who_leaves_the_enterprise_makes_a_session_one_with_the_outside(scene: S
     scene.talk()
     _says(scene, b"among us")
     scene.people.remove(BOB)
-    scene.tells(PersonChanged(BOB, None))
+    scene.tells(PersonChanged.gone(BOB))
     _says(scene, b"with others", 3)
     _says(scene, b"still", 4)
     assert archive.asked == [(frozenset({ALICE, BOB}), False), (frozenset({ALICE, BOB}), True)]

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed
-from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IMcu, ISipAccess, Participant
-from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
+from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.message import Response
 from tests.kit.chats import CHAT, FOCUS, Chat, Member, SlowArchive, number_of, sdp
@@ -565,8 +564,8 @@ def test_signing_out_ends_the_places_of_that_device(chat: Chat) -> None:
     """The connection stays; another device of the user is not concerned."""
     bob = chat.joins("bob")
     chat.joins("bob", "e2")
-    endpoint = Endpoint(bob.aor, Epid("e1"), Instance(""), "", "", bob.flow, "", 0.0, 9e9, "")
-    chat.dialogs.endpoint_gone(EndpointGone(endpoint, EndpointGoneReason.SIGNED_OUT, last=False))
+    gone = EndpointGone(bob.aor, Epid("e1"), bob.flow, EndpointGoneReason.SIGNED_OUT, last=False)
+    chat.dialogs.endpoint_gone(gone)
     assert chat.observer.heard == [("bob/e1", "signed out")]
     assert len(chat.mcu) == 1
 

@@ -348,7 +348,7 @@ def test_an_endpoint_that_left_before_it_was_answered_tells_nobody(scene: Scene)
     """The caller vanishes while it rings: the invitation ends, and no BYE goes to a dialog that never was."""
     scene.send("INVITE", body=SDP)
     (endpoint,) = scene.bindings.endpoints_of(ALICE)
-    scene.bus.tell(EndpointGone(endpoint, EndpointGoneReason.CONNECTION_LOST, last=True))
+    scene.bus.tell(EndpointGone(ALICE, endpoint.epid, endpoint.flow, EndpointGoneReason.CONNECTION_LOST, last=True))
     scene.turn()
     assert [call.request.method for call in scene.outbound.calls] == ["INVITE"]
 

@@ -458,7 +458,7 @@ def test_a_full_server_refuses_in_words(scene: Scene) -> None:
 def test_a_disabled_user_is_signed_out_with_the_reason(scene: Scene) -> None:
     """Disabling in the directory ends the session at once; the client shows why."""
     scene.register()
-    scene.bus.tell(PersonChanged(ALICE, Person(ALICE, "k", enabled=False)))
+    scene.bus.tell(PersonChanged.of(Person(ALICE, "k", enabled=False)))
     scene.turn()
     notice = scene.outbound.to("n/1").request
     assert notice.headers.get("ms-diagnostics-public") == '4141;reason="User disabled for SIP"'
