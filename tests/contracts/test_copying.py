@@ -20,6 +20,7 @@ from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import AuditRecord, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from tests.kit.cellars import NOON, Wall, database_in, in_postgresql
+from tests.kit.postgres import shared_postgres
 from tests.kit.threads import ThreadPump
 
 NONE = Version(0)
@@ -161,3 +162,71 @@ def test_what_is_not_kept_as_it_was_is_no_copy(tmp_path: Path) -> None:
             0,
             0,
         )
+
+
+def test_a_source_that_fails_halfway_is_the_one_that_is_named(both: tuple[House, House]) -> None:
+    """Its file is damaged, or somebody removes a table: the target has nothing to do with it, and is as empty as before."""
+    source, target = both
+    source.close()
+    in_file = source.place().engine.dialect.name == "sqlite"
+    if in_file:
+        file = source.home / "lyncpy.db"
+        with closing(sqlite3.connect(file)) as before:
+            (size,) = before.execute("pragma page_size").fetchone()
+            (page,) = before.execute("select rootpage from sqlite_master where name = 'sessions'").fetchone()
+        with file.open("r+b") as damaged:
+            damaged.seek((page - 1) * size)
+            damaged.write(b"\xff" * size)
+    told: list[str] = []
+
+    def lose(table: str, rows: int) -> None:
+        if not in_file and not told:
+            shared_postgres().sql("drop table sessions", source.settings["url"].rpartition("/")[2])
+        told.append(table)
+
+    reason = "malformed" if in_file else 'relation "sessions" does not exist'
+    with pytest.raises(StoreUnavailable, match=reason) as failed:
+        copy_database(source.place(), target.place(), lose)
+    assert str(failed.value).startswith(f'the database "{source.place().shown}": ')
+    assert target.place().shown not in str(failed.value)
+    assert told
+    target.open()
+    assert target.pump.run(target.store.scan("board")) == ()
+
+
+SPOILT = {
+    "update sessions set user1 = 'sEcret' || char(0)": 'to: it cannot take what is in a row of "sessions"',
+    "update sessions set response_code = 'sEcret'": 'to: it cannot take what is in a row of "sessions"',
+    "update sessions set response_code = 5000000000": 'to: it cannot take what is in a row of "sessions"',
+    "update journals set entry = 'sEcret'": 'to: it cannot take what is in a row of "journals"',
+    "update journals set at = 'sEcret'": 'to: it cannot take what is in a row of "journals"',
+    "update sessions set invited_at = 'sEcret'": 'from: it cannot read what is in a row of "sessions"',
+    "update sessions set user1 = cast(x'73456372657420ff' as text)": "from: Could not decode to UTF-8",
+}
+"""What somebody does to a file by hand, and what is said of it."""
+
+
+def test_a_value_that_cannot_be_copied_is_told_by_its_table(tmp_path: Path) -> None:
+    """SQLite keeps anything anywhere: whoever put it there by hand hears where it is, and nobody reads it on a terminal."""
+    with in_postgresql(tmp_path) as settings:
+        source, target = House(tmp_path / "from", {}), House(tmp_path / "to", settings)
+        source.open()
+        source.fill()
+        source.close()
+        file = source.home / "lyncpy.db"
+        whole = file.read_bytes()
+        for put, sentence in SPOILT.items():
+            file.write_bytes(whole)
+            with closing(sqlite3.connect(file)) as by_hand, by_hand:
+                assert by_hand.execute(put).rowcount > 0
+            with pytest.raises(StoreUnavailable) as failed:
+                copy_database(source.place(), target.place(), lambda table, rows: None)
+            said = str(failed.value)
+            for name, house in (("from", source), ("to", target)):
+                said = said.replace(f'the database "{house.place().shown}"', name)
+            assert said.startswith(sentence)
+            assert "sEcret" not in said
+            assert "\n" not in said
+        target.open()
+        assert target.pump.run(target.store.scan("board")) == ()
+        target.close()

@@ -47,9 +47,12 @@ def is_worlds(error: BaseException | None) -> bool:
 
 
 def reason_of(error: BaseException | None) -> str:
-    """Give what a driver says of a failure, on one line and without the values that PostgreSQL adds as details."""
+    """Give what a driver says of a failure, on one line and without values.
+
+    PostgreSQL adds them as details, and SQLite at the end when they are no UTF-8.
+    """
     told = getattr(getattr(error, "diag", None), "message_primary", None)
-    return " ".join(str(told or error).split())
+    return " ".join(str(told or error).partition(" with text '")[0].split())
 
 
 def insert_into(table: Table, dialect: str) -> sqlite.Insert:

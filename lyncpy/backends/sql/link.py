@@ -28,6 +28,16 @@ _OURS: Final = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 """A wrong statement or value, as SQLAlchemy has it."""
 
 
+def is_jobs_fault(error: BaseException, ours: tuple[type[Exception], ...] = _OURS) -> bool:
+    """Whether a wrong statement or value failed, and not the world."""
+    return isinstance(error, ours) and not is_worlds(_origin(error))
+
+
+def _origin(error: BaseException) -> BaseException | None:
+    """Give what the driver raised."""
+    return error.orig if isinstance(error, DBAPIError) else error
+
+
 class Link:
     """A connection that is opened when it is first needed, and anew after the world has failed.
 
@@ -87,10 +97,9 @@ class Link:
                 return do(opened, jobs)
             return do(connection, jobs)
         except (DBAPIError, self._world) as error:
-            origin = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(error, _OURS + self._ours) and not is_worlds(origin):
+            if is_jobs_fault(error, _OURS + self._ours):
                 raise
-            failure = error
+            failure, origin = error, _origin(error)
         except StoreUnavailable:
             # A job's own, or that of a connection which may not be used.
             if connection is None:
