@@ -97,10 +97,14 @@ def test_a_server_moves_into_the_database(postgres: Postgres, tmp_path: Path) ->
             done = store_copy(server.home)
             assert (done.returncode, done.stderr) == (0, "")
             assert re.match(r"ok  \d+ rows are in postgresql://lyncpy@127", done.stdout)
-            (server.home / "lyncpy.db").unlink()
+            file = server.home / "lyncpy.db"
+            away = file.rename(server.home / "away.db")
             server.start([*server.twistd[:-1], str(server.home / "enterprise.toml")])
             assert listed(signed_in(server, "alice")) == {BOB}
+            assert not file.exists()
+            away.rename(file)
             again = store_copy(server.home)
             assert again.returncode == 1
+            assert re.search(r'the database "postgresql://.*another server works with it', again.stderr)
         finally:
             server.close()
