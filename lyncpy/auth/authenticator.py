@@ -8,8 +8,9 @@ Where `minimum_version` is 4 no proof is taken without a signature.
 
 from typing import Final
 
+from lyncpy.auth.addressee import Addressee
 from lyncpy.auth.association import Association
-from lyncpy.auth.ntlm import macs, read_authenticate, target_name, write_challenge
+from lyncpy.auth.ntlm import macs, read_authenticate, write_challenge
 from lyncpy.auth.offer import AgreedKeys, OfferedScheme, SchemeOffer
 from lyncpy.auth.proofs import NtlmProofs, new_challenge, pending_challenges, server_names
 from lyncpy.auth.settings import Settings
@@ -47,7 +48,9 @@ class NtlmAuthenticator(OfferedScheme):
         verifier: INtlmVerifier | None,
     ) -> None:
         super().__init__(SchemeOffer("NTLM", settings.target_name or server_name, settings, ""))
-        self._proofs = NtlmProofs(people, secrets, settings, timers, verifier)
+        # A client writes the name that it is told in the challenge ([MS-SIPAE] 3.2.5), and whoever challenges it may name us.
+        meant = Addressee(SIP_SERVICE, (server_name, settings.target_name, *settings.web_names), is_told=True)
+        self._proofs = NtlmProofs(people, secrets, settings, meant, timers, verifier)
         self._settings = settings
         self._timers = timers
         self._names = server_names(settings, server_name, domain)
@@ -74,13 +77,10 @@ class NtlmAuthenticator(OfferedScheme):
         if pending is None or given.get("opaque", "") != pending.opaque:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         message = read_authenticate(token)
-        meant = target_name(message.blob)
         version, identity = self._offer.version(given), self._offer.identity(request)
         proved = await self._proofs.prove(message, pending.challenge, arrival.peer, identity.aor)
         if isinstance(proved, AuthenticationDenied):
             return proved
-        if not _is_for_sip(meant):
-            return AuthenticationDenied(DenialReason.OTHER_SERVER, message.account, proved.aor, detail=meant[:200])
         if version >= _SIGNED_AT_ONCE and "response" not in given:
             detail = f"the REGISTER with the proof has no signature, as version {version} wants"
             return AuthenticationDenied(DenialReason.MALFORMED, message.account, proved.aor, detail=detail)
@@ -92,12 +92,3 @@ class NtlmAuthenticator(OfferedScheme):
         pending = self._pending.begin(flow, new_challenge(), now)
         wall = self._timers.wall() if self._settings.challenge_time else None
         return self._offer.challenge(pending.opaque, write_challenge(pending.challenge, self._names, wall))
-
-
-def _is_for_sip(meant: str) -> bool:
-    """Tell whether a proof may be for a SIP server.
-
-    The host is not compared: a client has it from the `targetname` of whoever challenges it ([MS-SIPAE] 3.2.5), who may name us.
-    """
-    service, slash, _ = meant.partition("/")
-    return not slash or service.lower() == SIP_SERVICE

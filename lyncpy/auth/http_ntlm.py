@@ -6,17 +6,18 @@ speaks into what it proves (MsvAvTargetName, [MS-NLMP] 2.2.2.1), and a proof for
 Clients that write nothing, as pidgin-sipe, are let in: for them TLS has to tell the servers apart.
 """
 
-from collections.abc import Set
 from urllib.parse import urlsplit
 
 from zope.interface import implementer
 
-from lyncpy.auth.ntlm import OFFERED_ALONE, Authenticate, is_negotiate, read_authenticate, target_name, write_challenge
+from lyncpy.auth.addressee import Addressee
+from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate, write_challenge
 from lyncpy.auth.proofs import NtlmProofs, new_challenge, pending_challenges, server_names
 from lyncpy.auth.settings import Settings
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.directory import IPeople, ISecrets
 from lyncpy.contracts.http import INtlmHandshakes
+from lyncpy.contracts.kerberos import HTTP_SERVICE
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.timers import ITimers
@@ -44,12 +45,12 @@ class NtlmHandshakes:
         timers: ITimers,
         verifier: INtlmVerifier | None,
     ) -> None:
-        self._proofs = NtlmProofs(people, secrets, settings, timers, verifier)
+        names = (server_name, urlsplit(site).hostname or "", *settings.web_names)
+        meant = Addressee(HTTP_SERVICE, names, is_told=False)
+        self._proofs = NtlmProofs(people, secrets, settings, meant, timers, verifier)
         self._pending = pending_challenges(settings)
         self._settings = settings
         self._names = server_names(settings, server_name, domain)
-        names = (server_name, urlsplit(site).hostname or server_name, *settings.web_names)
-        self._hosts = frozenset(name.lower().rstrip(".") for name in names)
         self._timers = timers
 
     def challenge(self, connection: str, token: str) -> str | None:
@@ -62,34 +63,18 @@ class NtlmHandshakes:
 
     def account(self, token: str) -> tuple[str, str]:
         """Give domain and user that an answer names."""
-        message, _ = _read(token)
+        message = read_authenticate(token, OFFERED_ALONE)
         return message.domain, message.user
 
     async def check(self, connection: str, token: str, peer: str) -> Aor | AuthenticationDenied:
         """Give who an answer proves to be there."""
-        message, meant = _read(token)
+        message = read_authenticate(token, OFFERED_ALONE)
         pending = self._pending.take(connection, self._timers.now())
         if pending is None:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE, message.account)
         proved = await self._proofs.prove(message, pending.challenge, peer)
-        if isinstance(proved, AuthenticationDenied):
-            return proved
-        if meant and not _is_for(meant, self._hosts):
-            return AuthenticationDenied(DenialReason.OTHER_SERVER, message.account, proved.aor, detail=meant[:200])
-        return proved.aor
+        return proved if isinstance(proved, AuthenticationDenied) else proved.aor
 
     def drop(self, connection: str) -> None:
         """Drop the handshake of a connection that is over."""
         self._pending.drop(connection)
-
-
-def _read(token: str) -> tuple[Authenticate, str]:
-    """Read an answer, and the name of the service that it is for ("": it does not say)."""
-    message = read_authenticate(token, OFFERED_ALONE)
-    return message, target_name(message.blob)
-
-
-def _is_for(meant: str, hosts: Set[str]) -> bool:
-    """Tell whether a service is the web server at one of these hosts, with or without a port ([MS-NLMP] 2.2.2.1, RFC 4559 §4)."""
-    service, _, place = meant.lower().partition("/")
-    return service == "http" and place.partition(":")[0].rstrip(".") in hosts

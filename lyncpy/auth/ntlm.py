@@ -12,7 +12,7 @@ Nothing here knows people, time or messages; `authenticator` brings these togeth
 import base64
 import hmac
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import md5
 from typing import Final
@@ -82,6 +82,8 @@ class Authenticate:
     """What the proof covers besides the challenge ([MS-NLMP] 2.2.2.7)."""
     session_key: bytes = field(repr=False)
     """EncryptedRandomSessionKey, 16 bytes; empty where no keys are exchanged."""
+    targets: tuple[str, ...] = ()
+    """The services to which the client has addressed the proof, as it wrote them; empty: to none. See `Addressee`."""
 
     @property
     def account(self) -> str:
@@ -185,14 +187,16 @@ def read_authenticate(token: str, offered: int = OFFERED) -> Authenticate:
     session_key = _field(data, 52) if required & KEY_EXCHANGE else b""
     if required & KEY_EXCHANGE and len(session_key) != 16:
         raise RemoteProtocolError(f"the session key has {len(session_key)} bytes")
+    blob = response[16:]
     return Authenticate(
         flags=flags,
         domain=_text(data, 28),
         user=_text(data, 36),
         workstation=_text(data, 44),
         proof=response[:16],
-        blob=response[16:],
+        blob=blob,
         session_key=session_key,
+        targets=_target_names(blob),
     )
 
 
@@ -210,8 +214,8 @@ def _text(data: bytes, at: int) -> str:
         raise RemoteProtocolError("a name in the NTLM message is not UTF-16") from None
 
 
-def av_pairs(blob: bytes) -> Mapping[int, bytes]:
-    """Give the attribute pairs of an NTLMv2 response: of each kind the first value.
+def av_pairs(blob: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give the attribute pairs of an NTLMv2 response, in their order.
 
     Args:
         blob: What the proof covers: a client whose password is proved has written them.
@@ -221,7 +225,6 @@ def av_pairs(blob: bytes) -> Mapping[int, bytes]:
 
     Spec: [MS-NLMP] 2.2.2.1, 2.2.2.7.
     """
-    found: dict[int, bytes] = {}
     at = _FIRST_PAIR
     while at < len(blob):
         if at + 4 > len(blob):
@@ -232,17 +235,13 @@ def av_pairs(blob: bytes) -> Mapping[int, bytes]:
         at += 4 + length
         if at > len(blob):
             raise RemoteProtocolError("an attribute of the NTLM response lies outside of it")
-        found.setdefault(kind, blob[at - length : at])
-    return found
+        yield kind, blob[at - length : at]
 
 
-def target_name(blob: bytes) -> str:
-    """Give the name of the service to which a client addressed its proof (MsvAvTargetName); "" if it did not.
-
-    Raises:
-        RemoteProtocolError: As `av_pairs` does.
-    """
-    return av_pairs(blob).get(_TARGET_NAME, b"").decode("utf-16-le", "replace")
+def _target_names(blob: bytes) -> tuple[str, ...]:
+    # All of them: what the challenge has brought is in the list too, and whoever passes it on may have put one in.
+    names = [value.decode("utf-16-le", "replace") for kind, value in av_pairs(blob) if kind == _TARGET_NAME]
+    return tuple(name for name in names if name)
 
 
 def exported_key(message: Authenticate, challenge: bytes, secret: bytes) -> bytes | None:

@@ -7,6 +7,7 @@ is asked. Otherwise the domain is, if this computer has joined one (`INtlmVerifi
 from dataclasses import dataclass
 from secrets import token_bytes, token_hex
 
+from lyncpy.auth.addressee import Addressee
 from lyncpy.auth.ntlm import Authenticate, ServerNames, exchanged_key, exported_key
 from lyncpy.auth.objections import denial_of, refusal_of
 from lyncpy.auth.passwords import secret_of, still_there, unasked_of
@@ -67,15 +68,23 @@ class NtlmProofs:
     """Verifies answers to challenges against the NT hashes of people, or has their domain do so.
 
     Args:
+        meant: The service that they have to be for, if they say for which.
         domain: Knows passwords that are not known here; None: nobody does.
     """
 
     def __init__(
-        self, people: IPeople, secrets: ISecrets, settings: Settings, timers: ITimers, domain: INtlmVerifier | None
+        self,
+        people: IPeople,
+        secrets: ISecrets,
+        settings: Settings,
+        meant: Addressee,
+        timers: ITimers,
+        domain: INtlmVerifier | None,
     ) -> None:
         self._people = people
         self._secrets = secrets
         self._settings = settings
+        self._meant = meant
         self._timers = timers
         self._domain = domain
 
@@ -138,5 +147,10 @@ class NtlmProofs:
             way = "ahead" if skew > 0 else "behind"
             return AuthenticationDenied(
                 DenialReason.CLOCK_SKEW, message.account, person.aor, detail=f"its clock is {abs(skew):.0f} s {way}"
+            )
+        other = self._meant.other_in(message.targets)
+        if other:
+            return AuthenticationDenied(
+                DenialReason.OTHER_SERVER, message.account, person.aor, detail=f"made for {other[:200]}"
             )
         return None

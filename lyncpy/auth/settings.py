@@ -38,7 +38,7 @@ class Settings(BaseModel):
     """The file with this server's Kerberos keys, for its owner alone: people then sign in with the ticket of their computer; empty: Kerberos is not offered. It takes the extra `kerberos`; `lyncpy doctor kerberos` looks at all of it."""
 
     web_names: tuple[str, ...] = Field(default=())
-    """Further names of the host of the HTTPS site, as Windows may write them into an NTLM proof: where the site's own is an alias (CNAME), the name that it stands for. A proof for any other name is refused, lest it be passed on from another server."""
+    """Further names of the host of the HTTPS site, as Windows may write them into an NTLM proof: where the site's own is an alias (CNAME), the name that it stands for. A proof for another host's site, or for another service, is refused, lest it be passed on from there."""
 
     version: int = Field(default=4, ge=2, le=4)
     """The newest version of message signatures that is offered; Lync has 4, Communicator 2005 has 2."""

@@ -115,7 +115,7 @@ _REMEDIES: Final = {
     DenialReason.NOT_THE_KEPT_ONE: "mend what the sentence names; it counts as a failed try, for the password that is kept here could be guessed meanwhile",
     DenialReason.CLOCK_SKEW: "set the clock of the client's computer, or raise auth.skew_s; if many are told so, the clock of this server is wrong",
     DenialReason.NOT_THIS_USER: "the login name, ticket or certificate belongs to another user than the sign-in address",
-    DenialReason.OTHER_SERVER: "if it is HTTP/ and a name of this server's site, add that to [auth] web_names; otherwise somebody passes on what the client proved elsewhere",
+    DenialReason.OTHER_SERVER: "if it is HTTP/ or host/ and a name of this server, add that name to [auth] web_names; otherwise somebody passes on what the client proved elsewhere",
     DenialReason.UNKNOWN_PRINCIPAL: "give somebody that login: [directory] maps sAMAccountName, uid or userPrincipalName to `logins`; of a realm that is only trusted the whole principal has to be a login or an address",
     DenialReason.TICKET_EXPIRED: "the client has to get a new ticket: lock and unlock the computer, or run kinit; if its ticket is new, the clock of this server is ahead",
     DenialReason.TICKET_REPLAYED: "the same token came twice: somebody repeats what they have overheard, or a proxy does",

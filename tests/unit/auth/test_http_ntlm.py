@@ -119,7 +119,13 @@ def test_the_oldest_challenge_goes_when_there_are_too_many() -> None:
 
 @pytest.mark.parametrize(
     "meant",
-    ["HTTP/fe1.contoso.test", "http/FE1.contoso.test:443", "HTTP/meet.contoso.test", "HTTP/host7.contoso.test."],
+    [
+        "HTTP/fe1.contoso.test",
+        "http/FE1.contoso.test:443",
+        "HTTP/meet.contoso.test",
+        "HTTP/host7.contoso.test.",
+        "host/meet.contoso.test",
+    ],
 )
 def test_a_proof_is_for_this_site(meant: str) -> None:
     """By each of its names, as Windows writes them."""
@@ -148,6 +154,21 @@ def _written(desk: Desk, attributes: bytes) -> str:
     proof = hmac.digest(key, base64.b64decode(challenge)[24:32] + blob, "md5")
     parts = [b"", proof + blob, b"", "alice@contoso.test".encode("utf-16-le"), b"", b""]
     return base64.b64encode(write_authenticate(parts, ANSWERED_FLAGS)).decode()
+
+
+def _named(*names: str) -> bytes:
+    values = [name.encode("utf-16-le") for name in names]
+    return b"".join(struct.pack("<HH", 9, len(one)) + one for one in values) + bytes(4)
+
+
+@pytest.mark.parametrize(
+    "names", [("HTTP/fe1.contoso.test", "HTTP/evil.test"), ("HTTP/evil.test", "HTTP/fe1.contoso.test")]
+)
+def test_a_name_that_was_put_into_the_challenge_hides_none(names: tuple[str, ...]) -> None:
+    """Clients give back what is in the challenge: whoever passes it on may have written ours there, before or behind theirs."""
+    desk = Desk()
+    assert desk.check(_written(desk, _named(*names))) == "proof for another server"
+    assert desk.check(_written(desk, _named("HTTP/fe1.contoso.test", "", "HTTP/fe1.contoso.test"))) == ALICE
 
 
 @pytest.mark.parametrize("attributes", ["", "00000000", "0900000000000000"])

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import struct
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,6 @@ from lyncpy.auth.ntlm import (
     nt_hash,
     ntowf_v2,
     read_authenticate,
-    target_name,
     write_challenge,
 )
 from lyncpy.sip.errors import RemoteProtocolError
@@ -47,8 +48,8 @@ SECRET = nt_hash("Passw0rd!")
 def captured(**changes: str) -> Authenticate:
     """The AUTHENTICATE message of a real client, with some fields changed."""
     real = read_authenticate(CAPTURED)
-    names = {"domain": real.domain, "user": real.user, "workstation": real.workstation} | changes
-    return Authenticate(flags=real.flags, proof=real.proof, blob=real.blob, session_key=real.session_key, **names)
+    names: dict[str, Any] = dict(changes)  # Any: replace() is asked for one type for all fields
+    return replace(real, **names)
 
 
 def test_keeps_a_password_as_windows_does() -> None:
@@ -96,20 +97,20 @@ def test_reads_a_captured_sign_in() -> None:
 
 
 def test_reads_the_attributes_of_a_proof() -> None:
-    """Those of a captured one: the names of the challenge, and none of a service. Of each kind the first counts, until the end."""
-    names = {kind: value.decode("utf-16-le") for kind, value in av_pairs(captured().blob).items()}
+    """Those of a captured one: the names of the challenge, and none of a service; until the end of the list."""
+    names = {kind: value.decode("utf-16-le") for kind, value in av_pairs(captured().blob)}
     assert names == {2: "CONTOSO", 1: "FE1", 4: "contoso.test", 3: "fe1.contoso.test"}
-    assert target_name(captured().blob) == ""
-    pairs = bytes.fromhex("09000400680069000900020078000000000009000200")
-    assert target_name(bytes(28) + pairs) == "hi"
-    assert av_pairs(bytes(28)) == {}
+    assert captured().targets == ()
+    pairs = bytes.fromhex("090004006800690009000200780000000000090002")
+    assert list(av_pairs(bytes(28) + pairs)) == [(9, b"h\0i\0"), (9, b"x\0")]
+    assert list(av_pairs(bytes(28))) == []
 
 
 @pytest.mark.parametrize("pairs", ["09", "090004006800", "09000000ff"])
 def test_attributes_do_not_reach_outside_of_a_proof(pairs: str) -> None:
     """However long they say that they are."""
     with pytest.raises(RemoteProtocolError, match="NTLM response"):
-        av_pairs(bytes(28) + bytes.fromhex(pairs))
+        list(av_pairs(bytes(28) + bytes.fromhex(pairs)))
 
 
 def test_derives_the_captured_session_key() -> None:
