@@ -2,7 +2,7 @@
 
 ldap3 reads four kilobytes at a time and copies all that it has at each, so that a long message
 costs the square of its length, and it stops at no length. Under it stands this: whole messages,
-each read once, with a bound for one and for all of a connection.
+each read once, with a bound for one and for all that are kept together.
 """
 
 import socket
@@ -29,7 +29,7 @@ class Frames:
     Args:
         sock: TCP or TLS, with its time limit.
         entry_bytes: The longest message: it holds one entry.
-        pull_bytes: All messages together.
+        pull_bytes: All messages together, until `count_each`.
         refuse: Told which setting stands in the way, before the read fails.
     """
 
@@ -41,9 +41,14 @@ class Frames:
         self._pull_bytes = pull_bytes
         self._refuse = refuse
         self._taken = 0
+        self._counts_each = False
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever the socket has
         return getattr(self.sock, name)
+
+    def count_each(self) -> None:
+        """Count each message by itself from now on: whoever reads them keeps none."""
+        self._counts_each = True
 
     def recv(self, _size: int) -> bytes:
         """Receive one whole message; or the bytes so far where the connection ends, or where they are no LDAP."""
@@ -62,7 +67,7 @@ class Frames:
             if len(more) < size:
                 return data
             length = int.from_bytes(more, "big")
-        self._taken += length
+        self._taken = length if self._counts_each else self._taken + length
         if length > self._entry_bytes:
             self._stop("entry_bytes")
         if self._taken > self._pull_bytes:

@@ -81,6 +81,9 @@ class WatchedConnection(DirectoryConnection, Protocol):
     def receive(self, wait_s: float | None) -> LdapMessage | None:
         """Give what comes next; None when nothing came in time."""
 
+    def persist(self) -> None:
+        """Have what comes from now on be bounded message by message: the searches last as long as the server."""
+
 
 class NoticeConnection(LdapConnection):
     """A connection on which searches go on."""
@@ -131,6 +134,10 @@ class NoticeConnection(LdapConnection):
             return read_message(data)
         except (OSError, *GARBAGE) as error:
             raise self._failed(error) from error
+
+    def persist(self) -> None:
+        """Bound what comes from now on message by message."""
+        self._connection.socket.count_each()
 
 
 def _has_more(sock: Any, wait_s: float | None) -> bool:  # Any: TCP or TLS
@@ -284,6 +291,7 @@ class _Watch:
                 message = self._link.receive(telling.patience_s)
                 self._check(message, NoNotices)
                 left -= self._understood(telling.is_ready, message)
+            self._link.persist()
             self._opened = opened.pop_all()
         return DirectoryNotice(telling.by, is_first=True)
 

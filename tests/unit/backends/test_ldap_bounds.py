@@ -9,6 +9,7 @@ from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, LdapConnection, LdapEntry
+from lyncpy.backends.ldap_notices import NoticeConnection, WatchedSearch
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import mapping_of
 from tests.kit.ldap_server import Answers, ber, done, entry, message, server
@@ -112,6 +113,33 @@ def test_a_frame_ends_where_the_connection_does() -> None:
             theirs.shutdown(socket.SHUT_WR)
             frames = Frames(ours, entry_bytes=100, pull_bytes=100, refuse=lambda _: None)
             assert (frames.recv(4096), frames.recv(4096)) == (sent, b"")
+
+
+def test_what_a_server_tells_for_days_is_bounded_message_by_message() -> None:
+    """Until all that stands there has been told, it is one answer; later, each change is one."""
+
+    def answers(number: int, _: int) -> Iterator[bytes]:
+        for _ in range(10):
+            yield entry(number, "uid=a,dc=x", "mail", b"x" * 500)
+
+    with (
+        server(answers) as url,
+        NoticeConnection(Access(url, entry_bytes=1_000, pull_bytes=3_000)) as link,
+    ):
+        link.begin(WatchedSearch("dc=x", "(a=b)", ("mail",), ()))
+        for _ in range(4):
+            assert link.receive(20) is not None
+        link.persist()
+        for _ in range(6):
+            assert link.receive(20) is not None
+    with (
+        server(answers) as url,
+        NoticeConnection(Access(url, entry_bytes=1_000, pull_bytes=3_000)) as link,
+        pytest.raises(DirectoryUnavailable, match="more than 3000 bytes"),
+    ):
+        link.begin(WatchedSearch("dc=x", "(a=b)", ("mail",), ()))
+        for _ in range(10):
+            link.receive(20)
 
 
 def test_a_group_whose_members_never_end_is_skipped() -> None:

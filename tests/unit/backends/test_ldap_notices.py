@@ -57,6 +57,7 @@ class Link:
         self.csn = csn
         self.aborted = ""
         self.opened = self.closed = 0
+        self.left_at_persist: int | None = None
 
     def __enter__(self) -> "Link":
         self.opened += 1
@@ -89,6 +90,10 @@ class Link:
         if wait_s is None:
             raise DirectoryUnavailable(self.aborted or "the line is cut")
         return None
+
+    def persist(self) -> None:
+        """Note how many messages were still to come."""
+        self.left_at_persist = len(self.messages)
 
     def search(self, base: str, filters: str, attributes: Sequence[str]) -> list[LdapEntry]:
         """Notices read nothing."""
@@ -135,6 +140,14 @@ def _heard(root: Root, ready: LdapMessage | None, *messages: LdapMessage | None,
 
 
 # --- content synchronisation
+
+
+def test_bytes_are_counted_together_until_all_has_been_told() -> None:
+    """What stands there now is one answer; what is told in all the days after it is none."""
+    link = Link(OPENLDAP, READY, READY, _synced(b"\x01"))
+    desk = Desk(link)
+    assert desk.wait().is_first
+    assert (link.left_at_persist, desk.wait().gone) == (1, False)
 
 
 def test_each_base_is_watched_from_where_its_tree_stands() -> None:
