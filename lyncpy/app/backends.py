@@ -1,6 +1,6 @@
 """Chooses what keeps the promises of store, records, bus, directory and meter, as the configuration says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -144,12 +144,13 @@ def backends(
         database = Database(settings.store, config.home, queues(settings.store, timers, meter), reactor, alone=alone)
     except StoreUnavailable as error:
         raise ConfigError([f"{config.file}: [store] url: {error}"]) from None
-    directory, photos, notices = _directory(config, timers, reactor)
+    several = [_one_directory(config, terms, timers, reactor) for terms in config.directories]
+    directory, photos = _joined(several, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
-    tickets, passwords = _tickets(config, reactor), _passwords(config, timers, reactor)
+    tickets, passwords = _tickets(config, reactor), _passwords(several)
     ntlm = _ntlm(config, timers, reactor)
     return Backends(
         store=store,
@@ -167,7 +168,7 @@ def backends(
         passwords=passwords,
         ntlm=ntlm,
         photos=photos,
-        notices=notices,
+        notices={one.terms.name: one.notices for one in several if one.notices is not None},
         tickets=tickets,
         units=(
             database,
@@ -179,62 +180,58 @@ def backends(
     )
 
 
-def _directory(
-    config: Config, timers: Timers, reactor: Any
-) -> tuple[IDirectory, IPhotoSource | None, Mapping[str, IDirectoryNotices]]:  # Any: as above
-    """Build where people come from, their photos, and what is told of changes."""
-    photos: dict[str, IPhotoSource] = {}
-    notices: dict[str, IDirectoryNotices] = {}
-    several = []
-    for terms in config.directories:
-        directory, photo, notice = _one_directory(config, terms, timers, reactor)
-        several.append(JoinedDirectory(terms.name, terms.url, directory, keyed_members=not terms.is_ldap))
-        if photo is not None:
-            photos[terms.name] = photo
-        if notice is not None:
-            notices[terms.name] = notice
-    if len(several) == 1 and not several[0].name:
-        return several[0].directory, photos.get(""), notices
-    joined = Directories(several, Threads(reactor, "directories"))
-    return joined, DirectoriesPhotos(photos, [one.name for one in several]) if photos else None, notices
+@dataclass(frozen=True, slots=True)
+class _OneDirectory:
+    """What is built for one directory."""
+
+    terms: DirectorySource
+    directory: IDirectory
+    photos: IPhotoSource | None = None
+    notices: IDirectoryNotices | None = None
+    passwords: LdapPasswords | None = None
 
 
 def _one_directory(
     config: Config, terms: DirectorySource, timers: Timers, reactor: Any
-) -> tuple[IDirectory, IPhotoSource | None, IDirectoryNotices | None]:  # Any: as above
+) -> _OneDirectory:  # Any: as above
+    """Build where people of one directory come from, and what asks it about photos, changes and passwords."""
     threads, domains = Threads(reactor, f"directory {terms.name}".strip()), config.sections.sip.all_domains
     if not terms.is_ldap:
-        return PeopleFile(config.path(terms.url), domains, threads), None, None
+        return _OneDirectory(terms, PeopleFile(config.path(terms.url), domains, threads))
     try:
         directory = LdapDirectory(terms, domains, config.home, LdapConnection, threads, timers)
     except ValueError as error:
         raise ConfigError([f"{config.file}: [directory] {error}"]) from None
-    notices = LdapNotices(terms, directory.access, NoticeConnection, Threads(reactor, "directory notices"), timers)
-    if not terms.photo:
-        return directory, None, notices
-    return directory, LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos")), notices
+    lanes = tuple(Threads(reactor, f"password {terms.name} {number}") for number in range(terms.password_checks))
+    return _OneDirectory(
+        terms,
+        directory,
+        LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos")) if terms.photo else None,
+        LdapNotices(terms, directory.access, NoticeConnection, Threads(reactor, "directory notices"), timers),
+        LdapPasswords(terms, directory.reach, LdapConnection, lanes, timers) if terms.binds else None,
+    )
 
 
-def _passwords(
-    config: Config, timers: Timers, reactor: Any
-) -> LdapPasswords | DirectoriesPasswords | None:  # Any: as above
-    """Build what asks the LDAP servers about passwords, where any is to be asked."""
-    asked = {
-        terms.name: LdapPasswords(
-            terms,
-            config.home,
-            LdapConnection,
-            tuple(Threads(reactor, f"password {terms.name} {n}") for n in range(terms.password_checks)),
-            timers,
-        )
-        for terms in config.directories
-        if terms.binds
-    }
-    if not asked:
-        return None
-    if len(config.directories) == 1 and "" in asked:
+def _joined(several: Sequence[_OneDirectory], reactor: Any) -> tuple[IDirectory, IPhotoSource | None]:  # Any: as above
+    """Make one directory of several, and one source of photos."""
+    first = several[0]
+    if len(several) == 1 and not first.terms.name:
+        return first.directory, first.photos
+    joined = [
+        JoinedDirectory(one.terms.name, one.terms.url, one.directory, keyed_members=not one.terms.is_ldap)
+        for one in several
+    ]
+    photos = {one.terms.name: one.photos for one in several if one.photos is not None}
+    names = [one.terms.name for one in several]
+    return Directories(joined, Threads(reactor, "directories")), DirectoriesPhotos(photos, names) if photos else None
+
+
+def _passwords(several: Sequence[_OneDirectory]) -> LdapPasswords | DirectoriesPasswords | None:
+    """Give what asks the LDAP servers about passwords, where any is to be asked."""
+    asked = {one.terms.name: one.passwords for one in several if one.passwords is not None}
+    if len(several) == 1 and "" in asked:
         return asked[""]
-    return DirectoriesPasswords(asked, [terms.name for terms in config.directories])
+    return DirectoriesPasswords(asked, [one.terms.name for one in several]) if asked else None
 
 
 def _tickets(config: Config, reactor: Any) -> Tickets | None:  # Any: as above

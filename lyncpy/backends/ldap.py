@@ -239,8 +239,11 @@ class LdapDirectory:
         Raises:
             DirectoryUnavailable: There is no password.
         """
-        access = access_of(self._terms, self._home)
-        return replace(access, bind_dn=self._terms.bind_dn, password=self._password(), last=self._last)
+        return replace(self.reach(), bind_dn=self._terms.bind_dn, password=self._password())
+
+    def reach(self) -> Access:
+        """Say how to reach the server without an account; which of its addresses answered last, all connections share."""
+        return replace(access_of(self._terms, self._home), last=self._last)
 
     def _password(self) -> str:
         """Read the password of bind_dn, which may have been changed since the last pull; "" to bind as nobody."""

@@ -12,7 +12,6 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
@@ -20,7 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.backends.ldap import LdapOptions, access_of
+from lyncpy.backends.ldap import LdapOptions
 from lyncpy.backends.ldap_link import Access, is_dn, is_local
 from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
 from lyncpy.backends.pending_verdict import PendingVerdict
@@ -71,7 +70,7 @@ class LdapPasswords:
 
     Args:
         terms: The settings.
-        home: The folder that relative file names start from.
+        reach: Says how to reach the server, without an account.
         connect: Makes the connection of one bind.
         threads: Where binds run, one in each at a time.
         timers: Limits how long one takes, with its wait.
@@ -82,13 +81,13 @@ class LdapPasswords:
     def __init__(
         self,
         terms: PasswordOptions,
-        home: Path,
+        reach: Callable[[], Access],
         connect: Callable[[Access], BindConnection],
         threads: Sequence[BlockingRunner],
         timers: ITimers,
     ) -> None:
         self._terms = terms
-        self._home = home
+        self._reach = reach
         self._connect = connect
         self._timers = timers
         self._threads = tuple(threads)
@@ -189,7 +188,7 @@ class LdapPasswords:
             self._idle.callback(None)
 
     def _access(self, dn: str, password: str) -> Access:
-        access, parts = access_of(self._terms, self._home), urlsplit(self._terms.url)
+        access, parts = self._reach(), urlsplit(self._terms.url)
         if parts.scheme != "ldaps" and not access.start_tls and not is_local(parts.hostname or "localhost"):
             # `insecure` is the operator's word for what they put at risk themselves.
             raise DirectoryUnavailable(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
+from lyncpy.backends.ldap import access_of
 from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.ldap_passwords import LdapPasswords
 from lyncpy.backends.threads import Threads
@@ -44,7 +45,9 @@ def asker(server: LdapServer, **settings: Any) -> Iterator[Ask]:  # Any: what Se
     pump = ThreadPump()
     terms = Settings(**{"url": server.url, "answer_timeout_s": 1, "connect_timeout_s": 1, **settings})
     threads = [Threads(pump, f"password {n}") for n in range(2)]
-    passwords = LdapPasswords(terms, server.folder, LdapConnection, threads, Timers(Clock(), time.time))
+    passwords = LdapPasswords(
+        terms, lambda: access_of(terms, server.folder), LdapConnection, threads, Timers(Clock(), time.time)
+    )
 
     def ask(dn: str, password: str) -> str:
         verdict = pump.run(

@@ -11,7 +11,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from lyncpy.backends.ldap_link import Access
+from lyncpy.backends.ldap import LdapDirectory
+from lyncpy.backends.ldap_link import Access, LdapConnection
 from lyncpy.backends.ldap_passwords import (
     NOBODY_DN,
     REMEMBERED_MOST,
@@ -24,6 +25,7 @@ from lyncpy.contracts.directory import Person, SignInObjection
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.settings import Settings
+from tests.kit.directory import Inline
 from tests.kit.gatehouse import timers_of
 from tests.kit.logs import overheard
 from tests.kit.results import started
@@ -87,7 +89,15 @@ class Desk:
         self.links: list[Link] = []
         self.answer: Mapping[str, Any] = {"result": code}
         terms = Settings.model_validate({"url": "ldap://127.0.0.1", **settings})
-        self.passwords = LdapPasswords(terms, Path("/home"), self._connect, self.threads, timers_of(self.clock))
+        self.directory = LdapDirectory(
+            terms,
+            ("example.test",),
+            Path("/home"),
+            LdapConnection,
+            Inline(),
+            timers_of(self.clock),
+        )
+        self.passwords = LdapPasswords(terms, self.directory.reach, self._connect, self.threads, timers_of(self.clock))
 
     def _connect(self, access: Access) -> Link:
         self.links.append(Link(access, self.answer))
@@ -99,6 +109,14 @@ class Desk:
         for one in self.threads:
             one.go_on()
         return asked
+
+
+def test_a_password_is_asked_where_the_directory_answered_last() -> None:
+    """Of several controllers, the one that pulls found dead is not tried first again by each sign-in."""
+    desk = Desk()
+    assert [_found(desk.ask()), _found(desk.ask(password="another"))] == [None, None]
+    first, second = (link.access.last for link in desk.links)
+    assert first is second is desk.directory.reach().last
 
 
 def test_a_password_is_right_when_the_server_binds_with_it() -> None:
