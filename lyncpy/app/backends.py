@@ -206,7 +206,9 @@ def _one_directory(
     return _OneDirectory(
         terms,
         directory,
-        LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos")) if terms.photo else None,
+        LdapPhotos(terms.photo, directory.access, LdapConnection, Threads(reactor, "photos"), timers)
+        if terms.photo
+        else None,
         LdapNotices(terms, directory.access, NoticeConnection, Threads(reactor, "directory notices"), timers),
         LdapPasswords(terms, directory.reach, LdapConnection, lanes, timers) if terms.binds else None,
     )

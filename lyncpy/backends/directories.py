@@ -214,7 +214,7 @@ def _named_group(group: Group, one: JoinedDirectory, before: str) -> Group:
 
 @implementer(IPhotoSource)
 class DirectoriesPhotos:
-    """Photos of people, each read in their own directory.
+    """Photos of people, each read in their own directory, in several at the same time.
 
     Args:
         of: By the names of the directories that have any.
@@ -230,23 +230,33 @@ class DirectoriesPhotos:
         theirs: dict[str, list[int]] = {}
         for number, person in enumerate(people):
             theirs.setdefault(directory_of(person.key, self._names), []).append(number)
-        found: list[FoundPhoto | None] = [None] * len(people)
-        failures: list[DirectoryUnavailable] = []
-        for name, numbers in theirs.items():
-            source = self._of.get(name)
-            if source is None:
-                some: Sequence[FoundPhoto | None] = [FoundPhoto()] * len(numbers)
-            else:
-                try:
-                    some = await source.read([people[number] for number in numbers], fits)
-                except DirectoryUnavailable as error:
-                    failures.append(error)
-                    continue
-            for number, one in zip(numbers, some, strict=False):
-                found[number] = one
-        if failures and len(failures) == len(theirs):
+        reading = [
+            Deferred.fromCoroutine(self._read(name, [people[number] for number in numbers], fits))
+            for name, numbers in theirs.items()
+        ]
+        answers: list[Sequence[FoundPhoto | None] | DirectoryUnavailable] = await gatherResults(
+            reading, consumeErrors=True
+        )
+        failures = [answer for answer in answers if isinstance(answer, DirectoryUnavailable)]
+        if failures and len(failures) == len(answers):
             raise failures[0]
+        found: list[FoundPhoto | None] = [None] * len(people)
+        for numbers, answer in zip(theirs.values(), answers, strict=True):
+            for number, one in zip(numbers, () if isinstance(answer, DirectoryUnavailable) else answer, strict=False):
+                found[number] = one
         return tuple(found)
+
+    async def _read(
+        self, name: str, people: Sequence[Person], fits: Callable[[bytes], str]
+    ) -> Sequence[FoundPhoto | None] | DirectoryUnavailable:
+        source = self._of.get(name)
+        if source is None:
+            return [FoundPhoto()] * len(people)
+        try:
+            some: Sequence[FoundPhoto | None] = await source.read(people, fits)
+        except DirectoryUnavailable as error:
+            return error
+        return some
 
     async def close(self) -> None:
         """Close all of them."""

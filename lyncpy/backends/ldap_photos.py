@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.backends.ldap_conditions import Raw
@@ -11,10 +12,14 @@ from lyncpy.backends.ldap_link import Access, DirectoryConnection
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import FoundPhoto, IPhotoSource, Person
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.timers import ITimers
 
 Fits = Callable[[bytes], str]
 
 _NONE: Final = FoundPhoto()
+
+RETRY_S: Final = 30.0
+"""After the server could not be read."""
 
 
 @implementer(IPhotoSource)
@@ -26,7 +31,10 @@ class LdapPhotos:
         access: Says how to reach the server now.
         connect: Makes a connection.
         threads: Where is read.
+        timers: The clock.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -34,6 +42,7 @@ class LdapPhotos:
         access: Callable[[], Access],
         connect: Callable[[Access], DirectoryConnection],
         threads: BlockingRunner,
+        timers: ITimers,
     ) -> None:
         self._names = tuple(names)
         self._access = access
@@ -42,10 +51,25 @@ class LdapPhotos:
         self._link: DirectoryConnection | None = None
         self._ended: Deferred[None] | None = None
         self._closed = False
+        self._timers = timers
+        self._failure = ""
+        """Why the last reading failed; "" when it did not."""
+
+        self._retry_at = timers.now()
 
     async def read(self, people: Sequence[Person], fits: Fits) -> tuple[FoundPhoto, ...]:
         """Read the photos of entries; see the promise."""
-        sources = [person.source for person in people]
+        if self._timers.now() < self._retry_at:
+            raise DirectoryUnavailable(self._failure)
+        try:
+            found = await self._read([person.source for person in people], fits)
+        except DirectoryUnavailable as error:
+            self._failed(str(error))
+            raise
+        self._failure = ""
+        return found
+
+    async def _read(self, sources: Sequence[str], fits: Fits) -> tuple[FoundPhoto, ...]:
         access = self._access()
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{access.url} is being closed or read already")
@@ -57,6 +81,13 @@ class LdapPhotos:
         finally:
             self._link = self._ended = None
             ended.callback(None)
+
+    def _failed(self, reason: str) -> None:
+        """Leave the server alone for a while, and tell the operator once."""
+        if not self._failure and not self._closed:
+            self.log.warn("no photos now: {reason}", reason=reason)
+        self._failure = reason
+        self._retry_at = self._timers.now() + RETRY_S
 
     async def close(self) -> None:
         """Cut the connection, wait for the thread to notice, and end it."""

@@ -314,6 +314,8 @@ class IPhotoSource(Interface):
     def read(people: Sequence[Person], fits: Callable[[bytes], str]) -> Awaitable[tuple[FoundPhoto | None, ...]]:
         """Read photos: one for each in their order, or fewer when the directory is lost on the way; None: theirs cannot be read now.
 
+        A directory that could not be read is left alone for a while, and the operator is told: what is asked meanwhile fails.
+
         Args:
             people: Whose.
             fits: Says what is wrong with a picture, or ""; called in a thread.

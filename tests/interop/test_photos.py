@@ -73,7 +73,11 @@ def test_photos_are_read_over_ldap(slapd: Slapd, server: RunningServer, opened: 
     """Of entries that are there and that are not, and not at all once the server is gone."""
     office = opened(slapd)
     photos = LdapPhotos(
-        ("thumbnailPhoto", "jpegPhoto"), office.directory.access, LdapConnection, Threads(office.pump, "photos")
+        ("thumbnailPhoto", "jpegPhoto"),
+        office.directory.access,
+        LdapConnection,
+        Threads(office.pump, "photos"),
+        office.timers,
     )
 
     def read(*names: str) -> tuple[FoundPhoto, ...]:

@@ -43,9 +43,6 @@ AT_ONCE: Final = 20
 WAIT_S: Final = 2.0
 """A search is not answered later than this because of photos."""
 
-RETRY_S: Final = 30.0
-"""After the directory could not be read."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -97,8 +94,6 @@ class Photos:
         self._wanted: dict[Aor, None] = {}
         self._waiting: dict[_Waiting, None] = {}
         self._is_busy = False
-        self._is_failing = False
-        self._retry_at = timers.now()
         self._closed = False
 
     async def close(self) -> None:
@@ -150,7 +145,7 @@ class Photos:
     async def _read(self, aors: tuple[Aor, ...]) -> None:
         """Read photos, together with those that others wait for; give up waiting after a while."""
         room = WANTED_MOST - len(self._wanted)
-        if not aors or room <= 0 or self._closed or self._timers.now() < self._retry_at:
+        if not aors or room <= 0 or self._closed:
             return
         waiting = _Waiting(aors[:room])
         self._wanted |= dict.fromkeys(waiting.aors)
@@ -180,25 +175,17 @@ class Photos:
         try:
             found = await self._source.read(people, self._fits) if people else ()
         except DirectoryUnavailable as error:
-            self._failed(str(error))
+            # Who reads it tells the operator, and asks nobody for a while: others' photos are in other directories.
+            self.log.debug("these photos are left out: {reason}", reason=str(error))
             return
         finally:
             for aor in aors:
                 self._wanted.pop(aor, None)
-        self._is_failing = False
         for person, one in zip(people, found, strict=False):
             # A pull may have come between: then it is somebody else's photo.
             now = self._people.person(person.aor)
             if one is not None and now is not None and now.source == person.source:
                 self._keep(person.aor, one)
-
-    def _failed(self, reason: str) -> None:
-        """Ask nobody for a while, and tell the operator once."""
-        self._wanted.clear()
-        self._retry_at = self._timers.now() + RETRY_S
-        if not self._is_failing and not self._closed:
-            self.log.warn("no photos now: {reason}", reason=reason)
-        self._is_failing = True
 
     def _keep(self, aor: Aor, found: FoundPhoto) -> None:
         facts = None

@@ -11,7 +11,7 @@ from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.directory import FoundPhoto, Group, Person, Pull, SignInObjection, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import JPEG, FakeDirectory, FakePhotos, Inline, person
-from tests.kit.results import result_of, started
+from tests.kit.results import answer_of, result_of, started
 
 ALICE, BOB, CAROL = person("alice"), person("bob"), person("carol")
 NAMES = ("", "branch")
@@ -160,8 +160,20 @@ def test_each_photo_is_read_in_its_own_directory() -> None:
     assert result_of(photos.read(people, _fits)) == (None, FoundPhoto(JPEG), FoundPhoto())
     with pytest.raises(DirectoryUnavailable, match="away"):
         result_of(photos.read(people[:1], _fits))
+    assert second.reads == [("uid=alice",)] * 3 and first.reads == [("uid=alice",)] * 2
     result_of(photos.close())
     assert first.closed and second.closed
+
+
+def test_photos_of_one_directory_are_not_read_behind_those_of_another() -> None:
+    """One that answers late delays a reading by no more than that."""
+    first, second = FakePhotos(), FakePhotos()
+    first.gate = Deferred()
+    photos = DirectoriesPhotos({"": first, "branch": second}, NAMES)
+    waiting = started(photos.read((ALICE, branch("bob")), _fits))
+    assert second.reads == [("uid=bob",)]
+    first.gate.callback(None)
+    assert answer_of(waiting) == (FoundPhoto(), FoundPhoto())
 
 
 class Asked:

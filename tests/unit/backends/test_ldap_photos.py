@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access
-from lyncpy.backends.ldap_photos import LdapPhotos
+from lyncpy.backends.ldap_photos import RETRY_S, LdapPhotos
 from lyncpy.contracts.directory import FoundPhoto, Person
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import Inline, person
+from tests.kit.gatehouse import timers_of
+from tests.kit.logs import overheard
 from tests.kit.results import answer_of, result_of, started
 from tests.kit.threads import HeldThread
 
@@ -51,7 +54,7 @@ def entries(*sources: str) -> list[Person]:
 
 def _photos(entries: dict[str, Raw | str]) -> LdapPhotos:
     link: Any = Link(entries)  # Any: no more of a connection than is used
-    return LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, Inline())
+    return LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, Inline(), timers_of(Clock()))
 
 
 def _fits(data: bytes) -> str:
@@ -89,7 +92,7 @@ def test_an_entry_that_breaks_the_connection_keeps_only_itself_from_being_read()
 def test_a_reading_under_way_is_cut_when_the_server_closes() -> None:
     """The thread is not ended under it, and a second reading does not begin beside it."""
     thread, link = HeldThread(), Link({"a": "cut"})
-    photos = LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, thread)  # type: ignore[arg-type,return-value]  # as above
+    photos = LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, thread, timers_of(Clock()))  # type: ignore[arg-type,return-value]  # as above
     reading = started(photos.read(entries("a"), _fits))
     with pytest.raises(DirectoryUnavailable, match="read already"):
         result_of(photos.read(entries("a"), _fits))
@@ -108,3 +111,30 @@ def test_nothing_is_read_after_closing() -> None:
     result_of(photos.close())
     with pytest.raises(DirectoryUnavailable, match="closed"):
         result_of(photos.read(entries("a"), _fits))
+
+
+def test_a_server_that_cannot_be_read_is_left_alone_for_a_while() -> None:
+    """Who asks meanwhile hears why at once, and the operator is told once."""
+    clock, dialled, is_down = Clock(), [], [True]
+    link: Any = Link({"a": {"jpegphoto": [b"1"]}})  # Any: no more of a connection than is used
+
+    def connect(access: Access) -> Any:  # Any: as above
+        dialled.append(access)
+        if is_down:
+            raise DirectoryUnavailable("ldap://x cannot be reached")
+        return link
+
+    photos = LdapPhotos(NAMES, lambda: ACCESS, connect, Inline(), timers_of(clock))
+    with overheard() as heard:
+        for _ in range(3):
+            with pytest.raises(DirectoryUnavailable, match="cannot be reached"):
+                result_of(photos.read(entries("a"), _fits))
+        assert len(dialled) == 1
+        clock.advance(RETRY_S)
+        with pytest.raises(DirectoryUnavailable, match="cannot be reached"):
+            result_of(photos.read(entries("a"), _fits))
+    assert len(dialled) == 2
+    assert len([event for event in heard if "no photos now" in event.get("log_format", "")]) == 1
+    is_down.clear()
+    clock.advance(RETRY_S)
+    assert result_of(photos.read(entries("a"), _fits)) == (FoundPhoto(b"1"),)
