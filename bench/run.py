@@ -22,7 +22,7 @@ from bench.machine import CORES, allow_files, described
 from bench.model import Company, Model
 from bench.outage import Office, Outage
 from bench.peers.kamailio import kamailio
-from bench.peers.process import Missing, Running
+from bench.peers.process import Missing, Running, rsa_alone
 from bench.peers.xmpp import enrol
 from bench.peers.xmpp_servers import ejabberd, prosody
 from bench.piece import STEPS, Piece, piece
@@ -162,9 +162,10 @@ def _ground(folder: Path, amounts: Form, wanted: Sequence[str], loads: Sequence[
         server = stack.enter_context(serving(folder / "lyncpy", people if compared else 1))
         peers: dict[str, Running] = {}
         archived = None
+        certificates = rsa_alone(server.home, folder / "certificates")
         for name in wanted if compared else ():
             try:
-                peers[name] = stack.enter_context(PEERS[name](folder / name.replace(" ", ""), server.home, people))
+                peers[name] = stack.enter_context(PEERS[name](folder / name.replace(" ", ""), certificates, people))
                 _say(f"{name} has started")
             except Missing as reason:
                 _say(f"without {name}: {reason}")

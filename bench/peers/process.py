@@ -54,6 +54,16 @@ def needed(program: str, packages: str, *more: str) -> str:
     return found
 
 
+def rsa_alone(home: Path, folder: Path) -> Path:
+    """Write lyncpy's certificate of RSA and its key into a new folder, with the authority: a peer has one, as it ships; give the folder."""
+    folder.mkdir()
+    for name, mark in (("server.pem", "CERTIFICATE"), ("server.key", "PRIVATE KEY")):
+        first, end, _ = (home / name).read_text("ascii").partition(f"-----END {mark}-----\n")
+        (folder / name).write_text(first + end, encoding="ascii")
+    (folder / "ca.pem").write_bytes((home / "ca.pem").read_bytes())
+    return folder
+
+
 @contextmanager
 def running(
     command: Sequence[str], folder: Path, port: int, ca: Path, environment: Mapping[str, str] | None = None

@@ -4,8 +4,9 @@ What is wrong with a file is said in one sentence that names the setting, becaus
 operator who has to mend it. Connections keep the context they began with.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,11 @@ RENEW: Final = "put the new certificate and its key in place, then: reload"
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
+MIXED_SINCE: Final = ("1.2", "1.3")
+"""Versions in which a certificate may be signed with another kind of key than its own (RFC 4492 §2.2 forbade it)."""
+
+_END_OF_KEY: Final = re.compile(rb"-----END [A-Z ]*PRIVATE KEY-----\s*")
+
 MODERN_CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES:!aNULL:!eNULL"
 """Windows of Lync's time has no AES-GCM with RSA certificates for TLS 1.2, so AES-CBC stays, with ECDHE always."""
 
@@ -60,12 +66,15 @@ class CertificateUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ServerCredentials:
-    """A certificate with its key and the certificates of its issuers, checked against one another."""
+    """A certificate with its key and the certificates of its issuers, checked against one another, and its like with another kind of key."""
 
     certificate: x509.Certificate
     private_key: PrivateKey
     chain: tuple[x509.Certificate, ...]
     """Nearest issuer first."""
+
+    also: tuple["ServerCredentials", ...] = ()
+    """Certificates with keys of other kinds, at most one of each: a client is shown the one that it can use, and ECDSA first."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,8 +87,8 @@ class ServerCredentials:
         return (*names.get_values_for_type(x509.DNSName), *addresses)
 
     def covers(self, host: str) -> bool:
-        """Tell whether the certificate is for a host name; a `*` stands for the first label."""
-        return any(_is_named(host, name) for name in self.names)
+        """Tell whether each certificate is for a host name; a `*` stands for the first label."""
+        return all(_covers(one.names, host) for one in (self, *self.also))
 
     @property
     def expires(self) -> datetime:
@@ -91,12 +100,15 @@ class ServerCredentials:
 
         An issuer's certificate that clients get with it counts as well: they believe neither without the other.
         """
-        first = min((self.certificate, *self.chain), key=lambda one: one.not_valid_after_utc)
+        own = [self.certificate, *(other.certificate for other in self.also)]
+        first = min((*own, *self.chain), key=lambda one: one.not_valid_after_utc)
         left = first.not_valid_after_utc - now
         if left >= TOLD_BEFORE:
             return ""
         what = (
-            "certificate" if first is self.certificate else f"certificate: its issuer {first.subject.rfc4514_string()}"
+            "certificate"
+            if any(first is one for one in own)
+            else f"certificate: its issuer {first.subject.rfc4514_string()}"
         )
         when = f"{first.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
         if left <= timedelta(0):
@@ -110,16 +122,17 @@ class ServerCredentials:
         ending = self.ending(now)
         if ending:
             found.append(ending)
-        if not self.covers(server_name):
-            found.append(
-                f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(self.names) or 'no name'};"
-                " clients that connect to that name refuse it"
-            )
-        if not _is_for_servers(self.certificate):
-            found.append(
-                "[sip] certificate is not meant for servers (extended key usage serverAuth); clients refuse it"
-            )
-        return tuple(found)
+        for one in (self, *self.also):
+            if not _covers(one.names, server_name):
+                found.append(
+                    f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(one.names) or 'no name'};"
+                    " clients that connect to that name refuse it"
+                )
+            if not _is_for_servers(one.certificate):
+                found.append(
+                    "[sip] certificate is not meant for servers (extended key usage serverAuth); clients refuse it"
+                )
+        return tuple(dict.fromkeys(found))
 
 
 def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerCredentials:
@@ -131,29 +144,40 @@ def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerC
 
     Raises:
         CertificateUnusable: A file is missing, unreadable, no PEM; the key is not the
-            certificate's; the certificate has ended or not begun.
+            certificate's; the certificate has ended or not begun; two keys are of one kind.
     """
     found = _read_certificates("certificate", folder / settings.certificate)
-    private_key = _read_key(folder / settings.private_key)
+    keys = _read_keys(folder / settings.private_key)
     if settings.chain:
         found += _read_certificates("chain", folder / settings.chain)
-    certificate, issuers = _in_order(found, private_key)
-    if private_key.public_key() != certificate.public_key():
-        raise CertificateUnusable(
-            f"[sip] private_key: {folder / settings.private_key} is not the key of the certificate in"
-            f" {folder / settings.certificate}; name the two files that were issued together"
-        )
+    pairs: list[tuple[x509.Certificate, PrivateKey]] = []
+    for private_key in keys:
+        certificate = next((one for one in found if one.public_key() == private_key.public_key()), None)
+        if certificate is None:
+            raise CertificateUnusable(
+                f"[sip] private_key: {folder / settings.private_key} is not the key of the certificate in"
+                f" {folder / settings.certificate}; name the two files that were issued together"
+            )
+        _check_time(certificate, folder / settings.certificate, now)
+        pairs.append((certificate, private_key))
+    own = {certificate for certificate, _ in pairs}
+    issuers = [one for one in found if one not in own]
+    # What else the server proves, within SIP, needs RSA where there is such a key.
+    pairs.sort(key=lambda pair: not isinstance(pair[1], RSAPrivateKey))
+    first, *others = (ServerCredentials(one, key, _in_order(one, issuers)) for one, key in pairs)
+    return replace(first, also=tuple(others))
+
+
+def _check_time(certificate: x509.Certificate, file: Path, now: datetime) -> None:
     if now > certificate.not_valid_after_utc:
         raise CertificateUnusable(
-            f"[sip] certificate: {folder / settings.certificate} ended on"
-            f" {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; renew it"
+            f"[sip] certificate: {file} ended on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; renew it"
         )
     if now < certificate.not_valid_before_utc:
         raise CertificateUnusable(
-            f"[sip] certificate: {folder / settings.certificate} begins on"
-            f" {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC; check the clock of this machine"
+            f"[sip] certificate: {file} begins on {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC;"
+            " check the clock of this machine"
         )
-    return ServerCredentials(certificate, private_key, issuers)
 
 
 def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Context:
@@ -163,7 +187,8 @@ def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Contex
     in the cache (RFC 5246 §7.3, for Windows without tickets), spares us the signature, the dearest part of a
     handshake. The keys of tickets are OpenSSL's own: they are in memory alone, and end with the context. Early data
     are not taken: they could be played again. Renegotiation is refused: no client needs it, and each costs us
-    a signature.
+    a signature. One of ECDSA costs a tenth of one of RSA, and is made where there is such a certificate, too, and
+    the client can verify it.
 
     Raises:
         CertificateUnusable: OpenSSL refuses what was read, for instance a key that is too short.
@@ -179,11 +204,14 @@ def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Contex
     context.set_timeout(KEYS_S)
     # An idle connection gives its 34 KB of record buffers back.
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
+    shown = (credentials, *credentials.also) if tls_minimum in MIXED_SINCE else (credentials,)
     try:
-        context.use_certificate(credentials.certificate)
-        context.use_privatekey(credentials.private_key)
-        context.check_privatekey()
-        for issuer in credentials.chain:
+        for one in shown:
+            context.use_certificate(one.certificate)
+            context.use_privatekey(one.private_key)
+            context.check_privatekey()
+        # One chain is sent with either certificate: that of both, where they have different issuers.
+        for issuer in dict.fromkeys(issuer for one in shown for issuer in one.chain):
             context.add_extra_chain_cert(issuer)
     except SSL.Error as error:
         raise CertificateUnusable(f"[sip] certificate: OpenSSL cannot use it: {reason_of(error)}") from error
@@ -302,26 +330,32 @@ def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
         raise CertificateUnusable(f"[sip] {setting}: {path} holds no certificate in PEM") from None
 
 
-def _in_order(
-    found: Sequence[x509.Certificate], private_key: PrivateKey
-) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
-    """Give the certificate of the key, or the first one where none fits, and the others, each issuer behind the certificate that it issued.
+def _in_order(own: x509.Certificate, issuers: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """Give the others, each issuer behind the certificate that it issued.
 
     Authorities hand out bundles in either order, and TLS wants the server's own first (RFC 5246 §7.4.2).
     """
-    own = next((one for one in found if one.public_key() == private_key.public_key()), found[0])
-    others = list(dict.fromkeys(one for one in found if one != own))
+    others = list(dict.fromkeys(issuers))
     ordered: list[x509.Certificate] = []
     last = own
     while issuer := next((one for one in others if one.subject == last.issuer), None):
         others.remove(issuer)
         ordered.append(issuer)
         last = issuer
-    return own, (*ordered, *others)
+    return (*ordered, *others)
 
 
-def _read_key(path: Path) -> PrivateKey:
+def _read_keys(path: Path) -> Sequence[PrivateKey]:
+    """Read the keys of a file, each of another kind."""
     data = _read("private_key", path)
+    ends = [found.end() for found in _END_OF_KEY.finditer(data)] or [len(data)]
+    keys = [_read_key(path, data[begin:end]) for begin, end in zip([0, *ends], ends, strict=False)]
+    if len({type(key) for key in keys}) < len(keys):
+        raise CertificateUnusable(f"[sip] private_key: {path} holds two keys of one kind; leave one of each kind there")
+    return keys
+
+
+def _read_key(path: Path, data: bytes) -> PrivateKey:
     try:
         key = load_pem_private_key(data, password=None)
     except TypeError:
@@ -333,6 +367,10 @@ def _read_key(path: Path) -> PrivateKey:
     if not isinstance(key, PrivateKey):
         raise CertificateUnusable(f"[sip] private_key: {path} is neither RSA nor ECDSA nor Ed25519")
     return key
+
+
+def _covers(names: Sequence[str], host: str) -> bool:
+    return any(_is_named(host, name) for name in names)
 
 
 def _is_named(server_name: str, name: str) -> bool:

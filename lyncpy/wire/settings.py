@@ -43,10 +43,10 @@ class Settings(BaseModel):
     """Allow `tcp_host` to be an address that others reach; what they send and read there can be read by all between."""
 
     certificate: str = "server.pem"
-    """The server's certificate in PEM; certificates of its issuers may follow in the same file."""
+    """The server's certificate in PEM; certificates of its issuers may follow in the same file, and one with another kind of key (ECDSA beside RSA), of which each client gets what it can use."""
 
     private_key: str = "server.key"
-    """The key of the certificate in PEM, without a passphrase; readable by the server alone."""
+    """The key of the certificate in PEM, without a passphrase; readable by the server alone. Where the certificates are two, both keys."""
 
     chain: str = ""
     """A PEM file with the issuers' certificates, where they are not in the file of `certificate`."""

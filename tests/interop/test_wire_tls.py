@@ -29,7 +29,7 @@ from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.listener import CannotOpen, Connections, Listener
 from lyncpy.wire.settings import Settings
-from tests.kit.certificates import Key, authority, issue, put
+from tests.kit.certificates import Key, authority, issue, put, put_both
 from tests.kit.meters import MemoryMeter
 from tests.kit.slapd import free_ports
 from tests.kit.tls_client import secured
@@ -243,6 +243,23 @@ async def test_a_device_that_comes_back_resumes_until_the_keys_are_replaced(
     assert await comes(3) == [False, True, True]
     assert "resumed" in server.hall.securities[1]
     assert "resumed" not in server.hall.securities[0]
+
+
+async def test_each_client_is_shown_the_certificate_that_it_can_use(open_server: Opened) -> None:
+    """ECDSA, which costs the server a tenth; RSA whoever knows no other, and all whose TLS forbids the mixture."""
+    server = await open_server()
+    now = datetime.now(UTC)
+    put_both(server.folder, issue(NAME, today=now, key=rsa.generate_private_key(65537, 2048)), issue(NAME, today=now))
+    server.listener.reload()
+
+    def shown(*options: str) -> str:
+        return next(line for line in s_client(server, *options).splitlines() if "Peer signature type" in line)
+
+    for version in ("-tls1_2", "-tls1_3"):
+        assert "ECDSA" in (await deferToThread(shown, version)).upper()
+        assert "RSA-PSS" in (await deferToThread(shown, version, "-sigalgs", "rsa_pss_rsae_sha256")).upper().replace(
+            "_", "-"
+        )
 
 
 async def test_old_tls_is_refused_unless_it_is_allowed(open_server: Opened) -> None:

@@ -68,6 +68,12 @@ def put(folder: Path, issued: Issued, *issuers: Issued) -> None:
     (folder / "server.key").write_bytes(issued.key_pem())
 
 
+def put_both(folder: Path, *issued: Issued) -> None:
+    """Write certificates of two kinds of key with their keys, as `put` does with one, and their issuer."""
+    (folder / "server.pem").write_bytes(b"".join([*(one.pem for one in issued), authority().pem]))
+    (folder / "server.key").write_bytes(b"".join(one.key_pem() for one in issued))
+
+
 def _sign(
     subject: str,
     key: Key,

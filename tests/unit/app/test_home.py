@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from lyncpy.app import cli, home
 from lyncpy.app.check import findings
@@ -57,7 +59,7 @@ def test_the_certificate_has_every_name_a_client_may_use(tmp_path: Path) -> None
     """Server name, domain, discovery names, the machine and loopback; signed by the authority; keys are private."""
     _made(tmp_path, "sip.domain=other.test")
     ca = x509.load_pem_x509_certificate((tmp_path / "ca.pem").read_bytes())
-    server = x509.load_pem_x509_certificate((tmp_path / "server.pem").read_bytes())
+    server, ecdsa = x509.load_pem_x509_certificates((tmp_path / "server.pem").read_bytes())
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert {"sip.other.test", "other.test", "sipinternal.other.test", "localhost"} <= set(
         names.get_values_for_type(x509.DNSName)
@@ -67,6 +69,12 @@ def test_the_certificate_has_every_name_a_client_may_use(tmp_path: Path) -> None
     assert isinstance(key, RSAPublicKey)
     assert server.signature_hash_algorithm is not None
     key.verify(server.signature, server.tbs_certificate_bytes, PKCS1v15(), server.signature_hash_algorithm)
+    # The first is what clients of any age can use, and other programs that read one certificate and one key.
+    assert isinstance(server.public_key(), RSAPublicKey)
+    assert isinstance(load_pem_private_key((tmp_path / "server.key").read_bytes(), None), RSAPrivateKey)
+    assert isinstance(ecdsa.public_key(), EllipticCurvePublicKey)
+    assert ecdsa.extensions.get_extension_for_class(x509.SubjectAlternativeName).value == names
+    assert not ecdsa.extensions.get_extension_for_class(x509.KeyUsage).value.key_encipherment
     assert ca.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert server.not_valid_after_utc > datetime.now(UTC) + timedelta(days=365)
     for name in ("ca.key", "server.key", "admin_key", "authorized_keys"):

@@ -21,10 +21,11 @@ from lyncpy.wire.certificate import (
     read_credentials,
 )
 from lyncpy.wire.settings import Settings
-from tests.kit.certificates import TODAY, authority, issue, put
+from tests.kit.certificates import TODAY, authority, issue, put, put_both
 from tests.kit.results import result_of
 
 SETTINGS = Settings(domain="example.com")
+_RSA = rsa.generate_private_key(65537, 2048)
 
 
 @pytest.fixture
@@ -95,6 +96,19 @@ def _a_weak_key(folder: Path) -> None:
     put(folder, issue("sip.example.com", key=rsa.generate_private_key(65537, 1024)))
 
 
+def _two_keys_of_one_kind(folder: Path) -> None:
+    put_both(folder, issue("sip.example.com"), issue("sip.example.com"))
+
+
+def _a_key_too_many(folder: Path) -> None:
+    key = issue("sip.example.com", key=_RSA).key_pem()
+    (folder / "server.key").write_bytes((folder / "server.key").read_bytes() + key)
+
+
+def _an_old_one_beside(folder: Path) -> None:
+    put_both(folder, issue("sip.example.com", key=_RSA), issue("sip.example.com", days=(-400, -1)))
+
+
 FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (_no_certificate, "[sip] certificate: ", "there is no file"),
     (_no_key, "[sip] private_key: ", "there is no file"),
@@ -108,6 +122,9 @@ FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (_an_old_certificate, "[sip] certificate: ", "ended on 2030-01-14"),
     (_a_coming_certificate, "[sip] certificate: ", "begins on 2030-01-16"),
     (_a_weak_key, "[sip] certificate: ", "too small"),
+    (_two_keys_of_one_kind, "[sip] private_key: ", "two keys of one kind"),
+    (_a_key_too_many, "[sip] private_key: ", "not the key of the certificate"),
+    (_an_old_one_beside, "[sip] certificate: ", "ended on 2030-01-14"),
 ]
 
 
@@ -120,6 +137,33 @@ def test_a_fault_is_said_in_a_sentence(folder: Path, spoil: Callable[[Path], Non
     sentence = str(caught.value)
     assert sentence.startswith(begins)
     assert says in sentence
+
+
+def test_two_kinds_of_key_are_read_from_the_same_files(folder: Path) -> None:
+    """In either order; the one of RSA is the first, their issuer stands in no chain twice, and neither in the other's."""
+    ours = issue("sip.example.com", key=_RSA), issue("sip.example.com")
+    for written in (ours, ours[::-1]):
+        put_both(folder, *written)
+        credentials = read_credentials(SETTINGS, folder, TODAY)
+        assert credentials.certificate == ours[0].certificate
+        assert [one.certificate for one in credentials.also] == [ours[1].certificate]
+        assert credentials.chain == credentials.also[0].chain == (authority().certificate,)
+        assert credentials.doubts("sip.example.com", TODAY) == ()
+
+
+def test_what_clients_dislike_of_either_is_told(folder: Path) -> None:
+    """The second certificate is for another name, ends sooner, or is not for servers."""
+    put_both(
+        folder,
+        issue("sip.example.com", key=_RSA),
+        issue("sip.example.net", days=(-1, 9), usage=ExtendedKeyUsageOID.CLIENT_AUTH),
+    )
+    credentials = read_credentials(SETTINGS, folder, TODAY)
+    assert not credentials.covers("sip.example.com")
+    ends, named, meant = credentials.doubts("sip.example.com", TODAY)
+    assert "certificate ends in 9 days" in ends
+    assert "not for server_name 'sip.example.com' but for sip.example.net" in named
+    assert "not meant for servers" in meant
 
 
 def test_a_chain_of_its_own_is_read_too(folder: Path) -> None:

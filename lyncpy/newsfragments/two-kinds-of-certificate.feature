@@ -1,0 +1,1 @@
+The files of `[sip] certificate` and `private_key` may hold a certificate of an ECDSA key beside that of RSA, which costs a client's handshake a third less; `lyncpy init` makes both. To have both where there is one from `lyncpy init`, move `server.pem` and `server.key` away and run `lyncpy init` again.
