@@ -4,7 +4,7 @@ import datetime
 import socket
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,29 +16,24 @@ from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
 from lyncpy.backends.keytab import KeytabUnusable, read_keytab
 from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as
 from lyncpy.backends.sealing import Sealer
+from lyncpy.backends.sql.server import PostgresServer
+from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
-from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
 from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check, and its result."""
-
-    good: bool
-    sentence: str
-
-
 def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
-    """Look at certificate, keys, ports, people and files; the directory itself is asked by `directory pull --dry-run`."""
+    """Look at certificate, keys, database, ports, people and files; a directory is asked by `directory pull --dry-run`."""
     sections = config.sections
     yield Finding(good=True, sentence=f"{config.file}: every setting can be used")
     yield Finding(good=True, sentence=f"runs on {interpreter.description()}")
     yield from _certificate(config, now)
     yield _key_file(config)
+    yield from _database(config)
     yield from _ports(config)
     yield from _site(config)
     if sections.auth.keytab:
@@ -60,6 +55,19 @@ def _key_file(config: Config) -> Finding:
     except WorldUnavailable as error:
         return Finding(good=False, sentence=str(error))
     return Finding(good=True, sentence=f"[store] key_file: {key_file} holds a key")
+
+
+def _database(config: Config) -> Iterator[Finding]:
+    """Ask a PostgreSQL server what a start asks it; a file is made by the start."""
+    store = config.sections.store
+    if store.is_sqlite:
+        return
+    try:
+        found = PostgresServer(store, config.home).examined()
+    except StoreUnavailable as error:
+        found = [Finding(good=False, sentence=str(error))]
+    for one in found:
+        yield replace(one, sentence=f"[store] url: {one.sentence}")
 
 
 def _ports(config: Config) -> Iterator[Finding]:

@@ -8,13 +8,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Protocol
 
-from lyncpy.app.check import Finding, kerberos_keytab
+from lyncpy.app.check import kerberos_keytab
 from lyncpy.app.config import Config, load
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi, verify_ticket
 from lyncpy.backends.kerberos_probe import ProbeFailed, ticket_for
 from lyncpy.backends.kerberos_tokens import WEAK, encryption_name, ticket_label
 from lyncpy.backends.keytab import KeytabEntry, KeytabUnusable, read_keytab
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
+from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.kerberos import SIP_SERVICE, service_name
 
 

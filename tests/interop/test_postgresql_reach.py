@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from lyncpy.app.check import findings
+from lyncpy.app.config import load
 from lyncpy.backends.sql.database import Database
 from lyncpy.contracts.refusal import StoreUnavailable
 from tests.kit.cellars import database_in, in_postgresql
@@ -38,6 +40,25 @@ def opened(home: Path, **settings: Any) -> str:  # Any: as settings are
     finally:
         pump.run(database.close())
     return ""
+
+
+def url_name(settings: dict[str, Any]) -> str:  # Any: as settings are
+    """Give the name of the database."""
+    name: str = settings["url"].rpartition("/")[2]
+    return name
+
+
+def checked(home: Path, **settings: Any) -> list[str]:  # Any: as above
+    """Run `lyncpy check`; give what it says of the database, as it prints it."""
+    file = home / "check.toml"
+    given = "".join(f'{name} = "{value}"\n' for name, value in settings.items())
+    file.write_text(f'[sip]\ndomain = "example.test"\n[store]\n{given}')
+    found = findings(load(file), datetime.now(UTC))
+    return [
+        f"{'ok ' if one.good else 'BAD'} {one.sentence.removeprefix('[store] url: ')}"
+        for one in found
+        if one.sentence.startswith("[store] url: ")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +100,7 @@ def test_what_stands_in_the_way_is_said(server: Postgres, tmp_path: Path) -> Non
         assert "wrong-secret" not in said
         said = opened(tmp_path, **{**settings, "url": url + "x"})
         assert "does not exist" in said
+        assert said.endswith("make it with createdb --encoding=UTF8 --template=template0")
         server.sql("create database latin encoding 'LATIN1' template template0 locale 'C'", "template1")
         assert "its encoding is LATIN1" in opened(tmp_path, **{**settings, "url": server.url("latin")})
         assert opened(tmp_path, **settings) == ""
@@ -91,7 +113,11 @@ def test_a_user_who_may_make_no_tables_is_told(server: Postgres, tmp_path: Path)
     with in_postgresql(tmp_path, server) as settings:
         server.sql(f"create role guest login password '{PASSWORD}'", "template1")
         said = opened(tmp_path, **{**settings, "url": settings["url"].replace(f"//{USER}@", "//guest@")})
-        assert "permission denied for schema public" in said
+        name = url_name(settings)
+        assert (
+            f'user "guest" may make no tables in schema "public": run `ALTER DATABASE "{name}" OWNER TO "guest"`'
+            in said
+        )
 
 
 def test_a_session_is_durable_whatever_the_servers_rule_is(server: Postgres, tmp_path: Path) -> None:
@@ -144,3 +170,79 @@ def test_one_server_works_with_a_database(server: Postgres, tmp_path: Path) -> N
             pump.run(first.run_write(lambda connection: True))
         for one in (first, second):
             pump.run(one.close())
+
+
+def test_check_asks_what_a_start_asks(server: Postgres, tmp_path: Path) -> None:
+    """Before it, and beside a server that runs; each in a sentence. Nothing is changed by it."""
+    (tmp_path / "ca.pem").write_bytes(authority().pem)
+    with in_postgresql(tmp_path, server) as settings:
+        settings |= {"url": settings["url"].replace("127.0.0.1", "localhost"), "ca_file": "ca.pem"}
+        good = [
+            f"ok  {settings['url']} is reached",
+            "ok  the connection is encrypted (TLSv1.3), and it has proved its name",
+            f"ok  it is PostgreSQL {server.sql('show server_version', 'template1')}",
+            "ok  its encoding is UTF8",
+            "ok  it takes writes",
+            f'ok  user "{USER}" may make, read and write tables',
+        ]
+        first = checked(tmp_path, **settings)
+        assert first == [
+            *good,
+            "ok  no other server works with it",
+            "ok  it has no tables yet: the first start makes them",
+        ]
+        pump = ThreadPump()
+        database = database_in(tmp_path, pump, alone=True, **settings)
+        pump.run(database.open())
+        *same, holder, schema = checked(tmp_path, **settings)
+        assert same == good
+        assert schema.startswith("ok  its schema is 0") and schema.endswith(", that of this version")
+        assert holder.startswith("BAD another server works with it (from 127.0.0.1, since 20")
+        assert holder.endswith(" UTC); stop that one, or give this one its own [store] url")
+        pump.run(database.close())
+
+        server.sql("update alembic_version set version_num = '0001'", url_name(settings))
+        assert "the next start makes 0" in checked(tmp_path, **settings)[-1]
+        server.sql("update alembic_version set version_num = '9999'", url_name(settings))
+        assert checked(tmp_path, **settings)[-1].startswith("BAD the database was written by a newer lyncpy (schema 99")
+
+
+def test_check_says_what_to_do_where_a_start_would_fail(server: Postgres, tmp_path: Path) -> None:
+    """The server's own words, the setting and the remedy."""
+    with in_postgresql(tmp_path, server) as settings:
+        url, name = settings["url"], url_name(settings)
+        (nowhere,) = checked(tmp_path, **{**settings, "url": url.replace(str(server.port), "1")})
+        assert nowhere.startswith(f"BAD {url.replace(str(server.port), '1')} cannot be used: ")
+        assert nowhere.endswith("; start it, or correct host and port in the url")
+        (unknown,) = checked(tmp_path, **{**settings, "url": url.replace("127.0.0.1", "nowhere.invalid")})
+        assert unknown.endswith("; correct the host in the url")
+        (silent,) = checked(tmp_path, url=url)
+        assert silent.endswith("; write the user's password into a file and name that in [store] password_file")
+        (uncertified,) = checked(tmp_path, **{**settings, "url": f"{url}?sslmode=verify-full"})
+        assert uncertified.endswith("; name the authority that has issued its certificate in [store] ca_file")
+        for query, said in (
+            ("?sslmode=disable", "ok  the connection is not encrypted, on this machine"),
+            ("?sslmode=require", "nobody has checked that it is the one meant (sslmode=require)"),
+        ):
+            assert said in checked(tmp_path, **{**settings, "url": url + query})[1]
+        assert opened(tmp_path, **settings) == ""
+        server.sql(f"create role reader login password '{PASSWORD}'", "template1")
+        theirs = {**settings, "url": url.replace(f"//{USER}@", "//reader@")}
+        remedy = f'name that user in the url, or run `REASSIGN OWNED BY "{USER}" TO "reader"`'
+        grant = "grant select, insert, update, delete on all tables in schema public to reader"
+        expected = f'user "reader" may not read and write "{{}}", which is "{USER}"\'s: {remedy}'
+        assert checked(tmp_path, **theirs)[5] == f"BAD {expected.format('alembic_version')}"
+        server.sql(grant, name)
+        assert checked(tmp_path, **theirs)[5] == f"BAD {expected.format('audit_serial_seq')}"
+        assert expected.format("audit_serial_seq") in opened(tmp_path, **theirs)
+        server.sql("grant usage on all sequences in schema public to reader", name)
+        assert checked(tmp_path, **theirs)[5] == 'ok  user "reader" may read and write the tables'
+        assert opened(tmp_path, **theirs) == ""
+        server.sql(f"alter database {name} set default_transaction_read_only = on", "template1")
+        (refused,) = checked(tmp_path, **settings)
+        assert refused.endswith(
+            "session is read-only; if that is a standby, name the host in the url that takes writes"
+        )
+        any_will_do = {**settings, "url": f"{url}?target_session_attrs=any"}
+        assert checked(tmp_path, **any_will_do)[4].startswith("BAD it is read-only (default_transaction_read_only)")
+        assert "it is read-only (default_transaction_read_only)" in opened(tmp_path, **any_will_do)

@@ -6,6 +6,7 @@
 - `prepared`: statements that are done all the time, written down once and executed by the driver itself;
 - `files`: the SQLite file, its folder and its modes;
 - `server`: the PostgreSQL server, how it is reached and trusted;
+- `examination`: what its database has to be like, for a start and for `lyncpy check`;
 - `dialects`: what one of the two says otherwise than the other, and what it means by its errors;
 - `upgrades`, `migrations`: from one version of the schema to the next;
 - `store`, `records`, `ledger`: the three promises.

@@ -1,6 +1,7 @@
 """The PostgreSQL server: how its database is reached, and what is wrong with it in words."""
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,14 +11,14 @@ from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
 from lyncpy.backends.settings import Settings
-from lyncpy.backends.sql.dialects import SERVER_LOCK, upgrade_alone
+from lyncpy.backends.sql.dialects import SERVER_LOCK, reason_of, upgrade_alone
+from lyncpy.backends.sql.examination import encryption, fitness, holder, schema
+from lyncpy.backends.sql.link import Link
 from lyncpy.backends.sql.upgrades import upgrade
+from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
 
 log = Logger()
-
-OLDEST: Final = 150_000
-"""Version 15, as PostgreSQL counts."""
 
 AUTHORITIES: Final = "/etc/ssl/certs/ca-certificates.crt"
 """Where Debian keeps those that the system trusts; libpq wants a file and takes no folder."""
@@ -46,6 +47,26 @@ SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s
 """How a session behaves: what is acknowledged is durable, whatever the server's own rule is; and one whose client is gone
 without a word ends within some 10 s, with what it holds: an answer that is not acknowledged (tcp_user_timeout) would keep
 keepalives from being sent, and be sent again for a quarter of an hour."""
+
+
+_REMEDIES: Final = {
+    "Connection refused": "start it, or correct host and port in the url",
+    "resolve host": "correct the host in the url",
+    "timeout expired": "correct host and port in the url, or have a firewall let them pass",
+    "no pg_hba.conf entry": "have its pg_hba.conf let this machine in, with hostssl",
+    "no password supplied": "write the user's password into a file and name that in [store] password_file",
+    "password authentication failed": "correct the user in the url, or the password in [store] password_file",
+    "FATAL: role": "correct the user in the url, or make it with createuser",
+    "FATAL: database": "correct the name in the url, or make it with createdb --encoding=UTF8 --template=template0",
+    "certificate verify failed": "name the authority that has issued its certificate in [store] ca_file",
+    "root certificate file": "name a file with the authorities (PEM) in [store] ca_file",
+    "does not match host name": "write the host in the url as its certificate has it, or have one issued for this name",
+    "does not support SSL": "give it a certificate (ssl = on), or ask for less with sslmode in the url",
+    "session is read-only": "if that is a standby, name the host in the url that takes writes",
+    "too many clients": "have its max_connections raised",
+    "connection slots": "have its max_connections raised",
+}
+"""What to do, by what libpq or the server says of a connection that cannot be made."""
 
 
 class PostgresServer:
@@ -91,12 +112,9 @@ class PostgresServer:
         Raises:
             StoreUnavailable: With a sentence for an operator.
         """
-        version: int = connection.exec_driver_sql("SELECT current_setting('server_version_num')::int").scalar_one()
-        if version < OLDEST:
-            raise StoreUnavailable(f"it is PostgreSQL {version // 10_000}, and 15 is the oldest that will do")
-        encoding = connection.exec_driver_sql("SELECT current_setting('server_encoding')").scalar_one()
-        if encoding != "UTF8":
-            raise StoreUnavailable(f"its encoding is {encoding}: make it anew with ENCODING 'UTF8'")
+        for found in fitness(connection):
+            if not found.good:
+                raise StoreUnavailable(found.sentence)
         upgrade_alone(connection)
         upgrade(connection, self._announce)
 
@@ -108,7 +126,30 @@ class PostgresServer:
         """
         held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({SERVER_LOCK})").scalar_one()
         if not held:
-            raise StoreUnavailable("another server works with it; stop that one, or give this one its own [store] url")
+            raise StoreUnavailable(holder(connection, has_refused=True).sentence)
+
+    def examined(self) -> Sequence[Finding]:
+        """Look at what a start needs; nothing is changed."""
+        link = Link(self.engine)
+
+        def look(connection: Connection) -> Sequence[Finding]:
+            mode = self._trust()["sslmode"]
+            found = [
+                Finding(good=True, sentence=f"{self.shown} is reached"),
+                encryption(connection, mode, is_here=self._address.is_here),
+                *fitness(connection),
+                holder(connection),
+            ]
+            # Who may not read the tables cannot say which they are.
+            return [*found, schema(connection)] if all(one.good for one in found[:-1]) else found
+
+        try:
+            found: Sequence[Finding] = link.look([look])[0]
+        except StoreUnavailable as error:
+            return [Finding(good=False, sentence=f"{self.shown} cannot be used: {error}")]
+        finally:
+            link.close()
+        return found
 
     def settle(self, connection: Connection) -> None:
         """Nothing is left to do once it is open."""
@@ -130,15 +171,21 @@ class PostgresServer:
     def _connect(self) -> Any:  # Any: the driver's connection
         address, settings = self._address, self._settings
         terms = {**TERMS, **address.options, **self._trust()}
-        connection = self._driver.connect(
-            host=",".join(address.hosts),
-            port=",".join(port or "5432" for port in address.ports),
-            user=address.user,
-            dbname=address.database,
-            password=self._password(),
-            autocommit=True,  # transactions are begun by us
-            **terms,
-        )
+        try:
+            connection = self._driver.connect(
+                host=",".join(address.hosts),
+                port=",".join(port or "5432" for port in address.ports),
+                user=address.user,
+                dbname=address.database,
+                password=self._password(),
+                autocommit=True,  # transactions are begun by us
+                **terms,
+            )
+        except self._driver.OperationalError as error:
+            reason = reason_of(error)
+            # Of several hosts each may have failed for its own reason.
+            remedies = dict.fromkeys(remedy for said, remedy in _REMEDIES.items() if said in reason)
+            raise StoreUnavailable("; ".join([reason, *remedies])) from error
         connection.execute(
             _SESSION,
             [str(round(seconds * 1000)) for seconds in (settings.statement_s, settings.busy_s, settings.statement_s)],

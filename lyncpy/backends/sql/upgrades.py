@@ -5,6 +5,7 @@ of them are one transaction: an upgrade that fails leaves the database as it was
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,35 @@ from lyncpy.contracts.refusal import StoreUnavailable
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 
+VERSIONS: Final = "alembic_version"
+"""The table in which Alembic keeps which version the others have."""
+
 log = Logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Which version a database's tables have, None where there are none, and the newest that this program knows."""
+
+    current: str | None
+    newest: str | None
+
+
+def schema_of(connection: Connection) -> Schema:
+    """Look which version the tables have.
+
+    Raises:
+        StoreUnavailable: One that is newer than this program.
+    """
+    script = ScriptDirectory.from_config(_config(connection))
+    newest = script.get_current_head()
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current not in {None, *(revision.revision for revision in script.walk_revisions())}:
+        raise StoreUnavailable(
+            f"the database was written by a newer lyncpy (schema {current}; this one knows up to {newest}): "
+            "install that version again, or bring back the copy that was made before the upgrade"
+        )
+    return Schema(current, newest)
 
 
 def upgrade(connection: Connection, copy: Callable[[str], None]) -> None:
@@ -32,21 +61,17 @@ def upgrade(connection: Connection, copy: Callable[[str], None]) -> None:
     Raises:
         StoreUnavailable: The schema is newer than this program.
     """
+    found = schema_of(connection)
+    if found.newest is None or found.current == found.newest:
+        return
+    if found.current is not None:
+        copy(found.newest)
+        log.info("upgrading the store from schema {current} to {newest}", current=found.current, newest=found.newest)
+    command.upgrade(_config(connection), "head")
+
+
+def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    script = ScriptDirectory.from_config(config)
-    newest = script.get_current_head()
-    current = MigrationContext.configure(connection).get_current_revision()
-    if newest is None or current == newest:
-        return
-    if current is not None:
-        known = {revision.revision for revision in script.walk_revisions()}
-        if current not in known:
-            raise StoreUnavailable(
-                f"the database was written by a newer lyncpy (schema {current}; this one knows up to {newest}): "
-                "install that version again, or bring back the copy that was made before the upgrade"
-            )
-        copy(newest)
-        log.info("upgrading the store from schema {current} to {newest}", current=current, newest=newest)
-    command.upgrade(config, "head")
+    return config

@@ -6,10 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.server import AUTHORITIES, PostgresServer
+from lyncpy.contracts.refusal import StoreUnavailable
 
 SYSTEMS = "those of the system"
 """Stands for whatever file that is here."""
@@ -47,7 +47,7 @@ def test_authorities_are_given_where_certificates_are_checked(
 
     monkeypatch.setattr(psycopg, "connect", connect)
     server = PostgresServer(Settings(url=f"postgresql://lyncpy@{host}/lyncpy{query}", ca_file=ca_file), tmp_path)
-    with pytest.raises((OperationalError, psycopg.OperationalError)):
+    with pytest.raises(StoreUnavailable):
         server.engine.connect()
     assert told["sslmode"] == mode
     expected = {None: None, SYSTEMS: ssl.get_default_verify_paths().cafile or AUTHORITIES}

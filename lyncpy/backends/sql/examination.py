@@ -1,0 +1,152 @@
+"""What a PostgreSQL database has to be like, asked of it: by a start, which refuses what is not so, and by `lyncpy check`."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy.engine import Connection
+
+from lyncpy.backends.sql.dialects import SERVER_LOCK
+from lyncpy.backends.sql.tables import metadata
+from lyncpy.backends.sql.upgrades import VERSIONS, schema_of
+from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.refusal import StoreUnavailable
+
+OLDEST: Final = 150_000
+"""Version 15, as PostgreSQL counts."""
+
+_SERVER: Final = """
+SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('server_encoding'),
+    pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'
+"""
+
+_PLACE: Final = """
+SELECT current_user, current_database(), current_schema(), coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)
+"""
+
+_CLOSED: Final = """
+SELECT relname, pg_get_userbyid(relowner) FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s) AND CASE relkind
+    WHEN 'S' THEN NOT has_sequence_privilege(oid, 'USAGE')
+    WHEN 'r' THEN NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT')
+        AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+    ELSE false END
+ORDER BY relname
+"""
+
+_HOLDER: Final = """
+SELECT host(client_addr), to_char(backend_start, 'YYYY-MM-DD HH24:MI "UTC"') FROM pg_locks
+JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND objsubid = 1 AND granted
+    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+"""Where and when the other server's connection was made; both NULL where it is another role's."""
+
+
+def fitness(connection: Connection) -> Iterator[Finding]:
+    """Tell whether it can be worked with: its version, its encoding, whether it takes writes, and what the user may do there."""
+    number, version, encoding, is_standby, is_read_only = connection.exec_driver_sql(_SERVER).one()
+    if number < OLDEST:
+        sentence = f"it is PostgreSQL {version}, and 15 is the oldest that will do: upgrade it, or name another server"
+        yield Finding(good=False, sentence=sentence)
+    else:
+        yield Finding(good=True, sentence=f"it is PostgreSQL {version}")
+    if encoding == "UTF8":
+        yield Finding(good=True, sentence="its encoding is UTF8")
+    else:
+        yield Finding(good=False, sentence=f"its encoding is {encoding}: make it anew with ENCODING 'UTF8'")
+    if is_standby:
+        sentence = "it is a standby, which takes no writes: name all its hosts, and no target_session_attrs, so that the primary is found"
+        yield Finding(good=False, sentence=sentence)
+    elif is_read_only:
+        sentence = "it is read-only (default_transaction_read_only): have whoever administers it end that"
+        yield Finding(good=False, sentence=sentence)
+    else:
+        yield Finding(good=True, sentence="it takes writes")
+    yield _rights(connection)
+
+
+def schema(connection: Connection) -> Finding:
+    """Tell which version's tables are there, and what the next start does about it."""
+    try:
+        found = schema_of(connection)
+    except StoreUnavailable as error:
+        return Finding(good=False, sentence=str(error))
+    if found.current is None:
+        return Finding(good=True, sentence="it has no tables yet: the first start makes them")
+    if found.current == found.newest:
+        return Finding(good=True, sentence=f"its schema is {found.current}, that of this version")
+    sentence = (
+        f"its schema is {found.current}; the next start makes {found.newest} of it, and no copy: run pg_dump before"
+    )
+    return Finding(good=True, sentence=sentence)
+
+
+def holder(connection: Connection, *, has_refused: bool = False) -> Finding:
+    """Tell whether another server works with it, from where, and since when.
+
+    Args:
+        connection: Any.
+        has_refused: Whether one did a moment ago.
+    """
+    found = connection.exec_driver_sql(_HOLDER, (SERVER_LOCK,)).first()
+    if found is None and not has_refused:
+        return Finding(good=True, sentence="no other server works with it")
+    host, since = found or (None, None)
+    details = f" (from {host or 'its own machine'}, since {since})" if since else ""
+    sentence = f"another server works with it{details}; stop that one, or give this one its own [store] url"
+    return Finding(good=False, sentence=sentence)
+
+
+def encryption(connection: Connection, mode: str, *, is_here: bool) -> Finding:
+    """Tell how the connection is encrypted, and what was checked.
+
+    Args:
+        connection: Any.
+        mode: libpq's sslmode.
+        is_here: Whether nothing leaves this machine.
+    """
+    statement = "SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl"
+    version = connection.exec_driver_sql(statement).scalar()
+    if version is None:
+        remedy = "" if is_here else ": remove sslmode from the url, and give it a certificate (ssl = on)"
+        where = "this machine" if is_here else "the way to it"
+        return Finding(good=is_here, sentence=f"the connection is not encrypted, on {where}{remedy}")
+    checked = {
+        "verify-full": "it has proved its name",
+        "verify-ca": "a known authority has certified it, for whichever name (sslmode=verify-ca)",
+    }.get(mode, f"nobody has checked that it is the one meant (sslmode={mode})")
+    return Finding(good=True, sentence=f"the connection is encrypted ({version}), and {checked}")
+
+
+def _rights(connection: Connection) -> Finding:
+    user, database, place, may_make = connection.exec_driver_sql(_PLACE).one()
+    if place is None:
+        sentence = f'user "{user}" may use no schema there: run `ALTER DATABASE "{database}" OWNER TO "{user}"`'
+        return Finding(good=False, sentence=sentence)
+    numbered = [(table.name, table.autoincrement_column) for table in metadata.tables.values()]
+    sequences = [f"{name}_{column.name}_seq" for name, column in numbered if column is not None]
+    closed = connection.exec_driver_sql(_CLOSED, ([VERSIONS, *metadata.tables, *sequences],)).all()
+    if closed:
+        name, owner = closed[0]
+        sentence = (
+            f'user "{user}" may not read and write "{name}", which is "{owner}"\'s: '
+            f'name that user in the url, or run `REASSIGN OWNED BY "{owner}" TO "{user}"`'
+        )
+        return Finding(good=False, sentence=sentence)
+    if may_make:
+        return Finding(good=True, sentence=f'user "{user}" may make, read and write tables')
+    if _is_up_to_date(connection):
+        return Finding(good=True, sentence=f'user "{user}" may read and write the tables')
+    sentence = (
+        f'user "{user}" may make no tables in schema "{place}": run `ALTER DATABASE "{database}" OWNER TO "{user}"`'
+    )
+    return Finding(good=False, sentence=sentence)
+
+
+def _is_up_to_date(connection: Connection) -> bool:
+    """Whether a start has nothing to do about the schema; a newer one it refuses, and changes as little."""
+    try:
+        found = schema_of(connection)
+    except StoreUnavailable:
+        return True
+    return found.current == found.newest
