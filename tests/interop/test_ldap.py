@@ -183,7 +183,7 @@ def test_a_subtree_that_is_moved_in_is_found_though_no_entry_changed(office: Off
     assert not answer.people
     assert answer.present is not None
     assert len(answer.present) == 4
-    office.pulls.state = type(state)(state.url, cookie, state.pulled_at, state.full_at, state.skipped)
+    office.pulls.state = type(state)(state.urls, cookie, state.pulled_at, state.full_at, state.skipped)
     office.pull()
     assert office.people.person(Aor("sip:team.member@example.com")) is not None
 

@@ -4,8 +4,8 @@ At start, at an interval, and on command; never two at once. A directory that ca
 read changes nothing: who is known stays known, it is logged once, and tried again.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -13,31 +13,22 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
+from lyncpy.contracts.directory import Group, IDirectory, Person, Skipped
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
-from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
+from lyncpy.workloads.directory.answers import Answers, Asked, Found
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, ChangeApplier
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.directory.model.changes import (
-    SLICE,
-    GroupChanges,
-    PullChanges,
-    comparing,
-    comparing_groups,
-    in_order,
-    renewals,
-    successors,
-)
+from lyncpy.workloads.directory.model.changes import GroupChanges, PullChanges, in_order, successors
+from lyncpy.workloads.directory.model.places import Places, renamed, text_of
 from lyncpy.workloads.directory.model.removals import RemovalLimits, reasons_still, silent_of, withheld_still
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, PullState, chunks
-from lyncpy.workloads.directory.removal_doubts import RemovalDoubts
-from lyncpy.workloads.directory.settings import Places, Settings
+from lyncpy.workloads.directory.settings import Settings
 
 START_WAIT_S: Final = 1.5
 """How long a start waits for the first pull when people are known already; a frozen directory must not delay it."""
@@ -69,25 +60,6 @@ class PullResult:
     """The names of the directories of which it was not found out who is gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What is to be done."""
-
-    answer: Pull
-    changes: PullChanges
-    groups: GroupChanges
-    refused: str = ""
-    doubts: Mapping[str, str] = field(default_factory=dict)
-    """Why people are not removed, by the names of their directories."""
-
-    group_doubts: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def withheld(self) -> str:
-        """As of `PullResult`."""
-        return "; ".join((*self.doubts.values(), *self.group_doubts.values()))
-
-
 class Pulls:
     """Keeps the tables of people and groups up to date with the directory; the first pull is made by `open`."""
 
@@ -112,7 +84,7 @@ class Pulls:
         self._directory = directory
         self.places: Final = places
         limits = RemovalLimits(settings.removal_share, settings.removal_minimum)
-        self._doubts = RemovalDoubts(places, limits, timers)
+        self._answers = Answers(directory, people, groups, limits, places, timers)
         self._kept = kept
         self._people = people
         self._groups = groups
@@ -160,6 +132,11 @@ class Pulls:
             DirectoryUnavailable: The directory cannot be read and nobody is known from before.
         """
         self.state = await self._kept.state()
+        new_names = renamed(self.state.urls, self.places.urls)
+        for was, name in new_names.items():
+            self.log.info('the directory "{was}" is called "{name}" now, and has the same people', was=was, name=name)
+        if new_names:
+            self.state = await self._kept.rename(self.state, new_names)
         for person, owner in await self._kept.people():
             self._applier.know(person, owner)
         self._people.owners.delete(self._kept.deleted)
@@ -171,14 +148,14 @@ class Pulls:
         for _, owner in await self._kept.adopt(known, self._timers.wall()):
             self._people.owners.put_owner(owner)
         # Known people can sign in before the directory answers; of another directory nobody is known, so that is waited for.
-        if len(self._people) and self.state.url == self.places.text:
+        if len(self._people) and self.state.urls == self.places.urls:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
             return
         outcome = await self.pull()
         # Another directory with too few of the people is more likely a wrong URL than a new start.
         if outcome.refused:
             raise DirectoryUnavailable(
-                f'people came from "{self.state.url}" so far; of "{self.places.text}": {outcome.refused}'
+                f'people came from "{text_of(self.state.urls)}" so far; of "{self.places.text}": {outcome.refused}'
             )
         if not len(self._people):
             self.log.warn(
@@ -222,7 +199,8 @@ class Pulls:
             began = self._timers.now()
             cookie = "" if full or same_people else self._cookie()
             counting = True if force else counting
-            found = await self._found(cookie, force=force, same_people=same_people, counting=counting)
+            asked = Asked(cookie, force=force, same_people=same_people, counting=counting)
+            found = await self._answers.found(asked, self.state)
             if not dry_run and not found.refused:
                 # First: who comes back after their time finds nothing, also when this pull is the first since.
                 await self._applier.delete_over(self._timers.past() - self._settings.held_s)
@@ -272,7 +250,7 @@ class Pulls:
         """Give the cookie, or "" when it is time to read everything."""
         state = self.state
         due = self._timers.now() >= self._full_due
-        return "" if due or state.url != self.places.text else state.cookie
+        return "" if due or state.urls != self.places.urls else state.cookie
 
     def _full_left_s(self) -> float:
         """Give the seconds until everything is read again, at a start: only the wall clock knows how long we were off."""
@@ -285,58 +263,9 @@ class Pulls:
         if abs(by_s) >= STEP_S:
             self._full_due = self._timers.now()
 
-    async def _found(self, cookie: str, *, force: bool, same_people: bool, counting: bool | None) -> _Found:
-        """Ask, and decide what of the answer is to be believed."""
-        moved_house = self.state.url not in ("", self.places.text)
-        answer = await self._directory.pull("" if moved_house else cookie, counting=counting)
-        changes, groups = await self._compared(answer, same_people=same_people or moved_house)
-        if changes.incomplete or groups.incomplete:
-            answer = await self._directory.pull("")
-            changes, groups = await self._compared(answer, same_people=same_people or moved_house)
-        if self.state.url != self.places.text:
-            if answer.unread:
-                # Who is missing would be taken for gone, and who comes first for the only one who has an address.
-                reasons = "; ".join(answer.unread)
-                raise DirectoryUnavailable(f"a first pull of these directories needs all of them: {reasons}")
-            # Other people are what an operator wants who names another directory; nobody is not.
-            lost_all = len(changes.removed) == len(self._people) > 0 and not changes.added
-            why = "it has nobody who could be used: correct bases, filters and address ([directory])"
-            return _Found(answer, changes, groups, refused=why if lost_all else "")
-        doubts = {} if force else await self._doubts.of_people(changes, self._people.everybody())
-        group_doubts = {} if force else await self._doubts.of_groups(groups, self._groups.all_groups())
-        if doubts or group_doubts:
-            changes, groups = await self._compared(
-                answer,
-                same_people=same_people,
-                withhold=lambda key: self.places.of(key) in doubts,
-                withhold_groups=lambda key: self.places.of(key) in group_doubts,
-            )
-        return _Found(answer, changes, groups, doubts=doubts, group_doubts=group_doubts)
-
-    async def _compared(
-        self,
-        answer: Pull,
-        *,
-        same_people: bool,
-        withhold: Callable[[str], bool] | None = None,
-        withhold_groups: Callable[[str], bool] | None = None,
-    ) -> tuple[PullChanges, GroupChanges]:
-        people = self._people.table()
-        renewed = renewals(people, self._people.owners.keys(), answer) if same_people and answer.complete else {}
-        return (
-            await Slices(self._timers, SLICE).carry_out(
-                comparing(people, self.state.skipped, answer, withhold=withhold, renewed=renewed)
-            ),
-            await Slices(self._timers, SLICE).carry_out(
-                comparing_groups(
-                    self._groups.table(), people.values(), self.state.skipped, answer, withhold=withhold_groups
-                )
-            ),
-        )
-
     # --- carrying out
 
-    async def _carry_out(self, found: _Found) -> None:
+    async def _carry_out(self, found: Found) -> None:
         """Write the changes, apply them to the tables, then tell them: told changes are durable. Removals come first."""
         changes = found.changes
         known = frozenset(self.state.skipped)
@@ -357,7 +286,7 @@ class Pulls:
         self._log(found)
         self._name(news)
 
-    def _log(self, found: _Found) -> None:
+    def _log(self, found: Found) -> None:
         changes, groups = found.changes, found.groups
         if changes.is_empty and groups.is_empty:
             return
@@ -376,14 +305,14 @@ class Pulls:
             groups_removed=len(groups.removed),
         )
 
-    async def _note(self, found: _Found) -> None:
+    async def _note(self, found: Found) -> None:
         """Remember where pulls stand; the store is spared when an incremental pull found nothing new."""
         at = self._timers.wall()
         before, answer = self.state, found.answer
         if answer.complete or self._timers.now() >= self._full_due:
             self._full_due = self._timers.now() + self._settings.full_interval_s
         self.state = PullState(
-            url=self.places.text,
+            urls=dict(self.places.urls),
             # What was held back is to be told again: an increment would say it only once.
             cookie=before.cookie if found.withheld else answer.cookie,
             pulled_at=at,
@@ -401,7 +330,7 @@ class Pulls:
 
     # --- what the schedule knows
 
-    def _withhold(self, found: _Found) -> None:
+    def _withhold(self, found: Found) -> None:
         """Note the changes that are withheld, those too of which this answer could not know; log them once."""
         answer = found.answer
         silent = silent_of(answer, self.places.names)

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -18,6 +18,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.store import IStore, Record
 from lyncpy.core.versioned import NONE_YET, LastWriter, uncontended
+from lyncpy.workloads.directory.model.places import Urls, renamed_key, urls_of
 from lyncpy.workloads.directory.owners import FormerAddress, Owner
 from lyncpy.workloads.directory.secrets import KIND as SECRET
 from lyncpy.workloads.directory.secrets import WAITING
@@ -47,8 +48,8 @@ AT_ONCE: Final = 50
 class PullState:
     """Where pulls stand."""
 
-    url: str = ""
-    """The directory that people came from."""
+    urls: Urls = field(default_factory=dict)
+    """The directories that people came from."""
 
     cookie: str = ""
     pulled_at: float = 0.0
@@ -151,6 +152,8 @@ class DirectoryRecords:
         try:
             fields = json.loads(record.value)
             skipped = tuple(Skipped(**one) for one in fields.pop("skipped"))
+            if "url" in fields:  # of a server that kept them in one text
+                fields["urls"] = urls_of(fields.pop("url"))
             return PullState(**fields, skipped=skipped)
         except (ValueError, TypeError, KeyError):
             self.log.warn("the kept state of the directory cannot be read; everything is pulled again")
@@ -159,6 +162,44 @@ class DirectoryRecords:
     async def keep_state(self, state: PullState) -> None:
         """Write the state of pulls."""
         await self._directory.write(STATE, json.dumps(asdict(state), separators=(",", ":")).encode())
+
+    async def rename(self, state: PullState, new_names: Mapping[str, str]) -> PullState:
+        """Give people and groups the keys that they have under new names of their directories; give the state of pulls after it.
+
+        May be called again after it failed. Everything is read anew then.
+
+        Args:
+            state: The state of pulls before.
+            new_names: By the names that these directories had.
+        """
+
+        def now(key: str) -> str:
+            return renamed_key(key, state.urls.keys(), new_names) if key else key
+
+        people = await self.people()
+        moved = [
+            (replace(person, key=now(owner.key)), replace(owner, key=now(owner.key)))
+            for person, owner in people
+            if owner.key != now(owner.key)
+        ]
+        groups = [group for group in await self.groups() if group.key != now(group.key)]
+        keys = {owner.key for _, owner in people} | {group.key for group in groups}
+        for chunk in chunks(moved):
+            await self.write_people(chunk)
+        for some in chunks(groups):
+            # People files name members by keys.
+            members = [frozenset(now(one) if one in keys else one for one in group.members) for group in some]
+            await self.keep_groups(
+                [
+                    replace(group, key=now(group.key), members=theirs)
+                    for group, theirs in zip(some, members, strict=True)
+                ]
+            )
+            await self.drop_groups(some)
+        urls = {new_names.get(name, name): url for name, url in state.urls.items()}
+        state = replace(state, urls=urls, cookie="", skipped=())
+        await self.keep_state(state)
+        return state
 
     async def write_people(self, people: Sequence[Known]) -> None:
         """Write the records of people."""

@@ -1,12 +1,13 @@
 """Which directories have lost so many people or groups that they are not believed."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from lyncpy.contracts.directory import Group, Person
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.model.changes import SLICE, GroupChanges, PullChanges
+from lyncpy.workloads.directory.model.places import Places
 from lyncpy.workloads.directory.model.removals import (
     RemovalLimits,
     group_refusal,
@@ -14,20 +15,21 @@ from lyncpy.workloads.directory.model.removals import (
     of_some,
     refusal,
 )
-from lyncpy.workloads.directory.settings import Places
 
 
 class RemovalDoubts:
     """Judges the removals of a pull, each directory's for itself.
 
     Args:
-        places: The directories.
+        places: The directories, those too that are gone and of which somebody is known.
+        believed: Names of those of which any number may be removed.
         limits: When it is too many.
         timers: Lets others have their turn while people are counted.
     """
 
-    def __init__(self, places: Places, limits: RemovalLimits, timers: ITimers) -> None:
+    def __init__(self, places: Places, believed: Collection[str], limits: RemovalLimits, timers: ITimers) -> None:
         self._places = places
+        self._believed = believed
         self._limits = limits
         self._timers = timers
 
@@ -35,7 +37,7 @@ class RemovalDoubts:
         """Say why removals are not believed, by the names of the directories of which too many would be removed."""
         if not changes.removed:
             return {}
-        known = await self._count(everybody)
+        known = await self.count(everybody)
         return self._of_each(
             {name: refusal(of_some(changes, self._is_of(name)), count, self._limits) for name, count in known.items()}
         )
@@ -44,7 +46,7 @@ class RemovalDoubts:
         """Say the same of groups."""
         if not changes.removed:
             return {}
-        known = await self._count(all_groups)
+        known = await self.count(all_groups)
         return self._of_each(
             {
                 name: group_refusal(groups_of_some(changes, self._is_of(name)), count, self._limits)
@@ -52,7 +54,7 @@ class RemovalDoubts:
             }
         )
 
-    async def _count(self, several: Sequence[Person | Group]) -> Mapping[str, int]:
+    async def count(self, several: Sequence[Person | Group]) -> Mapping[str, int]:
         """Count people or groups, by the names of their directories."""
         counts: Counter[str] = Counter()
         async for some in Slices(self._timers, SLICE).runs_of(several):
@@ -67,5 +69,5 @@ class RemovalDoubts:
         return {
             name: f"{name or 'the directory without a name'}: {reason}" if several else reason
             for name, reason in reasons.items()
-            if reason
+            if reason and name not in self._believed
         }

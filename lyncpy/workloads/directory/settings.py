@@ -3,12 +3,11 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from lyncpy.contracts.directory import directory_of
+from lyncpy.workloads.directory.model.places import Places
 
 FACTS: Final = (
     "company",
@@ -56,7 +55,7 @@ class DirectorySource(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
     name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=40)
-    """Tells people of this directory from those of others where there are several [[directory]]; one of them may have none. To this server, under another name its people are other people."""
+    """Tells people of this directory from those of others where there are several [[directory]]; one of them may have none. Under another name, with the same url, its people are the same people."""
 
     # repr=False: somebody may write a password into it all the same, and what is refused is not shown then.
     url: str = Field(default="people.toml", repr=False)
@@ -262,21 +261,6 @@ class Settings(DirectorySource):
     """Seconds for which messages, calls and subscriptions to a former address still reach who has left it for another; ends when somebody else gets it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The directories that people come from: what is known of people is of these and no others."""
-
-    text: str
-    """Names them, with their URLs."""
-
-    names: frozenset[str]
-
-    def of(self, key: str) -> str:
-        """Give the name of the directory of a person or group."""
-        return directory_of(key, self.names)
-
-
 def places_of(sources: Sequence[DirectorySource]) -> Places:
     """Name directories."""
-    text = ", ".join(f"{one.name}={one.url}" if one.name else one.url for one in sources)
-    return Places(text, frozenset(one.name for one in sources))
+    return Places({one.name: one.url for one in sources})

@@ -424,7 +424,9 @@ def _lasts(one: Skipped, pull: Pull, told: Collection[str], heard: Set[str]) -> 
     return not one.key or pull.present is None or one.key in pull.present or one.key in (pull.groups_present or ())
 
 
-def renewals(known: Mapping[Aor, Person], keys: Collection[str], pull: Pull) -> dict[str, str]:
+def renewals(
+    known: Mapping[Aor, Person], keys: Collection[str], pull: Pull, *, may: Callable[[str], bool]
+) -> dict[str, str]:
     """Find people who are the same under other keys, because the directory is another, or was built anew.
 
     Whoever has an address there has had it here, unless either key says otherwise.
@@ -432,7 +434,8 @@ def renewals(known: Mapping[Aor, Person], keys: Collection[str], pull: Pull) -> 
     Args:
         known: Everybody, by address.
         keys: Every key that is known, of those too whose data is held back.
-        pull: A complete answer.
+        pull: An answer that tells everybody of the directories whose people may.
+        may: Says by a known key whether its person may have another one now.
 
     Returns:
         New keys by known ones.
@@ -441,7 +444,7 @@ def renewals(known: Mapping[Aor, Person], keys: Collection[str], pull: Pull) -> 
     found: dict[str, str] = {}
     for person in pull.people:
         holder = known.get(person.aor)
-        if holder is not None and person.key not in keys and holder.key not in told:
+        if holder is not None and person.key not in keys and holder.key not in told and may(holder.key):
             found.setdefault(holder.key, person.key)
     return found
 

@@ -110,8 +110,10 @@ def test_where_the_directory_was_built_anew_the_address_tells_who_is_who() -> No
     """Keys of another directory say nothing of those that are known; an operator says when that is so."""
     anew = replace(ALICE, key="new")
     answer = everybody(anew, BOB)
-    renewed = renewals(known(ALICE, BOB), {ALICE.key, BOB.key}, answer)
+    keys = {ALICE.key, BOB.key}
+    renewed = renewals(known(ALICE, BOB), keys, answer, may=lambda _: True)
     assert renewed == {ALICE.key: "new"}
+    assert renewals(known(ALICE, BOB), keys, answer, may=BOB.key.__eq__) == {}
     changes = compare(known(ALICE, BOB), (), answer, renewed=renewed)
     assert (changes.changed, changes.added, changes.removed, changes.unchanged) == ((anew,), (), (), 1)
 
