@@ -53,16 +53,19 @@ def write_categories(board: Board, names: Collection[str]) -> Mapping[str, str]:
     """
     values: dict[int, str] = {}
     parts: dict[str, list[str]] = {name: [] for name in names}
+    at, time = -1.0, ""
     for one in board.ordered:
-        category, instance, container = one.key
+        (category, instance, container), version, expire, value, published, *_ = one
         if category not in parts:
             continue
-        text = values.get(id(one.value))
+        text = values.get(id(value))
         if text is None:
-            text = values[id(one.value)] = write_value(one)
+            text = values[id(value)] = write_value(one)
+        if published != at:
+            at, time = published, write_time(published)
         parts[category].append(
-            f'<category name="{category}" instance="{instance}" publishTime="{write_time(one.published)}"'
-            f' container="{container}" version="{one.version}" expireType="{_EXPIRE_TYPES[one.expire]}">{text}</category>'
+            f'<category name="{category}" instance="{instance}" publishTime="{time}" container="{container}"'
+            f' version="{version}" expireType="{_EXPIRE_TYPES[expire]}">{text}</category>'
         )
     return {name: "".join(found) or f'<category name="{name}"/>' for name, found in parts.items()}
 

@@ -7,9 +7,10 @@ documentation of the enhanced presence schemas ("aggregation script").
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, assert_never
+from typing import Final, NamedTuple, TypeVar, assert_never
 
-from lyncpy.contracts.names import Epid
+from lyncpy.contracts.bounded_cache import Remembered
+from lyncpy.contracts.names import NO_EPID, Epid
 from lyncpy.workloads.presence.model.states import (
     Activity,
     Aggregate,
@@ -45,6 +46,8 @@ from lyncpy.workloads.presence.model.tables import (
     Legacy,
     MachineState,
 )
+
+R = TypeVar("R", float, Epid)
 
 _BAND_ENDS: Final = [row[0] for row in BANDS]
 _MACHINE_ENDS: Final = [row[0] for row in MACHINES]
@@ -146,7 +149,7 @@ def aggregates(
     """Compute the aggregate states of both containers: of one, and of that which feeds the workgroup's level.
 
     A client publishes the same in both, so that one computation is enough, unless the person does not want to be
-    disturbed.
+    disturbed; and once for all people who are in the same states.
 
     Args:
         plain: The states of the one, as for `aggregate`.
@@ -154,10 +157,17 @@ def aggregates(
         last_active: As for `aggregate`.
         now: Wall-clock seconds.
     """
-    whole = aggregate(plain, last_active, now)
-    if list(plain) == list(lowered) and not any(_is_lowered(one) for one in plain):
-        return whole, whole
-    return whole, aggregate(lowered, last_active, now, lower_dnd=True)
+    states = (*plain, *lowered)
+    times = _places([one.published for one in states])
+    epids = _places([one.epid or NO_EPID for one in states])
+    told = _of_common_states[
+        tuple([_in_common(one, times, epids) for one in plain if one.state.is_valid(now)]),
+        tuple([_in_common(one, times, epids) for one in lowered if one.state.is_valid(now)]),
+    ]
+    if told[0].last_active is None and told[1].last_active is None:
+        return told
+    whole, lower = (one if one.last_active is None else one._replace(last_active=last_active) for one in told)
+    return whole, lower
 
 
 def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> WeighedStates:
@@ -260,6 +270,45 @@ def legacy_of(value: LegacyInterop) -> Legacy:
 
 
 # --- inside
+
+
+_InCommon = tuple[StateDocument, int, int]
+"""A valid state, without its bounds in time; and the places of its publication and of its endpoint among those of all."""
+
+_SINCE: Final = 0.0
+"""Stands for the time of the last activity, where that is told."""
+
+_KEPT_BYTES: Final = 4_194_304
+
+
+def _places(found: Iterable[R]) -> Mapping[R, int]:
+    """Give to each of some values its place in their order."""
+    distinct = set(found)
+    return dict.fromkeys(distinct, 0) if len(distinct) == 1 else {one: at for at, one in enumerate(sorted(distinct))}
+
+
+def _in_common(one: Input, times: Mapping[float, int], epids: Mapping[Epid, int]) -> _InCommon:
+    state = one.state
+    if state.starts is not None or state.ends is not None:
+        state = state._replace(starts=None, ends=None)
+    return state, times[one.published], epids[one.epid or NO_EPID]
+
+
+def _of_states(states: tuple[tuple[_InCommon, ...], tuple[_InCommon, ...]]) -> tuple[Aggregate, Aggregate]:
+    """Compute what `aggregates` gives for those whose last activity was at `_SINCE`."""
+    plain, lowered = ([Input(state, Epid(f"{epid:06}"), at) for state, at, epid in some] for some in states)
+    whole = aggregate(plain, _SINCE, _SINCE)
+    if plain == lowered and not any(_is_lowered(one) for one in plain):
+        return whole, whole
+    return whole, aggregate(lowered, _SINCE, _SINCE, lower_dnd=True)
+
+
+def _size_of(states: tuple[tuple[_InCommon, ...], tuple[_InCommon, ...]], _: object) -> int:
+    return 1_024 + sum(1_024 + len(repr(state)) for some in states for state, _, _ in some)
+
+
+# Of endpoints and times the order alone decides, and most people are in the same few states.
+_of_common_states: Final = Remembered(_of_states, _KEPT_BYTES, _size_of)
 
 
 def _user_state(valid: Iterable[Input], *, lower_dnd: bool) -> Input | None:

@@ -227,7 +227,7 @@ def publish(
         return PublicationDenied(denial)
     return with_aggregates(
         board,
-        roomy(replace(board, instances=instances), quotas),
+        roomy(_holding(board, instances), quotas),
         now,
         [one.key for one in publications],
     )
@@ -249,7 +249,8 @@ def _apply(
         return None
     # An aggregate, the services and the directory's card are the server's alone ([MS-PRES] 3.7.5): neither
     # one that is there nor one that is not made yet may be a client's.
-    if (old is not None and old.made) or _is_made(one.key):
+    category, instance, container = one.key
+    if (old is not None and old.made) or CATEGORIES.get(category, OTHER).is_made(instance, container):
         return Denial.READ_ONLY
     # The version is that which the publisher saw last, 0 for a new instance ([MS-PRES] 3.7).
     current = old.version if old else 0
@@ -294,7 +295,7 @@ def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
 def expire(board: Board, now: float) -> Published:
     """Remove the publications that have expired at `now` (wall-clock seconds), and let meetings begin and end."""
     kept = {key: one for key, one in board.instances.items() if one.until is None or one.until > now}
-    return with_aggregates(board, _seen_by_blocked(replace(board, instances=kept), lapsed(board.absences, now)), now)
+    return with_aggregates(board, _seen_by_blocked(_holding(board, kept), lapsed(board.absences, now)), now)
 
 
 def _seen_by_blocked(board: Board, absences: Absences) -> Board:
@@ -348,8 +349,9 @@ def reset(board: Board, now: float) -> Published:
 
 def deadline(board: Board, now: float) -> float | None:
     """Give the time (wall-clock seconds) at which `expire` will next change something; None: never."""
-    lapses = [one.until for one in board.instances.values() if one.until is not None]
-    states = [one.state for one in board.instances.values() if one.state is not None]
+    published = [one for one in board.instances.values() if one.epid is not None]
+    lapses = [one.until for one in published if one.until is not None]
+    states = [one.state for one in published if one.state is not None]
     return min((*lapses, *ends(board.absences), *moments(states, now)), default=None)
 
 
@@ -361,7 +363,7 @@ def publish_directory_facts(board: Board, made: Collection[ServerPublication], n
         new = Instance(one.key, old.version + 1 if old else 1, Expire.STATIC, one.value, now)
         kept[one.key] = old if old is not None and old.value == one.value else new
     keys = board.instances.keys() - kept.keys() | {one.key for one in made}
-    return with_aggregates(board, replace(board, instances=kept), now, keys)
+    return with_aggregates(board, _holding(board, kept), now, keys)
 
 
 def with_aggregates(old: Board, new: Board, now: float, keys: Collection[InstanceKey] | None = None) -> Published:
@@ -382,8 +384,17 @@ def with_aggregates(old: Board, new: Board, now: float, keys: Collection[Instanc
     made, instances = list[InstanceKey](), new.instances
     if anew:
         made, instances = make(new.aor, new.instances, last_active, now)
-    settled = replace(new, instances=instances, version=Version(old.version + 1), last_active=last_active)
-    changes = compare(old, settled, {*keys, *made})
+    settled = Board(
+        new.aor, Version(old.version + 1), instances, new.containers, new.subscribers, last_active, new.delegates,
+        new.absences, new.private_to,
+    )  # fmt: skip
+    changes = compare(old, settled, keys)
+    if made:
+        # Each has another value, and none is written to the store.
+        changes = changes._replace(
+            touched=changes.touched.union([key.category for key in made]),
+            shown=changes.shown.union([(key.category, key.container) for key in made]),
+        )
     if changes == _NO_DELTA and old.version:
         return Published(old, changes)
     return Published(settled, changes)
@@ -403,7 +414,8 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
     if keys is None:
         keys = old.instances.keys() | new.instances.keys()
     touched, shown, furnished, durable = _other_instances(old.instances, new.instances, keys)
-    subscribers, delegates = old.subscribers != new.subscribers, old.delegates != new.delegates
+    subscribers = old.subscribers is not new.subscribers and old.subscribers != new.subscribers
+    delegates = old.delegates is not new.delegates and old.delegates != new.delegates
     members = _other_lists(old, new)
     durable = durable or subscribers or delegates or bool(members)
     # Delegates and, in privacy mode, contacts are members of these levels without being named on their lists.
@@ -467,10 +479,6 @@ def _other_lists(old: Board, new: Board) -> frozenset[int]:
     return frozenset(id_ for id_ in ids if old.containers.get(id_) != new.containers.get(id_))
 
 
-def _is_made(key: InstanceKey) -> bool:
-    return CATEGORIES.get(key.category, OTHER).is_made(key.instance, key.container)
-
-
 def _instance(one: Publication, version: int, by: Epid, now: float) -> Instance:
     until = now + (one.expires_s or 0) if one.expire is Expire.TIME else None
     return Instance(one.key, version, one.expire, one.value, now, by, until, one.state, one.device, one.private)
@@ -482,6 +490,14 @@ def _excess(instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial
     if len({key.container for key, one in instances.items() if not one.made}) > quotas.containers:
         return Denial.TOO_MANY_CONTAINERS
     return None
+
+
+def _holding(board: Board, instances: Mapping[InstanceKey, Instance]) -> Board:
+    """Give a board with other publications; `replace` asks for each of its fields by name, several times with each change."""
+    return Board(
+        board.aor, board.version, instances, board.containers, board.subscribers, board.last_active, board.delegates,
+        board.absences, board.private_to,
+    )  # fmt: skip
 
 
 def _size(instances: Mapping[InstanceKey, Instance]) -> int:
@@ -496,4 +512,4 @@ def _bytes(text: str) -> int:
 def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Published:
     gone = [key for key, one in board.instances.items() if ends(one)]
     kept = {key: one for key, one in board.instances.items() if key not in gone} if gone else board.instances
-    return with_aggregates(board, replace(board, instances=kept), now, gone)
+    return with_aggregates(board, _holding(board, kept), now, gone)

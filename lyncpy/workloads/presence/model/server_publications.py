@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.presence.model.aggregate import (
@@ -56,6 +57,9 @@ _SERVICES: Final = {id_: InstanceKey("services", SERVICES_INSTANCE, id_) for id_
 LEGACY: Final = {id_: InstanceKey("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
 _BLOCKED_INTEROP: Final = LegacyInterop(OFFLINE)
 
+_Made = tuple[InstanceKey, Value, bool]
+"""What the server publishes, and whether it does where there was none before."""
+
 _FACTS: Final = frozenset({"company", "department", "title", "office"})
 _CARDS: Final[Mapping[int, tuple[frozenset[str], frozenset[str]]]] = {
     DEFAULT: (frozenset(), frozenset()),
@@ -84,11 +88,13 @@ def inputs_of(instances: Mapping[InstanceKey, Instance]) -> tuple[Mapping[int, C
     states: dict[int, dict[int, Input]] = {INPUT: {}, INPUT_LOWERED: {}}
     devices = []
     for key, one in instances.items():
+        if one.epid is None:
+            continue  # the server's own, which most are
         if one.state is not None and key.container in states:
             states[key.container][key.instance] = Input(one.state, one.epid, one.published)
         elif one.device is not None and key.container == INPUT:
             devices.append(one)
-    devices.sort(key=lambda one: one.key)
+    devices.sort()  # by their keys, which differ
     plain, lowered = states[INPUT], states[INPUT_LOWERED]
     return {INPUT: plain.values(), INPUT_LOWERED: {**plain, **lowered}.values()}, devices
 
@@ -125,47 +131,54 @@ def make(
     instances = dict(published)
     inputs, devices = inputs_of(instances)
     plain, lowered = aggregates(inputs[INPUT], inputs[INPUT_LOWERED], last_active, now)
-    wholes = {INPUT: plain, INPUT_LOWERED: lowered}
-    made: list[tuple[InstanceKey, Value, bool]] = []  # whether it is published too where there was none before
+    made: list[_Made] = []
 
     # The machine is told to the user's own endpoints only, and first when there is one; after that it stays, as offline.
     described = {one.epid: one.device for one in devices if one.device is not None}
     best = most_active(inputs[INPUT])
     made.append((_MACHINE, aggregate_machine(best, described), best is not None))
-    # Each access level has an aggregate of its own, made of container 2 or 3 and cut to what the level shows.
-    for container, source in AGGREGATED.items():
-        value = for_audience(wholes[source], LEVELS[container].told)
-        made.append((STATES[container], value, True))
-        if container in LEGACY:
-            made.append((LEGACY[container], interop_of(value), True))
-    made.append((LEGACY[BLOCKED], _BLOCKED_INTEROP, True))
+    made.extend(_levels[plain, lowered])
 
     services = services_of(devices, inputs[INPUT], aor)
     if devices or _SERVICES[INPUT] in instances:
         made.append((_SERVICES[INPUT], services, True))
         # Who appears offline can be called on nothing, or watchers would see that they are there.
-        is_there = wholes[INPUT].availability < OFFLINE
+        is_there = plain.availability < OFFLINE
         told = services_told(services) if is_there and services.services else Services(aor)
-        made.extend((_SERVICES[container], told, bool(told.services)) for container in VISIBLE)
+        made.extend([(_SERVICES[container], told, bool(told.services)) for container in VISIBLE])
     return _put(instances, made, now), instances
 
 
-def _put(
-    instances: dict[InstanceKey, Instance], made: Iterable[tuple[InstanceKey, Value, bool]], now: float
-) -> list[InstanceKey]:
+def _at_levels(wholes: tuple[Aggregate, Aggregate]) -> tuple[_Made, ...]:
+    """Make what each access level is shown of the aggregates: its own, of container 2 or 3 and cut, and the old clients' words."""
+    plain, lowered = wholes
+    made: list[_Made] = []
+    for container, source in AGGREGATED.items():
+        value = for_audience(lowered if source == INPUT_LOWERED else plain, LEVELS[container].told)
+        made.append((STATES[container], value, True))
+        if container in LEGACY:
+            made.append((LEGACY[container], interop_of(value), True))
+    made.append((LEGACY[BLOCKED], _BLOCKED_INTEROP, True))
+    return tuple(made)
+
+
+# As `aggregates` gives the same to all who are in the same states.
+_levels: Final = Remembered(_at_levels, 2_097_152, lambda wholes, made: 256 * len(made) + 2 * len(repr(wholes)))
+
+
+def _put(instances: dict[InstanceKey, Instance], made: Iterable[_Made], now: float) -> list[InstanceKey]:
     """Put the server's publications among all others where they differ from those before; give their keys."""
     changed = []
     for key, value, always in made:
-        before, version = instances.get(key), 1
-        if before is not None:
-            if before.value == value:
-                continue
-            version = before.version + 1
-        elif not always:
-            continue
-        expire = Expire.STATIC if value is _BLOCKED_INTEROP else Expire.USER
-        instances[key] = Instance(key, version, expire, value, now)
-        changed.append(key)
+        before = instances.get(key)
+        if before is None:
+            if always:
+                expire = Expire.STATIC if value is _BLOCKED_INTEROP else Expire.USER
+                instances[key] = Instance(key, 1, expire, value, now)
+                changed.append(key)
+        elif before.value is not value and before.value != value:
+            instances[key] = Instance(key, before.version + 1, before.expire, value, now)
+            changed.append(key)
     return changed
 
 

@@ -19,6 +19,7 @@ from lyncpy.workloads.presence.model.states import (
     Activity,
     Aggregate,
     AggregateMachine,
+    Capability,
     LegacyInterop,
     Service,
     Services,
@@ -37,11 +38,11 @@ def write_value(one: Instance) -> str:
         return value
     if isinstance(value, Aggregate):
         return AGGREGATES[value]
+    if isinstance(value, LegacyInterop):
+        return _interops[value]
     if isinstance(value, AggregateMachine):
         return write_aggregate_machine(value)
-    if isinstance(value, Services):
-        return write_services(value)
-    return write_legacy_interop(value)
+    return write_services(value)
 
 
 @lru_cache(maxsize=1024)  # what was published together, or is written for many, has few times
@@ -93,9 +94,17 @@ def write_aggregate_machine(value: AggregateMachine) -> str:
     named = f" endpointId={quote_attr(value.endpoint_id)}" if value.endpoint_id else ""
     return (
         f'<state xmlns="{_NS}/state" xmlns:xsi="{_XSI}" xsi:type="aggregateMachineState"{named}>'
-        f"<availability>{value.availability}</availability>"
-        f"{_fields([('endpointLocation', value.location)])}{_common(value.zone, value.device)}</state>"
+        f"<availability>{value.availability}</availability>{_places[value.location, value.zone, value.device]}</state>"
     )
+
+
+def _write_place(place: tuple[str, tuple[str, str, str], str]) -> str:
+    location, zone, device = place
+    return _fields([("endpointLocation", location)]) + _common(zone, device)
+
+
+# Most machines say the same of where they are.
+_places: Final = Remembered(_write_place, 1_048_576, lambda _, text: 512 + 2 * getsizeof(text))
 
 
 def write_services(value: Services) -> str:
@@ -108,22 +117,33 @@ def write_services(value: Services) -> str:
 
 
 def _write_service(one: Service) -> str:
-    known = one.capability
+    on = f" preferredEndpointId={quote_attr(one.endpoint_id)}" if one.endpoint_id else ""
+    availability = "" if one.availability is None else f' deviceAvailability="{one.availability}"'
+    return f"{_capabilities[one.capability]}{on}{availability}/>"
+
+
+def _begin_service(known: Capability) -> str:
     rows = (
         ("render", known.render),
         ("capture", known.capture),
         ("publish", known.publish),
         ("version", known.version),
-        ("preferredEndpointId", one.endpoint_id),
-        ("deviceAvailability", "" if one.availability is None else str(one.availability)),
     )
-    return f"<{known.name}{''.join(f' {name}={quote_attr(said)}' for name, said in rows if said)}/>"
+    return f"<{known.name}{''.join(f' {name}={quote_attr(said)}' for name, said in rows if said)}"
+
+
+# All devices of one kind of client can do the same.
+_capabilities: Final = Remembered(_begin_service, 1_048_576, lambda _, text: 512 + 2 * getsizeof(text))
 
 
 def write_legacy_interop(value: LegacyInterop) -> str:
     """Write a `legacyInterop`: the state for old watchers ([MS-PRES] legacyInterop category)."""
     token = f" token={quote_attr(value.token)}" if value.token else ""
     return f'<legacyInterop xmlns="{_NS}/categories" availability="{value.availability}"{token}/>'
+
+
+# There are few availabilities, and two or three words for each.
+_interops: Final = Remembered(write_legacy_interop, 1_048_576, lambda _, text: 512 + 2 * getsizeof(text))
 
 
 def _write_activity(activity: Activity) -> str:

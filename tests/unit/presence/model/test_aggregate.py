@@ -3,7 +3,14 @@
 import pytest
 
 from lyncpy.contracts.names import Epid
-from lyncpy.workloads.presence.model.aggregate import aggregate, band_of, machine_of, moments, word_of
+from lyncpy.workloads.presence.model.aggregate import (
+    aggregate,
+    aggregates,
+    band_of,
+    machine_of,
+    moments,
+    word_of,
+)
 from lyncpy.workloads.presence.model.states import Activity, Aggregate, Input, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import DECISION, Band, MachineState
 
@@ -211,6 +218,33 @@ def test_presenting_is_not_lowered() -> None:
     """A presentation stays undisturbed for the workgroup too: nobody chose it by hand."""
     presenting = said(StateKind.PHONE, 9000, Activity("in-presentation", 9000, 11999))
     assert aggregate([machine(3500), presenting], None, 0, lower_dnd=True).availability == 9000
+
+
+def test_all_who_are_in_the_same_states_have_one_aggregate() -> None:
+    """A thousand people who are available in the same words cost one computation, whatever devices and times are theirs."""
+    mine = [machine(3500, Epid("a"), 10.0, device="PC"), user(6500, Epid("a"), 11.0)]
+    theirs = [machine(3500, Epid("z"), 70.0, device="PC"), user(6500, Epid("z"), 90.0)]
+    assert aggregates(theirs, theirs, None, 100.0) is aggregates(mine, mine, 5.0, 100.0)
+    later = [machine(3500, Epid("z"), 70.0, device="PC"), user(6500, Epid("z"), 60.0)]  # of before the machine's state
+    assert aggregates(later, later, None, 100.0) == (aggregate(later, None, 100.0),) * 2
+
+
+def test_since_when_somebody_is_away_is_their_own() -> None:
+    """Of two who are away in the same words each is told to be away since their own time."""
+    away = [machine(15500)]
+    for last_active in (5.0, 70.0, None):
+        whole, lowered = aggregates(away, [machine(15500), user(9500)], last_active, 100.0)
+        assert (whole, lowered) == (aggregate(away, last_active, 100.0), aggregate(
+            [machine(15500), user(9500)], last_active, 100.0, lower_dnd=True
+        ))  # fmt: skip
+        assert whole.last_active == last_active
+
+
+def test_a_meeting_that_lasts_is_as_one_without_an_end() -> None:
+    """What is valid now counts, and nothing that is not."""
+    lasting = [machine(3500), said(StateKind.CALENDAR, 6500, IN_A_MEETING, starts=50.0, ends=150.0)]
+    for now in (40.0, 100.0, 150.0):
+        assert aggregates(lasting, lasting, None, now) == (aggregate(lasting, None, now),) * 2
 
 
 def test_operators_read_words() -> None:
