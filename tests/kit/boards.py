@@ -7,7 +7,8 @@ from zope.interface import implementer
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.presence.bodies.board_record import read_named
-from lyncpy.workloads.presence.model.board import Board, Quotas
+from lyncpy.workloads.presence.model.board import Board
+from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.tables import Relation
 from lyncpy.workloads.presence.settings import Settings
 from tests.kit.owners import AddressOwners

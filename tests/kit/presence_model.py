@@ -21,7 +21,6 @@ from lyncpy.workloads.presence.model.board import (
     Board,
     Outcome,
     Published,
-    Quotas,
     StaleVersions,
     deadline,
     expire,
@@ -38,6 +37,7 @@ from lyncpy.workloads.presence.model.levels import (
     subscribe,
     unsubscribe,
 )
+from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import Delegate, Denial, InstanceKey

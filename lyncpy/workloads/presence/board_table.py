@@ -29,7 +29,6 @@ from lyncpy.workloads.presence.model.board import (
     BoardDelta,
     Outcome,
     Published,
-    Quotas,
     StaleVersions,
     ahead_s,
     carry,
@@ -41,6 +40,7 @@ from lyncpy.workloads.presence.model.board import (
 )
 from lyncpy.workloads.presence.model.levels import again, privatise, still_shown
 from lyncpy.workloads.presence.model.naming import BoardNames, is_concerned, noted, readdress
+from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Publication
 

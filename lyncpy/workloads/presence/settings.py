@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from lyncpy.workloads.presence.model.board import Quotas
+from lyncpy.workloads.presence.model.quotas import Quotas
 
 
 class Settings(BaseModel):

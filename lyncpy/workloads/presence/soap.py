@@ -17,8 +17,9 @@ from lyncpy.sip.markup import Element, attr, child, text_of
 from lyncpy.sip.message import Response, response_to
 from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
 from lyncpy.workloads.presence.bodies.legacy import LEGACY_CATEGORIES, PresenceFormat
-from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, Quotas, publish
+from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, publish
 from lyncpy.workloads.presence.model.levels import MemberChange, acknowledge, set_members
+from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.states import Activity, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
     BLOCKED,

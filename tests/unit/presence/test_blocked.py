@@ -14,7 +14,6 @@ from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
-    Quotas,
     carry,
     deadline,
     expire,
@@ -25,6 +24,7 @@ from lyncpy.workloads.presence.model.board import (
 )
 from lyncpy.workloads.presence.model.levels import MemberChange, again, set_members
 from lyncpy.workloads.presence.model.naming import BoardNames, noted, readdress
+from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import ServerPublication
 from lyncpy.workloads.presence.model.states import Aggregate, Capability, Device, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (

@@ -13,6 +13,7 @@ from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.workloads.presence.model.absences import Absences, bounded, carried, ends, lapsed
 from lyncpy.workloads.presence.model.access import Access
 from lyncpy.workloads.presence.model.aggregate import moments
+from lyncpy.workloads.presence.model.quotas import Quotas, excess_of, is_too_long, size_of
 from lyncpy.workloads.presence.model.server_publications import LEGACY, SOURCES, ServerPublication, make, was_active
 from lyncpy.workloads.presence.model.states import StateKind
 from lyncpy.workloads.presence.model.tables import (
@@ -38,25 +39,6 @@ from lyncpy.workloads.presence.model.tables import (
 NEVER: Final = Version(0)
 
 _PRIVACY: Final = InstanceKey("otherOptions", PRIVACY_INSTANCE, SELF)
-
-
-@dataclass(frozen=True, slots=True)
-class Quotas:
-    """The bounds of one board; what exceeds them is refused with 413."""
-
-    publications: int
-    value_bytes: int
-    containers: int
-    members: int
-    delegates: int
-    subscribers: int
-    """Acknowledged subscribers; of more, the oldest is forgotten, and asked about again."""
-
-    board_bytes: int
-    """Bytes of all that clients published: all of it may go to each watcher."""
-
-    members_in_all: int
-    """Members of all containers together."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +204,7 @@ def publish(
             faults.append(VersionFault(index, one.key, one.version, found))
     if faults:
         return StaleVersions(tuple(faults))
-    denial = _too_much(board, instances, quotas)
+    denial = excess_of(board.instances, instances, quotas)
     if denial is not None:
         return PublicationDenied(denial)
     return with_aggregates(
@@ -260,21 +242,10 @@ def _apply(
     if removes:
         del instances[one.key]
         return None
-    # Characters first: a text that is far too long is not encoded to be refused.
-    if len(one.value) > quotas.value_bytes or _bytes(one.value) > quotas.value_bytes:
+    if is_too_long(one.value, quotas):
         return Denial.TOO_LONG
     instances[one.key] = _instance(one, current + 1, by, now)
     return None
-
-
-def _too_much(board: Board, instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial | None:
-    """Return the quota that publications would pass; growth alone is refused, for a bound may have been lowered."""
-    denial = _excess(instances, quotas) if len(instances) > len(board.instances) else None
-    if denial is None:
-        size = _size(instances)
-        if size > quotas.board_bytes and size > _size(board.instances):
-            return Denial.BOARD_FULL
-    return denial
 
 
 def leave(board: Board, epid: Epid, now: float, *, last: bool) -> Published:
@@ -309,7 +280,7 @@ def roomy(board: Board, quotas: Quotas) -> Board:
     """Reduce what is kept for the blocked to the bytes that the board has left."""
     if not board.absences:
         return board
-    room = quotas.board_bytes - _size(board.instances)
+    room = quotas.board_bytes - size_of(board.instances)
     return _seen_by_blocked(board, bounded(board.absences, board.instances.values(), room))
 
 
@@ -484,29 +455,12 @@ def _instance(one: Publication, version: int, by: Epid, now: float) -> Instance:
     return Instance(one.key, version, one.expire, one.value, now, by, until, one.state, one.device, one.private)
 
 
-def _excess(instances: Mapping[InstanceKey, Instance], quotas: Quotas) -> Denial | None:
-    if sum(not one.made for one in instances.values()) > quotas.publications:
-        return Denial.TOO_MANY_PUBLICATIONS
-    if len({key.container for key, one in instances.items() if not one.made}) > quotas.containers:
-        return Denial.TOO_MANY_CONTAINERS
-    return None
-
-
 def _holding(board: Board, instances: Mapping[InstanceKey, Instance]) -> Board:
     """Give a board with other publications; `replace` asks for each of its fields by name, several times with each change."""
     return Board(
         board.aor, board.version, instances, board.containers, board.subscribers, board.last_active, board.delegates,
         board.absences, board.private_to,
     )  # fmt: skip
-
-
-def _size(instances: Mapping[InstanceKey, Instance]) -> int:
-    """Give the bytes of all texts that clients published."""
-    return sum([_bytes(one.value) for one in instances.values() if one.epid is not None and isinstance(one.value, str)])
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 def _without(board: Board, ends: Callable[[Instance], bool], now: float) -> Published:

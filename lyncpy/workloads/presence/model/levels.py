@@ -15,13 +15,13 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
-    Quotas,
     StaleVersions,
     VersionFault,
     leave,
     roomy,
     with_aggregates,
 )
+from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import STATES
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import (

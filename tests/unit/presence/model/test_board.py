@@ -11,7 +11,6 @@ from lyncpy.workloads.presence.model.board import (
     Outcome,
     PublicationDenied,
     Published,
-    Quotas,
     StaleVersions,
     VersionFault,
     compare,
@@ -22,6 +21,7 @@ from lyncpy.workloads.presence.model.board import (
     publish_directory_facts,
     with_aggregates,
 )
+from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import ServerPublication, directory_publications
 from lyncpy.workloads.presence.model.states import (
     Activity,

@@ -1,0 +1,54 @@
+"""The bounds of one board. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lyncpy.workloads.presence.model.tables import Denial, Instance, InstanceKey
+
+
+@dataclass(frozen=True, slots=True)
+class Quotas:
+    """The bounds of one board; what exceeds them is refused with 413."""
+
+    publications: int
+    value_bytes: int
+    containers: int
+    members: int
+    delegates: int
+    subscribers: int
+    """Acknowledged subscribers; of more, the oldest is forgotten, and asked about again."""
+
+    board_bytes: int
+    """Bytes of all that clients published: all of it may go to each watcher."""
+
+    members_in_all: int
+    """Members of all containers together."""
+
+
+def excess_of(
+    before: Mapping[InstanceKey, Instance], after: Mapping[InstanceKey, Instance], quotas: Quotas
+) -> Denial | None:
+    """Give the quota that publications would pass; growth alone is refused, for a bound may have been lowered."""
+    if len(after) > len(before):
+        if sum(not one.made for one in after.values()) > quotas.publications:
+            return Denial.TOO_MANY_PUBLICATIONS
+        if len({key.container for key, one in after.items() if not one.made}) > quotas.containers:
+            return Denial.TOO_MANY_CONTAINERS
+    size = size_of(after)
+    if size > quotas.board_bytes and size > size_of(before):
+        return Denial.BOARD_FULL
+    return None
+
+
+def size_of(instances: Mapping[InstanceKey, Instance]) -> int:
+    """Give the bytes of all texts that clients published."""
+    return sum([_bytes(one.value) for one in instances.values() if one.epid is not None and isinstance(one.value, str)])
+
+
+def is_too_long(text: str, quotas: Quotas) -> bool:
+    """Tell whether a value is; characters first, so that a text that is far too long is not encoded to be refused."""
+    return len(text) > quotas.value_bytes or _bytes(text) > quotas.value_bytes
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
