@@ -6,8 +6,8 @@ never closed, and possessive loops leave nothing to try again.
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
-from typing import Final, TypeVar
+from itertools import islice
+from typing import Final, Generic, TypeVar
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.interned import interned
@@ -31,18 +31,32 @@ REMEMBERED_CHARACTERS: Final = 256
 """A longer text is read anew each time, so that strangers can fill no more than a mebibyte or two."""
 
 
+class _Texts(dict[str, T], Generic[T]):
+    """Texts, and what was read in them; to look up what is there costs no call of Python's."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[str], T]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: str) -> T:
+        found = self._read(text)
+        if len(text) <= REMEMBERED_CHARACTERS:
+            if len(self) >= REMEMBERED:
+                # Several at once: to find the first of a table costs a walk over the places of those who went before.
+                for old in tuple(islice(self, REMEMBERED // 8)):
+                    self.pop(old, None)
+            self[text] = found
+        return found
+
+
 def remembered(read: Callable[[str], T]) -> Callable[[str], T]:
     """Remember what a pure function has read: the lines that name a dialog come again with each of its messages.
 
     What it gives is shared, and must not be changed.
     """
-    recall = lru_cache(REMEMBERED)(read)
-
-    @wraps(read)
-    def look_up(text: str) -> T:
-        return recall(text) if len(text) <= REMEMBERED_CHARACTERS else read(text)
-
-    return look_up
+    return _Texts(read).__getitem__
 
 
 LONG_NAMES: Final[Mapping[str, str]] = {

@@ -5,9 +5,9 @@ line nobody asked for leaves as it came, byte for byte. Content-Length is no hea
 it belongs to the framing, so the decoder takes it away and the encoder writes it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar, overload
+from typing import Final
 
 from lyncpy.sip.digits import RandomDigits
 from lyncpy.sip.errors import RemoteProtocolError
@@ -26,10 +26,9 @@ from lyncpy.sip.headers import (
 )
 from lyncpy.sip.layout import Edit, Layout, layout_of
 from lyncpy.sip.phrases import CLASSES, PHRASES
-from lyncpy.sip.shared import VARYING, SharedLines
+from lyncpy.sip.shared import SharedLines
 from lyncpy.sip.uri import Uri, parse_uri
-
-T = TypeVar("T")
+from lyncpy.sip.view import view
 
 
 class Headers:
@@ -158,42 +157,6 @@ def _name(line: str) -> str:
 
 def _value(line: str) -> str:
     return line.partition(":")[2].strip(BLANKS)
-
-
-_READ_ANEW: Final = VARYING | {"contact"}
-"""What is not known from one message to the next: a Contact is long, and what follows from it is asked for once."""
-
-
-class view(Generic[T]):  # noqa: N801 - read as a decorator, as `property` is
-    """A property that is computed once per message; an error names the header it came from."""
-
-    def __init__(self, name: str) -> None:
-        self._header = name
-        self._is_shared = name.lower() not in _READ_ANEW
-
-    def __call__(self, read: Callable[[Any], T]) -> "view[T]":  # Any: a Request or a Response, which come below
-        """Make a property of a method that reads a header."""
-        self._read = read
-        self._attribute = read.__name__
-        self.__doc__ = read.__doc__
-        return self
-
-    @overload
-    def __get__(self, message: None, owner: type) -> "view[T]": ...
-    @overload
-    def __get__(self, message: "_Views", owner: type) -> T: ...
-    def __get__(self, message: "_Views | None", owner: type) -> "T | view[T]":
-        if message is None:
-            return self
-        try:
-            found = self._read(message)
-        except RemoteProtocolError as error:
-            raise RemoteProtocolError(f"{self._header}: {error.reason}", error.status) from None
-        # There it is found before this is asked again, without a call.
-        message.__dict__[self._attribute] = found
-        if self._is_shared and message.shared is not None:
-            message.shared.views[self._attribute] = found
-        return found
 
 
 _VIAS: Final = frozenset({"via"})
@@ -461,11 +424,19 @@ def response_to(
     """
     layout, pick = request.headers.layout.only(_COPIED)
     copied = Headers.of_lines(layout, pick(request.headers.lines))
+    text = request.__dict__.get("dialog_text")
     if (to_tag or status >= 200) and _lacks_to_tag(request):
-        copied.lines[layout.places["to"]] += f";tag={to_tag or new_tag()}"
+        place, tag = layout.places["to"], to_tag or new_tag()
+        line = copied.lines[place]
+        copied.lines[place] = f"{line};tag={tag}"
+        # Behind a bracket that closes nothing else can be taken for a tag.
+        text = (*text[:4], tag) if text is not None and line.endswith(">") else None
     own = [("Server", SERVER)] if content_type is None else [("Server", SERVER), ("Content-Type", content_type)]
     copied = copied.plus(last=Headers((*headers, *own)))
-    return Response(status, phrase_of(status) if phrase is None else phrase, copied, body)
+    response = Response(status, phrase_of(status) if phrase is None else phrase, copied, body)
+    if text is not None:
+        response.adopt(text)
+    return response
 
 
 def _lacks_to_tag(request: Request) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.grammar import (
     KEYS,
+    REMEMBERED,
     REMEMBERED_CHARACTERS,
     first_of_list,
     key_of,
@@ -141,3 +142,22 @@ def test_what_was_read_is_remembered() -> None:
         with pytest.raises(ValueError, match="x"):
             look_up("x")
     assert asked == ["1", long, long, "x", "x"]
+
+
+def test_of_many_texts_the_latest_are_remembered() -> None:
+    """Strangers can fill no more than a bound; then those that came first are read anew."""
+    asked: list[str] = []
+
+    def read(text: str) -> str:
+        asked.append(text)
+        return text
+
+    look_up = remembered(read)
+    for number in range(REMEMBERED + 1):
+        look_up(str(number))
+    look_up(str(REMEMBERED))
+    look_up(str(REMEMBERED // 2))
+    assert len(asked) == REMEMBERED + 1
+    look_up("0")
+    assert asked[-1] == "0"
+    assert len(asked) == REMEMBERED + 2

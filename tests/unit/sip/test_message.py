@@ -13,8 +13,8 @@ from lyncpy.sip.message import (
     new_tag,
     phrase_of,
     response_to,
-    view,
 )
+from lyncpy.sip.view import view
 
 FIELDS = [
     ("Via", "SIP/2.0/TLS a;branch=1, SIP/2.0/TLS b"),
@@ -37,6 +37,20 @@ def invite(*extra: tuple[str, str], body: bytes = b"") -> Request:
 def bad(name: str, value: str) -> Request:
     """Make an INVITE whose header of this name says something else."""
     return Request("INVITE", "x", Headers(FIELDS).edited(put=[(name, value)]))
+
+
+@pytest.mark.parametrize(
+    "to", ["<sip:bob@b>", '"Bob" <sip:bob@b>;epid=1', "sip:bob@b", "<sip:bob@b>;tag=t", "<sip:bob@b"]
+)
+@pytest.mark.parametrize("read", [True, False])
+@pytest.mark.parametrize("tag", [None, "ours"])
+def test_what_an_answer_says_of_its_dialog_is_what_stands_in_it(to: str, read: bool, tag: str | None) -> None:
+    """Whether or not it is known from the request: it is signed, and the client reads the lines."""
+    request = invite().edited(put=[("To", to)])
+    if read:
+        assert request.dialog_text
+    answer = response_to(request, 200, to_tag=tag)
+    assert answer.dialog_text == Response(200, "OK", answer.headers).dialog_text
 
 
 def test_headers_are_found_in_any_case_and_in_order() -> None:
