@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar, assert_never
 
 from lyncpy.contracts.bounded_cache import Remembered
-from lyncpy.contracts.names import NO_EPID, Epid
+from lyncpy.contracts.names import NO_EPID, Epid, epid_of
 from lyncpy.workloads.presence.model.states import (
     Activity,
     Aggregate,
@@ -296,7 +296,7 @@ def _in_common(one: Input, times: Mapping[float, int], epids: Mapping[Epid, int]
 
 def _of_states(states: tuple[tuple[_InCommon, ...], tuple[_InCommon, ...]]) -> tuple[Aggregate, Aggregate]:
     """Compute what `aggregates` gives for those whose last activity was at `_SINCE`."""
-    plain, lowered = ([Input(state, Epid(f"{epid:06}"), at) for state, at, epid in some] for some in states)
+    plain, lowered = ([Input(state, epid_of(f"{epid:06}"), at) for state, at, epid in some] for some in states)
     whole = aggregate(plain, _SINCE, _SINCE)
     if plain == lowered and not any(_is_lowered(one) for one in plain):
         return whole, whole
