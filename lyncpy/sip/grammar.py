@@ -102,6 +102,7 @@ KEYS: Final[Mapping[str, str]] = {
 """The usual long header names, as they are usually spelt → their key, which is one interned object."""
 
 
+@remembered
 def key_of(name: str) -> str:
     """Give the key that all spellings of a header name share: the long name in lower case."""
     key = KEYS.get(name)

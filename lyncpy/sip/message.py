@@ -11,7 +11,7 @@ from typing import Final
 
 from lyncpy.sip.digits import RandomDigits
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.grammar import BLANKS, KEYS, LONG_NAMES, first_of_list, key_of
+from lyncpy.sip.grammar import BLANKS, LONG_NAMES, first_of_list, key_of
 from lyncpy.sip.headers import (
     CSeq,
     NameAddr,
@@ -61,7 +61,7 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Give the first value of this name exactly as it came, without outer blanks; None if there is none."""
-        place = self.layout.places.get(KEYS.get(name) or key_of(name))
+        place = self.layout.places.get(key_of(name))
         return None if place is None else self.lines[place].partition(":")[2].strip(BLANKS)
 
     def get_all(self, name: str) -> tuple[str, ...]:
