@@ -48,6 +48,9 @@ class IOwners(Interface):
     def keeps(owner: OwnerId) -> bool:
         """Tell whether there is such an owner, present or held back; if not, what is left of theirs may be deleted."""
 
+    def have(named: Mapping[Aor, OwnerId]) -> bool:
+        """Tell whether each of these addresses is that owner's now: then none of the names has to be resolved."""
+
     def knows(owner: OwnerId) -> bool:
         """Tell whether an owner is known, present or former."""
 

@@ -8,7 +8,7 @@ for by their local part, because clients disagree about namespaces and, in place
 
 import codecs
 import re
-from collections.abc import ItemsView, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from typing import Final
 from xml.parsers import expat
 
@@ -488,3 +488,9 @@ def escape(text: str) -> str:
 def quote_attr(text: str) -> str:
     """Write text as an attribute's value, with the quotes around it."""
     return f'"{text if _PLAIN.fullmatch(text) else _NOT_XML.sub("", text).translate(_ATTRIBUTE_ENTITIES)}"'
+
+
+def quote_attrs(texts: Iterable[str]) -> list[str]:
+    """Write many texts, each as `quote_attr` does."""
+    plain = _PLAIN.fullmatch
+    return [f'"{text}"' if plain(text) else quote_attr(text) for text in texts]

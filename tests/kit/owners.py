@@ -1,6 +1,6 @@
 """Who has which address, where nobody's address ever changes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from zope.interface import implementer
 
@@ -39,6 +39,10 @@ class AddressOwners:
     def keeps(self, owner: OwnerId) -> bool:
         """Keep everybody."""
         return True
+
+    def have(self, named: Mapping[Aor, OwnerId]) -> bool:
+        """Tell whether each is who has the address."""
+        return all(OwnerId(aor) == owner for aor, owner in named.items())
 
     def knows(self, owner: OwnerId) -> bool:
         """Know everybody."""

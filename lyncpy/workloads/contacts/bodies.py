@@ -4,12 +4,12 @@ The full list names contacts without `sip:`, a delta with it.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from lyncpy.contracts.names import Aor, aor_of, bare, listed
+from lyncpy.contracts.names import Aor, aor_of, listed
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.markup import Element, child, escape, local, outer_xml, quote_attr, text_of
+from lyncpy.sip.markup import Element, child, escape, local, outer_xml, quote_attr, quote_attrs, text_of
 from lyncpy.sip.soap import REQUEST_NS, write_envelope
 from lyncpy.sip.uri import parse_address
 from lyncpy.workloads.contacts.model import (
@@ -92,7 +92,7 @@ def write_answer(delta: Delta) -> bytes:
 def write_list(contacts: ContactList) -> bytes:
     """Write the whole list ([MS-SIP] 2.2.4.1)."""
     groups = "".join(_group("group", group) for group in contacts.groups.values())
-    people = "".join(_contact("contact", contact, bare(contact.aor)) for contact in contacts.contacts.values())
+    people = "".join(_contacts("contact", contacts.contacts.values(), "sip:"))
     text = f'<contactList deltaNum="{contacts.delta_num}" xmlns="{_LIST_NS}">{groups}{people}</contactList>'
     return text.encode()
 
@@ -102,8 +102,8 @@ def write_delta(delta: Delta) -> bytes:
     parts = [
         *(_group("addedGroup", group) for group in delta.added_groups),
         *(_group("modifiedGroup", group) for group in delta.modified_groups),
-        *(_contact("addedContact", contact, contact.aor) for contact in delta.added_contacts),
-        *(_contact("modifiedContact", contact, contact.aor) for contact in delta.modified_contacts),
+        *_contacts("addedContact", delta.added_contacts),
+        *_contacts("modifiedContact", delta.modified_contacts),
         *(f'<deletedGroup id="{group}"/>' for group in delta.deleted_groups),
         *(f"<deletedContact uri={quote_attr(listed(aor))}/>" for aor in delta.deleted_contacts),
     ]
@@ -120,19 +120,22 @@ def _group(element: str, group: ContactGroup) -> str:
     return f'<{element} id="{group.id}" name={quote_attr(group.name)} externalURI={quote_attr(group.external_uri)}/>'
 
 
-def _contact(element: str, contact: Contact, uri: str) -> str:
-    head = (
-        f"<{element} uri={quote_attr(listed(uri))} name={quote_attr(contact.name)}"
-        f' groups="{_numbers(contact.groups)}" subscribed="{str(contact.subscribed).lower()}"'
-        f" externalURI={quote_attr(contact.external_uri)}"
-    )
-    if not contact.extension:
-        return f"{head}/>"
-    return f"{head}><contactExtension>{contact.extension}</contactExtension></{element}>"
+def _contacts(element: str, contacts: Collection[Contact], dropped: str = "") -> list[str]:
+    """Write contacts as elements of this name; of their addresses, this scheme is dropped."""
+    uris = quote_attrs([listed(one.aor.removeprefix(dropped)) for one in contacts])
+    names = quote_attrs([one.name for one in contacts])
+    externals = quote_attrs([one.external_uri for one in contacts])
+    # Most are in the same few groups.
+    groups = {ids: " ".join(map(str, ids)) for ids in {one.groups for one in contacts}}
+    return [
+        f'<{element} uri={uri} name={name} groups="{groups[one.groups]}" subscribed="{"true" if one.subscribed else "false"}"'
+        f" externalURI={external}{_extended(element, one.extension) if one.extension else '/>'}"
+        for one, uri, name, external in zip(contacts, uris, names, externals, strict=True)
+    ]
 
 
-def _numbers(groups: Iterable[int]) -> str:
-    return " ".join(map(str, groups))
+def _extended(element: str, extension: str) -> str:
+    return f"><contactExtension>{extension}</contactExtension></{element}>"
 
 
 def _text(operation: Element, name: str) -> str:

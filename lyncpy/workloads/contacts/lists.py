@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 from lyncpy.contracts.bounded_cache import BoundedCache
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import ContactsChanged
-from lyncpy.contracts.names import Aor, Epid, aor_of, kept_aor
+from lyncpy.contracts.names import Aor, Epid, aor_of
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.store import IStore
 from lyncpy.core.keyed_lock import KeyedLock
@@ -420,7 +420,8 @@ def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str,
     number, ids, mark = stored["delta_num"], stored.get("ids", {}), stored.get("mark", "")
     as_written = ContactBook(owner, ContactList(number, groups, written), ids)
     sleeping = [(row, OwnerId(one)) for row, one in stored.get("asleep", ())]
-    if not sleeping and all(resolve(owners, aor, one) == aor for aor, one in meant.items()):
+    is_same = owners.have(meant) or all(resolve(owners, aor, one) == aor for aor, one in meant.items())
+    if is_same and not sleeping:
         return as_written, mark, _Names(meant), None
     named = [*((row, meant[row[0]]) for row in rows), *sleeping]
     found, names = _present(named, owner, owners, groups)
@@ -449,5 +450,5 @@ def _present(
 def _contact(row: Row, groups: Mapping[int, ContactGroup]) -> Contact:
     """Read a contact; one whose groups were all deleted since is in the default group."""
     aor, name, ids, subscribed, external_uri, extension = row
-    left = tuple([id_ for id_ in ids if id_ in groups])
-    return Contact(kept_aor(aor), name, left if left or not ids else (OTHERS,), subscribed, external_uri, extension)
+    left = tuple(filter(groups.__contains__, ids))
+    return Contact(aor, name, left if left or not ids else (OTHERS,), subscribed, external_uri, extension)

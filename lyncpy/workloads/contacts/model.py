@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, TypeVar, assert_never
+from typing import Final, NamedTuple, TypeVar, assert_never
 
 from lyncpy.contracts.names import Aor
 
@@ -38,8 +38,7 @@ class ContactGroup:
     external_uri: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(NamedTuple):
     """One person on the list."""
 
     aor: Aor
@@ -111,7 +110,7 @@ class ContactBook:
             return Contact(aor, groups=given) if given else None
         if not given:
             return own if own.groups else None
-        return replace(own, groups=(*own.groups, *given))
+        return own._replace(groups=(*own.groups, *given))
 
     def given(self, aor: Aor) -> tuple[int, ...]:
         """Give the ids of the generated groups with this member."""

@@ -7,7 +7,7 @@ back, whatever its address is then, or the time is over and it is deleted.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -120,6 +120,10 @@ class Owners:
     def keeps(self, owner: OwnerId) -> bool:
         """Tell whether somebody is in the directory or held back."""
         return owner in self._owners
+
+    def have(self, named: Mapping[Aor, OwnerId]) -> bool:
+        """Tell whether each of these addresses is that owner's now."""
+        return named.items() <= self._holders.items()
 
     def knows(self, owner: OwnerId) -> bool:
         """Tell whether an owner is known, present or former."""

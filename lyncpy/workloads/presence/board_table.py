@@ -164,6 +164,11 @@ class _BoardCache:
         self.left: dict[Aor, frozenset[tuple[str, int]]] = {}
         """Category and container of all that watchers were shown under an address, until they see its present owner."""
 
+    def boards(self, keys: Iterable[Aor]) -> dict[Aor, Board | None]:
+        """Give the boards of the present owners of many addresses; None: one is not in memory."""
+        found, owner = {key: self.kept.get(key) for key in keys}, self._owners.owner
+        return {one: kept.value.board if kept and kept.record == owner(one) else None for one, kept in found.items()}
+
     def get(self, key: Aor) -> Entry[BoardState] | None:
         """Give the board of the present owner of an address, if it is in memory."""
         kept = self.kept.get(key)
@@ -304,6 +309,7 @@ class BoardTable:
 
         self._privacy_retries: Deadlines[Aor] = Deadlines(timers, self._privacy_due)
         self._memory = memory = _BoardCache(self._owners, in_memory, timers, self._due)
+        self.peek_all: Final = memory.boards
         self._form = _Form(self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
             _KIND,

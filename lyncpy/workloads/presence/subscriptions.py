@@ -229,13 +229,14 @@ class PresenceSubscriptions:
         if not batch and found is not None:
             named = found.data.keys()
         people, serial = self._people, self._boards.serial
-        boards = {aor: self._boards.peek(aor) for aor in named if people.person(aor) is not None}
+        boards = self._boards.peek_all(aor for aor in named if people.person(aor) is not None)
         missing = sorted(aor for aor, board in boards.items() if board is None)
         read = {aor: await self._boards.read(aor) for aor in missing}
         # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
         # before the subscription is registered, it is told when that is done.
         if missing:
-            boards = {aor: self._boards.peek(aor) or board for aor, board in boards.items()}
+            now = self._boards.peek_all(boards)
+            boards = {aor: now[aor] or board for aor, board in boards.items()}
         return {aor: board or read[aor] for aor, board in boards.items()}, serial if missing else None
 
     def _compare(

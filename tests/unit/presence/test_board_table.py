@@ -293,6 +293,7 @@ def test_the_directory_changes_boards_that_somebody_may_have_seen(hall: Hall) ->
         result_of(boards.person_changed(PersonChanged(aor, is_known=True, may_stay=True)))
     assert boards.peek(u1) is not None
     assert boards.peek(u2) is None
+    assert boards.peek_all([u1, u2]) == {u1: boards.peek(u1), u2: None}
 
 
 def test_an_old_version_that_is_sent_again_is_accepted(boards: BoardTable) -> None:

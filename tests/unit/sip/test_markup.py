@@ -19,6 +19,7 @@ from lyncpy.sip.markup import (
     local,
     outer_xml,
     quote_attr,
+    quote_attrs,
     read_xml,
     text_of,
 )
@@ -109,6 +110,7 @@ def test_text_is_made_safe() -> None:
     assert quote_attr("it's 7 * 6; [ok]?") == '"it\'s 7 * 6; [ok]?"'
     assert escape('<a> & "b"\0\x0b\ud800\ufffe\U0001f600\n') == '&lt;a&gt; &amp; "b"\U0001f600\n'
     assert quote_attr('<a> & "b"\t\r\n\0') == '"&lt;a&gt; &amp; &quot;b&quot;&#9;&#13;&#10;"'
+    assert quote_attrs(["a", "", "<b>"]) == [quote_attr("a"), quote_attr(""), quote_attr("<b>")]
 
 
 def test_of_the_namespaces_around_it_an_element_is_written_with_those_that_it_uses() -> None:
