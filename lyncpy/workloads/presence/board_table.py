@@ -112,15 +112,14 @@ class ClockSteps:
         """Give the seconds by which the wall clock has been set since the start; board times are kept with it."""
         return self._timers.wall() - self._timers.steady()
 
-    def carried(self, board: Board, stepped: float) -> Board:
-        """Give a board with its times adjusted, if the clock was set since they were right.
+    def set_by(self, stepped: float) -> float:
+        """Give the seconds by which the clock was set since a board's times were right; 0 for what NTP does.
 
         Args:
-            board: The board.
-            stepped: What `stepped` gave when the board's times were right.
+            stepped: What `stepped` gave then.
         """
-        by = self.stepped() - stepped
-        return carry(board, by) if abs(by) >= _STEP_LEAST_S else board
+        by_s = self.stepped() - stepped
+        return by_s if abs(by_s) >= _STEP_LEAST_S else 0.0
 
     def as_read(self, board: Board) -> Board:
         """Give a board from the store; the times of one that was written before the clock was set back are moved.
@@ -251,11 +250,11 @@ class _Form:
         return replace(theirs, board=board)
 
     def carried(self, state: BoardState) -> BoardState:
-        """Give a state with the times of the board adjusted, if the wall clock was set."""
-        board = self._steps.carried(state.board, state.stepped)
-        stepped = self._steps.stepped()
-        names = state.names.carried(stepped - state.stepped)
-        return state if board is state.board else BoardState(board, names, state.last_active, stepped)
+        """Give a state with the times of the board adjusted, if the wall clock was set since they were right."""
+        by_s = self._steps.set_by(state.stepped)
+        if not by_s:
+            return state
+        return BoardState(carry(state.board, by_s), state.names.carried(by_s), state.last_active, state.stepped + by_s)
 
     def noted(self, state: BoardState, board: Board) -> BoardNames:
         """Give the owners of the addresses on a changed board."""
@@ -509,8 +508,8 @@ class BoardTable:
             after = BoardState(board, names, last_active, state.stepped)
             return Decision((outcome, wished), after, is_durable=durable, news=_news(outcome, by, state))
 
-        await self._load(aor)
         outcome, wished = await self._table.change(aor, decided)
+        self._memory.let_go()
         if wished:
             await self._privatise(aor)
         return outcome

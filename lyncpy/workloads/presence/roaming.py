@@ -81,7 +81,7 @@ class OwnBoardNews:
         The aggregate state is told to the publisher too: a client shows its own state by it,
         and takes it from a notification only.
         """
-        news = {name for by, names in self.touched.items() if by != epid for name in names}
+        news: set[str] = set().union(*[names for by, names in self.touched.items() if by != epid])
         return frozenset(news | {"state"} if self.state else news)
 
     def joined(self, later: "OwnBoardNews") -> "OwnBoardNews":

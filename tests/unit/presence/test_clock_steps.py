@@ -36,11 +36,9 @@ def test_a_board_is_taken_along_once(by: float) -> None:
     """By as much as the clock was set since the board's times were right; what NTP does is no step."""
     clock, off = Clock(), [0.0]
     steps = ClockSteps(Timers(clock, lambda: NOON + off[0] + clock.seconds()), list, print)
-    board = board_of(NOON)
     off[0] = by
-    carried = steps.carried(board, 0.0)
-    assert (carried is board) is (abs(by) < 1)
-    assert steps.carried(carried, steps.stepped()) is carried
+    assert steps.set_by(0.0) == (by if abs(by) >= 1 else 0.0)
+    assert steps.set_by(steps.stepped()) == 0.0
 
 
 def test_a_board_of_the_future_was_written_before_the_clock_was_set_back() -> None:

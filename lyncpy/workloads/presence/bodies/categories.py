@@ -98,7 +98,7 @@ def write_own(
             write_categories(board, {key.category for key in board.instances}) if categories is None else categories
         )
         parts.append(f'<categories xmlns="{_NS}/categories" uri={quote_attr(board.aor)}>')
-        parts.extend(written[name] for name in sorted(written))
+        parts.extend([written[name] for name in sorted(written)])
         parts.append("</categories>")
     ids = {*STANDARD_CONTAINERS, *board.containers} if containers is None else containers
     if ids:

@@ -99,9 +99,10 @@ def machine_of(availability: int) -> MachineState:
 
 def most_active(inputs: Iterable[Input]) -> Input | None:
     """Give the most active machine; among equals, the last to change; None: there is no machine."""
-    ranked = [(_activeness(one), one) for one in inputs if one.state.kind is StateKind.MACHINE]
-    if not ranked:
-        return None
+    machines = [one for one in inputs if one.state.kind is StateKind.MACHINE]
+    if len(machines) < 2:
+        return machines[0] if machines else None
+    ranked = [(_activeness(one), one) for one in machines]
     first = min(rank for rank, _ in ranked)
     return min((one for rank, one in ranked if rank == first), key=_named)
 
@@ -160,10 +161,7 @@ def aggregates(
     states = (*plain, *lowered)
     times = _places([one.published for one in states])
     epids = _places([one.epid or NO_EPID for one in states])
-    told = _of_common_states[
-        tuple([_in_common(one, times, epids) for one in plain if one.state.is_valid(now)]),
-        tuple([_in_common(one, times, epids) for one in lowered if one.state.is_valid(now)]),
-    ]
+    told = _of_common_states[_in_common(plain, times, epids, now), _in_common(lowered, times, epids, now)]
     if told[0].last_active is None and told[1].last_active is None:
         return told
     whole, lower = (one if one.last_active is None else one._replace(last_active=last_active) for one in told)
@@ -272,8 +270,8 @@ def legacy_of(value: LegacyInterop) -> Legacy:
 # --- inside
 
 
-_InCommon = tuple[StateDocument, int, int]
-"""A valid state, without its bounds in time; and the places of its publication and of its endpoint among those of all."""
+_InCommon = tuple[tuple[StateDocument, int, int], ...]
+"""Valid states, without their bounds in time; and the places of their publications and endpoints among those of all."""
 
 _SINCE: Final = 0.0
 """Stands for the time of the last activity, where that is told."""
@@ -287,14 +285,18 @@ def _places(found: Iterable[R]) -> Mapping[R, int]:
     return dict.fromkeys(distinct, 0) if len(distinct) == 1 else {one: at for at, one in enumerate(sorted(distinct))}
 
 
-def _in_common(one: Input, times: Mapping[float, int], epids: Mapping[Epid, int]) -> _InCommon:
-    state = one.state
-    if state.starts is not None or state.ends is not None:
-        state = state._replace(starts=None, ends=None)
-    return state, times[one.published], epids[one.epid or NO_EPID]
+def _in_common(inputs: Iterable[Input], times: Mapping[float, int], epids: Mapping[Epid, int], now: float) -> _InCommon:
+    found = []
+    for state, epid, published in inputs:
+        if state.starts is not None or state.ends is not None:
+            if not state.is_valid(now):
+                continue
+            state = state._replace(starts=None, ends=None)
+        found.append((state, times[published], epids[epid or NO_EPID]))
+    return tuple(found)
 
 
-def _of_states(states: tuple[tuple[_InCommon, ...], tuple[_InCommon, ...]]) -> tuple[Aggregate, Aggregate]:
+def _of_states(states: tuple[_InCommon, _InCommon]) -> tuple[Aggregate, Aggregate]:
     """Compute what `aggregates` gives for those whose last activity was at `_SINCE`."""
     plain, lowered = ([Input(state, epid_of(f"{epid:06}"), at) for state, at, epid in some] for some in states)
     whole = aggregate(plain, _SINCE, _SINCE)
@@ -303,7 +305,7 @@ def _of_states(states: tuple[tuple[_InCommon, ...], tuple[_InCommon, ...]]) -> t
     return whole, aggregate(lowered, _SINCE, _SINCE, lower_dnd=True)
 
 
-def _size_of(states: tuple[tuple[_InCommon, ...], tuple[_InCommon, ...]], _: object) -> int:
+def _size_of(states: tuple[_InCommon, _InCommon], _: object) -> int:
     return 1_024 + sum(1_024 + len(repr(state)) for some in states for state, _, _ in some)
 
 

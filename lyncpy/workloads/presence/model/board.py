@@ -232,7 +232,7 @@ def _apply(
     # An aggregate, the services and the directory's card are the server's alone ([MS-PRES] 3.7.5): neither
     # one that is there nor one that is not made yet may be a client's.
     category, instance, container = one.key
-    if (old is not None and old.made) or CATEGORIES.get(category, OTHER).is_made(instance, container):
+    if (old is not None and old.epid is None) or CATEGORIES.get(category, OTHER).is_made(instance, container):
         return Denial.READ_ONLY
     # The version is that which the publisher saw last, 0 for a new instance ([MS-PRES] 3.7).
     current = old.version if old else 0

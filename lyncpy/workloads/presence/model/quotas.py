@@ -42,13 +42,10 @@ def excess_of(
 
 def size_of(instances: Mapping[InstanceKey, Instance]) -> int:
     """Give the bytes of all texts that clients published."""
-    return sum([_bytes(one.value) for one in instances.values() if one.epid is not None and isinstance(one.value, str)])
+    texts = [one.value for one in instances.values() if one.epid is not None and isinstance(one.value, str)]
+    return sum([len(text) if text.isascii() else len(text.encode()) for text in texts])
 
 
 def is_too_long(text: str, quotas: Quotas) -> bool:
     """Tell whether a value is; characters first, so that a text that is far too long is not encoded to be refused."""
-    return len(text) > quotas.value_bytes or _bytes(text) > quotas.value_bytes
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+    return len(text) > quotas.value_bytes or (not text.isascii() and len(text.encode()) > quotas.value_bytes)
