@@ -1,8 +1,13 @@
 """`lyncpy store`: the data moved from one database to another."""
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from twisted.internet import task
@@ -11,7 +16,7 @@ from lyncpy.app.config import load
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.backends.sql.copying import copy_database
 from lyncpy.backends.sql.database import place_of
-from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.core.unit import UnitFailed, UnitGroup
 
 PROGRESS_ROWS = 50_000
@@ -37,16 +42,13 @@ def _copy(options: argparse.Namespace) -> int:
     ]
     problems: list[Exception] = []
 
-    def tell(table: str, rows: int) -> None:
-        if rows % PROGRESS_ROWS == 0:
-            sys.stderr.write(f"{table}: {rows} rows\n")
-
     async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
         held = UnitGroup(locks, reactor)
         try:
             await held.open()
             try:
-                count = copy_database(places[0], places[1], tell)
+                with _stopping() as stop:
+                    count = copy_database(places[0], places[1], partial(_tell, stop), stop.wait)
             finally:
                 await held.close()
         except (WorldUnavailable, UnitFailed) as error:
@@ -62,3 +64,22 @@ def _copy(options: argparse.Namespace) -> int:
     if problems:
         raise problems[0]
     return 0
+
+
+def _tell(stop: Event, table: str, done: int, total: int) -> None:
+    if stop.is_set():
+        raise StoreUnavailable("it was interrupted")
+    if done % PROGRESS_ROWS == 0:
+        sys.stderr.write(f"{table}: {done} of {total} rows\n")
+
+
+@contextmanager
+def _stopping() -> Iterator[Event]:
+    """Give what is set by a signal: where Python happens to be when it comes, an exception might be lost."""
+    stop = Event()
+    before = [(one, signal.signal(one, lambda number, frame: stop.set())) for one in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield stop
+    finally:
+        for one, handler in before:
+            signal.signal(one, handler)

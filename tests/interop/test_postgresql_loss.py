@@ -17,7 +17,10 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
-from lyncpy.backends.sql.database import Database
+from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql import copying
+from lyncpy.backends.sql.copying import copy_database
+from lyncpy.backends.sql.database import Database, place_of
 from lyncpy.backends.sql.dialects import upgrade_alone
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
@@ -351,3 +354,46 @@ def test_a_standby_that_takes_over_has_what_was_acknowledged(server: Postgres, t
             server.start()
             server.sql("alter system reset synchronous_standby_names", "template1")
             server.sql("select pg_reload_conf()", "template1")
+
+
+@pytest.mark.parametrize("which", ["source", "target"])
+def test_a_copy_goes_on_when_the_server_is_back(
+    server: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """By itself, after pauses; what was written last may be there already, and is not there twice."""
+    monkeypatch.setattr(copying, "SLICE", 3)
+    if not server.is_running:
+        server.start()
+    with in_postgresql(tmp_path, server) as settings:
+        homes = {name: tmp_path / name for name in ("source", "target")}
+        terms = {name: settings if name == which else {} for name in homes}
+        for home in homes.values():
+            home.mkdir()
+        pump = ThreadPump()
+
+        def kept_in(name: str, fill: int = 0) -> set[str]:
+            database = database_in(homes[name], pump, **terms[name])
+            pump.run(database.open())
+            store = SqlStore(database, Wall())
+            for n in range(fill):
+                pump.run(store.write("board", str(n), b"", NONE))
+            keys = {record.key for record in pump.run(store.scan("board"))}
+            pump.run(database.close())
+            return keys
+
+        before = kept_in("source", fill=7)
+        pauses: list[float] = []
+
+        def lose(table: str, done: int, total: int) -> None:
+            if done == 3:
+                server.kill()
+
+        def pause(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                server.start()
+
+        places = [place_of(Settings(**terms[name]), homes[name]) for name in homes]
+        copy_database(places[0], places[1], lose, pause)
+        assert pauses == [1.0, 2.0]
+        assert kept_in("target") == before

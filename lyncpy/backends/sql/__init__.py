@@ -8,6 +8,7 @@
 - `server`: the PostgreSQL server, how it is reached and trusted;
 - `examination`: what its database has to be like, for a start and for `lyncpy check`;
 - `dialects`: what one of the two says otherwise than the other, and what it means by its errors;
+- `copying`, `unfinished`: all data copied from one to another, and the mark of a copy that has not ended;
 - `upgrades`, `migrations`: from one version of the schema to the next;
 - `store`, `records`, `ledger`: the three promises.
 

@@ -16,6 +16,7 @@ from lyncpy.backends.sql.files import SqliteFile
 from lyncpy.backends.sql.link import Job, Link, T
 from lyncpy.backends.sql.prepared import PreparedStatement
 from lyncpy.backends.sql.server import PostgresServer
+from lyncpy.backends.sql.unfinished import require_whole
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.group_commit import IGroupCommit, Queues
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -85,7 +86,7 @@ class Database:
         self._place.require()
         try:
             # Not by way of the queue, which gives up what takes long: an upgrade, or another server's, takes its time.
-            await self._writing.call_in_thread(partial(self._writer.commit, [self._place.prepare]))
+            await self._writing.call_in_thread(partial(self._writer.commit, [self._place.prepare, require_whole]))
         except StoreUnavailable as error:
             raise StoreUnavailable(
                 f'the database "{self._place.shown}" ([store] url) cannot be used: {error}'

@@ -7,6 +7,7 @@ from sqlalchemy.engine import Connection
 
 from lyncpy.backends.sql.dialects import SERVER_LOCK
 from lyncpy.backends.sql.tables import metadata
+from lyncpy.backends.sql.unfinished import require_whole
 from lyncpy.backends.sql.upgrades import VERSIONS, schema_of
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -69,6 +70,7 @@ def schema(connection: Connection) -> Finding:
     """Tell which version's tables are there, and what the next start does about it."""
     try:
         found = schema_of(connection)
+        require_whole(connection)
     except StoreUnavailable as error:
         return Finding(good=False, sentence=str(error))
     if found.current is None:

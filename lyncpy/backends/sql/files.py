@@ -44,7 +44,7 @@ class SqliteFile:
     @property
     def shown(self) -> str:
         """The database as a sentence names it."""
-        return str(self._path)
+        return str(self._path.resolve())
 
     def require(self) -> None:
         """Make the file if it is not there; raises as `require_file` does."""
