@@ -2,30 +2,19 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from twisted.internet.task import Clock
 
-from lyncpy.backends.ldap import access_of
-from lyncpy.backends.ldap_link import LdapConnection
-from lyncpy.backends.ldap_passwords import LdapPasswords
-from lyncpy.backends.threads import Threads
-from lyncpy.contracts.directory import Person
-from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.core.timers import Timers
-from lyncpy.workloads.directory.settings import Settings
 from tests.interop.conftest import PLUGIN
-from tests.kit.office import LdapServer
+from tests.kit.password_asker import Ask, asker
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.samba import DISABLED, ENABLED, Samba
 from tests.kit.server import RunningServer
 from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd, free_ports
-from tests.kit.threads import ThreadPump
 
 pytestmark = pytest.mark.interop
 
@@ -35,30 +24,6 @@ PASSWORD = "Gehe1m ß€ 密码 ﬁ\u00a0\\*()\"&:;<'"
 
 MILD = {"pwdMustChange": "FALSE", "pwdLockout": "TRUE", "pwdMaxFailure": "4"}
 """A policy under which a password that an administrator sets need not be changed."""
-
-Ask = Callable[[str, str], str]
-
-
-@contextmanager
-def asker(server: LdapServer, **settings: Any) -> Iterator[Ask]:  # Any: what Settings takes
-    """Give what asks a server, by DN and password, and says the reason, or "" for a password that is right."""
-    pump = ThreadPump()
-    terms = Settings(**{"url": server.url, "answer_timeout_s": 1, "connect_timeout_s": 1, **settings})
-    threads = [Threads(pump, f"password {n}") for n in range(2)]
-    passwords = LdapPasswords(
-        terms, lambda: access_of(terms, server.folder), LdapConnection, threads, Timers(Clock(), time.time)
-    )
-
-    def ask(dn: str, password: str) -> str:
-        verdict = pump.run(
-            passwords.check(Person(Aor("sip:somebody@example.com"), "1", source=dn), password, "192.0.2.1")
-        )
-        return "" if verdict is None else verdict.reason
-
-    try:
-        yield ask
-    finally:
-        pump.run(passwords.close())
 
 
 class Strict(Slapd):

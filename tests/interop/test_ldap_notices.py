@@ -1,22 +1,15 @@
 """Directories that tell of changes: who is switched off there is out in seconds, however long the interval is."""
 
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
 
 from lyncpy.auth.ntlm import nt_hash
-from lyncpy.backends.ldap_notices import LdapNotices, NoticeConnection
-from lyncpy.backends.threads import Threads
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.directory.notices import Notices, PullsOnNotice
-from lyncpy.workloads.directory.pull import PullResult
 from tests.interop.conftest import Clients
-from tests.kit.office import LdapServer, Office, OpenOffice
+from tests.kit.ears import Ear, listening
+from tests.kit.office import OpenOffice
 from tests.kit.samba import ADMINISTRATOR, ADMINISTRATOR_PASSWORD, DISABLED, SUFFIX, Samba, reading
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import PEOPLE, Slapd
@@ -42,52 +35,6 @@ def slapd(tmp_path: Path) -> Iterator[Slapd]:
     """An OpenLDAP that tells of changes."""
     with TellingSlapd(tmp_path / "slapd") as running:
         yield running
-
-
-class Ear:
-    """Pulls of an office that nothing asks for but the directory; time goes on while it is waited."""
-
-    def __init__(self, office: Office) -> None:
-        self.office = office
-        self.counted: list[bool] = []
-        thread = Threads(office.pump, "notices")
-        source = LdapNotices(office.settings, office.directory.access, NoticeConnection, thread, office.timers)
-        self.pulls = PullsOnNotice(self._pull, office.settings.retry_s, office.timers)
-        self.notices = Notices(source, self.pulls, office.settings, office.timers)
-
-    async def _pull(self, gone: bool) -> PullResult:
-        result = await self.office.pulls.pull(counting=gone)
-        self.counted.append(gone)
-        return result
-
-    def until(self, holds: Callable[[], object]) -> None:
-        """Wait until something holds."""
-        end = time.monotonic() + 30
-        while not holds():
-            assert time.monotonic() < end, self.notices.state
-            turned: Deferred[None] = Deferred()
-            self.office.pump.callFromThread(turned.callback, None)
-            self.office.pump.run(turned)
-            # No faster than the server's: what it dates would be before what has been read up to.
-            time.sleep(0.02)
-            self.office.clock.advance(0.02)
-
-
-@contextmanager
-def listening(opened: OpenOffice, server: LdapServer, **settings: Any) -> Iterator[Ear]:  # Any: what Settings takes
-    """Read a directory once, and listen to it then, with its first pull made."""
-    office = opened(server, **settings)
-    office.pull()
-    ear = Ear(office)
-    ear.notices.open()
-    try:
-        ear.until(lambda: ear.counted)
-        assert ear.counted == [False]
-        assert "told by the server" in ear.notices.state
-        yield ear
-    finally:
-        ear.pulls.close()
-        office.pump.run(ear.notices.close())
 
 
 # --- OpenLDAP

@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from ldap3 import BASE, DEREF_NEVER, MODIFY_REPLACE, NONE, Connection, Server
-
 from tests.kit.certificates import authority, issue
+from tests.kit.ldap_administrator import LdapAdministrator
 
 SLAPD = Path("/usr/sbin/slapd")
 SUFFIX = "dc=example,dc=com"
@@ -91,8 +90,10 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-class Slapd:
+class Slapd(LdapAdministrator):
     """Starts, fills, freezes and stops a server. Use as a context manager."""
+
+    administrator = (ROOT_DN, ROOT_PASSWORD)
 
     def __init__(
         self,
@@ -236,35 +237,6 @@ class Slapd:
         fields = {**person(uid), **{name.replace("_", "-"): value for name, value in attributes.items()}}
         self.do("add", dn, attributes={name: value for name, value in fields.items() if name not in drop})
         return dn
-
-    def modify(self, dn: str, **attributes: object) -> None:
-        """Replace attributes; an empty list removes one."""
-        changes = {
-            name.replace("_", "-"): [(MODIFY_REPLACE, value if isinstance(value, list) else [value])]
-            for name, value in attributes.items()
-        }
-        self.do("modify", dn, changes=changes)
-
-    def delete(self, dn: str) -> None:
-        """Remove an entry."""
-        self.do("delete", dn)
-
-    def rename(self, dn: str, rdn: str, *, under: str | None = None) -> None:
-        """Rename an entry, or move it."""
-        self.do("modify_dn", dn, relative_dn=rdn, new_superior=under)
-
-    def read(self, dn: str, *names: str) -> Mapping[str, list[bytes]]:
-        """Give attributes of an entry as they are kept."""
-        with Connection(Server(self.url, get_info=NONE), ROOT_DN, ROOT_PASSWORD, receive_timeout=10) as connection:
-            connection.search(dn, "(objectClass=*)", BASE, dereference_aliases=DEREF_NEVER, attributes=list(names))
-            found: Mapping[str, list[bytes]] = connection.response[0]["raw_attributes"]
-            return found
-
-    def do(self, operation: str, dn: str, **arguments: object) -> None:
-        """Do an LDAP operation as the administrator."""
-        server = Server(self.url, get_info=NONE, connect_timeout=5)
-        with Connection(server, ROOT_DN, ROOT_PASSWORD, receive_timeout=10, check_names=False) as connection:
-            assert getattr(connection, operation)(dn, **arguments), connection.result
 
 
 def person(uid: str) -> dict[str, object]:
