@@ -68,7 +68,7 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "phone_other": ("otherTelephone", "ipPhone"),
     "line": ("msRTCSIP-Line",),
     "nt_hash": ("sambaNTPassword",),
-    "password_set": ("pwdLastSet", "pwdChangedTime", "krbLastPwdChange", "sambaPwdLastSet"),
+    "password_set": ("pwdLastSet", "pwdChangedTime", "krbLastPwdChange", "pwdUpdateTime", "sambaPwdLastSet"),
 }
 
 # DONT_EXPIRE_PASSWORD and SMARTCARD_REQUIRED, with which no password ends, not even by pwdLastSet 0.
@@ -80,7 +80,8 @@ PRESETS: Final[Mapping[str, Preset]] = MappingProxyType(
         "openldap": Preset(
             filters=("(objectClass=inetOrgPerson)",),
             address=("msRTCSIP-PrimaryUserAddress", "mail"),
-            key=("entryUUID",),
+            # 389 Directory Server has had entryUUID since 2.0, and FreeIPA may show nothing but its own.
+            key=("entryUUID", "ipaUniqueID", "nsUniqueId"),
             # Of pwdAccountLockedTime only the value that an administrator sets: a lock that wrong
             # passwords cause would let anybody sign anybody out.
             disabled_when=(

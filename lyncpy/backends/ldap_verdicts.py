@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lyncpy.backends.ldap_messages import SEQUENCE, read_value, values
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.directory import SignInObjection
 from lyncpy.sip.text import shown
@@ -28,6 +29,13 @@ _PASSWORD_EXPIRED: Final = SignInObjection(
 )
 _LOCKED: Final = SignInObjection(DenialReason.LOCKED, "the directory has locked the account after wrong passwords")
 _DISABLED: Final = SignInObjection(DenialReason.DISABLED, "the directory has switched the account off")
+_UNUSED: Final = SignInObjection(
+    DenialReason.DISABLED, "the directory has switched the account off, for nobody has used it for too long"
+)
+_TEMPORARY: Final = SignInObjection(
+    DenialReason.PASSWORD_EXPIRED,
+    "the directory takes the password that an administrator has set no longer, or not yet",
+)
 _EXPIRED: Final = SignInObjection(DenialReason.EXPIRED, "the directory says that the account's time is over")
 
 # [MS-ERREF] 2.2: ERROR_LOGON_FAILURE … ERROR_ACCOUNT_LOCKED_OUT.
@@ -57,13 +65,21 @@ _POLICY: Final[Mapping[int, SignInObjection]] = {0: _PASSWORD_EXPIRED, 1: _LOCKE
 
 _WORDS: Final[tuple[tuple[int, str, SignInObjection], ...]] = (
     (49, "password expired", _PASSWORD_EXPIRED),
+    (49, "password is expired", _PASSWORD_EXPIRED),
     (19, "retry limit", _LOCKED),
     (19, "too many failed logins", _LOCKED),
+    (19, "inactivity limit", _UNUSED),
+    (19, "tpr checking", _TEMPORARY),
     (53, "inactivated", _DISABLED),
     (53, "is expired", _EXPIRED),
     (53, "too many failed logins", _LOCKED),
+    (53, "permanently locked", _LOCKED),
 )
-"""What 389 Directory Server and FreeIPA's plugins write: result code, words, meaning."""
+"""What 389 Directory Server and FreeIPA's plugins write: result code, words, meaning. It counts before the control of the
+password policy, for of an account that an administrator has switched off 389 says there that it is locked."""
+
+_ERROR: Final = 0x81
+"""The tag of what is wrong, in the control."""
 
 _WRONG_CODES: Final = frozenset({32, 34, 48, 49})
 """RFC 4511 §4.1.9: noSuchObject, invalidDNSyntax, inappropriateAuthentication (no password there), invalidCredentials."""
@@ -91,9 +107,9 @@ def verdict_of(result: Mapping[str, Any]) -> SignInObjection | None:
     windows = _WINDOWS_CODE.search(message)  # of eight digits, those in front are zeros
     words = message.lower()
     told = (
-        policy
-        or (WINDOWS.get(windows[1].lower().lstrip("0")) if windows else None)
+        (WINDOWS.get(windows[1].lower().lstrip("0")) if windows else None)
         or next((one for number, said, one in _WORDS if number == code and said in words), None)
+        or policy
     )
     if told is not None:
         return told
@@ -105,14 +121,15 @@ def verdict_of(result: Mapping[str, Any]) -> SignInObjection | None:
 def policy_error(value: object) -> int:
     """Give the error in a response control of a password policy; -1: none.
 
-    It is SEQUENCE { warning [0] CHOICE {…} OPTIONAL, error [1] ENUMERATED OPTIONAL }, a dozen bytes: other lengths are none.
+    It is SEQUENCE { warning [0] CHOICE {…} OPTIONAL, error [1] ENUMERATED OPTIONAL }; 389 Directory Server writes its length
+    in five bytes.
     """
-    if not isinstance(value, bytes) or len(value) < 2 or value[0] != 0x30 or value[1] != len(value) - 2:
+    if not isinstance(value, bytes):
         return -1
-    at = 2
-    while at + 2 <= len(value):
-        tag, end = value[at], at + 2 + value[at + 1]
-        if tag == 0x81 and end == at + 3 <= len(value):
-            return value[at + 2]
-        at = end
-    return -1
+    try:
+        tag, content, end = read_value(value)
+        parts = dict(values(content)) if tag == SEQUENCE and end == len(value) else {}
+    except ValueError:
+        return -1
+    error = parts.get(_ERROR, b"")
+    return error[0] if len(error) == 1 else -1

@@ -40,7 +40,7 @@ class Person:
 
     aor: Aor
     key: str
-    """The directory's own stable key of the entry: entryUUID, objectGUID or the table's name."""
+    """The directory's own stable key of the entry: entryUUID, ipaUniqueID, nsUniqueId, objectGUID or the table's name."""
 
     enabled: bool = True
     """Whether they may sign in: not switched off, and now is between `begins` and `until`."""

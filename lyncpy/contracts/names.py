@@ -11,7 +11,7 @@ Here, and nowhere else, text becomes a name, by one rule for each kind. A name i
 | conference id | the same, told as it was made | [MS-CONFPRO] 2.2.3.1; people read them to each other |
 | tag, Call-ID, GRUU token | different | RFC 3261 §8.1.1.4 for Call-IDs; whoever made one gets the same letters back, and clients compare them so |
 | number of a contact group | has none | a decimal number; zeros before it say nothing |
-| key of a directory entry | the same | entryUUID and objectGUID are UUIDs; a DN, where there is no better, is compared as RFC 4514 says |
+| key of a directory entry | the same | entryUUID, ipaUniqueID and objectGUID are UUIDs; a DN, where there is no better, is compared as RFC 4514 says |
 """
 
 import uuid

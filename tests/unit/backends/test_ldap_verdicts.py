@@ -24,8 +24,8 @@ def _windows(code: str) -> dict[str, Any]:
     )
 
 
-def _policy(code: int, value: str) -> dict[str, Any]:
-    return _answer(code, controls={PASSWORD_POLICY: bytes.fromhex(value)})
+def _policy(code: int, value: str, message: str = "") -> dict[str, Any]:
+    return _answer(code, message, {PASSWORD_POLICY: bytes.fromhex(value)})
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,15 @@ def _policy(code: int, value: str) -> dict[str, Any]:
         (_answer(19, "Too many failed logins.\n"), "locked"),
         (_answer(53, "Account inactivated. Contact system administrator."), "disabled"),
         (_answer(53, "Account (Kerberos principal) is expired"), "expired"),
+        (_answer(53, "Entry permanently locked.\n"), "locked"),
+        (_answer(49, "Password is expired.\n"), "password expired"),
+        (_answer(19, "Account inactivity limit exceeded. Contact system administrator to reset."), "disabled"),
+        (_answer(19, "TPR checking. Contact system administrator"), "password expired"),
+        # As 389 Directory Server writes the control, which says of whom it has switched off that they are locked.
+        (_policy(49, "308400000003810100"), "password expired"),
+        (_policy(0, "308400000003810102"), "must change password"),
+        (_policy(53, "308400000003810101", "Account inactivated. Contact system administrator."), "disabled"),
+        (_policy(0, "30840000000aa0840000000480020e10"), ""),
     ],
 )
 def test_an_answer_has_one_meaning(answer: dict[str, Any], reason: str) -> None:
