@@ -1,9 +1,10 @@
 """IDirectoryNotices over LDAP: a search that does not end, on a connection of its own, in a thread of its own.
 
 OpenLDAP tells of changes by content synchronisation (RFC 4533), which starts from where it stands now: that it names in
-`contextCSN`, and without it everybody would be sent at each start. Active Directory and Samba tell by change notification
-([MS-ADTS] 3.1.1.3.4.1.9), of everything in the domain and of each entry as it is now. Nothing of an entry is believed here:
-a notice leads to a pull.
+`contextCSN`, and without it everybody would be sent at each start. 389 Directory Server and FreeIPA tell by persistent search
+(draft-ietf-ldapext-psearch-03), which starts now and takes nothing; their content synchronisation has cookies that only they can
+write. Active Directory and Samba tell by change notification ([MS-ADTS] 3.1.1.3.4.1.9), of everything in the domain and of each
+entry as it is now. Nothing of an entry is believed here: a notice leads to a pull.
 """
 
 import select
@@ -34,6 +35,9 @@ SYNC: Final = "1.3.6.1.4.1.4203.1.9.1.1"
 SYNC_STATE: Final = "1.3.6.1.4.1.4203.1.9.1.2"
 NOTIFICATION: Final = "1.2.840.113556.1.4.528"
 SHOW_DELETED: Final = "1.2.840.113556.1.4.417"
+PERSISTENT: Final = "2.16.840.1.113730.3.4.3"
+CHANGE: Final = "2.16.840.1.113730.3.4.7"
+"""The control of each entry that a persistent search gives: what became of it."""
 
 AT_ONCE: Final = 10_000
 """Messages that become one notice, at most."""
@@ -57,6 +61,12 @@ _NOT_YET: Final = b"\x01\x01\x00"
 
 _ID_SET: Final = 0xA3
 _PRESENT, _DELETED = b"\x00", b"\x03"
+
+_FROM_NOW: Final = b"\x30\x09\x02\x01\x0f\x01\x01\xff\x01\x01\xff"
+"""Of a persistent search: all kinds of changes, nothing that stands there already, and with each entry the kind."""
+
+_GONE, _MOVED = b"\x02", b"\x08"
+"""Kinds of changes: an entry was deleted, or was renamed and may stand elsewhere."""
 
 _OURS: Final = frozenset({b"person", b"group"})
 """Object classes of all that a person, a contact or a group can be in Active Directory."""
@@ -194,8 +204,7 @@ class Synchronisation:
 
     def _cookie(self, link: DirectoryConnection, root: Root, base: str) -> bytes:
         """Say from where on, in the form that slapd(8) describes for `-c`."""
-        holding = [one for one in root.contexts if is_under(place_of(base), one)]
-        context = max(holding, key=len, default=base)
+        context = _tree_of(root, base)
         found = (link.glimpse(context, ("contextCSN",)) or {}).get("contextcsn")
         if not found:
             raise NoNotices(
@@ -256,10 +265,52 @@ class Notification:
         return DirectoryNotice(self.by, gone="isdeleted" in message.attributes or not is_here)
 
 
+class PersistentSearch:
+    """draft-ietf-ldapext-psearch-03, of the whole trees that people and groups are in: who is moved out is heard of."""
+
+    by = "persistent search"
+    patience_s = REFUSAL_S
+
+    def __init__(self, terms: LdapOptions, filters: Filters) -> None:
+        self._terms = terms
+        self._filters = filters
+        self._places: tuple[str, ...] = ()
+
+    def searches(self, link: DirectoryConnection, root: Root) -> Iterator[WatchedSearch]:
+        """Ask for people and groups, each tree once, from now on."""
+        bases = (*(self._terms.bases or root.bases), *self._terms.group_bases)
+        self._places = tuple(map(place_of, bases))
+        filters = any_of([one for one in (self._filters.people, self._filters.groups) if one])
+        for tree in dict.fromkeys(_tree_of(root, base) for base in bases):
+            # No attributes (RFC 4511 §4.5.1.8): that an entry has changed is enough.
+            yield WatchedSearch(tree, filters, ("1.1",), ((PERSISTENT, True, _FROM_NOW),))
+
+    def is_ready(self, message: LdapMessage | None) -> bool:
+        """Take silence as consent."""
+        return True
+
+    def notice(self, message: LdapMessage) -> DirectoryNotice | None:
+        """Read an Entry Change Notification; of what is elsewhere only those count who may have been moved there."""
+        if message.operation != Operation.ENTRY:
+            return None
+        control = message.controls.get(CHANGE, b"")
+        kind = read_value(read_value(control)[1])[1] if control else b""
+        place = place_of(message.dn)
+        if any(is_under(place, one) for one in self._places):
+            return DirectoryNotice(self.by, gone=kind == _GONE)
+        return DirectoryNotice(self.by, gone=True) if kind == _MOVED else None
+
+
 def is_under(place: str, base: str) -> bool:
     """Tell whether a place (`place_of`) is that of an entry under a DN, or its own."""
     top = place_of(base)
     return not top or place == top or place.endswith(f",{top}")
+
+
+def _tree_of(root: Root, base: str) -> str:
+    """Give the DN of the tree that a base is in, as the server calls it."""
+    holding = [one for one in root.contexts if is_under(place_of(base), one)]
+    return max(holding, key=len, default=base)
 
 
 def _value(tag: int, content: bytes) -> bytes:
@@ -296,12 +347,14 @@ class _Watch:
         return DirectoryNotice(telling.by, is_first=True)
 
     def _chosen(self, root: Root) -> Telling:
+        if PERSISTENT in root.controls:
+            return PersistentSearch(self._terms, self._filters)
         if SYNC in root.controls:
             return Synchronisation(self._terms, self._filters)
         if NOTIFICATION in root.controls:
             return Notification(self._terms)
         raise NoNotices(
-            f"{self._terms.url} offers neither content synchronisation (of OpenLDAP: the overlay syncprov) nor change notification"
+            f"{self._terms.url} offers neither content synchronisation (of OpenLDAP: the overlay syncprov), persistent search nor change notification"
         )
 
     def next(self) -> DirectoryNotice:

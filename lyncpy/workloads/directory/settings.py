@@ -140,7 +140,7 @@ class DirectorySource(BaseModel):
     """Members that a group may name; a larger one is skipped and named by `directory skipped`."""
 
     notices: bool = True
-    """Whether the LDAP server is asked to tell when something changes, where it can (content synchronisation, change notification), over a connection of its own."""
+    """Whether the LDAP server is asked to tell when something changes, where it can (content synchronisation, persistent search, change notification), over a connection of its own."""
 
     incremental: bool = True
     """Whether a pull asks only for what has changed, where the LDAP server can tell (modifyTimestamp, uSNChanged)."""

@@ -13,7 +13,9 @@ from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access, LdapEntry, Root
 from lyncpy.backends.ldap_messages import LdapMessage, Operation
 from lyncpy.backends.ldap_notices import (
+    CHANGE,
     NOTIFICATION,
+    PERSISTENT,
     SYNC,
     SYNC_STATE,
     LdapNotices,
@@ -30,6 +32,9 @@ from tests.kit.threads import HeldThread
 CSN: Final = b"20261130054327.191510Z#000000#000#000000"
 OPENLDAP: Final = Root(("dc=x", "dc=y"), "", None, ("dc=x", "dc=y"), frozenset({SYNC}))
 DOMAIN: Final = Root(("DC=x",), "dc1", 7, ("DC=x", "CN=Configuration,DC=x"), frozenset({NOTIFICATION}))
+FREEIPA: Final = Root(
+    ("cn=changelog", "dc=x", "o=ipaca"), "", None, ("cn=changelog", "dc=x", "o=ipaca"), frozenset({PERSISTENT, SYNC})
+)
 READY: Final = LdapMessage(Operation.INTERMEDIATE, value=b"\xa1\x00")
 SILENCE: Final = None
 REFERENCE: Final = 0x73
@@ -253,6 +258,51 @@ def test_computers_and_the_like_are_nobodys_news() -> None:
         _heard(DOMAIN, SILENCE, *others)
 
 
+# --- persistent search
+
+
+def _changed(dn: str, kind: bytes) -> LdapMessage:
+    """Write an entry with what became of it."""
+    return LdapMessage(Operation.ENTRY, dn, controls={CHANGE: b"\x30\x03\x0a\x01" + kind} if kind else {})
+
+
+def test_a_persistent_search_begins_now_and_is_of_whole_trees() -> None:
+    """Each once; it is taken when nothing is said against it, and before content synchronisation, whose cookies are the server's."""
+    link = Link(FREEIPA)
+    desk = Desk(link, bases=["CN=users, cn=accounts,dc=x", "cn=others,dc=x"], group_bases=["cn=groups,dc=x"])
+    assert desk.wait() == DirectoryNotice("persistent search", is_first=True)
+    (search,) = link.searches
+    ((oid, critical, value),) = search.controls or ()
+    assert (search.base, search.filters, search.attributes) == ("dc=x", "(|(p=*)(g=*))", ("1.1",))
+    assert (oid, critical, value) == (PERSISTENT, True, bytes.fromhex("300902010f0101ff0101ff"))
+    assert link.read == []
+
+
+@pytest.mark.parametrize(
+    ("message", "gone"),
+    [
+        (_changed("uid=a,cn=users,dc=x", b"\x01"), False),
+        (_changed("uid=a,cn=Users,DC=x", b"\x04"), False),
+        (_changed("uid=a,cn=users,dc=x", b"\x08"), False),
+        (_changed("uid=a,cn=users,dc=x", b""), False),
+        (_changed("cn=g,cn=groups,dc=x", b"\x04"), False),
+        (_changed("uid=a,cn=users,dc=x", b"\x02"), True),
+        (_changed("uid=a,cn=deleted users,dc=x", b"\x08"), True),
+    ],
+)
+def test_a_persistent_search_says_what_became_of_an_entry(message: LdapMessage, gone: bool) -> None:
+    """Who is renamed and stands elsewhere was moved there."""
+    heard = _heard(FREEIPA, SILENCE, message, bases=["cn=users,dc=x"], group_bases=["cn=groups,dc=x"])
+    assert heard == DirectoryNotice("persistent search", gone=gone)
+
+
+def test_what_a_persistent_search_says_of_others_is_nobodys_news() -> None:
+    """Nor is a reference to another server."""
+    others = (*(_changed("uid=a,cn=others,dc=x", kind) for kind in (b"\x01", b"\x02", b"\x04")), LdapMessage(REFERENCE))
+    with pytest.raises(DirectoryUnavailable, match="the line is cut"):
+        _heard(FREEIPA, SILENCE, *others, bases=["cn=users,dc=x"])
+
+
 # --- what does not go on
 
 
@@ -261,6 +311,7 @@ def test_computers_and_the_like_are_nobodys_news() -> None:
     [
         (Link(Root(("dc=x",), "", None)), NoNotices, "neither content synchronisation"),
         (Link(DOMAIN, LdapMessage(Operation.DONE, code=53, told="no")), NoNotices, "result 53: no"),
+        (Link(FREEIPA, SILENCE, LdapMessage(Operation.DONE, code=50)), NoNotices, "result 50"),
         (Link(OPENLDAP, LdapMessage(Operation.DONE, code=12)), NoNotices, "result 12"),
         (Link(OPENLDAP, LdapMessage(Operation.DONE, code=4096)), DirectoryUnavailable, "result 4096"),
         (Link(DOMAIN, LdapMessage(Operation.EXTENDED, code=52)), DirectoryUnavailable, "result 52"),
