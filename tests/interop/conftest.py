@@ -10,7 +10,7 @@ import pytest
 from tests.kit.hostile import PATIENT, assert_calm
 from tests.kit.office import LdapServer, Office, OpenOffice
 from tests.kit.purple_client import PurpleClient
-from tests.kit.samba import Samba, missing
+from tests.kit.samba import Samba, missing, provisioned
 from tests.kit.server import RunningServer
 from tests.kit.threads import ThreadPump
 
@@ -102,12 +102,28 @@ def clients(server: RunningServer, tmp_path: Path) -> Iterator[Clients]:
     maker.close()
 
 
+MakeSamba = Callable[..., Samba]
+
+
+@pytest.fixture(scope="session")
+def make_samba(tmp_path_factory: pytest.TempPathFactory) -> MakeSamba:
+    """Make domain controllers: each is a copy of the one that the first worker who needs it has provisioned."""
+    base = tmp_path_factory.getbasetemp()
+    # A worker's own is in that of the run.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(services: str = "ldap") -> Samba:
+        return Samba(tmp_path_factory.mktemp("samba"), provisioned(shared), services)
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
+def samba(make_samba: MakeSamba) -> Iterator[Samba]:
     """One Active Directory for a module."""
     if reason := missing():
         pytest.skip(reason)
-    with Samba(tmp_path_factory.mktemp("samba")) as running:
+    with make_samba() as running:
         yield running
 
 

@@ -14,6 +14,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.kerberos import SIP_SERVICE, AcceptedTicket
 from lyncpy.contracts.names import aor_of
 from lyncpy.workloads.directory.people import People
+from tests.interop.conftest import MakeSamba
 from tests.kit.kdc import require_kerberos
 from tests.kit.kerberos_client import KerberosClient
 from tests.kit.samba import REALM, Samba, missing
@@ -52,12 +53,12 @@ class Domain:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Domain]:
+def made(make_samba: MakeSamba) -> Iterator[Domain]:
     """Give a domain."""
     require_kerberos()
     if missing():
         pytest.skip(missing())
-    with Samba(tmp_path_factory.mktemp("samba"), "ldap, kdc") as samba:
+    with make_samba("ldap, kdc") as samba:
         yield Domain(samba)
 
 

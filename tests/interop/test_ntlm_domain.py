@@ -14,7 +14,7 @@ import pytest
 
 from lyncpy.app.check import findings
 from lyncpy.app.config import load
-from tests.interop.conftest import PLUGIN
+from tests.interop.conftest import PLUGIN, MakeSamba
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.samba import DISABLED, ENABLED, SUFFIX, Samba, missing, reading
 from tests.kit.server import RunningServer, wait_until
@@ -28,14 +28,14 @@ MakeClient = Callable[..., PurpleClient]
 
 
 @pytest.fixture(scope="module")
-def samba(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samba]:
+def samba(make_samba: MakeSamba) -> Iterator[Samba]:
     """One domain with winbind, whose socket there is only one of on a computer."""
     lacking = [name for name in ("winbindd", "ntlm_auth", "wbinfo") if shutil.which(name) is None]
     if reason := missing() or (f"{', '.join(lacking)} not installed (winbind)" if lacking else ""):
         pytest.skip(reason)
     if not PLUGIN.exists():
         pytest.skip("pidgin-sipe is not installed")
-    with Samba(tmp_path_factory.mktemp("samba"), "ldap, rpc, winbindd") as running:
+    with make_samba("ldap, rpc, winbindd") as running:
         running.modify(
             SUFFIX, lockoutThreshold="3", lockoutDuration="-18000000000", lockOutObservationWindow="-18000000000"
         )

@@ -1,6 +1,7 @@
 """A real Active Directory of the test's own: a Samba domain controller, its schema extended as Lync's setup does it."""
 
 import base64
+import fcntl
 import os
 import secrets
 import shutil
@@ -68,15 +69,41 @@ def free_address() -> str:
         return address
 
 
-class Samba:
-    """Provisions, fills, stops and starts a domain controller that does LDAP, and what else a test needs. Use as a context manager."""
+TEMPLATE_ADDRESS: Final = "127.0.0.1"
+"""Stands where an address of its own stands in a domain that is copied."""
 
-    def __init__(self, folder: Path, services: str = "ldap") -> None:
+
+def provisioned(shared: Path) -> Path:
+    """Give the folder of a domain with Lync's schema that nobody runs, to be copied.
+
+    Making it takes six seconds of processor time: the first to ask does, and the other processes of the run wait.
+
+    Args:
+        shared: A folder that all processes of the run have in common.
+    """
+    made, making = shared / "samba-template", shared / "samba-template.part"
+    with (shared / "samba-template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            shutil.rmtree(making, ignore_errors=True)
+            _provision(making)
+            _extend_schema(making)
+            making.rename(made)
+    return made
+
+
+class Samba:
+    """Copies, fills, stops and starts a domain controller that does LDAP, and what else a test needs. Use as a context manager."""
+
+    def __init__(self, folder: Path, template: Path, services: str = "ldap") -> None:
         """Choose an address; nothing is made yet.
 
         Args:
+            folder: Where it keeps everything; it is made.
+            template: What `provisioned` gives.
             services: As Samba calls them: "ldap, kdc" gives tickets too.
         """
+        self._template = template
         self._services = services
         self.folder = folder
         self.address = free_address()
@@ -91,8 +118,7 @@ class Samba:
     # --- its life
 
     def __enter__(self) -> "Samba":
-        self._provision()
-        self._extend_schema()
+        self._copy()
         self.start()
         self.add_ou(STAFF)
         self.add("reader", ou=f"CN=Users,{SUFFIX}", plain=True, password=READER_PASSWORD)
@@ -101,10 +127,10 @@ class Samba:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _provision(self) -> None:
-        tls, private = self.folder / "tls", self.folder / "private"
-        for folder in (self.folder, tls, private):
-            folder.mkdir(parents=True, exist_ok=True)
+    def _copy(self) -> None:
+        shutil.copytree(self._template, self.folder, dirs_exist_ok=True)
+        tls = self.folder / "tls"
+        tls.mkdir()
         # The clock of the server is the real one, so its certificate must be of these days.
         issued = issue(self.address, "localhost", today=datetime.now(UTC))
         self.ca_file.write_bytes(authority().pem)
@@ -112,40 +138,16 @@ class Samba:
         (tls / "key.pem").write_bytes(issued.key_pem())
         (tls / "key.pem").chmod(0o600)
         self.password_file.write_text(READER_PASSWORD + "\n")
-        options = {
-            "interfaces": f"{self.address}/8",
-            "bind interfaces only": "yes",
-            "server services": self._services,
-            "pid directory": f"{self.folder}/run",
-            "ncalrpc dir": f"{self.folder}/ncalrpc",
-            "log file": f"{self.folder}/samba.log",
-            "tls keyfile": f"{tls}/key.pem",
-            "tls certfile": f"{tls}/cert.pem",
-            "tls cafile": str(self.ca_file),
-            # File attributes that Samba wants for its shares: in a file, for not every file system has them.
-            "posix:eadb": f"{self.folder}/eadb.tdb",
-            "vfs objects": "dfs_samba4 acl_xattr xattr_tdb",
-        }
-        _run(
-            *("samba-tool", "domain", "provision", f"--targetdir={self.folder}", f"--realm={REALM}"),
-            *(f"--domain={DOMAIN}", f"--adminpass={ADMINISTRATOR_PASSWORD}", "--host-name=dc1"),
-            *(f"--host-ip={self.address}", "--dns-backend=NONE", "--server-role=dc"),
-            *(f"--option={name}={value}" for name, value in options.items()),
-        )
-
-    def _extend_schema(self) -> None:
-        schema = f"CN=Schema,CN=Configuration,{SUFFIX}"
-        fresh = "dn:\nchangetype: modify\nadd: schemaUpdateNow\nschemaUpdateNow: 1"
-        attributes = [
-            f"dn: CN={name},{schema}\nchangetype: add\nobjectClass: attributeSchema\nlDAPDisplayName: {name}\n"
-            f"attributeID: 1.3.6.1.4.1.4203.666.77.3.{n}\nattributeSyntax: {syntax}\noMSyntax: {om}\n"
-            "isSingleValued: TRUE\nsearchFlags: 1\nisMemberOfPartialAttributeSet: TRUE"
-            for n, (name, (syntax, om)) in enumerate(SCHEMA.items(), 1)
-        ]
-        allowed = "".join(f"\nmayContain: {name}" for name in SCHEMA)
-        user = f"dn: CN=User,{schema}\nchangetype: modify\nadd: mayContain{allowed}"
-        for step in ([*attributes, fresh], [user, fresh]):
-            self._ldb("ldbmodify", step, "--option=dsdb:schema update allowed=true")
+        # Of all its files only this one knows where they are: the template's own place, and that before it was renamed.
+        text = self._config.read_text()
+        for old, new in (
+            (f"{self._template}.part", str(self.folder)),
+            (f"interfaces = {TEMPLATE_ADDRESS}/8", f"interfaces = {self.address}/8"),
+            ("server services = ldap\n", f"server services = {self._services}\n"),
+        ):
+            assert old in text, old
+            text = text.replace(old, new)
+        self._config.write_text(text)
 
     def write_keytab(self, principal: str, keytab: Path) -> None:
         """Write the keys of an account, by one of its names, as ktpass does."""
@@ -154,10 +156,6 @@ class Samba:
             f"--configfile={self._config}",
         )
         keytab.chmod(0o600)
-
-    def _ldb(self, tool: str, entries: Iterable[str], *options: str) -> None:
-        words = (tool, "-H", f"{self.folder}/private/sam.ldb", f"--configfile={self._config}", *options)
-        _run(*words, said="\n\n".join(entries) + "\n")
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -202,7 +200,7 @@ class Samba:
 
     def load(self, names: Iterable[str], ou: str = STAFF) -> None:
         """Add many people at once."""
-        self._ldb("ldbadd", (_ldif(f"CN={name},{ou}", person(name)) for name in names))
+        _ldb(self.folder, "ldbadd", (_ldif(f"CN={name},{ou}", person(name)) for name in names))
 
     def add_ou(self, dn: str) -> str:
         """Add a place in the tree; give its DN."""
@@ -282,6 +280,50 @@ def person(name: str) -> dict[str, object]:
         "msRTCSIP-UserEnabled": "TRUE",
         "msRTCSIP-OptionFlags": "257",
     }
+
+
+def _provision(folder: Path) -> None:
+    (folder / "private").mkdir(parents=True)
+    options = {
+        "interfaces": f"{TEMPLATE_ADDRESS}/8",
+        "bind interfaces only": "yes",
+        "server services": "ldap",
+        "pid directory": f"{folder}/run",
+        "ncalrpc dir": f"{folder}/ncalrpc",
+        "log file": f"{folder}/samba.log",
+        "tls keyfile": f"{folder}/tls/key.pem",
+        "tls certfile": f"{folder}/tls/cert.pem",
+        "tls cafile": f"{folder}/ca.pem",
+        # File attributes that Samba wants for its shares: in a file, for not every file system has them.
+        "posix:eadb": f"{folder}/eadb.tdb",
+        "vfs objects": "dfs_samba4 acl_xattr xattr_tdb",
+    }
+    _run(
+        *("samba-tool", "domain", "provision", f"--targetdir={folder}", f"--realm={REALM}"),
+        *(f"--domain={DOMAIN}", f"--adminpass={ADMINISTRATOR_PASSWORD}", "--host-name=dc1"),
+        *(f"--host-ip={TEMPLATE_ADDRESS}", "--dns-backend=NONE", "--server-role=dc"),
+        *(f"--option={name}={value}" for name, value in options.items()),
+    )
+
+
+def _extend_schema(folder: Path) -> None:
+    schema = f"CN=Schema,CN=Configuration,{SUFFIX}"
+    fresh = "dn:\nchangetype: modify\nadd: schemaUpdateNow\nschemaUpdateNow: 1"
+    attributes = [
+        f"dn: CN={name},{schema}\nchangetype: add\nobjectClass: attributeSchema\nlDAPDisplayName: {name}\n"
+        f"attributeID: 1.3.6.1.4.1.4203.666.77.3.{n}\nattributeSyntax: {syntax}\noMSyntax: {om}\n"
+        "isSingleValued: TRUE\nsearchFlags: 1\nisMemberOfPartialAttributeSet: TRUE"
+        for n, (name, (syntax, om)) in enumerate(SCHEMA.items(), 1)
+    ]
+    allowed = "".join(f"\nmayContain: {name}" for name in SCHEMA)
+    user = f"dn: CN=User,{schema}\nchangetype: modify\nadd: mayContain{allowed}"
+    for step in ([*attributes, fresh], [user, fresh]):
+        _ldb(folder, "ldbmodify", step, "--option=dsdb:schema update allowed=true")
+
+
+def _ldb(folder: Path, tool: str, entries: Iterable[str], *options: str) -> None:
+    words = (tool, "-H", f"{folder}/private/sam.ldb", f"--configfile={folder}/etc/smb.conf", *options)
+    _run(*words, said="\n\n".join(entries) + "\n")
 
 
 def _ldif(dn: str, attributes: Mapping[str, object]) -> str:
