@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import ClauseElement
-from twisted.internet.defer import Deferred
+from sqlalchemy.engine import Connection
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -68,6 +69,9 @@ class Database:
         self._writer = Link(self._engine, self._place.greet) if alone else Link(self._engine)
         self._reader = Link(self._engine)
         self._failing: set[str] = set()
+        self._is_open = True
+        self._gathered: Deferred[Any] | None = None  # Any: each job has its own result
+        """The last that came without waiting in a queue here."""
         self._writing, self._reading = (Threads(reactor, f"lyncpy-{n.replace('_', '-')}") for n in (WRITES, READS))
         self._writes = self._queue(WRITES, queues, self._writer.commit, self._writing)
         self._reads = self._queue(READS, queues, self._reader.look, self._reading)
@@ -99,6 +103,10 @@ class Database:
         Raises:
             Unfinished: Some of it could not be done within `close_s`.
         """
+        self._is_open = False
+        if self._gathered is not None and not self._gathered.called:
+            # Comes behind it: a thread that hangs in it is not waited for any longer than in another write.
+            _ = self._writes.add(_nothing).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
         left = await self._writes.close(self._close_s)
         reads_left = await self._reads.close(self._close_s)
         if left or reads_left:
@@ -117,6 +125,17 @@ class Database:
         """Do a job in the next transaction, in calling order; its result is durable when it comes."""
         answer: Deferred[T] = self._writes.add(job)
         return answer
+
+    def run_gathered(self, job: Job[T]) -> Deferred[T]:
+        """Do a job in a transaction of its own, in calling order: for one queue that gathers what shares it, and says how long it may take.
+
+        To wait in the queue of `run_write` as well would cost an item that comes alone as much as the transaction.
+        """
+        if not self._is_open:
+            return fail(StoreUnavailable("the store is closed"))
+        done: Deferred[T] = self._writing.call_in_thread(lambda: self._writer.commit((job,))[0])
+        self._gathered = done
+        return done
 
     def run_read(self, job: Job[T]) -> Deferred[T]:
         """Do a job that only reads."""
@@ -152,3 +171,7 @@ class Database:
             self.log.error(
                 "the store failed: {reason}; requests that need it are refused until it works", reason=reason
             )
+
+
+def _nothing(connection: Connection) -> None:
+    """Has waited for whatever the thread was asked before."""

@@ -89,7 +89,7 @@ class SqlLedger:
     def append(
         self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
-        """Add lines and their places in the index, and move the end."""
+        """Add lines and their places in the index, and move the end; who asks gathers them."""
         index = list(places)
         first = lines[0].serial if lines else NEVER
         move = (end.serial, end.digest, end.stamp, expected.serial, expected.digest, first)
@@ -103,7 +103,7 @@ class SqlLedger:
                 self._place.each(connection, index)
             return None
 
-        return self._database.run_write(job)
+        return self._database.run_gathered(job)
 
     def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""

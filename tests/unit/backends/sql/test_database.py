@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, capturedLogs, globalLogPublisher
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.app.backends import queues
@@ -29,6 +30,7 @@ from lyncpy.backends.sql.tables import metadata
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import ConferenceRecord
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core.timers import Timers
 from tests.kit.cellars import Wall, database_in
@@ -481,7 +483,47 @@ def test_a_database_that_is_closed_takes_nothing(tmp_path: Path) -> None:
     assert [call.result for call in calls] == [1] * 5
     with pytest.raises(StoreUnavailable, match="the store is closed"):
         pump.run(store.write("board", "late", b"x", NONE))
+    with pytest.raises(StoreUnavailable, match="the store is closed"):
+        pump.run(database.run_gathered(lambda connection: True))
     pump.run(database.close())
+
+
+def test_what_was_gathered_elsewhere_is_done_in_order_and_in_a_transaction_of_its_own(
+    opened_database: tuple[ThreadPump, Database, MemoryMeter],
+) -> None:
+    """A failure is its own, a result that is one fails who asked, and an orderly end waits for it."""
+    pump, database, _ = opened_database
+    store = SqlStore(database, Wall())
+    done: list[str] = []
+
+    def fails(connection: Connection) -> None:
+        connection.exec_driver_sql("delete from records")
+        done.append("fails")
+        raise ValueError("its own")
+
+    first, wrong = store.write("board", "a", b"x", NONE), database.run_gathered(fails)
+    refused: Deferred[None] = database.run_gathered(lambda connection: Failure(Conflict("no")))
+    last = database.run_gathered(lambda connection: done.append("last"))
+    for call, error in ((wrong, ValueError), (refused, Conflict)):
+        with pytest.raises(error):
+            pump.run(call)
+    pump.run(database.close())
+    assert (first.result, last.called, done) == (1, True, ["fails", "last"])
+
+
+def test_an_end_does_not_wait_for_ever_for_what_was_gathered_elsewhere(tmp_path: Path) -> None:
+    """It is bounded like that of any other write."""
+    pump, clock, go_on = ThreadPump(), Clock(), Event()
+    settings = Settings(close_s=2.0)
+    database = Database(settings, tmp_path, queues(settings, Timers(clock, Wall()), MemoryMeter()), pump, alone=True)
+    pump.run(database.open())
+    hangs = database.run_gathered(lambda connection: go_on.wait(20))
+    closing = Deferred.fromCoroutine(database.close())
+    clock.advance(2)
+    with pytest.raises(Unfinished, match=r"^1 writes are not known to be done"):
+        pump.run(closing)
+    go_on.set()
+    assert pump.run(hangs)
 
 
 def test_a_disk_that_hangs_holds_up_an_orderly_end_for_its_bound_only(tmp_path: Path) -> None:
