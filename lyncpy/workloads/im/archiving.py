@@ -4,14 +4,14 @@ Policy is asked about the people of a conversation, once: the session or chat ke
 asks again when `edition` says that policies, or the directory, have changed.
 
 A message that waits for the archive must not be overtaken by the next of its sender, whether
-that is archived or not: hence each sender in a conversation has a queue.
+that is archived or not. Those that are archived wait there together, and are answered in order; each knows the one before
+it, and waits for that where it would come first: it is not archived, or the one before could not be.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, IArchive
@@ -20,13 +20,29 @@ from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
+from lyncpy.core.tasks import Future
 from lyncpy.sip.message import Request
 from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.model.session import ArchivePolicy, Session, Side
 
 T = TypeVar("T")
+
+
+class _Turn:
+    """The turn of one message among those of its sender."""
+
+    is_over = False
+    """Whether it is on its way, or will not be."""
+
+    then: Callable[[], None] | None = None
+    """What goes on then."""
+
+    def end(self) -> Future[None]:
+        """Give what comes when it is over; one message waits for it, the next."""
+        ended: Future[None] = Future()
+        self.then = partial(ended.set_result, None)
+        return ended
 
 
 class Archiving:
@@ -40,7 +56,7 @@ class Archiving:
     log = Logger()
 
     def __init__(self, archive: IArchive, people: IPeople, timers: ITimers) -> None:
-        """Begin with empty queues.
+        """Begin with nothing that waits.
 
         Args:
             people: The people who belong to the enterprise.
@@ -48,13 +64,14 @@ class Archiving:
         self._archive = archive
         self._people = people
         self._timers = timers
-        self._queues = KeyedLock(timers)
-        self._busy: dict[str, int] = {}
+        self._last: dict[str, _Turn] = {}
+        """Of each sender with a message that waits, the turn of the last one."""
+
         self.edition = 0
 
     def __len__(self) -> int:
         """Return the number of queues in which a message waits."""
-        return len(self._busy)
+        return len(self._last)
 
     # --- policy
 
@@ -104,42 +121,58 @@ class Archiving:
             send: Begins to send when it is called, and may then wait for an answer; the queue goes on meanwhile.
 
         Raises:
-            Refused: 503; it cannot be archived, and must not be sent. Or too much waits in this queue.
+            Refused: 503; it cannot be archived, and must not be sent.
         """
         # The usual way: nothing to archive and nothing to wait for.
-        if said is None and queue not in self._busy:
+        if said is None and queue not in self._last:
             return send()
         return self._archive_and_send(queue, said, send)
 
     async def _archive_and_send(
         self, queue: str, said: ConversationEvent | None, send: Callable[[], Coroutine[Any, Any, T]]
     ) -> T:
-        self._busy[queue] = self._busy.get(queue, 0) + 1
+        before = self._last.get(queue)
+        turn = self._last[queue] = _Turn()
         try:
-            async with self._queues.hold("said", queue):
-                if said is not None:
-                    await self._archive.archive(said)
-                # The next in the queue goes on as soon as the lock is released; by then this has to be under way. With
-                # nothing behind it, it begins below, where nothing can come between.
-                somebody_waits = self._busy[queue] > 1
-                sending: Awaitable[T] = Deferred.fromCoroutine(send()) if somebody_waits else send()
+            if said is not None:
+                # It shares a commit with those of its sender that wait there, and the archive answers in order.
+                await self._archive.archive(said)
+            if before is not None and not before.is_over:
+                await before.end()
         finally:
-            self._busy[queue] -= 1
-            if not self._busy[queue]:
-                del self._busy[queue]
+            if before is None or before.is_over:
+                self._over(queue, turn)
+            else:
+                self._give_up(queue, turn, before)
+        # Whoever comes next goes on in a turn of the reactor, or of the archive, after this: by then it is under way.
         try:
-            return await sending
+            return await send()
         except BaseException:
             self.undelivered(said)  # it is in the archive, and must not look as if it had been sent
             raise
+
+    def _give_up(self, queue: str, turn: _Turn, before: _Turn) -> None:
+        """Let the next message of a queue go on when those before this one have."""
+        if self._last[queue] is turn:
+            self._last[queue] = before
+        else:
+            before.then = partial(self._over, queue, turn)
+
+    def _over(self, queue: str, turn: _Turn) -> None:
+        turn.is_over = True
+        if self._last.get(queue) is turn:
+            del self._last[queue]
+        if turn.then is not None:
+            # In a later turn of the reactor: hundreds may wait, each of them for the one before.
+            self._timers.later(0.0, turn.then)
 
     def undelivered(self, said: ConversationEvent | None, whom: Sequence[Aor] | None = None) -> None:
         """Archive who did not get an archived message, all recipients if `whom` is None; nothing waits for that."""
         if said is None:
             return
         recipients = said.recipients if whom is None else tuple(whom)
-        note = replace(
-            said, at=self._timers.wall(), kind=EntryKind.UNDELIVERED, recipients=recipients, content_type="", body=b""
+        note = said._replace(
+            at=self._timers.wall(), kind=EntryKind.UNDELIVERED, recipients=recipients, content_type="", body=b""
         )
         spawn(self._keep(note), self.log, "noting what was not delivered")
 

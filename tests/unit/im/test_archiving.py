@@ -7,6 +7,7 @@ import pytest
 
 from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.refusal import Refused
 from lyncpy.workloads.im.archiving import Archiving
 from tests.kit.chats import SlowArchive
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
@@ -61,6 +62,71 @@ def test_a_second_message_does_not_overtake_the_first(scene: Scene, archive: Slo
     archive.catches_up()
     scene.turn()
     assert [call.request.body for call in scene.outbound.calls[1:]] == [b"back", b"one", b"two"]
+
+
+def test_messages_of_one_sender_wait_for_the_archive_together(scene: Scene, archive: SlowArchive) -> None:
+    """So that they share a commit; they are passed on in order all the same, and who waits behind them is passed on last."""
+    scene.talk()
+    archive.is_prompt = False
+    for number, text in enumerate((b"one", b"two", b"three"), 2):
+        _says(scene, text, number)
+    archive.is_wanted = False
+    scene.tells(PoliciesChanged())
+    for number in range(5, 505):
+        _says(scene, b"%d" % number, number)
+    assert [said.body for said, _ in archive.waiting] == [b"one", b"two", b"three"]
+    archive.catches_up()
+    scene.turn()
+    assert [call.request.body for call in scene.outbound.calls[1:]] == [b"one"]
+    archive.catches_up()
+    archive.catches_up()
+    for _ in range(500):
+        scene.turn()
+    said = [call.request.body for call in scene.outbound.calls[1:]]
+    assert said == [b"one", b"two", b"three", *(b"%d" % number for number in range(5, 505))]
+    assert scene.count("archiving") == 0
+
+
+def test_a_message_that_is_refused_lets_none_overtake_those_before_it(scene: Scene, archive: SlowArchive) -> None:
+    """Whether another of its sender comes behind it or not, and whether that is refused or not."""
+    scene.talk()
+    archive.is_prompt = False
+    _says(scene, b"one")
+    archive.refuses = True
+    for number in (3, 4):
+        assert _says(scene, b"refused", number)[0].status == 503
+    archive.is_wanted = False
+    scene.tells(PoliciesChanged())
+    _says(scene, b"two", 5)
+    assert [call.request.body for call in scene.outbound.calls[1:]] == []
+    archive.catches_up()
+    for _ in range(3):
+        scene.turn()
+    assert [call.request.body for call in scene.outbound.calls[1:]] == [b"one", b"two"]
+    assert scene.count("archiving") == 0
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_one_that_waited_and_is_refused_lets_the_next_go_when_it_is_their_turn(
+    scene: Scene, archive: SlowArchive, comes: bool
+) -> None:
+    """The archive may answer them in another order when it has trouble: one has to be noted as missing, the next is written."""
+    scene.talk()
+    archive.is_prompt = False
+    said = (b"one", b"two", b"three") if comes else (b"one", b"two")
+    for number, text in enumerate(said, 2):
+        _says(scene, text, number)
+    (_, first), (_, second), *others = archive.waiting
+    second.errback(Refused(503))
+    for _, other in others:
+        other.callback(None)
+    scene.turn()
+    assert scene.outbound.calls[1:] == []
+    first.callback(None)
+    for _ in range(3):
+        scene.turn()
+    assert [call.request.body for call in scene.outbound.calls[1:]] == [text for text in said if text != b"two"]
+    assert scene.count("archiving") == 0
 
 
 def test_what_cannot_be_kept_is_not_passed_on(scene: Scene, archive: SlowArchive) -> None:
