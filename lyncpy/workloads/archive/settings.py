@@ -14,7 +14,7 @@ class Settings(BaseModel):
     keep_days: int = Field(default=14, ge=0, le=36500)
     """Days that an entry is kept; 0 is for ever. What is purged leaves a sealed mark behind, so that the rest can still be verified."""
 
-    gather_ms: int = Field(default=4, ge=0, le=100)
+    gather_ms: int = Field(default=8, ge=0, le=100)
     """Milliseconds from the beginning of one write of the archive to that of the next, at least: messages that come in between are written together, and wait for it."""
 
     wait_s: float = Field(default=10.0, ge=0.5, le=60.0)
