@@ -26,8 +26,7 @@ class EntryKind(enum.StrEnum):
     """The archive's own: an operator let a chain go on whose end did not fit its stamp."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationEvent:
+class ConversationEvent(NamedTuple):
     """One event of a conversation: a message, a joining, a leaving or a failure."""
 
     at: float
@@ -37,17 +36,16 @@ class ConversationEvent:
     """The focus URI of a conference; else Ms-Conversation-ID, or the Call-ID where there is none."""
 
     kind: EntryKind
-
     sender: Aor
     recipients: tuple[Aor, ...]
-    message_id: str = ""
-    """Names a message within its conversation; an "undelivered" names the message that it is about."""
-
+    conference: bool = False
     content_type: str = ""
     """As it came, with parameters."""
 
+    message_id: str = ""
+    """Names a message within its conversation; an "undelivered" names the message that it is about."""
+
     body: bytes = b""
-    conference: bool = False
 
 
 class IArchive(Interface):

@@ -33,17 +33,13 @@ class Shares:
         """Give how much is taken in all."""
         return self._count
 
-    def amount_of(self, kind: str, owner: Hashable) -> int:
-        """Give the amount that is counted for one owner."""
-        return self._taken[kind].get(owner, 0)
-
     def excess(self, owners: Owners, amount: int = 1) -> str:
         """Tell which bound stands in the way of taking more: a kind of owner, `TOTAL`, or "" for none.
 
         An owner's own share is named first: whoever is over it need not know how full the table is.
         """
         for kind, owner in owners.items():
-            if self.amount_of(kind, owner) + amount > self._each[kind]:
+            if self._taken[kind].get(owner, 0) + amount > self._each[kind]:
                 return kind
         return TOTAL if self._count + amount > self._total else ""
 
@@ -51,20 +47,23 @@ class Shares:
         """Count an amount for these owners; give the bound that prevents it, and count nothing then."""
         excess = self.excess(owners, amount)
         if not excess:
-            self.add(owners, amount)
+            self._count += amount
+            for kind, owner in owners.items():
+                taken = self._taken[kind]
+                taken[owner] = taken.get(owner, 0) + amount
         return excess
 
     def add(self, owners: Owners, amount: int = 1) -> None:
         """Count an amount for these owners that `excess` has let pass before."""
-        self._count += amount
+        self.release(owners, -amount)
+
+    def release(self, owners: Owners, amount: int = 1) -> None:
+        """Stop counting an amount for these owners."""
+        self._count -= amount
         for kind, owner in owners.items():
             taken = self._taken[kind]
-            left = taken.get(owner, 0) + amount
+            left = taken.get(owner, 0) - amount
             if left > 0:
                 taken[owner] = left
             else:
                 taken.pop(owner, None)
-
-    def release(self, owners: Owners, amount: int = 1) -> None:
-        """Stop counting an amount for these owners."""
-        self.add(owners, -amount)

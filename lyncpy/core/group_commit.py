@@ -165,10 +165,9 @@ class GroupCommit(Generic[T, R]):
             owners: Whose shares it takes.
         """
         owners = owners or NOBODY
-        if self.hangs or not self._is_open or self._bound.excess(owners, size):
+        if self.hangs or not self._is_open or self._bound.reserve(owners, size):
             return fail(StoreUnavailable(self._refusal(owners, size)))
         answer: Deferred[R] = Deferred()
-        self._bound.add(owners, size)
         self._waiting.append(Entry(item, self._timers.now(), size, owners, None, answer))
         if not self._busy:
             pause_s = self._pause_s()
@@ -311,9 +310,9 @@ class GroupCommit(Generic[T, R]):
         """Settle what has come and go on, as long as nothing has to be waited for."""
         self._is_turning = True
         while True:
-            all_told = self._answers.tell()
+            all_told = not self._answers.waiting or self._answers.tell()
             # A caller may have added items just now, and nothing else would begin their commit.
-            if not self._under_way:
+            if not self._under_way and (self._waiting.entries or self._alone):
                 self._start_next()
             if not all_told or (self._under_way and self._outcome is None):
                 self._is_turning = False
@@ -322,7 +321,8 @@ class GroupCommit(Generic[T, R]):
                 break
             self._settle(self._under_way, self._outcome)
         self._is_turning = self._busy = False
-        self._rest()
+        if self._idle or self._waiting.entries:
+            self._rest()
 
     def _settle(self, group: Sequence[Entry[T, R]], outcome: Sequence[R] | Failure) -> None:
         """Begin the next commit, now that it is known what came of one."""
@@ -335,7 +335,10 @@ class GroupCommit(Generic[T, R]):
             self._worked(group)
             self._answers.waiting.extend(zip(group, outcome, strict=True))
         # First the next commit, then the callers: they run while the disk works.
-        self._start_next()
+        if self._waiting.entries or self._alone:
+            self._start_next()
+        else:
+            self._outcome = None
 
     def _rest(self) -> None:
         """Tell who waits for the end; what failed just now is tried again later."""
@@ -386,7 +389,8 @@ class GroupCommit(Generic[T, R]):
                 self._bound.release(entry.owners, entry.size)
             else:
                 nobodys += entry.size
-        self._bound.release(NOBODY, nobodys)
+        if nobodys:
+            self._bound.release(NOBODY, nobodys)
 
     # --- a commit that hangs
 

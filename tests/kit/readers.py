@@ -174,7 +174,9 @@ def _mailed(content_type: str) -> Reader:
     def mail(text: str) -> object:
         content = _bytes(text)
         alice = Aor("sip:alice@example.com")
-        said = ConversationEvent(1.0, "talk", EntryKind.MESSAGE, alice, (alice,), "1", content_type, content)
+        said = ConversationEvent(
+            1.0, "talk", EntryKind.MESSAGE, alice, (alice,), content_type=content_type, message_id="1", body=content
+        )
         whole = Mail()
         whole.add(ArchivedText(LedgerLine(1, 1.0, "message", "talk", "{}", content, b"x" * 32), said))
         return list(whole.pieces())

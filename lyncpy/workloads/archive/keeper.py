@@ -19,7 +19,6 @@ from lyncpy.contracts.archive import (
     IArchive,
     ILedger,
     IStamps,
-    Place,
 )
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, kept_aor
@@ -30,6 +29,7 @@ from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core.group_commit import CommitInDoubt, GroupCommit, GroupCommitTerms
+from lyncpy.core.tasks import Task
 from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
@@ -48,6 +48,9 @@ CONVERSATIONS: Final = 2000
 
 ENTRY_BYTES: Final = 400
 """What an entry takes in memory beside its body and its recipients, about."""
+
+RECIPIENT_BYTES: Final = 40
+"""What each of those takes."""
 
 AGAIN_S: Final = 30.0
 """When it is tried again to tell in the chain what is missing, if nobody says anything before."""
@@ -115,6 +118,7 @@ class Keeper:
         self._close_s = close_s
         self._end: ChainPosition | None = None
         self._places = ConversationIndex(CONVERSATIONS)
+        self._texts = model.head_texts()
         terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
             Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),
@@ -158,7 +162,8 @@ class Keeper:
                 the gap can be noted.
         """
         try:
-            await self._queue.add(said, size=_size(said), owners={"sender": said.sender})
+            size = ENTRY_BYTES + len(said.body) + RECIPIENT_BYTES * len(said.recipients)
+            await self._queue.add(said, size=size, owners={"sender": said.sender})
         except StoreUnavailable as error:
             await self._unarchived(said.at, error)
 
@@ -257,7 +262,10 @@ class Keeper:
 
     def _commit(self, entries: Sequence[Entry]) -> "Deferred[Sequence[None]]":
         """Write a group; fails with StoreUnavailable when that failed, or may have."""
-        return Deferred.fromCoroutine(self._write(entries)).addErrback(self._not_added, alone=len(entries) == 1)
+        done: Deferred[Sequence[None]] = Deferred()
+        not_added = partial(self._not_added, done, alone=len(entries) == 1)
+        Task(self._write(entries), done.callback, not_added).go_on()
+        return done
 
     async def _write(self, entries: Sequence[Entry]) -> Sequence[None]:
         """Write a group behind the end of the chain, wherever that is: `lyncpy archive` may have written, or a second server."""
@@ -272,14 +280,14 @@ class Keeper:
             self._healthy()
         return [None] * len(entries)
 
-    def _not_added(self, failure: Failure, *, alone: bool) -> Failure:
-        """Translate the error of a failed write to StoreUnavailable; a bug is logged."""
+    def _not_added(self, done: "Deferred[Sequence[None]]", failure: Failure, *, alone: bool) -> None:
+        """Tell of a failed write, as StoreUnavailable; a bug is logged."""
         if failure.check(ChainTorn):
-            return Failure(StoreUnavailable(str(failure.value)))
-        if failure.check(StoreUnavailable) or not alone:
-            return failure  # of a group, each is tried alone
-        self.log.failure("writing to the archive failed", failure)
-        return Failure(StoreUnavailable("the archive failed"))
+            failure = Failure(StoreUnavailable(str(failure.value)))
+        elif not failure.check(StoreUnavailable) and alone:  # of a group, each is tried alone
+            self.log.failure("writing to the archive failed", failure)
+            failure = Failure(StoreUnavailable("the archive failed"))
+        done.errback(failure)
 
     def _tell_gap(self) -> None:
         """Write an entry about lost messages, if there are some and no other write is under way."""
@@ -305,19 +313,16 @@ class Keeper:
         if not batch:
             self._end = end
             return
-        lines, point, fresh = [], _point(end), set[Place]()
-        for said in batch:
-            line = model.link(point, said)
-            point = ChainPoint(line.serial, line.digest)
-            lines.append(line)
-            fresh |= self._places.fresh(said)
+        lines = model.chain(_point(end), batch, self._texts)
+        point = ChainPoint(lines[-1].serial, lines[-1].digest)
         mark = self._mark("end", point)
         await self._ready(point, lost.count)
-        await self._ledger.append(lines, fresh, mark, end)
+        fresh = self._places.with_fresh(batch)
+        await self._ledger.append(lines, {place for said in fresh for place in self._places.fresh(said)}, mark, end)
         self._end = mark
         self._gaps.settle(done=True)
         self.counts.told += lost.count
-        for said in batch:
+        for said in fresh:
             self._places.add_entry(said)
         self.counts.kept += len(group)
         self._kept.add(len(batch))
@@ -422,10 +427,6 @@ def tear_of(stamps: IStamps, ends: ChainEnds) -> str:
 
 def _point(mark: ChainPosition) -> ChainPoint:
     return ChainPoint(mark.serial, mark.digest)
-
-
-def _size(said: ConversationEvent) -> int:
-    return ENTRY_BYTES + len(said.body) + 40 * len(said.recipients)
 
 
 def _gap(at: float, gap: Gap) -> ConversationEvent:

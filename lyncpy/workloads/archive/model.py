@@ -5,15 +5,15 @@ says the same in words.
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Final
+from typing import Final, NamedTuple, TypeAlias
 
 from lyncpy.contracts.archive import ChainEnds, ConversationEvent, EntryKind, LedgerLine, Place
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.owners import Span
 
@@ -21,15 +21,8 @@ FORM: Final = 1
 """The version of the form of a head."""
 
 DIGEST_BYTES: Final = 32
-_HEAD: Final = (
-    f'{{"form":{FORM},"serial":%d,"previous":"%s","at":"%s","kind":"%s","conversation":%s,"conference":%s,'
-    '"sender":%s,"recipients":[%s],"message_id":%s,"content_type":%s}'
-)
-"""A head in JSON, its texts quoted by `_quoted`: an encoder that does not know the form takes three times as long.
-
-ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes."""
-
-_NONE: Final = frozenset[Place]()
+TEXTS_BYTES: Final = 16_777_216
+"""Of the texts that heads share, kept for some 20,000 who speak."""
 
 NAME_CHARS: Final = 400
 """Of an index name: a hostile Call-ID must not fill the index."""
@@ -76,24 +69,63 @@ def point_of(text: str) -> ChainPoint:
     return ChainPoint(int(serial), bytes.fromhex(digest))
 
 
+class HeadTexts(NamedTuple):
+    """What the heads of all that somebody says in a conversation share, in JSON, and the conversation's index name."""
+
+    front: str
+    """From the kind to the name of the message."""
+
+    back: str
+    name: str
+
+
+HeadKey: TypeAlias = tuple[str, EntryKind, Aor, tuple[Aor, ...], bool, str]
+"""Conversation, kind, sender, recipients, whether it is a conference, content type: an event but for its moment, name and body."""
+
+
+def head_texts() -> Remembered[HeadKey, HeadTexts]:
+    """Give a memory of the texts that heads share: an encoder of JSON takes longer than all the rest of an entry."""
+    return Remembered(_shared, TEXTS_BYTES, lambda key, texts: len(texts.front) + 60 * len(key[3]) + 600)
+
+
+def _shared(key: HeadKey) -> HeadTexts:
+    """Write what a head shares; ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes."""
+    conversation, kind, sender, recipients, conference, content_type = key
+    return HeadTexts(
+        f'"kind":"{kind}","conversation":{_quoted(conversation)},"conference":{"true" if conference else "false"},'
+        f'"sender":{_quoted(sender)},"recipients":[{",".join(map(_quoted, recipients))}],"message_id":',
+        f',"content_type":{_quoted(content_type)}}}',
+        name_of(conversation),
+    )
+
+
+def chain(
+    after: ChainPoint, group: Iterable[ConversationEvent], texts: Remembered[HeadKey, HeadTexts]
+) -> Sequence[LedgerLine]:
+    """Write down what was said, in order, as the entries behind a point."""
+    serial, previous = after.serial, after.digest.hex()
+    lines: list[LedgerLine] = []
+    now, moment = -1, ""
+    for said in group:
+        serial += 1
+        micros = round(said.at * 1_000_000)
+        seconds, rest = divmod(micros, 1_000_000)
+        if seconds != now:
+            now, moment = seconds, datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
+        front, back, name = texts[said[1:7]]
+        head = (
+            f'{{"form":{FORM},"serial":{serial},"previous":"{previous}","at":"{moment}.{rest:06d}Z",'
+            f"{front}{_quoted(said.message_id)}{back}"
+        )
+        digest = digest_of(head, said.body)
+        previous = digest.hex()
+        lines.append(LedgerLine(serial, micros / 1_000_000, said.kind, name, head, said.body, digest))
+    return lines
+
+
 def link(after: ChainPoint, said: ConversationEvent) -> LedgerLine:
     """Write down what was said as the entry behind a point."""
-    serial, micros = after.serial + 1, round(said.at * 1_000_000)
-    head = _HEAD % (
-        serial,
-        after.digest.hex(),
-        _moment(micros),
-        said.kind,
-        _quoted(said.conversation),
-        "true" if said.conference else "false",
-        _quoted(said.sender),
-        ",".join(map(_quoted, said.recipients)),
-        _quoted(said.message_id),
-        _quoted(said.content_type),
-    )
-    return LedgerLine(
-        serial, micros / 1_000_000, said.kind, name_of(said.conversation), head, said.body, digest_of(head, said.body)
-    )
+    return chain(after, [said], head_texts())[0]
 
 
 def digest_of(head: str, body: bytes) -> bytes:
@@ -209,7 +241,7 @@ def over(lines: Sequence[LedgerLine], before: float) -> Sequence[LedgerLine]:
 class ConversationIndex:
     """A cache of the users in the index of each conversation: only new ones cost a write or a look.
 
-    Holds the conversations heard last; the oldest is forgotten first.
+    Holds the conversations that were added to last; the oldest is forgotten first.
 
     Args:
         most: How many conversations are remembered.
@@ -221,12 +253,17 @@ class ConversationIndex:
 
     def fresh(self, said: ConversationEvent) -> frozenset[Place]:
         """Give the places of an entry that are not known to be there."""
-        known = self._known.get(said.conversation)
-        if known is None:
-            return places(said)
-        # The usual way: all of them have spoken, or were spoken to, before.
-        all_known = said.sender in known and known.issuperset(said.recipients)
-        return _NONE if all_known else places(said, known)
+        return places(said, self._known.get(said.conversation, ()))
+
+    def with_fresh(self, group: Iterable[ConversationEvent]) -> Sequence[ConversationEvent]:
+        """Give the entries that have such places; usually all who speak, or are spoken to, have before."""
+        known, nobody = self._known, frozenset[str]()
+        return [
+            said
+            for said in group
+            if said.sender not in (there := known.get(said.conversation, nobody))
+            or not there.issuperset(said.recipients)
+        ]
 
     def add_entry(self, said: ConversationEvent) -> None:
         """Remember the people of an entry as places of its conversation."""
@@ -240,15 +277,3 @@ class ConversationIndex:
     def clear(self) -> None:
         """Forget all places."""
         self._known.clear()
-
-
-def _moment(micros: int) -> str:
-    """Write microseconds since the epoch as ISO 8601, UTC, always with all six digits."""
-    seconds, rest = divmod(micros, 1_000_000)
-    return f"{_second(seconds)}.{rest:06d}Z"
-
-
-# What is said in one second is written by the hundred.
-@lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

@@ -1,7 +1,6 @@
 """The chain, as docs/archive.md promises it."""
 
 import json
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -41,7 +40,7 @@ def test_what_was_kept_is_read_back_exactly(one: ConversationEvent) -> None:
     entry = model.follow(ORIGIN, model.link(ORIGIN, one))
     assert (entry.serial, entry.previous) == (1, ORIGIN.digest)
     assert abs(entry.said.at - one.at) < 1e-6
-    assert replace(entry.said, at=one.at) == one
+    assert entry.said._replace(at=one.at) == one
 
 
 def test_each_kind_of_damage_has_its_words() -> None:

@@ -32,7 +32,10 @@ def test_no_bound_is_ever_passed(steps: list[tuple[str, int, int]]) -> None:
             taken.append((owners, amount))
         assert len(shares) == sum(amount for _, amount in taken) <= 12
         for name in "abc":
-            assert shares.amount_of("user", name) == sum(n for one, n in taken if one["user"] == name) <= 7
+            left = 7 - sum(n for one, n in taken if one["user"] == name)
+            assert left >= 0
+            assert shares.excess({"user": name}, left) != "user"
+            assert shares.excess({"user": name}, left + 1) == "user"
     for owners, amount in taken:
         shares.release(owners, amount)
     assert len(shares) == 0

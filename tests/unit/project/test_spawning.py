@@ -22,14 +22,12 @@ STARTS: Final = {
     "workloads/admin/service.py": "awaited within a bound",
     "workloads/admin/shell.py": "its end is the answer to a line",
     "workloads/archive/gaps.py": "its queue hears of its end",
-    "workloads/archive/keeper.py": "its queue hears of its end",
     "workloads/archive/service.py": "cancelled when the server ends",
     "workloads/contacts/list_refresh.py": "awaited together",
     "workloads/directory/records.py": "awaited together",
     "backends/directories.py": "all that were begun are awaited together",
     "workloads/directory/pull.py": "awaited within a bound",
     "workloads/web/readers.py": "its end is heard by who waits for it, or logged",
-    "workloads/im/archiving.py": "begun in order, awaited after the line has gone on",
 }
 
 

@@ -1,0 +1,1 @@
+A message that is archived costs less: its entry is chained with what its conversation has said before, messages of one sender share a write, and the archive's writes no longer wait in the store's queue as well.
