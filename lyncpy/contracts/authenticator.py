@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from typing import Final
 
 from zope.interface import Attribute, Interface
 
@@ -17,6 +18,10 @@ class Challenge:
     """The client has to go on: 401 with this WWW-Authenticate value."""
 
     value: str
+
+
+CERTIFICATES: Final = "tls-dsk"
+"""The scheme, in lower case, for which clients get a certificate elsewhere first ([MS-SIPAE] 3.2.5.1)."""
 
 
 class DenialReason(enum.StrEnum):

@@ -329,6 +329,8 @@ class Gate:
             # What it heard from here on it would answer unsigned, and that could not be believed.
             self._hold(state)
         if offered is None:
+            if association is None:
+                self._signins.offers.offer(attempt, self._authenticators)
             raise self._challenge(state)
         if state.stepping:
             raise Refused(503, Diagnostics(1, "Another sign-in is under way"), headers=[("Retry-After", "1")])

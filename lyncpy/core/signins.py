@@ -23,6 +23,7 @@ from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
+from lyncpy.core.certificate_offers import CertificateOffers
 from lyncpy.core.tries import SignInAttempt, SignInTries, UserAtPlace, account_of
 from lyncpy.sip.text import shown
 
@@ -161,6 +162,7 @@ class SignIns:
     def __init__(self, people: IPeople, tries: SignInTries, meter: IMeter, timers: ITimers) -> None:
         self._people = people
         self.tries: Final = tries
+        self.offers: Final = CertificateOffers(timers)
         self._meter = meter
         self._timers = timers
         self._failures: Failures = OrderedDict()
@@ -196,6 +198,7 @@ class SignIns:
 
     def count_attempt(self, attempt: SignInAttempt) -> None:
         """Count a try as failed until its password was looked at."""
+        self.offers.tried(attempt)
         self.tries.count_attempt(attempt, self._timers.now())
 
     def spare(self, attempt: SignInAttempt) -> None:
@@ -219,6 +222,7 @@ class SignIns:
             Refused: With the words that the client shall show.
         """
         now = self._timers.now()
+        self.offers.tried(attempt)
         account, is_user = UserAtPlace(account_of(denied.account), attempt.place), denied.aor is not None
         # Under one address after another somebody may guess one account's password: its patience ends too.
         names_it = bool(account.name) and account.name != attempt.pair.name
@@ -248,6 +252,7 @@ class SignIns:
 
     def succeeded(self, attempt: SignInAttempt) -> None:
         """Forgive what the user failed before at this place, and know the place from now on."""
+        self.offers.tried(attempt)
         self.tries.succeeded(attempt)
 
     def _note(self, denied: AuthenticationDenied, attempt: SignInAttempt) -> None:
@@ -286,7 +291,7 @@ class SignIns:
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say why this user could not sign in lately, newest first; for `why`."""
-        found = [*self._holds(aor)]
+        found = [*self._holds(aor), *self.offers.reasons(aor)]
         for failure in reversed(self.failures(aor)):
             when = datetime.fromtimestamp(failure.wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
             account = f" as {failure.account!r}" if failure.account else ""

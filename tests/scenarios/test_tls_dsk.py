@@ -243,3 +243,26 @@ def test_tokens_are_bounded(web: Web) -> None:
     keys.spoils = whole
     keys.restart()
     assert device_of(web, keys).sip.register().status == 200
+
+
+def offers_told(web: Web) -> list[str]:
+    """Give what `why` says of certificates that were offered."""
+    return [str(row) for row in web.stage.shell("why alice@example.com").rows if "was offered" in str(row)]
+
+
+def test_why_tells_of_a_client_that_never_came_for_its_certificate(web: Web) -> None:
+    """It ends there, and asks nothing more over SIP; whoever gets one, or uses a password, is not told of."""
+    alice = device_of(web, holder(web))
+    next(iter(alice.sip.registering()))
+    alice.is_cut_off()
+    assert offers_told(web) == []
+    web.stage.passes(20)
+    (told,) = offers_told(web)
+    assert "nobody came to the site for it" in told and "lyncpy doctor site" in told
+    web.ticket("alice")
+    assert offers_told(web) == []
+    alice.signs_in()
+    (bob,) = web.stage.sign_in("bob")
+    web.stage.passes(20)
+    assert offers_told(web) == []
+    assert bob.sip.is_signed_in

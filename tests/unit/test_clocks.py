@@ -24,6 +24,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "auth/inner_contexts.py": (1, "dates of a certificate"),
     "auth/tls_dsk.py": (2, "dates of accounts and certificates, by everybody's clock"),
+    "core/certificate_offers.py": (1, "when a certificate was offered, for an operator"),
     "core/gate.py": (1, "Date in a 401, by which a client sees whose clock is wrong"),
     "core/signins.py": (1, "when a sign-in failed, for an operator"),
     "core/timers.py": (1, "is what gives it"),
