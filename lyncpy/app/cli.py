@@ -13,7 +13,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from lyncpy import __version__
-from lyncpy.app import assembly, backends, dns_command, home, kerberos_doctor, store_command
+from lyncpy.app import assembly, backends, dns_command, doctor, home, store_command
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
 from lyncpy.app.greeting import greeting
@@ -79,7 +79,7 @@ def command_line() -> argparse.ArgumentParser:
     check.add_argument("--set", action="append", default=[], metavar="section.key=value")
     check.set_defaults(run=_check)
     dns_command.declare(words)
-    kerberos_doctor.declare(words)
+    doctor.declare(words)
     store_command.declare(words)
     settings = words.add_parser("settings", help="print every setting with its sentence and default")
     settings.set_defaults(run=_settings)

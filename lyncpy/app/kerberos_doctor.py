@@ -42,17 +42,6 @@ class SystemNames:
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
 
 
-def declare(words: Any) -> None:  # Any: argparse has no public name for it
-    """Add the command to the command line."""
-    doctor = words.add_parser("doctor", help="say what is wrong and how to mend it")
-    command = doctor.add_subparsers(required=True, metavar="WHAT").add_parser(
-        "kerberos", help="look at SPN, keytab, key versions, encryption, clock, DNS and names; ask the KDC for a ticket"
-    )
-    command.add_argument("file", type=Path, metavar="FILE")
-    command.add_argument("--set", action="append", default=[], metavar="section.key=value")
-    command.set_defaults(run=run)
-
-
 def run(options: argparse.Namespace) -> int:
     """Print what is found; status 1 where something is wrong."""
     bad = 0

@@ -1,0 +1,1 @@
+`why USER` tells of a client that was offered a certificate and never came to the site for it, and `lyncpy doctor site` asks all that clients ask over HTTPS, by their names and with the certificate checked.
