@@ -72,6 +72,7 @@ def _database(config: Config) -> Iterator[Finding]:
 
 def _ports(config: Config) -> Iterator[Finding]:
     sip, web, admin = config.sections.sip, config.sections.web, config.sections.admin
+    others: list[tuple[str, str, int]] = []
     for section, key, host, port in (
         ("sip", "tls_port", sip.tls_host, sip.tls_port),
         ("sip", "tcp_port", sip.tcp_host, sip.tcp_port),
@@ -79,8 +80,20 @@ def _ports(config: Config) -> Iterator[Finding]:
         ("web", "http_port", web.https_host, web.http_port if config.https_port else 0),
         ("admin", "port", admin.host, admin.port),
     ):
-        if port:
+        if not port:
+            continue
+        same = next((name for name, place, number in others if number == port and _overlap(host, place)), "")
+        others.append((f"[{section}] {key}", host, port))
+        if same:
+            sentence = f"[{section}] {key} {port}: {same} is the same, and one of them finds it taken; choose another"
+            yield Finding(good=False, sentence=sentence)
+        else:
             yield _port(section, key, host, port)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether two addresses to listen at have something in common; "" and the unspecified ones are all addresses."""
+    return one == other or not {"", "::", "0.0.0.0"}.isdisjoint((one, other))  # noqa: S104 - nothing is opened
 
 
 def _site(config: Config) -> Iterator[Finding]:
@@ -111,8 +124,8 @@ def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     for host in asked_hosts(config):
         named = credentials.covers(host.name)
         sentence = f"[sip] certificate: it is {'' if named else 'not '}for {host.name}: {host.asked_by}"
-        if not named and host.needed:
-            sentence += "; they refuse it, have it issued for this name too"
+        if not named:
+            sentence += f"; {host.instead or 'they refuse it, have it issued for this name too'}"
         yield Finding(good=named or not host.needed, sentence=sentence)
 
 

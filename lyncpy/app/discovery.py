@@ -32,6 +32,8 @@ NO_SERVICE: Final = "."
 
 SAME_SERVER: Final = "the same server, for the clients of one of [sip] domains"
 
+_BY_SRV: Final = "the SRV records lead them to the server's own name"
+
 WEB_HOSTS: Final = ("lyncdiscoverinternal", "lyncdiscover")
 
 
@@ -83,15 +85,23 @@ def records(config: Config, addresses: Sequence[str]) -> Iterator[DnsRecord]:
     names = {domain: sip.name_for(domain) for domain in sip.all_domains}
     for name in dict.fromkeys(names.values()):
         reason = "[sip] server_name: the server itself" if name == sip.name_for(sip.all_domains[0]) else SAME_SERVER
-        for address in addresses:
-            kind = RecordKind.AAAA if ip_address(address).version == 6 else RecordKind.A
-            yield DnsRecord(name, kind, address, reason)
+        yield from _at(name, addresses, reason)
     for domain, name in names.items():
         yield from _services(config, domain, name)
-    has = {*names, *names.values()}
+    has = set(names.values())
     for host in _each_once(config):
-        if host.name not in has:
+        if host.name in names and host.name not in has:
+            # Other records stand under a domain itself, and a CNAME has to be alone (RFC 1034 §3.6.2).
+            yield from _at(host.name, addresses, host.asked_by)
+        elif host.name not in has:
             yield DnsRecord(host.name, RecordKind.CNAME, domain_of(sip.server_name), host.asked_by)
+
+
+def _at(name: str, addresses: Sequence[str], reason: str) -> Iterator[DnsRecord]:
+    """Give the records of a name that has the server's addresses."""
+    for address in addresses:
+        kind = RecordKind.AAAA if ip_address(address).version == 6 else RecordKind.A
+        yield DnsRecord(name, kind, address, reason)
 
 
 def _services(config: Config, domain: str, name: str) -> Iterator[DnsRecord]:
@@ -115,8 +125,13 @@ class AskedHost:
     asked_by: str
     """Who asks, and where."""
 
-    needed: bool
-    """Whether somebody fails where the certificate is not for it."""
+    instead: str = ""
+    """How they find the server where the certificate is not for it; "": not at all."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether somebody fails where the certificate is not for it."""
+        return not self.instead
 
 
 def asked_hosts(config: Config) -> Iterator[AskedHost]:
@@ -138,16 +153,15 @@ def _each_once(config: Config) -> Iterable[AskedHost]:
 def _hosts(config: Config) -> Iterator[AskedHost]:
     sip = config.sections.sip
     for domain in sip.all_domains[1:]:
-        yield AskedHost(
-            sip.name_for(domain), f"clients of {domain} connect to it, [sip] domains", needed=bool(sip.tls_port)
-        )
+        asked_by = f"clients of {domain} connect to it, [sip] domains"
+        yield AskedHost(sip.name_for(domain), asked_by, "" if sip.tls_port else "they connect without TLS")
     if config.site:
-        yield AskedHost(_host_of(config.site), "web services and pages, [web] url", needed=True)
+        yield AskedHost(_host_of(config.site), "web services and pages, [web] url")
     for domain in sip.all_domains:
         yield from _looked_up(config, domain)
     meetings = _host_of(config.sections.conferencing.meeting_url) if config.site else ""
     if meetings:
-        yield AskedHost(meetings, "browsers of those who follow a meeting link", needed=True)
+        yield AskedHost(meetings, "browsers of those who follow a meeting link")
 
 
 def _looked_up(config: Config, domain: str) -> Iterator[AskedHost]:
@@ -157,14 +171,15 @@ def _looked_up(config: Config, domain: str) -> Iterator[AskedHost]:
     if config.site and (config.is_site_chosen or sent_on):
         ports = f"http port {HTTP} and https port {HTTPS}" if sent_on else f"https port {HTTPS}"
         for host in WEB_HOSTS:
-            yield AskedHost(f"{host}.{domain}", f"Lync 2010 and later ask it first, at {ports}", needed=not sent_on)
+            asked_by = f"Lync 2010 and later ask it first, at {ports}"
+            yield AskedHost(f"{host}.{domain}", asked_by, "they are sent on from there without TLS" if sent_on else "")
     port = config.sections.sip.tls_port
     if port == SIPS:
-        yield AskedHost(f"sipinternal.{domain}", f"clients that find no SRV record ask it at port {SIPS}", needed=False)
+        yield AskedHost(f"sipinternal.{domain}", f"clients that find no SRV record ask it at port {SIPS}", _BY_SRV)
     if port == HTTPS:
         for host in ("sip", "sipexternal"):
             name, reason = f"{host}.{domain}", f"clients that find no SRV record ask it at port {HTTPS}"
-            yield AskedHost(name, reason, needed=False)
+            yield AskedHost(name, reason, _BY_SRV)
 
 
 def _host_of(url: str) -> str:
@@ -187,6 +202,12 @@ def remarks(config: Config) -> Iterator[str]:
         )
     if config.is_site_chosen and web.https_port not in (0, HTTPS) and not web.http_port:
         yield f"[web] https_port is {web.https_port}: lyncdiscover and links without a port are asked for at {HTTPS}"
+    if config.site and not config.is_site_chosen and not web.http_port:
+        yield (
+            f"[web] https_port is not set, and the site is at port {config.https_port}: clients that look for"
+            f" {WEB_HOSTS[1]} ask at {HTTPS}, so these names are left out here and clients go by the SRV records;"
+            f" https_port = {HTTPS}, or http_port = {HTTP} beside it, lets them find it by these names too"
+        )
     if not sip.tls_port:
         yield "[sip] tls_port is 0: clients that use TLS do not find this server"
 

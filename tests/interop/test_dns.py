@@ -59,6 +59,7 @@ def test_what_is_missing_or_wrong_is_said_beside_its_record(home: Path) -> None:
     told = [
         line.rpartition(": ")[2] if "wrong" not in line else line.partition("wrong: ")[2]
         for line in done.stdout.splitlines()
+        if not line.startswith(";")
     ]
     assert told == ["there", "missing", "it is 0 0 443 old.example.com", "it leads to 192.0.2.77"]
 

@@ -52,8 +52,24 @@ def test_a_name_that_it_is_not_for_is_told_with_whom_that_concerns(home: Path) -
     assert "it is not for meet.example.net: browsers" in sentence and "have it issued for this name too" in sentence
     elsewhere = said(home, "sip.domain=example.org", "sip.server_name=sip.example.com")
     assert elsewhere == {
-        "[sip] certificate: it is not for sipinternal.example.org: clients that find no SRV record ask it at port 5061": True
+        "[sip] certificate: it is not for sipinternal.example.org: clients that find no SRV record ask it at port 5061;"
+        " the SRV records lead them to the server's own name": True
     }
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["sip.tls_port=4443"], "[web] https_port 4443: [sip] tls_port is the same"),
+        (["admin.port=5060"], "[admin] port 5060: [sip] tcp_port is the same"),
+        (["admin.port=5060", "admin.host=127.0.0.9"], ""),
+    ],
+)
+def test_a_port_that_two_settings_name_is_told(home: Path, overrides: list[str], told: str) -> None:
+    """Each is free before the start, and one of them is not at it; at addresses of their own both are."""
+    found = findings(load(home, overrides), datetime.datetime.now(datetime.UTC))
+    same = [one.sentence for one in found if "is the same" in one.sentence and not one.good]
+    assert [one.startswith(told) for one in same] == ([True] if told else [])
 
 
 def test_a_new_certificate_is_for_the_names_of_all_domains(tmp_path: Path) -> None:

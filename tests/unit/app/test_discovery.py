@@ -44,6 +44,13 @@ def test_the_site_is_found_by_the_names_that_clients_know() -> None:
     ]
 
 
+def test_a_domain_itself_has_addresses_and_no_alias() -> None:
+    """Beside its other records no CNAME may stand; pages under it are reached all the same."""
+    config = configured(web={"https_port": 443}, conferencing={"meeting_url": "https://example.com/meet"})
+    assert "example.com. 3600 IN A 192.0.2.10" in lines(config, "192.0.2.10")
+    assert not any(line.startswith("example.com. 3600 IN CNAME") for line in lines(config))
+
+
 def test_at_the_port_of_https_two_more_names_are_asked() -> None:
     """One of them is usually the server's own."""
     config = configured(sip={"tls_port": 443})
@@ -74,6 +81,15 @@ def test_what_no_record_mends_is_told(sections: dict[str, dict[str, object]], to
     (said,) = remarks(configured(**sections))
     assert told in said
     assert list(remarks(configured(web={"https_port": 443}))) == []
+
+
+def test_names_that_are_left_out_are_told_with_what_would_have_them(tmp_path: Path) -> None:
+    """A new server has its site at a port that nobody chose, where clients do not look by themselves."""
+    (tmp_path / "server.pem").touch()
+    config = check(tmp_path / "lyncpy.toml", {"sip": {"domain": "example.com"}})
+    (said,) = remarks(config)
+    assert "the site is at port 4443" in said and "https_port = 443" in said
+    assert not any("lyncdiscover" in line for line in lines(config))
 
 
 def test_names_for_the_certificate_say_who_needs_them() -> None:
