@@ -65,8 +65,8 @@ def test_a_text_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (search_text("x").replace("SearchAbEntry", "Other"), "ask with SearchAbEntry"),
-        (search_text("x").replace("AbEntryRequest", "Other"), "ask with SearchAbEntry"),
+        (search_text("x").replace("SearchAbEntry", "Other"), "ask with SearchAbEntry and not with Other"),
+        (search_text("x").replace("AbEntryRequest", "Other"), "no AbEntryRequest"),
         (search_text(""), "needs a text"),
         (search_text(" * "), "needs a text"),
         (search_text(conditions={"sn": ""}), "needs a text"),

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from lyncpy.contracts.directory import Person, PhotoFacts, SearchCondition
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.sip.markup import Element, child, escape, text_of
+from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.bodies.faults import write_answer
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 
@@ -26,6 +27,10 @@ _NAMES_MAXIMUM: Final = 64
 _SERVICE_NS: Final = "DistributionListExpander"
 _ARRAYS_NS: Final = "http://schemas.microsoft.com/2003/10/Serialization/Arrays"
 _INSTANCE_NS: Final = "http://www.w3.org/2001/XMLSchema-instance"
+
+
+NAME_LONGEST: Final = 80
+"""Of an operation's name, what is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,13 @@ def read_address_book_query(operation: Element) -> AddressBookQuery:
     Raises:
         ServiceRefused: It is none, or searches for nothing: nobody asks for everybody.
     """
-    request = child(operation, "AbEntryRequest") if operation.local == "SearchAbEntry" else None
+    if operation.local != "SearchAbEntry":
+        # By its name in the log somebody may learn what a client asks here that nobody has recorded.
+        name = shown(operation.local[:NAME_LONGEST])
+        raise _bad(f"this service searches the address book; ask with SearchAbEntry and not with {name}")
+    request = child(operation, "AbEntryRequest")
     if request is None:
-        raise _bad("this service searches the address book; ask with SearchAbEntry")
+        raise _bad("SearchAbEntry has no AbEntryRequest")
     basic, change = child(request, "BasicSearch"), child(request, "ChangeSearch")
     rows = () if change is None else tuple(change)
     if len(rows) > CONDITIONS_MAXIMUM:
