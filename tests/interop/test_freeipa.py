@@ -15,7 +15,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from tests.interop.conftest import PLUGIN
 from tests.kit.directory import JPEG
-from tests.kit.ds389 import DELETED, GROUPS, PEOPLE, READER_DN, Ds389, missing
+from tests.kit.ds389 import ACCESS, DELETED, GROUPS, PEOPLE, READER_DN, SUFFIX, Ds389, missing
 from tests.kit.ears import listening
 from tests.kit.office import Office, OpenOffice
 from tests.kit.password_asker import asker
@@ -114,6 +114,26 @@ def test_somebody_who_is_renamed_is_the_same_person(freeipa: Ds389, office: Offi
     assert len(after.key) in (35, 36)
     assert office.people.person(before.aor) is None
     freeipa.delete(f"uid={uid}2,{PEOPLE}")
+
+
+def test_who_was_known_by_their_dn_keeps_what_is_theirs(freeipa: Ds389, opened: OpenOffice) -> None:
+    """When the account may read keys since, or this server does; all of a directory at once, and their groups."""
+    people = [freeipa.add(f"keyed{n}") for n in range(5)]
+    groups = [freeipa.add_group(f"keyed{n}", dn) for n, dn in enumerate(people)]
+    freeipa.modify(SUFFIX, aci=[rule.replace("ipaUniqueID || ", "").replace(" || nsUniqueId", "") for rule in ACCESS])
+    office = opened(freeipa, **reading(freeipa))
+    office.pull()
+    before = _of(office, "keyed0")
+    owner = office.people.owners.owner(before.aor)
+    assert before.key == people[0]
+    freeipa.modify(SUFFIX, aci=list(ACCESS))
+    found = office.pull(full=True)
+    assert (found.withheld, found.changes.skipped, found.changes.removed) == ("", (), ())
+    after = _of(office, "keyed0")
+    assert after.key == freeipa.read(people[0], "ipaUniqueID")["ipaUniqueID"][0].decode()
+    assert office.people.owners.owner(after.aor) == owner
+    assert {group.name for group in office.groups.groups_of(after.aor)} == {"keyed0"}
+    assert not {group.key for group in office.groups.all_groups()} & set(groups)
 
 
 def test_a_password_is_refused_in_the_servers_words(freeipa: Ds389) -> None:

@@ -138,25 +138,24 @@ class Answers:
         empty = [name for name in self._places.names if name in changed and name in had and name not in told]
         return "; ".join(f"{name or self._places.urls[name]}: {_NOBODY}" for name in empty)
 
-    def _renewable(
-        self, asked: Asked, answer: Pull, every: Places, changed: frozenset[str]
-    ) -> Callable[[str], bool] | None:
-        """Say by keys who is the same person under another key; None: nobody is."""
-        if asked.same_people and answer.complete:
-            return lambda _: True
-        return (lambda key: every.of(key) in changed) if changed else None
+    def _renewable(self, asked: Asked, answer: Pull, every: Places, changed: frozenset[str]) -> Callable[[str], bool]:
+        """Say by keys who may be the same person under another key that tells nothing of the former."""
+        everybody = asked.same_people and answer.complete
+        return lambda key: everybody or every.of(key) in changed
 
     async def _compared(
         self,
         answer: Pull,
         state: PullState,
-        may: Callable[[str], bool] | None,
+        may: Callable[[str], bool],
         *,
         withhold: Callable[[str], bool] | None = None,
         withhold_groups: Callable[[str], bool] | None = None,
     ) -> tuple[PullChanges, GroupChanges]:
         people = self._people.table()
-        renewed = renewals(people, self._people.owners.keys(), answer, may=may) if may is not None else {}
+        renewed = await Slices(self._timers, SLICE).carry_out(
+            renewals(people, self._people.owners.keys(), answer, may=may)
+        )
         return (
             await Slices(self._timers, SLICE).carry_out(
                 comparing(people, state.skipped, answer, withhold=withhold, renewed=renewed)

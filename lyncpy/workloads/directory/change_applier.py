@@ -153,7 +153,7 @@ class ChangeApplier:
 
     async def regroup(self, changes: GroupChanges) -> None:
         """Write and apply the changes of groups; one fact tells of all groups that a chunk touches."""
-        for chunk in chunks(changes.removed):
+        for chunk in chunks((*changes.removed, *changes.replaced)):
             await self._kept.drop_groups(chunk)
             touched = self._groups.around(group.key for group in chunk)
             for group in chunk:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, TypeVar
 
-from lyncpy.contracts.directory import Group, Person, Pull, Skipped
+from lyncpy.contracts.directory import NAME_ENDS, Group, Person, Pull, Skipped
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, bare
 
@@ -318,6 +318,9 @@ class GroupChanges:
     withheld: tuple[Group, ...] = ()
     """Which would be removed, and stay because they are too many to be believed."""
 
+    replaced: tuple[Group, ...] = ()
+    """Which are told at the same place under a key of their own: they go, and are not doubted."""
+
     forgotten: bool = False
     """Whether they are removed because the directory is not asked for groups any more."""
 
@@ -365,15 +368,18 @@ def comparing_groups(
     useless = {one.key for one in (*skipped, *pull.skipped)}
     strange = yield from _strangers(pull.groups_present, known, told, useless)
     moved = False if pull.complete else (yield from _any_moved(people if known or told else (), known, pull))
+    replaced = yield from _replaced(absent, told, known)
+    absent = tuple(group for group in absent if group.key not in replaced)
     held = () if withhold is None else tuple(group for group in absent if withhold(group.key))
     removed = tuple(group for group in absent if withhold is None or not withhold(group.key))
     return GroupChanges(
         added=tuple(group for key, group in told.items() if key not in known),
         changed=tuple(changed),
         removed=tuple(removed),
-        unchanged=len(known) - len(changed) - len(removed),
+        unchanged=len(known) - len(changed) - len(removed) - len(replaced),
         incomplete=not pull.complete and (strange or moved),
         withheld=held,
+        replaced=tuple(replaced.values()),
     )
 
 
@@ -387,6 +393,24 @@ def _absent_groups(
         absent += (group for key, group in some if key not in told and key not in stay and key not in (present or ()))
         yield len(some)
     return tuple(absent)
+
+
+def _replaced(
+    absent: Sequence[Group], told: Mapping[str, Group], known: Mapping[str, Group]
+) -> Generator[int, None, dict[str, Group]]:
+    """Give the groups, by key, that were known by where they stand and are told there under keys of their own."""
+    placed: dict[str, Group] = {}
+    for gone in cut(absent):
+        placed.update((place_of(group.source), group) for group in gone if _is_known_by_place(group, group))
+        yield len(gone)
+    found: dict[str, Group] = {}
+    for some in cut(told.values() if placed else ()):
+        for group in some:
+            before = placed.get(place_of(group.source)) if group.key not in known else None
+            if before is not None:
+                found[before.key] = before
+        yield len(some)
+    return found
 
 
 def _are_moved(known: Iterable[Person | Group], pull: Pull) -> Generator[int, None, bool]:
@@ -426,10 +450,11 @@ def _lasts(one: Skipped, pull: Pull, told: Collection[str], heard: Set[str]) -> 
 
 def renewals(
     known: Mapping[Aor, Person], keys: Collection[str], pull: Pull, *, may: Callable[[str], bool]
-) -> dict[str, str]:
-    """Find people who are the same under other keys, because the directory is another, or was built anew.
+) -> Generator[int, None, dict[str, str]]:
+    """Find people who are the same under other keys; yields as `comparing` does.
 
-    Whoever has an address there has had it here, unless either key says otherwise.
+    The directory is another, or was built anew: whoever has an address there has had it here, unless either key says
+    otherwise. Or it shows keys now, and who was known by where their entry stands is who stands there.
 
     Args:
         known: Everybody, by address.
@@ -440,13 +465,26 @@ def renewals(
     Returns:
         New keys by known ones.
     """
-    told = {person.key for person in pull.people}
+    told: set[str] = set()
+    for some in cut(pull.people):
+        told.update(person.key for person in some)
+        yield len(some)
     found: dict[str, str] = {}
-    for person in pull.people:
-        holder = known.get(person.aor)
-        if holder is not None and person.key not in keys and holder.key not in told and may(holder.key):
-            found.setdefault(holder.key, person.key)
+    for some in cut(pull.people):
+        for person in some:
+            holder = known.get(person.aor)
+            if holder is None or person.key in keys or holder.key in told:
+                continue
+            if may(holder.key) or _is_known_by_place(holder, person):
+                found.setdefault(holder.key, person.key)
+        yield len(some)
     return found
+
+
+def _is_known_by_place(one: Person | Group, now: Person | Group) -> bool:
+    """Tell whether the DN was the key of an entry that has one of its own now; before it may stand the name of the directory."""
+    place = place_of(now.source)
+    return one.key == place or one.key.endswith(f"{NAME_ENDS}{place}")
 
 
 def naming(skipped: Iterable[Skipped], aor: Aor) -> tuple[Skipped, ...]:

@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lyncpy.contracts.directory import Person, Pull, Skipped
+from lyncpy.contracts.directory import Group, Person, Pull, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.directory.model.changes import (
     SLICE,
     AddressMove,
     PullChanges,
     comparing,
+    comparing_groups,
     in_order,
     naming,
     renewals,
@@ -99,6 +101,40 @@ def test_an_entry_made_anew_is_somebody_else() -> None:
     assert (changes.added, changes.removed, changes.changed) == ((anew,), (ALICE,), ())
 
 
+@pytest.mark.parametrize("name", ["", "branch/"])
+def test_who_was_known_by_their_dn_is_who_stands_there_under_a_key(name: str) -> None:
+    """As when the account may read keys since; at another place, or known by a key before, it is somebody else."""
+    dn = "UID=Alice, ou=People,dc=example"
+    before = replace(ALICE, key=f"{name}uid=alice,ou=people,dc=example", source=dn)
+    now = replace(before, key=f"{name}6ad4e1f0")
+
+    def renewed(was: Person, told: Person) -> Mapping[str, str]:
+        return done(renewals(known(was), {was.key}, news(told), may=lambda _: False))
+
+    assert renewed(before, now) == {before.key: now.key}
+    assert renewed(before, replace(now, source="uid=alice,ou=others,dc=example")) == {}
+    assert renewed(replace(before, key=f"{name}0a1b"), now) == {}
+    changes = compare(known(before), (), news(now), renewed=renewed(before, now))
+    assert (changes.changed, changes.added, changes.removed) == ((now,), (), ())
+
+
+@pytest.mark.parametrize("name", ["", "branch/"])
+def test_a_group_that_was_known_by_its_dn_makes_place_for_itself(name: str) -> None:
+    """It goes without a doubt, however many do; another group at another place is one more."""
+    place = "cn=crew,ou=groups,dc=example"
+    crew = Group(f"{name}{place}", "Crew", Aor(""), frozenset(), "CN=Crew,ou=Groups,dc=example")
+    keyed = Group(f"{name}0a", "Other", Aor(""), frozenset(), "cn=other,ou=groups,dc=example")
+    now = replace(crew, key=f"{name}6ad4e1f0")
+    answer = replace(everybody(), groups=(now, keyed))
+    mine = {one.key: one for one in (crew, keyed)}
+    changes = done(comparing_groups(mine, (), (), answer, withhold=lambda _: True))
+    assert (changes.added, changes.replaced, changes.removed, changes.withheld) == ((now,), (crew,), (), ())
+    assert changes.unchanged == 1
+    moved = replace(now, source="cn=crew,ou=elsewhere,dc=example")
+    changes = done(comparing_groups(mine, (), (), replace(answer, groups=(moved, keyed))))
+    assert (changes.added, changes.replaced, changes.removed) == ((moved,), (), (crew,))
+
+
 def test_who_has_another_address_has_moved() -> None:
     """A marriage is neither a removal nor a newcomer."""
     married = replace(ALICE, aor=CAROL.aor, surname="Carol")
@@ -111,9 +147,9 @@ def test_where_the_directory_was_built_anew_the_address_tells_who_is_who() -> No
     anew = replace(ALICE, key="new")
     answer = everybody(anew, BOB)
     keys = {ALICE.key, BOB.key}
-    renewed = renewals(known(ALICE, BOB), keys, answer, may=lambda _: True)
+    renewed = done(renewals(known(ALICE, BOB), keys, answer, may=lambda _: True))
     assert renewed == {ALICE.key: "new"}
-    assert renewals(known(ALICE, BOB), keys, answer, may=BOB.key.__eq__) == {}
+    assert done(renewals(known(ALICE, BOB), keys, answer, may=BOB.key.__eq__)) == {}
     changes = compare(known(ALICE, BOB), (), answer, renewed=renewed)
     assert (changes.changed, changes.added, changes.removed, changes.unchanged) == ((anew,), (), (), 1)
 
