@@ -85,12 +85,42 @@ def test_nobody_signs_in_without_a_store_but_all_do_after(stage: Stage) -> None:
     assert again.sip.register().status == 200
 
 
+def _signed_in_unread(stage: Stage, name: str) -> str:
+    """Sign somebody in whose board the disk is yet to give; whom it blocks is not known."""
+    device = stage.actor(name)
+    stage.disk.slow_down()
+    signing_in = device.sip.register()
+    while signing_in.is_pending:
+        stage.disk.do_one()
+        stage.passes(0.1)
+    assert signing_in.status == 200
+    assert len(stage.disk) == 1
+    return device.aor
+
+
+def test_who_signed_in_before_is_reached_without_a_store(stage: Stage) -> None:
+    """By the first message, of somebody who had nothing to do with them, and with a device that publishes nothing and asks for nothing."""
+    stage.expect("call records wait")
+    (alice,) = stage.sign_in("alice")
+    carol = stage.actor("carol")
+    assert carol.sip.register().status == 200
+    stage.disk.broken = True
+    talk, _ = alice.talks_to(carol)
+    assert talk.says("is anybody there?").status == 200
+    # And who is not there is not: nothing has to be read for that.
+    nobody = alice.invites("sip:dave@example.com")
+    assert nobody.exchange is not None
+    assert nobody.exchange.status == 480
+
+
 def test_an_invitation_that_the_store_stops_is_refused_whole(stage: Stage) -> None:
     """Whether Carol blocks Alice cannot be read: 503, and no session is left behind."""
     stage.expect("call records wait")
     (alice,) = stage.sign_in("alice")
+    carol = _signed_in_unread(stage, "carol")
     stage.disk.broken = True
-    talk = alice.invites("sip:carol@example.com")
+    stage.disk.catch_up()
+    talk = alice.invites(carol)
     assert talk.exchange is not None
     assert _is_try_again(talk.exchange)
     assert stage.tables()["sessions"] == 0
@@ -104,8 +134,7 @@ def test_an_invitation_that_the_store_holds_up_ends(stage: Stage) -> None:
     """The caller is answered in the end, and no session is left behind."""
     stage.expect("was not answered in time")
     (alice,) = stage.sign_in("alice")
-    stage.disk.slow_down()
-    talk = alice.invites("sip:carol@example.com")
+    talk = alice.invites(_signed_in_unread(stage, "carol"))
     stage.passes(301)
     assert talk.exchange is not None
     assert talk.exchange.status == 504

@@ -115,9 +115,6 @@ class Parties:
         person = self._people.person(aor)
         if person is None or not person.enabled:
             raise Refused(404, UNKNOWN)
-        # A blocked sender must not be able to tell that they are: the answer is that for somebody offline.
-        if await self._privacy.is_blocked(aor, sender.aor):
-            raise Refused(480, OFFLINE)
         if target.is_gruu:
             named = await self._locator.by_uri(target)
             endpoints: Sequence[Endpoint] = () if named is None else (named,)
@@ -125,6 +122,8 @@ class Parties:
             endpoints = await self._locator.endpoints(aor)
         # A user may write to a further device of their own, but not to the one that they write from.
         others = [e for e in endpoints if e.flow != arrival.flow]
-        if not others:
+        # Whom a user who is signed out has blocked is not read for it: that is in the store, which may be away.
+        # A blocked sender must not be able to tell that they are: the answer is that for somebody offline.
+        if not others or await self._privacy.is_blocked(aor, sender.aor):
             raise Refused(480, OFFLINE)
         return others

@@ -1,6 +1,7 @@
 """The workload "presence": builds its parts, listens, and closes."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 
 from zope.interface import implementer
@@ -12,6 +13,7 @@ from lyncpy.contracts.facts import (
     AddressesChanged,
     BoardChanged,
     ContactsChanged,
+    EndpointArrived,
     EndpointGone,
     FlowClosed,
     FlowDrained,
@@ -21,6 +23,7 @@ from lyncpy.contracts.facts import (
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, domain_of
 from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.presence.board_table import BoardTable
@@ -134,6 +137,7 @@ class Presence:
         self._listening = (
             self._bus.listen(BoardChanged, self._fanout.board_changed),
             self._bus.listen(AccessChanged, self.subscribers.access_changed),
+            self._bus.listen(EndpointArrived, self._endpoint_arrived),
             self._bus.listen(EndpointGone, self.boards.endpoint_gone),
             self._bus.listen(EndpointGone, self._fanout.endpoint_gone),
             *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),
@@ -159,6 +163,15 @@ class Presence:
         if self._people.person(owner) is None:
             return False
         return is_blocked(audience(await self.boards.read(owner), other, self._relation(other)))
+
+    async def _endpoint_arrived(self, fact: EndpointArrived) -> None:
+        """Read the board of who signs in, so that others reach them while the store is away: `is_blocked` asks it.
+
+        Their devices read it soon in any case.
+        """
+        if self.boards.peek(fact.aor) is None:
+            with suppress(Refused, StoreUnavailable):
+                await self.boards.read(fact.aor)
 
     async def _contacts_changed(self, fact: ContactsChanged) -> None:
         await self.boards.reprivate(fact.aor)
