@@ -29,15 +29,10 @@ LISTENED_BYTES: Final = 65_536
 _UNTRUSTED: Final = frozenset({18, 19, 20, 21})
 """Of OpenSSL: the chain is whole, or not, and ends with nobody who is trusted."""
 
-_NO_CERTIFICATE: Final = (
-    "clients that are offered a certificate (TLS-DSK) do not sign in then: let it be reached, correct [web] url, or set [auth]"
-    " tls_dsk = false"
-)
-_NO_SEARCH: Final = "nobody is found by searching then: let it be reached, or correct [web] url"
-_NO_DISCOVERY: Final = (
-    "clients go on with the SRV records then, some after a long wait: let it be reached, or remove the name from DNS"
-)
-_NO_MEETING: Final = "links to meetings lead to nothing then: let it be reached, or correct [conferencing] meeting_url"
+_SIGN_IN: Final = "clients that are offered a certificate (TLS-DSK) do not sign in then"
+_SEARCH: Final = "nobody is found by searching then"
+_DISCOVERY: Final = "clients go on with the SRV records then"
+_MEETINGS: Final = "links to meetings lead to nothing then"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +41,11 @@ class ToldAddress:
 
     url: str
     what: str
-    unless: str
-    """What becomes of clients that cannot ask there, and what to do."""
+    loss: str
+    """What becomes of clients that cannot ask there."""
+
+    mend: str
+    """What to do where the name leads somewhere, but not to an answer of this server."""
 
     statuses: tuple[int, ...] = (200,)
     """With which the server answers."""
@@ -165,7 +163,9 @@ def _missing(host: str, names: Names) -> str:
 
 def _homeless(one: ToldAddress, missing: str) -> Finding:
     host = urlsplit(one.url).hostname
-    sentence = f"{host} has no address here ({missing}), for {one.what}: publish it in DNS (`lyncpy dns`); {one.unless}"
+    sentence = (
+        f"{host}, {one.what}: the name has no address here ({missing}); {one.loss}: publish it in DNS (`lyncpy dns`)"
+    )
     return Finding(good=False, sentence=sentence)
 
 
@@ -173,26 +173,31 @@ def _asked(one: ToldAddress, web: Web) -> Finding:
     try:
         status, peer = web.ask(one.url)
     except Unreachable as error:
-        return Finding(good=False, sentence=f"{one.url}, {one.what}: {error}; {one.unless}")
+        return Finding(good=False, sentence=f"{one.url}, {one.what}: {error}; {one.loss}: {one.mend}")
     if status in one.statuses:
         return Finding(good=True, sentence=f"{one.url}, {one.what}: answered by {peer}")
-    sentence = f"{one.url}, {one.what}: {peer} answers with {status}, so it is another server than this; {one.unless}"
+    sentence = (
+        f"{one.url}, {one.what}: {peer} answers with {status}, which this server does not; {one.loss}: {one.mend}"
+    )
     return Finding(good=False, sentence=sentence)
 
 
 def told_addresses(config: Config) -> Sequence[ToldAddress]:
     """Give all that clients ask over HTTP, what they cannot do without first."""
     site, meetings = config.site, config.sections.conferencing.meeting_url
+    ours = "let it be reached, or correct [web] url"
+    sign_in = f"{ours}, or set [auth] tls_dsk = false"
     told = [
-        ToldAddress(f"{site}{CERTIFICATES}/mex", "certificates", _NO_CERTIFICATE),
-        ToldAddress(f"{site}{TICKETS}/mex", "web tickets", _NO_CERTIFICATE),
-        ToldAddress(f"{site}{ADDRESS_BOOK}/mex", "search", _NO_SEARCH),
+        ToldAddress(f"{site}{CERTIFICATES}/mex", "certificates", _SIGN_IN, sign_in),
+        ToldAddress(f"{site}{TICKETS}/mex", "web tickets", _SIGN_IN, sign_in),
+        ToldAddress(f"{site}{ADDRESS_BOOK}/mex", "search", _SEARCH, ours),
     ]
     for host in asked_hosts(config):
         if host.name.partition(".")[0] in WEB_HOSTS:
             plain = bool(config.sections.web.http_port)
             url = f"http://{host.name}:{HTTP}/" if plain else f"https://{host.name}/"
-            told.append(ToldAddress(url, "discovery", _NO_DISCOVERY))
+            told.append(ToldAddress(url, "discovery", _DISCOVERY, "let it be reached, or remove the name from DNS"))
     if meetings:
-        told.append(ToldAddress(f"{meetings}/nobody/NOMEETING", "meeting links", _NO_MEETING, (200, 404)))
+        links = "let it be reached, or correct [conferencing] meeting_url"
+        told.append(ToldAddress(f"{meetings}/nobody/NOMEETING", "meeting links", _MEETINGS, links, (200, 404)))
     return told

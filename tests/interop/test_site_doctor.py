@@ -37,7 +37,7 @@ def test_a_site_is_asked_as_clients_ask_it(tmp_path: Path) -> None:
         server.start()
         running = doctor(server)
         assert running.stdout.count("answered by 127.0.0.1") == 3
-        assert "lyncdiscover.example.test has no address here" in running.stdout
+        assert "lyncdiscover.example.test, discovery: the name has no address here" in running.stdout
         port = next(one for one in server.words if one.startswith("web.https_port=")).partition("=")[2]
         under_another = doctor(server, "--set", f"web.url=https://localhost.localdomain:{port}")
         assert under_another.returncode == 1

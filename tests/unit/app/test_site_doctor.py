@@ -88,12 +88,15 @@ def test_a_site_behind_a_closed_port_is_told_once_with_what_becomes_of_clients(s
 def test_a_name_that_leads_nowhere_is_told(site: Config) -> None:
     """With who needs it."""
     (sentence,) = said(site, World(unknown="meet.example.com"))
-    assert sentence.startswith("meet.example.com has no address here (Name or service not known), for meeting links:")
+    assert sentence == (
+        "meet.example.com, meeting links: the name has no address here (Name or service not known); links to meetings lead to"
+        " nothing then: publish it in DNS (`lyncpy dns`)"
+    )
 
 
 def test_another_server_at_the_address_is_told(site: Config) -> None:
     """It answers, and does not know what this one would."""
-    assert "192.0.2.1 answers with 302, so it is another server" in said(site, World(status=302))[0]
+    assert "192.0.2.1 answers with 302, which this server does not" in said(site, World(status=302))[0]
 
 
 def test_a_server_without_a_site_is_told_what_does_not_work() -> None:
