@@ -78,10 +78,13 @@ def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int
 
 
 def _own_addresses(config: Config) -> Iterator[str]:
-    """Give the address on which the server listens, or those from which this machine is seen by others."""
+    """Give the address on which the server listens, or those from which this machine is seen by others; none behind a relay."""
     host = config.sections.sip.tls_host
     with suppress(ValueError):
-        if not ip_address(host).is_unspecified:
+        listens = ip_address(host)
+        if listens.is_loopback:
+            return  # clients reach it through something else, and where that is nobody has said
+        if not listens.is_unspecified:
             yield host
             return
     for elsewhere, family in ELSEWHERE:

@@ -64,6 +64,14 @@ def test_what_is_missing_or_wrong_is_said_beside_its_record(home: Path) -> None:
     assert told == ["there", "missing", "it is 0 0 443 old.example.com", "it leads to 192.0.2.77"]
 
 
+def test_no_loopback_address_is_written_into_a_zone(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server behind a relay listens there; clients reach the relay, whose address has to be said."""
+    assert main(["dns", str(home), "--print", "--set", "sip.tls_host=127.0.0.1"]) == 0
+    said = capsys.readouterr().out
+    assert "127.0.0.1" not in said
+    assert "; the address of this server is not known: give it with --address\n" in said
+
+
 def test_a_service_that_is_said_not_to_be_there_is_told(home: Path) -> None:
     """By a target of "." (RFC 2782), as where somebody else has the domain's clients; the status is 1."""
     with NamesServer({**RIGHT, "_sip._tls.example.com": ["SRV 0 0 0 ."]}) as names:
