@@ -31,6 +31,9 @@ class Alone:
     group: int = 40
     """Who sign in, in each round, and stay."""
 
+    before: int = 300
+    """Who sign in before the first of them, until tables of a constant size are full: what they take is no device's."""
+
     batches: int = 100
     meetings: Sequence[int] = (250, 10)
     copies: int = 2_000
@@ -38,8 +41,8 @@ class Alone:
 
     @property
     def people(self) -> int:
-        """How many there have to be: contacts, who sign in, and who meet."""
-        return self.signing_in + max(self.meetings)
+        """How many there have to be: contacts, who sign in, and who meet or sign in before."""
+        return self.signing_in + max(*self.meetings, self.before)
 
     @property
     def signing_in(self) -> int:
@@ -58,6 +61,7 @@ class LyncpyAlone:
         self._amounts = amounts
         self._contacts = [f"sip:{user(number)}@{DOMAIN}" for number in range(CONTACTS)]
         self._devices: list[Device] = []
+        self._before: list[Device] = []
 
     def cpu_s(self) -> float:
         """Give the processor time until now, in seconds."""
@@ -72,14 +76,23 @@ class LyncpyAlone:
             await self.online()
             await self.sign_ins()
             await self.batches()
+            await self._leave(self._before)
         if "conference" in loads:
             await self.meetings()
         await self._leave(self._devices)
 
     async def online(self) -> None:
-        """Have half of everybody's contacts sign in."""
+        """Have half of everybody's contacts sign in, and then those who are there before others are measured."""
         for number in range(CONTACTS // 2):
             self._devices.append(await self._settled(number))
+        amounts = self._amounts
+        self._rounds.say(f"{amounts.before} users sign in before")
+
+        async def sign_in(number: int) -> None:
+            self._before.append(await self._settled(number))
+
+        await run_all(range(amounts.signing_in, amounts.signing_in + amounts.before), sign_in)
+        await deferLater(self._rounds.reactor, SETTLE_S)
 
     async def lists(self) -> None:
         """Have everybody add their contacts, some in each round; they leave again."""

@@ -71,7 +71,7 @@ QUICK: Final = Form(
 )
 WHOLE: Final = Form(
     Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500),
-    Alone(rounds=9, group=60, batches=200, copies=5_000),
+    Alone(rounds=9, group=60, before=500, batches=200, copies=5_000),
     Beside(seconds=20.0, archived=20_000),
     Outage(),
     Model(devices=1_000, seconds=60.0),
@@ -81,7 +81,7 @@ WHOLE: Final = Form(
 )
 TINY: Final = Form(
     Amounts(1, 2, 4, 2, slow_s=0.05, publications=4, watchers=(0, 1, 2), sign_ins=2, refreshes=2),
-    Alone(rounds=1, group=2, batches=2, meetings=(4, 3), copies=4),
+    Alone(rounds=1, group=2, before=2, batches=2, meetings=(4, 3), copies=4),
     Beside(seconds=0.2, watchers=3, people=150, archived=20, meeting=4, wave=2, batches=2),
     Outage(3),
     Model(devices=4, users=300, seconds=0.3),

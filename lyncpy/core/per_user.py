@@ -1,6 +1,5 @@
 """Which connections are whose: a user has a share of them, and the oldest goes beyond it. Pure."""
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from lyncpy.contracts.names import Aor, FlowName
@@ -15,21 +14,25 @@ class ConnectionsPerUser:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._of: dict[Aor, OrderedDict[FlowName, None]] = {}
+        self._of: dict[Aor, tuple[FlowName, ...]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._of.values()))
 
     def add(self, aor: Aor, flow: FlowName) -> Sequence[FlowName]:
         """Add a connection on which a user has signed in; give the user's connections over the bound, the oldest first."""
-        mine = self._of.setdefault(aor, OrderedDict())
-        mine[flow] = None
-        return [mine.popitem(last=False)[0] for _ in range(len(mine) - self._most)]
+        # Most users have one or two: of a table for each user nothing but the table would be seen.
+        mine = self._of.get(aor, ())
+        if flow not in mine:
+            mine = (*mine, flow)
+        over = max(0, len(mine) - self._most)
+        self._of[aor] = mine[over:]
+        return mine[:over]
 
     def remove(self, aor: Aor, flow: FlowName) -> None:
         """Remove a connection that is gone; one that was too many is not known any more."""
-        mine = self._of.get(aor)
-        if mine is not None:
-            mine.pop(flow, None)
-            if not mine:
-                del self._of[aor]
+        mine = self._of.get(aor, ())
+        if mine == (flow,):
+            del self._of[aor]
+        elif flow in mine:
+            self._of[aor] = tuple([one for one in mine if one != flow])

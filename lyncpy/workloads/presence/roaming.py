@@ -26,6 +26,9 @@ from lyncpy.workloads.presence.model.tables import EXTERNAL, Relation, Subscribe
 WRITTEN_BYTES: Final = 2_097_152
 """Of boards whose categories are kept as they were written last: a hundred. They are told within a moment, and not needed then."""
 
+_NOTHING: Final = frozenset[str]()
+_NOBODY: Final = frozenset[Aor]()
+
 SELF_EVENT: Final = "vnd-microsoft-roaming-self"
 PENDING_EVENT: Final = "presence.wpending"
 PENDING_TYPE: Final = "text/xml+msrtc.wpending"
@@ -149,12 +152,12 @@ class Roaming(FeedSource[Aor, OwnBoardNews, OwnBoardNews]):
             subscribers=_related(waiting, self._relation) if "subscribers" in asked else None,
             delegates="delegates" in asked,
         )
-        return Document(ROAMING_SELF, body), RoamingRequest(asked, frozenset(one.aor for one in waiting))
+        return Document(ROAMING_SELF, body), RoamingRequest(asked, _aors(waiting))
 
     def pending(self, board: Board) -> tuple[Document, RoamingRequest]:
         """Write the watchers who wait for an answer, for a client from before 2007."""
         waiting = _waiting(board)
-        return _pending(waiting), RoamingRequest(frozenset(), frozenset(one.aor for one in waiting))
+        return _pending(waiting), RoamingRequest(_NOTHING, _aors(waiting))
 
     def was_told(self, subscription: Subscription, held: RoamingRequest) -> None:
         """Note that the answer to a SUBSCRIBE tells an endpoint all that it asked for."""
@@ -264,6 +267,11 @@ def _related(
     subscribers: Iterable[Subscriber], relation: Callable[[Aor], Relation]
 ) -> list[tuple[Subscriber, Relation]]:
     return [(one, relation(one.aor)) for one in subscribers]
+
+
+def _aors(subscribers: Sequence[Subscriber]) -> frozenset[Aor]:
+    """Give their addresses; of nobody the same for all, because each device keeps it."""
+    return frozenset(one.aor for one in subscribers) if subscribers else _NOBODY
 
 
 def _waiting(board: Board) -> tuple[Subscriber, ...]:

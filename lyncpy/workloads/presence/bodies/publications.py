@@ -100,7 +100,7 @@ def _usual(body: bytes) -> tuple[str, list[Publication]] | None:
         if match is None:
             return None
         category, instance, container, version, expire, raw = match.groups()
-        key = InstanceKey(category.decode(), int(instance), int(container))
+        key = InstanceKey(interned(category.decode()), int(instance), int(container))
         known = known_value(key, raw) if len(raw) <= REMEMBERED_BYTES else None
         if known is None or key.instance > HIGHEST_INSTANCE or key.container > HIGHEST_CONTAINER:
             return None

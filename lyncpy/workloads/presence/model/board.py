@@ -244,7 +244,9 @@ def _apply(
         return None
     if is_too_long(one.value, quotas):
         return Denial.TOO_LONG
-    instances[one.key] = _instance(one, current + 1, by, now)
+    # Under the key that the board has: each request brings one of its own.
+    key = one.key if old is None else old.key
+    instances[key] = _instance(key, one, current + 1, by, now)
     return None
 
 
@@ -450,9 +452,9 @@ def _other_lists(old: Board, new: Board) -> frozenset[int]:
     return frozenset(id_ for id_ in ids if old.containers.get(id_) != new.containers.get(id_))
 
 
-def _instance(one: Publication, version: int, by: Epid, now: float) -> Instance:
+def _instance(key: InstanceKey, one: Publication, version: int, by: Epid, now: float) -> Instance:
     until = now + (one.expires_s or 0) if one.expire is Expire.TIME else None
-    return Instance(one.key, version, one.expire, one.value, now, by, until, one.state, one.device, one.private)
+    return Instance(key, version, one.expire, one.value, now, by, until, one.state, one.device, one.private)
 
 
 def _holding(board: Board, instances: Mapping[InstanceKey, Instance]) -> Board:

@@ -61,14 +61,16 @@ _Made = tuple[InstanceKey, Value, bool]
 """What the server publishes, and whether it does where there was none before."""
 
 _FACTS: Final = frozenset({"company", "department", "title", "office"})
-_CARDS: Final[Mapping[int, tuple[frozenset[str], frozenset[str]]]] = {
-    DEFAULT: (frozenset(), frozenset()),
-    EXTERNAL: (frozenset({"company", "title"}), frozenset()),
-    COLLEAGUES: (_FACTS, frozenset({"work"})),
-    WORKGROUP: (_FACTS, frozenset({"work", "mobile"})),
-    FRIENDS: (_FACTS, frozenset({"work", "mobile", "home", "other"})),
+_CARDS: Final[Mapping[InstanceKey, tuple[frozenset[str], frozenset[str]]]] = {
+    InstanceKey("contactCard", 0, DEFAULT): (frozenset(), frozenset()),
+    InstanceKey("contactCard", 0, EXTERNAL): (frozenset({"company", "title"}), frozenset()),
+    InstanceKey("contactCard", 0, COLLEAGUES): (_FACTS, frozenset({"work"})),
+    InstanceKey("contactCard", 0, WORKGROUP): (_FACTS, frozenset({"work", "mobile"})),
+    InstanceKey("contactCard", 0, FRIENDS): (_FACTS, frozenset({"work", "mobile", "home", "other"})),
 }
-"""Container → facts and kinds of phones on its contact card; name and mail are on every one."""
+"""Contact card → facts and kinds of phones on it; name and mail are on every one. The keys are those of all boards."""
+
+_PROPERTIES: Final = InstanceKey("userProperties", 0, SELF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +193,9 @@ def directory_publications(person: Person | None) -> tuple[ServerPublication, ..
     # Of a person of whom little is known, the cards are one text.
     texts: dict[tuple[frozenset[str], frozenset[str]], str] = {}
     cards = []
-    for container, (facts, phones) in _CARDS.items():
+    for key, (facts, phones) in _CARDS.items():
         known = (facts & said, phones & kinds)
         if known not in texts:
             texts[known] = write_contact_card(person, *known)
-        cards.append(ServerPublication(InstanceKey("contactCard", 0, container), texts[known]))
-    return (*cards, ServerPublication(InstanceKey("userProperties", 0, SELF), write_user_properties(person)))
+        cards.append(ServerPublication(key, texts[known]))
+    return (*cards, ServerPublication(_PROPERTIES, write_user_properties(person)))
