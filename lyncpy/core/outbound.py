@@ -140,8 +140,9 @@ class Outbound:
         number = next(self._tellings)
         own = f"{self._told}{number}"
         prepared.vias = f"{own}\r\n{prepared.vias}" if prepared.vias else own
-        if prepared.template.device:
-            self._address(flow, prepared)
+        template = prepared.template
+        if template.device:
+            prepared.uri = self._contact(flow, template.device) or template.uri
         call = PreparedCall(flow, f"{self._branch}{number}", prepared, hear, patience, self.drop_call)
         self._calls[call.branch] = here[call.branch] = call
         patience.add(call, self.timers.now())
@@ -183,8 +184,10 @@ class Outbound:
         via = f"{self._told}{next(self._tellings)}"
         if isinstance(request, Prepared):
             request.vias = via
-            if request.template.device:
-                self._address(flow, request)
+            template = request.template
+            if template.device:
+                # Each time anew: the Contact may be another since the last.
+                request.uri = self._contact(flow, template.device) or template.uri
             self.flows.send(flow, request)
         else:
             request = self._addressed(flow, request)
@@ -198,11 +201,6 @@ class Outbound:
         key = device_key(request.uri)
         contact = self._contact(flow, key) if key else None
         return request if contact is None else request.plus(uri=contact)
-
-    def _address(self, flow: FlowName, prepared: Prepared) -> None:
-        """Do the same for a prepared one to a device, each time anew: the Contact may be another since the last."""
-        template = prepared.template
-        prepared.uri = self._contact(flow, template.device) or template.uri
 
     def is_full(self, flow: FlowName) -> bool:
         """Tell whether what can be said later should be; see `IFlows.is_full`."""

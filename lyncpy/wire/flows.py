@@ -297,7 +297,7 @@ class Flows:
         self.handshakes: Final = Handshakes(timers, meter)
         """Of the connections of all ports with TLS."""
         self._owings = UnreadTotals()
-        self._unflushed: list[Flow] = []
+        self.unflushed: list[Flow] = []  # for whom something was queued in this turn
         self.flush_comes = False  # whoever reads calls `flush` at the end
         self._emptied: list[Deferred[None]] = []
         self._dropped = 0
@@ -466,13 +466,13 @@ class Flows:
                 raise FlowGone(flow.name)
         if not flow.flush_comes:
             flow.flush_comes = True
-            self._unflushed.append(flow)
-            if not self.flush_comes and len(self._unflushed) == 1:
+            self.unflushed.append(flow)
+            if not self.flush_comes and len(self.unflushed) == 1:
                 self.soon(self.flush)
 
     def flush(self) -> None:
         """Write what was queued for any connection in this turn."""
-        unflushed, self._unflushed = self._unflushed, []
+        unflushed, self.unflushed = self.unflushed, []
         for flow in unflushed:
             flow.flush_comes = False
             if flow.closing is None:

@@ -18,6 +18,7 @@ from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.turns import TALK
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Item, Ping
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.interned import interned
 from lyncpy.sip.message import Request
 from lyncpy.wire.flows import Flow, Flows, WritingSide
 from lyncpy.wire.proxy import ProxyHeader, read_preamble
@@ -81,7 +82,7 @@ class SipStream(Protocol):
         """Name the flow, which is ready now with TLS."""
         tls = self.transport
         self._tls = tls if isinstance(tls, TlsConnection) else None
-        self._become_ready("TLS" if self._tls is None else self._tls.security)
+        self._become_ready("TLS" if self._tls is None else interned(self._tls.security))
 
     def relayed(self, address: str, port: int) -> bool:
         """Note the client that a relay names ("": the relay itself); False: that address has no room."""
@@ -216,7 +217,7 @@ class SipStream(Protocol):
                 flow.flush()
         self._flows.flush_comes = within
         # What is for others leaves now, too: at the end of the turn it would wait for all who are read after this one.
-        if not within:
+        if not within and self._flows.unflushed:
             self._flows.flush()
 
     def _give(self, flow: Flow, item: Item) -> None:

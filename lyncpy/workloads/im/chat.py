@@ -150,7 +150,9 @@ class Chat(Runner):
             self._end_leg(effect.member, effect.kind)
 
     def _heard(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> None:
-        self._perform(self.room.settled(member, message, failure))
+        effects = self.room.settled(member, message, failure)
+        if effects:  # of nearly all answers nothing follows
+            self._perform(effects)
 
     def _finish(self, message: ChatMessage) -> None:
         """Report to the sender who did not get a message, unless the sender has left.
