@@ -21,6 +21,7 @@ from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import remembered
 from lyncpy.sip.headers import split_list
+from lyncpy.sip.interned import interned
 from lyncpy.sip.message import Headers, Request
 from lyncpy.sip.prepared import Prepared, Template
 
@@ -181,7 +182,7 @@ class SubscriptionMachine:
         """A content type and all that its notifications share; kept until the subscriber says something."""
 
         self.dialog = Dialog.from_request(request, local_tag)
-        self.event = request.headers.get("Event") or ""
+        self.event = interned(request.headers.get("Event") or "")
         self.state = SubscriptionState.NEW
         self._ways: frozenset[str] = frozenset()
         self._duration_s = 0

@@ -26,6 +26,7 @@ from typing import Final
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import remembered
+from lyncpy.sip.interned import interned
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*")
 # `_` is in no host name, but in those of many Windows machines.
@@ -199,7 +200,8 @@ def _parse_sip(scheme: str, rest: str, text: str) -> Uri:
     host, port = parse_host_port(place)
     if user == "" or "@" in place or (user is not None and "%" in user and _BROKEN_ESCAPE.search(user)):
         raise RemoteProtocolError(f'not a URI: "{text[:80]}"')
-    return Uri(scheme, user, host, port, _parse_uri_params(params) if params else {}, headers)
+    # There are few schemes and domains, and URIs of each device are kept.
+    return Uri(interned(scheme), user, interned(host), port, _parse_uri_params(params) if params else {}, headers)
 
 
 def parse_address(text: str) -> Uri:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, escape, local, outer_xml, read_xml, text_of
@@ -131,7 +132,13 @@ def _categories(el: Element) -> frozenset[str]:
     names = [_category(one) for block in _named(el, "categorylist") for one in _named(block, "category")]
     if len(names) > _CATEGORIES_BOUND:
         raise RemoteProtocolError("too many categories")
-    return frozenset(names)
+    return _alike[frozenset(names)]
+
+
+# All clients of one kind ask for the same, for each device and each contact.
+_alike: Final = Remembered[frozenset[str], frozenset[str]](
+    lambda names: names, 262_144, lambda names, _: 1_024 + 2 * sum(map(len, names))
+)
 
 
 def _named(el: Element, name: str) -> list[Element]:

@@ -14,6 +14,7 @@ from typing import Final
 from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import bare
+from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import escape, quote_attr
 from lyncpy.workloads.presence.model.states import (
     Activity,
@@ -192,7 +193,8 @@ def _fields(rows: Iterable[tuple[str, str]]) -> str:
 def write_user_properties(person: Person) -> str:
     """Write the `userProperties`: the user's line, for their own clients."""
     line = f'<line lineType="Uc">{escape(person.line)}</line>' if person.line else ""
-    return f'<userProperties xmlns="{_NS}/userProperties"><lines>{line}</lines></userProperties>'
+    # Most have no line, and then the same text.
+    return interned(f'<userProperties xmlns="{_NS}/userProperties"><lines>{line}</lines></userProperties>')
 
 
 def _tel(number: str) -> str:
