@@ -2,8 +2,8 @@
 
 The collector stops everybody. By itself it looks through all that has survived whenever that has
 grown by a quarter: with the objects of ten thousand devices this takes seconds, again and again while they sign in.
-But what lives for longer than a request lives for long, and ends without a circle: eight
-hundred sign-ins with their ends leave some six objects each. So what survives a look at the young is looked at no
+But what lives for longer than a request lives for long, and ends without a circle: sixteen
+hundred sign-ins with their ends leave one or two objects each. So what survives one look at the young is looked at no
 more, and all of it once a day, in a minute in which next to nobody says anything; or, whatever is said, when so
 much has survived that it may be garbage which somebody makes on purpose.
 """
@@ -20,8 +20,11 @@ from lyncpy.core.deadline import Deadline
 YOUNG: Final = 3_000
 """Objects made and not freed before those are looked at: two or three milliseconds."""
 
-YOUNG_LOOKS: Final = 5
-"""So often before what survived these is looked at, too, once: some ten milliseconds."""
+_UNUSED: Final = 10
+"""Looks at the young before Python looks at their survivors, of which there are none."""
+
+_ALL: Final = 2
+"""The generation of a look through everything."""
 
 LOOK_S: Final = 60.0
 """Between two questions whether it is quiet."""
@@ -69,7 +72,7 @@ class Garbage:
         gc.enable()
         gc.collect()
         gc.freeze()
-        gc.set_threshold(YOUNG, YOUNG_LOOKS, 10)
+        gc.set_threshold(YOUNG, _UNUSED, _UNUSED)
         gc.callbacks.append(self._looked)
         self._since = self._counted_at = self._timers.now()
         self._kept = gc.get_freeze_count()
@@ -84,7 +87,7 @@ class Garbage:
             gc.unfreeze()
 
     def _looked(self, phase: str, info: dict[str, Any]) -> None:  # Any: numbers
-        if phase == "stop" and info["generation"] == 1:
+        if phase == "stop" and info["generation"] < _ALL:
             gc.freeze()
 
     def _look_later(self) -> None:

@@ -86,6 +86,23 @@ def test_what_is_young_is_found_at_once(server: Server) -> None:
     assert kept
 
 
+def test_who_survives_one_look_holds_up_nobody_again(server: Server) -> None:
+    """What lives for longer than a request lives for long: looked at twice, it would cost twice, and ten milliseconds at once."""
+    looks: list[int] = []
+
+    def looked(phase: str, info: dict[str, int]) -> None:
+        looks.append(info["generation"])
+
+    gc.callbacks.append(looked)
+    frozen = gc.get_freeze_count()
+    kept: list[list[int]] = [[] for _ in range(30 * YOUNG)]
+    gc.callbacks.remove(looked)
+    assert len(looks) >= 40, "each begins and ends"
+    assert gc.get_freeze_count() > frozen + 20 * YOUNG
+    assert max(looks) <= min(looks), "the young alone are looked at"
+    assert kept
+
+
 @pytest.mark.usefixtures("rarely_counted")
 def test_all_of_it_is_looked_through_once_a_day_when_it_is_quiet(server: Server) -> None:
     """And an operator can see how long that took."""
