@@ -4,17 +4,18 @@ No reactor is needed; what waits, waits for the clock that was given.
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
+from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening, OtherNode, Q, Question
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import NodeName
 
@@ -132,12 +133,14 @@ class _Turns:
 class MemoryBus:
     """The bus of a server that is one process. Holds its listeners and the facts that wait for them."""
 
+    log = Logger()
+
     def __init__(self, node: NodeName, clock: IReactorTime) -> None:
         self._node = node
         self._clock = clock
         self._turns = _Turns(clock)
         self._listening: dict[type[Fact], list[_Listening]] = {}
-        self._answers: dict[type[Any], Callable[[Any], Awaitable[Any]]] = {}
+        self._answers: dict[type[Question], Callable[[Any], Awaitable[Any]]] = {}
 
     def __len__(self) -> int:
         """Give the number of facts that wait to be heard, for a meter."""
@@ -155,11 +158,13 @@ class MemoryBus:
         all_of_kind.append(listening)
         return listening
 
-    def answer(self, kind: type[Any], give: Callable[[Any], Awaitable[Any]]) -> None:
+    def answer(self, kind: type[Q], give: Callable[[Q], Awaitable[Any]]) -> None:
         """Register the function that answers questions of exactly this kind; the last one counts."""
         self._answers[kind] = give
 
-    async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:  # Any: a question defines its answer
+    async def ask(
+        self, node: NodeName, question: Question, timeout: float
+    ) -> Any:  # Any: a question defines its answer
         """Ask this node, in a later turn; any other does not exist, which is known at once.
 
         Raises:
@@ -170,10 +175,22 @@ class MemoryBus:
             raise BusTimeout(f"{node} does not answer {type(question).__name__}")
         await deferLater(self._clock, 0)
         answer = Deferred.fromCoroutine(_awaited(give(question)))
+        _ = answer.addErrback(self._in_vain, question)
         try:
             return await answer.addTimeout(timeout, self._clock)
         except DeferredTimeout:
             raise BusTimeout(f"{node} did not answer {type(question).__name__} within {timeout} s") from None
+
+    def _in_vain(self, failure: Failure, question: Question) -> Failure:
+        kind = type(question).__name__
+        if failure.check(CancelledError) is not None:
+            return failure
+        self.log.failure("{question} could not be answered", failure=failure, question=kind)
+        return Failure(BusTimeout(f"{self._node} could not answer {kind}"))
+
+    def others(self) -> Sequence[OtherNode]:
+        """Give the other nodes: there are none."""
+        return ()
 
 
 async def _awaited(answer: Awaitable[Any]) -> Any:

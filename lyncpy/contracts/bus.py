@@ -1,7 +1,8 @@
-"""Facts to all who listen."""
+"""Facts to all who listen, and questions to one node."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 from zope.interface import Interface
 
@@ -12,7 +13,30 @@ F = TypeVar("F", bound=Fact)
 
 
 class BusTimeout(Exception):
-    """A question was not answered in time."""
+    """A question was not answered in time, or is known not to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What one node asks another; the base of all questions. As a fact, it may leave this process."""
+
+    answer_type: ClassVar[type[Any]]
+    """What an answer is; it is made of what facts are made of."""
+
+
+Q = TypeVar("Q", bound=Question)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherNode:
+    """Another server on the bus, as it was heard last."""
+
+    name: NodeName
+    heard_s: float
+    """Seconds since it was heard."""
+
+    lost: int
+    """Facts of it that are known to be lost on the way."""
 
 
 class IListening(Interface):
@@ -26,8 +50,8 @@ class IBus(Interface):
     """Facts to all who listen: at most once, in order per sender and kind.
 
     A fact is heard in a later turn than it was told, also by the process that told it. A
-    listener that fails is logged and stays subscribed. A bus may lose a fact: whoever
-    depends on one re-reads the store.
+    listener that fails is logged and stays subscribed. A bus may lose a fact of another node: whoever
+    depends on one re-reads the store. What a node tells itself is lost only by who hears too slowly.
     """
 
     def tell(fact: Fact) -> None:
@@ -36,5 +60,14 @@ class IBus(Interface):
     def listen(kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
         """Call `hear` with every fact of exactly this kind, one after the other; it gives what has to be awaited first."""
 
-    def ask(node: NodeName, question: Any, timeout: float) -> Awaitable[Any]:  # Any: a question defines its answer
-        """Ask a question of one node, and wait for its answer; raises BusTimeout."""
+    def ask(node: NodeName, question: Question, timeout: float) -> Awaitable[Any]:  # Any: a question defines its answer
+        """Ask a question of one node, and wait for its answer; raises BusTimeout, at once where there is no such node."""
+
+    def answer(kind: type[Q], give: Callable[[Q], Awaitable[Any]]) -> None:  # Any: as above
+        """Register the function that answers questions of exactly this kind; the last one counts.
+
+        What it raises is logged, and whoever asked gets no answer. Who asks may do so twice, and an answer may be lost.
+        """
+
+    def others() -> Sequence[OtherNode]:
+        """Give the other nodes that were heard lately, in the order of their names."""

@@ -1,8 +1,8 @@
-"""The promise IBus, on every implementation that needs no broker."""
+"""The promise IBus within one node, on every implementation; what nodes tell and ask each other is in test_bus_nodes.py."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -12,6 +12,7 @@ from twisted.logger import LogEvent, capturedLogs
 
 from lyncpy.backends import bus as backend
 from lyncpy.backends.bus import MemoryBus
+from lyncpy.contracts import bus as questions
 from lyncpy.contracts.bus import BusTimeout, IBus
 from lyncpy.contracts.facts import Fact, FlowClosed
 from lyncpy.contracts.names import FlowName, NodeName
@@ -21,10 +22,11 @@ from tests.kit.turns import turn
 HERE = NodeName("here")
 
 
-@dataclass(frozen=True)
-class Question:
+@dataclass(frozen=True, slots=True)
+class Question(questions.Question):
     """How is it?"""
 
+    answer_type: ClassVar[type[Any]] = str
     text: str = "how"
 
 
@@ -50,7 +52,7 @@ class TurnClock(Clock):
 class Stage:
     """A bus and its clock, and a listener that writes down what it hears."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
         self.clock = TurnClock()
         self.bus = MemoryBus(HERE, self.clock)
         self.heard: list[str] = []
@@ -65,10 +67,10 @@ class Stage:
             self.clock.turn()
 
 
-@pytest.fixture
-def scene() -> Stage:
+@pytest.fixture(params=["memory"])
+def scene(request: pytest.FixtureRequest) -> Stage:
     """A bus without listeners."""
-    return Stage()
+    return Stage(request.param)
 
 
 @pytest.fixture
@@ -292,6 +294,20 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(scene: Stage) -> None:
     scene.clock.advance(5.0)
     assert isinstance(failure_of(answer), BusTimeout)
     assert cancelled
+
+
+def test_an_answer_that_fails_is_none(scene: Stage, logged: Sequence[LogEvent]) -> None:
+    """What went wrong is in the log of who was asked; who asked is told that there is no answer."""
+    scene.bus.answer(Question, reply(lambda question: 1 // 0))
+    answer = started(scene.bus.ask(HERE, Question(), 5.0))
+    scene.turn()
+    assert isinstance(failure_of(answer), BusTimeout)
+    assert [event["log_failure"].type for event in logged if "log_failure" in event] == [ZeroDivisionError]
+
+
+def test_nobody_else_is_there(scene: Stage) -> None:
+    """As long as no other node was heard."""
+    assert list(scene.bus.others()) == []
 
 
 def reply(give: Callable[[Any], Any]) -> Callable[[Any], Awaitable[Any]]:

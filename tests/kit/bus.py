@@ -22,6 +22,14 @@ class ToldBus:
         """Nobody listens here."""
         raise AssertionError
 
+    def answer(self, kind: object, give: object) -> None:
+        """Nobody answers here."""
+        raise AssertionError
+
+    def others(self) -> tuple[()]:
+        """Nobody else is there."""
+        return ()
+
     def ask(self, node: object, question: object, timeout: float) -> Deferred[object]:
         """Nobody asks here."""
         raise AssertionError

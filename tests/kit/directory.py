@@ -86,6 +86,13 @@ class Facts:
         listening: IListening = _Deaf()
         return listening
 
+    def answer(self, kind: object, give: object) -> None:
+        """Nobody is asked."""
+
+    def others(self) -> tuple[()]:
+        """Nobody else is there."""
+        return ()
+
     async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:
         """Nobody answers."""
         raise BusTimeout
