@@ -1,0 +1,96 @@
+"""What a NATS url says: servers of one cluster, a user, and how TLS is used."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+NATS: Final = "nats://"
+PORT: Final = 4222
+TLS_MODES: Final = ("usual", "always", "first")
+
+
+class Place(NamedTuple):
+    """Where a server is."""
+
+    host: str
+    port: int
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is this machine."""
+        address = _address(self.host)
+        return self.host == "localhost" if address is None else address.is_loopback
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it has a name, and not an address alone."""
+        return _address(self.host) is None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class BusAddress:
+    """Where the bus is; any of its servers will do."""
+
+    places: Sequence[Place]
+    user: str
+    tls: str
+    """One of TLS_MODES: "usual" is always beyond this machine, and on it where the server wants it."""
+
+    def needs_tls(self, place: Place) -> bool:
+        """Tell whether nothing may be said to a server without TLS."""
+        return self.tls != "usual" or not place.is_here
+
+
+def bus_of(url: str) -> BusAddress:
+    """Read a url: nats://USER@HOST:PORT,HOST:PORT?tls=first, of which only one host is needed.
+
+    Raises:
+        ValueError: With a sentence for an operator, which repeats no password.
+    """
+    rest, _, query = url.removeprefix(NATS).partition("?")
+    user, at, places = rest.rstrip("/").rpartition("@")
+    if not url.startswith(NATS) or not places or "/" in places or (at and not user):
+        raise ValueError('must be "memory:", or name servers, e.g. "nats://lyncpy@nats1.example.com,nats2.example.com"')
+    if ":" in user:
+        raise ValueError("must hold no password: write it to a file and name that in password_file")
+    name, _, mode = query.partition("=")
+    if query and (name != "tls" or mode not in TLS_MODES):
+        raise ValueError('has an option that is none of "?tls=usual", "?tls=always" and "?tls=first"')
+    found = []
+    for text in places.split(","):
+        place = place_of(text)
+        if place is None:
+            raise ValueError('must name servers as "host" or "host:port", with commas between')
+        found.append(place)
+    return BusAddress(tuple(found), unquote(user), mode or "usual")
+
+
+def place_of(text: str) -> Place | None:
+    """Read "host", "host:port" or "[address]:port"; None: it is none of these."""
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        if not bracket or (port and not port.startswith(":")) or _address(host) is None:
+            return None
+        port = port.removeprefix(":")
+    else:
+        host, _, port = text.partition(":")
+    if not _is_host(host) or (port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536)):
+        return None
+    return Place(host, int(port) if port else PORT)
+
+
+def _is_host(host: str) -> bool:
+    return 0 < len(host) < 254 and host.isascii() and all(one.isalnum() or one in ".-:_" for one in host)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
