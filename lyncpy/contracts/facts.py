@@ -6,6 +6,7 @@ this process: no secret is in it, and nothing that means something in one proces
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, Epid, FlowName, Version
@@ -183,3 +184,22 @@ class ContactsChanged(Fact):
 @dataclass(frozen=True, slots=True)
 class PoliciesChanged(Fact):
     """Policies, or who they are for, have changed; anybody's may be another."""
+
+
+KINDS: Final[tuple[type[Fact], ...]] = (
+    FlowClosed,
+    FlowDrained,
+    FlowSilent,
+    EndpointArrived,
+    EndpointGone,
+    PersonChanged,
+    AddressesChanged,
+    GroupsChanged,
+    SecretChanged,
+    CertificatesRevoked,
+    BoardChanged,
+    AccessChanged,
+    ContactsChanged,
+    PoliciesChanged,
+)
+"""Every kind of fact that one process may tell another."""

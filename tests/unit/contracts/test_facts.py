@@ -48,3 +48,8 @@ def test_of_a_person_only_rights_are_told() -> None:
     assert (fact.aor, fact.is_known, fact.may_stay) == (alice.aor, True, True)
     assert "Alice" not in repr(fact)
     assert PersonChanged.gone(alice.aor, aor_of("a@example.com")).moved == "sip:a@example.com"
+
+
+def test_every_kind_is_listed() -> None:
+    """What is not would be heard in its own process alone."""
+    assert set(KINDS) == set(facts.KINDS)
