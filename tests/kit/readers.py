@@ -18,6 +18,10 @@ from lyncpy.auth.kerberos import read_token
 from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.kerberos_tokens import ticket_label
+from lyncpy.backends.nats.credentials import Credentials
+from lyncpy.backends.nats.encoding import MessageUnreadable, read_answer, read_fact, read_question, read_sign
+from lyncpy.backends.nats.frames import FrameDecoder
+from lyncpy.backends.nats.session import Session, SessionTerms
 from lyncpy.backends.people import read_people
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.clients import client_rule, deciding
@@ -25,6 +29,7 @@ from lyncpy.contracts.directory import SearchCondition
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import OwnerId
+from lyncpy.contracts.questions import HowIsNode
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
 from lyncpy.core.timestamps import since_of
@@ -72,6 +77,7 @@ from tests.kit.key_pairs import key_of
 _CORPUS: Final = Path(__file__).parents[1] / "corpus"
 
 DECLARED: Final = (
+    MessageUnreadable,
     RemoteProtocolError,
     Refused,
     CommandFailed,
@@ -136,6 +142,27 @@ def _views(message: Request | Response) -> None:
     ):
         with contextlib.suppress(RemoteProtocolError):
             look()
+
+
+_NATS_STREAM: Final = (
+    'INFO {"version":"2.9.10","connect_urls":["127.0.0.1:4222"]}\r\nPONG\r\nMSG a.b 1 r 5\r\nhello\r\n'
+    "HMSG a.b 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\nPING\r\n-ERR 'Slow Consumer'\r\n"
+)
+_FACT: Final = (
+    '{"v":1,"node":"n1","kind":"BoardChanged","n":7,"fact":{"aor":"sip:alice@example.com","version":3,'
+    '"categories":["note","state"],"by":"AbC","shown":[["note",200]],"furnished":[],"members":[1,2],'
+    '"subscribers":false,"delegates":false,"serial":9}}'
+)
+
+
+def _nats_frames(data: bytes) -> object:
+    decoder = FrameDecoder()
+    return [decoder.feed(data[start : start + 4096]) for start in range(0, len(data), 4096)]
+
+
+def _nats_session(data: bytes) -> object:
+    session = Session(SessionTerms("lyncpy", Credentials()))
+    return [session.received(data[start : start + 7]) for start in range(0, len(data), 7)]
 
 
 def _xml(text: str) -> object:
@@ -320,6 +347,18 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
         for name in ("pidgin-register", "pidgin-invite", "lync-2013-invite")
     },
     "trickle": (_message("lync-2013-register"), _trickled),
+    "NATS": (_NATS_STREAM, _of_bytes(_nats_frames)),
+    "NATS, a session": (_NATS_STREAM, _of_bytes(_nats_session)),
+    "bus, a fact": (_FACT, _of_bytes(read_fact)),
+    "bus, a sign of life": ('{"v":1,"node":"n1","told":{"FlowClosed":3}}', _of_bytes(read_sign)),
+    "bus, a question": (
+        '{"v":1,"node":"n1","kind":"HowIsNode","question":{}}',
+        _of_bytes(lambda data: read_question(data, {"HowIsNode": HowIsNode})),
+    ),
+    "bus, an answer": (
+        '{"v":1,"node":"n1","answer":{"version":"1","up_s":5,"endpoints":7}}',
+        _of_bytes(lambda data: read_answer(data, HowIsNode())),
+    ),
     "xml": (_body("routing"), _xml),
     "publish": (_body("state-meeting"), _of_bytes(presence.read_publish)),
     "publish device": (_body("device"), _of_bytes(presence.read_publish)),
