@@ -10,7 +10,9 @@ SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
 BY_HAND: Final = {
     "app/tap.py": "made before there are timers",
-    "backends/retention.py": "a neighbour of core, which it never meets",
+    "backends/nats/bus.py": "a neighbour of core, which it never meets",
+    "backends/nats/link.py": "a neighbour of core",
+    "backends/retention.py": "a neighbour of core",
     "wire/certificate.py": "a neighbour of core",
     "wire/flows.py": "a neighbour of core",
     "wire/http.py": "a neighbour of core",

@@ -1,0 +1,87 @@
+"""TLS towards a NATS server: its certificate is checked, for its name too, before anything is said to it."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from OpenSSL import SSL
+from service_identity import CertificateError, VerificationError
+from service_identity.cryptography import extract_patterns
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from zope.interface import implementer
+
+from lyncpy.backends.nats.address import Place
+
+_END: Final = b"-----END CERTIFICATE-----"
+
+
+class AuthoritiesUnusable(Exception):
+    """The file of authorities cannot be used; the sentence says why."""
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class CheckedServer:
+    """Makes the client's side of TLS for one server.
+
+    Twisted takes a certificate without any subjectAltName for every name: what its own check of the name raises is
+    logged, and the handshake goes on. So the name is checked here, by a callback that fails closed.
+
+    Args:
+        name: The name or address that the certificate has to be for.
+        authorities: The PEM file of those that may have issued it; None: whom the system trusts.
+
+    Raises:
+        AuthoritiesUnusable: The file cannot be read, or has no certificate.
+    """
+
+    def __init__(self, name: str, authorities: Path | None) -> None:
+        trust = platformTrust() if authorities is None else trustRootFromCertificates(_read(authorities))
+        self._inner: Any = optionsForClientTLS(name, trustRoot=trust)  # Any: its promise has no class
+        self._name = name
+        self._id = IPAddress_ID(name) if not Place(name, 0).is_named else DNS_ID(name)
+        self.objection = ""
+        """What is wrong with the certificate, once it was shown; "" when nothing is."""
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # Any: Twisted's
+        """Make the connection."""
+        connection: SSL.Connection = self._inner.clientConnectionForTLS(tlsProtocol)
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._check)
+        return connection
+
+    def _check(self, connection: SSL.Connection, certificate: Any, error: int, depth: int, good: int) -> bool:
+        if not good:
+            self.objection = f"its certificate is not trusted: {_WORDS.get(error, f'OpenSSL says error {error}')}"
+            return False
+        if depth:
+            return True
+        try:
+            verify_service_identity(extract_patterns(certificate.to_cryptography()), [self._id], [])
+        except (VerificationError, CertificateError):
+            self.objection = f"its certificate is not for {self._name}"
+            return False
+        return True
+
+
+_WORDS: Final = {
+    9: "it is not valid yet",
+    10: "it has expired",
+    18: "it has issued itself",
+    19: "an authority that is not trusted has issued it",
+    20: "an authority that is not trusted has issued it",
+    21: "an authority that is not trusted has issued it",
+}
+"""By OpenSSL's numbers (X509_V_ERR_…)."""
+
+
+def _read(file: Path) -> list[Certificate]:
+    try:
+        parts = file.read_bytes().split(_END)[:-1]
+        found = [Certificate.loadPEM(part + _END) for part in parts]
+    except OSError as error:
+        raise AuthoritiesUnusable(f"{file} ([bus] ca_file) cannot be read: {error.strerror}") from None
+    except ValueError:
+        found = []
+    if not found:
+        raise AuthoritiesUnusable(f"{file} ([bus] ca_file) has no certificate in PEM")
+    return found
