@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -12,10 +13,14 @@ from twisted.logger import LogEvent, capturedLogs
 
 from lyncpy.backends import bus as backend
 from lyncpy.backends.bus import MemoryBus
+from lyncpy.backends.nats.bus import NatsBus
+from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts import bus as questions
 from lyncpy.contracts.bus import BusTimeout, IBus
 from lyncpy.contracts.facts import Fact, FlowClosed
 from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.core.timers import Timers
+from tests.kit.meters import MemoryMeter
 from tests.kit.results import started
 from tests.kit.turns import turn
 
@@ -54,8 +59,13 @@ class Stage:
 
     def __init__(self, kind: str) -> None:
         self.clock = TurnClock()
-        self.bus = MemoryBus(HERE, self.clock)
+        self.bus = MemoryBus(HERE, self.clock) if kind == "memory" else self._alone()
         self.heard: list[str] = []
+
+    def _alone(self) -> NatsBus:
+        """Give a bus that no NATS server takes: within the node nobody notices."""
+        timers = Timers(self.clock, lambda: 0.0)
+        return NatsBus(HERE, Settings(url="nats://127.0.0.1"), Path(), self.clock, timers, MemoryMeter())
 
     async def hear(self, fact: FlowClosed) -> None:
         """Write down."""
@@ -67,7 +77,7 @@ class Stage:
             self.clock.turn()
 
 
-@pytest.fixture(params=["memory"])
+@pytest.fixture(params=["memory", "nats"])
 def scene(request: pytest.FixtureRequest) -> Stage:
     """A bus without listeners."""
     return Stage(request.param)

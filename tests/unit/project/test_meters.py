@@ -12,7 +12,19 @@ from lyncpy.backends.openmetrics import OpenMetrics
 from tests.kit.trees import nodes_of
 
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
-ROOMS: Final = ("core", "wire", "web", "archive", "conferencing", "contacts", "im", "presence", "records", "store")
+ROOMS: Final = (
+    "bus",
+    "core",
+    "wire",
+    "web",
+    "archive",
+    "conferencing",
+    "contacts",
+    "im",
+    "presence",
+    "records",
+    "store",
+)
 QUEUE: Final = re.compile(r"lyncpy_\{\w+\}_")
 """A queue of `core.group_commit` names its meters after itself."""
 

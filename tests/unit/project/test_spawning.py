@@ -12,6 +12,7 @@ STARTS: Final = {
     "app/cli.py": "the one coroutine of a command line",
     "app/tap.py": "a reload's pull, of which the end is heard: another may have been asked for meanwhile",
     "backends/bus.py": "a neighbour of core, which it never meets",
+    "backends/nats/questions.py": "a neighbour of core; its end is the answer to another node",
     "backends/retention.py": "a neighbour of core; cancelled when the server ends",
     "wire/http.py": "a neighbour of core; cancelled with its connection",
     "core/known_networks.py": "awaited together",

@@ -1,0 +1,275 @@
+"""IBus of one server of several: what is told here is heard here at once, and by the others over NATS.
+
+Facts of each kind are counted by who tells them. So a fact that comes twice or late is dropped, and one that does not
+come is known to be lost, at the latest with the next sign of life of its node.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.backends.bus import MemoryBus
+from lyncpy.backends.nats.encoding import (
+    MessageTooLarge,
+    MessageUnreadable,
+    key_token,
+    read_fact,
+    read_sign,
+    write_fact,
+    write_sign,
+)
+from lyncpy.backends.nats.frames import Delivery
+from lyncpy.backends.nats.link import NatsLink
+from lyncpy.backends.nats.peers import Peers
+from lyncpy.backends.nats.questions import Questions
+from lyncpy.backends.nats.settings import Settings
+from lyncpy.contracts.bus import F, IBus, IListening, OtherNode, Q, Question
+from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.timers import ITimer, ITimers
+from lyncpy.contracts.workload import IUnit, Reason
+
+SIGNS_MISSED: Final = 3
+"""Signs of life that do not come, before a node is listed no more."""
+
+COMPLAINTS_S: Final = 60.0
+"""Between two lines in the log about what cannot be read."""
+
+
+@implementer(IListening)
+class _Listening:
+    """One listener; with the last of a kind the interest in it ends."""
+
+    def __init__(self, local: IListening, left: Callable[[], None]) -> None:
+        self._local = local
+        self._left: Callable[[], None] | None = left
+
+    def stop(self) -> None:
+        """Stop listening; may be called twice."""
+        self._local.stop()
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+
+
+@implementer(IBus, IUnit)
+class NatsBus:
+    """The bus of a server that is not alone.
+
+    Args:
+        node: This process.
+        settings: The section [bus].
+        home: The folder that relative paths start from.
+        reactor: Connects, and gives turns.
+        timers: Signs of life.
+        meter: Counts.
+    """
+
+    name = "bus"
+    log = Logger()
+
+    def __init__(
+        self,
+        node: NodeName,
+        settings: Settings,
+        home: Path,
+        reactor: Any,  # Any: a reactor is several interfaces
+        timers: ITimers,
+        meter: IMeter,
+    ) -> None:
+        self._node = node
+        self._reactor = reactor
+        self._timers = timers
+        self._prefix = settings.subject
+        self._sign_s = settings.sign_s
+        self._local = MemoryBus(node, reactor)
+        self._link = NatsLink(node, settings, home, reactor, timers, self._ready, self._lost)
+        self._told: dict[str, int] = {}
+        self._interest: dict[type[Fact], tuple[int, int]] = {}
+        """By kind: the number of its subscription, and of those who listen."""
+
+        self._peers = Peers()
+        self._questions = Questions(node, settings.subject, self._link, self._local, reactor)
+        self._unreadable = self._unsent = 0
+        self._complained_at = float("-inf")
+        self._sign: ITimer | None = None
+        self._closed = False
+        self._count(meter)
+
+    def _count(self, meter: IMeter) -> None:
+        link = self._link
+        self._sent = meter.counter("lyncpy_bus_told_total", "Facts published to other servers.")
+        meter.total("lyncpy_bus_untold_total", "Facts that could not be published.", lambda: self._unsent)
+        self._heard_facts = meter.counter("lyncpy_bus_heard_total", "Facts of other servers.")
+        self._missed = meter.counter("lyncpy_bus_lost_total", "Facts of other servers that are known to be lost.")
+        meter.total("lyncpy_bus_unreadable_total", "Messages that could not be read.", lambda: self._unreadable)
+        meter.total("lyncpy_bus_connections_total", "Connections to NATS servers.", lambda: link.connections)
+        meter.gauge("lyncpy_bus_connected_count", "1 while a NATS server has us.", lambda: int(link.is_ready))
+        meter.gauge("lyncpy_bus_round_trip_seconds", "To the NATS server and back.", lambda: link.round_trip_s)
+        meter.gauge("lyncpy_bus_nodes_count", "Other servers heard lately.", lambda: len(self.others()))
+
+    def __len__(self) -> int:
+        """Give the number of facts that wait to be heard here, for a meter."""
+        return len(self._local)
+
+    @property
+    def unsent(self) -> int:
+        """Give the number of facts that no NATS server took."""
+        return self._unsent
+
+    # --- facts
+
+    def tell(self, fact: Fact) -> None:
+        """Tell a fact to those who listen to its kind, here and elsewhere. Never fails, never waits."""
+        self._local.tell(fact)
+        kind = type(fact).__name__
+        told = self._told.get(kind, 0)
+        try:
+            messages = write_fact(self._node, told + 1, fact)
+        except MessageTooLarge as error:
+            self._told[kind] = told + 1
+            self._unsent += 1
+            self.log.error("other servers are not told: {reason}", reason=str(error))
+            return
+        self._told[kind] = told + len(messages)
+        subject = f"{self._prefix}.fact.{kind}.{key_token(fact)}"
+        for message in messages:
+            if self._link.publish(subject, message):
+                self._sent.add()
+            else:
+                self._unsent += 1
+
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
+        """Call `hear` with every fact of exactly this kind, one after the other."""
+        subscription, listeners = self._interest.get(kind, (0, 0))
+        if not listeners:
+            subscription = self._link.subscribe(f"{self._prefix}.fact.{kind.__name__}.>", self._heard)
+        self._interest[kind] = subscription, listeners + 1
+        return _Listening(self._local.listen(kind, hear), lambda: self._left(kind))
+
+    def _left(self, kind: type[Fact]) -> None:
+        subscription, listeners = self._interest.pop(kind)
+        if listeners > 1:
+            self._interest[kind] = subscription, listeners - 1
+            return
+        self._link.unsubscribe(subscription)
+        self._peers.forget(kind.__name__)
+
+    def _heard(self, delivery: Delivery) -> None:
+        try:
+            node, number, fact = read_fact(delivery.payload)
+        except MessageUnreadable as error:
+            self._complain(delivery, error)
+            return
+        if node == self._node or type(fact) not in self._interest:
+            return
+        peer = self._peers.heard(node, self._timers.now())
+        before = peer.lost
+        if peer.takes(type(fact).__name__, number):
+            self._heard_facts.add()
+            self._local.tell(fact)
+        self._missing(node, peer.lost - before)
+
+    def _missing(self, node: NodeName, number: int) -> None:
+        if number:
+            self._missed.add(number)
+            self.log.warn("{count} facts of {node} are lost on the bus", count=number, node=node)
+
+    def _complain(self, delivery: Delivery, error: MessageUnreadable) -> None:
+        """Count what cannot be read, and log it once in a while: another version may send much of it."""
+        self._unreadable += 1
+        now = self._timers.now()
+        if now >= self._complained_at + COMPLAINTS_S:
+            self._complained_at = now
+            self.log.warn(
+                "what came over the bus on {subject} cannot be read: {reason}",
+                subject=delivery.subject[:80],
+                reason=str(error),
+            )
+
+    # --- other nodes
+
+    def others(self) -> Sequence[OtherNode]:
+        """Give the other nodes that were heard lately, in the order of their names."""
+        now = self._timers.now()
+        return self._peers.since(now - self._sign_s * SIGNS_MISSED, now)
+
+    def _signed(self, delivery: Delivery) -> None:
+        try:
+            sign = read_sign(delivery.payload)
+        except MessageUnreadable as error:
+            self._complain(delivery, error)
+            return
+        if sign.node == self._node:
+            return
+        peer = self._peers.heard(sign.node, self._timers.now())
+        before = peer.lost
+        for kind in self._interest:
+            peer.told(kind.__name__, sign.told.get(kind.__name__, 0))
+        self._missing(sign.node, peer.lost - before)
+
+    def _give_sign(self) -> None:
+        self._link.publish(f"{self._prefix}.node.{self._node}", write_sign(self._node, self._told))
+        self._sign = self._timers.later(self._sign_s, self._give_sign)
+
+    # --- questions
+
+    def answer(self, kind: type[Q], give: Callable[[Q], Awaitable[Any]]) -> None:
+        """Register the function that answers questions of exactly this kind; the last one counts."""
+        self._questions.answered_here(kind)
+        self._local.answer(kind, give)
+
+    async def ask(
+        self, node: NodeName, question: Question, timeout: float
+    ) -> Any:  # Any: a question defines its answer
+        """Ask a node, this one or another.
+
+        Raises:
+            BusTimeout: There is no answer, or it is known that none will come.
+        """
+        asked = self._local if node == self._node else self._questions
+        return await asked.ask(node, question, timeout)
+
+    # --- its life
+
+    async def open(self) -> None:
+        """Connect, and be there for others. Without a NATS server the start goes on: it is tried again."""
+        self._questions.open()
+        self._link.subscribe(f"{self._prefix}.node.*", self._signed)
+        await self._link.open()
+
+    async def close(self) -> None:
+        """Leave; the store is still open."""
+        self._closed = True
+        self._stop_signs()
+        await self._link.close()
+        self._questions.fail_all("the server ends")
+
+    def conditions(self) -> Sequence[Reason]:
+        """Say what is wrong with the bus."""
+        trouble = self._link.trouble
+        if not trouble or self._closed:
+            return ()
+        finding = f"no NATS server takes this one, and other servers hear nothing of it: {trouble}"
+        return (Reason("bus", finding, good=False, remedy="see [bus] url, and whether the NATS servers run"),)
+
+    def states(self) -> Sequence[tuple[str, object]]:
+        """Give the rows of `status`."""
+        return (("bus", self._link.server or "no NATS server"), ("other servers", len(self.others())))
+
+    def _ready(self) -> None:
+        self._stop_signs()
+        self._give_sign()
+
+    def _lost(self) -> None:
+        self._stop_signs()
+        self._questions.fail_all("the connection to the NATS server is lost")
+
+    def _stop_signs(self) -> None:
+        if self._sign is not None:
+            self._sign.cancel()
+            self._sign = None

@@ -1,0 +1,71 @@
+"""The other nodes on the bus, and how far the facts of each were heard."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from lyncpy.contracts.bus import OtherNode
+from lyncpy.contracts.names import NodeName
+
+NODES_MOST: Final = 4_096
+"""Other servers that are remembered; each start of one is another node."""
+
+
+class Peer:
+    """Another node.
+
+    Args:
+        at: Monotonic seconds at which it was heard.
+    """
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.lost = 0
+        """Facts that were told and not heard, of kinds that somebody listens to."""
+
+        self._heard: dict[str, int] = {}
+
+    def takes(self, kind: str, number: int) -> bool:
+        """Note a fact; False: it was heard, or one that came after it."""
+        before = self._heard.get(kind, number - 1)
+        if number <= before:
+            return False
+        self.told(kind, number - 1)
+        self._heard[kind] = number
+        return True
+
+    def told(self, kind: str, number: int) -> None:
+        """Note how many the node has told by now: those between were lost."""
+        before = self._heard.get(kind, number)
+        self.lost += max(0, number - before)
+        self._heard[kind] = max(number, before)
+
+    def forget(self, kind: str) -> None:
+        """Forget how far a kind was heard: nobody listens to it any more."""
+        self._heard.pop(kind, None)
+
+
+class Peers:
+    """All of them; the one that was heard longest ago goes when there are too many."""
+
+    def __init__(self) -> None:
+        self._peers: dict[NodeName, Peer] = {}
+
+    def heard(self, node: NodeName, now: float) -> Peer:
+        """Give a node that was heard just now."""
+        peer = self._peers.pop(node, None) or Peer(now)
+        peer.at = now
+        # The one heard last is at the end.
+        self._peers[node] = peer
+        while len(self._peers) > NODES_MOST:
+            del self._peers[next(iter(self._peers))]
+        return peer
+
+    def forget(self, kind: str) -> None:
+        """Forget how far a kind was heard of all."""
+        for peer in self._peers.values():
+            peer.forget(kind)
+
+    def since(self, begin: float, now: float) -> Sequence[OtherNode]:
+        """Give those that were heard since then, in the order of their names."""
+        named: Iterable[tuple[NodeName, Peer]] = sorted(self._peers.items())
+        return tuple(OtherNode(name, now - peer.at, peer.lost) for name, peer in named if peer.at >= begin)
