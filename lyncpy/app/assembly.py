@@ -19,6 +19,7 @@ from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Reason
 from lyncpy.core.lockouts import Lockouts
+from lyncpy.core.nodes import Nodes
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, UnitGroup
 from lyncpy.core.wallclock import ClockWatch
@@ -177,7 +178,7 @@ def inside(
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     admin = Admin(
         base.platform,
-        [*(workload.offer for workload in workloads), _of_hall(base, way_in, conditions)],
+        [*(workload.offer for workload in workloads), _of_hall(back, base, way_in, conditions)],
         config.home,
         config.sections.admin,
         reactor,
@@ -256,14 +257,15 @@ def _photos(config: Config, back: Backends, base: PlatformParts) -> Photos | Non
     return Photos(back.photos, base.tables.people, told.photo_size_kb * 1024, base.timers)
 
 
-def _of_hall(base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> Offer:
+def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> Offer:
     """Give the commands and findings of the core, which no workload offers."""
+    nodes = Nodes(base.platform.node, back.bus, base.bindings, base.timers)
     return Offer(
         "hall",
-        commands=Lockouts(base.signins.tries, base.tables.people, base.timers).commands(),
+        commands=(*Lockouts(base.signins.tries, base.tables.people, base.timers).commands(), *nodes.commands()),
         reasons=(base.signins.reasons,),
-        states=(base.recording.states, way_in.transactions.states),
-        conditions=conditions,
+        states=(base.recording.states, way_in.transactions.states, *back.states),
+        conditions=(*conditions, *back.conditions),
     )
 
 

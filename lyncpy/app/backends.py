@@ -19,6 +19,7 @@ from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.ldap_notices import LdapNotices, NoticeConnection
 from lyncpy.backends.ldap_passwords import LdapPasswords
 from lyncpy.backends.ldap_photos import LdapPhotos
+from lyncpy.backends.nats.bus import NatsBus
 from lyncpy.backends.ntlm_auth import NtlmAuth
 from lyncpy.backends.openmetrics import OpenMetrics
 from lyncpy.backends.people import PeopleFile
@@ -51,7 +52,7 @@ from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import IUnit
+from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.settings import DirectorySource
@@ -94,6 +95,12 @@ class Backends:
 
     units: tuple[IUnit, ...] = ()
     """What has to be open before the rest."""
+
+    conditions: tuple[Callable[[], Sequence[Reason]], ...] = ()
+    """What is wrong with them."""
+
+    states: tuple[Callable[[], Sequence[tuple[str, object]]], ...] = ()
+    """Rows of `status` about them."""
 
 
 WRITE_PACE_S: Final = 0.003
@@ -147,6 +154,7 @@ def backends(
     several = [_one_directory(config, terms, timers, reactor) for terms in config.directories]
     directory, photos = _joined(several, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
+    nats = None if settings.bus.is_memory else NatsBus(node, settings.bus, config.home, reactor, timers, meter)
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
@@ -155,7 +163,7 @@ def backends(
     return Backends(
         store=store,
         records=records,
-        bus=MemoryBus(node, reactor),
+        bus=MemoryBus(node, reactor) if nats is None else nats,
         meter=meter,
         directory=directory,
         seals=sealer,
@@ -172,11 +180,14 @@ def backends(
         tickets=tickets,
         units=(
             database,
+            *(() if nats is None else (nats,)),
             Retention(database, store, records, settings.store, timers),
             exports,
             gap_file,
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
+        conditions=() if nats is None else (nats.conditions,),
+        states=() if nats is None else (nats.states,),
     )
 
 

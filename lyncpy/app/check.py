@@ -14,6 +14,8 @@ from lyncpy.app.home import open_to_others
 from lyncpy.auth.proofs import server_names
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
 from lyncpy.backends.keytab import KeytabUnusable, read_keytab
+from lyncpy.backends.nats.address import bus_of
+from lyncpy.backends.nats.probe import ProbeFailed, first_word, objection_to_files
 from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as
 from lyncpy.backends.sealing import Sealer
 from lyncpy.backends.sql.server import PostgresServer
@@ -34,6 +36,7 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield from _certificate(config, now)
     yield _key_file(config)
     yield from _database(config)
+    yield from _bus(config)
     yield from _ports(config)
     yield from _site(config)
     if sections.auth.keytab:
@@ -68,6 +71,28 @@ def _database(config: Config) -> Iterator[Finding]:
         found = [Finding(good=False, sentence=str(error))]
     for one in found:
         yield replace(one, sentence=f"[store] url: {one.sentence}")
+
+
+def _bus(config: Config) -> Iterator[Finding]:
+    """Look at the files that prove us, and hear what each NATS server says first."""
+    bus = config.sections.bus
+    if bus.is_memory:
+        return
+    objection = objection_to_files(bus, config.home)
+    if objection:
+        yield Finding(good=False, sentence=f"[bus]: {objection}")
+    address = bus_of(bus.url)
+    for place in address.places if address.tls != "first" else ():
+        try:
+            info = first_word(place)
+        except ProbeFailed as error:
+            yield Finding(good=False, sentence=f"[bus] url: {place}: {error}; does nats-server run there?")
+            continue
+        if address.needs_tls(place) and not (info.requires_tls or info.offers_tls):
+            sentence = f"[bus] url: {place} offers no TLS, without which nothing is said to it: give it a certificate"
+            yield Finding(good=False, sentence=sentence)
+            continue
+        yield Finding(good=True, sentence=f"[bus] url: NATS {shown(info.version)} answers at {place}")
 
 
 def _ports(config: Config) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from lyncpy.app.settings import Settings as LogSettings
 from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.backends.nats.settings import Settings as BusSettings
 from lyncpy.backends.settings import Settings as StoreSettings
 from lyncpy.core.settings import Settings as LimitsSettings
 from lyncpy.wire.settings import Settings as SipSettings
@@ -50,6 +51,7 @@ class Sections(BaseModel):
     auth: AuthSettings = AuthSettings()
     limits: LimitsSettings = LimitsSettings()
     store: StoreSettings = StoreSettings()
+    bus: BusSettings = BusSettings()
     directory: DirectorySettings = DirectorySettings()
     directories: tuple[DirectorySource, ...] = ()
     """What stands in further tables of [[directory]]."""

@@ -98,8 +98,9 @@ def secret_files(settings: config.Config) -> Sequence[Path]:
         # With the database the two that SQLite makes beside it: what was written last is in them.
         *(sections.store.path + suffix for suffix in ("", "-wal", "-shm") if sections.store.is_sqlite),
     ]
-    if sections.store.password_file:
-        named.append(sections.store.password_file)
+    named += [
+        name for name in (sections.store.password_file, sections.bus.password_file, sections.bus.nkey_file) if name
+    ]
     if sections.log.json_file:
         named.append(sections.log.json_file)
     named += [one.url for one in settings.directories if not one.is_ldap]

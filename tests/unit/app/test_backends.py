@@ -1,4 +1,4 @@
-"""Which people the Windows domain is asked about, as the directories say."""
+"""What keeps a promise is as the settings say: the bus, and which people the Windows domain is asked about."""
 
 import time
 from pathlib import Path
@@ -12,6 +12,8 @@ from lyncpy.app.backends import backends
 from lyncpy.app.cli import main
 from lyncpy.app.config import ConfigError, load
 from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.backends.bus import MemoryBus
+from lyncpy.backends.nats.bus import NatsBus
 from lyncpy.backends.ntlm_auth_lines import question
 from lyncpy.contracts.directory import NAME_ENDS, Person
 from lyncpy.contracts.names import Aor, NodeName
@@ -57,6 +59,24 @@ def test_the_domain_is_asked_about_people_of_its_own(tmp_path: Path, directories
         if reactor.started[-1].asked == [question(HERS)]:
             found.append(name)
     assert found == asked
+
+
+def test_the_bus_is_this_processs_or_nats(tmp_path: Path) -> None:
+    """As [bus] url says; only the second has to be opened, and tells how it is."""
+    assert main(["init", str(tmp_path), "--set", "sip.domain=example.com"]) == 0
+    reactor: Any = Reactor()  # Any: as above
+    for url, kind in (("memory:", MemoryBus), ("nats://127.0.0.1:4222", NatsBus)):
+        config = load(tmp_path / "lyncpy.toml", [f"bus.url={url}"])
+        back = backends(config, NodeName("n1"), Timers(reactor, time.time), reactor)
+        assert isinstance(back.bus, kind)
+        assert (back.bus in back.units) is (kind is NatsBus)
+        assert [row for states in back.states for row in states()] == (
+            [("bus", "no NATS server"), ("other servers", 0)] if kind is NatsBus else []
+        )
+        assert len([one for conditions in back.conditions for one in conditions()]) == (kind is NatsBus)
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path / "lyncpy.toml", ["bus.url=nats://u:s3cret@127.0.0.1"])
+    assert "password_file" in str(refused.value) and "s3cret" not in str(refused.value)
 
 
 def test_a_program_has_its_whole_path(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 import base64
 import datetime
 import json
+import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,57 @@ def test_a_program_that_is_not_there_is_told(home: Path) -> None:
     """By its path."""
     ((sentence, good),) = _of_domain(home, "auth.ntlm_auth=/nowhere/ntlm_auth").items()
     assert (good, "/nowhere/ntlm_auth cannot be started: No such file" in sentence) == (False, True)
+
+
+def bus_findings(home: Path, *overrides: str) -> list[tuple[bool, str]]:
+    """Give what is found of the bus."""
+    found = findings(load(home, overrides), datetime.datetime.now(datetime.UTC))
+    return [(one.good, one.sentence) for one in found if one.sentence.startswith("[bus]")]
+
+
+@pytest.mark.parametrize(
+    ("said", "good", "words"),
+    [
+        (b'INFO {"version":"2.9.10"}\r\n', True, "NATS 2.9.10 answers at 127.0.0.1:"),
+        (b"220 mail\r\n", False, "is no line of NATS; does nats-server run there?"),
+        (b"PING\r\n", False, "does not begin with INFO"),
+        (b"", False, "it says nothing"),
+        (None, False, "does nats-server run there?"),
+    ],
+)
+def test_the_servers_of_the_bus_are_heard(home: Path, said: bytes | None, good: bool, words: str) -> None:
+    """Each says of itself that it is NATS; nothing is said to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(said or b"")
+
+        answering = threading.Thread(target=answer)
+        if said is None:
+            listening.close()
+        else:
+            answering.start()
+        ((is_good, sentence),) = bus_findings(home, f"bus.url=nats://127.0.0.1:{port}")
+        if said is not None:
+            answering.join()
+    assert (is_good, words in sentence) == (good, True), sentence
+    assert bus_findings(home) == []
+    assert bus_findings(home, "bus.url=nats://127.0.0.1?tls=first") == []
+
+
+def test_what_proves_us_to_the_bus_is_looked_at(home: Path) -> None:
+    """Files that are not there, and a seed that is none; and TLS that a server does not offer."""
+    first = "bus.url=nats://127.0.0.1?tls=first"
+    (home.parent / "seed").write_text("SUAA")
+    (home.parent / "ca").write_text("none")
+    for overrides, words in (
+        ((first, "bus.nkey_file=seed"), "bytes where 36 belong"),
+        ((first, "bus.nkey_file=nowhere"), "No such file"),
+        ((first.replace("127", "u@127"), "bus.password_file=nowhere"), "No such file"),
+        ((first, "bus.ca_file=ca"), "has no certificate in PEM"),
+    ):
+        ((good, sentence),) = bus_findings(home, *overrides)
+        assert (good, words in sentence) == (False, True), sentence

@@ -1,0 +1,1 @@
+What changes may be told over NATS, `[bus] url = "nats://user@host"`: programs of yours can subscribe to it, and `lyncpy user passwd` ends at once what is signed in with the old password. A second server on one database is still refused at its start.
