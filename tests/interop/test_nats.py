@@ -1,0 +1,323 @@
+"""A real nats-server: TLS, who we are, its cluster, and how it ends; and a whole server that tells over it what changes."""
+
+import signal
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.logger import capturedLogs
+
+from lyncpy.backends.nats import link
+from lyncpy.backends.nats.bus import NatsBus
+from lyncpy.backends.nats.settings import Settings
+from lyncpy.contracts.facts import ContactsChanged, FlowClosed
+from lyncpy.contracts.names import FlowName, NodeName, aor_of
+from tests.interop.conftest import Clients
+from tests.kit.certificates import Issued, authority, issue
+from tests.kit.meters import MemoryMeter
+from tests.kit.nats import NatsServer, ReactorLoop, SpoilingProxy, Subscriber, nats
+from tests.kit.server import RunningServer
+from tests.kit.slapd import free_ports
+from tests.unit.backends.nats.test_credentials import PUBLIC, SEED
+from twisted import internet
+
+pytestmark = pytest.mark.interop
+
+HERE = NodeName("here")
+Open = Callable[..., NatsBus]
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[ReactorLoop]:
+    """A reactor of its own, also for Twisted's TLS: what that gathers to write would wait for a turn of the process's one."""
+    one = ReactorLoop()
+    monkeypatch.setattr(internet, "reactor", one.reactor, raising=False)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[NatsServer], NatsServer]]:
+    """Starts servers, and removes them after the test."""
+    servers: list[NatsServer] = []
+
+    def start(server: NatsServer) -> NatsServer:
+        servers.append(server)
+        return server.start()
+
+    yield start
+    for server in servers:
+        server.remove()
+
+
+@pytest.fixture
+def opened(loop: ReactorLoop, tmp_path: Path) -> Open:
+    """Opens nodes, whether or not a server takes them; they are closed after the test."""
+
+    def open_node(url: str, node: NodeName = HERE, **settings: Any) -> NatsBus:  # Any: of a setting's kind
+        made = Settings(url=url, sign_s=0.2, **settings)
+        bus = NatsBus(node, made, tmp_path, loop.reactor, loop.timers, MemoryMeter())
+        loop.wait(bus.open())
+        loop.cleanups.append(lambda: loop.wait(bus.close()))
+        return bus
+
+    return open_node
+
+
+def today(*names: str, by: Issued | None = None) -> Issued:
+    """Issue a certificate that is valid by the clock of this machine."""
+    return issue(*names, today=datetime.now(UTC), by=by)
+
+
+def trust(folder: Path, issued: Issued) -> str:
+    """Write whom to trust; give the name of the file."""
+    (folder / "ca.pem").write_bytes(issued.pem)
+    return "ca.pem"
+
+
+def trouble(bus: NatsBus) -> str:
+    """Give what an operator is told about a bus."""
+    return " ".join(one.finding for one in bus.conditions())
+
+
+def secret(folder: Path, name: str, text: str) -> str:
+    """Write a secret; give the name of its file."""
+    (folder / name).write_text(f"{text}\n")
+    return name
+
+
+# --- TLS
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_tls_with_a_trusted_certificate(
+    name: str, opened: Open, started: Callable[[NatsServer], NatsServer], tmp_path: Path
+) -> None:
+    """For a name or an address; it begins because the server wants it."""
+    server = started(NatsServer().certify(today(name)))
+    bus = opened(f"nats://{name}:{server.port}", ca_file=trust(tmp_path, authority()))
+    assert trouble(bus) == ""
+    assert bus.states()[0] == ("bus", f"{name}:{server.port}")
+
+
+def test_a_certificate_for_another_or_of_another_is_refused(
+    opened: Open, started: Callable[[NatsServer], NatsServer], tmp_path: Path
+) -> None:
+    """Nothing was said of us by then; an operator reads why. One without any subjectAltName is for nobody."""
+    ca_file = trust(tmp_path, authority())
+    with capturedLogs():
+        for issued, words in (
+            (today("nats.example.com"), "its certificate is not for 127.0.0.1"),
+            (today(), "its certificate is not for 127.0.0.1"),
+            (today("127.0.0.1", by=authority("Another")), "an authority that is not trusted has issued it"),
+            (issue("127.0.0.1"), "it is not valid yet"),
+        ):
+            server = started(NatsServer("authorization { user: u, password: p }").certify(issued))
+            password = secret(tmp_path, "password", "p")
+            bus = opened(f"nats://u@127.0.0.1:{server.port}?tls=always", ca_file=ca_file, password_file=password)
+            assert words in trouble(bus)
+
+
+def test_without_tls_nothing_is_said_where_it_is_wanted(
+    opened: Open, started: Callable[[NatsServer], NatsServer], tmp_path: Path
+) -> None:
+    """A server that offers none, and authorities that cannot be read."""
+    server = started(NatsServer())
+    with capturedLogs():
+        assert "it offers no TLS" in trouble(opened(f"{server.url}?tls=always"))
+        assert "cannot be read" in trouble(opened(server.url, ca_file="nowhere.pem"))
+        assert "has no certificate" in trouble(opened(server.url, ca_file=secret(tmp_path, "empty.pem", "x")))
+
+
+# --- who we are
+
+
+def test_a_user_and_an_nkey_are_proved(
+    opened: Open, started: Callable[[NatsServer], NatsServer], tmp_path: Path
+) -> None:
+    """From files, which are read for each connection."""
+    by_user = started(NatsServer("authorization { user: lyncpy, password: 'a b' }"))
+    by_key = started(NatsServer(f"authorization {{ users: [ {{ nkey: {PUBLIC} }} ] }}"))
+    nkey, right, wrong = (secret(tmp_path, *pair) for pair in (("nkey", SEED), ("right", "a b"), ("wrong", "x")))
+    user_url = f"nats://lyncpy@127.0.0.1:{by_user.port}"
+    assert trouble(opened(user_url, password_file=right)) == ""
+    assert trouble(opened(by_key.url, nkey_file=nkey)) == ""
+    with capturedLogs() as logged:
+        assert "Authorization Violation" in trouble(opened(user_url, password_file=wrong))
+        assert "Authorization Violation" in trouble(opened(by_key.url))
+        assert "gives nothing to sign" in trouble(opened(by_user.url, nkey_file=nkey))
+        assert "No such file" in trouble(opened(user_url, password_file="nowhere"))
+        assert "check sum" in trouble(opened(by_key.url, nkey_file=secret(tmp_path, "bad", SEED[:-2] + "AA")))
+    assert SEED[5:20] not in str([*logged])
+
+
+# --- its life
+
+
+def test_a_server_that_ends_or_freezes_is_left_for_another(
+    loop: ReactorLoop, opened: Open, started: Callable[[NatsServer], NatsServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a cluster, which the first has told: killed, frozen, or about to end; and each comes back into use."""
+    monkeypatch.setattr(link, "PROBE_S", 0.1)
+    monkeypatch.setattr(link, "CONNECT_S", 1.0)
+    routes = free_ports(2)
+    servers = []
+    for own, route in (routes, routes[::-1]):
+        cluster = f"cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{route}] }}"
+        servers.append(started(NatsServer(f'{cluster}\nlame_duck_duration: "30s"\nlame_duck_grace_period: "1s"')))
+    by_place = {f"127.0.0.1:{server.port}": server for server in servers}
+    bus, other = opened(servers[0].url), opened(servers[0].url, NodeName("there"))
+    assert bus.states()[0] == ("bus", f"127.0.0.1:{servers[0].port}")
+    found: list[Any] = []
+    bus.listen(FlowClosed, found.append)
+
+    def hears() -> None:
+        """Both are on one bus again, wherever they are."""
+        count = len(found)
+
+        def told() -> bool:
+            other.tell(FlowClosed(FlowName("x"), ""))
+            return len(found) > count
+
+        loop.until(told)
+
+    hears()
+    with capturedLogs() as logged:
+        for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR2):
+            place = str(bus.states()[0][1])
+            by_place[place].signal(number)
+            loop.until(lambda place=place: bus.states()[0][1] not in (place, "no NATS server"))  # type: ignore[misc]
+            hears()
+            by_place[place].stop(signal.SIGKILL)
+            by_place[place].start()
+    assert not [event for event in logged if event["log_level"].name in ("error", "critical")]
+    assert [event for event in logged if "has lost" in str(event.get("log_format"))]
+
+
+def test_a_start_does_not_wait_for_a_server_that_is_not_there(
+    loop: ReactorLoop, opened: Open, started: Callable[[NatsServer], NatsServer]
+) -> None:
+    """It is told to the operator, and used as soon as it is there."""
+    port = free_ports(1)[0]
+    with capturedLogs() as logged:
+        bus = opened(f"nats://127.0.0.1:{port}")
+    assert "no NATS server takes this one" in trouble(bus)
+    assert [event["log_level"].name for event in logged if "no NATS server" in str(event.get("log_format"))] == [
+        "error"
+    ]
+    bus.tell(FlowClosed(FlowName("1"), "lost"))
+    started(NatsServer(port=port))
+    loop.until(lambda: not bus.conditions())
+
+
+def test_what_is_no_nats_server_is_left(loop: ReactorLoop, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says something else, and one that says nothing."""
+    monkeypatch.setattr(link, "CONNECT_S", 0.2)
+    with nats() as server:
+        proxy = SpoilingProxy(loop, server)
+        proxy.greeting = b"220 mail.example.com ESMTP\r\n"
+        with capturedLogs():
+            assert "is no line of NATS" in trouble(opened(proxy.url))
+            proxy.greeting = b""
+            assert "has not taken us" in trouble(opened(proxy.url))
+
+
+def test_what_a_server_does_not_take_is_lost_and_bounded(
+    loop: ReactorLoop, opened: Open, started: Callable[[NatsServer], NatsServer]
+) -> None:
+    """Frozen, it fills no memory; what is larger than it takes ends no connection."""
+    server = started(NatsServer("max_payload: 4096"))
+    bus = opened(server.url, pending_bytes=65_536)
+    subscriber = Subscriber(server, "lyncpy.fact.>")
+    alice = aor_of("alice@example.com")
+    bus.tell(ContactsChanged(alice, 1, b"x" * 8000, None))
+    bus.tell(FlowClosed(FlowName("1"), "lost"))
+    assert bus.unsent == 1
+    loop.reactor.iterate(0.01)
+    assert subscriber.next_json(r"lyncpy\.fact\.FlowClosed\..*")["n"] == 1
+    assert trouble(bus) == ""
+    server.signal(signal.SIGSTOP)
+    for _ in range(40_000):
+        bus.tell(FlowClosed(FlowName("2"), "x" * 1000))
+        if bus.unsent > 100:
+            break
+        loop.reactor.iterate(0)
+    assert bus.unsent > 100
+    server.signal(signal.SIGCONT)
+
+    def takes_one_more() -> bool:
+        before = bus.unsent
+        bus.tell(FlowClosed(FlowName("3"), ""))
+        return bus.unsent == before
+
+    loop.until(takes_one_more)
+    subscriber.close()
+
+
+# --- the whole server
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[NatsServer]:
+    """A nats-server for the server of this file."""
+    with nats() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, broker: NatsServer) -> Iterator[RunningServer]:
+    """Give a server that tells over NATS what changes."""
+    home = tmp_path_factory.mktemp("server") / "home"
+    running = RunningServer(home, bus__url=broker.url).init()
+    try:
+        yield running.start()
+        running.stop()
+    finally:
+        running.close()
+
+
+def test_what_clients_do_is_told_without_a_secret(clients: Clients, broker: NatsServer, server: RunningServer) -> None:
+    """A plain subscriber hears who signed in, what they publish, and whose list has changed; and no password's hash."""
+    subscriber = Subscriber(broker, "lyncpy.>")
+    alice, bob = clients("alice", "bob")
+    arrived = subscriber.next_json(r"lyncpy\.fact\.EndpointArrived\..*")
+    assert arrived["fact"]["aor"] in (alice.uri, bob.uri)
+    alice.add_buddy(bob.address)
+    assert subscriber.next_json(r"lyncpy\.fact\.ContactsChanged\..*")["fact"]["aor"] == alice.uri
+    bob.set_status("busy", "back at three")
+    alice.wait_presence(bob.address, status="busy")
+    while True:
+        told = subscriber.next_json(r"lyncpy\.fact\.BoardChanged\..*")["fact"]
+        if told["aor"] == bob.uri and "note" in told["categories"]:
+            break
+    subscriber.close()
+
+
+def test_another_process_that_changes_a_password_is_heard(
+    clients: Clients, broker: NatsServer, server: RunningServer
+) -> None:
+    """`lyncpy user passwd` is one: whoever is signed in with the old password is not any more."""
+    subscriber = Subscriber(broker, "lyncpy.fact.SecretChanged.>")
+    (alice,) = clients("alice")
+    server.set_password(alice.address, "another secret")
+    assert subscriber.next_json(r"lyncpy\..*")["fact"] == {"aor": alice.uri}
+    alice.set_status("busy", "with the old password")
+    alice.until(lambda: alice.sip("received", "SIP/2.0 403"), "a refusal of what is signed with the old password")
+    subscriber.close()
+
+
+def test_the_server_goes_on_while_its_broker_is_away(
+    clients: Clients, broker: NatsServer, server: RunningServer
+) -> None:
+    """Messages and presence of its own people need no other server."""
+    server.set_password("alice@example.test", server.accounts["alice"].password)
+    alice, bob = clients("alice", "bob")
+    broker.stop(signal.SIGKILL)
+    alice.send_im(bob.address, "still here")
+    bob.wait_for("im", who=alice.uri, text="still here")
+    broker.start()
+    subscriber = Subscriber(broker, "lyncpy.>")
+    assert subscriber.next_json(r"lyncpy\.node\..*")["told"]["EndpointArrived"] >= 2
+    subscriber.close()
