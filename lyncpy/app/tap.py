@@ -20,6 +20,7 @@ from lyncpy.app.assembly import BuiltServer, build
 from lyncpy.app.config import SECTIONS, Config, ConfigError, load
 from lyncpy.app.garbage import Garbage
 from lyncpy.app.home import open_to_others
+from lyncpy.app.large_pages import collapse
 from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimer
@@ -182,6 +183,7 @@ def makeService(options: Options) -> IService:
 
     def ready() -> None:
         garbage.begin()
+        Reloader.log.debug("{count} MiB are in large pages", count=collapse() >> 20)
         # Not through the log: whoever waits for this line reads it as it is.
         out = sys.__stdout__
         if out is not None:

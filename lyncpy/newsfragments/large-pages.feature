@@ -1,0 +1,1 @@
+At the end of its start the server asks the kernel (Linux 6.1 or newer) to keep what was built in large pages: at 50 messages a second a message takes a seventh less processor time, in a virtual machine.

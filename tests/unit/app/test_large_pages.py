@@ -1,0 +1,74 @@
+"""Memory in large pages: which of it, and that it stays what it was."""
+
+import mmap
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from lyncpy.app.large_pages import collapse, ranges
+
+MIB: Final = 1 << 20
+LARGE: Final = 2 * MIB
+
+SMAPS: Final = """\
+55d000000000-55d000100000 r-xp 00000000 fd:00 17  /usr/bin/python3
+Size:               1024 kB
+Rss:                1024 kB
+55d000180000-55d000900000 rw-p 00000000 00:00 0   [heap]
+Size:               7680 kB
+Rss:                7000 kB
+Referenced:         7000 kB
+VmFlags: rd wr mr mw me ac sd
+7f0000000000-7f0000400000 rw-p 00000000 00:00 0
+Rss:                2048 kB
+7f0000500000-7f0000d00000 rw-p 00000000 00:00 0
+Rss:                  12 kB
+7f0001000000-7f0001400000 rw-p 00000000 fd:00 18  /var/lib/file
+Rss:                4096 kB
+7f0002000000-7f0002400000 rw-s 00000000 00:01 19
+Rss:                4096 kB
+7f0003100000-7f00032ff000 rw-p 00000000 00:00 0
+Rss:                2044 kB
+7ffc00000000-7ffc00400000 rw-p 00000000 00:00 0   [stack]
+Rss:                4096 kB
+7ffc00500000-7ffc00900000 ---p 00000000 00:00 0
+"""
+
+
+def test_what_is_in_use_and_nobody_elses_is_put_into_large_pages() -> None:
+    """Whole ones: neither files, nor shared memory, nor stacks, nor what is too small."""
+    assert list(ranges(SMAPS, LARGE)) == [(0x55D000200000, 3 * LARGE), (0x7F0000000000, 2 * LARGE)]
+
+
+def test_what_the_kernel_does_not_do_is_not_counted(tmp_path: Path) -> None:
+    """It may have no large page left, or be too old."""
+    smaps, large = tmp_path / "smaps", tmp_path / "size"
+    smaps.write_text(SMAPS)
+    large.write_text(f"{LARGE}\n")
+    asked: list[int] = []
+
+    def advise(begin: int, length: int) -> bool:
+        asked.append(length)
+        return begin < 0x7F0000000000
+
+    assert collapse(smaps, large, advise) == 3 * LARGE
+    assert asked == [3 * LARGE, 2 * LARGE]
+
+
+@pytest.mark.parametrize("missing", ["smaps", "size"])
+def test_a_kernel_without_them_is_not_asked(tmp_path: Path, missing: str) -> None:
+    """As one of another system is not."""
+    (tmp_path / "smaps").write_text(SMAPS)
+    (tmp_path / "size").write_text(f"{LARGE}\n")
+    (tmp_path / missing).unlink()
+    assert collapse(tmp_path / "smaps", tmp_path / "size", lambda begin, length: True) == 0
+
+
+def test_what_is_in_memory_stays_as_it_was() -> None:
+    """Asked for really, of this process, whatever the kernel makes of it."""
+    with mmap.mmap(-1, 8 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        text = bytes(range(256)) * (8 * MIB // 256)
+        memory[:] = text
+        assert collapse() >= 0
+        assert memory[:] == text
