@@ -17,7 +17,7 @@ from twisted.python import context, log  # noqa: TID251 - what is logged the old
 
 LogContext = dict[object, dict[str, object]]
 
-_ASKED: Final = ("_poller", "_selectables", "_doReadOrWrite")
+_ASKED: Final = ("_poller", "_selectables", "_doReadOrWrite", "waker")
 """What is asked of the reactor by names that Twisted does not promise."""
 
 
@@ -34,9 +34,11 @@ OTHERS_S: Final = 0.002
 def with_known_contexts(reactor: Any) -> None:  # Any: a reactor is several interfaces at once, which no type can say
     """Have a reactor that uses epoll take the log contexts that connections bring along (`log_context`), and who talks first (`talks`).
 
-    Any other reactor, and any other connection, is as Twisted has it.
+    Its waker is one of them. Any other reactor, and any other connection, is as Twisted has it.
     """
     if isinstance(reactor, EPollReactor) and all(hasattr(reactor, name) for name in _ASKED):
+        # By it threads give their results back: each durable write.
+        reactor.waker.log_context = log_context_of(reactor.waker.logPrefix())
         reactor.doIteration = partial(_turn, reactor, {})  # type: ignore[method-assign]  # it is asked for by this name each time
 
 

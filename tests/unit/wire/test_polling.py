@@ -227,3 +227,16 @@ def test_another_reactor_stays_as_it_is() -> None:
     assert "doIteration" not in vars(other)
     for internal in other.getReaders():
         internal.connectionLost(None)
+
+
+def test_a_thread_wakes_the_reactor_at_no_more_cost_than_a_connection(
+    reactor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:  # Any: as above
+    """Each durable write comes back in this way: no log context is made for it."""
+    monkeypatch.setattr(log, "callWithLogger", lambda *_: pytest.fail("Twisted makes a context"))
+    heard: list[str] = []
+    reactor.callFromThread(heard.append, "done")
+    reactor.doIteration(None)
+    reactor.runUntilCurrent()
+    assert heard == ["done"]
+    assert reactor._poller.poll(0) == []
