@@ -112,8 +112,8 @@ def make_samba(tmp_path_factory: pytest.TempPathFactory) -> MakeSamba:
     # A worker's own is in that of the run.
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    def make(services: str = "ldap") -> Samba:
-        return Samba(tmp_path_factory.mktemp("samba"), provisioned(shared), services)
+    def make(services: str = "ldap", *, apart: bool = False) -> Samba:
+        return Samba(tmp_path_factory.mktemp("samba"), provisioned(shared), services, apart=apart)
 
     return make
 

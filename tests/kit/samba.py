@@ -4,6 +4,7 @@ import base64
 import fcntl
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -31,6 +32,9 @@ READER_PASSWORD: Final = "Re4der-Secret!"
 
 PATIENCE_S: Final = 15.0
 PROVISION_S: Final = 120.0
+
+SOCKETS: Final = "/run/samba"
+"""Where Samba's programs look for winbind, whatever their smb.conf says."""
 
 NEEDED: Final = ("samba", "samba-tool", "ldbmodify", "ldbadd")
 """From Debian's samba-ad-dc, samba-ad-provision, samba-dsdb-modules, samba-vfs-modules and ldb-tools."""
@@ -69,6 +73,18 @@ def free_address() -> str:
         return address
 
 
+def apart(folder: Path, words: Sequence[str]) -> Sequence[str]:
+    """Give a command whose winbind is another than everybody's: the place of its socket is built into Samba's programs.
+
+    Args:
+        folder: What it has for that place; it is made.
+        words: The command, which takes the place of the one that is given.
+    """
+    folder.mkdir(exist_ok=True)
+    script = f"mkdir -p {SOCKETS} && mount --bind {folder} {SOCKETS} && exec {shlex.join(words)}"
+    return ("unshare", "--mount", "sh", "-c", script)
+
+
 TEMPLATE_ADDRESS: Final = "127.0.0.1"
 """Stands where an address of its own stands in a domain that is copied."""
 
@@ -95,16 +111,18 @@ def provisioned(shared: Path) -> Path:
 class Samba:
     """Copies, fills, stops and starts a domain controller that does LDAP, and what else a test needs. Use as a context manager."""
 
-    def __init__(self, folder: Path, template: Path, services: str = "ldap") -> None:
+    def __init__(self, folder: Path, template: Path, services: str = "ldap", *, apart: bool = False) -> None:
         """Choose an address; nothing is made yet.
 
         Args:
             folder: Where it keeps everything; it is made.
             template: What `provisioned` gives.
             services: As Samba calls them: "ldap, kdc" gives tickets too.
+            apart: Whether its winbindd is its own, as on a computer of its own.
         """
         self._template = template
         self._services = services
+        self._apart = apart
         self.folder = folder
         self.address = free_address()
         self.url = f"ldap://{self.address}"
@@ -161,9 +179,10 @@ class Samba:
         """Start it and wait until it answers."""
         (self.folder / "ncalrpc").mkdir(exist_ok=True)
         (self.folder / "run").mkdir(exist_ok=True)
+        words = ["samba", "--interactive", "--model=single", f"--configfile={self._config}"]
         with (self.folder / "said.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["samba", "--interactive", "--model=single", f"--configfile={self._config}"],
+                apart(self.folder / "apart", words) if self._apart else words,
                 stdin=subprocess.PIPE,  # it ends with this pipe: none outlives the tests
                 stdout=log,
                 stderr=log,
