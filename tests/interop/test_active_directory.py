@@ -190,10 +190,10 @@ def test_added_changed_disabled_and_deleted_people_follow_incrementally(
         (BOB, "Engineer", False),
     }
     assert [person.aor for person in outcome.changes.removed] == [CAROL]
-    assert {(fact.aor, fact.may_stay) for fact in office.facts.changed()} == {
+    assert {(fact.aor, fact.is_known) for fact in office.facts.changed()} == {
         ("sip:dave@example.com", True),
         (ALICE, True),
-        (BOB, False),
+        (BOB, True),
         (CAROL, False),
     }
 
