@@ -14,6 +14,7 @@ import hmac
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import md5
 from typing import Final
 
@@ -123,13 +124,11 @@ def write_challenge(challenge: bytes, place: ServerNames, wall: float | None, of
 
     Spec: [MS-NLMP] 2.2.1.2, 2.2.2.1.
     """
-    pairs = [(2, place.netbios_domain), (1, place.netbios_computer), (4, place.dns_domain), (3, place.dns_computer)]
-    info = b"".join(_av_pair(kind, text.encode("utf-16-le")) for kind, text in pairs)
+    target, info = _said_of(place)
     if wall is not None:
         info += _av_pair(7, struct.pack("<Q", int(wall * 1000) * 10_000 + _FILETIME_OF_EPOCH))
     # Clients walk this list until its end mark without looking at its length.
     info += _av_pair(0, b"")
-    target = place.netbios_domain.encode("utf-16-le")
     head = struct.pack(
         "<8sIHHII8s8sHHI8s",
         _SIGNATURE,
@@ -142,6 +141,14 @@ def write_challenge(challenge: bytes, place: ServerNames, wall: float | None, of
         _VERSION,
     )
     return base64.b64encode(head + target + info).decode("ascii")
+
+
+@lru_cache(maxsize=8)  # a server has one place for all
+def _said_of(place: ServerNames) -> tuple[bytes, bytes]:
+    """Give the target's name, and the attribute pairs that are the same in every challenge."""
+    pairs = [(2, place.netbios_domain), (1, place.netbios_computer), (4, place.dns_domain), (3, place.dns_computer)]
+    info = b"".join(_av_pair(kind, text.encode("utf-16-le")) for kind, text in pairs)
+    return place.netbios_domain.encode("utf-16-le"), info
 
 
 def _av_pair(kind: int, value: bytes) -> bytes:

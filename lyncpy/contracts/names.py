@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable
 from typing import Final, NewType, cast
 
+from lyncpy.sip.grammar import remembered
 from lyncpy.sip.uri import Uri, address_of_record, lowered, normal_host
 
 Aor = NewType("Aor", str)
@@ -109,6 +110,7 @@ def epid_of(text: str) -> Epid:
 NO_EPID: Final = Epid("")
 
 
+@remembered
 def instance_of(text: str) -> Instance:
     """Read the value of `+sip.instance`, `<urn:uuid:…>` with or without its brackets and its prefix; "" if it is none."""
     bare_text = lowered(text.strip('"<> ')).removeprefix("urn:uuid:")

@@ -35,6 +35,10 @@ class PolicyMember:
         return self.aor is None and self.group is None
 
 
+DEFAULT: Final = Policy().name
+"""The policy of everybody whom no other names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """A person's policy, and why it is theirs."""
@@ -99,7 +103,7 @@ class Policies:
             for member in self.members(name):
                 if member.aor == aor or (member.group is not None and member.group.key in mine):
                     return Chosen(self._policies[name], member)
-        return Chosen(self._policies[Policy().name])
+        return Chosen(self._policies[DEFAULT])
 
     def members(self, name: str) -> Sequence[PolicyMember]:
         """Give the people and groups that a policy names, as the directory stands now."""
