@@ -92,7 +92,7 @@ def _read_part(piece: bytes) -> Part:
 
 
 def write_multipart(
-    parts: Iterable[tuple[str, bytes]], *, subtype: str, boundary: str, params: Mapping[str, str] | None = None
+    parts: Iterable[tuple[bytes, bytes]], *, subtype: str, boundary: str, params: Mapping[str, str] | None = None
 ) -> tuple[str, bytes]:
     r"""Write a multipart body, and the Content-Type that goes with it.
 
@@ -116,7 +116,7 @@ def write_multipart(
     for head, body in parts:
         if delimiter in body:
             raise LocalProtocolError("the boundary occurs in a part")
-        out += delimiter, f"\r\n{head}\r\n".encode("utf-8", "surrogateescape"), body, b"\r\n\r\n"
+        out += delimiter, b"\r\n", head, b"\r\n", body, b"\r\n\r\n"
     out += delimiter, b"--\r\n"
     words = {**(params or {}), "boundary": boundary}
     listed = ";".join(f"{name}={value if TOKEN.fullmatch(value) else quote(value)}" for name, value in words.items())

@@ -77,7 +77,7 @@ def test_quoting_can_be_undone(text: str) -> None:
 @given(st.lists(st.tuples(words, st.binary(max_size=60)), max_size=4))
 def test_a_multipart_body_is_read_again(parts: list[tuple[str, bytes]]) -> None:
     """Every part comes back, with the line end that a real client cuts off."""
-    written = [(f"Content-Type: text/{name}\r\n", body) for name, body in parts]
+    written = [(f"Content-Type: text/{name}\r\n".encode(), body) for name, body in parts]
     content_type, body = write_multipart(written, subtype="related", boundary="zQ-9_unlikely'(boundary)")
     read = read_multipart(body, content_type)
     assert [(part.content_type, part.body) for part in read] == [

@@ -187,6 +187,8 @@ def place(book: ContactBook, wanted: Sequence[Generated]) -> ContactBook:
     A group whose name the user has given to a group of their own gets a suffix: to a client, two
     groups of one name are one.
     """
+    if not wanted and not book.generated:
+        return book
     ids = dict(book.ids)
     taken = {group.name.casefold() for group in book.own.groups.values()}
     placed: dict[int, Generated] = {}

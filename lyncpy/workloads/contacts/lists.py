@@ -345,6 +345,8 @@ class Lists:
             return stored
         else:
             book = replace(stored.book, generated=given.placed)
+        if stored.former is None and book is stored.book:
+            return stored
         former = None if stored.former is None else replace(stored.former, generated=book.generated)
         return replace(stored, book=book, former=former)
 

@@ -127,7 +127,7 @@ class ContactBook:
         """Give the whole list as devices show it."""
         own = self.own
         if not self.generated:
-            return replace(own, contacts={aor: one for aor, one in own.contacts.items() if one.groups})
+            return ContactList(own.delta_num, own.groups, {aor: one for aor, one in own.contacts.items() if one.groups})
         groups = {id_: ContactGroup(id_, one.name) for id_, one in self.generated.items()}
         others = sorted(self.everybody() - own.contacts.keys())
         contacts = {aor: one for aor in (*own.contacts, *others) if (one := self.contact(aor)) is not None}

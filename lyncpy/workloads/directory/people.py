@@ -3,7 +3,7 @@
 import difflib
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
@@ -54,6 +54,10 @@ class People:
         """Whose an address is and was; also of who is removed."""
 
         self._people: dict[Aor, Person] = {}
+        self.person: Final[Callable[[Aor], Person | None]] = self._people.get
+        """Gives the person with this address, disabled ones too. It is asked for each name of each list, so that it is
+        the table's own look-up."""
+
         self._logins: dict[str, set[Aor]] = defaultdict(set)
         self._locals: dict[str, set[Aor]] = defaultdict(set)
         self._sorted: tuple[Person, ...] | None = ()
@@ -65,10 +69,6 @@ class People:
         return len(self._people)
 
     # --- IPeople
-
-    def person(self, aor: Aor) -> Person | None:
-        """Give the person with this address, disabled ones too."""
-        return self._people.get(aor)
 
     def by_login(self, domain: str, user: str) -> Person | None:
         r"""Give the person whom a client names at sign-in.

@@ -148,12 +148,13 @@ class WatcherIndex:
             row = self._watched.get(aor)
             if row is None:
                 row = self._watched[aor] = {}
-            watch = row.get(subscription)
+            watch, seen = row.get(subscription), shown.get(aor)
             if watch is None:
-                watch = row[subscription] = Watch(asked)
-            else:
-                watch.asked = asked
-            seen = shown.get(aor)
+                row[subscription] = (
+                    Watch(asked) if seen is None else Watch(asked, seen.seen_by, serial, seen.board.containers)
+                )
+                continue
+            watch.asked = asked
             if seen is not None:
                 watch.show(seen, serial)
         subscription.data = watched_people

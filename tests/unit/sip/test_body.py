@@ -28,7 +28,7 @@ def test_what_is_no_media_type_is_refused(text: str) -> None:
 def test_a_multipart_body_ends_every_part_with_an_empty_line() -> None:
     """A real client cuts four bytes off each part."""
     content_type, body = write_multipart(
-        [("".join(f"{line}\r\n" for line in XML.lines), b"<list/>"), ("", b"x")],
+        [("".join(f"{line}\r\n" for line in XML.lines).encode(), b"<list/>"), (b"", b"x")],
         subtype="related",
         boundary="bnd1",
         params={"type": "application/rlmi+xml", "start": "r1"},
@@ -44,7 +44,7 @@ def test_a_multipart_body_ends_every_part_with_an_empty_line() -> None:
 def test_a_boundary_that_cannot_be_is_our_bug(boundary: str, body: bytes) -> None:
     """Nothing in a part may end it."""
     with pytest.raises(LocalProtocolError):
-        write_multipart([("", body)], subtype="mixed", boundary=boundary)
+        write_multipart([(b"", body)], subtype="mixed", boundary=boundary)
 
 
 def test_a_multipart_body_is_read() -> None:

@@ -216,7 +216,7 @@ def write_list(
     )
 
 
-def _part(named: tuple[str, bytes, str]) -> tuple[str, str, bytes]:
+def _part(named: tuple[str, bytes, str]) -> tuple[str, bytes, bytes]:
     """Give the row of the list, the head and the body of a part about somebody."""
     uri, view, content_type = named
     name = f"{secrets.token_hex(16)}@{_PARTS}"
@@ -228,8 +228,8 @@ def _part(named: tuple[str, bytes, str]) -> tuple[str, str, bytes]:
 _parts: Final = Remembered(_part, 16_777_216, lambda named, _: 1_024 + 8 * len(named[0]) + len(named[1]))
 
 
-def _head(name: str, content_type: str) -> str:
-    return f"Content-Transfer-Encoding: binary\r\nContent-ID: <{name}>\r\nContent-Type: {content_type}\r\n"
+def _head(name: str, content_type: str) -> bytes:
+    return f"Content-Transfer-Encoding: binary\r\nContent-ID: <{name}>\r\nContent-Type: {content_type}\r\n".encode()
 
 
 def _seen(one: Instance) -> str:
