@@ -52,6 +52,9 @@ keepalives from being sent, and be sent again for a quarter of an hour."""
 _REMEDIES: Final = {
     "Connection refused": "start it, or correct host and port in the url",
     "resolve host": "correct the host in the url",
+    # The system's words, where an old psycopg asks it for the address.
+    "Name or service not known": "correct the host in the url",
+    "No address associated with hostname": "correct the host in the url",
     "timeout expired": "correct host and port in the url, or have a firewall let them pass",
     "no pg_hba.conf entry": "have its pg_hba.conf let this machine in, with hostssl",
     "no password supplied": "write the user's password into a file and name that in [store] password_file",
