@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.kit.bounds import concerns
 from tests.kit.soak import BRIEF, TIMES, many
 
 # A change is judged by the same examples each time; whoever looks for new ones runs the tests without CI. How long one
@@ -24,6 +25,9 @@ UNMEASURED = ("interop", "perf", "properties")
 
 They go thousands of times over lines that other tests have reached, and the tracer would double what each time costs.
 """
+
+SAMPLED = ("interop", "scenarios")
+"""Folders of whose files brief tests take the first alone: in each of them a whole server runs, with all its libraries."""
 
 LONGEST_IN_A_NAME = 50
 
@@ -59,12 +63,28 @@ def _is_measured(item: pytest.Item) -> bool:
     return folder not in UNMEASURED and "[stepped" not in item.name and item.get_closest_marker("untraced") is None
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out what has nothing to do with the versions of libraries, when these are what it is about."""
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if BRIEF and is_test and not concerns(collection_path) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what has been looked at elsewhere, when tests are to be brief."""
-    known = [item for item in items if BRIEF and item.get_closest_marker("once")]
-    if known:
-        config.hook.pytest_deselected(items=known)
-        items[:] = [item for item in items if not item.get_closest_marker("once")]
+    """Keep the first of each file's stories, and of its tests with real clients, when tests are to be brief.
+
+    What a library does in one of them it does in all. Those that are about what a library does have a mark, and stay.
+    """
+    if not BRIEF:
+        return
+    firsts: dict[Path, str] = {}
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        name = firsts.setdefault(item.path, item.name)
+        is_one = item.name == name or item.get_closest_marker("libraries") is not None
+        (kept if is_one or item.path.relative_to(TESTS).parts[0] not in SAMPLED else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 def pytest_collection_finish() -> None:

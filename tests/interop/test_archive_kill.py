@@ -30,7 +30,7 @@ from tests.kit.soak import many
 from tests.kit.threads import ThreadPump
 from tests.kit.vault import NOON, FixedPolicies, said
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 ROUNDS = many(8)
 

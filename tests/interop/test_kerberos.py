@@ -14,7 +14,7 @@ from tests.kit.purple_client import ConnectionRefusedByServer
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import free_ports
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 HOST = "fe1.example.test"
 

@@ -31,7 +31,7 @@ from tests.kit.postgres import Postgres
 from tests.kit.soak import many
 from tests.kit.threads import ThreadPump
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 NONE = Version(0)
 ROUNDS = many(6)

@@ -16,7 +16,7 @@ from tests.kit.certificates import authority, issue
 from tests.kit.postgres import PASSWORD, USER, Postgres
 from tests.kit.threads import ThreadPump
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from tests.kit.threads import ThreadPump
 
 T = TypeVar("T")
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 ROUNDS = many(12)
 ROOT = Path(__file__).parents[2]

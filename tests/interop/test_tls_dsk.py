@@ -15,7 +15,7 @@ from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.slapd import free_ports
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 
 def server_at(home: Path, **settings: object) -> RunningServer:

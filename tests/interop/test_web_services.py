@@ -16,7 +16,7 @@ from tests.kit.registrar_front import RegistrarFront
 from tests.kit.server import RunningServer
 from tests.kit.slapd import free_ports
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from tests.kit.meters import MemoryMeter
 from tests.kit.slapd import free_ports
 from tests.kit.tls_client import secured
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 NAME = "sip.example.com"
 OPTIONS = (

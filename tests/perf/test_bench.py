@@ -18,7 +18,7 @@ from bench.targets import LATENCIES, SCHEMES, TARGETS
 from tests.kit.kdc import kerberos_lacks
 from tests.kit.slapd import SLAPD
 
-pytestmark = [pytest.mark.perf, pytest.mark.once]
+pytestmark = pytest.mark.perf
 
 TINY = (
     "--rounds=1", "--endpoints=3", "--contacts=2", "--pairs=2", "--messages=4", "--publishers=2", "--watchers=2",

@@ -11,8 +11,6 @@ import pytest
 import lyncpy
 from tests.kit.patterns import METHODS, Found, all_patterns, slow
 
-pytestmark = pytest.mark.once
-
 (SOURCE,) = map(Path, lyncpy.__path__)
 ROOMS = sorted(
     one.relative_to(SOURCE.parent).as_posix().replace("/", ".")
