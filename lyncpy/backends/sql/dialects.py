@@ -1,5 +1,6 @@
 """What one database says otherwise than another, and what it means by its errors: all that is not the same SQL in both."""
 
+from select import POLLIN, poll
 from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Double, Integer, LargeBinary, Table, func, select
@@ -29,6 +30,27 @@ _TAKEN_BACK: Final = frozenset({"40001", "40P01"})
 
 _WORLDS: Final = frozenset({"42501", "42P01", "3F000"})
 """SQLSTATE of what looks like a wrong statement and is a wrong database: not allowed, no such table, no such schema."""
+
+
+def takes_many(dialect: str) -> bool:
+    """Whether it is said several statements at once, and asked for their results afterwards; a file has no way there and back."""
+    return dialect == POSTGRESQL
+
+
+def has_ended(driver: Any) -> bool:  # Any: a driver's connection; it has no type of all
+    """Whether the server has ended the connection while nothing was said, as when it was restarted; a file never does."""
+    protocol = getattr(driver, "pgconn", None)
+    if protocol is None:
+        return False
+    look = poll()
+    try:
+        look.register(protocol.socket, POLLIN)
+        # It may say something else, too, such as a new time zone.
+        while look.poll(0):
+            protocol.consume_input()
+    except driver.Error:
+        return True
+    return False
 
 
 def was_taken_back(error: BaseException | None) -> bool:

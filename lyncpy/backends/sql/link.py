@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from twisted.python.failure import Failure
 
-from lyncpy.backends.sql.dialects import BEGIN, is_worlds, pause, reason_of, was_taken_back
+from lyncpy.backends.sql.dialects import BEGIN, has_ended, is_worlds, pause, reason_of, takes_many, was_taken_back
+from lyncpy.backends.sql.prepared import StatementJob
 from lyncpy.contracts.refusal import StoreUnavailable
 
 T = TypeVar("T")
@@ -56,8 +58,7 @@ class Link:
         self._greet = greet
         self._connection: Connection | None = None
         self._begin = BEGIN[engine.dialect.name]
-        self._has_begun = False
-        """Whether the database may have heard of the transaction."""
+        self._takes_many = takes_many(engine.dialect.name)
         driver = engine.dialect.dbapi
         assert driver is not None
         self._world = driver.Error
@@ -73,7 +74,7 @@ class Link:
 
     def look(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
         """Do jobs one after the other; each sees what is committed by then. Raises as `commit` does."""
-        return self._done(_one_by_one, jobs)
+        return self._done(self._one_by_one, jobs)
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -88,11 +89,13 @@ class Link:
         again: int = AGAIN,
     ) -> list[Any]:
         connection = self._connection
+        if self._takes_many and connection is not None and has_ended(connection.connection.dbapi_connection):
+            self._give_up()
+            connection = None
         try:
             if connection is None:
                 opened = self._connection = self._engine.connect()
                 opened.begin()
-                self._has_begun = False
                 self._greet(opened)
                 return do(opened, jobs)
             return do(connection, jobs)
@@ -107,28 +110,33 @@ class Link:
             raise
         if again and was_taken_back(origin):
             return self._done(partial(_after_a_pause, do), jobs, again - 1)
-        # It had ended before a transaction was begun on it, as when the server was restarted: nothing is in doubt.
-        is_idle_loss = again and not self._has_begun and connection is not None and _is_closed(connection)
         self._give_up()
-        if is_idle_loss:
-            return self._done(do, jobs, 0)
         raise StoreUnavailable(reason_of(origin)) from failure
 
     def _in_transaction(self, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
-        self._has_begun = False
-        driver.cursor().execute(self._begin)
-        self._has_begun = True
+        driver: Any = connection.connection.dbapi_connection  # Any: SQLAlchemy names no type of all drivers
         try:
-            results = _one_by_one(connection, jobs)
+            if self._takes_many and all(isinstance(job, StatementJob) for job in jobs):
+                return _at_once(connection, jobs, self._begin)
+            driver.cursor().execute(self._begin)
+            results = self._one_by_one(connection, jobs)
+            driver.commit()
         except BaseException:
             try:
                 driver.rollback()
             except self._world:
                 self._give_up()
             raise
-        driver.commit()
+        return results
+
+    def _one_by_one(self, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
+        """Do jobs in order; of those that are one statement, all that follow one another at once."""
+        if not self._takes_many:
+            return [job(connection) for job in jobs]
+        results: list[Any] = []
+        for is_statement, some in groupby(jobs, lambda job: isinstance(job, StatementJob)):
+            row = tuple(some)
+            results += _at_once(connection, row) if is_statement else [job(connection) for job in row]
         return results
 
     def _give_up(self) -> None:
@@ -139,16 +147,28 @@ class Link:
             connection.close()
 
 
-def _is_closed(connection: Connection) -> bool:
-    """Whether the driver knows that its connection is no more; that of SQLite, whose database is in the process, never does."""
-    return connection.invalidated or getattr(connection.connection.dbapi_connection, "closed", False)
-
-
 def _after_a_pause(do: Doing, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
     """Do it a little later; each time that it is done again adds a pause. Two that begin anew at once would only meet again."""
     pause(connection)
     return do(connection, jobs)
 
 
-def _one_by_one(connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
-    return [job(connection) for job in jobs]
+def _at_once(connection: Connection, jobs: Sequence[Any], begin: str = "") -> list[Any]:  # Any: jobs of one statement
+    """Say statements to the database without waiting for each, and judge what it has answered.
+
+    Args:
+        connection: To a database that takes many at once.
+        jobs: Theirs.
+        begin: Begins a transaction, if they are to be one.
+    """
+    if len(jobs) == 1:
+        # One statement is a transaction by itself.
+        return [jobs[0](connection)]
+    driver: Any = connection.connection.dbapi_connection  # Any: as above
+    with driver.pipeline():
+        if begin:
+            driver.cursor().execute(begin)
+        cursors = [job.statement.execute(connection, job.values) for job in jobs]
+        if begin:
+            driver.cursor().execute("COMMIT")
+    return [job.judge(cursor) for job, cursor in zip(jobs, cursors, strict=True)]

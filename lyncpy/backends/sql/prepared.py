@@ -7,11 +7,14 @@ done seldom goes to SQLAlchemy as it is.
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import ClauseElement, LargeBinary
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
 
 Values = tuple[Any, ...]  # Any: what a column keeps
 
@@ -42,24 +45,28 @@ class PreparedStatement:
             (place, convert) for place, convert in enumerate(converted.values()) if convert is not None
         )
 
+    def execute(self, connection: Connection, values: Values) -> Any:  # Any: a driver's cursor
+        """Execute; what came of it is in the cursor, once the database has answered."""
+        raw: Any = connection.connection.dbapi_connection  # Any: SQLAlchemy names no type of all drivers
+        cursor = raw.cursor()
+        cursor.execute(self._text, self._ordered(values))
+        return cursor
+
     def rows(self, connection: Connection, values: Values) -> list[Any]:
         """Execute, and give all rows of the result."""
-        cursor = _cursor(connection)
-        cursor.execute(self._text, self._ordered(values))
         # All of them, so that the statement has ended: while one has not, nothing can be committed.
-        found: list[Any] = cursor.fetchall()
+        found: list[Any] = self.execute(connection, values).fetchall()
         return found
 
     def touched(self, connection: Connection, values: Values) -> int:
         """Execute, and give the number of rows that were changed."""
-        cursor = _cursor(connection)
-        cursor.execute(self._text, self._ordered(values))
-        count: int = cursor.rowcount
+        count: int = self.execute(connection, values).rowcount
         return count
 
     def each(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Execute once with each row of values."""
-        _cursor(connection).executemany(self._text, [self._ordered(values) for values in rows])
+        raw: Any = connection.connection.dbapi_connection  # Any: as above
+        raw.cursor().executemany(self._text, [self._ordered(values) for values in rows])
 
     def _ordered(self, values: Values) -> Values:
         if self._convert:
@@ -70,10 +77,25 @@ class PreparedStatement:
         return self._order(values + self._constants)
 
 
-def _cursor(connection: Connection) -> Any:  # Any: a driver's cursor; SQLAlchemy names no type of all
-    raw = connection.connection.dbapi_connection
-    assert raw is not None
-    return raw.cursor()
+class StatementJob(Generic[T]):
+    """A job that is one statement. Several in a row are said to a server at once, and cost the way there and back of one.
+
+    Args:
+        statement: Is executed.
+        values: Of it.
+        judge: Gives the result of the job, or a Failure, from the cursor; takes all rows that there are.
+    """
+
+    __slots__ = ("judge", "statement", "values")
+
+    def __init__(self, statement: PreparedStatement, values: Values, judge: Callable[[Any], T | Failure]) -> None:
+        self.statement = statement
+        self.values = values
+        self.judge = judge
+
+    def __call__(self, connection: Connection) -> T | Failure:
+        """Do it by itself."""
+        return self.judge(self.statement.execute(connection, self.values))
 
 
 def _picking(places: Sequence[int]) -> Callable[[Values], Values]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.engine import Connection
@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.dialects import exclude_writers
-from lyncpy.backends.sql.prepared import PreparedStatement, Values
+from lyncpy.backends.sql.prepared import StatementJob, Values
 from lyncpy.backends.sql.statements import (
     DEAD_VERSIONS,
     FORGET,
@@ -66,13 +66,7 @@ class SqlStore:
         """Give one record, or None; an expired one is none."""
         if not is_storable(key):
             return succeed(None)
-        values = (kind, key, self._wall())
-
-        def job(connection: Connection) -> Record | None:
-            rows = self._read.rows(connection, values)
-            return Record(*rows[0]) if rows else None
-
-        return self._database.run_read(job)
+        return self._database.run_read(StatementJob(self._read, (kind, key, self._wall()), _found))
 
     def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
         """Give all records of a kind whose key begins so, by key."""
@@ -81,11 +75,7 @@ class SqlStore:
         end = _end_of(prefix)
         statement = self._scan if end is None else self._scan_to
         values: Values = (kind, prefix, self._wall()) if end is None else (kind, prefix, self._wall(), end)
-
-        def job(connection: Connection) -> Sequence[Record]:
-            return tuple(Record(*row) for row in statement.rows(connection, values))
-
-        return self._database.run_read(job)
+        return self._database.run_read(StatementJob(statement, values, _all_found))
 
     def write(
         self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
@@ -94,27 +84,23 @@ class SqlStore:
         require_key(kind, key)
         values: Values = (kind, key, self._wall(), value, expires)
         if expected:
-            return self._database.run_write(partial(_replaced, self._replace, (*values, expected), expected))
-        return self._database.run_write(partial(_created, self._create, values))
+            replaced = partial(_replaced, kind, key, expected)
+            return self._database.run_write(StatementJob(self._replace, (*values, expected), replaced))
+        return self._database.run_write(StatementJob(self._create, values, partial(_created, kind, key)))
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
         require_key(kind, key)
-        now = self._wall()
-
-        def job(connection: Connection) -> Failure | None:
-            if expected == 0:
-                is_removed = not self._read.rows(connection, (kind, key, now))
-            else:
-                is_removed = bool(self._remove.rows(connection, (kind, key, now, expected)))
-            return None if is_removed else _conflict(kind, key, expected)
-
-        return self._database.run_write(job)
+        values: Values = (kind, key, self._wall())
+        if expected:
+            removed = partial(_removed, kind, key, expected)
+            return self._database.run_write(StatementJob(self._remove, (*values, expected), removed))
+        return self._database.run_write(StatementJob(self._read, values, partial(_absent, kind, key)))
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line to a journal."""
         require_key("journal", journal)
-        return self._database.run_write(lambda connection: self._append.each(connection, [(journal, entry, at)]))
+        return self._database.run_write(StatementJob(self._append, (journal, entry, at), _appended))
 
     def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
@@ -137,12 +123,8 @@ class SqlStore:
         require_key(LEASES, key)
         now = self._wall()
         values = (LEASES, key, now, holder.encode(), now + seconds)
-
-        def job(connection: Connection) -> Lease | None:
-            epoch = next((row[0] for row in self._lease.rows(connection, values)), None)
-            return None if epoch is None else Lease(key, holder, epoch, now + seconds)
-
-        return self._database.run_write(job)
+        leased = partial(_leased, key, holder, now + seconds)
+        return self._database.run_write(StatementJob(self._lease, values, leased))
 
     def purge(self, before: float) -> Deferred[int]:
         """Delete the rows of removed and expired records, but remember their versions; give the number of rows."""
@@ -167,19 +149,40 @@ class SqlStore:
         return total
 
 
-def _replaced(
-    statement: PreparedStatement, values: Values, expected: Version, connection: Connection
-) -> Version | Failure:
-    """Give the version of a record that was replaced; the values begin with its kind and key."""
-    if statement.touched(connection, values):
-        return Version(expected + 1)
-    return _conflict(values[0], values[1], expected)
+def _found(cursor: Any) -> Record | None:  # Any: a driver's cursor, here and below
+    rows = cursor.fetchall()
+    return Record(*rows[0]) if rows else None
 
 
-def _created(statement: PreparedStatement, values: Values, connection: Connection) -> Version | Failure:
-    """Give the version of a record that was made, which follows that of its former self; the values begin as above."""
-    rows = statement.rows(connection, values)
-    return rows[0][0] if rows else _conflict(values[0], values[1], Version(0))
+def _all_found(cursor: Any) -> Sequence[Record]:
+    return tuple(Record(*row) for row in cursor.fetchall())
+
+
+def _replaced(kind: str, key: str, expected: Version, cursor: Any) -> Version | Failure:
+    return Version(expected + 1) if cursor.rowcount else _conflict(kind, key, expected)
+
+
+def _created(kind: str, key: str, cursor: Any) -> Version | Failure:
+    """Give the version of a record that was made, which follows that of its former self."""
+    rows = cursor.fetchall()
+    return rows[0][0] if rows else _conflict(kind, key, Version(0))
+
+
+def _removed(kind: str, key: str, expected: Version, cursor: Any) -> Failure | None:
+    return None if cursor.fetchall() else _conflict(kind, key, expected)
+
+
+def _absent(kind: str, key: str, cursor: Any) -> Failure | None:
+    return _conflict(kind, key, Version(0)) if cursor.fetchall() else None
+
+
+def _appended(cursor: Any) -> None:
+    """Nothing can be otherwise."""
+
+
+def _leased(key: str, holder: NodeName, until: float, cursor: Any) -> Lease | None:
+    epoch = next((row[0] for row in cursor.fetchall()), None)
+    return None if epoch is None else Lease(key, holder, epoch, until)
 
 
 def _conflict(kind: str, key: str, expected: Version) -> Failure:

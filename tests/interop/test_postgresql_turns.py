@@ -1,0 +1,108 @@
+"""How often PostgreSQL is waited for: what a thread does to its connection, as libpq writes it down."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg.pq import Trace
+from sqlalchemy import insert
+from sqlalchemy.engine import Connection
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
+
+from lyncpy.backends.sql.prepared import StatementJob
+from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.tables import floors
+from lyncpy.contracts.names import Version
+from tests.kit.cellars import NOON, Cellar, opened
+
+pytestmark = pytest.mark.interop
+
+NONE = Version(0)
+
+
+@pytest.fixture
+def cellar(tmp_path: Path) -> Iterator[Cellar]:
+    """A store in PostgreSQL."""
+    with opened("postgresql", tmp_path) as cellar:
+        yield cellar
+
+
+def store_of(cellar: Cellar) -> SqlStore:
+    """Give its store, as what it is."""
+    assert isinstance(cellar.store, SqlStore)
+    return cellar.store
+
+
+def _named(failure: Failure) -> str:
+    return type(failure.value).__name__
+
+
+def _touched(cursor: Any) -> int:  # Any: a driver's cursor
+    count: int = cursor.rowcount
+    return count
+
+
+def turns(cellar: Cellar, path: Path, do: Callable[[], object]) -> int:
+    """Do something; give how often the writing thread waited for an answer before it could go on."""
+    assert cellar.database is not None
+    run_write = cellar.database.run_write
+    with path.open("wb") as file:
+
+        def begin(connection: Connection) -> None:
+            protocol = connection.connection.dbapi_connection.pgconn  # type: ignore[union-attr]
+            protocol.trace(file.fileno())
+            protocol.set_trace_flags(Trace.SUPPRESS_TIMESTAMPS)
+
+        def end(connection: Connection) -> None:
+            connection.connection.dbapi_connection.pgconn.untrace()  # type: ignore[union-attr]
+
+        cellar.pump.run(run_write(begin))
+        written = len(path.read_bytes())
+        do()
+        file.flush()
+        said = path.read_bytes()[written:]
+        cellar.pump.run(run_write(end))
+    # Each ends what is asked, and is answered when all before it is.
+    return sum(
+        line.startswith((b"F\t", b"F ")) and line.split()[2] in {b"Sync", b"Query"} for line in said.splitlines()
+    )
+
+
+def test_a_group_of_writes_waits_once(cellar: Cellar, tmp_path: Path) -> None:
+    """However many share a commit: records, removals and journals are said in one breath, with the transaction around them."""
+    run, store = cellar.pump.run, store_of(cellar)
+    for n in range(60):
+        run(store.write("board", str(n), b"1", NONE))
+    alone = turns(cellar, tmp_path / "alone", lambda: run(store.write("board", "0", b"2", Version(1))))
+    assert alone == 1
+
+    def many() -> None:
+        calls: list[Deferred[Any]] = [
+            store.write("board", str(n), b"3", Version(1)).addErrback(_named) for n in range(60)
+        ]
+        calls += [store.remove("board", str(n), Version(2)) for n in range(1, 20)]
+        calls += [store.append("calls", b"x", NOON)]
+        assert run(gatherResults(calls)) == ["Conflict", *(2 for _ in range(59)), *(None for _ in range(20))]
+
+    # What was given first is under way already, alone; all the rest comes after it.
+    assert turns(cellar, tmp_path / "many", many) == 2
+    assert {record.key: record.value for record in run(store.scan("board"))} == {
+        "0": b"2",
+        **{str(n): b"3" for n in range(20, 60)},
+    }
+
+
+def test_what_is_wrong_among_many_spoils_no_other(cellar: Cellar) -> None:
+    """Nothing of the group is kept, and each is done again by itself; what is no single statement keeps its place among them."""
+    assert cellar.database is not None
+    run, database, store = cellar.pump.run, cellar.database, store_of(cellar)
+    floor = database.prepare(insert(floors), "kind", "version")
+    jobs: list[StatementJob[int]] = [StatementJob(floor, (kind, 1), _touched) for kind in ("a", "a", "b")]
+    held = database.run_write(lambda connection: None)
+    calls: list[Deferred[Any]] = [database.run_write(job).addErrback(_named) for job in jobs]
+    counted = database.run_write(lambda one: one.exec_driver_sql("select count(*) from floors").scalar())
+    written = store.write("board", "x", b"", NONE)
+    everything: list[Deferred[Any]] = [held, *calls, counted, written]
+    assert run(gatherResults(everything)) == [None, 1, "UniqueViolation", 1, 2, 1]
