@@ -179,6 +179,17 @@ class Postgres:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def used_s(self) -> float:
+        """Give the seconds of processor time that its processes have used, those of connections that ended included."""
+        pid = self._pid()
+        assert pid is not None, "the server does not run"
+        used = 0.0
+        for one in (pid, *self._children(pid)):
+            # user, system, and of children that have ended
+            times = Path(f"/proc/{one}/stat").read_text().rsplit(")", 1)[1].split()[11:15]
+            used += sum(map(int, times))
+        return used / os.sysconf("SC_CLK_TCK")
+
     def _pid(self) -> int | None:
         try:
             pid = int((self._data / "postmaster.pid").read_text().split("\n", 1)[0])

@@ -55,6 +55,15 @@ def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
     assert all(len(values) == (8 if name in each_message else 1) for name, values in costs.items())
 
 
+def test_the_store_is_measured_on_both_databases() -> None:
+    """`python -m bench.store` prints a line for each operation, alone and with others."""
+    done = _run([sys.executable, "-m", "bench.store", "--rounds=1", "--times=50"])
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 9
+    assert all(float(one.split()[-6]) > 0 for one in lines[1:])
+
+
 def test_every_line_of_the_table_has_a_load(tmp_path: Path) -> None:
     """`scripts/bench` measures all that has a target, and latency beside every load, and keeps each round."""
     kept = tmp_path / "results.json"
