@@ -71,6 +71,9 @@ class Outbound:
         contact: Callable[[FlowName, str], str | None],
     ) -> None:
         self.flows: Final = flows
+        self.is_full: Final = flows.is_full
+        """See the promise; it is asked for each watcher of each change."""
+
         self.timers: Final = timers
         self.settings: Final = settings
         self._bus = bus
@@ -201,10 +204,6 @@ class Outbound:
         key = device_key(request.uri)
         contact = self._contact(flow, key) if key else None
         return request if contact is None else request.plus(uri=contact)
-
-    def is_full(self, flow: FlowName) -> bool:
-        """Tell whether what can be said later should be; see `IFlows.is_full`."""
-        return self.flows.is_full(flow)
 
     def repeated(self, flow: FlowName, response: Response) -> PreparedCall | None:
         """Give what this answers, if that was asked of many and the answer repeats it word for word.

@@ -154,9 +154,18 @@ class TlsConnection(FileDescriptor):
         if self._unsent or not self._shaken:
             self._waiting.append(data)
             self._unsent += len(data)
-        elif len(data) <= RECORD and self._write_record(data):
-            return
         else:
+            # pyOpenSSL's `send` looks for errors also where there are none, which is a sixth of its time; a fan-out
+            # consists of these writes. OpenSSL gives the reason of a failure again when `_push` asks again, which
+            # also writes where one of the names is not there: neither is promised.
+            ssl = getattr(self._tls, "_ssl", None)
+            if (
+                ssl is not None
+                and _SSL_WRITE is not None
+                and len(data) <= RECORD
+                and _SSL_WRITE(ssl, data, len(data)) == len(data)
+            ):
+                return
             self._chunk = data
             self._unsent = len(data)
             self._push()
@@ -379,8 +388,12 @@ class TlsConnection(FileDescriptor):
         return None
 
     def _read(self) -> Ended | None:
+        # pyOpenSSL's `recv` makes and clears 16 KiB for each record, which is more than most of them have, and looks for
+        # errors where there are none. If there is no whole one nothing has happened, and `recv` hears why.
+        ssl = getattr(self._tls, "_ssl", None)
+        size: int = _SSL_READ(ssl, _INBOX, RECORD) if ssl is not None and _SSL_READ is not None else 0
         try:
-            data = self._read_record() or self._connection.recv(RECORD)
+            data = _UNPACK(_INBOX, size) if size > 0 else self._connection.recv(RECORD)
         except SSL.WantReadError:
             return None
         except SSL.WantWriteError:
@@ -394,26 +407,6 @@ class TlsConnection(FileDescriptor):
         assert self.protocol is not None, "the reactor never calls a connection that was lost"
         self.protocol.dataReceived(data)
         return None
-
-    def _read_record(self) -> bytes:
-        """Read a record if there is a whole one; else nothing has happened, and `recv` hears why.
-
-        pyOpenSSL's `recv` makes and clears 16 KiB for each, which is more than most of them have, and
-        looks for errors where there are none.
-        """
-        ssl = getattr(self._tls, "_ssl", None)
-        size: int = _SSL_READ(ssl, _INBOX, RECORD) if ssl is not None and _SSL_READ is not None else 0
-        return _UNPACK(_INBOX, size) if size > 0 else NOTHING
-
-    def _write_record(self, data: bytes) -> bool:
-        """Send a record at once if the socket takes it; else nothing has happened, and `_push` hears why.
-
-        pyOpenSSL's `send` looks for errors also where there are none, which is a sixth of its time; a
-        fan-out consists of these writes. OpenSSL gives the reason of a failure again when asked again.
-        """
-        # Neither name is promised; without them every write takes the longer way.
-        ssl = getattr(self._tls, "_ssl", None)
-        return ssl is not None and _SSL_WRITE is not None and bool(_SSL_WRITE(ssl, data, len(data)) == len(data))
 
     def _push(self) -> None:
         """Send until nothing is left, the socket is full, or others should have their turn.
