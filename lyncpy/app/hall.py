@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from lyncpy.app.backends import Backends
@@ -32,6 +31,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
 from lyncpy.core.tries import SignInTries
 from lyncpy.wire.flows import Flows
+from lyncpy.wire.polling import at_turns_end
 from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -108,7 +108,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         sip,
         timers,
         back.meter,
-        partial(reactor.callLater, 0),
+        at_turns_end(reactor),
         strangers_total=limits.unauthenticated_total,
         strangers_per_address=limits.unauthenticated_per_address,
     )

@@ -266,7 +266,7 @@ class Flows:
 
     Args:
         node: The first half of every flow's name.
-        soon: Calls back in the next turn of the reactor.
+        soon: Calls back when the work under way has come to its end, as `at_turns_end` does.
         strangers_total: Connections on which nobody has signed in.
         strangers_per_address: The same, from one address.
     """

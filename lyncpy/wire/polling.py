@@ -6,14 +6,20 @@ made once for each kind of them.
 
 And all whose sockets have something are read in one turn, however many they are: when two hundred sign in, or leave, a message
 would wait until each of them was read. Who talks is read first; of the others some in each turn, as of all other work.
+
+What is put off to the end of a turn, as the writes of all that was said in it, is done before the reactor waits.
 """
 
+from collections.abc import Callable
 from errno import EINTR
 from functools import cache, partial
 from typing import Any, Final
 
 from twisted.internet.epollreactor import EPollReactor
+from twisted.logger import Logger
 from twisted.python import context, log  # noqa: TID251 - what is logged the old way is Twisted's own
+
+LOGGED: Final = Logger().failureHandler("what was to be done at the end of a turn failed")
 
 LogContext = dict[object, dict[str, object]]
 
@@ -39,17 +45,33 @@ def with_known_contexts(reactor: Any) -> None:  # Any: a reactor is several inte
     if isinstance(reactor, EPollReactor) and all(hasattr(reactor, name) for name in _ASKED):
         # By it threads give their results back: each durable write.
         reactor.waker.log_context = log_context_of(reactor.waker.logPrefix())
-        reactor.doIteration = partial(_turn, reactor, {})  # type: ignore[method-assign]  # it is asked for by this name each time
+        ends: list[Callable[[], None]] = []
+        vars(reactor)["at_turns_end"] = ends.append
+        reactor.doIteration = partial(_turn, reactor, {}, ends)  # type: ignore[method-assign]  # it is asked for by this name each time
 
 
-def _turn(reactor: Any, left: dict[int, int], timeout: float | None) -> None:  # Any: as above
+def at_turns_end(reactor: Any) -> Callable[[Callable[[], None]], object]:  # Any: as above
+    """Give what has a function called when all else of this turn is done, before anything is waited for.
+
+    A reactor that is as Twisted has it calls in its next turn, which costs a timer and a wait for nothing.
+    """
+    at_end: Callable[[Callable[[], None]], object] = getattr(reactor, "at_turns_end", partial(reactor.callLater, 0))
+    return at_end
+
+
+def _turn(
+    reactor: Any, left: dict[int, int], ends: list[Callable[[], None]], timeout: float | None
+) -> None:  # Any: as above
     """Wait for events and take them; see `EPollReactor.doPoll`.
 
     Args:
+        ends: What is done before, in order; what that adds is done in the next turn, which does not wait.
         left: Whose events the last turn has left, with the place of each in the queue: in its order they come before
             others of their kind. In the kernel's order who stands last there would never be read while enough others drip.
     """
     connections = reactor._selectables
+    if ends:
+        timeout = _end(reactor, ends, timeout)
     try:
         events = reactor._poller.poll(-1 if timeout is None else timeout, len(connections))
     except OSError as error:
@@ -75,6 +97,18 @@ def _turn(reactor: Any, left: dict[int, int], timeout: float | None) -> None:  #
             # The kernel tells of them again in the next turn, which does not wait then.
             left.update({number: queued for queued, (number, _) in enumerate(others[place:])})
             return
+
+
+def _end(reactor: Any, ends: list[Callable[[], None]], timeout: float | None) -> float | None:  # Any: as above
+    """Do what was put off to the end of the turn before; give how long to wait for events now."""
+    calls = ends.copy()
+    ends.clear()
+    for call in calls:
+        with LOGGED:
+            call()
+    # It may have set times. Where the turn was not to wait at all, it does not.
+    wait_s: float | None = 0.0 if ends or timeout == 0 else reactor.timeout()
+    return wait_s
 
 
 def _take(reactor: Any, number: int, event: int) -> None:  # Any: as above

@@ -12,7 +12,7 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import capturedLogs
 from twisted.python import context, log
 
-from lyncpy.wire.polling import OTHERS_S, log_context_of, with_known_contexts
+from lyncpy.wire.polling import OTHERS_S, at_turns_end, log_context_of, with_known_contexts
 
 OPENED: Final[list["Reader"]] = []
 """What is closed after a test."""
@@ -221,10 +221,15 @@ def test_a_signal_within_the_wait_ends_the_turn() -> None:
 
 
 def test_another_reactor_stays_as_it_is() -> None:
-    """There is no other that has so many connections."""
+    """There is no other that has so many connections. What is put off there is done in its next turn."""
     other: Any = SelectReactor()
     with_known_contexts(other)
     assert "doIteration" not in vars(other)
+    done: list[str] = []
+    at_turns_end(other)(lambda: done.append("done"))
+    assert done == []
+    other.runUntilCurrent()
+    assert done == ["done"]
     for internal in other.getReaders():
         internal.connectionLost(None)
 
@@ -240,3 +245,48 @@ def test_a_thread_wakes_the_reactor_at_no_more_cost_than_a_connection(
     reactor.runUntilCurrent()
     assert heard == ["done"]
     assert reactor._poller.poll(0) == []
+
+
+def test_what_is_put_off_is_done_before_the_reactor_waits(reactor: Any) -> None:  # Any: as above
+    """In order, once; a failure is logged, and nothing is lost by it."""
+    done: list[str] = []
+    at_end = at_turns_end(reactor)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    for call in (lambda: done.append("one"), fail, lambda: done.append("two"), lambda: reactor.callLater(0, fail)):
+        at_end(call)
+    assert done == []
+    with capturedLogs() as events:
+        reactor.doIteration(None)  # it does not wait: a time was set just now
+    assert done == ["one", "two"]
+    assert [event["log_failure"].type for event in events] == [ZeroDivisionError]
+    for call in reactor.getDelayedCalls():
+        call.cancel()
+
+
+def test_what_puts_off_more_has_others_read_first(reactor: Any) -> None:  # Any: as above
+    """A client that has sent much does not hold up the reactor, and the reactor does not wait for anybody else then."""
+    done: list[str] = []
+    at_end = at_turns_end(reactor)
+
+    def again() -> None:
+        done.append("again")
+        at_end(again)
+
+    reader = Known(lambda: done.append("read"), "one")
+    reactor.addReader(reader)
+    reader.other.send(b"x")
+    at_end(again)
+    for _ in range(2):
+        reactor.doIteration(None)
+    assert done == ["again", "read", "again"]
+
+
+def test_a_turn_that_was_not_to_wait_does_not(reactor: Any) -> None:  # Any: as above
+    """As one in which the reactor is to stop."""
+    done: list[str] = []
+    at_turns_end(reactor)(lambda: done.append("done"))
+    reactor.doIteration(0)
+    assert done == ["done"]
