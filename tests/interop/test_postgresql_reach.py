@@ -201,6 +201,12 @@ def test_check_asks_what_a_start_asks(server: Postgres, tmp_path: Path) -> None:
         assert holder.endswith(" UTC); stop that one, or give this one its own [store] url")
         pump.run(database.close())
 
+        half = "create table unfinished_copy (source text); insert into unfinished_copy values ('lyncpy.db')"
+        server.sql(half, url_name(settings))
+        assert checked(tmp_path, **settings)[-1].startswith(
+            'BAD it holds an unfinished copy of "lyncpy.db": run `lyncpy'
+        )
+        server.sql("drop table unfinished_copy", url_name(settings))
         server.sql("update alembic_version set version_num = '0001'", url_name(settings))
         assert "the next start makes 0" in checked(tmp_path, **settings)[-1]
         server.sql("update alembic_version set version_num = '9999'", url_name(settings))
