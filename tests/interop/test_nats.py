@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from lyncpy.backends.nats import link
 from lyncpy.backends.nats.bus import NatsBus
 from lyncpy.backends.nats.settings import Settings
+from lyncpy.contracts.bus import BusTimeout
 from lyncpy.contracts.facts import ContactsChanged, FlowClosed
 from lyncpy.contracts.names import FlowName, NodeName, aor_of
+from lyncpy.contracts.questions import HowIsNode, NodeState
 from tests.interop.conftest import Clients
 from tests.kit.certificates import Issued, authority, issue
 from tests.kit.meters import MemoryMeter
@@ -153,7 +156,50 @@ def test_a_user_and_an_nkey_are_proved(
     assert SEED[5:20] not in str([*logged])
 
 
+def test_a_user_who_may_use_one_prefix_can_do_all(
+    loop: ReactorLoop, opened: Open, started: Callable[[NatsServer], NatsServer], tmp_path: Path
+) -> None:
+    """`lyncpy.>` is enough. What a user may not do is refused; that ends nothing, and fills no log."""
+    may = 'user: u, password: p, permissions: { publish: "lyncpy.>", subscribe: "lyncpy.>" }'
+    server = started(NatsServer(f"authorization {{ users: [ {{ {may} }} ] }}"))
+    password, url = secret(tmp_path, "password", "p"), f"nats://u@127.0.0.1:{server.port}"
+    here, there = (opened(url, NodeName(name), password_file=password) for name in ("here", "there"))
+    found: list[Any] = []
+    here.listen(FlowClosed, found.append)
+    there.answer(HowIsNode, answer)
+    assert loop.wait(here.ask(NodeName("there"), HowIsNode(), 5.0)) == NodeState("1", 2, 3)
+    there.tell(FlowClosed(FlowName("1"), "lost"))
+    loop.until(lambda: found)
+    other = opened(url, NodeName("other"), password_file=password, subject="other")
+    with capturedLogs() as logged:
+        for number in range(50):
+            other.tell(FlowClosed(FlowName(str(number)), "lost"))
+        with pytest.raises(BusTimeout):
+            loop.wait(other.ask(NodeName("there"), HowIsNode(), 0.2))
+    said = [event["reason"] for event in logged if "says:" in str(event.get("log_format"))]
+    assert len(said) <= 1
+    assert "Permissions Violation" in trouble(other) and trouble(here) == ""
+
+
+async def answer(question: HowIsNode) -> NodeState:
+    """Say how a node is."""
+    return NodeState("1", 2, 3)
+
+
 # --- its life
+
+
+def test_a_start_that_is_broken_off_ends(loop: ReactorLoop, tmp_path: Path) -> None:
+    """While a server that says nothing is waited for."""
+    with nats() as server:
+        proxy = SpoilingProxy(loop, server)
+        proxy.greeting = b""
+        bus = NatsBus(HERE, Settings(url=proxy.url), tmp_path, loop.reactor, loop.timers, MemoryMeter())
+        opening = Deferred.fromCoroutine(bus.open())
+        loop.until(lambda: proxy.wires)
+        loop.wait(bus.close())
+        assert opening.called
+        assert not [call for call in loop.reactor.getDelayedCalls() if call.active() and "Nats" in str(call)]
 
 
 def test_a_server_that_ends_or_freezes_is_left_for_another(
@@ -186,6 +232,8 @@ def test_a_server_that_ends_or_freezes_is_left_for_another(
     hears()
     with capturedLogs() as logged:
         for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR2):
+            # A server that has come back is told to clients when its route is there again.
+            loop.until(lambda: all(("NATS servers known", 2) in one.states() for one in (bus, other)))
             place = str(bus.states()[0][1])
             by_place[place].signal(number)
             loop.until(lambda place=place: bus.states()[0][1] not in (place, "no NATS server"))  # type: ignore[misc]

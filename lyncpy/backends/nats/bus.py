@@ -251,15 +251,24 @@ class NatsBus:
 
     def conditions(self) -> Sequence[Reason]:
         """Say what is wrong with the bus."""
-        trouble = self._link.trouble
-        if not trouble or self._closed:
+        trouble, refused = self._link.trouble, self._link.refused
+        if self._closed or not (trouble or refused):
             return ()
-        finding = f"no NATS server takes this one, and other servers hear nothing of it: {trouble}"
-        return (Reason("bus", finding, good=False, remedy="see [bus] url, and whether the NATS servers run"),)
+        if trouble:
+            finding = f"no NATS server takes this one, and other servers hear nothing of it: {trouble}"
+            remedy = "see [bus] url, and whether the NATS servers run"
+        else:
+            finding = f"the NATS server refuses something: {refused}"
+            remedy = f'let the user of [bus] publish and subscribe to "{self._prefix}.>"'
+        return (Reason("bus", finding, good=False, remedy=remedy),)
 
     def states(self) -> Sequence[tuple[str, object]]:
         """Give the rows of `status`."""
-        return (("bus", self._link.server or "no NATS server"), ("other servers", len(self.others())))
+        return (
+            ("bus", self._link.server or "no NATS server"),
+            ("NATS servers known", len(self._link.known)),
+            ("other servers", len(self.others())),
+        )
 
     def _ready(self) -> None:
         self._stop_signs()

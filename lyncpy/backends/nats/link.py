@@ -49,6 +49,9 @@ PAUSE_MOST_S: Final = 5.0
 PROBE_S: Final = 10.0
 """From one PING to the next; a server that answers none is left after three times as long."""
 
+COMPLAINTS_S: Final = 60.0
+"""Between two lines in the log about what a server refuses."""
+
 CLOSE_S: Final = 2.0
 """That the last words may take to leave."""
 
@@ -104,7 +107,11 @@ class NatsLink:
         self._trouble = "it was not tried yet"
         self._lost_at = timers.now()
         self._asked_at = 0.0
+        self._complained_at = float("-inf")
         self._payload_most = 0
+        self.refused = ""
+        """What the server that has us has refused last."""
+
         self.round_trip_s = 0.0
         """From the last PING to its PONG."""
 
@@ -122,6 +129,11 @@ class NatsLink:
     def server(self) -> str:
         """HOST:PORT of the server that has us; "" when none has."""
         return self._server if self.is_ready else ""
+
+    @property
+    def known(self) -> Sequence[Place]:
+        """Give the servers that may be tried: those of the url, and those that one of them has told."""
+        return tuple(dict.fromkeys((*self._address.places, *self._cluster)))
 
     @property
     def trouble(self) -> str:
@@ -166,6 +178,9 @@ class NatsLink:
         """Say what is still to be said, within a bound, and disconnect."""
         self._is_closing = True
         self._clear_timer()
+        first, self._first_tries = self._first_tries, None
+        if first is not None and not first.called:
+            first.callback(None)
         if self._wire is None:
             return
         self._closed = Deferred()
@@ -180,8 +195,7 @@ class NatsLink:
     def _try_next(self) -> None:
         """Try the next server, or all of them again after a pause."""
         if not self._to_try:
-            known = tuple(dict.fromkeys((*self._address.places, *self._cluster)))
-            self._to_try = secrets.SystemRandom().sample(known, len(known))
+            self._to_try = secrets.SystemRandom().sample(self.known, len(self.known))
         place = self._to_try.pop()
         try:
             terms, tls = self._terms(place), self._tls(place)
@@ -194,22 +208,18 @@ class NatsLink:
         self._wire = wire
         self._arm(CONNECT_S, lambda: self._late(wire))
         wire.connecting = HostnameEndpoint(self._reactor, place.host, place.port, timeout=CONNECT_S).connect(factory)
-        _ = wire.connecting.addErrback(self._not_connected, wire)
+        _ = wire.connecting.addErrback(lambda why: self.lost(wire, why.getErrorMessage() or repr(why.value)))
 
     def _terms(self, place: Place) -> SessionTerms:
         settings = self._settings
         needs_tls = self._address.needs_tls(place)
         nkey, password = None, ""
         if settings.nkey_file:
-            nkey = read_nkey(self._secret(settings.nkey_file))
+            nkey = read_nkey(_secret(self._home / settings.nkey_file))
         if settings.password_file:
-            password = self._secret(settings.password_file)
+            password = _secret(self._home / settings.password_file)
         credentials = Credentials(self._address.user, password, nkey)
         return SessionTerms(f"lyncpy {self._node}", credentials, needs_tls, self._address.tls == "first")
-
-    def _secret(self, name: str) -> str:
-        # Read for each connection: it may have been changed.
-        return (self._home / name).read_text("utf-8-sig").strip("\r\n")
 
     def _tls(self, place: Place) -> CheckedServer:
         settings = self._settings
@@ -218,9 +228,6 @@ class NatsLink:
         told = place not in self._address.places and not place.is_named
         named = [one.host for one in self._address.places if one.is_named] if told else []
         return CheckedServer((named or [place.host])[0], authorities)
-
-    def _not_connected(self, failure: Failure, wire: "_Wire") -> None:
-        self.lost(wire, failure.getErrorMessage() or repr(failure.value))
 
     def _late(self, wire: "_Wire") -> None:
         wire.reason = wire.reason or f"it has not taken us within {CONNECT_S:.0f} s"
@@ -252,9 +259,12 @@ class NatsLink:
 
     def ready(self, wire: "_Wire", info: frames.ServerInfo) -> None:
         """Go on with what was subscribed."""
+        if self._is_closing:
+            return
         self._server, self._pause_s = str(wire.place), PAUSE_S
         self.connections += 1
         self._payload_most = info.max_payload
+        self.refused = ""
         for number, (pattern, _) in self._subscribed.items():
             wire.send(frames.subscribe(pattern, number))
         self.cluster(wire, info)
@@ -280,6 +290,14 @@ class NatsLink:
         found = self._subscribed.get(delivery.subscription)
         if found is not None:
             found[1](delivery)
+
+    def complaint(self, wire: "_Wire", text: str) -> None:
+        """Log what the server refuses, once in a while: it says so of each message that we may not publish."""
+        self.refused = text
+        now = self._timers.now()
+        if now >= self._complained_at + COMPLAINTS_S:
+            self._complained_at = now
+            self.log.warn("the NATS server {server} says: {reason}", server=str(wire.place), reason=text)
 
     def answered(self) -> None:
         """Note that the server is there."""
@@ -383,8 +401,10 @@ class _Wire(Protocol):
 
     def _end(self, effect: NoteComplaint | Close | Effect) -> None:
         if isinstance(effect, NoteComplaint):
-            self._link.log.warn("the NATS server {server} says: {reason}", server=str(self.place), reason=effect.text)
-            self.reason = effect.text
+            self._link.complaint(self, effect.text)
+            # Of what we may not do it says so, and goes on; whatever else it says is its last word.
+            if not effect.text.startswith("Permissions Violation"):
+                self.reason = effect.text
         elif isinstance(effect, Close):
             self.reason = effect.reason
             self.abort()
@@ -421,3 +441,8 @@ class _Wire(Protocol):
 
     def stopProducing(self) -> None:
         """Nothing more can be written."""
+
+
+def _secret(file: Path) -> str:
+    """Read a secret, for each connection: it may have been changed."""
+    return file.read_text("utf-8-sig").strip("\r\n")
