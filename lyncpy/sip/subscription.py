@@ -311,7 +311,7 @@ class SubscriptionMachine:
             ("Expires", str(self.remaining_s(now))),
             ("subscription-state", self._state_now(now)),
             # One a line: a real client compares whole values.
-            *(("Supported", way) for way in (BENOTIFY, PIGGYBACK, AUTOEXTEND) if way in self._ways),
+            *[("Supported", way) for way in (BENOTIFY, PIGGYBACK, AUTOEXTEND) if way in self._ways],
             *self._shared,
         ]
         if document is None or PIGGYBACK not in self._ways:

@@ -51,7 +51,7 @@ def write_groups(asked: Sequence[str] | None, provisions: Iterable[Provision], a
     for provision in provisions:
         known.setdefault(provision.group, []).append(provision)
     groups = [
-        f"<provisionGroup name={quote_attr(name)}>{''.join(p.write(aor) for p in known[name])}</provisionGroup>"
+        f"<provisionGroup name={quote_attr(name)}>{''.join([one.write(aor) for one in known[name]])}</provisionGroup>"
         for name in (known if asked is None else asked)
         if name in known
     ]

@@ -70,6 +70,9 @@ def write_categories(board: Board, names: Collection[str]) -> Mapping[str, str]:
     return {name: "".join(found) or f'<category name="{name}"/>' for name, found in parts.items()}
 
 
+_NOBODY: Final = Container()
+
+
 def write_own(
     board: Board,
     *,
@@ -103,7 +106,7 @@ def write_own(
     ids = {*STANDARD_CONTAINERS, *board.containers} if containers is None else containers
     if ids:
         parts.append(f'<containers xmlns="{_NS}/containers">')
-        parts.extend(_container(id_, board.containers.get(id_, Container())) for id_ in sorted(ids))
+        parts.extend([_container(id_, board.containers.get(id_, _NOBODY)) for id_ in sorted(ids)])
         parts.append("</containers>")
     if subscribers is not None:
         parts.append(f'<subscribers xmlns="{_NS}/presence-subscribers">')

@@ -4,6 +4,7 @@ Plain text without a tree; everything that came from outside is escaped. Client:
 notes, "presence" §6.
 """
 
+import re
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -30,6 +31,7 @@ from lyncpy.workloads.presence.model.tables import Instance
 _NS: Final = "http://schemas.microsoft.com/2006/09/sip"
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _COMMON: Final = f"{_NS}/commontypes"
+_NOT_DIALLED: Final = re.compile("[^0-9+*#]")
 
 
 def write_value(one: Instance) -> str:
@@ -187,7 +189,7 @@ def write_contact_card(person: Person, facts: Collection[str], phones: Collectio
 
 
 def _fields(rows: Iterable[tuple[str, str]]) -> str:
-    return "".join(f"<{name}>{escape(text)}</{name}>" for name, text in rows if text)
+    return "".join([f"<{name}>{escape(text)}</{name}>" for name, text in rows if text])
 
 
 def write_user_properties(person: Person) -> str:
@@ -198,6 +200,4 @@ def write_user_properties(person: Person) -> str:
 
 
 def _tel(number: str) -> str:
-    return "tel:" + "".join(
-        mark for mark in number.removeprefix("tel:") if mark.isascii() and (mark.isdigit() or mark in "+*#")
-    )
+    return "tel:" + _NOT_DIALLED.sub("", number.removeprefix("tel:"))
