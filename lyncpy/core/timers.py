@@ -122,6 +122,9 @@ class Timers:
 
     def __init__(self, clock: IReactorTime, wall: Callable[[], float]) -> None:
         self._clock = clock
+        self.now: Final[Callable[[], float]] = clock.seconds
+        """Gives monotonic seconds. It is asked a dozen times for each request, so that it is the reactor's own."""
+
         self.clock = WallClock(wall, self.now)
         self._listeners: list[Callable[[float], None]] = []
         self._buckets: dict[float, dict[Timer, None]] = {}
@@ -137,10 +140,6 @@ class Timers:
     def __len__(self) -> int:
         """Give the number of deadlines ahead; walks the buckets, so for meters only."""
         return sum(map(len, self._buckets.values())) + len(self._due) + len(self._pieces)
-
-    def now(self) -> float:
-        """Give monotonic seconds."""
-        return float(self._clock.seconds())
 
     def wall(self) -> float:
         """Give the seconds since the epoch, UTC, as the host has them. See the promise."""
