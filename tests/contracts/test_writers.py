@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import SqlLedger
+from lyncpy.backends.sql.link import Job
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import NodeName, Version
@@ -170,15 +171,35 @@ def test_a_key_that_comes_back_during_a_purge_gets_a_new_version(two_at_postgres
     assert two.wait(writing) > 3
 
 
-def test_a_conversation_that_goes_on_during_a_cut_keeps_its_people(two_at_postgresql: Two) -> None:
+def test_a_conversation_that_goes_on_during_a_cut_keeps_its_people(
+    two_at_postgresql: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its first lines are removed while another is being added: the index still knows whose it is."""
     two = two_at_postgresql
     first, second = two.ledgers
     two.wait(first.begin_chain(mark(0), mark(0)))
     two.wait(first.append([line(1)], [("alice", "talk")], mark(1), mark(0)))
-    with two.held(lambda _: first.append([line(2)], [("alice", "talk")], mark(2), mark(1))) as until_somebody_waits:
-        cutting = second.remove_until(mark(1), mark(0))
-        until_somebody_waits()
+    added, go_on = Event(), Event()
+    run = two.databases[0].run_gathered
+
+    def held(job: Job[object]) -> Deferred[object]:
+        """What is gathered has a transaction of its own: it ends when it may."""
+
+        def do(connection: Connection) -> object:
+            answer = job(connection)
+            added.set()
+            assert go_on.wait(PATIENCE_S)
+            return answer
+
+        return run(do)
+
+    monkeypatch.setattr(two.databases[0], "run_gathered", held)
+    adding = first.append([line(2)], [("alice", "talk")], mark(2), mark(1))
+    assert added.wait(PATIENCE_S)
+    cutting = second.remove_until(mark(1), mark(0))
+    two.somebody_waits()
+    go_on.set()
+    two.wait(adding)
     two.wait(cutting)
     assert [one.serial for one in two.wait(first.read_after(0, 9))] == [2]
     assert two.wait(first.misplaced([("alice", "talk")])) == frozenset()
