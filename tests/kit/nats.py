@@ -98,19 +98,28 @@ class Subscriber:
         assert self._file.readline().startswith(b"INFO ")
         self._socket.sendall(f'CONNECT {{"verbose":false}}\r\nSUB {pattern} 1\r\nPING\r\n'.encode())
         assert self._file.readline() == b"PONG\r\n"
+        self._come: list[tuple[str, bytes]] = []
 
     def publish(self, subject: str, payload: bytes, reply: str = "") -> None:
         """Publish, and wait until the server has it."""
-        self._socket.sendall(f"PUB {subject} {reply} {len(payload)}\r\n".encode() + payload + b"\r\n")
+        self._socket.sendall(f"PUB {subject} {reply} {len(payload)}\r\n".encode() + payload + b"\r\nPING\r\n")
+        while self._read() != b"PONG\r\n":
+            pass
 
     def next(self) -> tuple[str, bytes]:
         """Wait for the next message; give its subject and its bytes."""
-        while True:
-            line = self._file.readline()
-            assert line, "the server has closed the connection"
-            if line.startswith(b"MSG "):
-                _, subject, *_, size = line.split()
-                return subject.decode(), self._file.read(int(size) + 2)[:-2]
+        while not self._come:
+            self._read()
+        return self._come.pop(0)
+
+    def _read(self) -> bytes:
+        """Read what the server says next, and keep it if it is a message; give its line."""
+        line = self._file.readline()
+        assert line, "the server has closed the connection"
+        if line.startswith(b"MSG "):
+            _, subject, *_, size = line.split()
+            self._come.append((subject.decode(), self._file.read(int(size) + 2)[:-2]))
+        return line
 
     def next_json(self, subject: str) -> dict[str, Any]:  # Any: what stands in it
         """Wait for a message with a subject that matches a regular expression; give what is in it."""
@@ -271,7 +280,7 @@ class _Through(Protocol):
             # The server's own word, that nobody listens there: with it a test sees that all before it has arrived.
             self.transport.write(whole)
         elif self._proxy.held:
-            self._held.append(whole)
+            self._held.append(whole * self._proxy.copies(payload))
         else:
             self.transport.write(whole * self._proxy.copies(payload))
 
