@@ -5,7 +5,7 @@ No reactor is needed; what waits, waits for the clock that was given.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
@@ -22,8 +22,45 @@ from lyncpy.contracts.names import NodeName
 BEHIND_BOUND: Final = 50_000
 """Facts that wait for one listener; one that never ends its hearing must not fill the memory."""
 
+FAR_BYTES: Final = 4_194_304
+"""Of messages of other nodes whose facts wait to be heard, in all; a fact takes up to twenty times as much memory as its message."""
+
 HEARING_S: Final = 0.001
 """Seconds in one turn of the reactor for what one listener hears, about: a network that is lost is thousands of facts."""
+
+
+class _Room:
+    """What waits of other nodes, in bytes."""
+
+    def __init__(self) -> None:
+        self._taken = 0
+
+    def take(self, size: int) -> bool:
+        """Take so much of it; False: there is not so much."""
+        if self._taken + size > FAR_BYTES:
+            return False
+        self._taken += size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give so much of it back."""
+        self._taken -= size
+
+
+class _FromAfar(NamedTuple):
+    """A fact of another node, which takes room while it waits."""
+
+    fact: Fact
+    size: int
+    room: _Room
+
+
+def _out(waited: Fact | _FromAfar) -> Fact:
+    """Give the fact of what waits no more, and its room back."""
+    if not isinstance(waited, _FromAfar):
+        return waited
+    waited.room.give(waited.size)
+    return waited.fact
 
 
 @implementer(IListening)
@@ -43,7 +80,7 @@ class _Listening:
         self._hear = hear
         self._turns = turns
         self._left = left
-        self._waiting: deque[Fact] = deque()
+        self._waiting: deque[Fact | _FromAfar] = deque()
         self._busy = self._stopped = self._behind = False
 
     def __len__(self) -> int:
@@ -53,20 +90,22 @@ class _Listening:
         """Stop listening; may be called twice."""
         if not self._stopped:
             self._stopped = True
-            self._waiting.clear()
+            while self._waiting:
+                _out(self._waiting.popleft())
             self._left()
 
-    def told(self, fact: Fact) -> None:
-        """Queue a fact for the listener; it is lost when the listener is too far behind."""
+    def told(self, fact: Fact | _FromAfar) -> bool:
+        """Queue a fact for the listener; False: it is lost, for the listener is too far behind."""
         if len(self._waiting) >= BEHIND_BOUND:
             if not self._behind:
                 self._behind = True
                 self.log.error("{hear} is {count} facts behind; what follows is lost", hear=self._hear, count=len(self))
-            return
+            return False
         self._waiting.append(fact)
         if not self._busy:
             self._busy = True
             self._turns.call_next(self._begin)
+        return True
 
     def _begin(self) -> None:
         until = self._turns.now() + HEARING_S
@@ -82,7 +121,8 @@ class _Listening:
 
     def _hear_next(self) -> Deferred[None] | None:
         """Have the listener hear the first fact that waits; give what ends when it has heard, unless it has by now."""
-        fact = self._waiting.popleft()
+        waited = self._waiting.popleft()
+        fact = _out(waited) if isinstance(waited, _FromAfar) else waited
         try:
             awaitable = self._hear(fact)
         except Exception:  # noqa: BLE001 - a listener that fails is logged and stays
@@ -139,6 +179,7 @@ class MemoryBus:
         self._node = node
         self._clock = clock
         self._turns = _Turns(clock)
+        self._room = _Room()
         self._listening: dict[type[Fact], list[_Listening]] = {}
         self._answers: dict[type[Question], Callable[[Any], Awaitable[Any]]] = {}
 
@@ -150,6 +191,23 @@ class MemoryBus:
         """Tell a fact to those who listen to its kind now. Never fails, never waits."""
         for listening in self._listening.get(type(fact), ()):
             listening.told(fact)
+
+    def tell_from_afar(self, fact: Fact, size: int) -> bool:
+        """Tell a fact of another node.
+
+        Args:
+            size: Bytes of its message.
+
+        Returns: Whether it waits for all who listen; what is told of elsewhere waits within FAR_BYTES.
+        """
+        waits = True
+        for listening in self._listening.get(type(fact), ()):
+            if not self._room.take(size):
+                return False
+            if not listening.told(_FromAfar(fact, size, self._room)):
+                self._room.give(size)
+                waits = False
+        return waits
 
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
         """Call `hear` with every fact of exactly this kind, one after the other."""

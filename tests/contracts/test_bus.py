@@ -256,6 +256,43 @@ def test_a_listener_that_never_ends_does_not_fill_the_memory(
     assert [event["count"] for event in logged if "is lost" in str(event.get("log_format"))] == [3]
 
 
+def test_facts_of_other_nodes_wait_within_a_bound_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bytes, for all listeners together; what this node tells itself is heard beside them, in order."""
+    monkeypatch.setattr(backend, "FAR_BYTES", 1_000)
+    scene = Stage("memory")
+    bus = scene.bus
+    assert isinstance(bus, MemoryBus)
+    bus.listen(FlowClosed, scene.hear)
+    assert bus.tell_from_afar(closed("1"), 600)
+    assert not bus.tell_from_afar(closed("2"), 600)
+    bus.tell(closed("3"))
+    assert bus.tell_from_afar(closed("4"), 400)
+    scene.turn()
+    assert scene.heard == ["1", "3", "4"]
+    # Whatever was heard makes room; so does what nobody will hear.
+    listening = bus.listen(FlowClosed, scene.hear)
+    assert bus.tell_from_afar(closed("5"), 500)
+    assert not bus.tell_from_afar(closed("6"), 1)
+    listening.stop()
+    assert bus.tell_from_afar(closed("7"), 500)
+    scene.turn()
+    assert scene.heard[3:] == ["5", "7"]
+
+
+def test_facts_of_other_nodes_are_bounded_in_number_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a listener that is behind does not get takes no room."""
+    monkeypatch.setattr(backend, "BEHIND_BOUND", 1)
+    monkeypatch.setattr(backend, "FAR_BYTES", 1_000)
+    scene = Stage("memory")
+    bus = scene.bus
+    assert isinstance(bus, MemoryBus)
+    bus.listen(FlowClosed, scene.hear)
+    with capturedLogs():
+        assert [bus.tell_from_afar(closed(name), 400) for name in "1234"] == [True, False, False, False]
+    scene.turn()
+    assert bus.tell_from_afar(closed("5"), 1_000)
+
+
 def test_thousands_of_facts_are_heard_in_several_turns(scene: Stage) -> None:
     """As when a network is lost: in order, and with others' turns in between."""
 

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
+from lyncpy.backends import bus as memory
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.nats import peers, questions
 from lyncpy.backends.nats.bus import NatsBus
@@ -66,6 +67,12 @@ class Pair:
         """Tell facts at `there`."""
         for name in names:
             self.there.tell(FlowClosed(FlowName(name), "lost"))
+
+    def says(self, subscriber: Subscriber, number: int, reason: str = "") -> None:
+        """Have somebody who may publish tell a fact of a node that they have invented."""
+        fact = FlowClosed(FlowName("1"), reason)
+        (data,) = write_fact(NodeName("forger"), number, fact)
+        subscriber.publish(f"{self.subject}.fact.FlowClosed.{key_token(fact)}", data)
 
     def until_heard(self, found: list[Any], count: int) -> list[str]:
         """Wait for so many facts, and whether there are more; give their names."""
@@ -330,6 +337,8 @@ def test_what_comes_late_is_not_heard_before_what_was_told_before_it(far: Pair) 
     found = far.heard()
     far.tell("0")
     far.until_heard(found, 1)
+    # A sign of life that comes before them says that they are lost.
+    the_proxy(far).copies = lambda payload: 0 if b'"told"' in payload else 1
     the_proxy(far).held = True
     far.tell("1", "2", "3")
     far.settle()
@@ -360,6 +369,44 @@ def test_a_connection_that_is_cut_comes_back_with_all_who_listen(far: Pair) -> N
     assert far.loop.wait(far.here.ask(THERE, HowMany(""), 5.0)) == 1
 
 
+def test_what_is_lost_again_and_again_is_logged_once_in_a_while(far: Pair, server: NatsServer) -> None:
+    """And counted, each of them; so is what came while too much waited."""
+    far.heard()
+    subscriber = Subscriber(server, "none")
+    with capturedLogs() as logged:
+        for number in range(1, 40, 2):
+            far.says(subscriber, number)
+        far.settle()
+    found = {one.name: one.lost for one in far.here.others()}
+    assert found["forger"] == 19
+    assert len([event for event in logged if "are lost on the bus" in str(event.get("log_format"))]) == 1
+    subscriber.close()
+
+
+def test_what_others_tell_waits_within_a_bound(far: Pair, server: NatsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bytes: large facts that nobody has time for do not fill the memory, and the log says so once in a while."""
+    monkeypatch.setattr(memory, "FAR_BYTES", 1_000_000)
+    gate: Deferred[None] = Deferred()
+
+    async def slowly(fact: FlowClosed) -> None:
+        await gate
+
+    far.here.listen(FlowClosed, slowly)
+    far.settle()
+    subscriber = Subscriber(server, "none")
+    with capturedLogs() as logged:
+        for number in range(1, 10):
+            far.says(subscriber, number, "x" * 200_000)
+        far.settle()
+        # The first is being heard.
+        assert len(far.here) == 4
+    dropped = [event["count"] for event in logged if "too many wait" in str(event.get("log_format"))]
+    assert dropped == [1]
+    gate.callback(None)
+    far.loop.until(lambda: len(far.here) == 0)
+    subscriber.close()
+
+
 def test_what_others_send_is_read_or_refused(far: Pair, server: NatsServer) -> None:
     """It is counted, logged once in a while, and does no harm; a question of theirs is refused in words."""
     found = far.heard()
@@ -380,6 +427,39 @@ def test_what_others_send_is_read_or_refused(far: Pair, server: NatsServer) -> N
     subscriber.close()
 
 
+def test_what_says_something_else_than_its_subject_is_not_believed(far: Pair, server: NatsServer) -> None:
+    """So a NATS server that lets a user publish on some subjects lets them tell no more than that."""
+    found, others = far.heard(FlowClosed), far.heard(FlowDrained)
+    subscriber = Subscriber(server, "none")
+    fact = FlowClosed(FlowName("1"), "forged")
+    (data,) = write_fact(NodeName("forger"), 1, fact)
+    prefix = far.subject
+    with capturedLogs() as logged:
+        for subject in (
+            f"{prefix}.fact.FlowDrained.{key_token(fact)}",
+            f"{prefix}.fact.FlowClosed.{key_token(FlowClosed(FlowName('2'), ''))}",
+            f"{prefix}.fact.FlowClosed.{key_token(fact)}.more",
+        ):
+            subscriber.publish(subject, data)
+        subscriber.publish(f"{prefix}.node.forger", b'{"v":1,"node":"invented","told":{}}')
+        far.settle()
+    assert (found, others) == ([], [])
+    assert {one.name for one in far.here.others()} <= {THERE}
+    assert [event["reason"] for event in logged if "cannot be read" in str(event.get("log_format"))] == [
+        "it says something else than its subject"
+    ] * 2
+    subscriber.publish(f"{prefix}.fact.FlowClosed.{key_token(fact)}", data)
+    far.loop.until(lambda: found == [fact])
+    subscriber.close()
+
+
+def test_a_name_that_no_node_has_is_not_asked(far: Pair) -> None:
+    """Whoever asks is told so, whatever is in it."""
+    for name in ("\ud800", "a.b", "*", "", "a b"):
+        with pytest.raises(BusTimeout, match="cannot be asked"):
+            far.loop.wait(far.here.ask(NodeName(name), HowMany(""), 5.0))
+
+
 def test_a_node_that_is_gone_is_listed_no_more(far: Pair) -> None:
     """After three signs of life that do not come."""
     far.loop.until(lambda: far.here.others())
@@ -392,8 +472,15 @@ def test_nodes_and_questions_are_bounded(far: Pair, server: NatsServer, monkeypa
     monkeypatch.setattr(peers, "NODES_MOST", 3)
     subscriber = Subscriber(server, "none")
     for number in range(10):
-        subscriber.publish(f"{far.subject}.node.x", b'{"v":1,"node":"x%d","told":{}}' % number)
-    far.loop.until(lambda: any(one.name == "x9" for one in far.here.others()))
+        subscriber.publish(f"{far.subject}.node.x{number}", b'{"v":1,"node":"x%d","told":{}}' % number)
+
+    def is_listed() -> bool:
+        """Once in each sign's time it has to be heard."""
+        listed = any(one.name == "x9" for one in far.here.others())
+        subscriber.publish(f"{far.subject}.node.x9", b'{"v":1,"node":"x9","told":{}}')
+        return listed
+
+    far.loop.until(is_listed)
     assert len(far.here.others()) <= 3
     monkeypatch.setattr(questions, "ANSWERING_MOST", 0)
     far.there.answer(HowMany, reply(lambda question: 1))

@@ -12,10 +12,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.backends.bus import MemoryBus
+from lyncpy.backends.nats.complaints import Complaint
 from lyncpy.backends.nats.encoding import (
     MessageTooLarge,
     MessageUnreadable,
-    key_token,
+    fact_subject,
+    node_subject,
     read_fact,
     read_sign,
     write_fact,
@@ -35,9 +37,6 @@ from lyncpy.contracts.workload import IUnit, Reason
 
 SIGNS_MISSED: Final = 3
 """Signs of life that do not come, before a node is listed no more."""
-
-COMPLAINTS_S: Final = 60.0
-"""Between two lines in the log about what cannot be read."""
 
 
 @implementer(IListening)
@@ -94,8 +93,8 @@ class NatsBus:
 
         self._peers = Peers()
         self._questions = Questions(node, settings.subject, self._link, self._local, reactor)
-        self._unreadable = self._unsent = 0
-        self._complained_at = float("-inf")
+        self._unsent = 0
+        self._unreadable, self._lost_facts, self._dropped = (Complaint(timers) for _ in range(3))
         self._sign: ITimer | None = None
         self._closed = False
         self._count(meter)
@@ -105,8 +104,15 @@ class NatsBus:
         self._sent = meter.counter("lyncpy_bus_told_total", "Facts published to other servers.")
         meter.total("lyncpy_bus_untold_total", "Facts that could not be published.", lambda: self._unsent)
         self._heard_facts = meter.counter("lyncpy_bus_heard_total", "Facts of other servers.")
-        self._missed = meter.counter("lyncpy_bus_lost_total", "Facts of other servers that are known to be lost.")
-        meter.total("lyncpy_bus_unreadable_total", "Messages that could not be read.", lambda: self._unreadable)
+        meter.total(
+            "lyncpy_bus_lost_total", "Facts of other servers that are known to be lost.", lambda: self._lost_facts.total
+        )
+        meter.total(
+            "lyncpy_bus_dropped_total",
+            "Facts of other servers that too many waited before.",
+            lambda: self._dropped.total,
+        )
+        meter.total("lyncpy_bus_unreadable_total", "Messages that could not be read.", lambda: self._unreadable.total)
         meter.total("lyncpy_bus_connections_total", "Connections to NATS servers.", lambda: link.connections)
         meter.gauge("lyncpy_bus_connected_count", "1 while a NATS server has us.", lambda: int(link.is_ready))
         meter.gauge("lyncpy_bus_round_trip_seconds", "To the NATS server and back.", lambda: link.round_trip_s)
@@ -136,7 +142,7 @@ class NatsBus:
             self.log.error("other servers are not told: {reason}", reason=str(error))
             return
         self._told[kind] = told + len(messages)
-        subject = f"{self._prefix}.fact.{kind}.{key_token(fact)}"
+        subject = fact_subject(self._prefix, fact)
         for message in messages:
             if self._link.publish(subject, message):
                 self._sent.add()
@@ -162,6 +168,7 @@ class NatsBus:
     def _heard(self, delivery: Delivery) -> None:
         try:
             node, number, fact = read_fact(delivery.payload)
+            _check(delivery, fact_subject(self._prefix, fact))
         except MessageUnreadable as error:
             self._complain(delivery, error)
             return
@@ -171,20 +178,22 @@ class NatsBus:
         before = peer.lost
         if peer.takes(type(fact).__name__, number):
             self._heard_facts.add()
-            self._local.tell(fact)
+            if not self._local.tell_from_afar(fact, len(delivery.payload)) and (count := self._dropped.happened()):
+                self.log.error(
+                    "{count} facts of other servers are lost, the last of {node}: too many wait to be heard here",
+                    count=count,
+                    node=node,
+                )
         self._missing(node, peer.lost - before)
 
     def _missing(self, node: NodeName, number: int) -> None:
-        if number:
-            self._missed.add(number)
-            self.log.warn("{count} facts of {node} are lost on the bus", count=number, node=node)
+        """Count what is lost, and log it once in a while: whoever may publish can have much of it be missed."""
+        if number and (count := self._lost_facts.happened(number)):
+            self.log.warn("{count} facts are lost on the bus, the last of {node}", count=count, node=node)
 
     def _complain(self, delivery: Delivery, error: MessageUnreadable) -> None:
         """Count what cannot be read, and log it once in a while: another version may send much of it."""
-        self._unreadable += 1
-        now = self._timers.now()
-        if now >= self._complained_at + COMPLAINTS_S:
-            self._complained_at = now
+        if self._unreadable.happened():
             self.log.warn(
                 "what came over the bus on {subject} cannot be read: {reason}",
                 subject=delivery.subject[:80],
@@ -201,6 +210,7 @@ class NatsBus:
     def _signed(self, delivery: Delivery) -> None:
         try:
             sign = read_sign(delivery.payload)
+            _check(delivery, node_subject(self._prefix, sign.node))
         except MessageUnreadable as error:
             self._complain(delivery, error)
             return
@@ -213,7 +223,7 @@ class NatsBus:
         self._missing(sign.node, peer.lost - before)
 
     def _give_sign(self) -> None:
-        self._link.publish(f"{self._prefix}.node.{self._node}", write_sign(self._node, self._told))
+        self._link.publish(node_subject(self._prefix, self._node), write_sign(self._node, self._told))
         self._sign = self._timers.later(self._sign_s, self._give_sign)
 
     # --- questions
@@ -282,3 +292,9 @@ class NatsBus:
         if self._sign is not None:
             self._sign.cancel()
             self._sign = None
+
+
+def _check(delivery: Delivery, subject: str) -> None:
+    """Refuse what is on another subject than it belongs on: what the NATS server lets others publish goes by subjects."""
+    if delivery.subject != subject:
+        raise MessageUnreadable("it says something else than its subject")

@@ -15,7 +15,8 @@ ask for one user's facts and a broker's lists name nobody; `-` where it is about
 
 Fields have the names that they have in `contracts/facts.py`. Text is text, numbers and truths are as in JSON, bytes are base64, sets
 and pairs are arrays, an enumeration is its value. Whoever reads ignores keys that it does not know, and takes the usual value
-for a field that has one and is not there: so a field can be added within a version. Another version is refused.
+for a field that has one and is not there: so a field can be added within a version. Another version is refused,
+and so is what says another kind, another key or another node than its subject. NODE is of letters, digits, `_` and `-`, 64 at most.
 """
 
 import base64
@@ -23,6 +24,7 @@ import binascii
 import enum
 import hashlib
 import json
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -48,7 +50,7 @@ VERSION: Final = 1
 MESSAGE_BYTES: Final = 262_144
 """The largest message; a NATS server takes 1 MiB unless it is told otherwise."""
 
-NODE_CHARACTERS: Final = 64
+_NODE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NUMBER_MOST: Final = 2**63 - 1
 ABOUT_MANY: Final = "-"
 
@@ -95,6 +97,21 @@ class Answered(NamedTuple):
 
 
 _FACTS: Final[Mapping[str, type[Fact]]] = {kind.__name__: kind for kind in KINDS}
+
+
+def is_node_name(text: str) -> bool:
+    """Tell whether a node may have this name: it is a part of subjects, and stands in what operators read."""
+    return _NODE.fullmatch(text) is not None
+
+
+def fact_subject(prefix: str, fact: Fact) -> str:
+    """Give the subject that a fact is told on; whoever may publish there alone can tell nothing else."""
+    return f"{prefix}.fact.{type(fact).__name__}.{key_token(fact)}"
+
+
+def node_subject(prefix: str, node: str) -> str:
+    """Give the subject of a node's signs of life."""
+    return f"{prefix}.node.{node}"
 
 
 def key_token(fact: Fact) -> str:
@@ -382,7 +399,7 @@ def _envelope(data: bytes) -> tuple[NodeName, dict[str, Any]]:
     if told.get("v") != VERSION or type(told["v"]) is not int:
         raise MessageUnreadable(f"it has the version {str(told.get('v'))[:20]}, and this server knows {VERSION}")
     node = _of(told, "node", str)
-    if not 0 < len(node) <= NODE_CHARACTERS:
+    if not is_node_name(node):
         raise MessageUnreadable("it does not say which node it is of")
     return NodeName(node), told
 

@@ -9,6 +9,14 @@ from lyncpy.contracts.names import NodeName
 NODES_MOST: Final = 4_096
 """Other servers that are remembered; each start of one is another node."""
 
+JUMP_MOST: Final = 100_000
+"""Facts of one kind that may be lost between two that are heard. After a larger gap
+counting begins anew: the one number or the other was not the node's, or was spoiled."""
+
+LATE_MOST: Final = 1_000
+"""How far behind the newest fact one of the same node may come. One with a
+smaller number is no late fact: that newest one was not the node's, or its number was spoiled."""
+
 
 class Peer:
     """Another node.
@@ -27,7 +35,7 @@ class Peer:
     def takes(self, kind: str, number: int) -> bool:
         """Note a fact; False: it was heard, or one that came after it."""
         before = self._heard.get(kind, number - 1)
-        if number <= before:
+        if before - LATE_MOST <= number <= before:
             return False
         self.told(kind, number - 1)
         self._heard[kind] = number
@@ -36,8 +44,12 @@ class Peer:
     def told(self, kind: str, number: int) -> None:
         """Note how many the node has told by now: those between were lost."""
         before = self._heard.get(kind, number)
-        self.lost += max(0, number - before)
-        self._heard[kind] = max(number, before)
+        if before - LATE_MOST <= number <= before:
+            return
+        # Beyond that it counts nothing that was ever told.
+        if before < number <= before + JUMP_MOST:
+            self.lost += number - before
+        self._heard[kind] = number
 
     def forget(self, kind: str) -> None:
         """Forget how far a kind was heard: nobody listens to it any more."""

@@ -13,6 +13,7 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.nats.encoding import (
     MessageTooLarge,
     MessageUnreadable,
+    is_node_name,
     read_answer,
     read_question,
     write_answer,
@@ -84,7 +85,7 @@ class Questions:
             data = write_question(self._node, question)
         except MessageTooLarge as error:
             raise BusTimeout(f"{node} is not asked {kind}: {error}") from None
-        if not is_subject(node) or not self._link.publish(f"{self._prefix}.ask.{node}", data, reply):
+        if not is_node_name(node) or not self._link.publish(f"{self._prefix}.ask.{node}", data, reply):
             raise BusTimeout(f"{node} cannot be asked {kind}: {self._link.trouble or 'the NATS server takes nothing'}")
         answer: Deferred[Any] = Deferred()
         self._asked[reply] = question, answer

@@ -1,0 +1,48 @@
+"""How far the facts of other nodes were heard, whatever numbers come."""
+
+import pytest
+
+from lyncpy.backends.nats.peers import JUMP_MOST, LATE_MOST, Peer
+
+FORGED = 2**63 - 1
+
+
+def heard(*numbers: int) -> tuple[Peer, list[bool]]:
+    """Let a node's facts of one kind come; give what was taken."""
+    peer = Peer(0.0)
+    return peer, [peer.takes("FlowClosed", number) for number in numbers]
+
+
+@pytest.mark.parametrize("before", [1, 500, 50_000])
+def test_a_number_that_is_no_count_silences_nobody(before: int) -> None:
+    """The node goes on to be heard, whether a fact or a sign of life bore it, and next to nothing counts as lost."""
+    peer, taken = heard(before, FORGED, before + 1, before + 2)
+    assert (taken, peer.lost) == ([True] * 4, 0)
+    peer.told("FlowClosed", FORGED)
+    peer.told("FlowClosed", before + 2)
+    assert peer.takes("FlowClosed", before + 3)
+    assert peer.lost == 0
+
+
+def test_a_gap_is_what_was_lost_and_what_is_late_is_not_heard() -> None:
+    """Up to bounds, which no network between two servers comes near to."""
+    peer, taken = heard(1, 1 + JUMP_MOST, 1 + JUMP_MOST - LATE_MOST, 2 + JUMP_MOST)
+    assert (taken, peer.lost) == ([True, True, False, True], JUMP_MOST - 1)
+    peer.told("FlowClosed", 2 + JUMP_MOST - LATE_MOST)
+    assert not peer.takes("FlowClosed", 2 + JUMP_MOST)
+
+
+def test_one_that_says_it_has_told_less_is_believed() -> None:
+    """By its sign of life; the next fact is heard at once."""
+    peer, _ = heard(1, LATE_MOST + 50)
+    peer.told("FlowClosed", 2)
+    assert peer.takes("FlowClosed", 3)
+    assert peer.lost == LATE_MOST + 48
+
+
+def test_a_kind_that_was_forgotten_begins_anew() -> None:
+    """Nobody has listened meanwhile, so nothing was lost."""
+    peer, _ = heard(1)
+    peer.forget("FlowClosed")
+    assert peer.takes("FlowClosed", 9)
+    assert peer.lost == 0
