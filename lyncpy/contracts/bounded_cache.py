@@ -1,7 +1,10 @@
 """What is kept to spare work, within a bound of bytes: entries are large and small, and users choose which. Pure."""
 
 from collections.abc import Callable
+from enum import Enum
+from gc import get_referents
 from itertools import islice
+from sys import getsizeof
 from typing import Final, TypeVar
 
 K = TypeVar("K")
@@ -12,6 +15,25 @@ LARGEST_SHARE: Final = 32
 
 LEAVING_SHARE: Final = 8
 """One in so many entries goes at once: to look for the oldest of a table costs a walk over the places of those who went."""
+
+PLACE_BYTES: Final = 256
+"""What an entry takes in the tables themselves: its two places, and its size."""
+
+
+def held_bytes(*roots: object) -> int:
+    """Give the bytes of some values with all that they are made of: each object once, but no classes and no enumerated values."""
+    seen: set[int] = set()
+    total = 0
+    level = list(roots)
+    while level:
+        fresh = []
+        for one in level:
+            if id(one) not in seen and not isinstance(one, (type, Enum)):
+                seen.add(id(one))
+                total += getsizeof(one)
+                fresh.append(one)
+        level = get_referents(*fresh)
+    return total
 
 
 class BoundedCache(dict[K, V]):
@@ -57,21 +79,25 @@ class BoundedCache(dict[K, V]):
 class Remembered(BoundedCache[K, V]):
     """What a pure function has made of its latest arguments: `remembered[key]` is made where it is not there.
 
-    To look up what is there costs no call. What is given is shared, and must not be changed.
+    To look up what is there costs no call. What is given is shared, and must not be changed. An entry is measured with
+    all that its key and its value are made of: whoever writes a table can leave nothing out of its size that a user chooses.
 
     Args:
-        make: The function; what it raises is raised, and nothing kept.
+        make: The function, from values to values; what it raises is raised, and nothing kept.
         bytes_most: Of all entries together.
-        size: Gives the bytes that a key and its value take, about.
     """
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[K], V], bytes_most: int, size: Callable[[K, V], int]) -> None:
-        super().__init__(bytes_most, size)
+    def __init__(self, make: Callable[[K], V], bytes_most: int) -> None:
+        super().__init__(bytes_most, _entry_bytes)
         self._make = make
 
     def __missing__(self, key: K) -> V:
         value = self._make(key)
         self.keep(key, value)
         return value
+
+
+def _entry_bytes(key: object, value: object) -> int:
+    return PLACE_BYTES + held_bytes(key, value)

@@ -22,7 +22,11 @@ FORM: Final = 1
 
 DIGEST_BYTES: Final = 32
 TEXTS_BYTES: Final = 16_777_216
-"""Of the texts that heads share, kept for some 20,000 who speak."""
+"""Of the texts that heads share, kept for some 10,000 who speak."""
+
+KEPT_CHARS: Final = 1_024
+"""Of a conversation's name and a content type, which a sender chooses: longer ones are quoted anew each time, so that nobody
+drives out others' with a few."""
 
 NAME_CHARS: Final = 400
 """Of an index name: a hostile Call-ID must not fill the index."""
@@ -85,7 +89,7 @@ HeadKey: TypeAlias = tuple[str, EntryKind, Aor, tuple[Aor, ...], bool, str]
 
 def head_texts() -> Remembered[HeadKey, HeadTexts]:
     """Give a memory of the texts that heads share: an encoder of JSON takes longer than all the rest of an entry."""
-    return Remembered(_shared, TEXTS_BYTES, lambda key, texts: len(texts.front) + 60 * len(key[3]) + 600)
+    return Remembered(_shared, TEXTS_BYTES)
 
 
 def _shared(key: HeadKey) -> HeadTexts:
@@ -112,7 +116,8 @@ def chain(
         seconds, rest = divmod(micros, 1_000_000)
         if seconds != now:
             now, moment = seconds, datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
-        front, back, name = texts[said[1:7]]
+        is_kept = len(said.conversation) + len(said.content_type) <= KEPT_CHARS
+        front, back, name = texts[said[1:7]] if is_kept else _shared(said[1:7])
         head = (
             f'{{"form":{FORM},"serial":{serial},"previous":"{previous}","at":"{moment}.{rest:06d}Z",'
             f"{front}{_quoted(said.message_id)}{back}"
@@ -266,7 +271,9 @@ class ConversationIndex:
         ]
 
     def add_entry(self, said: ConversationEvent) -> None:
-        """Remember the people of an entry as places of its conversation."""
+        """Remember the people of an entry as places of its conversation, if its name is not as long as only hostile ones are."""
+        if len(said.conversation) > NAME_CHARS:
+            return
         known = self._known.pop(said.conversation, None) or set()
         known.add(said.sender)
         known.update(said.recipients)

@@ -42,7 +42,7 @@ def _read_groups(body: bytes) -> tuple[str, ...]:
 
 
 # All devices of one kind of client ask in the same words.
-_known_groups: Final = Remembered(_read_groups, 1_048_576, lambda body, _: 1_024 + 8 * len(body))
+_known_groups: Final = Remembered(_read_groups, 1_048_576)
 
 
 def write_groups(asked: Sequence[str] | None, provisions: Iterable[Provision], aor: Aor) -> bytes:

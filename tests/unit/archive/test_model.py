@@ -135,3 +135,33 @@ def test_a_head_is_one_line_of_ascii() -> None:
     head = model.link(ORIGIN, said(conversation="\u2028\n\r", sender="sip:ü@x")).head
     assert head.isascii() and head.isprintable()
     assert json.loads(head)["conversation"] == "\u2028\n\r"
+
+
+def test_the_texts_that_heads_share_take_no_more_than_they_may() -> None:
+    """Whatever senders choose: the type of what they write, the name of a conversation, or how many they speak to."""
+    texts = model.head_texts()
+    people = tuple(f"sip:{number:03}{'x' * 200}@example.com" for number in range(249))
+    for number in range(4_000):
+        long = f"{number:05}{'a' * 60_000}"
+        which = number % 3
+        one = said(
+            conversation=long if which == 0 else f"c{number}",
+            content_type=f"text/plain; x={long}" if which == 1 else "text/plain",
+            recipients=tuple(f"{number}{person}" for person in people) if which == 2 else people[:1],
+        )
+        assert model.read(*model.chain(ORIGIN, [one], texts)).said.content_type == one.content_type
+    held = sum(
+        len(conversation) + len(content_type) + len(sender) + sum(map(len, recipients)) + sum(map(len, made))
+        for (conversation, _, sender, recipients, _, content_type), made in texts.items()
+    )
+    assert 0 < held <= texts.bytes_used <= texts.bytes_most
+    assert all(len(key[0]) + len(key[5]) <= model.KEPT_CHARS for key in texts)
+
+
+def test_a_conversation_with_a_hostile_name_is_not_remembered() -> None:
+    """Its people are put in the index with each entry, where they are already: a Call-ID may be as long as a message."""
+    places = ConversationIndex(2)
+    long, usual = said(conversation="x" * (model.NAME_CHARS + 1)), said(conversation="x" * model.NAME_CHARS)
+    places.add_entry(long)
+    places.add_entry(usual)
+    assert places.with_fresh([long, usual]) == [long]

@@ -136,9 +136,7 @@ def _categories(el: Element) -> frozenset[str]:
 
 
 # All clients of one kind ask for the same, for each device and each contact.
-_alike: Final = Remembered[frozenset[str], frozenset[str]](
-    lambda names: names, 262_144, lambda names, _: 1_024 + 2 * sum(map(len, names))
-)
+_alike: Final = Remembered[frozenset[str], frozenset[str]](lambda names: names, 262_144)
 
 
 def _named(el: Element, name: str) -> list[Element]:

@@ -14,7 +14,7 @@ from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import read_xml
-from lyncpy.workloads.presence.bodies.published_values import READ, REMEMBERED_BYTES, read_size, read_value
+from lyncpy.workloads.presence.bodies.published_values import READ, REMEMBERED_BYTES, read_value
 from lyncpy.workloads.presence.model.absences import Absence, Absences, SignedOutView
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.levels import member_of
@@ -234,4 +234,4 @@ def _read(named: tuple[str, int, str]) -> tuple[StateDocument | None, Device | N
 
 
 # Many people have chosen the same few states, and most of them in two containers.
-_remembered: Final = Remembered(_read, 4_194_304, lambda named, _: read_size(named[2]))
+_remembered: Final = Remembered(_read, 4_194_304)

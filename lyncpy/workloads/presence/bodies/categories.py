@@ -228,7 +228,7 @@ def _part(named: tuple[str, bytes, str]) -> tuple[str, bytes, bytes]:
 
 
 # As long as nothing on a board changes, all who have them in a list get the same part; of the same content, the same id.
-_parts: Final = Remembered(_part, 16_777_216, lambda named, _: 1_024 + 8 * len(named[0]) + len(named[1]))
+_parts: Final = Remembered(_part, 16_777_216)
 
 
 def _head(name: str, content_type: str) -> bytes:

@@ -248,7 +248,7 @@ def _read_roaming_list(body: bytes) -> frozenset[str]:
 
 
 # All devices of one kind of client ask in the same words.
-_known_roaming_lists: Final = Remembered(_read_roaming_list, 131_072, lambda body, _: 512 + len(body))
+_known_roaming_lists: Final = Remembered(_read_roaming_list, 131_072)
 
 
 def _root(body: bytes, name: str) -> Element:

@@ -30,9 +30,6 @@ _CAPABILITIES_MAX: Final = 64
 REMEMBERED_BYTES: Final = 2_048
 """A longer value is read anew each time: clients write states of some hundred, and a user may publish many kilobytes."""
 
-READ_WEIGHT: Final = 16
-"""What is read of a value takes as many times its text, where it has as many and as short elements as can be."""
-
 _AROUND: Final = (
     b'<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence"><publications><publication>'
     b"%b</publication></publications></publish>"
@@ -85,12 +82,7 @@ def _read_known(named: tuple[str, bool, bytes]) -> Known | None:
 
 
 # States, notes and devices: many people are available in the same words.
-_known: Final = Remembered(_read_known, 8_388_608, lambda named, _: read_size(named[2]))
-
-
-def read_size(text: str | bytes) -> int:
-    """Give the bytes that a value and what is read in it take at most: a state may say one word in a hundred languages."""
-    return 1_024 + READ_WEIGHT * len(text)
+_known: Final = Remembered(_read_known, 8_388_608)
 
 
 def read_state(el: Element) -> StateDocument | None:

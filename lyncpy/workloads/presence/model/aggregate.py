@@ -305,12 +305,8 @@ def _of_states(states: tuple[_InCommon, _InCommon]) -> tuple[Aggregate, Aggregat
     return whole, aggregate(lowered, _SINCE, _SINCE, lower_dnd=True)
 
 
-def _size_of(states: tuple[_InCommon, _InCommon], _: object) -> int:
-    return 1_024 + sum(1_024 + len(repr(state)) for some in states for state, _, _ in some)
-
-
 # Of endpoints and times the order alone decides, and most people are in the same few states.
-_of_common_states: Final = Remembered(_of_states, _KEPT_BYTES, _size_of)
+_of_common_states: Final = Remembered(_of_states, _KEPT_BYTES)
 
 
 def _user_state(valid: Iterable[Input], *, lower_dnd: bool) -> Input | None:

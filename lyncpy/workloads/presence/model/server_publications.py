@@ -165,7 +165,7 @@ def _at_levels(wholes: tuple[Aggregate, Aggregate]) -> tuple[_Made, ...]:
 
 
 # As `aggregates` gives the same to all who are in the same states.
-_levels: Final = Remembered(_at_levels, 2_097_152, lambda wholes, made: 256 * len(made) + 2 * len(repr(wholes)))
+_levels: Final = Remembered(_at_levels, 2_097_152)
 
 
 def _put(instances: dict[InstanceKey, Instance], made: Iterable[_Made], now: float) -> list[InstanceKey]:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import floor
-from sys import getsizeof
 from typing import Final
 
 from lyncpy.contracts.bounded_cache import Remembered
@@ -78,8 +77,8 @@ def write_aggregate(value: Aggregate) -> str:
     return text + _common(value.zone, value.device) + "</state>"
 
 
-# Many are available in the same words; what stands in the text stands in the aggregate, too.
-AGGREGATES: Final = Remembered(write_aggregate, 4_194_304, lambda _, text: 1_024 + 2 * getsizeof(text))
+# Many are available in the same words.
+AGGREGATES: Final = Remembered(write_aggregate, 4_194_304)
 """Aggregates as they are written."""
 
 
@@ -107,7 +106,7 @@ def _write_place(place: tuple[str, tuple[str, str, str], str]) -> str:
 
 
 # Most machines say the same of where they are.
-_places: Final = Remembered(_write_place, 1_048_576, lambda _, text: 512 + 2 * getsizeof(text))
+_places: Final = Remembered(_write_place, 1_048_576)
 
 
 def write_services(value: Services) -> str:
@@ -136,7 +135,7 @@ def _begin_service(known: Capability) -> str:
 
 
 # All devices of one kind of client can do the same.
-_capabilities: Final = Remembered(_begin_service, 1_048_576, lambda _, text: 512 + 2 * getsizeof(text))
+_capabilities: Final = Remembered(_begin_service, 1_048_576)
 
 
 def write_legacy_interop(value: LegacyInterop) -> str:
@@ -146,7 +145,7 @@ def write_legacy_interop(value: LegacyInterop) -> str:
 
 
 # There are few availabilities, and two or three words for each.
-_interops: Final = Remembered(write_legacy_interop, 1_048_576, lambda _, text: 512 + 2 * getsizeof(text))
+_interops: Final = Remembered(write_legacy_interop, 1_048_576)
 
 
 def _write_activity(activity: Activity) -> str:
