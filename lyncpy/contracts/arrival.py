@@ -63,6 +63,10 @@ class Arrival:
         else:
             self._on_cancel += (hear,)
 
+    def forget(self, hear: Callable[[], None]) -> None:
+        """Do not call `hear` any more, which may refer to this: a circle would wait for the garbage collector."""
+        self._on_cancel = tuple([other for other in self._on_cancel if other != hear])
+
     def cancel(self) -> None:
         """Tell all listeners that nobody waits for the answer any more. May be called twice."""
         if not self._cancelled:

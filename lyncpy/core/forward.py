@@ -308,6 +308,7 @@ class _Fork:
             return await self._done
         finally:
             silence.cancel()
+            self._arrival.forget(self._cancelled)
 
     def _begin(self, request: Request, endpoint: Endpoint, patience: RingTimes) -> None:
         branch = request.edited(uri=endpoint.contact)

@@ -330,6 +330,7 @@ class Call(Runner):
     def refuse(self) -> None:
         """Answer without having sent anything; later verbs do nothing."""
         self._machine.receive(TransactionEvent.LOST, self._outbound.timers.now())
+        self._tell_nobody()
         self.answer_locally(503)
 
     def answer_locally(self, status: int) -> None:
@@ -370,6 +371,7 @@ class Call(Runner):
             case TransactionEffect.GONE:
                 self.answer_locally(430)
             case TransactionEffect.END:
+                self._tell_nobody()
                 self._outbound.drop_call(self)
             case _:  # pragma: no cover - no table gives it
                 raise AssertionError(f"no effect of a client: {effect}")
@@ -382,6 +384,10 @@ class Call(Runner):
             self.final.callback(response)
         elif response.status < 300 and self._on_late is not None:
             self._on_late(response)
+
+    def _tell_nobody(self) -> None:
+        # Who hears of an answer refers to whom they have asked: a circle would wait for the garbage collector.
+        self._on_provisional = self._on_late = None
 
     def _send(self, request: Request) -> None:
         try:

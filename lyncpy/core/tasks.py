@@ -117,6 +117,7 @@ class Task(Generic[T]):
         self.is_over = True
         if self._end is not None:
             self._end.clear()
+            self._end = None
         # Not within the handler: what this raises would seem to have come of that. Whoever has set the result that this
         # coroutine waited for has others to tell, and is not to be stopped by it.
         try:

@@ -215,7 +215,9 @@ class Timers:
         self._delay.note(now - self._turn_at, now)
         pieces = len(self._pieces)
         while self._times and self._times[0] <= now:
-            self._due.extend(self._buckets.pop(heappop(self._times)))
+            bucket = self._buckets.pop(heappop(self._times))
+            self._due.extend(bucket)
+            bucket.clear()  # they hold it and it holds them: a circle would wait for the garbage collector
         for _ in range(min(SLICE, len(self._due))):
             call = self._due.popleft().pop_callback()
             if call is not None:
