@@ -134,21 +134,26 @@ class Archiving:
         before = self._last.get(queue)
         turn = self._last[queue] = _Turn()
         try:
-            if said is not None:
-                # It shares a commit with those of its sender that wait there, and the archive answers in order.
-                await self._archive.archive(said)
-            if before is not None and not before.is_over:
-                await before.end()
-        finally:
-            if before is None or before.is_over:
-                self._over(queue, turn)
-            else:
-                self._give_up(queue, turn, before)
-        # Whoever comes next goes on in a turn of the reactor, or of the archive, after this: by then it is under way.
-        try:
+            try:
+                if said is not None:
+                    # It shares a commit with those of its sender that wait there, and the archive answers in order.
+                    await self._archive.archive(said)
+                if before is not None and not before.is_over:
+                    await before.end()
+            except (Refused, WorldUnavailable):
+                said = None  # it is not in the archive
+                raise
+            finally:
+                if before is None or before.is_over:
+                    self._over(queue, turn)
+                else:
+                    self._give_up(queue, turn, before)
+            # Whoever comes next goes on in a turn of the reactor, or of the archive, after this: by then it is under way.
             return await send()
         except BaseException:
-            self.undelivered(said)  # it is in the archive, and must not look as if it had been sent
+            # It is in the archive, or comes there although nobody waits for that any more, and must not look as if it had been
+            # sent.
+            self.undelivered(said)
             raise
 
     def _give_up(self, queue: str, turn: _Turn, before: _Turn) -> None:

@@ -1,13 +1,17 @@
 """What two people say goes to the archive first, where policy demands it."""
 
 import base64
+from functools import partial
 from typing import Any
 
 import pytest
+from twisted.internet.defer import CancelledError
 
+from lyncpy.contracts.archive import ConversationEvent, EntryKind
 from lyncpy.contracts.facts import PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused
+from lyncpy.core.tasks import Task
 from lyncpy.workloads.im.archiving import Archiving
 from tests.kit.chats import SlowArchive
 from tests.kit.sessions import ALICE, BOB, CAROL, SDP, Scene
@@ -351,3 +355,37 @@ def test_an_invitation_whose_text_cannot_be_kept_is_refused(scene: Scene, archiv
     assert no.status == 503
     assert scene.outbound.calls == []
     assert scene.count("invitations") == 0
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+def test_a_message_that_is_given_up_while_it_waits_for_another_does_not_look_as_if_it_had_been_sent(
+    archive: SlowArchive, is_durable: bool
+) -> None:
+    """Neither where its entry is durable already, nor where that only comes: whoever stops waiting stops no commit."""
+    scene = Scene(archive=archive)
+    archiving = Archiving(archive, scene.people, scene.timers)
+    sent: list[str] = []
+
+    async def send(name: str) -> None:
+        sent.append(name)
+
+    def task(name: str) -> Task[None]:
+        said = ConversationEvent(1000.0, "talk", EntryKind.MESSAGE, ALICE, (BOB,), message_id=name, body=b"hello")
+        return Task(archiving.archive_and_send("alice", said, partial(send, name)), ended.append, ended.append)
+
+    ended: list[Any] = []
+    one, two, three = map(task, ("one", "two", "three"))
+    archive.is_prompt = False
+    one.go_on()
+    archive.is_prompt = is_durable
+    two.go_on()
+    archive.is_prompt = True
+    two.cancel()
+    assert [type(failure.value) for failure in ended] == [CancelledError]
+    notes = [(kept.kind, kept.message_id, kept.body) for kept in archive.kept if kept.kind is not EntryKind.MESSAGE]
+    assert notes == [(EntryKind.UNDELIVERED, "two", b"")]
+    three.go_on()
+    archive.catches_up()
+    for _ in range(3):
+        scene.turn()
+    assert (sent, len(archiving)) == (["one", "three"], 0)
