@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from twisted.internet.defer import Deferred
+
 from lyncpy import __version__
 from lyncpy.contracts.bus import BusTimeout, IBus, OtherNode
 from lyncpy.contracts.locator import ILocator
@@ -14,7 +16,7 @@ ANSWER_S: Final = 2.0
 """That another server has to say how it is."""
 
 ASKED_MOST: Final = 100
-"""Servers that one command asks, one after the other; of the rest it says when they were heard."""
+"""Servers that one command asks, all at once; of the rest it says when they were heard."""
 
 
 class Nodes:
@@ -45,15 +47,19 @@ class Nodes:
 
     async def nodes(self, asked: CommandCall) -> Table:
         """Ask each node that is on the bus how it is, this one first."""
-        rows = [await self._row(self._node, "this one", 0)]
         others = self._bus.others()
-        for number, other in enumerate(others):
-            heard = f"{other.heard_s:.1f} s ago"
-            rows.append(
-                await self._row(other.name, heard, other.lost)
-                if number < ASKED_MOST
-                else _unasked(other, heard, "not asked: there are too many")
-            )
+        asked_of = [(self._node, "this one", 0)]
+        asked_of += [(one.name, _heard(one), one.lost) for one in others[:ASKED_MOST]]
+        # A server that is frozen takes all its time; many of them take it together.
+        asking = [Deferred.fromCoroutine(self._row(*one)) for one in asked_of]
+        try:
+            rows = [await one for one in asking]
+        finally:
+            # Whoever breaks the command off waits for none of them.
+            for one in asking:
+                _ = one.addErrback(lambda _: None)
+                one.cancel()
+        rows += [_unasked(one, "not asked: there are too many") for one in others[ASKED_MOST:]]
         columns = ("node", "heard", "lost facts", "version", "up, s", "endpoints", "trouble")
         return Table(columns, rows)
 
@@ -65,5 +71,9 @@ class Nodes:
         return (node, heard, lost, state.version, state.up_s, state.endpoints, "")
 
 
-def _unasked(other: OtherNode, heard: str, why: str) -> tuple[object, ...]:
-    return (other.name, heard, other.lost, None, None, None, why)
+def _heard(other: OtherNode) -> str:
+    return f"{other.heard_s:.1f} s ago"
+
+
+def _unasked(other: OtherNode, why: str) -> tuple[object, ...]:
+    return (other.name, _heard(other), other.lost, None, None, None, why)

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.task import Clock
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock, deferLater
+from twisted.python.failure import Failure
 
 from lyncpy import __version__
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.bus import BusTimeout, OtherNode, Question
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.questions import NodeState
-from lyncpy.contracts.workload import CommandCall
+from lyncpy.contracts.workload import CommandCall, Table
 from lyncpy.core import nodes
 from lyncpy.core.nodes import Nodes
 from lyncpy.core.timers import Timers
@@ -35,26 +37,36 @@ class Deployment(MemoryBus):
         """Answer for others: the silent one does not."""
         if node == HERE:
             return await super().ask(node, question, timeout)
+        if node == "frozen":
+            await deferLater(self._clock, timeout)
+            raise BusTimeout("frozen did not answer")
         if node == "silent":
             raise BusTimeout("silent did not answer")
         return NodeState("9.9", 7, 5)
 
 
-def rows(*others: str, most: int = 100) -> list[tuple[object, ...]]:
-    """Ask a node that has been up for a minute."""
-    clock = Clock()
+def begun(clock: Clock, *others: str) -> Deferred[Table]:
+    """Begin to ask a node that has been up for a minute."""
     bus = Deployment(clock, *others)
     command = Nodes(HERE, bus, FewEndpoints(), Timers(clock, lambda: 0.0))
     clock.advance(60.5)
     (declared,) = command.commands()
-    found: list[tuple[object, ...]] = []
 
-    async def ask() -> None:
-        found.extend((await declared.run(CommandCall({}, {}))).rows)
+    async def ask() -> Table:
+        return await declared.run(CommandCall({}, {}))
 
-    _ = started(ask())
+    return started(ask())
+
+
+def rows(*others: str) -> list[tuple[object, ...]]:
+    """Give what it says by the time that one of them may take."""
+    clock = Clock()
+    asking = begun(clock, *others)
     clock.advance(0)
-    return found
+    clock.advance(nodes.ANSWER_S)
+    found: list[Table] = []
+    _ = asking.addCallback(found.append)
+    return [tuple(row) for row in found[0].rows]
 
 
 def test_a_server_that_is_alone_says_how_it_is() -> None:
@@ -70,3 +82,21 @@ def test_others_are_asked_and_one_that_does_not_answer_is_listed(monkeypatch: An
         ("silent", "1.2 s ago", 3, None, None, None, "silent did not answer"),
         ("third", "1.2 s ago", 3, None, None, None, "not asked: there are too many"),
     ]
+
+
+def test_servers_that_are_frozen_are_waited_for_together() -> None:
+    """One command takes as long as one of them, and they stand in the order of their names."""
+    found = rows("frozen", "there", *["frozen"] * 20)
+    assert [row[0] for row in found] == ["here", "frozen", "there", *["frozen"] * 20]
+
+
+def test_a_command_that_is_broken_off_waits_for_nobody() -> None:
+    """Its end is its own, and no question goes on."""
+    clock = Clock()
+    asking = begun(clock, "frozen", "there", "frozen")
+    clock.advance(0)
+    asking.cancel()
+    errors: list[Failure] = []
+    _ = asking.addErrback(errors.append)
+    assert [one.type for one in errors] == [CancelledError]
+    assert not clock.getDelayedCalls()

@@ -16,6 +16,7 @@ STARTS: Final = {
     "backends/retention.py": "a neighbour of core; cancelled when the server ends",
     "wire/http.py": "a neighbour of core; cancelled with its connection",
     "core/known_networks.py": "awaited together",
+    "core/nodes.py": "awaited together",
     "core/record_queue.py": "its queue hears of its end",
     "core/unit.py": "awaited within a bound",
     "core/wallclock.py": "cancelled when the server ends",
