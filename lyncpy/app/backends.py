@@ -75,6 +75,9 @@ class Backends:
     stamps: IStamps
     exports: IExports
     gap_file: IGapFile
+    untold: Callable[[], int] = int
+    """Gives the number of facts that other servers could not be told."""
+
     meters: Callable[[], bytes] = bytes
     """Gives all meters as OpenMetrics text."""
 
@@ -164,6 +167,7 @@ def backends(
         store=store,
         records=records,
         bus=MemoryBus(node, reactor) if nats is None else nats,
+        untold=int if nats is None else nats.untold,
         meter=meter,
         directory=directory,
         seals=sealer,

@@ -172,9 +172,10 @@ def _passwd(options: argparse.Namespace) -> int:
         for aor, password in wanted.items():
             await secrets.set_hash(aor, nt_hash(password))
 
-    with_secrets(config, work)
+    untold = with_secrets(config, work)
     whose = f"the password of {bare(next(iter(wanted)))} is" if options.address else f"{len(wanted)} passwords are"
     sys.stdout.write(f"{whose} set\n")
+    _say_untold(untold)
     return 0
 
 
@@ -184,9 +185,18 @@ def _one_password(aor: Aor) -> Mapping[Aor, str]:
 
 def _forget(options: argparse.Namespace) -> int:
     aor = _address(options.address)
-    with_secrets(load(options.config), lambda secrets: secrets.set_hash(aor, None))
+    untold = with_secrets(load(options.config), lambda secrets: secrets.set_hash(aor, None))
     sys.stdout.write(f"{bare(aor)} has no password of this server any more\n")
+    _say_untold(untold)
     return 0
+
+
+def _say_untold(untold: int) -> None:
+    if untold:
+        sys.stderr.write(
+            "lyncpy: running servers were not told, for no NATS server ([bus] url) took it: whoever is signed in with an"
+            " old password stays so until they sign in anew; do it once more when `lyncpy check` finds the NATS server\n"
+        )
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -249,8 +259,12 @@ def _ask_password(who: str) -> str:
     return password
 
 
-def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> None:
-    """Run an action on the stored passwords; a running server sees its result at once."""
+def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]]) -> int:
+    """Run an action on the stored passwords; a running server sees its result at once.
+
+    Returns: How much of it the bus did not take, so that running servers end nobody's sign-in.
+    """
+    untold: list[int] = []
 
     async def work(back: backends.Backends) -> None:
         people = People()
@@ -262,8 +276,10 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
             await do(StoredSecrets(back.store, people, back.bus, back.seals, people.owners))
         except AddressLeft as error:
             raise CannotDo(str(error)) from None
+        untold.append(back.untold())
 
     _with_backends(config, work)
+    return sum(untold)
 
 
 def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[None]]) -> None:

@@ -230,7 +230,7 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def write_demo_people(
-    home: Path, settings: config.Config, keep_passwords: Callable[[Accounts], None] = lambda accounts: None
+    home: Path, settings: config.Config, keep_passwords: Callable[[Accounts], object] = lambda accounts: None
 ) -> Accounts:
     """Write people.toml and demo-accounts.toml when there are no people yet.
 

@@ -256,6 +256,17 @@ def test_a_listener_that_never_ends_does_not_fill_the_memory(
     assert [event["count"] for event in logged if "is lost" in str(event.get("log_format"))] == [3]
 
 
+def test_nothing_is_written_for_others_while_none_can_hear_it(logged: Sequence[LogEvent]) -> None:
+    """A fact that is told without a NATS server is counted: one too large for a message is not even looked at."""
+    scene = Stage("nats")
+    assert isinstance(scene.bus, NatsBus)
+    scene.bus.listen(FlowClosed, scene.hear)
+    scene.bus.tell(FlowClosed(FlowName("1"), "x" * 500_000))
+    scene.turn()
+    assert (scene.heard, scene.bus.untold()) == (["1"], 1)
+    assert [event for event in logged if "not told" in str(event.get("log_format"))] == []
+
+
 def test_facts_of_other_nodes_wait_within_a_bound_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """In bytes, for all listeners together; what this node tells itself is heard beside them, in order."""
     monkeypatch.setattr(backend, "FAR_BYTES", 1_000)

@@ -122,8 +122,7 @@ class NatsBus:
         """Give the number of facts that wait to be heard here, for a meter."""
         return len(self._local)
 
-    @property
-    def unsent(self) -> int:
+    def untold(self) -> int:
         """Give the number of facts that no NATS server took."""
         return self._unsent
 
@@ -134,6 +133,11 @@ class NatsBus:
         self._local.tell(fact)
         kind = type(fact).__name__
         told = self._told.get(kind, 0)
+        if not self._link.is_ready:
+            # Nothing is written for nobody; it has its number all the same, so that others know what they have missed.
+            self._told[kind] = told + 1
+            self._unsent += 1
+            return
         try:
             messages = write_fact(self._node, told + 1, fact)
         except MessageTooLarge as error:
@@ -174,7 +178,7 @@ class NatsBus:
             return
         if node == self._node or type(fact) not in self._interest:
             return
-        peer = self._peers.heard(node, self._timers.now())
+        peer = self._peers.heard(node, self._timers.now(), tells=True)
         before = peer.lost
         if peer.takes(type(fact).__name__, number):
             self._heard_facts.add()
@@ -216,7 +220,7 @@ class NatsBus:
             return
         if sign.node == self._node:
             return
-        peer = self._peers.heard(sign.node, self._timers.now())
+        peer = self._peers.heard(sign.node, self._timers.now(), tells=False)
         before = peer.lost
         for kind in self._interest:
             peer.told(kind.__name__, sign.told.get(kind.__name__, 0))

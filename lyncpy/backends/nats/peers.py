@@ -57,27 +57,41 @@ class Peer:
 
 
 class Peers:
-    """All of them; the one that was heard longest ago goes when there are too many."""
+    """All of them. When there are too many, one goes that was heard longest ago, of those that have told nothing if there are any.
+
+    Names cost nothing to invent: many of them must not make a server forgotten of whose facts it is known which were heard.
+    """
 
     def __init__(self) -> None:
-        self._peers: dict[NodeName, Peer] = {}
+        self._telling: dict[NodeName, Peer] = {}
+        self._silent: dict[NodeName, Peer] = {}
 
-    def heard(self, node: NodeName, now: float) -> Peer:
-        """Give a node that was heard just now."""
-        peer = self._peers.pop(node, None) or Peer(now)
+    def heard(self, node: NodeName, now: float, *, tells: bool) -> Peer:
+        """Give a node that was heard just now.
+
+        Args:
+            tells: Whether a fact was heard, and not a sign of life.
+        """
+        telling = self._telling.pop(node, None)
+        peer = telling or self._silent.pop(node, None) or Peer(now)
         peer.at = now
         # The one heard last is at the end.
-        self._peers[node] = peer
-        while len(self._peers) > NODES_MOST:
-            del self._peers[next(iter(self._peers))]
+        (self._telling if tells or telling else self._silent)[node] = peer
+        while len(self._telling) + len(self._silent) > NODES_MOST:
+            among = self._silent or self._telling
+            del among[next(iter(among))]
         return peer
 
     def forget(self, kind: str) -> None:
         """Forget how far a kind was heard of all."""
-        for peer in self._peers.values():
+        for _, peer in self._all():
             peer.forget(kind)
 
     def since(self, begin: float, now: float) -> Sequence[OtherNode]:
         """Give those that were heard since then, in the order of their names."""
-        named: Iterable[tuple[NodeName, Peer]] = sorted(self._peers.items())
-        return tuple(OtherNode(name, now - peer.at, peer.lost) for name, peer in named if peer.at >= begin)
+        return tuple(
+            OtherNode(name, now - peer.at, peer.lost) for name, peer in sorted(self._all()) if peer.at >= begin
+        )
+
+    def _all(self) -> Iterable[tuple[NodeName, Peer]]:
+        return (*self._telling.items(), *self._silent.items())

@@ -90,3 +90,19 @@ def test_many_are_set_at_once(tmp_path: Path, url: str, more: tuple[str, ...]) -
     done = forks.run(["user", "passwd", *config, "--file", file, *more], timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "2 passwords are set\n", "")
     assert forks.run(["user", "list", *config], timeout=60).stdout.split() == ["alice@office.test", "bob@office.test"]
+
+
+def test_who_sets_one_is_told_when_running_servers_are_not(tmp_path: Path) -> None:
+    """It is set all the same; the sentence says what does not happen for it, and what to do."""
+    home = tmp_path / "home"
+    assert main(["init", str(home), "--set", "bus.url=nats://127.0.0.1:1"]) == 0
+    config = ("--config", str(home / "lyncpy.toml"))
+    file = _file(tmp_path, "alice@office.test secret\n")
+    for words, said in (
+        (("passwd", *config, "--file", file), "1 passwords are set\n"),
+        (("forget", *config, "alice@office.test"), "alice@office.test has no password of this server any more\n"),
+    ):
+        done = forks.run(["user", *words], timeout=60)
+        assert (done.returncode, done.stdout) == (0, said)
+        assert "running servers were not told" in done.stderr
+    assert "not told" not in forks.run(["user", "list", *config], timeout=60).stderr

@@ -2,7 +2,8 @@
 
 import pytest
 
-from lyncpy.backends.nats.peers import JUMP_MOST, LATE_MOST, Peer
+from lyncpy.backends.nats.peers import JUMP_MOST, LATE_MOST, NODES_MOST, Peer, Peers
+from lyncpy.contracts.names import NodeName
 
 FORGED = 2**63 - 1
 
@@ -46,3 +47,26 @@ def test_a_kind_that_was_forgotten_begins_anew() -> None:
     peer.forget("FlowClosed")
     assert peer.takes("FlowClosed", 9)
     assert peer.lost == 0
+
+
+def names(peers: Peers) -> list[str]:
+    """Give who is remembered."""
+    return [one.name for one in peers.since(0.0, 9.0)]
+
+
+def test_invented_names_make_no_server_forgotten_that_has_told_something() -> None:
+    """And there are never more than the bound."""
+    peers = Peers()
+    real = peers.heard(NodeName("real"), 1.0, tells=True)
+    for number in range(NODES_MOST + 100):
+        peers.heard(NodeName(f"x{number:05}"), 2.0, tells=False)
+    assert len(names(peers)) == NODES_MOST
+    assert names(peers)[:2] == ["real", "x00101"]
+    assert peers.heard(NodeName("real"), 3.0, tells=False) is real
+    # One that begins to tell is the same as before; of those that tell, who was heard longest ago goes.
+    told = peers.heard(NodeName("x02000"), 3.0, tells=False)
+    assert peers.heard(NodeName("x02000"), 3.0, tells=True) is told
+    for number in range(NODES_MOST):
+        peers.heard(NodeName(f"y{number:05}"), 4.0, tells=True)
+    assert len(names(peers)) == NODES_MOST
+    assert names(peers)[0] == "y00000"
