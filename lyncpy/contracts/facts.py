@@ -176,7 +176,7 @@ class ContactsChanged(Fact):
     aor: Aor
     delta_num: int
     delta: bytes
-    """Empty: what changed is not known, because it did while nobody looked; the list is to be read anew."""
+    """Empty: what changed is not known, because it did while nobody looked, or elsewhere; the list is to be read anew."""
 
     by: Epid | None
 

@@ -4,6 +4,7 @@ import enum
 import json
 import types
 import typing
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -13,7 +14,7 @@ from lyncpy.backends.nats.credentials import Credentials
 from lyncpy.backends.nats.encoding import MessageUnreadable, read_fact, read_question, read_sign, write_fact
 from lyncpy.backends.nats.frames import Frame, FrameDecoder, Garbled, publish, read_info
 from lyncpy.backends.nats.session import Close, Session, SessionTerms
-from lyncpy.contracts.facts import KINDS, Fact
+from lyncpy.contracts.facts import KINDS, ContactsChanged, Fact
 from lyncpy.contracts.names import Epid, NodeName, epid_of
 from lyncpy.contracts.questions import HowIsNode
 
@@ -56,7 +57,9 @@ def facts(draw: st.DrawFn) -> Fact:
 
 @given(facts(), st.integers(1, 2**63 - 1))
 def test_a_fact_comes_back_as_it_was(fact: Fact, number: int) -> None:
-    """The letters of an epid too, which its device knows itself by."""
+    """The letters of an epid too, which its device knows itself by; a document for devices does not come."""
+    if isinstance(fact, ContactsChanged):
+        fact = replace(fact, delta=b"")
     (data,) = write_fact(NodeName("n1"), number, fact)
     told = read_fact(data)
     assert told == ("n1", number, fact)

@@ -15,8 +15,9 @@ ask for one user's facts and a broker's lists name nobody; `-` where it is about
 
 Fields have the names that they have in `contracts/facts.py`. Text is text, numbers and truths are as in JSON, bytes are base64, sets
 and pairs are arrays, an enumeration is its value. Whoever reads ignores keys that it does not know, and takes the usual value
-for a field that has one and is not there: so a field can be added within a version. Another version is refused,
-and so is what says another kind, another key or another node than its subject. NODE is of letters, digits, `_` and `-`, 64 at most.
+for a field that has one and is not there: so a field can be added within a version. `delta` of ContactsChanged
+is always empty. Another version is refused, and so is what says another kind, another key or another node than its
+subject. NODE is of letters, digits, `_` and `-`, 64 at most.
 """
 
 import base64
@@ -124,7 +125,7 @@ def key_token(fact: Fact) -> str:
 
 
 def write_fact(node: NodeName, number: int, fact: Fact) -> list[bytes]:
-    """Write a fact; where it is too large for a message, several that say the same, or one that says less.
+    """Write a fact; where it is too large for a message, several that say the same.
 
     Args:
         number: That of the first of them.
@@ -132,6 +133,7 @@ def write_fact(node: NodeName, number: int, fact: Fact) -> list[bytes]:
     Raises:
         MessageTooLarge: It cannot be told in parts.
     """
+    fact = _for_others(fact)
     try:
         return [_written(node, kind=type(fact).__name__, n=number, fact=_form(type(fact)).written(fact))]
     except MessageTooLarge:
@@ -141,11 +143,15 @@ def write_fact(node: NodeName, number: int, fact: Fact) -> list[bytes]:
         return messages
 
 
+def _for_others(fact: Fact) -> Fact:
+    """Give what other servers hear of a fact: no document, which would be shown to devices as it comes.
+
+    Who hears that a list has changed, and not how, reads it anew.
+    """
+    return replace(fact, delta=b"") if isinstance(fact, ContactsChanged) and fact.delta else fact
+
+
 def _smaller(fact: Fact) -> Iterator[Fact]:
-    if isinstance(fact, ContactsChanged) and fact.delta:
-        # Who hears this reads the list anew.
-        yield replace(fact, delta=b"")
-        return
     if isinstance(fact, AddressesChanged) and len(fact.aors) > 1:
         yield from (replace(fact, aors=half) for half in _halves(fact.aors))
         return
@@ -175,7 +181,7 @@ def read_fact(data: bytes) -> ToldFact:
     kind = _FACTS.get(_of(told, "kind", str))
     if kind is None:
         raise MessageUnreadable(f"there is no fact {str(told['kind'])[:40]!r}")
-    return ToldFact(node, _number(told.get("n")), _form(kind).read(told.get("fact")))
+    return ToldFact(node, _number(told.get("n")), _for_others(_form(kind).read(told.get("fact"))))
 
 
 def write_sign(node: NodeName, told: Mapping[str, int]) -> bytes:

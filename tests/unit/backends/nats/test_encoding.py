@@ -153,7 +153,7 @@ def test_facts_about_one_user_have_one_key_that_does_not_name_them() -> None:
 
 
 def test_what_is_too_large_is_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets in several facts, numbered on; of a contact list that it has to be read anew."""
+    """Sets in several facts, numbered on."""
     monkeypatch.setattr(encoding, "MESSAGE_BYTES", 300)
     names = frozenset(str(number) for number in range(100))
     for whole, field in (
@@ -165,8 +165,14 @@ def test_what_is_too_large_is_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
         assert [one.number for one in told] == list(range(5, 5 + len(told)))
         assert len(told) > 2
         assert frozenset().union(*(getattr(one.fact, field) for one in told)) == getattr(whole, field)
-    (data,) = write_fact(NODE, 1, ContactsChanged(ALICE, 3, b"x" * 1000, None))
-    assert read_fact(data).fact == ContactsChanged(ALICE, 3, b"", None)
+
+
+def test_a_document_is_neither_told_nor_believed() -> None:
+    """Devices show it as it comes, so it must not come from whoever may publish: the list is read anew."""
+    (data,) = write_fact(NODE, 1, ContactsChanged(ALICE, 3, b"<contactDelta/>", None))
+    assert json.loads(data)["fact"]["delta"] == ""
+    forged = fact(kind="ContactsChanged", fact={"aor": ALICE, "delta_num": 3, "delta": "PGEvPg==", "by": None})
+    assert read_fact(data).fact == read_fact(forged).fact == ContactsChanged(ALICE, 3, b"", None)
 
 
 def test_what_cannot_be_told_in_parts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
