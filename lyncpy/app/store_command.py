@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,7 +15,7 @@ from lyncpy.app.config import load
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.backends.sql.copying import copy_database
 from lyncpy.backends.sql.database import place_of
-from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
+from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core.unit import UnitFailed, UnitGroup
 
 PROGRESS_ROWS = 50_000
@@ -48,7 +47,7 @@ def _copy(options: argparse.Namespace) -> int:
             await held.open()
             try:
                 with _stopping() as stop:
-                    count = copy_database(places[0], places[1], partial(_tell, stop), stop.wait)
+                    count = copy_database(places[0], places[1], _tell, stop.wait)
             finally:
                 await held.close()
         except (WorldUnavailable, UnitFailed) as error:
@@ -66,9 +65,7 @@ def _copy(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(stop: Event, table: str, done: int, total: int) -> None:
-    if stop.is_set():
-        raise StoreUnavailable("it was interrupted")
+def _tell(table: str, done: int, total: int) -> None:
     if done % PROGRESS_ROWS == 0:
         sys.stderr.write(f"{table}: {done} of {total} rows\n")
 

@@ -5,17 +5,21 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import Connection
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import copying
 from lyncpy.backends.sql.copying import copy_database
 from lyncpy.backends.sql.database import Database, Place, place_of
+from lyncpy.backends.sql.dialects import upgrade_alone
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.unfinished import unmark
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import AuditRecord, SessionRecord
@@ -50,6 +54,17 @@ class House:
     def place(self) -> Place:
         """Give where it is."""
         return place_of(Settings(**self.settings), self.home)
+
+    def lose_connections(self) -> None:
+        """Have a server end every connection to it, as when it is restarted."""
+        statement = "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{}'"
+        assert shared_postgres().sql(statement.format(self.name), "postgres") != "0"
+
+    @property
+    def name(self) -> str:
+        """What the server calls it."""
+        name: str = self.settings["url"].rpartition("/")[2]
+        return name
 
     def again(self) -> "House":
         """Open it once more; what was closed stays so."""
@@ -96,6 +111,22 @@ class House:
             run(self.ledger.read_after(0, 9)),
             run(self.ledger.conversations(["a"], "", 9)),
         )
+
+
+def write_to(house: House) -> None:
+    """Open a database for a moment, change it, and close it."""
+    house = house.again()
+    house.pump.run(house.store.write("board", "k\u00e41\U0001f600", b"since", Version(1)))
+    house.pump.run(house.store.write("board", "new", b"since", NONE))
+    house.close()
+
+
+def assert_same(*houses: House) -> None:
+    """Open both, and compare what is in them."""
+    opened = [house.again() for house in houses]
+    assert opened[0].content() == opened[1].content()
+    for house in opened:
+        house.close()
 
 
 @pytest.fixture(params=[("sqlite", "postgresql"), ("postgresql", "sqlite"), ("sqlite", "sqlite")], ids="-to-".join)
@@ -166,6 +197,150 @@ def test_a_copy_that_ends_halfway_is_no_database_and_goes_on(both: tuple[House, 
     assert target.pump.run(target.store.write("board", changed, b"", Version(2))) == 3
 
 
+def test_the_source_stays_as_it_is_until_the_copy_has_ended(both: tuple[House, House]) -> None:
+    """`lyncpy user passwd` works beside a server, and is refused beside a copy: its password would not be in it."""
+    source, target = both
+    source.close()
+    source.settings["busy_s"] = 0.1
+    told: list[str] = []
+
+    def meanwhile(table: str, done: int, total: int) -> None:
+        if table == "records" and not told:
+            told.append(table)
+            with pytest.raises(StoreUnavailable, match=r"locked|lock timeout"):
+                write_to(source)
+
+    copy_database(source.place(), target.place(), meanwhile, no_pause)
+    assert told
+    assert_same(source, target)
+
+
+def test_what_changes_while_the_source_is_lost_is_copied(tmp_path: Path) -> None:
+    """Nothing holds a server's database while the connection is lost; all is compared again then, the first table too."""
+    with in_postgresql(tmp_path) as settings:
+        source, target = House(tmp_path / "from", settings), House(tmp_path / "to", {})
+        source.open()
+        source.fill()
+        source.close()
+        told: list[str] = []
+
+        def lose(table: str, done: int, total: int) -> None:
+            if table == "sessions" and table not in told:
+                source.lose_connections()
+                write_to(source)
+            told.append(table)
+
+        copy_database(source.place(), target.place(), lose, no_pause)
+        assert told.index("records") < told.index("sessions")
+        assert_same(source, target)
+
+
+def test_what_the_target_lacks_after_it_was_lost_is_written_again(tmp_path: Path) -> None:
+    """As a standby that takes over may lack what was acknowledged, whether a statement failed of that or not."""
+    with in_postgresql(tmp_path) as settings:
+        source, target = House(tmp_path / "from", {}), House(tmp_path / "to", settings)
+        source.open()
+        source.fill()
+        source.close()
+        told: list[str] = []
+
+        def lose(table: str, done: int, total: int) -> None:
+            if table == "sessions" and table not in told:
+                target.lose_connections()
+                shared_postgres().sql("delete from records", target.name)
+            told.append(table)
+
+        copy_database(source.place(), target.place(), lose, no_pause)
+        assert told.index("records") < told.index("sessions")
+        assert_same(source, target)
+
+
+@pytest.mark.parametrize("is_worked_with", [False, True])
+def test_a_copy_that_has_ended_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_worked_with: bool
+) -> None:
+    """The answer to its last transaction is lost, and a server may work with the target before it is reached again."""
+    with in_postgresql(tmp_path) as settings:
+        source, target = House(tmp_path / "from", {}), House(tmp_path / "to", settings)
+        source.open()
+        source.fill()
+        source.close()
+        lost: list[str] = []
+
+        def lose(connection: Connection) -> None:
+            unmark(connection)
+            if not lost:
+                connection.exec_driver_sql("COMMIT")
+                target.lose_connections()
+                lost.append("answer")
+                if is_worked_with:
+                    write_to(target)
+                _ = connection.exec_driver_sql("SELECT 1")
+
+        monkeypatch.setattr(copying, "unmark", lose)
+        if is_worked_with:
+            with pytest.raises(StoreUnavailable, match="was worked with since the copy ended"):
+                copy_database(source.place(), target.place(), quiet, no_pause)
+            write_to(source)
+        else:
+            assert copy_database(source.place(), target.place(), quiet, no_pause) > 0
+        assert lost
+        assert_same(source, target)
+
+
+def test_an_end_is_heeded_before_each_transaction(both: tuple[House, House]) -> None:
+    """Also where no slice is written, as when rows are removed that the source has no more; no pause comes after it."""
+    source, target = both
+    source.close()
+    stop = Event()
+
+    def stopping(table: str, done: int, total: int) -> None:
+        if table == "sessions":
+            stop.set()
+
+    with pytest.raises(StoreUnavailable, match=r"^it was interrupted; what was copied stays"):
+        copy_database(source.place(), target.place(), stopping, lambda seconds: stop.is_set())
+    source = source.again()
+    source.pump.run(source.store.purge_journals(NOON + 6))
+    source.close()
+    stop.clear()
+
+    def at_the_last_slice(table: str, done: int, total: int) -> None:
+        assert not stop.is_set()
+        if table == "journals":
+            stop.set()
+
+    with pytest.raises(StoreUnavailable, match=r"^it was interrupted; "):
+        copy_database(source.place(), target.place(), at_the_last_slice, lambda seconds: stop.is_set())
+    assert stop.is_set()
+    stop.clear()
+    copy_database(source.place(), target.place(), quiet, no_pause)
+    assert_same(source, target)
+
+
+def test_a_copy_does_not_wait_for_ever_for_who_changes_the_schema(tmp_path: Path) -> None:
+    """No longer than `busy_s`: whoever gave the command may end it, and does not hang at a lock until somebody lets go."""
+    with in_postgresql(tmp_path) as settings:
+        source, target = House(tmp_path / "from", settings), House(tmp_path / "to", {})
+        source.open()
+        source.fill()
+        entered, go_on = Event(), Event()
+
+        def hold(connection: Connection) -> bool:
+            upgrade_alone(connection)
+            entered.set()
+            return go_on.wait(5)
+
+        holding = source.database.run_write(hold)
+        assert entered.wait(20)
+        settings = {**settings, "busy_s": 0.1}
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            copy_database(place_of(Settings(**settings), source.home), target.place(), quiet, no_pause)
+        go_on.set()
+        assert source.pump.run(holding)
+        source.close()
+
+
 def test_what_is_copied_is_not_written_again(tmp_path: Path) -> None:
     """The copy that goes on compares it; and it goes on with the same source, with no other."""
     source, other, target = (House(tmp_path / name, {}) for name in ("from", "other", "to"))
@@ -231,7 +406,9 @@ def test_a_source_that_fails_halfway_is_the_one_that_is_named(both: tuple[House,
 
     def lose(table: str, done: int, total: int) -> None:
         if not in_file and not told:
-            shared_postgres().sql("drop table sessions", source.settings["url"].rpartition("/")[2])
+            # Held as it is while it is copied; who does that nevertheless ends the connection first.
+            source.lose_connections()
+            shared_postgres().sql("drop table sessions", source.name)
         told.append(table)
 
     reason = "malformed" if in_file else 'relation "sessions" does not exist'

@@ -108,6 +108,11 @@ def take_your_time(connection: Connection) -> None:
 def upgrade_alone(connection: Connection) -> None:
     """Let nobody else change the schema until the transaction ends, however long that takes; as above."""
     take_your_time(connection)
+    take_schema(connection)
+
+
+def take_schema(connection: Connection) -> None:
+    """As `upgrade_alone`, but wait as long as the session waits for any lock."""
     if connection.dialect.name == POSTGRESQL:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({SCHEMA_LOCK})").all()
 
