@@ -127,7 +127,7 @@ class Database:
         return answer
 
     def run_gathered(self, job: Job[T]) -> Deferred[T]:
-        """Do a job in a transaction of its own, in calling order: for one queue that gathers what shares it, and says how long it may take.
+        """Do a job in a transaction of its own, in calling order: for one queue that gathers what shares it. Who asks says how long it may take.
 
         To wait in the queue of `run_write` as well would cost an item that comes alone as much as the transaction.
         """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -210,9 +210,22 @@ class Keeper:
             The new end; None when nothing was torn.
 
         Raises:
-            StoreUnavailable: It cannot be written.
+            StoreUnavailable: It cannot be written, or was not within `wait_s`.
             Conflict: Something else was written meanwhile.
         """
+        # No queue stands before this, which would give up a disk that hangs.
+        done: Deferred[ChainPoint | None] = Deferred()
+        task = Task(self._resume(author, reason), done.callback, done.errback)
+        task.go_on()
+        task.cancel_after(self._settings.wait_s, self._timers)
+        try:
+            return await done
+        except CancelledError:
+            raise CommitInDoubt(
+                "the archive's disk does not answer: `archive status` says later whether the archive goes on"
+            ) from None
+
+    async def _resume(self, author: str, reason: str) -> ChainPoint | None:
         ends = await self._ledger.ends()
         tear = tear_of(self._stamps, ends) if ends is not None else ""
         if ends is None or not tear:

@@ -287,6 +287,31 @@ def test_there_is_nothing_to_resume_in_a_chain_that_is_whole() -> None:
     assert bodies(vault) == [b"1"]
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_an_operator_does_not_wait_for_ever_for_a_disk_that_hangs(writes: bool) -> None:
+    """After wait_s they are told; what hung may have been written all the same, and the archive goes on behind it."""
+    vault = Vault(wait_s=3.0)
+    vault.keep(said("1"), said("2"))
+    del vault.ledger.lines[2]
+    vault = Vault(vault.ledger, wait_s=3.0)
+    vault.disk.slow_down()
+    waits = started(vault.keeper.resume("erin", "the disk was replaced"))
+    if writes:
+        vault.disk.do_one()
+    vault.clock.advance(2.9)
+    assert not waits.called
+    vault.clock.advance(0.1)
+    assert "does not answer" in str(outcome(waits))
+    vault.disk.catch_up()
+    if not writes:
+        assert bodies(vault) == [b"1"]
+        assert result_of(vault.keeper.resume("erin", "again")) is not None
+    assert result_of(vault.keeper.resume("erin", "there is nothing left to do")) is None
+    vault.keep(said("3"))
+    assert bodies(vault)[-1] == b"3"
+    assert vault.keeper.counts.trouble == ""
+
+
 def test_what_is_over_is_purged_and_the_rest_verifies() -> None:
     """Slice by slice, from the front; the mark that is left is sealed, and the index forgets with it."""
     vault = Vault()
