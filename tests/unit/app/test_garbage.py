@@ -1,16 +1,26 @@
 """The collector looks at what is young, and at all of it when nobody minds."""
 
 import gc
+import subprocess
+import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Final
+from unittest.mock import patch
 
-import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from lyncpy.app import garbage
 from lyncpy.app.garbage import COUNTED_S, EACH_S, LATEST_S, LOOK_S, QUIET_MESSAGES, YOUNG, Garbage
 from lyncpy.core.timers import Timers
+
+TOP: Final = Path(__file__).resolve().parents[3]
+STORIES: Final[dict[str, Callable[[], None]]] = {}
+"""What each test does in its process."""
 
 
 class Ring:
@@ -40,22 +50,36 @@ class Server:
             self.clock.advance(LOOK_S + 1.0)
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server; the collector is as before after the test."""
+@contextmanager
+def running(**changed: float) -> Iterator[Server]:
+    """Run a server, with other limits; the collector is as before afterwards."""
     before = gc.get_threshold()
-    server = Server()
-    yield server
-    server.garbage.end()
+    with ExitStack() as stack:
+        for name, value in changed.items():
+            stack.enter_context(patch.object(garbage, name, value))
+        server = Server()
+        yield server
+        server.garbage.end()
     assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
-    # As tests/conftest.py had it for all the other tests.
-    gc.freeze()
 
 
-@pytest.fixture
-def rarely_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Days of it: a count goes over all objects of a test run, which are many more than a server has."""
-    monkeypatch.setattr(garbage, "COUNTED_S", EACH_S)
+def alone(story: Callable[[], None]) -> Callable[[], None]:
+    """Give a test in a process of its own.
+
+    A worker holds millions of objects that other tests have made, some of which they have left for good: a look through all
+    would take seconds there, and find what this file knows nothing of.
+    """
+
+    @wraps(story)
+    def given() -> None:
+        words = f"from {__name__} import STORIES; STORIES[{story.__name__!r}]()"
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", words], cwd=TOP, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    STORIES[story.__name__] = story
+    return given
 
 
 def _old_ring() -> "weakref.ref[Ring]":
@@ -65,80 +89,87 @@ def _old_ring() -> "weakref.ref[Ring]":
     return weakref.ref(ring)
 
 
-def test_what_has_survived_is_looked_at_no_more(server: Server) -> None:
+@alone
+def test_what_has_survived_is_looked_at_no_more() -> None:
     """Also when Python looks through everything: there is nothing left to look through."""
-    kept = [Ring() for _ in range(1000)]
-    frozen = gc.get_freeze_count()
-    gc.collect(1)
-    assert gc.get_freeze_count() >= frozen + len(kept)
-    old = _old_ring()
-    gc.collect()
-    assert old() is not None
+    with running():
+        kept = [Ring() for _ in range(1000)]
+        frozen = gc.get_freeze_count()
+        gc.collect(1)
+        assert gc.get_freeze_count() >= frozen + len(kept)
+        old = _old_ring()
+        gc.collect()
+        assert old() is not None
 
 
-def test_what_is_young_is_found_at_once(server: Server) -> None:
+@alone
+def test_what_is_young_is_found_at_once() -> None:
     """Circles of a request do not wait for the day."""
-    ring = Ring()
-    young = weakref.ref(ring)
-    del ring
-    kept: list[list[int]] = [[] for _ in range(YOUNG + 10)]
-    assert young() is None
-    assert kept
+    with running():
+        ring = Ring()
+        young = weakref.ref(ring)
+        del ring
+        kept: list[list[int]] = [[] for _ in range(YOUNG + 10)]
+        assert young() is None
+        assert kept
 
 
-def test_who_survives_one_look_holds_up_nobody_again(server: Server) -> None:
+@alone
+def test_who_survives_one_look_holds_up_nobody_again() -> None:
     """What lives for longer than a request lives for long: looked at twice, it would cost twice, and ten milliseconds at once."""
-    looks: list[int] = []
+    with running():
+        looks: list[int] = []
 
-    def looked(phase: str, info: dict[str, int]) -> None:
-        looks.append(info["generation"])
+        def looked(phase: str, info: dict[str, int]) -> None:
+            looks.append(info["generation"])
 
-    gc.callbacks.append(looked)
-    frozen = gc.get_freeze_count()
-    kept: list[list[int]] = [[] for _ in range(30 * YOUNG)]
-    gc.callbacks.remove(looked)
-    assert len(looks) >= 40, "each begins and ends"
-    assert gc.get_freeze_count() > frozen + 20 * YOUNG
-    assert max(looks) <= min(looks), "the young alone are looked at"
-    assert kept
+        gc.callbacks.append(looked)
+        frozen = gc.get_freeze_count()
+        kept: list[list[int]] = [[] for _ in range(30 * YOUNG)]
+        gc.callbacks.remove(looked)
+        assert len(looks) >= 40, "each begins and ends"
+        assert gc.get_freeze_count() > frozen + 20 * YOUNG
+        assert max(looks) <= min(looks), "the young alone are looked at"
+        assert kept
 
 
-@pytest.mark.usefixtures("rarely_counted")
-def test_all_of_it_is_looked_through_once_a_day_when_it_is_quiet(server: Server) -> None:
+@alone
+def test_all_of_it_is_looked_through_once_a_day_when_it_is_quiet() -> None:
     """And an operator can see how long that took."""
-    old = _old_ring()
-    with capturedLogs() as logged:
-        server.passes(EACH_S - 600)
-        assert old() is not None
-        server.passes(EACH_S, messages=QUIET_MESSAGES + 1)
-        assert old() is not None
-        server.passes(3 * LOOK_S)
-    assert old() is None
-    assert [event["count"] >= 1 for event in logged if "took_s" in event] == [True]
-    assert gc.get_freeze_count() > 1000
+    with running(COUNTED_S=EACH_S) as server:
+        old = _old_ring()
+        with capturedLogs() as logged:
+            server.passes(EACH_S - 600)
+            assert old() is not None
+            server.passes(EACH_S, messages=QUIET_MESSAGES + 1)
+            assert old() is not None
+            server.passes(3 * LOOK_S)
+        assert old() is None
+        assert [event["count"] >= 1 for event in logged if "took_s" in event] == [True]
+        assert gc.get_freeze_count() > 1000
 
 
-@pytest.mark.usefixtures("rarely_counted")
-def test_after_a_week_it_does_not_wait_for_quiet(server: Server) -> None:
+@alone
+def test_after_a_week_it_does_not_wait_for_quiet() -> None:
     """Garbage must not grow for ever."""
-    old = _old_ring()
-    with capturedLogs():
-        server.passes(LATEST_S + 300, messages=1_000)
-    assert old() is None
+    with running(COUNTED_S=EACH_S) as server:
+        old = _old_ring()
+        with capturedLogs():
+            server.passes(LATEST_S + 300, messages=1_000)
+        assert old() is None
 
 
-def test_what_grows_too_fast_is_looked_at_before_the_day_is_over(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@alone
+def test_what_grows_too_fast_is_looked_at_before_the_day_is_over() -> None:
     """Whoever makes circles on purpose does not fill the memory; and nobody is held up again for what is left."""
-    monkeypatch.setattr(garbage, "GROWN", 1_000)
-    old = _old_ring()
-    kept = [Ring() for _ in range(2_000)]
-    gc.collect(1)
-    with capturedLogs() as logged:
-        server.passes(COUNTED_S - 200, messages=1_000)
-        assert old() is not None
-        server.passes(3 * COUNTED_S, messages=1_000)
-    assert old() is None
-    assert len([event for event in logged if "took_s" in event]) == 1
-    assert len(kept) == 2_000
+    with running(GROWN=1_000) as server:
+        old = _old_ring()
+        kept = [Ring() for _ in range(2_000)]
+        gc.collect(1)
+        with capturedLogs() as logged:
+            server.passes(COUNTED_S - 200, messages=1_000)
+            assert old() is not None
+            server.passes(3 * COUNTED_S, messages=1_000)
+        assert old() is None
+        assert len([event for event in logged if "took_s" in event]) == 1
+        assert len(kept) == 2_000
