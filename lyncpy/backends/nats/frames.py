@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-LINE_BYTES: Final = 4_096
-"""The longest line of a message, an answer or an error; a server takes no longer one from us either (max_control_line)."""
-
-INFO_BYTES: Final = 65_536
-"""The longest line of INFO, which names all servers of a cluster."""
+LINE_BYTES: Final = 65_536
+"""The longest line. That of a message holds two subjects, of which a server takes 4,096 bytes unless it is told otherwise
+(max_control_line), and a number of ours; that of INFO names all servers of a cluster."""
 
 PAYLOAD_BYTES: Final = 8_388_608
-"""The most bytes of a message with its headers that are taken: eight times what a server allows unless it is told otherwise."""
+"""The most bytes of a message with its headers that are taken: eight times what a server allows unless it is told otherwise.
+
+Larger ones are read over: whoever may publish ends no connection of others with one."""
 
 URLS_MOST: Final = 64
 """Servers of a cluster that are remembered."""
@@ -60,6 +60,8 @@ class Delivery:
     """The subject that an answer goes to; "" when none is awaited."""
 
     payload: bytes
+    """Nothing of a message that is larger than PAYLOAD_BYTES."""
+
     status: int = 0
     """Of the server's own answers, 503: nobody listens there; 0: it is somebody's message."""
 
@@ -120,6 +122,9 @@ class FrameDecoder:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._head: _Head | None = None
+        self._over = 0
+        """Bytes of a message that are still to be read over."""
+
         self._is_garbled = False
 
     def __len__(self) -> int:
@@ -137,6 +142,9 @@ class FrameDecoder:
         found: list[Frame] = []
         try:
             while True:
+                if self._over:
+                    over = min(self._over, len(buffer) - begin)
+                    self._over, begin = self._over - over, begin + over
                 if self._head is not None:
                     end = begin + self._head.total_bytes + 2
                     if len(buffer) < end:
@@ -144,7 +152,7 @@ class FrameDecoder:
                     found.append(_delivery(self._head, bytes(buffer[begin:end])))
                     self._head, begin, looked = None, end, end
                 end = buffer.find(b"\r\n", max(begin, looked))
-                _check_line(buffer, begin, len(buffer) - buffer.endswith(b"\r") if end < 0 else end)
+                _check_line(begin, len(buffer) - buffer.endswith(b"\r") if end < 0 else end)
                 if end < 0:
                     break
                 frame = self._line(bytes(buffer[begin:end]))
@@ -164,9 +172,11 @@ class FrameDecoder:
         verb, _, rest = line.partition(b" ")
         name = verb.strip().upper()
         if name in (b"MSG", b"HMSG"):
-            self._head = head = _message_head(rest.split(), has_headers=name == b"HMSG")
+            head = _message_head(rest.split(), has_headers=name == b"HMSG")
             if head.total_bytes > PAYLOAD_BYTES:
-                raise _Unreadable(f"a message of {head.total_bytes} bytes is larger than {PAYLOAD_BYTES}")
+                self._over = head.total_bytes + 2
+                return Delivery(head.subject, head.subscription, head.reply, b"")
+            self._head = head
             return None
         if name == b"PING":
             return Ping()
@@ -181,11 +191,9 @@ class FrameDecoder:
         raise _Unreadable(f"{line[:80]!r} is no line of NATS")
 
 
-def _check_line(buffer: bytearray, begin: int, end: int) -> None:
-    # What of a line is there says whether it may be as long as an INFO.
-    most = INFO_BYTES if buffer[begin : begin + 5].upper() == b"INFO " else LINE_BYTES
-    if end - begin > most:
-        raise _Unreadable(f"a line is longer than {most} bytes")
+def _check_line(begin: int, end: int) -> None:
+    if end - begin > LINE_BYTES:
+        raise _Unreadable(f"a line is longer than {LINE_BYTES} bytes")
 
 
 def _message_head(words: Sequence[bytes], *, has_headers: bool) -> _Head:

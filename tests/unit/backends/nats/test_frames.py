@@ -6,7 +6,6 @@ import pytest
 
 from lyncpy.backends.nats import frames
 from lyncpy.backends.nats.frames import (
-    INFO_BYTES,
     LINE_BYTES,
     PAYLOAD_BYTES,
     Acknowledged,
@@ -82,11 +81,10 @@ def test_what_an_info_does_not_say_is_not_so() -> None:
         (b"MSG a 1 9999999999999999\r\n", "is no number"),
         (b"MSG \xff 1 1\r\n", "is not UTF-8"),
         (b"HMSG a 1 20 10\r\n", "more headers than bytes"),
-        (b"MSG a 1 %d\r\n" % (PAYLOAD_BYTES + 1), f"larger than {PAYLOAD_BYTES}"),
         (b"MSG a 1 1\r\nabc", "does not end where it said"),
         (b"HMSG a 1 8 8\r\nNATS/2.0\r\n", "another version than NATS/1.0"),
         (b"PING" * LINE_BYTES, f"longer than {LINE_BYTES} bytes"),
-        (b"INFO " + b" " * INFO_BYTES, f"longer than {INFO_BYTES} bytes"),
+        (b"INFO " + b" " * LINE_BYTES, f"longer than {LINE_BYTES} bytes"),
     ],
 )
 def test_what_is_no_nats_ends_the_reading(data: bytes, words: str) -> None:
@@ -105,6 +103,27 @@ def test_a_line_may_have_its_bound() -> None:
     decoder = FrameDecoder()
     assert decoder.feed(line + b"\r") == []
     assert decoder.feed(b"\n") == [ServerError("x" * (LINE_BYTES - 5))]
+
+
+def test_a_subject_may_be_as_long_as_a_server_takes_it() -> None:
+    """A server bounds what is published at 4,096 bytes; our subscription's number makes the line of it longer."""
+    subject = "a" * 4_090
+    assert FrameDecoder().feed(f"MSG {subject} 123456789 1\r\nx\r\n".encode()) == [
+        Delivery(subject, 123456789, "", b"x")
+    ]
+
+
+@pytest.mark.parametrize("step", [1_000_000, PAYLOAD_BYTES * 2])
+def test_a_message_that_is_too_large_is_read_over(step: int) -> None:
+    """It comes without its bytes, of which none are kept; what looks like a line in it is none."""
+    size = PAYLOAD_BYTES + 1
+    stream = b"PING\r\nMSG a.b 7 r %d\r\n%b\r\nPONG\r\n" % (size, b"\r\n" + b"x" * (size - 8) + b"PING\r\n")
+    decoder = FrameDecoder()
+    found: list[Frame] = []
+    for begin in range(0, len(stream), step):
+        found += decoder.feed(stream[begin : begin + step])
+        assert len(decoder) == 0
+    assert found == [Ping(), Delivery("a.b", 7, "r", b""), Pong()]
 
 
 @pytest.mark.parametrize("text", ["", "a.", ".a", "a..b", "a b", "a\r\nPUB x", "a.*", "a.>", "a\x00"])
