@@ -1,6 +1,7 @@
 """What a NATS url says: servers of one cluster, a user, and how TLS is used."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -9,6 +10,9 @@ from urllib.parse import unquote
 NATS: Final = "nats://"
 PORT: Final = 4222
 TLS_MODES: Final = ("usual", "always", "first")
+
+_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+"""RFC 1123 section 2.1, and the underscore."""
 
 
 class Place(NamedTuple):
@@ -28,6 +32,12 @@ class Place(NamedTuple):
         """Whether it has a name, and not an address alone."""
         return _address(self.host) is None
 
+    @property
+    def is_plain_name(self) -> bool:
+        """Whether it has a name that IDNA refuses: container networks give such ("nats_1")."""
+        labels = self.host.split(".")
+        return any("_" in one or (one[2:4] == "--" and one[:2].lower() != "xn") for one in labels)
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
@@ -43,8 +53,13 @@ class BusAddress:
     """One of TLS_MODES: "usual" is always beyond this machine, and on it where the server wants it."""
 
     def needs_tls(self, place: Place) -> bool:
-        """Tell whether nothing may be said to a server without TLS."""
-        return self.tls != "usual" or not place.is_here
+        """Tell whether nothing may be said to a server without TLS.
+
+        A server far away that tells of one here means its own machine, or any program of ours that listens.
+        """
+        if self.tls != "usual" or not place.is_here:
+            return True
+        return place not in self.places and not any(one.is_here for one in self.places)
 
 
 def bus_of(url: str) -> BusAddress:
@@ -86,7 +101,9 @@ def place_of(text: str) -> Place | None:
 
 
 def _is_host(host: str) -> bool:
-    return 0 < len(host) < 254 and host.isascii() and all(one.isalnum() or one in ".-:_" for one in host)
+    return len(host) < 254 and (
+        _address(host) is not None or all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
+    )
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -1,14 +1,15 @@
 """TLS towards a NATS server: its certificate is checked, for its name too, before anything is said to it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from OpenSSL import SSL
+from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import extract_patterns
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.ssl import Certificate, CertificateOptions, platformTrust, trustRootFromCertificates
 from zope.interface import implementer
 
 from lyncpy.backends.nats.address import Place
@@ -24,28 +25,35 @@ class AuthoritiesUnusable(Exception):
 class CheckedServer:
     """Makes the client's side of TLS for one server.
 
-    Twisted takes a certificate without any subjectAltName for every name: what its own check of the name raises is
-    logged, and the handshake goes on. So the name is checked here, by a callback that fails closed.
+    Twisted's own client takes a certificate without any subjectAltName for every name, and no name with an underscore.
+    So the name is checked here alone, by a callback that fails closed.
 
     Args:
-        name: The name or address that the certificate has to be for.
+        names: The names and addresses of which the certificate has to be for one.
         authorities: The PEM file of those that may have issued it; None: whom the system trusts.
 
     Raises:
         AuthoritiesUnusable: The file cannot be read, or has no certificate.
     """
 
-    def __init__(self, name: str, authorities: Path | None) -> None:
+    def __init__(self, names: Sequence[str], authorities: Path | None) -> None:
         trust = platformTrust() if authorities is None else trustRootFromCertificates(_read(authorities))
-        self._inner: Any = optionsForClientTLS(name, trustRoot=trust)  # Any: its promise has no class
-        self._name = name
-        self._id = IPAddress_ID(name) if not Place(name, 0).is_named else DNS_ID(name)
+        self._context = CertificateOptions(trustRoot=trust).getContext()
+        hosts = [Place(name.removesuffix("."), 0) for name in names]
+        self._named = [one.host for one in hosts if one.is_named]
+        self._ids = [DNS_ID(one.host) if one.is_named else IPAddress_ID(one.host) for one in hosts]
+        self.names = " or ".join(names)
+        """For whom the certificate has to be, in words."""
+
         self.objection = ""
         """What is wrong with the certificate, once it was shown; "" when nothing is."""
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:  # Any: Twisted's
         """Make the connection."""
-        connection: SSL.Connection = self._inner.clientConnectionForTLS(tlsProtocol)
+        connection = SSL.Connection(self._context, None)
+        connection.set_app_data(tlsProtocol)
+        if self._named:
+            connection.set_tlsext_host_name(self._named[0].encode())
         connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._check)
         return connection
 
@@ -55,12 +63,18 @@ class CheckedServer:
             return False
         if depth:
             return True
-        try:
-            verify_service_identity(extract_patterns(certificate.to_cryptography()), [self._id], [])
-        except (VerificationError, CertificateError):
-            self.objection = f"its certificate is not for {self._name}"
+        if not any(_is_for(certificate, one) for one in self._ids):
+            self.objection = f"its certificate is not for {self.names}"
             return False
         return True
+
+
+def _is_for(certificate: Any, one: DNS_ID | IPAddress_ID) -> bool:  # Any: pyOpenSSL's
+    try:
+        verify_service_identity(extract_patterns(certificate.to_cryptography()), [one], [])
+    except (VerificationError, CertificateError):
+        return False
+    return True
 
 
 _WORDS: Final = {
@@ -80,7 +94,7 @@ def _read(file: Path) -> list[Certificate]:
         found = [Certificate.loadPEM(part + _END) for part in parts]
     except OSError as error:
         raise AuthoritiesUnusable(f"{file} ([bus] ca_file) cannot be read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, crypto.Error):
         found = []
     if not found:
         raise AuthoritiesUnusable(f"{file} ([bus] ca_file) has no certificate in PEM")

@@ -50,6 +50,8 @@ class BecomeReady:
     """The server has taken us: subscribe, and publish from now on."""
 
     info: ServerInfo
+    is_vouched: bool = True
+    """Whether nobody between us could have written it: it came over TLS, or there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Session:
         self._decoder = FrameDecoder()
         self._info: ServerInfo | None = None
         self._is_secure = False
+        self._is_vouched = True
         self._state = _State.AWAITS_TLS if terms.tls_first else _State.AWAITS_INFO
         self._probes = 0
 
@@ -165,7 +168,7 @@ class Session:
             return self._close(frame.text)
         if isinstance(frame, Pong) and self._state is _State.AWAITS_PONG and self._info is not None:
             self._state = _State.READY
-            return (BecomeReady(self._info),)
+            return (BecomeReady(self._info, self._is_vouched),)
         return ()
 
     def _when_ready(self, frame: Frame) -> Sequence[Effect]:
@@ -184,7 +187,7 @@ class Session:
             return self._greet(info)
         if not (info.requires_tls or info.offers_tls):
             return self._close("it offers no TLS, without which nothing is said to it")
-        self._state = _State.AWAITS_TLS
+        self._state, self._is_vouched = _State.AWAITS_TLS, False
         return (StartTls(),)
 
     def _greet(self, info: ServerInfo) -> Sequence[Effect]:

@@ -19,15 +19,19 @@ def test_a_url_names_servers_and_a_user() -> None:
     [
         ("nats://a", Place("nats.example.com", 1), True),
         ("nats://a", Place("192.0.2.1", 1), True),
-        ("nats://a", Place("127.0.0.2", 1), False),
-        ("nats://a", Place("::1", 1), False),
-        ("nats://a", Place("localhost", 1), False),
+        ("nats://a", Place("127.0.0.2", 1), True),
+        ("nats://a", Place("localhost", 1), True),
+        ("nats://127.0.0.2:1", Place("127.0.0.2", 1), False),
+        ("nats://[::1]:1", Place("::1", 1), False),
+        ("nats://localhost:1", Place("localhost", 1), False),
+        ("nats://127.0.0.1", Place("127.0.0.1", 9999), False),
+        ("nats://localhost,a", Place("127.0.0.2", 1), False),
         ("nats://a?tls=always", Place("127.0.0.1", 1), True),
         ("nats://a?tls=first", Place("localhost", 1), True),
     ],
 )
 def test_tls_is_needed_beyond_this_machine(url: str, place: Place, needed: bool) -> None:
-    """And where the operator says so."""
+    """And where the operator says so. A server elsewhere that tells of one here does not mean this machine."""
     assert bus_of(url).needs_tls(place) is needed
 
 
@@ -51,11 +55,30 @@ def test_tls_is_needed_beyond_this_machine(url: str, place: Place, needed: bool)
         ("a b", None),
         ("a" * 254, None),
         ("ä", None),
+        ("²", None),
+        ("nats_1", ("nats_1", 4222)),
+        ("a.b.", ("a.b.", 4222)),
+        ("ab--cd", ("ab--cd", 4222)),
+        ("a" * 63, ("a" * 63, 4222)),
+        ("a" * 64, None),
+        ("a..b", None),
+        (".a", None),
+        ("-x", None),
+        ("x-.a", None),
     ],
 )
 def test_a_place_is_read_or_is_none(text: str, place: tuple[str, int] | None) -> None:
     """Servers tell them too."""
     assert place_of(text) == place
+
+
+@pytest.mark.parametrize(
+    ("host", "is_plain"),
+    [("nats_1", True), ("ab--cd.a", True), ("a", False), ("xn--mnchen-3ya.de", False), ("127.0.0.1", False)],
+)
+def test_names_that_idna_refuses_are_known(host: str, is_plain: bool) -> None:
+    """Container networks give such: they are looked up as they stand."""
+    assert Place(host, 1).is_plain_name is is_plain
 
 
 @pytest.mark.parametrize(
@@ -66,6 +89,7 @@ def test_a_place_is_read_or_is_none(text: str, place: tuple[str, int] | None) ->
         ({"url": "nats://@a"}, "must be"),
         ({"url": "nats://a/b"}, "must be"),
         ({"url": "nats://a:x"}, "must name servers"),
+        ({"url": "nats://a..b"}, "must name servers"),
         ({"url": "nats://u:s3cret@a"}, "must hold no password"),
         ({"url": "nats://a?tls=off"}, "has an option"),
         ({"url": "nats://a?x"}, "has an option"),

@@ -71,6 +71,21 @@ def test_tls_begins_after_the_first_word(info: bytes) -> None:
     assert (said(connect)["tls_required"], said(connect)["pass"]) == (True, "p")
 
 
+@pytest.mark.parametrize(
+    ("needs_tls", "tls_first", "is_vouched"), [(False, False, True), (True, True, True), (True, False, False)]
+)
+def test_what_was_said_before_tls_vouches_for_no_other(needs_tls: bool, tls_first: bool, is_vouched: bool) -> None:
+    """Somebody between us could have named servers of their own in it."""
+    one = session(needs_tls=needs_tls, tls_first=tls_first)
+    if tls_first:
+        one.secured()
+    one.received(OFFERS)
+    if needs_tls and not tls_first:
+        one.secured()
+    (effect,) = one.received(b"PONG\r\n")
+    assert isinstance(effect, BecomeReady) and effect.is_vouched is is_vouched
+
+
 def test_a_server_may_want_tls_that_we_do_not_need() -> None:
     """On this machine too."""
     assert session().received(WANTS) == [StartTls()]

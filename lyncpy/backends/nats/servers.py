@@ -1,0 +1,117 @@
+"""The NATS servers that may be tried: which is next, how it is approached, and after which pause all are tried again."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from lyncpy.backends.nats.address import BusAddress, Place, bus_of, place_of
+from lyncpy.backends.nats.client_tls import CheckedServer
+from lyncpy.backends.nats.credentials import Credentials, read_nkey
+from lyncpy.backends.nats.session import SessionTerms
+from lyncpy.backends.nats.settings import Settings
+from lyncpy.contracts.names import NodeName
+
+PAUSE_S: Final = 0.1
+PAUSE_MOST_S: Final = 5.0
+"""Between two tries of all servers: twice as long each time, and by chance up to half of it less, lest all come back at once."""
+
+
+class Servers:
+    """Those of [bus] url, and those that one of them has told.
+
+    Args:
+        node: This process, as the operator of the NATS servers sees it.
+        settings: The section [bus].
+        home: The folder that relative paths start from.
+    """
+
+    def __init__(self, node: NodeName, settings: Settings, home: Path) -> None:
+        self._node = node
+        self._settings = settings
+        self._home = home
+        self._address: BusAddress = bus_of(settings.url)
+        self._told: tuple[Place, ...] = ()
+        self._are_vouched = False
+        self._to_try: list[Place] = []
+        self._pause_s = PAUSE_S
+
+    @property
+    def known(self) -> Sequence[Place]:
+        """Give the servers that may be tried: those of the url, and those that one of them has told."""
+        return tuple(dict.fromkeys((*self._address.places, *self._told)))
+
+    def told(self, urls: Sequence[str], *, are_vouched: bool) -> None:
+        """Remember what a server says of its cluster; `are_vouched`: nobody on the way to it could have said it."""
+        self._told = tuple(place for url in urls if (place := place_of(url)) is not None)
+        self._are_vouched = are_vouched
+
+    # --- which, and when
+
+    @property
+    def is_round_over(self) -> bool:
+        """Whether each was tried, so that a pause is due."""
+        return not self._to_try
+
+    def next(self) -> Place:
+        """Give the next one to try, in an order of its own for each round."""
+        if not self._to_try:
+            self._to_try = secrets.SystemRandom().sample(self.known, len(self.known))
+        return self._to_try.pop()
+
+    def begin_anew(self) -> None:
+        """End the round: all are to be tried again."""
+        self._to_try = []
+
+    def pause(self) -> float:
+        """Give the seconds until the next round; each call may make the next answer twice as long."""
+        pause_s, self._pause_s = self._pause_s, min(PAUSE_MOST_S, self._pause_s * 2)
+        return pause_s * (1 - secrets.randbelow(500) / 1000)
+
+    def held(self) -> None:
+        """Note that a connection has held: the next pause is short."""
+        self._pause_s = PAUSE_S
+
+    # --- how
+
+    def terms(self, place: Place) -> SessionTerms:
+        """Say what holds for a connection; the files are read each time, for they may have been changed.
+
+        Raises:
+            NkeyUnusable: The file has no seed.
+            OSError: A file cannot be read.
+            UnicodeDecodeError: A file has no text.
+        """
+        settings = self._settings
+        nkey, password = None, ""
+        if settings.nkey_file:
+            nkey = read_nkey(_secret(self._home / settings.nkey_file))
+        if settings.password_file:
+            password = _secret(self._home / settings.password_file)
+        credentials = Credentials(self._address.user, password, nkey)
+        needs_tls = self._address.needs_tls(place)
+        return SessionTerms(f"lyncpy {self._node}", credentials, needs_tls, self._address.tls == "first")
+
+    def tls(self, place: Place) -> CheckedServer:
+        """Give what checks a server's certificate.
+
+        Raises:
+            AuthoritiesUnusable: The file of them cannot be used.
+        """
+        settings = self._settings
+        return CheckedServer(self._names(place), self._home / settings.ca_file if settings.ca_file else None)
+
+    def _names(self, place: Place) -> Sequence[str]:
+        """Give what a certificate may be for.
+
+        A cluster tells addresses of its servers, and their certificates have names: those that the operator has named.
+        What was told before TLS began may be anybody's word, and a certificate for their own name proves nothing then.
+        """
+        named = [one.host for one in self._address.places]
+        if place in self._address.places:
+            return [place.host]
+        return list(dict.fromkeys([place.host, *named] if self._are_vouched else named))
+
+
+def _secret(file: Path) -> str:
+    return file.read_text("utf-8-sig").strip("\r\n")
