@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint
 from twisted.logger import capturedLogs
 
 from lyncpy.backends.nats import link
@@ -20,7 +21,7 @@ from lyncpy.contracts.questions import HowIsNode, NodeState
 from tests.interop.conftest import Clients
 from tests.kit.certificates import Issued, authority, issue
 from tests.kit.meters import MemoryMeter
-from tests.kit.nats import NatsServer, ReactorLoop, SpoilingProxy, Subscriber, nats
+from tests.kit.nats import Names, NatsServer, ReactorLoop, SpoilingProxy, Subscriber, nats
 from tests.kit.server import RunningServer
 from tests.kit.slapd import free_ports
 from tests.unit.backends.nats.test_credentials import PUBLIC, SEED
@@ -85,6 +86,12 @@ def trouble(bus: NatsBus) -> str:
     return " ".join(one.finding for one in bus.conditions())
 
 
+def settle(loop: ReactorLoop, bus: NatsBus) -> None:
+    """Wait until a server has what it was told to subscribe to: it answers what was said after that."""
+    with pytest.raises(BusTimeout):
+        loop.wait(bus.ask(NodeName("nobody"), HowIsNode(), 5.0))
+
+
 def secret(folder: Path, name: str, text: str) -> str:
     """Write a secret; give the name of its file."""
     (folder / name).write_text(f"{text}\n")
@@ -130,8 +137,45 @@ def test_without_tls_nothing_is_said_where_it_is_wanted(
     server = started(NatsServer())
     with capturedLogs():
         assert "it offers no TLS" in trouble(opened(f"{server.url}?tls=always"))
-        assert "cannot be read" in trouble(opened(server.url, ca_file="nowhere.pem"))
-        assert "has no certificate" in trouble(opened(server.url, ca_file=secret(tmp_path, "empty.pem", "x")))
+        secure = started(NatsServer().certify(today("127.0.0.1")))
+        assert "cannot be read" in trouble(opened(secure.url, ca_file="nowhere.pem"))
+        for text in ("x", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"):
+            assert "has no certificate" in trouble(opened(secure.url, ca_file=secret(tmp_path, "empty.pem", text)))
+
+
+def test_a_name_that_idna_refuses_is_connected_to_and_checked(
+    loop: ReactorLoop, opened: Open, started: Callable[[NatsServer], NatsServer], tmp_path: Path
+) -> None:
+    """Container networks give such; the certificate has to be for it all the same."""
+    names, ca_file = Names(loop), trust(tmp_path, authority())
+    right, wrong = (started(NatsServer().certify(today(name))) for name in ("nats_1", "nats_2"))
+    assert trouble(opened(f"nats://nats_1:{right.port}", ca_file=ca_file)) == ""
+    with capturedLogs():
+        assert "its certificate is not for nats_1" in trouble(opened(f"nats://nats_1:{wrong.port}", ca_file=ca_file))
+    assert set(names.asked) == {"nats_1"}
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_connection_ends_in_order(
+    over_tls: bool,
+    opened: Open,
+    loop: ReactorLoop,
+    started: Callable[[NatsServer], NatsServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was said last arrives; and nothing waits for the time after which it would be broken off."""
+    monkeypatch.setattr(link, "CLOSE_S", 3600.0)
+    server = NatsServer().certify(today("127.0.0.1")) if over_tls else NatsServer()
+    bus = opened(started(server).url, ca_file=trust(tmp_path, authority()))
+    hearer = opened(server.url, NodeName("there"), ca_file="ca.pem")
+    found: list[Any] = []
+    hearer.listen(FlowClosed, found.append)
+    settle(loop, hearer)
+    for number in range(100):
+        bus.tell(FlowClosed(FlowName(str(number)), "x" * 5_000))
+    loop.wait(bus.close())
+    loop.until(lambda: len(found) == 100)
 
 
 # --- who we are
@@ -167,6 +211,7 @@ def test_a_user_who_may_use_one_prefix_can_do_all(
     found: list[Any] = []
     here.listen(FlowClosed, found.append)
     there.answer(HowIsNode, answer)
+    settle(loop, there)
     assert loop.wait(here.ask(NodeName("there"), HowIsNode(), 5.0)) == NodeState("1", 2, 3)
     there.tell(FlowClosed(FlowName("1"), "lost"))
     loop.until(lambda: found)
@@ -258,6 +303,45 @@ def test_a_start_does_not_wait_for_a_server_that_is_not_there(
     bus.tell(FlowClosed(FlowName("1"), "lost"))
     started(NatsServer(port=port))
     loop.until(lambda: not bus.conditions())
+
+
+@pytest.mark.parametrize("is_fault", [False, True])
+def test_whatever_goes_wrong_with_one_server_another_is_tried(
+    is_fault: bool,
+    loop: ReactorLoop,
+    opened: Open,
+    started: Callable[[NatsServer], NatsServer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Told names that cannot be, and a fault of our own: it is connected to again when the server is back."""
+    monkeypatch.setattr(link, "CONNECT_S", 0.2)
+    names = Names(loop)
+    routes = free_ports(2)
+    server, _ = (
+        started(
+            NatsServer(
+                f'client_advertise: "{name}:1"\n'
+                f"cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{route}] }}"
+            )
+        )
+        for own, route, name in ((*routes, "nats_1"), (*routes[::-1], "nats_2"))
+    )
+    bus = opened(server.url)
+    loop.until(lambda: ("NATS servers known", 2) in bus.states() or ("NATS servers known", 3) in bus.states())
+    with capturedLogs():
+        server.stop(signal.SIGKILL)
+        if is_fault:
+            faults = iter(range(3))
+
+            def broken(*given: Any, **named: Any) -> Any:  # Any: as Twisted has it
+                if next(faults, None) is None:
+                    return HostnameEndpoint(*given, **named)
+                raise RuntimeError("a fault")
+
+            monkeypatch.setattr(link, "HostnameEndpoint", broken)
+        loop.until(lambda: names.asked.count("nats_2") > 2)
+        server.start()
+        loop.until(lambda: bus.states()[0] == ("bus", f"127.0.0.1:{server.port}"))
 
 
 def test_what_is_no_nats_server_is_left(loop: ReactorLoop, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.interfaces import IHostnameResolver, IHostResolution
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from lyncpy.core.timers import Timers, steady
 from tests.kit.certificates import Issued
@@ -313,3 +316,33 @@ def nats(configuration: str = "") -> Iterator[NatsServer]:
         yield server.start()
     finally:
         server.remove()
+
+
+@implementer(IHostnameResolver, IHostResolution)
+class Names:
+    """Knows every name, as one of this machine; what is asked is kept."""
+
+    name = "any"
+
+    def __init__(self, loop: ReactorLoop) -> None:
+        """Stand in for the machine's own."""
+        self.asked: list[str] = []
+        loop.reactor.installNameResolver(self)
+
+    def resolveHostName(
+        self,
+        resolutionReceiver: Any,
+        hostName: str,
+        portNumber: int = 0,
+        addressTypes: Any = None,
+        transportSemantics: str = "TCP",
+    ) -> Any:
+        """Answer."""
+        self.asked.append(hostName)
+        resolutionReceiver.resolutionBegan(self)
+        resolutionReceiver.addressResolved(IPv4Address("TCP", "127.0.0.1", portNumber))
+        resolutionReceiver.resolutionComplete()
+        return self
+
+    def cancel(self) -> None:
+        """Nothing is under way."""
