@@ -31,21 +31,34 @@ class Peer:
         """Facts that were told and not heard, of kinds that somebody listens to."""
 
         self._heard: dict[str, int] = {}
+        self._doubted: set[str] = set()
+        """Kinds of which its last sign of life has said less than was heard."""
 
     def takes(self, kind: str, number: int) -> bool:
         """Note a fact; False: it was heard, or one that came after it."""
         before = self._heard.get(kind, number - 1)
         if before - LATE_MOST <= number <= before:
             return False
-        self.told(kind, number - 1)
+        self._reached(kind, number - 1)
         self._heard[kind] = number
         return True
 
     def told(self, kind: str, number: int) -> None:
-        """Note how many the node has told by now: those between were lost."""
+        """Note how many the node has told by now, as its sign of life says: those between were lost.
+
+        One that says less may have been overtaken. The next that says so is right: what was heard was not the node's.
+        """
+        if number >= self._heard.get(kind, number):
+            self._doubted.discard(kind)
+            self._reached(kind, number)
+        elif kind in self._doubted:
+            self._doubted.remove(kind)
+            self._heard[kind] = number
+        else:
+            self._doubted.add(kind)
+
+    def _reached(self, kind: str, number: int) -> None:
         before = self._heard.get(kind, number)
-        if before - LATE_MOST <= number <= before:
-            return
         # Beyond that it counts nothing that was ever told.
         if before < number <= before + JUMP_MOST:
             self.lost += number - before
@@ -54,6 +67,7 @@ class Peer:
     def forget(self, kind: str) -> None:
         """Forget how far a kind was heard: nobody listens to it any more."""
         self._heard.pop(kind, None)
+        self._doubted.discard(kind)
 
 
 class Peers:
