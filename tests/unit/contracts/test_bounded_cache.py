@@ -98,6 +98,7 @@ class Card:
         (lambda key: Card("", (("x", key[0].encode()),)), 2),
         (lambda key: frozenset({key[0] + "y"}), 2),
         (lambda key: {"x": [key[0] + "y"]}, 2),
+        (lambda key: {key[0] + "y": "x"}, 2),
     ],
 )
 def test_nothing_that_is_kept_is_left_out_of_its_size(made: Callable[[tuple[str, Kind]], object], times: int) -> None:
