@@ -3,13 +3,17 @@
 A server that waits most of the time finds its way in memory anew for each message: some fifty mebibytes of code and
 tables in pages of four kibibytes are more than a processor remembers the places of, and on a virtual machine each place is looked
 up twice. In pages of two mebibytes they are a few dozen. The kernel does that by itself only for programs that ask, and
-goes on doing it then, also for memory of which little is used; so it is asked once, for what is there and stays.
+goes on doing it then, also for memory of which little is used; so it is asked once, for what is there and stays, and a page
+at a time, as all long work is done: the start does not wait for what may take most of a second, and no client for more than a page.
 """
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
+
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.slices import next_turn
 
 SMAPS: Final = Path("/proc/self/smaps")
 LARGE: Final = Path("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size")
@@ -25,23 +29,35 @@ Advise = Callable[[int, int], bool]
 """Given an address and a length, tells whether the kernel has done it."""
 
 
-def collapse(smaps: Path = SMAPS, large: Path = LARGE, advise: Advise | None = None) -> int:
-    """Put what this process has in memory into large pages; give the bytes of it that are, 0 where the kernel has none.
+async def collapse(timers: ITimers, smaps: Path = SMAPS, large: Path = LARGE, advise: Advise | None = None) -> int:
+    """Put what this process has in memory now into large pages; give the bytes of it that are, 0 where the kernel has none.
 
-    Takes a tenth of a second for a hundred mebibytes, about; nothing of it is needed for anything to work.
+    Others have their turn in between: a page takes half a millisecond where the machine has nothing else to do and large pieces of
+    memory free, several otherwise. Nothing of it is needed for anything to work. What was given back meanwhile the kernel passes over.
 
     Args:
+        timers: Gives others their turn.
         smaps: Where the kernel tells of the ranges of memory.
         large: Where it tells the size of a large page.
         advise: What asks it.
     """
+    pages, size = _pages(smaps, large)
+    ask = advise or _advise()
+    total = 0
+    for page in pages:
+        await next_turn(timers)
+        total += size * ask(page, size)
+    return total
+
+
+def _pages(smaps: Path, large: Path) -> tuple[Sequence[int], int]:
+    """Give the addresses of the large pages that are to be, and their size; none where the kernel has none."""
     try:
         size = int(large.read_bytes())
         found = smaps.read_bytes().decode("utf-8", "replace")
     except (OSError, ValueError):
-        return 0
-    ask = advise or _advise()
-    return sum(length for begin, length in ranges(found, size) if ask(begin, length))
+        return (), 0
+    return [page for begin, length in ranges(found, size) for page in range(begin, begin + length, size)], size
 
 
 def ranges(smaps: str, large: int) -> Iterator[tuple[int, int]]:

@@ -23,9 +23,10 @@ from lyncpy.app.home import open_to_others
 from lyncpy.app.large_pages import collapse
 from lyncpy.app.log import begin_json, quieten
 from lyncpy.contracts.refusal import WorldUnavailable
-from lyncpy.contracts.timers import ITimer
+from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core import interpreter
+from lyncpy.core.spawn import spawn
 from lyncpy.core.timers import host_clock, steady
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
@@ -183,7 +184,7 @@ def makeService(options: Options) -> IService:
 
     def ready() -> None:
         garbage.begin()
-        Reloader.log.debug("{count} MiB are in large pages", count=collapse() >> 20)
+        spawn(_use_large_pages(ground.timers), Reloader.log, "putting memory into large pages")
         # Not through the log: whoever waits for this line reads it as it is.
         out = sys.__stdout__
         if out is not None:
@@ -197,6 +198,12 @@ def makeService(options: Options) -> IService:
         reload.built.house, ender(reactor), on_start=partial(_take_log, config), on_ready=ready
     )
     return service
+
+
+async def _use_large_pages(timers: ITimers) -> None:
+    """Begin with what was built until now, and go on behind what clients ask."""
+    count = await collapse(timers)
+    Reloader.log.debug("{count} MiB are in large pages", count=count >> 20)
 
 
 def _take_log(config: Config) -> None:

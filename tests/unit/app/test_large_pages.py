@@ -5,8 +5,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
-from lyncpy.app.large_pages import collapse, ranges
+from lyncpy.app.large_pages import Advise, collapse, ranges
+from lyncpy.core.timers import Timers
+from tests.kit.results import started
 
 MIB: Final = 1 << 20
 LARGE: Final = 2 * MIB
@@ -41,19 +45,54 @@ def test_what_is_in_use_and_nobody_elses_is_put_into_large_pages() -> None:
     assert list(ranges(SMAPS, LARGE)) == [(0x55D000200000, 3 * LARGE), (0x7F0000000000, 2 * LARGE)]
 
 
-def test_what_the_kernel_does_not_do_is_not_counted(tmp_path: Path) -> None:
-    """It may have no large page left, or be too old."""
-    smaps, large = tmp_path / "smaps", tmp_path / "size"
+def begun(timers: Timers, home: Path, advise: Advise) -> "Deferred[int]":
+    """Begin, as a server does that is ready."""
+    smaps, large = home / "smaps", home / "size"
     smaps.write_text(SMAPS)
     large.write_text(f"{LARGE}\n")
-    asked: list[int] = []
+    return started(collapse(timers, smaps, large, advise))
+
+
+def ended(clock: Clock, collapsing: "Deferred[int]") -> int:
+    """Let turns of the reactor pass until it is over."""
+    results: list[int] = []
+    _ = collapsing.addCallback(results.append)
+    while not results:
+        assert clock.getDelayedCalls()
+        clock.advance(0.0)
+    return results[0]
+
+
+def test_what_the_kernel_does_not_do_is_not_counted(tmp_path: Path) -> None:
+    """It may have no large page left, or be too old, or the memory may be gone by then."""
+    clock = Clock()
+    asked: list[tuple[int, int]] = []
 
     def advise(begin: int, length: int) -> bool:
-        asked.append(length)
+        asked.append((begin, length))
         return begin < 0x7F0000000000
 
-    assert collapse(smaps, large, advise) == 3 * LARGE
-    assert asked == [3 * LARGE, 2 * LARGE]
+    assert ended(clock, begun(Timers(clock, lambda: 0.0), tmp_path, advise)) == 3 * LARGE
+    heap = [(0x55D000200000 + number * LARGE, LARGE) for number in range(3)]
+    assert asked == [*heap, (0x7F0000000000, LARGE), (0x7F0000200000, LARGE)]
+
+
+def test_nobody_waits_for_more_than_a_page(tmp_path: Path) -> None:
+    """None is asked for before the server is ready; then all others have their turn after each, however long it takes."""
+    clock = Clock()
+    timers = Timers(clock, lambda: 0.0)
+    done: list[str] = []
+
+    def advise(begin: int, length: int) -> bool:
+        clock.rightNow += 0.01
+        done.append("a page")
+        timers.soon(lambda: done.append("another's piece"))
+        return True
+
+    collapsing = begun(timers, tmp_path, advise)
+    assert done == []
+    assert ended(clock, collapsing) == 5 * LARGE
+    assert done == ["a page", "another's piece"] * 5
 
 
 @pytest.mark.parametrize("missing", ["smaps", "size"])
@@ -62,7 +101,9 @@ def test_a_kernel_without_them_is_not_asked(tmp_path: Path, missing: str) -> Non
     (tmp_path / "smaps").write_text(SMAPS)
     (tmp_path / "size").write_text(f"{LARGE}\n")
     (tmp_path / missing).unlink()
-    assert collapse(tmp_path / "smaps", tmp_path / "size", lambda begin, length: True) == 0
+    clock = Clock()
+    timers = Timers(clock, lambda: 0.0)
+    assert ended(clock, started(collapse(timers, tmp_path / "smaps", tmp_path / "size", lambda *_: True))) == 0
 
 
 def test_what_is_in_memory_stays_as_it_was() -> None:
@@ -70,5 +111,6 @@ def test_what_is_in_memory_stays_as_it_was() -> None:
     with mmap.mmap(-1, 8 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         text = bytes(range(256)) * (8 * MIB // 256)
         memory[:] = text
-        assert collapse() >= 0
+        clock = Clock()
+        assert ended(clock, started(collapse(Timers(clock, lambda: 0.0)))) >= 0
         assert memory[:] == text
