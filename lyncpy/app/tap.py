@@ -18,7 +18,7 @@ from twisted.python import usage
 from lyncpy import __version__
 from lyncpy.app.assembly import BuiltServer, build
 from lyncpy.app.config import SECTIONS, Config, ConfigError, load
-from lyncpy.app.garbage import Garbage
+from lyncpy.app.garbage import Garbage, resident_bytes
 from lyncpy.app.home import open_to_others
 from lyncpy.app.large_pages import collapse
 from lyncpy.app.log import begin_json, quieten
@@ -180,7 +180,7 @@ def makeService(options: Options) -> IService:
     reactor.callWhenRunning(take_signals)
 
     ground = reload.built.inside.ground
-    garbage = Garbage(ground.timers, lambda: ground.flows.messages_in)
+    garbage = Garbage(ground.timers, lambda: ground.flows.messages_in, resident_bytes)
 
     def ready() -> None:
         garbage.begin()

@@ -15,7 +15,17 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from lyncpy.app import garbage
-from lyncpy.app.garbage import COUNTED_S, EACH_S, LATEST_S, LOOK_S, QUIET_MESSAGES, YOUNG, Garbage
+from lyncpy.app.garbage import (
+    COUNTED_S,
+    EACH_S,
+    GROWN_BYTES,
+    LATEST_S,
+    LOOK_S,
+    QUIET_MESSAGES,
+    YOUNG,
+    Garbage,
+    resident_bytes,
+)
 from lyncpy.core.timers import Timers
 
 TOP: Final = Path(__file__).resolve().parents[3]
@@ -38,7 +48,8 @@ class Server:
         """Begin."""
         self.clock = Clock()
         self.messages = 0
-        self.garbage = Garbage(Timers(self.clock, lambda: 0.0), lambda: self.messages)
+        self.resident = 0
+        self.garbage = Garbage(Timers(self.clock, lambda: 0.0), lambda: self.messages, lambda: self.resident)
         assert not gc.isenabled(), "what is built at the start is no garbage"
         self.garbage.begin()
         assert gc.isenabled()
@@ -173,3 +184,32 @@ def test_what_grows_too_fast_is_looked_at_before_the_day_is_over() -> None:
         assert old() is None
         assert len([event for event in logged if "took_s" in event]) == 1
         assert len(kept) == 2_000
+
+
+@alone
+def test_few_objects_that_hold_much_are_looked_at_before_the_day_is_over() -> None:
+    """A circle may hold a text of any length, which no count of objects tells; what is left is not looked at again for it."""
+    with running(COUNTED_S=EACH_S) as server:
+        old = _old_ring()
+        with capturedLogs() as logged:
+            server.resident += GROWN_BYTES
+            server.passes(3 * LOOK_S, messages=1_000)
+            assert old() is not None
+            server.resident += 1
+            server.passes(3 * LOOK_S, messages=1_000)
+            assert old() is None
+            server.resident += GROWN_BYTES
+            server.passes(3 * LOOK_S, messages=1_000)
+        assert len([event for event in logged if "took_s" in event]) == 1
+
+
+def test_what_is_in_memory_is_what_the_system_says(tmp_path: Path) -> None:
+    """It grows with what is written to; where the system does not tell, it is nothing."""
+    before = resident_bytes()
+    much = bytearray(b"x") * (64 << 20)
+    assert len(much) // 2 < resident_bytes() - before < 2 * len(much)
+    statm = tmp_path / "statm"
+    for text in (None, "", "12", "a b c"):
+        if text is not None:
+            statm.write_text(text)
+        assert resident_bytes(statm) == 0
