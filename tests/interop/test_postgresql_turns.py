@@ -106,3 +106,19 @@ def test_what_is_wrong_among_many_spoils_no_other(cellar: Cellar) -> None:
     written = store.write("board", "x", b"", NONE)
     everything: list[Deferred[Any]] = [held, *calls, counted, written]
     assert run(gatherResults(everything)) == [None, 1, "UniqueViolation", 1, 2, 1]
+
+
+def test_no_value_of_a_group_gets_into_a_log(cellar: Cellar, caplog: pytest.LogCaptureFixture) -> None:
+    """Of two errors the driver raises one and would log the other, with the key that was there already."""
+    assert cellar.database is not None
+    run, database = cellar.pump.run, cellar.database
+    floor = database.prepare(insert(floors), "kind", "version")
+    held = database.run_write(lambda connection: None)
+    calls: list[Deferred[Any]] = [
+        # A text with NUL is refused before it is sent.
+        database.run_write(StatementJob(floor, (kind, 1), _touched)).addErrback(_named)
+        for kind in ("sEcret", "sEcret", "\0")
+    ]
+    everything: list[Deferred[Any]] = [held, *calls]
+    assert run(gatherResults(everything)) == [None, 1, "UniqueViolation", "DataError"]
+    assert not caplog.messages

@@ -1,5 +1,6 @@
 """The PostgreSQL server: how its database is reached, and what is wrong with it in words."""
 
+import logging
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,6 +101,8 @@ class PostgresServer:
                 f"the driver of PostgreSQL is not installed ({error}): pip install 'lyncpy[postgresql]'"
             ) from error
         self._driver: Any = self.engine.dialect.dbapi  # Any: an extra, which need not be there
+        # Of two errors it raises one and logs the other, with the values in it.
+        logging.getLogger("psycopg").setLevel(logging.CRITICAL)
 
     @property
     def shown(self) -> str:
