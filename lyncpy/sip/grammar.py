@@ -28,7 +28,11 @@ REMEMBERED: Final = 2_048
 """Texts of one kind of which it is remembered what was read in them: the latest."""
 
 REMEMBERED_CHARACTERS: Final = 256
-"""A longer text is read anew each time, so that strangers can fill no more than a mebibyte or two."""
+"""A longer text is read anew each time."""
+
+REMEMBERED_PARAMETERS: Final = 16
+"""One with more semicolons, too: each parameter takes some 150 bytes, however short it is. So an entry takes 6 KiB at most, and
+strangers can fill a dozen mebibytes with those of one kind."""
 
 
 class _Texts(dict[str, T], Generic[T]):
@@ -42,7 +46,7 @@ class _Texts(dict[str, T], Generic[T]):
 
     def __missing__(self, text: str) -> T:
         found = self._read(text)
-        if len(text) <= REMEMBERED_CHARACTERS:
+        if len(text) <= REMEMBERED_CHARACTERS and text.count(";") <= REMEMBERED_PARAMETERS:
             if len(self) >= REMEMBERED:
                 # Several at once: to find the first of a table costs a walk over the places of those who went before.
                 for old in tuple(islice(self, REMEMBERED // 8)):

@@ -1,7 +1,10 @@
 """The shared lexer."""
 
+from collections.abc import Callable
+
 import pytest
 
+from lyncpy.contracts.bounded_cache import held_bytes
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
 from lyncpy.sip.grammar import (
     KEYS,
@@ -17,6 +20,8 @@ from lyncpy.sip.grammar import (
     split_list,
     unquote,
 )
+from lyncpy.sip.headers import parse_name_addr, parse_via
+from lyncpy.sip.uri import parse_uri
 
 
 @pytest.mark.parametrize("spelling", ["via", "VIA", "Via", "vIa", "v", "V"])
@@ -142,6 +147,26 @@ def test_what_was_read_is_remembered() -> None:
         with pytest.raises(ValueError, match="x"):
             look_up("x")
     assert asked == ["1", long, long, "x", "x"]
+
+
+@pytest.mark.parametrize("letter", ["a", "\xe9", "\u0401", "\U00010d40"])
+@pytest.mark.parametrize("value", ["", "=x", "=\u0401\u0401", "=12345678"])
+@pytest.mark.parametrize(
+    ("read", "before"),
+    [(parse_name_addr, "<sip:a@b>;"), (parse_uri, "sip:a@b;"), (parse_via, "SIP/2.0/TLS a;")],
+)
+def test_what_is_read_in_a_short_text_is_not_much(
+    read: Callable[[str], object], before: str, value: str, letter: str
+) -> None:
+    """However many parameters stand in it, and in whatever script: only what takes little is remembered."""
+    remembered_of = 0
+    for count in range(1, 100):
+        text = before + ";".join(f"{letter}{number}{value}" for number in range(count))
+        first = read(text)
+        if read(text) is first:
+            remembered_of = count
+            assert held_bytes(text, first) <= 6_144
+    assert remembered_of >= 12
 
 
 def test_of_many_texts_the_latest_are_remembered() -> None:
