@@ -92,7 +92,8 @@ def _bus(config: Config) -> Iterator[Finding]:
             sentence = f"[bus] url: {place} offers no TLS, without which nothing is said to it: give it a certificate"
             yield Finding(good=False, sentence=sentence)
             continue
-        yield Finding(good=True, sentence=f"[bus] url: NATS {shown(info.version)} answers at {place}")
+        sentence = f"[bus] url: NATS {shown(info.version)} answers at {place}; whether it takes this server"
+        yield Finding(good=True, sentence=f"{sentence}, and has a certificate that counts, shows at the start")
 
 
 def _ports(config: Config) -> Iterator[Finding]:

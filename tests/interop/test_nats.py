@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import capturedLogs
 
 from lyncpy.backends.nats import link
 from lyncpy.backends.nats.bus import NatsBus
+from lyncpy.backends.nats.servers import Servers
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.bus import BusTimeout
 from lyncpy.contracts.facts import FlowClosed
@@ -287,6 +289,66 @@ def test_a_server_that_ends_or_freezes_is_left_for_another(
             by_place[place].start()
     assert not [event for event in logged if event["log_level"].name in ("error", "critical")]
     assert [event for event in logged if "has lost" in str(event.get("log_format"))]
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_a_server_that_is_about_to_end_is_left_at_once(
+    over_tls: bool,
+    loop: ReactorLoop,
+    opened: Open,
+    started: Callable[[NatsServer], NatsServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In order, and for another one of its cluster: long before it would close the connection itself."""
+    monkeypatch.setattr(link, "CLOSE_S", 3600.0)
+    routes = free_ports(2)
+    servers = []
+    for own, route in (routes, routes[::-1]):
+        cluster = f"cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{route}] }}"
+        one = NatsServer(f'{cluster}\nlame_duck_duration: "120s"\nlame_duck_grace_period: "100s"')
+        servers.append(started(one.certify(today("127.0.0.1")) if over_tls else one))
+    by_place = {f"127.0.0.1:{server.port}": server for server in servers}
+    bus = opened(f"{servers[0].url},127.0.0.1:{servers[1].port}", ca_file=trust(tmp_path, authority()))
+    place = str(bus.states()[0][1])
+    with capturedLogs() as logged:
+        by_place[place].signal(signal.SIGUSR2)
+        loop.until(lambda: bus.states()[0][1] not in (place, "no NATS server"))
+    said = [event["reason"] for event in logged if "has lost" in str(event.get("log_format"))]
+    assert said == ["it is about to end"]
+
+
+class _Flapping(Protocol):
+    """Takes whoever comes, and closes."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"INFO {}\r\n")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(b"PONG\r\n")
+        self.transport.loseConnection()
+
+
+def test_a_server_that_takes_us_and_closes_is_tried_less_and_less_often(
+    loop: ReactorLoop, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection counts when it has held."""
+    pauses: list[float] = []
+
+    def pause(servers: Servers) -> float:
+        pauses.append(whole(servers))
+        return 0.0
+
+    whole = Servers.pause
+    monkeypatch.setattr(Servers, "pause", pause)
+    port = loop.reactor.listenTCP(0, Factory.forProtocol(_Flapping), interface="127.0.0.1")
+    loop.cleanups.append(port.stopListening)
+    with capturedLogs():
+        opened(f"nats://127.0.0.1:{port.getHost().port}")
+        loop.until(lambda: len(pauses) >= 7)
+    assert pauses[6] > 2.0
 
 
 def test_a_start_does_not_wait_for_a_server_that_is_not_there(

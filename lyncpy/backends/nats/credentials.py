@@ -6,15 +6,22 @@ Spec: docs.nats.io, "NKeys": base32 of a prefix, an Ed25519 key, and a CRC-16.
 import base64
 import binascii
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from lyncpy.backends.nats.settings import Settings
 
 _SEED: Final = 18 << 3
 _USER: Final = 20 << 3
 _SEED_BYTES: Final = 32
 _ENCODED_SEED: Final = 2 + _SEED_BYTES + 2
 """Bytes: a prefix of two, the seed, and its check sum."""
+
+
+class SecretUnusable(Exception):
+    """A file with what proves us cannot be used; the sentence names it and its setting, and repeats nothing of it."""
 
 
 class NkeyUnusable(Exception):
@@ -48,6 +55,32 @@ class Credentials:
         if self.nkey is not None:
             return {"nkey": self.nkey.public, "sig": self.nkey.sign(nonce)}
         return {"user": self.user, "pass": self.password} if self.user else {}
+
+
+def read_credentials(user: str, settings: Settings, home: Path) -> Credentials:
+    """Read the files that [bus] names.
+
+    Raises:
+        SecretUnusable: One of them cannot be read, or holds something else.
+    """
+    nkey, password = None, ""
+    if settings.nkey_file:
+        try:
+            nkey = read_nkey(_text(home / settings.nkey_file, "nkey_file"))
+        except NkeyUnusable as error:
+            raise SecretUnusable(f"{home / settings.nkey_file} ([bus] nkey_file) cannot be used: {error}") from None
+    if settings.password_file:
+        password = _text(home / settings.password_file, "password_file").strip("\r\n")
+    return Credentials(user, password, nkey)
+
+
+def _text(file: Path, setting: str) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except OSError as error:
+        raise SecretUnusable(f"{file} ([bus] {setting}) cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SecretUnusable(f"{file} ([bus] {setting}) cannot be used: it is no text in UTF-8") from None
 
 
 def read_nkey(text: str) -> Nkey:

@@ -15,7 +15,8 @@ from twisted.logger import Logger
 
 from lyncpy.backends.nats import frames
 from lyncpy.backends.nats.address import Place
-from lyncpy.backends.nats.credentials import NkeyUnusable
+from lyncpy.backends.nats.complaints import Complaint
+from lyncpy.backends.nats.credentials import SecretUnusable
 from lyncpy.backends.nats.frames import Delivery
 from lyncpy.backends.nats.servers import Servers
 from lyncpy.backends.nats.session import Session
@@ -29,9 +30,6 @@ CONNECT_S: Final = 5.0
 
 PROBE_S: Final = 10.0
 """From one PING to the next; a server that answers none is left after three times as long."""
-
-COMPLAINTS_S: Final = 60.0
-"""Between two lines in the log about what a server refuses."""
 
 CLOSE_S: Final = 2.0
 """That the last words may take to leave."""
@@ -81,7 +79,7 @@ class NatsLink:
         self._trouble = "it was not tried yet"
         self._lost_at = timers.now()
         self._asked_at = 0.0
-        self._complained_at = float("-inf")
+        self._complaint = Complaint(timers)
         self._payload_most = 0
         self.refused = ""
         """What the server that has us has refused last."""
@@ -173,7 +171,7 @@ class NatsLink:
         place = self._servers.next()
         try:
             session = Session(self._servers.terms(place))
-        except (NkeyUnusable, OSError, UnicodeDecodeError) as error:
+        except SecretUnusable as error:
             self._failed(place, str(error))
             return
         wire = Wire(self, place, session, lambda: self._servers.tls(place), self._pending_bytes)
@@ -253,9 +251,7 @@ class NatsLink:
     def complaint(self, wire: Wire, text: str) -> None:
         """Log what the server refuses, once in a while: it says so of each message that we may not publish."""
         self.refused = text
-        now = self._timers.now()
-        if now >= self._complained_at + COMPLAINTS_S:
-            self._complained_at = now
+        if self._complaint.happened():
             self.log.warn("the NATS server {server} says: {reason}", server=str(wire.place), reason=text)
 
     def answered(self) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from lyncpy.backends.nats.address import BusAddress, Place, bus_of, place_of
 from lyncpy.backends.nats.client_tls import CheckedServer
-from lyncpy.backends.nats.credentials import Credentials, read_nkey
+from lyncpy.backends.nats.credentials import read_credentials
 from lyncpy.backends.nats.session import SessionTerms
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.names import NodeName
@@ -78,17 +78,9 @@ class Servers:
         """Say what holds for a connection; the files are read each time, for they may have been changed.
 
         Raises:
-            NkeyUnusable: The file has no seed.
-            OSError: A file cannot be read.
-            UnicodeDecodeError: A file has no text.
+            SecretUnusable: One of them cannot be used.
         """
-        settings = self._settings
-        nkey, password = None, ""
-        if settings.nkey_file:
-            nkey = read_nkey(_secret(self._home / settings.nkey_file))
-        if settings.password_file:
-            password = _secret(self._home / settings.password_file)
-        credentials = Credentials(self._address.user, password, nkey)
+        credentials = read_credentials(self._address.user, self._settings, self._home)
         needs_tls = self._address.needs_tls(place)
         return SessionTerms(f"lyncpy {self._node}", credentials, needs_tls, self._address.tls == "first")
 
@@ -111,7 +103,3 @@ class Servers:
         if place in self._address.places:
             return [place.host]
         return list(dict.fromkeys([place.host, *named] if self._are_vouched else named))
-
-
-def _secret(file: Path) -> str:
-    return file.read_text("utf-8-sig").strip("\r\n")

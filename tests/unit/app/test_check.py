@@ -1,6 +1,7 @@
 """`lyncpy check` compares the certificate's names with what clients ask for."""
 
 import base64
+import contextlib
 import datetime
 import json
 import socket
@@ -14,6 +15,7 @@ from lyncpy.app.check import findings
 from lyncpy.app.cli import main
 from lyncpy.app.config import load
 from lyncpy.auth.ntlm import ServerNames, write_challenge
+from lyncpy.backends.nats import probe
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +164,7 @@ def bus_findings(home: Path, *overrides: str) -> list[tuple[bool, str]]:
     ("said", "good", "words"),
     [
         (b'INFO {"version":"2.9.10"}\r\n', True, "NATS 2.9.10 answers at 127.0.0.1:"),
+        (b'INFO {"version":"2.9.10"}\r\n', True, "whether it takes this server"),
         (b"220 mail\r\n", False, "is no line of NATS; does nats-server run there?"),
         (b"PING\r\n", False, "does not begin with INFO"),
         (b"", False, "it says nothing"),
@@ -191,15 +194,48 @@ def test_the_servers_of_the_bus_are_heard(home: Path, said: bytes | None, good: 
     assert bus_findings(home, "bus.url=nats://127.0.0.1?tls=first") == []
 
 
+def test_a_server_of_the_bus_that_never_ends_its_word_is_not_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it trickles."""
+    monkeypatch.setattr(probe, "ANSWER_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def trickle() -> None:
+            connection, _ = listening.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"INFO ")
+                for _ in range(400):
+                    connection.sendall(b" ")
+                    if leaving.wait(0.05):
+                        break
+
+        leaving = threading.Event()
+        trickling = threading.Thread(target=trickle)
+        trickling.start()
+        ((good, sentence),) = bus_findings(home, f"bus.url=nats://127.0.0.1:{listening.getsockname()[1]}")
+        leaving.set()
+        trickling.join()
+    assert (good, "it says nothing" in sentence) == (False, True)
+
+
 def test_what_proves_us_to_the_bus_is_looked_at(home: Path) -> None:
     """Files that are not there, and a seed that is none; and TLS that a server does not offer."""
     first = "bus.url=nats://127.0.0.1?tls=first"
     (home.parent / "seed").write_text("SUAA")
     (home.parent / "ca").write_text("none")
+    (home.parent / "latin1").write_bytes("gehört".encode("latin-1"))
     for overrides, words in (
         ((first, "bus.nkey_file=seed"), "bytes where 36 belong"),
-        ((first, "bus.nkey_file=nowhere"), "No such file"),
-        ((first.replace("127", "u@127"), "bus.password_file=nowhere"), "No such file"),
+        ((first, "bus.nkey_file=nowhere"), "nowhere ([bus] nkey_file) cannot be read: No such file"),
+        (
+            (first.replace("127", "u@127"), "bus.password_file=nowhere"),
+            "nowhere ([bus] password_file) cannot be read: No such file",
+        ),
+        (
+            (first.replace("127", "u@127"), "bus.password_file=latin1"),
+            "latin1 ([bus] password_file) cannot be used: it is no text in UTF-8",
+        ),
         ((first, "bus.ca_file=ca"), "has no certificate in PEM"),
     ):
         ((good, sentence),) = bus_findings(home, *overrides)

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from lyncpy.backends.nats.address import Place
+from lyncpy.backends.nats.credentials import Credentials, SecretUnusable
 from lyncpy.backends.nats.servers import PAUSE_MOST_S, PAUSE_S, Servers
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.names import NodeName
+from tests.unit.backends.nats.test_credentials import PUBLIC, SEED
 
 
 def servers(url: str, folder: Path = Path()) -> Servers:
@@ -41,6 +43,33 @@ def test_a_pause_grows_until_a_connection_has_held() -> None:
     assert PAUSE_MOST_S / 2 <= pauses[-1] <= PAUSE_MOST_S
     one.held()
     assert one.pause() <= PAUSE_S
+
+
+def test_the_files_are_read_for_each_connection(tmp_path: Path) -> None:
+    """They may have been changed; what is wrong with one is said with its setting, and nothing of it."""
+    one = Servers(NodeName("here"), Settings(url="nats://u@a", password_file="password"), tmp_path)
+    file = tmp_path / "password"
+    for text in ("first", "second"):
+        file.write_text(f"{text}\n")
+        assert one.terms(one.next()).credentials == Credentials("u", text)
+    file.write_bytes(b"s\xe4cret")
+    with pytest.raises(SecretUnusable, match=r"password \(\[bus\] password_file\) cannot be used: .*UTF-8") as refused:
+        one.terms(one.next())
+    assert "cret" not in str(refused.value)
+    file.unlink()
+    with pytest.raises(SecretUnusable, match="cannot be read: No such file"):
+        one.terms(one.next())
+
+
+def test_an_nkey_is_read_or_refused(tmp_path: Path) -> None:
+    """With its file and setting."""
+    one = Servers(NodeName("here"), Settings(url="nats://a?tls=first", nkey_file="nkey"), tmp_path)
+    (tmp_path / "nkey").write_text(SEED)
+    terms = one.terms(one.next())
+    assert terms.credentials.nkey is not None and terms.credentials.nkey.public == PUBLIC and terms.tls_first
+    (tmp_path / "nkey").write_text("SUAA")
+    with pytest.raises(SecretUnusable, match=r"nkey \(\[bus\] nkey_file\) cannot be used: the seed has"):
+        one.terms(one.next())
 
 
 @pytest.mark.parametrize(
