@@ -53,6 +53,14 @@ def test_an_element_is_taken_out_with_its_namespaces() -> None:
     assert read_xml(text.encode()).namespace == "urn:s"
 
 
+def test_an_element_says_where_it_begins() -> None:
+    """Whoever has to keep the bytes before it cuts there; letters of several bytes count as such."""
+    document = "<p:a xmlns:p='urn:p'>ö<p:b/><c>d</c></p:a>".encode()
+    root = read_xml(document)
+    begun = [document[one.begins :][:4] for one in (root, *root)]
+    assert begun == [b"<p:a", b"<p:b", b"<c>d"]
+
+
 BILLION = b'<!DOCTYPE a [<!ENTITY b "bbbbbbbb"><!ENTITY c "&b;&b;&b;">]><a d="&c;">&c;</a>'
 
 

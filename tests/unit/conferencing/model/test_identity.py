@@ -6,10 +6,12 @@ import pytest
 
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import OwnerId
+from lyncpy.workloads.conferencing.model.attendees import Departure, Gone
 from lyncpy.workloads.conferencing.model.conference import Active, ConferenceRole
-from lyncpy.workloads.conferencing.model.identity import noted, readdressed
+from lyncpy.workloads.conferencing.model.identity import noted, readdress, readdressed
+from lyncpy.workloads.conferencing.model.meeting import join
 from tests.kit.owners import AddressOwners
-from tests.kit.rosters import ALICE, BOB, CAROL, NOON, conference
+from tests.kit.rosters import ALICE, BOB, CAROL, DAVE, NOON, conference, done, joiner, meeting
 
 
 class Moved(AddressOwners):
@@ -49,3 +51,26 @@ def test_whoever_a_conference_names_is_named_by_the_address_that_they_have(runs:
     else:
         assert after.active is None
     assert readdressed(after, Moved()) == before
+
+
+def test_in_a_meeting_what_was_remembered_follows_who_is_meant() -> None:
+    """Whoever takes part under a former address is lost, and may join anew; nobody inherits a role or an ejection."""
+    running = done(join(meeting(), joiner(BOB, owner=OwnerId(BOB)), NOON))
+    before = replace(
+        running,
+        granted={BOB: ConferenceRole.PRESENTER},
+        ejected=frozenset({CAROL}),
+        called=frozenset({DAVE}),
+        meant={aor: OwnerId(aor) for aor in (BOB, CAROL, DAVE)},
+    )
+    bobby, carla = aor_of("bobby@contoso.test"), aor_of("carla@contoso.test")
+    after, changes = readdress(before, Moved(bob="bobby@contoso.test", carol="carla@contoso.test"), NOON + 1)
+    assert [(type(one), one.user, one.why) for one in changes if isinstance(one, Gone)] == [(Gone, BOB, Departure.LOST)]
+    assert BOB not in after.attendees
+    assert (after.granted, after.ejected, after.called) == (
+        {bobby: ConferenceRole.PRESENTER},
+        frozenset({carla}),
+        frozenset({DAVE}),
+    )
+    assert after.meant == {bobby: OwnerId(BOB), carla: OwnerId(CAROL), DAVE: OwnerId(DAVE)}
+    assert readdress(before, Moved(), NOON + 1) == (before, ())

@@ -19,6 +19,7 @@ from lyncpy.workloads.presence.model.board import (
     leave,
     publish,
     publish_directory_facts,
+    reset,
     with_aggregates,
 )
 from lyncpy.workloads.presence.model.quotas import Quotas
@@ -520,3 +521,13 @@ def test_a_board_is_bounded_in_all() -> None:
     assert isinstance(fits, Published)
     lowered = publish(board, [note("x" * 299, 1)], PC, 2.0, replace(quotas, board_bytes=10))
     assert isinstance(lowered, Published), "a bound that was lowered lets a board shrink"
+
+
+def test_what_was_chosen_by_hand_is_taken_back() -> None:
+    """Machines count again. What repeats a Do Not Disturb for callers goes along, a note stays."""
+    callers = InstanceKey("dndState", 0, COLLEAGUES)
+    board = published(empty(), machine(3500), user(9500), Publication(callers, 0, Expire.STATIC, "<dnd/>"), note())
+    after = reset(board, 2.0).board
+    assert (shown(board).availability, shown(after).availability) == (9500, 3500)
+    assert board.instances.keys() - after.instances.keys() == {callers, InstanceKey("state", 0x20000000, INPUT)}
+    assert reset(after, 3.0).board == after

@@ -1,15 +1,22 @@
 """Sentences about what somebody is shown, where the story is an unusual one."""
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.workload import Reason
 from lyncpy.workloads.presence.model.board import Board, with_aggregates
 from lyncpy.workloads.presence.model.explain import level, name_of, seen, short
-from lyncpy.workloads.presence.model.states import StateDocument, StateKind
+from lyncpy.workloads.presence.model.states import Activity, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
+    INPUT,
+    INPUT_LOWERED,
     Container,
     ContainerMember,
+    Delegate,
+    Delegates,
     Expire,
     Instance,
     InstanceKey,
@@ -90,3 +97,127 @@ def test_people_of_other_domains_are_named_in_full() -> None:
     """There may be a bob elsewhere."""
     assert short(BOB, ALICE) == "bob"
     assert short(Aor("sip:bob@partner.test"), ALICE) == "bob@partner.test"
+
+
+PC, HOME = Epid("pc"), Epid("home")
+
+
+def says(kind: StateKind, availability: int, *, by: Epid = PC, **fields: Any) -> tuple[Epid, StateDocument]:
+    """Give what a device says; what a person has chosen was chosen by hand."""
+    return by, StateDocument(kind, availability, kind is StateKind.USER)._replace(**fields)
+
+
+def busy(*states: tuple[Epid, StateDocument], **containers: ContainerMember) -> Board:
+    """Give a board with states, one second after the other, and what the server makes of them."""
+    fresh = board(**containers)
+    instances = {
+        key: Instance(key, 1, Expire.ENDPOINT, "<state/>", float(number), by, state=state)
+        for number, (by, state) in enumerate(states)
+        for key in (InstanceKey("state", 0x30000000 + number, one) for one in (INPUT, INPUT_LOWERED))
+    }
+    return with_aggregates(fresh, replace(fresh, instances={**fresh.instances, **instances}), 100.0).board
+
+
+def with_note(of: Board, container: int, until: float | None = None) -> Board:
+    """Give a board with a note of a device."""
+    key = InstanceKey("note", 0, container)
+    return replace(of, instances={**of.instances, key: Instance(key, 1, Expire.TIME, "", 60.0, PC, until=until)})
+
+
+def findings(of: Board, part: str, watcher: Aor = BOB) -> list[str]:
+    """Give the sentences about one part of what a watcher sees, while both devices are signed in."""
+    told = seen(of, watcher, Relation.SAME_ENTERPRISE, 100.0, {PC: "Lync", HOME: "pidgin"})
+    return [one.finding for one in told if one.concern == part]
+
+
+@pytest.mark.parametrize(
+    ("machine", "chosen", "last"),
+    [
+        (3500, 6500, "alice counts as there, so busy holds"),
+        (5000, None, "nobody is active at a device, so available is shown as inactive"),
+        (15500, None, "nobody is at a device, and available ends with that: alice is shown as the device says"),
+        (15500, 9500, "do not disturb holds, whether somebody is at a device or not"),
+        (3500, 18500, "alice has chosen to appear offline"),
+        (18500, None, "no device can be reached, so alice is offline"),
+    ],
+)
+def test_what_decided_a_state_is_said_last(machine: int, chosen: int | None, last: str) -> None:
+    """Of what somebody chose and what their devices say, in the words of the rule that was followed."""
+    states = [says(StateKind.USER, chosen)] if chosen else []
+    assert findings(busy(*states, says(StateKind.MACHINE, machine)), "made of")[-1] == last
+
+
+def test_each_device_and_what_was_chosen_are_named_with_their_times() -> None:
+    """Who shows the wrong state finds the device that says so; the workgroup is shown another state than others."""
+    of = busy(
+        says(StateKind.MACHINE, 15500, by=HOME),
+        says(StateKind.MACHINE, 3500),
+        says(StateKind.USER, 9500, by=Epid("gone")),
+        c300=USER,
+    )
+    assert findings(of, "made of")[:3] == [
+        "device pc (Lync): somebody is at it (3500) since 1970-01-01 00:00:01Z; the most active",
+        "device home (pidgin): nobody is at it (15500) since 1970-01-01 00:00:00Z",
+        "alice chose do not disturb (9500) at 1970-01-01 00:00:02Z on device gone, which is signed out; this level is "
+        "shown busy (6900, urgent interruptions only) in its place",
+    ]
+
+
+def test_a_meeting_is_told_without_what_it_is_about() -> None:
+    """That others are shown it is for administrators, what people wrote is not."""
+    meeting = says(
+        StateKind.CALENDAR, 6500, activity=Activity("in-a-meeting"), meeting_subject="Layoffs", starts=0.0, ends=3600.0
+    )
+    absent = says(StateKind.CALENDAR, 15500)
+    of = busy(says(StateKind.MACHINE, 3500), meeting, absent)
+    assert findings(of, "made of")[1:3] == [
+        "a meeting (what and where it is, this level is not told) makes alice busy (6500, in-a-meeting) "
+        "since 1970-01-01 00:00:00Z until 1970-01-01 01:00:00Z",
+        "the calendar says away; it counts only while alice is absent",
+    ]
+    assert findings(of, "changes") == ["at 1970-01-01 01:00:00Z: a meeting ends (busy)"]
+
+
+def test_beside_the_state_is_told_what_is_shown_and_what_is_hidden() -> None:
+    """And when a note lapses of itself."""
+    assert findings(with_note(busy(), 200), "shown") == ["note: container 200, by device pc at 1970-01-01 00:01:00Z"]
+    assert findings(with_note(busy(), 400), "hidden") == ["published, but not for this level: note"]
+    outside = findings(with_note(busy(says(StateKind.MACHINE, 3500), c100=USER), 200), "hidden")
+    assert outside[0].startswith("this level is shown the number only")
+    assert outside[1].startswith("closed at this level: ")
+    assert "note" in outside[1]
+    assert findings(with_note(busy(), 200, 3600.0), "changes") == ["at 1970-01-01 01:00:00Z: note lapses"]
+    assert findings(busy(), "level", ALICE) == ["alice sees all that any level sees"]
+    assert findings(busy(), "made of", ALICE) == findings(busy(), "made of")
+
+
+def test_who_is_blocked_or_a_stranger_is_told_so_with_a_remedy() -> None:
+    """Nothing else is said: they see nothing else."""
+    blocked, stranger = story(board(c32000=USER)), story(replace(board(), private_to=frozenset()))
+    assert [one.finding for one in blocked] == [
+        "alice blocks bob: listed as user in 32000",
+        "bob sees alice as if alice had signed out when blocking, whatever alice does",
+    ]
+    assert [one.finding for one in stranger] == [
+        "alice is in privacy mode, and bob is not a contact",
+        "bob sees alice offline, with name and mail address and nothing else",
+    ]
+    assert (blocked[0].remedy, stranger[0].remedy) == (
+        "the user can change their access level in a client",
+        "alice can add bob as a contact",
+    )
+
+
+def test_privacy_and_delegates_have_words_of_their_own() -> None:
+    """Of neither there is a list on which the help desk finds the watcher."""
+    private = replace(board(), private_to=frozenset({BOB}))
+    assert level(private, BOB, Relation.SAME_ENTERPRISE) == ("colleagues", "private: a contact, sameEnterprise")
+    stranger = replace(board(), private_to=frozenset())
+    assert level(stranger, BOB, Relation.SAME_ENTERPRISE) == ("nobody", "private: not a contact")
+    helped = replace(board(), delegates=Delegates(1, (Delegate(BOB),)))
+    assert level(helped, BOB, Relation.SAME_ENTERPRISE)[1] == "delegate"
+
+
+def test_somebody_without_a_device_is_not_signed_in() -> None:
+    """Which is no fault of the server's."""
+    assert "alice is not signed in on any device" in [one.finding for one in story(board())]
