@@ -21,13 +21,15 @@ settings.load_profile("ci" if os.environ.get("CI") and TIMES == 1 else "free")
 TESTS = Path(__file__).parent
 
 UNMEASURED = ("interop", "perf", "properties")
-"""Folders whose tests run without coverage, where there is any; and of stories that are given twice, the second time.
+"""Folders whose tests run without coverage, where there is any; and of the stories all but the first of each file.
 
 They go thousands of times over lines that other tests have reached, and the tracer would double what each time costs.
 """
 
 SAMPLED = ("interop", "scenarios")
-"""Folders of whose files brief tests take the first alone: in each of them a whole server runs, with all its libraries."""
+"""Folders of whose files brief tests take the first alone, and coverage too: in each of them a whole server runs, with
+all its libraries.
+"""
 
 LONGEST_IN_A_NAME = 50
 
@@ -60,7 +62,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 def _is_measured(item: pytest.Item) -> bool:
     folder, *_ = item.path.relative_to(TESTS).parts
-    return folder not in UNMEASURED and "[stepped" not in item.name and item.get_closest_marker("untraced") is None
+    return folder not in UNMEASURED and item.get_closest_marker("untraced") is None
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -73,18 +75,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Keep the first of each file's stories, and of its tests with real clients, when tests are to be brief.
 
     What a library does in one of them it does in all. Those that are about what a library does have a mark, and stay.
+    Coverage measures no others either.
     """
-    if not BRIEF:
-        return
     firsts: dict[Path, str] = {}
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
         name = firsts.setdefault(item.path, item.name)
-        is_one = item.name == name or item.get_closest_marker("libraries") is not None
-        (kept if is_one or item.path.relative_to(TESTS).parts[0] not in SAMPLED else left).append(item)
-    config.hook.pytest_deselected(items=left)
-    items[:] = kept
+        is_one = item.name == name or item.path.relative_to(TESTS).parts[0] not in SAMPLED
+        if not is_one:
+            item.add_marker("untraced")
+        (kept if is_one or item.get_closest_marker("libraries") is not None else left).append(item)
+    if BRIEF:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
 
 
 def pytest_collection_finish() -> None:
