@@ -96,8 +96,15 @@ class Parties:
         return self._people.person(aor) is not None
 
     async def may_speak(self, sender: Aor, to: Aor) -> bool:
-        """Tell whether a user lets another send them something outside of any known session: they have not blocked them."""
-        return not await self._privacy.is_blocked(to, sender)
+        """Tell whether a user lets another send them something outside of any known session: they have not blocked them.
+
+        Where that cannot be read, it is taken for no: another answer would tell a blocked sender that somebody is there,
+        since it is not asked about who is not.
+        """
+        try:
+            return not await self._privacy.is_blocked(to, sender)
+        except (Refused, WorldUnavailable):
+            return False
 
     async def reachable(self, arrival: Arrival) -> Sequence[Endpoint]:
         """Return the endpoints for a request without a dialog: all of the user, or the one that a GRUU names.
@@ -106,7 +113,7 @@ class Parties:
 
         Raises:
             Refused: 404 (1003), nobody enabled has this address; 480 (1), no endpoint is signed in, or the
-                user has blocked the sender.
+                user has blocked the sender, or may have.
         """
         request, sender = arrival.request, arrival.sender
         target = request.target
@@ -124,6 +131,6 @@ class Parties:
         others = [e for e in endpoints if e.flow != arrival.flow]
         # Whom a user who is signed out has blocked is not read for it: that is in the store, which may be away.
         # A blocked sender must not be able to tell that they are: the answer is that for somebody offline.
-        if not others or await self._privacy.is_blocked(aor, sender.aor):
+        if not others or not await self.may_speak(sender.aor, aor):
             raise Refused(480, OFFLINE)
         return others
