@@ -429,8 +429,8 @@ def response_to(
         place, tag = layout.places["to"], to_tag or new_tag()
         line = copied.lines[place]
         copied.lines[place] = f"{line};tag={tag}"
-        # Behind a bracket that closes nothing else can be taken for a tag.
-        text = (*text[:4], tag) if text is not None and line.endswith(">") else None
+        # Behind a bracket that closes nothing else can be taken for a tag; before it, only what is quoted.
+        text = (*text[:4], tag) if text is not None and not text[4] and line.endswith(">") else None
     own = [("Server", SERVER)] if content_type is None else [("Server", SERVER), ("Content-Type", content_type)]
     copied = copied.plus(last=Headers((*headers, *own)))
     response = Response(status, phrase_of(status) if phrase is None else phrase, copied, body)

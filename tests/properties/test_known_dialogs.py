@@ -7,11 +7,11 @@ first, of which all has to be read, the second, which shares its lines, and one 
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lyncpy.sip import shared
-from lyncpy.sip.message import Request, Response, response_to
+from lyncpy.sip.message import Headers, Request, Response, response_to
 from tests.kit.soak import many
 from tests.kit.stage import Stage
 from tests.kit.talks import Talk
@@ -37,6 +37,15 @@ FIELDS = st.lists(
     ),
     max_size=4,
 )
+
+ADDRESSES = st.lists(
+    st.sampled_from(
+        ["<sip:a@b>", "sip:a@b", '"', "<", ">", ";", "tag=", "x", ",", " ", "\\", ";tag=q", "; tag = z>", "\t"]
+    ),
+    min_size=1,
+    max_size=7,
+).map("".join)
+"""Broken ones, most of them."""
 
 _SAYS_ANEW = re.compile(
     r'(rspauth|srand|snum|cnum|crand|response)="[^"]*"|branch=z9hG4bK[0-9a-f.]+|^[0-9]+(?= (?:MESSAGE|REGISTER)$)'
@@ -100,3 +109,16 @@ def test_known_and_unknown_refreshes_are_answered_alike(expires: int | None, nam
         assert refreshed() == first
         patched.setattr(shared, "REGISTER", "nothing")
         assert refreshed() == first
+
+
+@settings(max_examples=many(1_500))
+@given(ADDRESSES, st.sampled_from([180, 200]))
+@example('tag=; >" ;tag = z>', 200)
+@example('"<sip:a@b>;tag=q" <sip:a@b>', 200)
+def test_what_an_answer_knows_of_its_dialog_is_what_stands_in_it(to: str, status: int) -> None:
+    """It is taken over from the request, however broken the address is; read anew, it is the same."""
+    fields = [("Via", "SIP/2.0/TLS h;branch=z9hG4bK1"), ("From", "<sip:q@r>;tag=1"), ("To", to), ("Call-ID", "c")]
+    request = Request("MESSAGE", "sip:a@b", Headers([*fields, ("CSeq", "1 MESSAGE")]))
+    assert request.dialog_text[:3] == ("c", "sip:q@r", "1")
+    answer = response_to(request, status, to_tag="new")
+    assert answer.dialog_text == Response(answer.status, answer.phrase, answer.headers).dialog_text
