@@ -1,4 +1,4 @@
-"""One user whom a thousand people watch, with five devices that come and go."""
+"""One user whom up to a thousand people watch, with five devices that come and go."""
 
 from typing import Final
 
@@ -14,7 +14,8 @@ from tests.kit.presence_model import Truth
 from tests.kit.soak import many
 from tests.kit.stage import DOMAIN, Stage
 
-WATCHERS: Final = min(1000, many(1000))
+WATCHERS: Final = min(1000, many(600))
+"""A thousand in the soak. Timers and board tables work in slices of 500: that there is more than one, is what counts."""
 ALICE: Final = Aor(f"sip:alice@{DOMAIN}")
 LEVELS: Final = (100, 200, 300, 400, 32000)
 CATEGORIES: Final = frozenset({"state", "note", "contactCard", "services"})
@@ -105,7 +106,7 @@ class Play:
 
 @pytest.mark.untraced
 @pytest.mark.steady_clock  # its minutes are spent on the crowd
-def test_a_thousand_watchers_of_one_user_are_all_right() -> None:
+def test_very_many_watchers_of_one_user_are_all_right() -> None:
     """At five levels, while her devices come and go and the server is killed, everybody sees what his level shows."""
     limits = {"unauthenticated_per_address": 5000}
     with Stage.opened(presence={"members_per_container": 1000}, limits=limits) as stage:
