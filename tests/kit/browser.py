@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 from base64 import b64encode
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -98,7 +99,7 @@ class Browser:
     def __init__(self, folder: Path, *certificates: Path) -> None:
         """Keep profiles and pictures in this folder, and trust the keys of these certificates (PEM) as if an authority had."""
         self._folder = folder
-        self._trusted = ",".join(_fingerprint(file) for file in certificates)
+        self._trusted = ",".join(one for file in certificates for one in _fingerprints(file))
         self._number = 0
 
     def run(self, site: Intranet, body: str, script: str) -> Any:  # Any: JSON
@@ -151,7 +152,8 @@ class Browser:
         return {**os.environ, "HOME": str(self._folder), "XDG_CONFIG_HOME": str(self._folder)}
 
 
-def _fingerprint(file: Path) -> str:
-    """Give the digest of a certificate's key, as Chromium wants it."""
-    key = x509.load_pem_x509_certificate(file.read_bytes()).public_key()
-    return b64encode(sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
+def _fingerprints(file: Path) -> Iterator[str]:
+    """Give the digest of the key of each certificate in a file, as Chromium wants it."""
+    for certificate in x509.load_pem_x509_certificates(file.read_bytes()):
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        yield b64encode(sha256(key).digest()).decode()
