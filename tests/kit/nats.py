@@ -177,6 +177,8 @@ class ReactorLoop:
         """End all that was begun, and leave no descriptor open."""
         for cleanup in reversed(self.cleanups):
             cleanup()
+        # A port that is to listen no more closes its socket in the next turn.
+        self.reactor.iterate(0)
         self.reactor.fireSystemEvent("shutdown")
         for call in self.reactor.getDelayedCalls():
             call.cancel()
