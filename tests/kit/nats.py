@@ -138,6 +138,10 @@ class Subscriber:
         self._socket.close()
 
 
+_LAST_TURNS: Final = 4
+"""A client, its proxy, the proxy's connection to the server, and none."""
+
+
 class ReactorLoop:
     """A reactor of the test's own, which runs while something is waited for."""
 
@@ -177,13 +181,14 @@ class ReactorLoop:
         """End all that was begun, and leave no descriptor open."""
         for cleanup in reversed(self.cleanups):
             cleanup()
-        # A port that is to listen no more closes its socket in the next turn.
-        self.reactor.iterate(0)
+        # Twisted closes the socket of a port or an aborted connection in the turn after, and one's end may be another's.
+        for _ in range(_LAST_TURNS):
+            self.reactor.iterate(0)
+            for one in self.reactor.removeAll():
+                one.connectionLost(Failure(ConnectionAbortedError()))
         self.reactor.fireSystemEvent("shutdown")
         for call in self.reactor.getDelayedCalls():
             call.cancel()
-        for one in self.reactor.removeAll():
-            one.connectionLost(Failure(ConnectionAbortedError()))
         for internal in self.reactor.getReaders():
             internal.connectionLost(None)
 

@@ -74,6 +74,11 @@ class NoteAnswered:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Close the connection in order: the server has read all that was sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoteComplaint:
     """The server refuses something; it ends the connection by itself where it means to."""
 
@@ -87,7 +92,7 @@ class Close:
     reason: str
 
 
-Effect = Send | StartTls | BecomeReady | NoteCluster | Deliver | NoteAnswered | NoteComplaint | Close
+Effect = Send | StartTls | BecomeReady | NoteCluster | Deliver | NoteAnswered | NoteComplaint | Leave | Close
 
 
 class _State(enum.Enum):
@@ -95,6 +100,7 @@ class _State(enum.Enum):
     AWAITS_INFO = enum.auto()
     AWAITS_PONG = enum.auto()
     READY = enum.auto()
+    LEAVING = enum.auto()
     CLOSED = enum.auto()
 
 
@@ -155,6 +161,18 @@ class Session:
         self._probes += 1
         return (Send(frames.PING),)
 
+    def leave(self) -> bytes:
+        """Give what is said last, after all that was published; b"": there is nothing to wait for.
+
+        A socket that is closed while something is unread resets the connection, and what the server has not
+        read by then is lost. So it is asked for an answer, which is `Leave`; to be called once.
+        """
+        if self._state is not _State.READY:
+            return b""
+        self._state = _State.LEAVING
+        self._probes += 1
+        return frames.PING
+
     def _about(self, frame: Frame) -> Sequence[Effect]:
         if isinstance(frame, Garbled):
             return self._close(frame.reason)
@@ -162,7 +180,7 @@ class Session:
             return (Send(frames.PONG),)
         if isinstance(frame, ServerInfo):
             return self._told(frame)
-        if self._state is _State.READY:
+        if self._state in (_State.READY, _State.LEAVING):
             return self._when_ready(frame)
         if isinstance(frame, ServerError):
             return self._close(frame.text)
@@ -175,8 +193,9 @@ class Session:
         if isinstance(frame, Delivery):
             return (Deliver(frame),)
         if isinstance(frame, Pong):
-            self._probes = 0
-            return (NoteAnswered(),)
+            # Each PING has an answer of its own, in order.
+            self._probes = max(0, self._probes - 1)
+            return (Leave(),) if self._state is _State.LEAVING and not self._probes else (NoteAnswered(),)
         return (NoteComplaint(frame.text),) if isinstance(frame, ServerError) else ()
 
     def _told(self, info: ServerInfo) -> Sequence[Effect]:

@@ -18,6 +18,7 @@ from lyncpy.backends.nats.session import (
     Close,
     Deliver,
     Effect,
+    Leave,
     NoteAnswered,
     NoteCluster,
     NoteComplaint,
@@ -109,13 +110,20 @@ class Wire(SocketProtocol):
         self._perform(self._session.probe())
 
     def leave(self) -> None:
-        """Disconnect in order, after what was sent."""
+        """Disconnect in order, when the server has read what was sent."""
         if self.transport is None:
             self.abort()
             return
         if self._is_leaving:
             return
         self._is_leaving = True
+        last = self._session.leave()
+        if last:
+            self.send(last)
+        else:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
         transport = cast(Any, self.transport)  # Any: of several interfaces
         # A transport that has a producer waits for its end before it closes.
         transport.unregisterProducer()
@@ -143,6 +151,8 @@ class Wire(SocketProtocol):
                 self.send(effect.data)
             elif isinstance(effect, StartTls):
                 self._start_tls()
+            elif isinstance(effect, Leave):
+                self._disconnect()
             elif isinstance(effect, Close):
                 self._end(effect.reason)
             else:

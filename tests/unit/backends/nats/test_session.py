@@ -11,6 +11,7 @@ from lyncpy.backends.nats.session import (
     BecomeReady,
     Close,
     Deliver,
+    Leave,
     NoteAnswered,
     NoteCluster,
     NoteComplaint,
@@ -158,6 +159,16 @@ def test_a_server_that_answers_nothing_is_left() -> None:
         (Close("it answers no PING"),),
     ]
     assert not one.is_ready
+
+
+def test_the_last_answer_says_that_all_was_read() -> None:
+    """Each PING has one, and what comes meanwhile is told."""
+    assert session().leave() == b""
+    one = ready()
+    assert one.probe() == (Send(b"PING\r\n"),)
+    assert one.leave() == b"PING\r\n"
+    assert not one.is_ready and one.probe() == () and one.leave() == b""
+    assert one.received(b"PONG\r\nPING\r\nPONG\r\n") == [NoteAnswered(), Send(b"PONG\r\n"), Leave()]
 
 
 def test_the_cluster_may_change_and_garbage_ends_it() -> None:

@@ -121,15 +121,22 @@ def test_what_waits_is_bounded_and_not_what_has_left() -> None:
 
 
 def test_it_ends_in_order() -> None:
-    """After all that waits; a transport does not close as long as it has a producer. Nothing is published meanwhile."""
+    """When the server has read all; a transport does not close as long as it has a producer. Nothing is published meanwhile."""
     wire, transport, _ = ready()
     for _ in range(3):
         wire.send(b"x" * 101)
     wire.leave()
     wire.leave()
-    assert transport.value() == b"x" * 303
+    assert not wire.is_ready and not transport.disconnecting
+    found = b""
+    while data := transport.drain():
+        found += data
+    assert found == b"x" * 303 + b"PING\r\n"
+    wire.dataReceived(b"MSG a 1 0\r\n\r\nPONG\r\n")
     assert transport.producer is None and transport.disconnecting and not transport.disconnected
-    assert not wire.is_ready
+    wire, transport, _ = made(SessionTerms("n", Credentials()))
+    wire.leave()
+    assert transport.disconnecting and not transport.value()
 
 
 def test_a_server_that_asks_and_takes_no_answers_is_left() -> None:
