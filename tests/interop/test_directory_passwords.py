@@ -1,6 +1,5 @@
 """Passwords that real directories keep: OpenLDAP with its overlay ppolicy, and a Samba domain controller."""
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -171,10 +170,8 @@ def running(slapd: Slapd, tmp_path: Path) -> Iterator[RunningServer]:
     server = RunningServer(
         tmp_path / "home", web__https_host="127.0.0.1", web__https_port=port, sip__server_name="localhost"
     ).init()
-    file = server.home / "lyncpy.toml"
-    section = f'[directory]\nurl = "{slapd.tls_url}"\nca_file = "{slapd.ca_file}"\nbases = ["{PEOPLE}"]'
-    text, count = re.subn(r"^\[directory\]$", section, file.read_text(), flags=re.MULTILINE)
-    file.write_text((text if count else f"{text}\n{section}\n") + "\n[webservices]\nntlm = false\n")
+    server.write_settings("directory", url=slapd.tls_url, ca_file=str(slapd.ca_file), bases=[PEOPLE])
+    server.write_settings("webservices", ntlm=False)
     try:
         yield server.start()
         server.stop()

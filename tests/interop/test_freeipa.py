@@ -1,6 +1,5 @@
 """A directory as FreeIPA keeps it, in a real 389 Directory Server: people and groups, passwords, and changes in seconds."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,16 +196,10 @@ def server(freeipa: Ds389, tmp_path: Path) -> Iterator[RunningServer]:
     running = RunningServer(
         tmp_path / "home", web__https_host="127.0.0.1", web__https_port=port, sip__server_name="localhost"
     ).init()
-    file = running.home / "lyncpy.toml"
-    lines = "\n".join(
-        (
-            f'[directory]\nurl = "{freeipa.tls_url}"\nca_file = "{freeipa.ca_file}"',
-            f'bind_dn = "{READER_DN}"\nbind_password_file = "{freeipa.password_file}"',
-            f'bases = ["{PEOPLE}"]\ngroup_bases = ["{GROUPS}"]\ninterval_s = 86400',
-        )
-    )
-    text, count = re.subn(r"^\[directory\]$", lines, file.read_text(), flags=re.MULTILINE)
-    file.write_text((text if count else f"{text}\n{lines}\n") + "\n[webservices]\nntlm = false\n")
+    asked = {"url": freeipa.tls_url, "ca_file": str(freeipa.ca_file), "bases": [PEOPLE], "group_bases": [GROUPS]}
+    reader = {"bind_dn": READER_DN, "bind_password_file": str(freeipa.password_file)}
+    running.write_settings("directory", **asked, **reader, interval_s=86400)
+    running.write_settings("webservices", ntlm=False)
     try:
         yield running.start()
         running.stop()

@@ -1,8 +1,6 @@
 """NTLM with passwords that only an Active Directory knows: pidgin-sipe, Samba's ntlm_auth and winbind, a domain controller."""
 
-import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -56,13 +54,8 @@ def running(samba: Samba, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     program = [shutil.which("ntlm_auth"), f"--configfile={samba.folder}/etc/smb.conf"]
     where = reading(samba, ca_file=str(samba.ca_file), bind_password_file=str(samba.password_file), bases=[STAFF])
     names = {"ntlm_auth": program, "netbios_domain": "EXAMPLE", "netbios_computer": "DC1"}
-    file = server.home / "lyncpy.toml"
-    text = file.read_text()
-    for section, values in (("directory", where), ("auth", names)):
-        lines = "".join(f"\n{name} = {json.dumps(value)}" for name, value in values.items())
-        text, count = re.subn(rf"^\[{section}\]$", f"[{section}]{lines}", text, flags=re.MULTILINE)
-        text = text if count else f"{text}\n[{section}]{lines}\n"
-    file.write_text(text)
+    server.write_settings("directory", **where)
+    server.write_settings("auth", **names)
     try:
         yield server.start()
         started = helpers(samba)

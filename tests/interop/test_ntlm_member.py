@@ -1,7 +1,5 @@
 """NTLM on a computer that has joined the domain, as an office has it: controller and member have a winbind each."""
 
-import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,13 +50,8 @@ def running(
     server = RunningServer(tmp_path / "home").init()
     where = reading(samba, ca_file=str(samba.ca_file), bind_password_file=str(samba.password_file))
     names = {"ntlm_auth": list(member.ntlm_auth), "netbios_domain": DOMAIN, "netbios_computer": request.param}
-    file = server.home / "lyncpy.toml"
-    text = file.read_text()
-    for section, values in (("directory", where), ("auth", names)):
-        lines = "".join(f"\n{name} = {json.dumps(value)}" for name, value in values.items())
-        text, count = re.subn(rf"^\[{section}\]$", f"[{section}]{lines}", text, flags=re.MULTILINE)
-        text = text if count else f"{text}\n[{section}]{lines}\n"
-    file.write_text(text)
+    server.write_settings("directory", **where)
+    server.write_settings("auth", **names)
     try:
         yield server.start()
         server.stop()

@@ -1,7 +1,5 @@
 """A real process in ntlm_auth's place that dies, hangs, floods and answers late: what clients are told, and what is left of it."""
 
-import json
-import re
 import subprocess
 import sys
 import time
@@ -43,10 +41,7 @@ def running(tmp_path: Path) -> Iterator[RunningServer]:
         pytest.skip("pidgin-sipe is not installed")
     (tmp_path / "helper.py").write_text(SCRIPT)
     server = RunningServer(tmp_path / "home").init()
-    file = server.home / "lyncpy.toml"
-    line = f"ntlm_auth = {json.dumps([sys.executable, str(tmp_path / 'helper.py')])}"
-    text, count = re.subn(r"^\[auth\]$", f"[auth]\n{line}", file.read_text(), flags=re.MULTILINE)
-    file.write_text(text if count else f"{text}\n[auth]\n{line}\n")
+    server.write_settings("auth", ntlm_auth=[sys.executable, str(tmp_path / "helper.py")])
     try:
         yield server.start()
         server.stop()

@@ -2,14 +2,14 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.kit.samba import ADMINISTRATOR_PASSWORD, DOMAIN, PATIENCE_S, REALM, Samba, apart
+from tests.kit.daemon import PATIENCE_S, Daemon
+from tests.kit.samba import ADMINISTRATOR_PASSWORD, DOMAIN, REALM, Samba, apart
 
 NAME: Final = "MEMBER"
 SERVICES: Final = "ldap, cldap, kdc, rpc, s3fs, winbindd"
@@ -42,7 +42,8 @@ class DomainMember:
         self._samba = samba
         self._folder = folder
         self._config = folder / "smb.conf"
-        self._process: subprocess.Popen[bytes] | None = None
+        # In the foreground winbindd fails where it leads a session already.
+        self._daemon = Daemon(self._folder / "said.log", leads=False)
         places = ("private", "lock", "state", "cache", "run", "log", "ncalrpc")
         for name in places:
             (folder / name).mkdir(parents=True)
@@ -74,14 +75,12 @@ class DomainMember:
     @property
     def ntlm_auth(self) -> Sequence[str]:
         """The command that asks this computer's winbind."""
-        assert self._process is not None
         program = shutil.which("ntlm_auth")
         assert program is not None
         return (*self._within(), program, f"--configfile={self._config}")
 
     def _within(self) -> Sequence[str]:
-        assert self._process is not None
-        return (shutil.which("nsenter") or "", f"--mount=/proc/{self._process.pid}/ns/mnt", "--")
+        return (shutil.which("nsenter") or "", f"--mount=/proc/{self._daemon.pid}/ns/mnt", "--")
 
     @property
     def _environment(self) -> Mapping[str, str]:
@@ -108,27 +107,15 @@ class DomainMember:
         while trouble := self._net("ads", "join", "-S", self._samba.address, "--no-dns-updates", account):
             assert time.monotonic() < until, trouble
             time.sleep(0.1)
-        with (self._folder / "said.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                apart(self._folder / "apart", ["winbindd", "--foreground", f"--configfile={self._config}"]),
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-            )
-        while self._asked("wbinfo", "--ping-dc").returncode:
-            assert time.monotonic() < until, (self._folder / "said.log").read_text()
-            time.sleep(0.1)
+        self._daemon.start(
+            apart(self._folder / "apart", ["winbindd", "--foreground", f"--configfile={self._config}"]),
+            lambda: not self._asked("wbinfo", "--ping-dc").returncode,
+            environment=self._environment,
+        )
 
     def stop(self) -> None:
         """Stop winbindd; may be called twice."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(PATIENCE_S)
+        self._daemon.stop()
 
     def _net(self, *words: str) -> str:
         """Say what went wrong; "" for nothing."""

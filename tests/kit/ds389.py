@@ -6,10 +6,7 @@ import os
 import pwd
 import re
 import shutil
-import signal
-import socket
 import subprocess
-import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import NoEncryption
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from tests.kit.certificates import authority, issue
+from tests.kit.daemon import PATIENCE_S, Daemon, answers
 from tests.kit.ldap_administrator import LdapAdministrator
-from tests.kit.slapd import PATIENCE_S, free_ports
+from tests.kit.slapd import free_ports
 
 SERVER: Final = Path("/usr/sbin/ns-slapd")
 SHARED: Final = Path("/usr/share/dirsrv")
@@ -85,7 +83,7 @@ class Ds389(LdapAdministrator):
         self.tls_url = f"ldaps://127.0.0.1:{self.tls_port}"
         self.ca_file = folder / "ca.pem"
         self.password_file = folder / "reader.password"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._daemon = Daemon(self.folder / "said.log")
         for name in ("schema", "lock", "tmp", "ldif", "bak", "run", "log", "db", "home"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._write_schema()
@@ -176,33 +174,12 @@ class Ds389(LdapAdministrator):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        with (self.folder / "said.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(SERVER), "-D", str(self.folder), "-i", str(self.folder / "run" / "pid"), "-d", IN_THE_FOREGROUND],
-                stdout=log,
-                stderr=log,
-            )
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.tls_port), timeout=1).close()
-                return
-            except OSError:
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise AssertionError((self.folder / "said.log").read_text()) from None
-                time.sleep(0.02)
+        words = [str(SERVER), "-D", str(self.folder), "-i", str(self.folder / "run" / "pid"), "-d", IN_THE_FOREGROUND]
+        self._daemon.start(words, lambda: answers("127.0.0.1", self.tls_port))
 
     def stop(self) -> None:
         """Stop it; may be called twice."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(PATIENCE_S)
+        self._daemon.stop()
 
     # --- its people
 

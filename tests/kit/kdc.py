@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
@@ -13,10 +11,10 @@ from typing import Final
 
 import pytest
 
+from tests.kit.daemon import PATIENCE_S, Daemon, answers
 from tests.kit.slapd import free_ports
 
 REALM: Final = "EXAMPLE.TEST"
-PATIENCE_S: Final = 15.0
 PROGRAMS: Final = ("krb5kdc", "kadmin.local", "kdb5_util", "kinit", "kvno")
 _PATH: Final = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin"
 
@@ -49,7 +47,7 @@ class Kdc:
 
     def __init__(self, folder: Path, life: str = "10h") -> None:
         self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
+        self._daemon = Daemon(self._folder / "kdc.out")
         folder.mkdir(parents=True)
         (self.port,) = free_ports(1)
         self.conf: Final = folder / "krb5.conf"
@@ -104,28 +102,14 @@ class Kdc:
         """Make the realm, and wait until its KDC answers."""
         if not (self._folder / "principal").exists():
             self.run("kdb5_util", "create", "-s", "-P", "master of the realm", "-r", REALM)
-        with (self._folder / "kdc.out").open("ab") as out:
-            self._process = subprocess.Popen(
-                ["krb5kdc", "-n", "-r", REALM], env=self.environment, stdout=out, stderr=out, start_new_session=True
-            )
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
-                if self._process.poll() is not None or time.monotonic() > until:
-                    said = (self._folder / "kdc.out").read_text("utf-8", "replace")
-                    raise KerberosCommandFailed(f"krb5kdc does not start: {said}") from None
-                time.sleep(0.05)
-            else:
-                return self
+        self._daemon.start(
+            ["krb5kdc", "-n", "-r", REALM], lambda: answers("127.0.0.1", self.port), environment=self.environment
+        )
+        return self
 
     def stop(self) -> None:
         """End the KDC; its realm stays."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE_S)
+        self._daemon.stop()
 
     def run(self, *words: str, typed: str = "", **environment: str) -> str:
         """Run a program in this realm; give what it said."""

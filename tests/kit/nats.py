@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +22,8 @@ from zope.interface import implementer
 
 from lyncpy.core.timers import Timers, steady
 from tests.kit.certificates import Issued
+from tests.kit.daemon import PATIENCE_S, Daemon, answers
 from tests.kit.slapd import free_ports
-
-PATIENCE_S: Final = 20.0
 
 
 class NatsServer:
@@ -38,7 +35,7 @@ class NatsServer:
         self.port = port or free_ports(1)[0]
         self._file = self.folder / "nats.conf"
         self._file.write_text(f'host: 127.0.0.1\nport: {self.port}\nping_interval: "30s"\n{configuration}\n')
-        self._process: subprocess.Popen[bytes] | None = None
+        self._daemon = Daemon(self.folder / "log")
 
     @property
     def url(self) -> str:
@@ -61,29 +58,16 @@ class NatsServer:
 
     def start(self) -> "NatsServer":
         """Start it, and wait until it takes connections."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                ["nats-server", "-c", str(self._file)], stdout=log, stderr=log, start_new_session=True
-            )
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            assert self._process.poll() is None and time.monotonic() < until, (self.folder / "log").read_text()[-2000:]
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1.0):
-                return self
-            time.sleep(0.02)
+        self._daemon.start(["nats-server", "-c", str(self._file)], lambda: answers("127.0.0.1", self.port))
+        return self
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.send_signal(signal.SIGCONT)
-            process.send_signal(number)
-            process.wait(PATIENCE_S)
+        self._daemon.stop(number)
 
     def signal(self, number: int) -> None:
         """Send it a signal: SIGSTOP, SIGCONT, SIGUSR2 (it is about to end)."""
-        assert self._process is not None
-        os.kill(self._process.pid, number)
+        self._daemon.signal(number)
 
     def remove(self) -> None:
         """Stop it, and leave nothing behind."""

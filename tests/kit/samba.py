@@ -6,11 +6,9 @@ import os
 import secrets
 import shlex
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any, Final
 from ldap3 import BASE, MODIFY_DELETE, MODIFY_REPLACE, NONE, Connection, Server, Tls
 
 from tests.kit.certificates import authority, issue
+from tests.kit.daemon import Daemon, answers
 
 SUFFIX: Final = "DC=ad,DC=example,DC=com"
 REALM: Final = "AD.EXAMPLE.COM"
@@ -30,7 +29,6 @@ READER: Final = "reader@ad.example.com"
 READER_DN: Final = f"CN=reader,CN=Users,{SUFFIX}"
 READER_PASSWORD: Final = "Re4der-Secret!"
 
-PATIENCE_S: Final = 15.0
 PROVISION_S: Final = 120.0
 
 SOCKETS: Final = "/run/samba"
@@ -130,7 +128,7 @@ class Samba:
         self.ca_file = folder / "ca.pem"
         self.password_file = folder / "reader.password"
         self._config = folder / "etc" / "smb.conf"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._daemon = Daemon(folder / "said.log", is_held=True)
         self._link: Any = None  # Any: ldap3 has no types
 
     # --- its life
@@ -180,40 +178,16 @@ class Samba:
         (self.folder / "ncalrpc").mkdir(exist_ok=True)
         (self.folder / "run").mkdir(exist_ok=True)
         words = ["samba", "--interactive", "--model=single", f"--configfile={self._config}"]
-        with (self.folder / "said.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                apart(self.folder / "apart", words) if self._apart else words,
-                stdin=subprocess.PIPE,  # it ends with this pipe: none outlives the tests
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                socket.create_connection((self.address, 636), timeout=1).close()
-                return
-            except OSError:
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise AssertionError((self.folder / "said.log").read_text()) from None
-                time.sleep(0.02)
+        self._daemon.start(
+            apart(self.folder / "apart", words) if self._apart else words, lambda: answers(self.address, 636)
+        )
 
     def stop(self) -> None:
         """Stop it; may be called twice."""
         if self._link is not None:
             self._link.unbind()
             self._link = None
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(PATIENCE_S)
+        self._daemon.stop()
 
     # --- its people
 

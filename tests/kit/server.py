@@ -1,6 +1,8 @@
 """The real server in a process of its own, on free ports of 127.0.0.1, as a newcomer would run it."""
 
 import contextlib
+import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -63,6 +65,15 @@ class RunningServer:
         """Make the home."""
         _lyncpy("init", str(self.home), "--demo", *self.words)
         return self
+
+    def write_settings(self, section: str, **values: object) -> None:
+        """Write settings of a section into its file: what `--set` has no form for, and what is another's path or word."""
+        file = self.home / "lyncpy.toml"
+        lines = "".join(f"\n{name} = {json.dumps(value)}" for name, value in values.items())
+        text, count = re.subn(
+            rf"^\[{section}\]$", lambda found: found[0] + lines, file.read_text("utf-8"), flags=re.MULTILINE
+        )
+        file.write_text(text if count else f"{text}\n[{section}]{lines}\n", "utf-8")
 
     def hire(self, *names: str) -> None:
         """Add people to the demo people, with passwords; call it before the server starts.

@@ -1,17 +1,16 @@
 """A real OpenLDAP server of the test's own: unprivileged, on 127.0.0.1, with a schema that carries Lync's attributes."""
 
-import os
 import random
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from tests.kit.certificates import authority, issue
+from tests.kit.daemon import Daemon, answers
 from tests.kit.ldap_administrator import LdapAdministrator
 
 SLAPD = Path("/usr/sbin/slapd")
@@ -21,8 +20,6 @@ ROOT_DN = f"cn=admin,{SUFFIX}"
 ROOT_PASSWORD = "root-secret"
 READER_DN = f"cn=lyncpy,{SUFFIX}"
 READER_PASSWORD = "reader-secret"
-
-PATIENCE_S = 15.0
 
 ARC = "1.3.6.1.4.1.4203.666.77"
 TEXT = "EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE"
@@ -113,7 +110,7 @@ class Slapd(LdapAdministrator):
         self.tls_url = f"ldaps://127.0.0.1:{self.tls_port}"
         self.ca_file = folder / "ca.pem"
         self.password_file = folder / "reader.password"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._daemon = Daemon(self.folder / "slapd.log")
         (folder / "data").mkdir(parents=True, exist_ok=True)
         self._write(size_limit, names)
         self.tell_root(root_dse)
@@ -189,45 +186,20 @@ class Slapd(LdapAdministrator):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        log = (self.folder / "slapd.log").open("ab")
-        self._process = subprocess.Popen(
-            [str(SLAPD), "-f", str(self.folder / "slapd.conf"), "-h", f"{self.url} {self.tls_url}", "-d", "0"],
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
-        until = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.tls_port), timeout=1).close()
-                return
-            except OSError:
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise AssertionError((self.folder / "slapd.log").read_text()) from None
-                time.sleep(0.02)
+        words = [str(SLAPD), "-f", str(self.folder / "slapd.conf"), "-h", f"{self.url} {self.tls_url}", "-d", "0"]
+        self._daemon.start(words, lambda: answers("127.0.0.1", self.tls_port))
 
     def stop(self) -> None:
         """Stop it; may be called twice."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        try:
-            process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(PATIENCE_S)
+        self._daemon.stop()
 
     def freeze(self) -> None:
         """Have it hang: connections are taken, nothing is answered."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        self._daemon.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Have it go on."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGCONT)
+        self._daemon.signal(signal.SIGCONT)
 
     # --- its people
 
