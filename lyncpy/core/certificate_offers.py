@@ -7,13 +7,13 @@ more. So this is all that an operator can know of it here.
 from collections import OrderedDict
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from lyncpy.contracts.authenticator import CERTIFICATES
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
+from lyncpy.core.timestamps import moment
 from lyncpy.core.tries import SignInAttempt
 
 OFFERS_REMEMBERED: Final = 4096
@@ -67,6 +67,6 @@ class CertificateOffers:
         """Tell of an offer that came to nothing; for `why`."""
         found = self._open.get(aor)
         if found is not None and self._timers.now() >= found.at + PATIENCE_S:
-            when = datetime.fromtimestamp(found.wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            when = moment(found.wall)
             finding = f"{when} from {found.address}: a certificate was offered, and nobody came to the site for it"
             yield Reason("sign-in", finding, good=False, remedy=_REMEDY)

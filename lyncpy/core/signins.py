@@ -9,7 +9,6 @@ that, and whether an address exists, unless the settings conceal this too.
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from math import ceil
 from typing import Final
 
@@ -24,6 +23,7 @@ from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.certificate_offers import CertificateOffers
+from lyncpy.core.timestamps import moment
 from lyncpy.core.tries import SignInAttempt, SignInTries, UserAtPlace, account_of
 from lyncpy.sip.text import shown
 
@@ -293,7 +293,7 @@ class SignIns:
         """Say why this user could not sign in lately, newest first; for `why`."""
         found = [*self._holds(aor), *self.offers.reasons(aor)]
         for failure in reversed(self.failures(aor)):
-            when = datetime.fromtimestamp(failure.wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            when = moment(failure.wall)
             account = f" as {failure.account!r}" if failure.account else ""
             detail = f" ({failure.detail})" if failure.detail else ""
             finding = f"{when} from {failure.address}{account}: {failure.reason}{detail}"

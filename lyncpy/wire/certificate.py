@@ -92,7 +92,7 @@ class ServerCredentials:
 
     @property
     def expires(self) -> datetime:
-        """The last moment at which clients accept the certificate."""
+        """The last moment at which clients accept the first of the certificates; `ending` looks at all."""
         return self.certificate.not_valid_after_utc
 
     def ending(self, now: datetime) -> str:

@@ -3,13 +3,13 @@
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 
 from lyncpy.contracts.directory import ISecrets, Moment, Person
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.core import timestamps
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, PersonMissing
@@ -267,7 +267,7 @@ class Commands:
 
 def moment(at: float) -> str | None:
     """Give a wall-clock time for an operator; None for never."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if at else None
+    return timestamps.moment(at) if at else None
 
 
 def _dated(when: Moment | None) -> str:

@@ -1,7 +1,6 @@
 """The words of the web services in the admin shell: who has which certificates."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IPeople
@@ -11,6 +10,7 @@ from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.core.choices import addresses
+from lyncpy.core.timestamps import moment
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.issued import GOOD, Issued, revoked, standing, without
 from lyncpy.workloads.webservices.tickets import PasswordMarks
@@ -61,7 +61,7 @@ class Commands:
         issued, mark = await self._issued.read(owner), await self._mark(aor)
         now = self._timers.wall()
         rows = [
-            (one.serial, one.device, _moment(one.issued), _moment(one.until), standing(one, mark, now))
+            (one.serial, one.device, moment(one.issued), moment(one.until), standing(one, mark, now))
             for one in issued.certificates
         ]
         return Table(("serial", "device", "issued", "until", "state"), rows)
@@ -108,7 +108,3 @@ class Commands:
 
     async def _mark(self, aor: Aor) -> str:
         return (await self._marks.mark(aor)).hex()
-
-
-def _moment(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
