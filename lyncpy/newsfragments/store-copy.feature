@@ -1,1 +1,1 @@
-`lyncpy store copy FROM TO` moves all data of one server from the SQLite file into an empty PostgreSQL database, or back, and compares every row; the two settings files say in `[store]` where they are.
+`lyncpy store copy FROM TO` moves all data of one server from the SQLite file into an empty PostgreSQL database, or back, compares every row, and lets nobody write to what it copies; the two settings files say in `[store]` where they are. After an interruption or a lost connection it goes on, and no server starts on the half that is there.

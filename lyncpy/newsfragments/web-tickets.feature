@@ -1,1 +1,1 @@
-The HTTPS site has the web ticket and certificate services of Lync: a client proves its password by NTLM, or sends it inside TLS, and gets a certificate for its device. `user certificates` lists them, `user revoke` ends them, and they end with the password or the person; they cannot be used over SIP yet.
+The HTTPS site has the web ticket and certificate services of Lync: a client proves its password by NTLM, or sends it inside TLS, and gets a certificate for its device. `user certificates` lists them, `user revoke` ends them, and they end with the password or the person.
