@@ -186,12 +186,15 @@ def told_addresses(config: Config) -> Sequence[ToldAddress]:
     """Give all that clients ask over HTTP, what they cannot do without first."""
     site, meetings = config.site, config.sections.conferencing.meeting_url
     ours = "let it be reached, or correct [web] url"
-    sign_in = f"{ours}, or set [auth] tls_dsk = false"
-    told = [
-        ToldAddress(f"{site}{CERTIFICATES}/mex", "certificates", _SIGN_IN, sign_in),
-        ToldAddress(f"{site}{TICKETS}/mex", "web tickets", _SIGN_IN, sign_in),
-        ToldAddress(f"{site}{ADDRESS_BOOK}/mex", "search", _SEARCH, ours),
-    ]
+    search = ToldAddress(f"{site}{ADDRESS_BOOK}/mex", "search", _SEARCH, ours)
+    told = [search]
+    if config.sections.auth.tls_dsk:
+        sign_in = f"{ours}, or set [auth] tls_dsk = false"
+        told = [
+            ToldAddress(f"{site}{CERTIFICATES}/mex", "certificates", _SIGN_IN, sign_in),
+            ToldAddress(f"{site}{TICKETS}/mex", "web tickets", _SIGN_IN, sign_in),
+            search,
+        ]
     for host in asked_hosts(config):
         if host.name.partition(".")[0] in WEB_HOSTS:
             plain = bool(config.sections.web.http_port)

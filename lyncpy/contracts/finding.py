@@ -1,4 +1,4 @@
-"""What `lyncpy check` tells of a server's surroundings before it starts."""
+"""What `lyncpy check` and `lyncpy doctor` tell of a server's surroundings, and a start refuses by."""
 
 from dataclasses import dataclass
 

@@ -85,6 +85,14 @@ def test_a_site_behind_a_closed_port_is_told_once_with_what_becomes_of_clients(s
     assert len(world.asked) == 4
 
 
+def test_where_no_certificate_is_offered_search_is_what_is_lost() -> None:
+    """Nobody is told to turn off what is off."""
+    (sentence,) = said(
+        configured(web={"https_port": 4443, "http_port": 80}, auth={"tls_dsk": False}), World(silent=SITE)
+    )
+    assert "search: no answer within 5 s" in sentence and "tls_dsk" not in sentence
+
+
 def test_a_name_that_leads_nowhere_is_told(site: Config) -> None:
     """With who needs it."""
     (sentence,) = said(site, World(unknown="meet.example.com"))
