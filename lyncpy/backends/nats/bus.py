@@ -109,7 +109,7 @@ class NatsBus:
         )
         meter.total(
             "lyncpy_bus_dropped_total",
-            "Facts of other servers that too many waited before.",
+            "Facts of other servers that were dropped, for too many waited to be heard.",
             lambda: self._dropped.total,
         )
         meter.total("lyncpy_bus_unreadable_total", "Messages that could not be read.", lambda: self._unreadable.total)

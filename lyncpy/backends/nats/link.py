@@ -78,14 +78,14 @@ class NatsLink:
         self._server = ""
         self._trouble = "it was not tried yet"
         self._lost_at = timers.now()
-        self._asked_at = 0.0
+        self._asked_at: float | None = None
         self._complaint = Complaint(timers)
         self._payload_most = 0
         self.refused = ""
         """What the server that has us has refused last."""
 
         self.round_trip_s = 0.0
-        """From the last PING to its PONG."""
+        """From a PING to its PONG, of the last that was measured; of several that are open the first is."""
 
         self.connections = 0
         """How often a server has taken us."""
@@ -257,13 +257,14 @@ class NatsLink:
     def answered(self) -> None:
         """Note that the server is there, and that the connection has held: one that ends at once is not tried again at once."""
         self._servers.held()
-        self.round_trip_s = self._timers.now() - self._asked_at
+        if self._asked_at is not None:
+            self.round_trip_s, self._asked_at = self._timers.now() - self._asked_at, None
 
     def lost(self, wire: Wire, reason: str) -> None:
         """Go elsewhere."""
         if self._wire is not wire:
             return
-        was_ready, self._wire = wire.was_ready, None
+        was_ready, self._wire, self._asked_at = wire.was_ready, None, None
         self._clear_timer()
         if was_ready:
             self._lost_at = self._timers.now()
@@ -278,7 +279,8 @@ class NatsLink:
     def _probe(self) -> None:
         wire = self._wire
         if wire is not None:
-            self._asked_at = self._timers.now()
+            if self._asked_at is None:
+                self._asked_at = self._timers.now()
             self._arm(PROBE_S, self._probe)
             wire.probe()
 
