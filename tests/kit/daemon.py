@@ -55,10 +55,14 @@ class Daemon:
                 start_new_session=self._leads,
             )
         until = time.monotonic() + PATIENCE_S
-        while not is_ready():
-            if time.monotonic() > until or self._process.poll() is not None:
-                raise AssertionError(self._said.read_text("utf-8", "replace")[-10_000:])
-            time.sleep(PAUSE_S)
+        try:
+            while not is_ready():
+                if time.monotonic() > until or self._process.poll() is not None:
+                    raise AssertionError(self._said.read_text("utf-8", "replace")[-10_000:])
+                time.sleep(PAUSE_S)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def pid(self) -> int:

@@ -74,6 +74,7 @@ class Presence:
         locator, notifier = platform.locator, signaling.notifier
         self._bus = bus
         self._people = people
+        self._locator = locator
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
         quotas, in_memory = settings.quotas(), settings.boards_in_memory
@@ -167,9 +168,9 @@ class Presence:
     async def _endpoint_arrived(self, fact: EndpointArrived) -> None:
         """Read the board of who signs in, so that others reach them while the store is away: `is_blocked` asks it.
 
-        Their devices read it soon in any case.
+        Their devices read it soon in any case; of who signs in at another server nobody asks here.
         """
-        if self.boards.peek(fact.aor) is None:
+        if self.boards.peek(fact.aor) is None and await self._locator.endpoints(fact.aor):
             with suppress(Refused, StoreUnavailable):
                 await self.boards.read(fact.aor)
 
