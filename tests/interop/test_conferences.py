@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import Clients
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import PurpleClient
 from tests.kit.server import RunningServer, latest, wait_until
-from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
 

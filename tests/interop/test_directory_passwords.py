@@ -10,10 +10,11 @@ import pytest
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.interop.conftest import PLUGIN
 from tests.kit.password_asker import Ask, asker
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.samba import DISABLED, ENABLED, Samba
 from tests.kit.server import RunningServer
-from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd, free_ports
+from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd
 
 pytestmark = pytest.mark.interop
 

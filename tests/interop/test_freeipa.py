@@ -18,9 +18,9 @@ from tests.kit.ds389 import ACCESS, DELETED, GROUPS, PEOPLE, READER_DN, SUFFIX, 
 from tests.kit.ears import listening
 from tests.kit.office import Office, OpenOffice
 from tests.kit.password_asker import asker
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.server import RunningServer, wait_until
-from tests.kit.slapd import free_ports
 
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(bool(missing()), reason=missing())]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import forks
-from tests.kit.slapd import free_ports
+from tests.kit.ports import free_ports
 
 pytestmark = pytest.mark.interop
 

@@ -10,9 +10,9 @@ from tests.kit.caller import Caller, Line
 from tests.kit.enrollment import request_text
 from tests.kit.kdc import Kdc, require_kerberos
 from tests.kit.kerberos_client import KerberosKeys
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import ConnectionRefusedByServer
 from tests.kit.server import RunningServer, wait_until
-from tests.kit.slapd import free_ports
 
 pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 

@@ -24,8 +24,8 @@ from tests.interop.conftest import Clients
 from tests.kit.certificates import Issued, authority, issue
 from tests.kit.meters import MemoryMeter
 from tests.kit.nats import Names, NatsServer, ReactorLoop, SpoilingProxy, Subscriber, nats
+from tests.kit.ports import free_ports
 from tests.kit.server import RunningServer
-from tests.kit.slapd import free_ports
 from tests.unit.backends.nats.test_credentials import PUBLIC, SEED
 from twisted import internet
 

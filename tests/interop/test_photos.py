@@ -14,8 +14,9 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.interop.conftest import Clients
 from tests.kit.directory import JPEG, person
 from tests.kit.office import OpenOffice
+from tests.kit.ports import free_ports
 from tests.kit.server import RunningServer, wait_until
-from tests.kit.slapd import PEOPLE, SLAPD, Slapd, free_ports
+from tests.kit.slapd import PEOPLE, SLAPD, Slapd
 
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(not SLAPD.exists(), reason="slapd is not installed")]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.interop.conftest import Clients
+from tests.kit.ports import free_ports
 from tests.kit.server import RunningServer
-from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
 

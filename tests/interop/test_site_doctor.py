@@ -7,9 +7,9 @@ import pytest
 
 from tests.interop.conftest import PLUGIN
 from tests.kit import forks
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.server import RunningServer
-from tests.kit.slapd import free_ports
 
 pytestmark = pytest.mark.interop
 

@@ -31,8 +31,8 @@ from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.ssh import CannotListen
 from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
+from tests.kit.ports import free_ports
 from tests.kit.shell import NASTY, Weather, rows_of
-from tests.kit.slapd import free_ports
 
 pytestmark = [
     pytest.mark.interop,

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.interop.conftest import PLUGIN
 from tests.kit.certificates import Issued, issue, put
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.server import RunningServer, wait_until
-from tests.kit.slapd import free_ports
 
 pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 

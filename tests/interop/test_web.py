@@ -27,8 +27,8 @@ from tests.interop.conftest import Clients
 from tests.kit.browser import CHROMIUM, Browser, Intranet
 from tests.kit.certificates import issue
 from tests.kit.hostile import time_limit
+from tests.kit.ports import free_ports
 from tests.kit.server import RunningServer, wait_until
-from tests.kit.slapd import free_ports
 from tests.kit.tls_client import secured
 
 pytestmark = pytest.mark.interop

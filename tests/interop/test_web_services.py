@@ -11,10 +11,10 @@ from tests.interop.conftest import PLUGIN
 from tests.kit.enrollment import WebClient, key_request
 from tests.kit.https_client import HttpsLine
 from tests.kit.key_pairs import key_of
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import PurpleClient
 from tests.kit.registrar_front import RegistrarFront
 from tests.kit.server import RunningServer
-from tests.kit.slapd import free_ports
 
 pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 

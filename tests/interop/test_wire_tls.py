@@ -31,7 +31,7 @@ from lyncpy.wire.listener import CannotOpen, Connections, Listener
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import Key, authority, issue, put, put_both
 from tests.kit.meters import MemoryMeter
-from tests.kit.slapd import free_ports
+from tests.kit.ports import free_ports
 from tests.kit.tls_client import secured
 
 pytestmark = [pytest.mark.interop, pytest.mark.libraries]

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from tests.kit.certificates import authority, issue
 from tests.kit.daemon import PATIENCE_S, Daemon, answers
 from tests.kit.ldap_administrator import LdapAdministrator
-from tests.kit.slapd import free_ports
+from tests.kit.ports import free_ports
 
 SERVER: Final = Path("/usr/sbin/ns-slapd")
 SHARED: Final = Path("/usr/share/dirsrv")

@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from tests.kit.daemon import PATIENCE_S, Daemon, answers
-from tests.kit.slapd import free_ports
+from tests.kit.ports import free_ports
 
 REALM: Final = "EXAMPLE.TEST"
 PROGRAMS: Final = ("krb5kdc", "kadmin.local", "kdb5_util", "kinit", "kvno")

@@ -23,7 +23,7 @@ from zope.interface import implementer
 from lyncpy.core.timers import Timers, steady
 from tests.kit.certificates import Issued
 from tests.kit.daemon import PATIENCE_S, Daemon, answers
-from tests.kit.slapd import free_ports
+from tests.kit.ports import free_ports
 
 
 class NatsServer:

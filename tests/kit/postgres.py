@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.kit.certificates import Issued
-from tests.kit.slapd import free_ports
+from tests.kit.ports import free_ports
 
 BINARIES: Final = Path("/usr/lib/postgresql/15/bin")
 OWNER: Final = "postgres"

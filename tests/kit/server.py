@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from tests.kit import forks
 from tests.kit.forks import TOP, Forked
-from tests.kit.slapd import free_ports
+from tests.kit.ports import free_ports
 
 BIN: Final = Path(sys.executable).parent
 

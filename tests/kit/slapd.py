@@ -1,17 +1,15 @@
 """A real OpenLDAP server of the test's own: unprivileged, on 127.0.0.1, with a schema that carries Lync's attributes."""
 
-import random
 import signal
-import socket
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from tests.kit.certificates import authority, issue
 from tests.kit.daemon import Daemon, answers
 from tests.kit.ldap_administrator import LdapAdministrator
+from tests.kit.ports import free_ports
 
 SLAPD = Path("/usr/sbin/slapd")
 SUFFIX = "dc=example,dc=com"
@@ -50,10 +48,6 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 
 
-PORTS: Final = range(15_000, 32_000)
-"""Below what Linux gives to clients (net.ipv4.ip_local_port_range)."""
-
-
 def schema() -> str:
     """Write the schema file: the attributes, and one auxiliary class that allows them all."""
     lines = [
@@ -61,30 +55,6 @@ def schema() -> str:
     ]
     lines.append(f"objectclass ( {ARC}.1.1 NAME 'lyncTestUser' SUP top AUXILIARY MAY ( {' $ '.join(ATTRIBUTES)} ) )")
     return "\n".join(lines) + "\n"
-
-
-def free_ports(count: int) -> list[int]:
-    """Find ports that nobody listens on.
-
-    Not those that the kernel gives away: a client that connects meanwhile may be given one of them
-    before its server listens, and may keep it for as long as the server is down.
-    """
-    sockets: list[socket.socket] = []
-    try:
-        # Of the system's own randomness: tests set the seed of the other.
-        for port in random.SystemRandom().sample(PORTS, len(PORTS)):
-            one = socket.socket()
-            sockets.append(one)
-            try:
-                one.bind(("127.0.0.1", port))
-            except OSError:
-                sockets.pop().close()
-            if len(sockets) == count:
-                break
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 class Slapd(LdapAdministrator):
