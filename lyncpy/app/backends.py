@@ -157,7 +157,13 @@ def backends(
     several = [_one_directory(config, terms, timers, reactor) for terms in config.directories]
     directory, photos = _joined(several, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
-    nats = None if settings.bus.is_memory else NatsBus(node, settings.bus, config.home, reactor, timers, meter)
+    bus = (
+        MemoryBus(node, reactor)
+        if settings.bus.is_memory
+        else NatsBus(node, settings.bus, config.home, reactor, timers, meter)
+    )
+    meter.gauge("lyncpy_bus_waiting_count", "Facts that wait to be heard here.", bus.__len__)
+    others = [bus] if isinstance(bus, NatsBus) else []
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
@@ -166,8 +172,8 @@ def backends(
     return Backends(
         store=store,
         records=records,
-        bus=MemoryBus(node, reactor) if nats is None else nats,
-        untold=int if nats is None else nats.untold,
+        bus=bus,
+        untold=lambda: sum(one.untold() for one in others),
         meter=meter,
         directory=directory,
         seals=sealer,
@@ -184,14 +190,14 @@ def backends(
         tickets=tickets,
         units=(
             database,
-            *(() if nats is None else (nats,)),
+            *others,
             Retention(database, store, records, settings.store, timers),
             exports,
             gap_file,
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
-        conditions=() if nats is None else (nats.conditions,),
-        states=() if nats is None else (nats.states,),
+        conditions=tuple(one.conditions for one in others),
+        states=tuple(one.states for one in others),
     )
 
 

@@ -184,7 +184,7 @@ class MemoryBus:
         self._answers: dict[type[Question], Callable[[Any], Awaitable[Any]]] = {}
 
     def __len__(self) -> int:
-        """Give the number of facts that wait to be heard, for a meter."""
+        """Give the number of facts that wait to be heard."""
         return sum(len(listening) for all_of_kind in self._listening.values() for listening in all_of_kind)
 
     def tell(self, fact: Fact) -> None:

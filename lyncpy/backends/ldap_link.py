@@ -28,6 +28,7 @@ from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_reach import AnyAddress, LastAddress, VerifiedTls
 from lyncpy.backends.ldap_verdicts import PASSWORD_POLICY, UnclearBind, verdict_of
 from lyncpy.contracts.authenticator import DenialReason
+from lyncpy.contracts.networks import is_loopback
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.sip.text import shown
 
@@ -170,7 +171,7 @@ class LdapConnection:
         if self._aborted:
             raise DirectoryUnavailable(self._aborted)
         access = self._access
-        if not (self._secure or access.start_tls or access.insecure or is_local(self._host)):
+        if not (self._secure or access.start_tls or access.insecure or is_loopback(self._host)):
             raise self._unavailable(
                 "would be read without encryption",
                 "set start_tls = true, use ldaps://, or allow it with insecure = true",
@@ -465,11 +466,6 @@ def _certificate_fault(text: str) -> str:
     """Give OpenSSL's reason, without its decoration."""
     _, _, reason = text.partition("certificate verify failed")
     return shown(reason.split("(_ssl")[0].strip(" :'\"()") or "verify failed")
-
-
-def is_local(host: str) -> bool:
-    """Tell whether a host is this one, as far as its name says."""
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def _shut(sock: socket.socket | Frames) -> None:

@@ -20,13 +20,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.ldap import LdapOptions
-from lyncpy.backends.ldap_link import Access, is_dn, is_local
+from lyncpy.backends.ldap_link import Access, is_dn
 from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
 from lyncpy.backends.pending_verdict import PendingVerdict
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.backends.place_queue import PLACE, PlaceQueue
 from lyncpy.contracts.directory import IDirectoryPasswords, Person, SignInObjection
-from lyncpy.contracts.networks import network_of
+from lyncpy.contracts.networks import is_loopback, network_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
@@ -189,7 +189,7 @@ class LdapPasswords:
 
     def _access(self, dn: str, password: str) -> Access:
         access, parts = self._reach(), urlsplit(self._terms.url)
-        if parts.scheme != "ldaps" and not access.start_tls and not is_local(parts.hostname or "localhost"):
+        if parts.scheme != "ldaps" and not access.start_tls and not is_loopback(parts.hostname or "localhost"):
             # `insecure` is the operator's word for what they put at risk themselves.
             raise DirectoryUnavailable(
                 f"{access.url} would be told people's passwords without encryption, which insecure does not allow: set"

@@ -1,10 +1,11 @@
 """What a PostgreSQL url says: hosts, user, database, and those options of libpq that may stand in it."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote
+
+from lyncpy.contracts.networks import host_and_port, is_loopback
 
 POSTGRESQL: Final = "postgresql://"
 
@@ -28,8 +29,8 @@ class PostgresAddress:
 
     @property
     def is_here(self) -> bool:
-        """Whether nothing that is said to it leaves this machine."""
-        return all(_is_loopback(host) for host in self.hosts)
+        """Whether nothing that is said to it leaves this machine; a host that begins with "/" is the folder of a socket."""
+        return all(host.startswith("/") or is_loopback(host) for host in self.hosts)
 
     @property
     def shown(self) -> str:
@@ -73,22 +74,9 @@ def _options(query: str) -> Mapping[str, str]:
     return options
 
 
-def _place(place: str) -> tuple[str, str]:
-    """Give host and port of "host", "host:port" or "[address]:port"."""
-    if place.startswith("["):
-        host, _, port = place[1:].partition("]")
-        port = port.removeprefix(":")
-    else:
-        host, _, port = place.partition(":")
-    if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)):
+def _place(text: str) -> tuple[str, str]:
+    found = host_and_port(text)
+    if found is None:
         raise ValueError('must name hosts as "host" or "host:port", with commas between')
-    return unquote(host), port
-
-
-def _is_loopback(host: str) -> bool:
-    if host.startswith("/"):
-        return True  # the folder of a socket
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    host, port = found
+    return unquote(host), "" if port is None else str(port)

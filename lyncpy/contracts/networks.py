@@ -1,4 +1,4 @@
-"""Where a connection comes from: the address that counts, and relays that speak for others. Pure."""
+"""Where connections come from and go to: the address that counts, hosts and ports, and relays that speak for others. Pure."""
 
 from collections.abc import Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -24,6 +24,41 @@ def network_of(address: str) -> str:
     return str(IPv6Network((int(found) >> HOST_BITS << HOST_BITS, 128 - HOST_BITS)))
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, as far as its name or address says: nothing that is sent there leaves it."""
+    if host == "localhost":
+        return True
+    found = address_of(host)
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return found is not None and found.is_loopback
+
+
+def address_of(host: str) -> IPv4Address | IPv6Address | None:
+    """Read an address; None: it is a name, or nothing."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def host_and_port(text: str) -> tuple[str, int | None] | None:
+    """Read "host", "host:port" or "[address]:port".
+
+    Returns: The host as it stands, and its port, None where there is none; None: it is none of these.
+    """
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        if not bracket or (port and not port.startswith(":")) or address_of(host) is None:
+            return None
+        port = port.removeprefix(":")
+    else:
+        host, _, port = text.partition(":")
+    if not host or (port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536)):
+        return None
+    return host, int(port) if port else None
+
+
 class Relays:
     """The relays in front of this server; connections from them are relayed for other hosts.
 
@@ -40,9 +75,8 @@ class Relays:
         """Tell whether an address is a relay's."""
         if not self._networks or not isinstance(address, str):
             return False
-        try:
-            found: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-        except ValueError:
+        found = address_of(address.partition("%")[0])
+        if found is None:
             return False
         if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
             found = found.ipv4_mapped

@@ -13,15 +13,13 @@ from typing import Final, Protocol
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.strangers import Strangers
 from lyncpy.contracts.timers import ITimers
 from lyncpy.wire.memory import MemoryTrimmer
 from lyncpy.wire.settings import Settings
-
-COMPLAIN_EVERY_S: Final = 60.0
-"""One line a minute about refused connections, however many there are: a flood must not fill the log."""
 
 KNOWN_NETWORKS: Final = 65_536
 """Networks from which somebody has signed in; some 8 MB when full."""
@@ -93,16 +91,19 @@ class ConnectionShares:
         """Strangers with a message that is not whole, the oldest first → its bytes so far."""
 
         self._buffered = 0
-        self._refused = self._refused_before = self._made_room = 0
-        self._complained = float("-inf")
+        self._refused, self._made_room = Complaint(timers), Complaint(timers)
         meter.gauge("lyncpy_wire_connections_count", "Connections, ready or not.", lambda: len(self._inlets))
-        meter.total("lyncpy_wire_refused_connections_total", "Connections refused at a bound.", lambda: self._refused)
+        meter.total(
+            "lyncpy_wire_refused_connections_total", "Connections refused at a bound.", lambda: self._refused.total
+        )
         meter.gauge(
             "lyncpy_wire_strangers_count", "Connections on which nobody has signed in.", lambda: len(self._strangers)
         )
         meter.gauge("lyncpy_wire_strangers_bytes", "Bytes of strangers' unfinished messages.", lambda: self._buffered)
         meter.total(
-            "lyncpy_wire_made_room_connections_total", "Strangers that made room for others.", lambda: self._made_room
+            "lyncpy_wire_made_room_connections_total",
+            "Strangers that made room for others.",
+            lambda: self._made_room.total,
         )
 
     def __len__(self) -> int:
@@ -219,35 +220,26 @@ class ConnectionShares:
     def _make_room(self, stranger: ReadingSide | None) -> bool:
         if stranger is None:
             return False
-        self._made_room += 1
         # Its place is free at once; its socket in the next turn.
         self.connection_ended(stranger)
         stranger.abort(MADE_ROOM)
-        self._say(
-            "strangers make room for others: {address} was cut, {count} connections in all ({bound})",
-            address=stranger.peer,
-            count=self._made_room,
-            bound="[limits] unauthenticated_total, unauthenticated_per_address, [sip] connections, strangers_bytes",
-        )
+        if self._made_room.happened():
+            self.log.warn(
+                "strangers make room for others: {address} was cut, {count} connections in all ({bound})",
+                address=stranger.peer,
+                count=self._made_room.total,
+                bound="[limits] unauthenticated_total, unauthenticated_per_address, [sip] connections, strangers_bytes",
+            )
         return True
 
     def _complain(self, peer: str, bound: str) -> None:
-        self._refused += 1
-        if self._say(
-            "connection from {address} refused, {count} since the last such line: {bound} is reached",
-            address=peer,
-            count=self._refused - self._refused_before,
-            bound=bound,
-        ):
-            self._refused_before = self._refused
-
-    def _say(self, text: str, **fields: object) -> bool:
-        now = self._timers.now()
-        if now - self._complained < COMPLAIN_EVERY_S:
-            return False
-        self._complained = now
-        self.log.warn(text, **fields)
-        return True
+        if count := self._refused.happened():
+            self.log.warn(
+                "connection from {address} refused, {count} since the last such line: {bound} is reached",
+                address=peer,
+                count=count,
+                bound=bound,
+            )
 
     def _forget_buffer(self, inlet: ReadingSide) -> None:
         self._buffered -= self._buffers.pop(inlet, 0)

@@ -1,12 +1,11 @@
 """The section [sip]: who we are, the ports we listen on, and what one connection may cost."""
 
-from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from lyncpy.contracts.names import domain_of, is_below
-from lyncpy.contracts.networks import check_relays
+from lyncpy.contracts.networks import check_relays, is_loopback
 
 _DOMAIN: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
 
@@ -127,18 +126,9 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _keep_plain_text_inside(self) -> Self:
-        if self.tcp_port and not self.tcp_beyond_loopback and not _is_loopback(self.tcp_host):
+        if self.tcp_port and not self.tcp_beyond_loopback and not is_loopback(self.tcp_host):
             raise ValueError(
                 f"tcp_host {self.tcp_host!r} can be reached by others and has no TLS; "
                 "set tcp_beyond_loopback = true if that is meant, or tcp_port = 0"
             )
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

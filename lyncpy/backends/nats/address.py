@@ -1,11 +1,12 @@
 """What a NATS url says: servers of one cluster, a user, and how TLS is used."""
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from urllib.parse import unquote
+
+from lyncpy.contracts.networks import address_of, host_and_port, is_loopback
 
 NATS: Final = "nats://"
 PORT: Final = 4222
@@ -24,13 +25,12 @@ class Place(NamedTuple):
     @property
     def is_here(self) -> bool:
         """Whether it is this machine."""
-        address = _address(self.host)
-        return self.host == "localhost" if address is None else address.is_loopback
+        return is_loopback(self.host)
 
     @property
     def is_named(self) -> bool:
         """Whether it has a name, and not an address alone."""
-        return _address(self.host) is None
+        return address_of(self.host) is None
 
     @property
     def is_plain_name(self) -> bool:
@@ -88,26 +88,13 @@ def bus_of(url: str) -> BusAddress:
 
 def place_of(text: str) -> Place | None:
     """Read "host", "host:port" or "[address]:port"; None: it is none of these."""
-    if text.startswith("["):
-        host, bracket, port = text[1:].partition("]")
-        if not bracket or (port and not port.startswith(":")) or _address(host) is None:
-            return None
-        port = port.removeprefix(":")
-    else:
-        host, _, port = text.partition(":")
-    if not _is_host(host) or (port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536)):
+    found = host_and_port(text)
+    if found is None or not _is_host(found[0]):
         return None
-    return Place(host, int(port) if port else PORT)
+    return Place(found[0], found[1] or PORT)
 
 
 def _is_host(host: str) -> bool:
     return len(host) < 254 and (
-        _address(host) is not None or all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
+        address_of(host) is not None or all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))
     )
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None

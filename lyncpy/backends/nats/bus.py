@@ -12,7 +12,6 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.backends.bus import MemoryBus
-from lyncpy.backends.nats.complaints import Complaint
 from lyncpy.backends.nats.encoding import (
     MessageTooLarge,
     MessageUnreadable,
@@ -29,6 +28,7 @@ from lyncpy.backends.nats.peers import Peers
 from lyncpy.backends.nats.questions import Questions
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.bus import F, IBus, IListening, OtherNode, Q, Question
+from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
@@ -119,7 +119,7 @@ class NatsBus:
         meter.gauge("lyncpy_bus_nodes_count", "Other servers heard lately.", lambda: len(self.others()))
 
     def __len__(self) -> int:
-        """Give the number of facts that wait to be heard here, for a meter."""
+        """Give the number of facts that wait to be heard here."""
         return len(self._local)
 
     def untold(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import extract_patterns
@@ -13,8 +14,6 @@ from twisted.internet.ssl import Certificate, CertificateOptions, platformTrust,
 from zope.interface import implementer
 
 from lyncpy.backends.nats.address import Place
-
-_END: Final = b"-----END CERTIFICATE-----"
 
 
 class AuthoritiesUnusable(Exception):
@@ -90,12 +89,11 @@ _WORDS: Final = {
 
 def _read(file: Path) -> list[Certificate]:
     try:
-        parts = file.read_bytes().split(_END)[:-1]
-        found = [Certificate.loadPEM(part + _END) for part in parts]
+        found = load_pem_x509_certificates(file.read_bytes())
     except OSError as error:
         raise AuthoritiesUnusable(f"{file} ([bus] ca_file) cannot be read: {error.strerror}") from None
-    except (ValueError, crypto.Error):
-        found = []
-    if not found:
-        raise AuthoritiesUnusable(f"{file} ([bus] ca_file) has no certificate in PEM")
-    return found
+    except ValueError:
+        raise AuthoritiesUnusable(
+            f"{file} ([bus] ca_file) has no certificate in PEM, or one that cannot be read"
+        ) from None
+    return [Certificate(crypto.X509.from_cryptography(one)) for one in found]

@@ -28,10 +28,10 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from functools import cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from lyncpy.contracts.bus import Question
 from lyncpy.contracts.facts import (
@@ -43,8 +43,6 @@ from lyncpy.contracts.facts import (
     GroupsChanged,
 )
 from lyncpy.contracts.names import Epid, NodeName, epid_of
-
-T = TypeVar("T")
 
 VERSION: Final = 1
 
@@ -135,12 +133,13 @@ def write_fact(node: NodeName, number: int, fact: Fact) -> list[bytes]:
     """
     fact = _for_others(fact)
     try:
-        return [_written(node, kind=type(fact).__name__, n=number, fact=_form(type(fact)).written(fact))]
+        return [_written_fact(node, number, fact)]
     except MessageTooLarge:
-        messages: list[bytes] = []
-        for part in _smaller(fact):
-            messages += write_fact(node, number + len(messages), part)
-        return messages
+        return [_written_fact(node, number + index, part) for index, part in enumerate(_parts(node, fact))]
+
+
+def _written_fact(node: NodeName, number: int, fact: Fact) -> bytes:
+    return _written(node, kind=type(fact).__name__, n=number, fact=_form(type(fact)).written(fact))
 
 
 def _for_others(fact: Fact) -> Fact:
@@ -151,24 +150,36 @@ def _for_others(fact: Fact) -> Fact:
     return replace(fact, delta=b"") if isinstance(fact, ContactsChanged) and fact.delta else fact
 
 
-def _smaller(fact: Fact) -> Iterator[Fact]:
-    if isinstance(fact, AddressesChanged) and len(fact.aors) > 1:
-        yield from (replace(fact, aors=half) for half in _halves(fact.aors))
-        return
-    if isinstance(fact, GroupsChanged) and len(fact.keys) > 1:
-        yield from (replace(fact, keys=half) for half in _halves(fact.keys))
-        return
-    if isinstance(fact, CertificatesRevoked) and len(fact.digests) > 1:
-        yield from (replace(fact, digests=half) for half in _halves(fact.digests))
-        return
-    raise MessageTooLarge(f"{type(fact).__name__} has more than {MESSAGE_BYTES} bytes")
+_IN_PARTS: Final[Mapping[type[Fact], str]] = {
+    AddressesChanged: "aors",
+    GroupsChanged: "keys",
+    CertificatesRevoked: "digests",
+}
+"""Facts that may be about many: their sets, of which each part is told as a fact of its own."""
 
 
-def _halves(members: frozenset[T]) -> Iterator[frozenset[T]]:
-    ordered = list(members)
-    middle = len(ordered) // 2
-    yield frozenset(ordered[:middle])
-    yield frozenset(ordered[middle:])
+def _parts(node: NodeName, fact: Fact) -> Iterator[Fact]:
+    """Give facts with parts of a set, each as large as a message holds. Every member is written once to be measured."""
+    name = _IN_PARTS.get(type(fact))
+    if name is None:
+        raise MessageTooLarge(f"{type(fact).__name__} has more than {MESSAGE_BYTES} bytes")
+    room = MESSAGE_BYTES - len(_written_fact(node, NUMBER_MOST, _with(fact, name, ())))
+    part: list[str] = []
+    left = room
+    for member in getattr(fact, name):
+        size = len(_json(member)) + 1
+        if size > room:
+            raise MessageTooLarge(f"{type(fact).__name__} has a name of {size} bytes")
+        if size > left:
+            yield _with(fact, name, part)
+            part, left = [], room
+        part.append(member)
+        left -= size
+    yield _with(fact, name, part)
+
+
+def _with(fact: Fact, name: str, members: Iterable[str]) -> Fact:
+    return replace(fact, **{name: frozenset(members)})
 
 
 def read_fact(data: bytes) -> ToldFact:

@@ -15,13 +15,13 @@ from twisted.logger import Logger
 
 from lyncpy.backends.nats import frames
 from lyncpy.backends.nats.address import Place
-from lyncpy.backends.nats.complaints import Complaint
 from lyncpy.backends.nats.credentials import SecretUnusable
 from lyncpy.backends.nats.frames import Delivery
 from lyncpy.backends.nats.servers import Servers
 from lyncpy.backends.nats.session import Session
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.backends.nats.wire import Wire
+from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
 

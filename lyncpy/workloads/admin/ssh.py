@@ -28,6 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimer
 from lyncpy.workloads.admin.channel import BROKEN, QUIET, Connection, ShellContext, User
@@ -42,8 +43,6 @@ FAREWELL_S: Final = 1.0
 
 KNOWN_NETWORKS: Final = 1024
 """Networks from which somebody was let in; they are remembered until the end of the process."""
-
-COMPLAIN_EVERY_S: Final = 60.0
 
 COMPRESSIONS: Final = [b"none"]
 """What strangers send compressed could be small and become large."""
@@ -257,8 +256,7 @@ class Server(SSHFactory):
         self._known: dict[str, None] = {}
         """Networks from which somebody was let in."""
 
-        self._made_room = 0
-        self._complained = float("-inf")
+        self._made_room = Complaint(given.timers)
         self.portal = Portal(Realm(given), [KeyChecker(given.keys)])
         self.privateKeys = {key.sshType(): key for key in host_keys}
         self.publicKeys = {kind: key.public() for kind, key in self.privateKeys.items()}
@@ -334,14 +332,11 @@ class Server(SSHFactory):
             return network in self._known, one.stage, -crowds[network]
 
         least = min(strangers, key=likelihood)  # the first of equals: they are in the order in which they came
-        self._made_room += 1
-        now = self.given.timers.now()
-        if now - self._complained >= COMPLAIN_EVERY_S:
-            self._complained = now
+        if self._made_room.happened():
             self.log.warn(
                 "strangers make room at the shell ([admin] strangers): {address} was cut, {count} in all",
                 address=least.address,
-                count=self._made_room,
+                count=self._made_room.total,
             )
         self.transports.pop(least, None)
         least.transport.abortConnection()

@@ -167,6 +167,15 @@ def test_what_is_too_large_is_told_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
         assert frozenset().union(*(getattr(one.fact, field) for one in told)) == getattr(whole, field)
 
 
+def test_parts_are_as_large_as_a_message_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each but the last is full: another name would be too much."""
+    monkeypatch.setattr(encoding, "MESSAGE_BYTES", 300)
+    names = frozenset(f"{number:05d}" for number in range(1_000))
+    sizes = [len(data) for data in write_fact(NODE, 1, GroupsChanged(names))]
+    number_digits = 18
+    assert all(300 - number_digits - len('"00000",,') <= size <= 300 for size in sizes[:-1])
+
+
 def test_a_document_is_neither_told_nor_believed() -> None:
     """Devices show it as it comes, so it must not come from whoever may publish: the list is read anew."""
     (data,) = write_fact(NODE, 1, ContactsChanged(ALICE, 3, b"<contactDelta/>", None))

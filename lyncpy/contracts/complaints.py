@@ -5,7 +5,7 @@ from typing import Final
 from lyncpy.contracts.timers import ITimers
 
 COMPLAINTS_S: Final = 60.0
-"""Between two lines in the log about one thing."""
+"""Between two lines in the log about one thing: a flood must not fill it."""
 
 
 class Complaint:
