@@ -1,5 +1,6 @@
 """A real nats-server: TLS, who we are, its cluster, and how it ends; and a whole server that tells over it what changes."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -200,6 +201,30 @@ def test_a_user_and_an_nkey_are_proved(
         assert "No such file" in trouble(opened(user_url, password_file="nowhere"))
         assert "check sum" in trouble(opened(by_key.url, nkey_file=secret(tmp_path, "bad", SEED[:-2] + "AA")))
     assert SEED[5:20] not in str([*logged])
+
+
+def test_a_disk_that_hangs_stops_nothing_else(
+    loop: ReactorLoop,
+    started: Callable[[NatsServer], NatsServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A secret is read beside all other work: a start goes on without it, and the bus is there as soon as it is read."""
+    monkeypatch.setattr(link, "CONNECT_S", 0.2)
+    server = started(NatsServer("authorization { user: lyncpy, password: 'p' }"))
+    # Whoever opens it to read waits for somebody who writes.
+    os.mkfifo(tmp_path / "password")
+    made = Settings(url=f"nats://lyncpy@127.0.0.1:{server.port}", password_file="password")
+    bus = NatsBus(HERE, made, tmp_path, loop.reactor, loop.timers, MemoryMeter())
+    loop.cleanups.append(lambda: loop.wait(bus.close()))
+    with capturedLogs():
+        loop.wait(bus.open())
+        assert "does not answer" in trouble(bus)
+        with (tmp_path / "password").open("w") as password:
+            password.write("p")
+        (tmp_path / "password").unlink()
+        secret(tmp_path, "password", "p")
+        loop.until(lambda: not bus.conditions())
 
 
 def test_a_user_who_may_use_one_prefix_can_do_all(

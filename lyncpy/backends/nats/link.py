@@ -12,15 +12,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from lyncpy.backends.nats import frames
 from lyncpy.backends.nats.address import Place
 from lyncpy.backends.nats.credentials import SecretUnusable
 from lyncpy.backends.nats.frames import Delivery
-from lyncpy.backends.nats.servers import Servers
+from lyncpy.backends.nats.servers import Approach, Servers
 from lyncpy.backends.nats.session import Session
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.backends.nats.wire import Wire
+from lyncpy.backends.threads import Threads
 from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -75,6 +77,8 @@ class NatsLink:
         self._closed: Deferred[None] | None = None
         self._is_closing = False
         self._first_tries: Deferred[None] | None = Deferred()
+        self._threads = Threads(reactor, "bus")
+        self._is_reading = False
         self._server = ""
         self._trouble = "it was not tried yet"
         self._lost_at = timers.now()
@@ -153,6 +157,9 @@ class NatsLink:
         first, self._first_tries = self._first_tries, None
         if first is not None and not first.called:
             first.callback(None)
+        stopped = self._threads.stop()
+        if not self._is_reading:
+            await stopped
         if self._wire is None:
             return
         self._closed = Deferred()
@@ -168,13 +175,26 @@ class NatsLink:
         """Try the next server, or all of them again after a pause."""
         # Whatever goes wrong with one, there is a next.
         self._arm(CONNECT_S, self._try_next)
-        place = self._servers.next()
-        try:
-            session = Session(self._servers.terms(place))
-        except SecretUnusable as error:
-            self._failed(place, str(error))
+        if self._is_reading:
+            # What hangs there would gather in the thread.
+            self._trouble = "the files that [bus] names are not read yet: the disk that they are on does not answer"
+            self._tried()
             return
-        wire = Wire(self, place, session, lambda: self._servers.tls(place), self._pending_bytes)
+        self._is_reading = True
+        place = self._servers.next()
+        reading = self._threads.call_in_thread(self._servers.approach(place))
+        _ = reading.addBoth(self._has_read, place).addErrback(self._in_vain)
+
+    def _has_read(self, found: Approach | Failure, place: Place) -> None:
+        self._is_reading = False
+        if self._is_closing:
+            return
+        if isinstance(found, Failure):
+            if not found.check(SecretUnusable):
+                self.log.failure("the files that [bus] names could not be read", failure=found)
+            self._failed(place, found.getErrorMessage())
+            return
+        wire = Wire(self, place, Session(found.terms), found.checked, self._pending_bytes)
         factory = Factory.forProtocol(lambda: wire)
         factory.noisy = False
         wire.connecting = _endpoint(self._reactor, place).connect(factory)
@@ -183,6 +203,10 @@ class NatsLink:
         _ = wire.connecting.addErrback(
             lambda why: self.lost(wire, wire.reason or why.getErrorMessage() or repr(why.value))
         )
+
+    def _in_vain(self, failure: Failure) -> None:
+        """Log a fault of our own; the next server is tried after CONNECT_S."""
+        self.log.failure("a NATS server could not be tried", failure=failure)
 
     def _late(self, wire: Wire) -> None:
         wire.reason = wire.reason or f"it has not taken us within {CONNECT_S:.0f} s"

@@ -1,12 +1,14 @@
 """The NATS servers that may be tried: which is next, how it is approached, and after which pause all are tried again."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from lyncpy.backends.nats.address import BusAddress, Place, bus_of, place_of
-from lyncpy.backends.nats.client_tls import CheckedServer
+from lyncpy.backends.nats.client_tls import AuthoritiesUnusable, CheckedServer
 from lyncpy.backends.nats.credentials import read_credentials
 from lyncpy.backends.nats.session import SessionTerms
 from lyncpy.backends.nats.settings import Settings
@@ -15,6 +17,21 @@ from lyncpy.contracts.names import NodeName
 PAUSE_S: Final = 0.1
 PAUSE_MOST_S: Final = 5.0
 """Between two tries of all servers: twice as long each time, and by chance up to half of it less, lest all come back at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """What one connection needs of files."""
+
+    terms: SessionTerms
+    authorities: CheckedServer | AuthoritiesUnusable
+    """Checks the server's certificate, where there is one."""
+
+    def checked(self) -> CheckedServer:
+        """Give what checks a server's certificate; raises AuthoritiesUnusable."""
+        if isinstance(self.authorities, AuthoritiesUnusable):
+            raise self.authorities
+        return self.authorities
 
 
 class Servers:
@@ -74,24 +91,14 @@ class Servers:
 
     # --- how
 
-    def terms(self, place: Place) -> SessionTerms:
-        """Say what holds for a connection; the files are read each time, for they may have been changed.
+    def approach(self, place: Place) -> Callable[[], Approach]:
+        """Give what reads the files for one connection, each time anew, for they may have been changed.
 
-        Raises:
-            SecretUnusable: One of them cannot be used.
+        It blocks as long as a disk does, and belongs in a thread; it raises SecretUnusable.
         """
-        credentials = read_credentials(self._address.user, self._settings, self._home)
-        needs_tls = self._address.needs_tls(place)
-        return SessionTerms(f"lyncpy {self._node}", credentials, needs_tls, self._address.tls == "first")
-
-    def tls(self, place: Place) -> CheckedServer:
-        """Give what checks a server's certificate.
-
-        Raises:
-            AuthoritiesUnusable: The file of them cannot be used.
-        """
-        settings = self._settings
-        return CheckedServer(self._names(place), self._home / settings.ca_file if settings.ca_file else None)
+        return partial(
+            _approach, f"lyncpy {self._node}", self._address, self._settings, self._home, place, self._names(place)
+        )
 
     def _names(self, place: Place) -> Sequence[str]:
         """Give what a certificate may be for.
@@ -103,3 +110,14 @@ class Servers:
         if place in self._address.places:
             return [place.host]
         return list(dict.fromkeys([place.host, *named] if self._are_vouched else named))
+
+
+def _approach(
+    name: str, address: BusAddress, settings: Settings, home: Path, place: Place, names: Sequence[str]
+) -> Approach:
+    credentials = read_credentials(address.user, settings, home)
+    terms = SessionTerms(name, credentials, address.needs_tls(place), address.tls == "first")
+    try:
+        return Approach(terms, CheckedServer(names, home / settings.ca_file if settings.ca_file else None))
+    except AuthoritiesUnusable as error:
+        return Approach(terms, error)

@@ -51,25 +51,25 @@ def test_the_files_are_read_for_each_connection(tmp_path: Path) -> None:
     file = tmp_path / "password"
     for text in ("first", "second"):
         file.write_text(f"{text}\n")
-        assert one.terms(one.next()).credentials == Credentials("u", text)
+        assert one.approach(one.next())().terms.credentials == Credentials("u", text)
     file.write_bytes(b"s\xe4cret")
     with pytest.raises(SecretUnusable, match=r"password \(\[bus\] password_file\) cannot be used: .*UTF-8") as refused:
-        one.terms(one.next())
+        one.approach(one.next())()
     assert "cret" not in str(refused.value)
     file.unlink()
     with pytest.raises(SecretUnusable, match="cannot be read: No such file"):
-        one.terms(one.next())
+        one.approach(one.next())()
 
 
 def test_an_nkey_is_read_or_refused(tmp_path: Path) -> None:
     """With its file and setting."""
     one = Servers(NodeName("here"), Settings(url="nats://a?tls=first", nkey_file="nkey"), tmp_path)
     (tmp_path / "nkey").write_text(SEED)
-    terms = one.terms(one.next())
+    terms = one.approach(one.next())().terms
     assert terms.credentials.nkey is not None and terms.credentials.nkey.public == PUBLIC and terms.tls_first
     (tmp_path / "nkey").write_text("SUAA")
     with pytest.raises(SecretUnusable, match=r"nkey \(\[bus\] nkey_file\) cannot be used: the seed has"):
-        one.terms(one.next())
+        one.approach(one.next())()
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,4 @@ def test_a_certificate_is_for_one_of_those_that_the_operator_named(told: str, ar
     """Or for its own name, where nobody on the way could have told it."""
     one = servers("nats://a,b,10.0.0.1")
     one.told([told], are_vouched=are_vouched)
-    assert one.tls(Place(told, 4222)).names == names
+    assert one.approach(Place(told, 4222))().checked().names == names
