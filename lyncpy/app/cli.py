@@ -16,6 +16,7 @@ from lyncpy import __version__
 from lyncpy.app import assembly, backends, dns_command, doctor, home, store_command
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
+from lyncpy.app.findings import tell
 from lyncpy.app.greeting import greeting
 from lyncpy.app.password_file import PASSWORD_LONGEST, PasswordFileUnusable, read_passwords, typed_address
 from lyncpy.auth.ntlm import nt_hash
@@ -144,11 +145,7 @@ async def _keep_all(accounts: home.Accounts, secrets: ISecrets) -> None:
 
 def _check(options: argparse.Namespace) -> int:
     config = load(options.file, options.set)
-    bad = 0
-    for finding in findings(config, datetime.datetime.fromtimestamp(host_clock(), datetime.UTC)):
-        sys.stdout.write(f"{'ok ' if finding.good else 'BAD'} {finding.sentence}\n")
-        bad += not finding.good
-    return 1 if bad else 0
+    return tell(findings(config, datetime.datetime.fromtimestamp(host_clock(), datetime.UTC)))
 
 
 def _settings(options: argparse.Namespace) -> int:

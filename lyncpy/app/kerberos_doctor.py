@@ -2,7 +2,6 @@
 
 import argparse
 import socket
-import sys
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 
 from lyncpy.app.check import kerberos_keytab
 from lyncpy.app.config import Config, load
+from lyncpy.app.findings import tell
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi, verify_ticket
 from lyncpy.backends.kerberos_probe import ProbeFailed, ticket_for
 from lyncpy.backends.kerberos_tokens import WEAK, encryption_name, ticket_label
@@ -44,11 +44,7 @@ class SystemNames:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; status 1 where something is wrong."""
-    bad = 0
-    for one in kerberos_findings(load(options.file, options.set), SystemNames()):
-        sys.stdout.write(f"{'ok ' if one.good else 'BAD'} {one.sentence}\n")
-        bad += not one.good
-    return 1 if bad else 0
+    return tell(kerberos_findings(load(options.file, options.set), SystemNames()))
 
 
 def kerberos_findings(config: Config, names: Names) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ nothing of it, so this asks as a client would, by the same names, ports and path
 
 import argparse
 import ssl
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config, load
 from lyncpy.app.discovery import HTTP, WEB_HOSTS, asked_hosts
+from lyncpy.app.findings import tell
 from lyncpy.app.kerberos_doctor import Names, SystemNames
 from lyncpy.contracts.finding import Finding
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, TICKETS
@@ -122,11 +122,8 @@ def _reason(error: Exception) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """Print what is found; status 1 where something is wrong."""
-    config, bad = load(options.file, options.set), 0
-    for one in site_findings(config, SystemNames(), SystemWeb(config.path(config.sections.sip.certificate))):
-        sys.stdout.write(f"{'ok ' if one.good else 'BAD'} {one.sentence}\n")
-        bad += not one.good
-    return 1 if bad else 0
+    config = load(options.file, options.set)
+    return tell(site_findings(config, SystemNames(), SystemWeb(config.path(config.sections.sip.certificate))))
 
 
 def site_findings(config: Config, names: Names, web: Web) -> Iterator[Finding]:
