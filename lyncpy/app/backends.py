@@ -223,7 +223,6 @@ def _one_directory(
         directory = LdapDirectory(terms, domains, config.home, LdapConnection, threads, timers)
     except ValueError as error:
         raise ConfigError([f"{config.file}: [directory] {error}"]) from None
-    lanes = tuple(Threads(reactor, f"password {terms.name} {number}") for number in range(terms.password_checks))
     return _OneDirectory(
         terms,
         directory,
@@ -231,8 +230,14 @@ def _one_directory(
         if terms.photo
         else None,
         LdapNotices(terms, directory.access, NoticeConnection, Threads(reactor, "directory notices"), timers),
-        LdapPasswords(terms, directory.reach, LdapConnection, lanes, timers) if terms.binds else None,
+        _binds(terms, directory, timers, reactor) if terms.binds else None,
     )
+
+
+def _binds(terms: DirectorySource, directory: LdapDirectory, timers: Timers, reactor: Any) -> LdapPasswords:
+    """Build what asks about passwords, in as many threads as the directory is asked at once."""  # Any: as above
+    lanes = [Threads(reactor, f"password {terms.name} {number}") for number in range(terms.password_checks)]
+    return LdapPasswords(terms, directory.reach, LdapConnection, lanes, timers)
 
 
 def _joined(several: Sequence[_OneDirectory], reactor: Any) -> tuple[IDirectory, IPhotoSource | None]:  # Any: as above

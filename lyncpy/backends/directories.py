@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
 from zope.interface import implementer
@@ -31,6 +31,8 @@ from lyncpy.contracts.directory import (
 )
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.workload import IUnit
+
+T = TypeVar("T")
 
 _LOGIN: Final = "uid:"
 """Begins what a group calls its members by, where it is a login."""
@@ -70,11 +72,9 @@ class Directories:
     async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read all of them; see the promise. Only where none can be read it fails."""
         cookies = _cookies(cookie)
-        reading = [Deferred.fromCoroutine(_read(one, cookies.get(one.name, ""), counting)) for one in self._several]
-        answers: list[Pull | DirectoryUnavailable] = await gatherResults(reading, consumeErrors=True)
-        failures = [answer for answer in answers if isinstance(answer, DirectoryUnavailable)]
-        if len(failures) == len(answers):
-            raise DirectoryUnavailable("; ".join(map(str, failures)))
+        answers = await _answers_of(
+            [one.directory.pull(cookies.get(one.name, ""), counting=counting) for one in self._several]
+        )
         if self._closed:
             raise DirectoryUnavailable("the directories are being closed")
         return await self._threads.call_in_thread(lambda: _joined(self._several, answers, cookies))
@@ -87,12 +87,25 @@ class Directories:
         await self._threads.stop()
 
 
-async def _read(one: JoinedDirectory, cookie: str, counting: bool | None) -> Pull | DirectoryUnavailable:
+async def _answers_of(asked: Sequence[Awaitable[T]]) -> list[T | DirectoryUnavailable]:
+    """Wait for several directories at the same time; give what each answers, or why it cannot be read.
+
+    Raises:
+        DirectoryUnavailable: None of them can be; with the reasons of all.
+    """
+    waiting = [Deferred.fromCoroutine(_answer_of(one)) for one in asked]
+    answers: list[T | DirectoryUnavailable] = await gatherResults(waiting, consumeErrors=True)
+    failures = [answer for answer in answers if isinstance(answer, DirectoryUnavailable)]
+    if failures and len(failures) == len(answers):
+        raise DirectoryUnavailable("; ".join(map(str, failures)))
+    return answers
+
+
+async def _answer_of(asked: Awaitable[T]) -> T | DirectoryUnavailable:
     try:
-        answer: Pull = await one.directory.pull(cookie, counting=counting)
+        return await asked
     except DirectoryUnavailable as error:
         return error
-    return answer
 
 
 def _cookies(cookie: str) -> Mapping[str, str]:
@@ -230,16 +243,9 @@ class DirectoriesPhotos:
         theirs: dict[str, list[int]] = {}
         for number, person in enumerate(people):
             theirs.setdefault(directory_of(person.key, self._names), []).append(number)
-        reading = [
-            Deferred.fromCoroutine(self._read(name, [people[number] for number in numbers], fits))
-            for name, numbers in theirs.items()
-        ]
-        answers: list[Sequence[FoundPhoto | None] | DirectoryUnavailable] = await gatherResults(
-            reading, consumeErrors=True
+        answers = await _answers_of(
+            [self._read(name, [people[number] for number in numbers], fits) for name, numbers in theirs.items()]
         )
-        failures = [answer for answer in answers if isinstance(answer, DirectoryUnavailable)]
-        if failures and len(failures) == len(answers):
-            raise failures[0]
         found: list[FoundPhoto | None] = [None] * len(people)
         for numbers, answer in zip(theirs.values(), answers, strict=True):
             for number, one in zip(numbers, () if isinstance(answer, DirectoryUnavailable) else answer, strict=False):
@@ -248,14 +254,11 @@ class DirectoriesPhotos:
 
     async def _read(
         self, name: str, people: Sequence[Person], fits: Callable[[bytes], str]
-    ) -> Sequence[FoundPhoto | None] | DirectoryUnavailable:
+    ) -> Sequence[FoundPhoto | None]:
         source = self._of.get(name)
         if source is None:
             return [FoundPhoto()] * len(people)
-        try:
-            some: Sequence[FoundPhoto | None] = await source.read(people, fits)
-        except DirectoryUnavailable as error:
-            return error
+        some: Sequence[FoundPhoto | None] = await source.read(people, fits)
         return some
 
     async def close(self) -> None:

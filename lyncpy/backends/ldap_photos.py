@@ -61,6 +61,9 @@ class LdapPhotos:
         """Read the photos of entries; see the promise."""
         if self._timers.now() < self._retry_at:
             raise DirectoryUnavailable(self._failure)
+        if self._closed or self._ended is not None:
+            # No fault of the server, which is not left alone for it.
+            raise DirectoryUnavailable("photos are being read already, or the server ends")
         try:
             found = await self._read([person.source for person in people], fits)
         except DirectoryUnavailable as error:
@@ -70,10 +73,7 @@ class LdapPhotos:
         return found
 
     async def _read(self, sources: Sequence[str], fits: Fits) -> tuple[FoundPhoto, ...]:
-        access = self._access()
-        if self._closed or self._ended is not None:
-            raise DirectoryUnavailable(f"{access.url} is being closed or read already")
-        link = self._link = self._connect(access)
+        link = self._link = self._connect(self._access())
         ended: Deferred[None] = Deferred()
         self._ended = ended
         try:

@@ -159,7 +159,6 @@ class NtlmAuth:
             return await asked.wait()
         finally:
             late.cancel()
-            asked.is_left = True
             self._let_go(asked)
 
     def _taken(self) -> "_Question":
@@ -170,7 +169,7 @@ class NtlmAuth:
 
     def _let_go(self, asked: "_Question") -> None:
         """Give the room of a question to others: not while it is queued, though whoever asked has gone."""
-        if asked.is_left and not asked.is_queued:
+        if asked.is_over and not asked.is_queued:
             self._waiting.done(asked)
 
     @property
@@ -196,7 +195,7 @@ class NtlmAuth:
                     break
             asked = self._taken()
             # Who has gone meanwhile, and of whom nobody was asked, need not be asked about.
-            if not asked.is_left:
+            if not asked.is_over:
                 helper.ask(asked)
         if self._waiting and not self._helpers:
             self._refuse_waiting(self._trouble)
@@ -258,8 +257,6 @@ class _Question(PendingVerdict[Verdict]):
         self.given = given
         self.place = place
         self.is_queued = True
-        self.is_left = False
-        """Nobody waits for it any more."""
 
     def told(self, answer: HelperAnswer) -> None:
         """Tell who waits what the answer means."""

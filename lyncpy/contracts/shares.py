@@ -47,10 +47,7 @@ class Shares:
         """Count an amount for these owners; give the bound that prevents it, and count nothing then."""
         excess = self.excess(owners, amount)
         if not excess:
-            self._count += amount
-            for kind, owner in owners.items():
-                taken = self._taken[kind]
-                taken[owner] = taken.get(owner, 0) + amount
+            self.release(owners, -amount)
         return excess
 
     def add(self, owners: Owners, amount: int = 1) -> None:

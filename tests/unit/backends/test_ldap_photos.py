@@ -105,11 +105,25 @@ def test_a_reading_under_way_is_cut_when_the_server_closes() -> None:
     assert answer_of(reading) == (FoundPhoto(objection="cut"),)
 
 
+def test_a_reading_that_is_refused_is_no_fault_of_the_server() -> None:
+    """It is asked again as soon as it is free, and the operator is told nothing."""
+    thread, link = HeldThread(), Link({"a": {"jpegphoto": [b"1"]}})
+    photos = LdapPhotos(NAMES, lambda: ACCESS, lambda _: link, thread, timers_of(Clock()))  # type: ignore[arg-type,return-value]  # as above
+    first = started(photos.read(entries("a"), _fits))
+    with overheard() as heard, pytest.raises(DirectoryUnavailable, match="read already"):
+        result_of(photos.read(entries("a"), _fits))
+    thread.go_on()
+    second = started(photos.read(entries("a"), _fits))
+    thread.go_on()
+    assert (answer_of(first), answer_of(second)) == ((FoundPhoto(b"1"),), (FoundPhoto(b"1"),))
+    assert not [event for event in heard if "no photos now" in event.get("log_format", "")]
+
+
 def test_nothing_is_read_after_closing() -> None:
     """It says so."""
     photos = _photos({})
     result_of(photos.close())
-    with pytest.raises(DirectoryUnavailable, match="closed"):
+    with pytest.raises(DirectoryUnavailable, match="the server ends"):
         result_of(photos.read(entries("a"), _fits))
 
 
