@@ -66,8 +66,9 @@ class Database:
         self._place = place_of(settings, home)
         self._engine = self._place.engine
         # One for each thread: who writes may need a new connection, and must not close the other's.
-        self._writer = Link(self._engine, self._place.greet) if alone else Link(self._engine)
-        self._reader = Link(self._engine)
+        explain = self._place.explain
+        self._writer = Link(self._engine, self._place.greet if alone else _nothing, explain)
+        self._reader = Link(self._engine, explain=explain)
         self._failing: set[str] = set()
         self._is_open = True
         self._gathered: Deferred[Any] | None = None  # Any: each job has its own result

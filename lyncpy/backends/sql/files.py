@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
 from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql.sqlite_trouble import COPIED, explained
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.refusal import StoreUnavailable
 
@@ -58,7 +59,7 @@ class SqliteFile:
         """
 
         def copy(newest: str) -> None:
-            target = self._path.with_name(f"{self._path.name}.before-{newest}")
+            target = self._path.with_name(f"{self._path.name}{COPIED}{newest}")
             try:
                 copy_file(self._path, target, self._busy_s)
             except (OSError, sqlite3.Error) as error:
@@ -71,6 +72,10 @@ class SqliteFile:
 
     def greet(self, connection: Connection) -> None:
         """Nothing: the lock beside the file says which server works with it, see `app/database_lock.py`."""
+
+    def explain(self, error: BaseException | None) -> str:
+        """Say what a failure means, and what to do."""
+        return explained(error, self._path, self._busy_s)
 
     def settle(self, connection: Connection) -> None:
         """Rewrite a file of the first versions, once, for it could not shrink."""

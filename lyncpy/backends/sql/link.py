@@ -51,11 +51,18 @@ class Link:
     Args:
         engine: Opens connections; they begin no transaction by themselves.
         greet: What each connection has to do first.
+        explain: Says what a failure of the world means, for an operator.
     """
 
-    def __init__(self, engine: Engine, greet: Callable[[Connection], None] = lambda connection: None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        greet: Callable[[Connection], None] = lambda connection: None,
+        explain: Callable[[BaseException | None], str] = reason_of,
+    ) -> None:
         self._engine = engine
         self._greet = greet
+        self._explain = explain
         self._connection: Connection | None = None
         self._begin = BEGIN[engine.dialect.name]
         self._takes_many = takes_many(engine.dialect.name)
@@ -111,7 +118,7 @@ class Link:
         if again and was_taken_back(origin):
             return self._done(partial(_after_a_pause, do), jobs, again - 1)
         self._give_up()
-        raise StoreUnavailable(reason_of(origin)) from failure
+        raise StoreUnavailable(self._explain(origin)) from failure
 
     def _in_transaction(self, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
         driver: Any = connection.connection.dbapi_connection  # Any: SQLAlchemy names no type of all drivers

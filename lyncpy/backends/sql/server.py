@@ -157,6 +157,10 @@ class PostgresServer:
             link.close()
         return found
 
+    def explain(self, error: BaseException | None) -> str:
+        """Say what a failure is; what to do is said where a connection cannot be made."""
+        return reason_of(error)
+
     def settle(self, connection: Connection) -> None:
         """Nothing is left to do once it is open."""
 

@@ -1,0 +1,108 @@
+"""What SQLite's errors mean for an operator, and what to do: who holds the file, what is left of a damaged one."""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from lyncpy.backends.processes import process
+from lyncpy.backends.sql.dialects import reason_of
+
+LOCKS: Final = Path("/proc/locks")
+"""Where Linux says which process holds which lock. The file itself is not opened for it: with the last handle of a file that
+it closes, a process loses all its locks there, those of SQLite too."""
+
+COPIED: Final = ".before-"
+"""Stands between the name of a database and the version for which a copy was made of it."""
+
+_WRITER_IN_WAL: Final = range(120, 121)
+_WRITER: Final = range(0x40000000, 0x40000002)
+"""The bytes that whoever writes has locked: in the index of the WAL, and in a file without one."""
+
+
+def explained(error: BaseException | None, path: Path, busy_s: float) -> str:
+    """Say what an error of SQLite means, and what to do.
+
+    Args:
+        error: What the driver raised.
+        path: The database.
+        busy_s: How long a write waits for another program.
+    """
+    said = reason_of(error)
+    explain = _EXPLAINED.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    return said if explain is None else explain(said, path, busy_s)
+
+
+def _busy(said: str, path: Path, busy_s: float) -> str:
+    holder = next(_holders(path), "another program")
+    return f"{said}: {holder} is writing to it, and has not ended within {busy_s:g} s ([store] busy_s): wait until it has, or end it"
+
+
+def _damaged(said: str, path: Path, busy_s: float) -> str:
+    copy = last_copy(path)
+    remedy = (
+        f'put the last copy in its place, "{copy}"'
+        if copy
+        else "there is no copy beside it: bring one back from a backup"
+    )
+    return f'it is damaged ({said}): end whatever uses it, move it and its "-wal" away, and {remedy}'
+
+
+def _full(said: str, path: Path, busy_s: float) -> str:
+    return f'{said}: make room on the disk of "{path.parent}"'
+
+
+def _readonly(said: str, path: Path, busy_s: float) -> str:
+    return f'{said}: let user {os.geteuid()} write it and what is beside it: `chown {os.geteuid()} "{path}"*`'
+
+
+def _disk(said: str, path: Path, busy_s: float) -> str:
+    return f'{said}: the disk of "{path.parent}" does not do what it is asked; see the log of the system'
+
+
+_EXPLAINED: Final[dict[int, Callable[[str, Path, float], str]]] = {
+    sqlite3.SQLITE_BUSY: _busy,
+    sqlite3.SQLITE_LOCKED: _busy,
+    sqlite3.SQLITE_CORRUPT: _damaged,
+    sqlite3.SQLITE_NOTADB: _damaged,
+    sqlite3.SQLITE_FULL: _full,
+    sqlite3.SQLITE_READONLY: _readonly,
+    sqlite3.SQLITE_IOERR: _disk,
+}
+
+
+def last_copy(path: Path) -> str:
+    """Name the newest copy of a database that stands beside it, with its time; "" where there is none."""
+    found: list[tuple[float, Path]] = []
+    with suppress(OSError):
+        found = [
+            (one.stat().st_mtime, one) for one in path.parent.glob(f"{path.name}{COPIED}*") if one.suffix != ".part"
+        ]
+    if not found:
+        return ""
+    at, newest = max(found)
+    return f"{newest} ({datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC)"
+
+
+def _holders(path: Path) -> Iterator[str]:
+    """Name the other processes that are writing to a database."""
+    places = {}
+    for file, of_writer in ((path, _WRITER), (path.with_name(path.name + "-shm"), _WRITER_IN_WAL)):
+        with suppress(OSError):
+            status = file.stat()
+            device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
+            places[f"{device}:{status.st_ino}"] = of_writer
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = LOCKS.read_bytes().decode("ascii", "replace").splitlines()
+    for line in lines:
+        # 1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF; of who waits for a lock: 1: -> POSIX …
+        _, *words = line.split()
+        if len(words) != 7 or words[2] != "WRITE":
+            continue
+        pid, place, first = words[3], words[4], words[5]
+        if place in places and int(first) in places[place] and pid != str(os.getpid()):
+            yield process(int(pid))
