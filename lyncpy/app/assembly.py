@@ -188,12 +188,13 @@ def inside(
     units = (
         *back.units,
         ClockWatch(back.store, timers, timers.clock),
-        base.signins.tries.places,
         base.recording,
         Connections(base.flows),
         base.notifier,
         RevocationUnit(back.bus, way_in.gate),
         *workloads,
+        # Behind the directory, which gives people of a directory with another name other keys.
+        base.signins.tries.places,
         admin,
         TokenOwnersUnit(readers),
         way_in.draining,

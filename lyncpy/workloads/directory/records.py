@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -37,6 +37,9 @@ FORM: Final = "owners"
 
 OWNED: Final = (SECRET, "contacts", "board", "certificates")
 """Kinds of records whose key is an `OwnerId`. Conferences have keys of their own, and name their owner inside."""
+
+KEYED: Final = ("places",)
+"""Kinds of records whose key is the directory's key of a person."""
 
 CONFERENCE: Final = "conference"
 
@@ -196,10 +199,20 @@ class DirectoryRecords:
                 ]
             )
             await self.drop_groups(some)
+        for kind in KEYED:
+            await self._rename_records(kind, now)
         urls = {new_names.get(name, name): url for name, url in state.urls.items()}
         state = replace(state, urls=urls, cookie="", skipped=())
         await self.keep_state(state)
         return state
+
+    async def _rename_records(self, kind: str, now: Callable[[str], str]) -> None:
+        """Give records of a kind the keys that people have now; each is there under one of the two at any time."""
+        writer = LastWriter(self._store, kind)
+        moved = [record for record in await writer.scan() if record.key != now(record.key)]
+        for some in chunks(moved):
+            await _each(writer, [(now(record.key), record.value) for record in some])
+            await _each(writer, [(record.key, None) for record in some])
 
     async def write_people(self, people: Sequence[Known]) -> None:
         """Write the records of people."""

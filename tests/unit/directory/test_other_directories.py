@@ -11,6 +11,7 @@ from lyncpy.contracts.directory import Group, IDirectory, Person
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
@@ -136,6 +137,10 @@ def test_under_another_name_a_directory_has_the_same_people(was: str, name: str)
     ]
     server = Server({was: ("first", one)} | other).opens()
     owners = server.owners()
+    known = KnownNetworks(server.store, server.timers, lambda place: None)
+    for one_of_them in server.people.everybody():
+        known.learn(one_of_them.key, "192.0.2.1", "epid")
+    result_of(known.close())
     one.people = [ALICE, BOB]
     result_of(server.pulls.pull())
     one.down = "away"
@@ -143,6 +148,10 @@ def test_under_another_name_a_directory_has_the_same_people(was: str, name: str)
     before = f"{name}/" if name else ""
     assert {f"{before}key-alice", f"{before}key-bob"} < again.keys()
     assert [again.groups.members(f"{before}{key}", 9) for key in "gh"] == [[ALICE.aor]] * 2
+    places = KnownNetworks(again.store, again.timers, lambda place: None)
+    result_of(places.open())
+    assert all(places.knows(key, "192.0.2.1", "epid") for key in (f"{before}key-alice", f"{before}key-carol"))
+    assert not places.knows(f"{was}/key-alice" if was else "key-alice", "192.0.2.1")
     one.down, one.people = "", [ALICE, BOB, CAROL]
     result_of(again.pulls.pull())
     assert again.owners() == owners
