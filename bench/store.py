@@ -122,7 +122,7 @@ def measured(rounds: int, times: int) -> list[tuple[str, dict[str, Spent]]]:
                 for _ in range(rounds):
                     for name, (house, servers_s) in houses.items():
                         once = partial(do, house, together)
-                        spent[name].append(_spent(once, times // together, together, servers_s))
+                        spent[name].append(_spent(once, max(1, times // together), together, servers_s))
                 title = what if together == 1 else f"{what}, {together} in a commit"
                 table.append((title, {name: _middle(several) for name, several in spent.items()}))
     return table

@@ -57,7 +57,7 @@ def test_the_benchmark_measures_every_load(tmp_path: Path) -> None:
 
 def test_the_store_is_measured_on_both_databases() -> None:
     """`python -m bench.store` prints a line for each operation, alone and with others."""
-    done = _run([sys.executable, "-m", "bench.store", "--rounds=1", "--times=50"])
+    done = _run([sys.executable, "-m", "bench.store", "--rounds=1", "--times=10"])
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 9
