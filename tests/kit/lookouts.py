@@ -15,10 +15,11 @@ from lyncpy.sip.body import read_multipart
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response
 from lyncpy.workloads.presence.bodies.legacy import PresenceFormat
+from tests.kit.deployment import password_of
 from tests.kit.presence import SELF, batch_body
 from tests.kit.presence_model import Truth, View, canonical
 from tests.kit.sip_client import Exchange, SipClient
-from tests.kit.stage import DOMAIN, Stage, password_of
+from tests.kit.stage import DOMAIN, Stage
 
 BATCH_TYPE: Final = "application/msrtc-adrl-categorylist+xml"
 SELF_TYPE: Final = "application/vnd-microsoft-roaming-self+xml"

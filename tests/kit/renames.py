@@ -3,7 +3,8 @@
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import aor_of
 from tests.kit.actors import Actor
-from tests.kit.stage import CAST, Stage, password_of
+from tests.kit.deployment import CAST, password_of
+from tests.kit.stage import Stage
 
 
 def removes(stage: Stage, *users: str) -> None:

@@ -5,20 +5,15 @@ with the real wire: its flows and streams read and write bytes. Only sockets, th
 time are not real. Actors (`tests.kit.actors`) are its clients.
 """
 
-from bisect import insort
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from itertools import cycle
-from math import inf
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
-from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 from lyncpy.app.assembly import ServerParts, inside
@@ -37,64 +32,22 @@ from lyncpy.core.unit import UnitGroup
 from lyncpy.wire.stream import SipFactory
 from lyncpy.workloads.admin.parser import Vocabulary
 from tests.kit.actors import Actor
-from tests.kit.archive import FragileLedger, MemoryExports, MemoryGapFile, PlainStamps
+from tests.kit.archive import FragileLedger, MemoryGapFile, PlainStamps
 from tests.kit.certificates import issue
-from tests.kit.directory import FakeDirectory, FakePhotos, PlainSeals, person
+from tests.kit.deployment import WALL, Deployment, password_of, someone
+from tests.kit.directory import PlainSeals
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
 from tests.kit.guests import Guest, made_up
+from tests.kit.hub import Hub
 from tests.kit.inner_tls import Shown
 from tests.kit.key_pairs import SameKey, key_of
-from tests.kit.ledger import MemoryLedger
-from tests.kit.logs import LogEar
-from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
 
 DOMAIN: Final = "example.com"
-WALL: Final = 1_784_548_800.0
-"""Where the wall clock begins: 2026-07-20 12:00 UTC."""
 
 STARTED_S: Final = 600.0
-
-CAST: Final = ("alice", "bob", "carol", "dave", "erin", "frank", "mallory")
-"""Everybody whom the directory knows at first; the password of each is `password_of` his name."""
-
-TURNS: Final = 2_000
-"""Turns of the reactor without time passing, after which something goes round in circles."""
-
-
-def password_of(user: str) -> str:
-    """Give somebody's password."""
-    return f"{user}'s secret"
-
-
-class StageClock(MemoryReactorClock):
-    """A reactor in memory; it is quick where nothing but time passes: stories of a month have a million deadlines."""
-
-    def callLater(self, delay: float, callable: Callable[..., Any], *args: object, **kw: object) -> DelayedCall:  # noqa: A002  # Any: whatever is called
-        """Call later; the calls are always in order."""
-        at = self.seconds() + delay
-        call = DelayedCall(at, callable, args, kw, self.calls.remove, lambda _: self.calls.sort(key=_AT), self.seconds)
-        insort(self.calls, call, key=_AT)
-        return call
-
-    def advance(self, amount: float) -> None:
-        """Move, and call whatever is due by then."""
-        now = self.rightNow = self.rightNow + amount
-        calls = self.calls
-        while calls and calls[0].getTime() <= now:
-            call = calls.pop(0)
-            call.called = 1
-            call.func(*call.args, **call.kw)
-
-    @property
-    def due(self) -> float:
-        """Give when something is to be called next."""
-        return float(self.calls[0].getTime()) if self.calls else inf
-
-
-_AT: Final = DelayedCall.getTime
 
 
 @cache
@@ -123,25 +76,27 @@ class Stage:
     """
 
     steps: ClassVar[Sequence[float]] = (0.0,)
-    """By how much the host's clock is set in the middle of each time that passes, in turn."""
+    """By how much the hosts' clocks are set in the middle of each time that passes, in turn."""
 
-    def __init__(self, **settings: Mapping[str, object]) -> None:
-        """Start a server; each keyword is a section."""
-        self.clock: Final = StageClock()  # type: ignore[no-untyped-call]  # Twisted's has no types
+    def __init__(self, deployment: Deployment | None = None, /, **settings: Mapping[str, object]) -> None:
+        """Start a server; each keyword is a section. Of a deployment that is given it is one of several."""
+        self._is_alone = deployment is None
+        self.deployment: Final = Deployment() if deployment is None else deployment
+        self.clock: Final = self.deployment.clocks.new()
         self.network: Final = Network(self.clock)
-        self.photos = FakePhotos()
+        self.photos = self.deployment.photos
         self.passwords: IDirectoryPasswords | None = None
         self.ntlm: INtlmVerifier | None = None
-        self.directory = FakeDirectory(*(self.someone(user) for user in CAST))
+        self.directory = self.deployment.directory
         self.disk: Final = Fragility()
         self._stepped = 0.0
         self._steps = cycle(self.steps)
-        self.store: Final = MemoryStore(self.true_wall)
-        self.records: Final = MemoryRecords()
-        self.ledger: Final = MemoryLedger()
-        self.exports: Final = MemoryExports()
+        self.store: Final = self.deployment.store
+        self.records: Final = self.deployment.records
+        self.ledger: Final = self.deployment.ledger
+        self.exports: Final = self.deployment.exports
         self.gap_file: Final = MemoryGapFile()
-        self.complaints: Final[list[str]] = []
+        self.complaints: Final = self.deployment.complaints
         # The shell's door is the only one that a server of `inside` opens by itself.
         least: dict[str, Mapping[str, object]] = {
             "sip": {"domain": DOMAIN},
@@ -153,12 +108,9 @@ class Stage:
             section: {**least.get(section, {}), **settings.get(section, {})} for section in {**least, **settings}
         }
         self.actors: Final[list[Actor]] = []
-        self._expected: list[str] = []
-        self._starts = 0
         self._dead: Final[list[ServerParts]] = []
-        self._devices = 0
-        self._ear: Final = LogEar(self._hear_log)
-        globalLogPublisher.addObserver(self._ear)
+        self._is_running = False
+        self.deployment.joined()
         self._start()
 
     @classmethod
@@ -176,15 +128,16 @@ class Stage:
     # --- the server
 
     def _start(self) -> None:
-        self._starts += 1
-        node = NodeName(f"n{self._starts}")
+        self.node = NodeName(f"n{next(self.deployment.starts)}")
+        self._is_running = True
         self.timers = Timers(self.clock, self.wall)
         self.meter = MemoryMeter()
+        self.bus = MemoryBus(self.node, self.clock) if self._is_alone else self._hub.bus(self.node, self.clock)
         config = check(Path("/nowhere/lyncpy.toml"), self.settings)
         back = Backends(
             store=FragileStore(self.store, self.disk),
             records=FragileRecords(self.records, self.disk),
-            bus=MemoryBus(node, self.clock),
+            bus=self.bus,
             meter=self.meter,
             directory=self.directory,
             photos=self.photos,
@@ -198,7 +151,7 @@ class Stage:
             gap_file=self.gap_file,
         )
         self.inside: ServerParts = inside(
-            config, node, back, self.timers, self.clock, lambda: (), credentials=shown_server
+            config, self.node, back, self.timers, self.clock, lambda: (), credentials=shown_server
         )
         self.ground, self.entrance = self.inside.ground, self.inside.entrance
         self.house = UnitGroup(self.inside.units, self.clock)
@@ -214,6 +167,7 @@ class Stage:
         closing = Deferred.fromCoroutine(self._stopped())
         self.passes(10)
         _raise(closing)
+        self._has_ended()
 
     async def _stopped(self) -> None:
         await self.house.close()
@@ -228,6 +182,20 @@ class Stage:
             line.vanish()
         # Never collected: the end of what waits in it would wake it.
         self._dead.append(self.inside)
+        self._has_ended()
+
+    def _has_ended(self) -> None:
+        self._is_running = False
+        self._hub.leave(self.node)
+
+    def freeze(self) -> None:
+        """Stop the server as SIGSTOP does: it does nothing, and others are not told."""
+        self.deployment.clocks.freeze(self.clock)
+
+    def thaw(self) -> None:
+        """Let it go on: what was due meanwhile is done now."""
+        self.deployment.clocks.thaw(self.clock)
+        self.settle()
 
     def start(self, *, clock_is_right: bool = True) -> None:
         """Start a server on what the last one has kept.
@@ -235,7 +203,8 @@ class Stage:
         Who starts one has its clock right within minutes: beyond that clients would be told that theirs is wrong.
         """
         if clock_is_right:
-            self._stepped = max(-STARTED_S, min(STARTED_S, self._stepped))
+            stepped = self.deployment.stepped
+            self._stepped = max(-STARTED_S, min(STARTED_S, self._stepped + stepped)) - stepped
         self._start()
 
     def unit(self, name: str) -> Any:  # Any: IUnit, or what it really is; a promise has no class
@@ -244,23 +213,24 @@ class Stage:
         return next(unit for unit in units if unit.name == name)
 
     def close(self) -> None:
-        """End the play: the server is stopped, and nothing is left on the clock."""
+        """End the play: the server is stopped, unless it is dead, and nothing is left on the clock."""
         try:
             self.disk.broken = False
             self.disk.catch_up()
-            self.stop()
+            if self._is_running:
+                self.stop()
         finally:
-            globalLogPublisher.removeObserver(self._ear)
+            self.deployment.left()
 
     # --- time
 
     def wall(self) -> float:
         """Seconds since the epoch, as the server's host has them."""
-        return self.true_wall() + self._stepped
+        return self.true_wall() + self.deployment.stepped + self._stepped
 
     def true_wall(self) -> float:
         """Seconds since the epoch, as all others have them."""
-        return WALL + float(self.clock.seconds())
+        return self.deployment.true_wall()
 
     def step(self, seconds: float) -> None:
         """Set the clock of the server's host; no time passes, and nobody else's clock changes."""
@@ -268,36 +238,22 @@ class Stage:
 
     def settle(self) -> None:
         """Let happen what happens at once."""
-        for _ in range(TURNS):
-            if self.clock.due > self.clock.rightNow:
-                return
-            self.clock.advance(0)
-        raise AssertionError("something goes round in circles")
+        self.deployment.clocks.settle()
 
     def passes(self, seconds: float) -> None:
-        """Let time pass; each thing happens at its time. In its middle somebody may set the host's clock."""
+        """Let time pass; each thing happens at its time. In its middle somebody may set the hosts' clocks."""
         if seconds >= 1.0:
-            self._pass(seconds / 2)
-            self.step(next(self._steps))
-            self._pass(seconds / 2)
+            self.deployment.clocks.passes(seconds / 2)
+            self.deployment.stepped += next(self._steps)
+            self.deployment.clocks.passes(seconds / 2)
         else:
-            self._pass(seconds)
-
-    def _pass(self, seconds: float) -> None:
-        end = float(self.clock.seconds()) + seconds
-        self.settle()
-        while (due := self.clock.due) <= end:
-            self.clock.advance(max(0.0, due - self.clock.rightNow))
-            self.settle()
-        self.clock.advance(max(0.0, end - float(self.clock.seconds())))
-        self.settle()
+            self.deployment.clocks.passes(seconds)
 
     # --- people
 
     def someone(self, user: str, **facts: Any) -> Person:  # Any: the fields of Person
         """Give a person as the directory has him."""
-        known: dict[str, Any] = {"display_name": user.title(), "nt_hash": nt_hash(password_of(user)), **facts}
-        return person(user, **known)
+        return someone(user, **facts)
 
     def changes(self, user: str, **facts: Any) -> None:  # Any: the fields of Person
         """Change what the directory says of somebody; the server learns of it with its next pull."""
@@ -315,11 +271,11 @@ class Stage:
 
     def actor(self, user: str, **how: Any) -> Actor:  # Any: see Actor
         """Give a device of somebody that has not signed in; each has its own address and epid."""
-        self._devices += 1
+        device = next(self.deployment.devices)
         usual = {
             "password": password_of(user),
-            "address": f"10.0.0.{self._devices}",
-            "number": self._devices,
+            "address": f"10.0.0.{device}",
+            "number": device,
             "wall": self.true_wall,
             "domain": DOMAIN,
         }
@@ -328,8 +284,8 @@ class Stage:
 
     def guest(self, name: str, key: str = "", **how: Any) -> Guest:  # Any: see Actor
         """Give a device of somebody without an account, who knows this key of a conference."""
-        self._devices += 1
-        usual = {"password": key, "address": f"10.0.0.{self._devices}", "number": self._devices, "wall": self.true_wall}
+        device = next(self.deployment.devices)
+        usual = {"password": key, "address": f"10.0.0.{device}", "number": device, "wall": self.true_wall}
         usual["user"] = made_up()
         guest = Guest(self.network, domain=GUEST_DOMAIN, passes=self.passes, name=name, **{**usual, **how})
         self.actors.append(guest)
@@ -418,18 +374,16 @@ class Stage:
 
     def expect(self, *words: str) -> None:
         """Let complaints that contain any of these words be."""
-        self._expected += words
+        self.deployment.expected.extend(words)
+
+    @property
+    def _hub(self) -> Hub:
+        return self.deployment.hub
 
     @property
     def unexpected(self) -> Sequence[str]:
         """Give the complaints that nobody expected."""
-        return [one for one in self.complaints if not any(words in one for words in self._expected)]
-
-    def _hear_log(self, event: LogEvent) -> None:
-        if event.get("log_level", LogLevel.info) >= LogLevel.error:
-            failure = event.get("log_failure")
-            text = failure.getTraceback() if isinstance(failure, Failure) else ""
-            self.complaints.append(f"{formatEvent(event)}\n{text}".strip())
+        return self.deployment.unexpected
 
 
 def _raise(ended: "Deferred[None]") -> None:

@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl, urlsplit
 from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
+from tests.kit.deployment import password_of
 from tests.kit.enrollment import HeldTicket, WebAnswer, WebClient, key_request
 from tests.kit.key_pairs import key_of
-from tests.kit.stage import DOMAIN, Stage, password_of
+from tests.kit.stage import DOMAIN, Stage
 
 SITE = "https://sip.example.com"
 TICKETS = f"{SITE}/WebTicket/WebTicketService.svc"

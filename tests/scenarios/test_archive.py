@@ -8,8 +8,9 @@ from lyncpy.contracts.names import aor_of
 from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from tests.kit.archive import PlainStamps
+from tests.kit.deployment import password_of
 from tests.kit.results import result_of
-from tests.kit.stage import Stage, password_of
+from tests.kit.stage import Stage
 
 ALICE = "alice@example.com"
 

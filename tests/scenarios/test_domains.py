@@ -9,11 +9,12 @@ from lxml import etree
 from lyncpy.contracts.names import aor_of
 from lyncpy.contracts.workload import CommandFailed
 from tests.kit.actors import Actor
+from tests.kit.deployment import password_of
 from tests.kit.enrollment import found
 from tests.kit.hall import tree
 from tests.kit.key_pairs import key_of
 from tests.kit.meetings import adding, asks_factory, code_of
-from tests.kit.stage import Stage, password_of
+from tests.kit.stage import Stage
 from tests.kit.tls_dsk_client import TlsDskClient
 from tests.kit.web import DISCOVERY, TICKETS, WEB, Web
 from tests.scenarios.test_meeting_links import opened, started_by

@@ -17,12 +17,13 @@ from lyncpy.workloads.directory.owners import Owners
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from tests.kit.actors import Actor
+from tests.kit.deployment import password_of
 from tests.kit.directory import Facts, PlainSeals
 from tests.kit.fakes import awaited
 from tests.kit.meetings import asks_factory
 from tests.kit.renames import comes_as, hires, removes, removes_key, renames
 from tests.kit.results import result_of
-from tests.kit.stage import Stage, password_of
+from tests.kit.stage import Stage
 
 BOB, ROBERT, CAROL = "sip:bob@example.com", "sip:robert@example.com", "sip:carol@example.com"
 

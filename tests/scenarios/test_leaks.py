@@ -8,8 +8,9 @@ from twisted.logger import Logger
 
 from lyncpy.wire.stream import SipStream
 from tests.kit.actors import CONTACTS, SELF, Actor
+from tests.kit.deployment import CAST
 from tests.kit.logs import LogEar
-from tests.kit.stage import CAST, Stage
+from tests.kit.stage import Stage
 
 IDLE_S = 60.0
 """After which the last answered transaction is forgotten."""

@@ -3,9 +3,10 @@
 import pytest
 
 from lyncpy.contracts.records import SessionRecord
+from tests.kit.deployment import WALL
 from tests.kit.fakes import awaited
 from tests.kit.results import result_of
-from tests.kit.stage import WALL, Stage
+from tests.kit.stage import Stage
 
 ALICE, BOB = "sip:alice@example.com", "sip:bob@example.com"
 

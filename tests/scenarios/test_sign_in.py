@@ -9,9 +9,10 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.sip.encoder import encode
 from lyncpy.workloads.registrar.model import TAKEOVERS
 from tests.kit.actors import CONTACTS, PROVISIONING, SELF
+from tests.kit.deployment import password_of
 from tests.kit.directory import FakeDomain
 from tests.kit.sip_client import Exchange
-from tests.kit.stage import Stage, password_of
+from tests.kit.stage import Stage
 
 
 def test_three_registers_sign_in(stage: Stage) -> None:

@@ -10,10 +10,11 @@ from cryptography.x509.oid import NameOID
 
 from lyncpy.sip.message import Response
 from tests.kit.actors import Actor
+from tests.kit.deployment import WALL
 from tests.kit.enrollment import DEVICE
 from tests.kit.key_pairs import key_of
 from tests.kit.sip_client import Exchange
-from tests.kit.stage import DOMAIN, WALL, Stage
+from tests.kit.stage import DOMAIN, Stage
 from tests.kit.tls_dsk_client import TlsDskClient
 from tests.kit.web import WEB, Web
 

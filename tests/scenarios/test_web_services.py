@@ -16,6 +16,7 @@ from lyncpy.contracts.directory import Moment, SignInObjection
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.workloads.webservices.model.certificates import new_authority
+from tests.kit.deployment import password_of
 from tests.kit.directory import JPEG, FakeDomain, FakePasswords
 from tests.kit.enrollment import (
     DEVICE,
@@ -35,7 +36,7 @@ from tests.kit.enrollment import (
 )
 from tests.kit.key_pairs import key_of
 from tests.kit.logs import overheard
-from tests.kit.stage import Stage, password_of
+from tests.kit.stage import Stage
 from tests.kit.web import BOOK, CERTIFICATES, DISCOVERY, PHOTOS, SITE, TICKETS, WEB, Web
 
 
