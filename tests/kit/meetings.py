@@ -53,6 +53,12 @@ def code_of(response: Response) -> str:
     return code if code != "failure" else f"failure: {root[0].get('reason')}"
 
 
+def outcome_of(seat: "Seat") -> str:
+    """Give what the last final answer by INFO says, e.g. "success" or "userDeclined"."""
+    last = seat.responses[-1]
+    return str(last.get("code") if last.get("code") != "failure" else last[0].get("reason"))
+
+
 def asks_factory(client: SipClient, command: str, *, user: str = "") -> Exchange:
     """Ask a focus factory: the client's own, or another user's."""
     factory = f"{user or client.aor};gruu;opaque=app:conf:focusfactory"

@@ -61,9 +61,13 @@ class Blocks:
     def __init__(self) -> None:
         """Begin with nobody blocked."""
         self.pairs: set[tuple[Aor, Aor]] = set()
+        self.unreadable: dict[tuple[Aor, Aor], Exception] = {}
+        """Of whom it cannot be read, and what is raised instead."""
 
     async def is_blocked(self, owner: Aor, other: Aor) -> bool:
         """Look it up."""
+        if (owner, other) in self.unreadable:
+            raise self.unreadable[owner, other]
         return (owner, other) in self.pairs
 
 

@@ -10,7 +10,7 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.records import FocusJoinRecord
 from tests.kit.actors import Actor
 from tests.kit.fakes import awaited
-from tests.kit.meetings import INVITE_TYPE, Seat, asks_factory, code_of, new_conference
+from tests.kit.meetings import INVITE_TYPE, Seat, asks_factory, code_of, new_conference, outcome_of
 from tests.kit.results import result_of
 from tests.kit.stage import Stage
 
@@ -453,12 +453,6 @@ def test_a_group_of_the_directory_is_invited_under_its_address() -> None:
         assert first.invites(everybody.aor).status == 403
         stage.passes(2)
         assert first.who_chats() == ["alice", "bob", "carol"]
-
-
-def outcome_of(seat: Seat) -> str:
-    """Give what the last final answer by INFO says, e.g. "success" or "userDeclined"."""
-    last = seat.responses[-1]
-    return str(last.get("code") if last.get("code") != "failure" else last[0].get("reason"))
 
 
 def test_a_presenter_has_somebody_called_in(stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """A store that fails or is slow: nothing is promised that is not kept, and what needs no store goes on."""
 
 from lyncpy.contracts.names import aor_of
+from tests.kit.meetings import code_of, outcome_of
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
 
@@ -133,6 +134,23 @@ def test_an_invitation_that_the_store_stops_is_refused_whole(stage: Stage) -> No
     stage.passes(10)
     assert {one.response_code for one in stage.sessions("carol")} == {480}
     assert {one.ended_by for one in stage.sessions("carol")} == {"server"}
+
+
+def test_nobody_learns_who_is_there_by_calling_them_into_a_meeting_without_a_store(stage: Stage) -> None:
+    """One who has blocked them, one of whom that cannot be read, and one who is not there: the same, in the same time."""
+    alice, bob = stage.sign_in("alice", "bob")
+    bob.blocks(alice)
+    meeting = alice.meets()
+    carol = _signed_in_unread(stage, "carol")
+    stage.disk.broken = True
+    stage.disk.catch_up()
+    heard = []
+    for other in (bob.aor, carol, "sip:dave@example.com"):
+        assert code_of(meeting.calls_in(other).answer) == "pending"
+        stage.passes(1)
+        heard.append(outcome_of(meeting))
+    assert heard == ["userNotAnswered"] * 3
+    assert len(meeting.responses) == 3
 
 
 def test_an_invitation_that_the_store_holds_up_ends(stage: Stage) -> None:

@@ -7,7 +7,7 @@ their own, as with every invitation; the dialog of the INVITE ends with its answ
 Spec: [MS-CONFBAS] 2.2.3.15; spec notes, "conferencing" §7 (the final response by INFO), §9.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from twisted.logger import Logger
@@ -16,7 +16,7 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.privacy import IPrivacy, may_reach
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.core.forward import ForkResult, RingTimes
 from lyncpy.core.platform import Platform, Signaling
@@ -145,11 +145,9 @@ class Calls:
         self._timers.later(0.0, inform)
 
     async def _invite(self, own: Arrival, inviter: Aor, user: Aor) -> ConferenceDenied | None:
+        endpoints = await self._locator.endpoints(user)
         # A blocked inviter must not be able to tell that they are: it is as if no device were signed in.
-        endpoints: Sequence[Endpoint] = (
-            () if await self._privacy.is_blocked(user, inviter) else await self._locator.endpoints(user)
-        )
-        if not endpoints:
+        if not endpoints or not await may_reach(self._privacy, user, inviter):
             return _SILENT
         outcome = await self._forward.fork(own, endpoints, PATIENCE)
         if outcome.response.status >= 300 or outcome.endpoint is None:

@@ -8,9 +8,9 @@ from typing import Final
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import NO_EPID, Aor, aor_of
-from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.privacy import IPrivacy, has_blocked, may_reach
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable
+from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, SessionState, Side
@@ -59,16 +59,8 @@ class Parties:
         return await self._session(record, caller, callee, SessionState.ESTABLISHED)
 
     async def _session(self, record: SessionRecord, caller: Side, callee: Side, state: SessionState) -> Session:
-        is_despite = await self._has_blocked(caller, callee)
+        is_despite = await has_blocked(self._privacy, caller.aor, callee.aor)
         return Session(record, caller, callee, self._timers.now(), self._idle_s, state, is_despite)
-
-    async def _has_blocked(self, caller: Side, callee: Side) -> bool:
-        try:
-            return await self._privacy.is_blocked(caller.aor, callee.aor)
-        except (
-            WorldUnavailable
-        ):  # taken for not blocked: a later block ends the session, and the next message begins another
-            return False
 
     async def _record(self, arrival: Arrival, callee: Side) -> tuple[SessionRecord, Side]:
         request, sender = arrival.request, arrival.sender
@@ -96,15 +88,8 @@ class Parties:
         return self._people.person(aor) is not None
 
     async def may_speak(self, sender: Aor, to: Aor) -> bool:
-        """Tell whether a user lets another send them something outside of any known session: they have not blocked them.
-
-        Where that cannot be read, it is taken for no: another answer would tell a blocked sender that somebody is there,
-        since it is not asked about who is not.
-        """
-        try:
-            return not await self._privacy.is_blocked(to, sender)
-        except (Refused, WorldUnavailable):
-            return False
+        """Tell whether a user who is signed in lets another send them something outside of any known session."""
+        return await may_reach(self._privacy, to, sender)
 
     async def reachable(self, arrival: Arrival) -> Sequence[Endpoint]:
         """Return the endpoints for a request without a dialog: all of the user, or the one that a GRUU names.
@@ -129,7 +114,6 @@ class Parties:
             endpoints = await self._locator.endpoints(aor)
         # A user may write to a further device of their own, but not to the one that they write from.
         others = [e for e in endpoints if e.flow != arrival.flow]
-        # Whom a user who is signed out has blocked is not read for it: that is in the store, which may be away.
         # A blocked sender must not be able to tell that they are: the answer is that for somebody offline.
         if not others or not await self.may_speak(sender.aor, aor):
             raise Refused(480, OFFLINE)

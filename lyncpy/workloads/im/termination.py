@@ -10,7 +10,7 @@ from lyncpy.contracts.facts import AccessChanged, EndpointGone
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.privacy import IPrivacy
+from lyncpy.contracts.privacy import IPrivacy, has_blocked
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward
 from lyncpy.sip.message import Headers, Request
@@ -83,7 +83,7 @@ class SessionTermination:
             if (is_caller and session.is_despite) or not (is_caller or session.answered):
                 continue
             if other.aor not in blocked:
-                blocked[other.aor] = await self._privacy.is_blocked(fact.aor, other.aor)
+                blocked[other.aor] = await has_blocked(self._privacy, fact.aor, other.aor)
             # While it was read who is blocked, the session may have ended or been answered.
             current = self._sessions.current(session)
             if blocked[other.aor] and current is not None:
@@ -91,7 +91,7 @@ class SessionTermination:
         # Requests of others that wait for an answer of this user's devices.
         for sender in self._forward.waiting(fact.aor) - {fact.aor}:
             if sender not in blocked:
-                blocked[sender] = await self._privacy.is_blocked(fact.aor, sender)
+                blocked[sender] = await has_blocked(self._privacy, fact.aor, sender)
         self._forward.part(fact.aor, {other for other, is_blocked in blocked.items() if is_blocked})
 
     async def _part(self, session: Session, *, is_caller: bool) -> None:

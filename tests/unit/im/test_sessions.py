@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from twisted.internet.defer import Deferred
 
-from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason
+from lyncpy.contracts.facts import AccessChanged, EndpointGone, EndpointGoneReason
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.records import CallRecord, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -147,6 +147,22 @@ def test_a_blocked_sender_hears_what_an_offline_user_gives(scene: Scene) -> None
         offline.headers,
     )
     assert scene.outbound.calls == []
+
+
+def test_one_block_that_cannot_be_read_leaves_the_others_as_they_are(scene: Scene) -> None:
+    """Whom Bob is known to have blocked is parted from him, as a call that rings; the talk of whom that cannot be read goes on."""
+    scene.talk()
+    scene.sign_in(CAROL, "c1")
+    ringing = scene.send("INVITE", by=CAROL, epid="c1", tags=("tc", ""), call_id="c2", body=SDP)
+    scene.privacy.unreadable[BOB, ALICE] = StoreUnavailable("no disk")
+    scene.privacy.pairs.add((BOB, CAROL))
+    scene.tells(AccessChanged(BOB))
+    (no,) = ringing
+    assert no.status == 430  # as if his devices were gone
+    assert scene.count("sessions") == 1
+    answer = scene.send("MESSAGE", tags=("ta", "tb"), number=2, body=b"hi")
+    scene.outbound.to("n/b1").answers(200)
+    assert answer[0].status == 200
 
 
 def test_an_invitation_goes_to_every_device(scene: Scene) -> None:
