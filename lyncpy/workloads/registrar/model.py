@@ -4,13 +4,13 @@ import base64
 import enum
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Final
 
 from lyncpy.contracts.names import Aor, Epid, Instance, instance_of
 from lyncpy.sip.text import one_line
-from lyncpy.sip.uri import Uri, parse_uri
+from lyncpy.sip.uri import parse_uri
 
 INSTANCE_NAMESPACE: Final = uuid.UUID("fcacfb03-8a73-46ef-91b1-e5ebeeaba4fe")
 """The namespace from which clients derive +sip.instance ([MS-SIPRE])."""
@@ -186,7 +186,7 @@ def replaced(contact: str, address: str, port: int, cid: str) -> str:
     if uri.scheme == "tel":
         return contact
     host = f"[{address}]" if ":" in address else address
-    return str(Uri(uri.scheme, uri.user, host, port, {**uri.params, "ms-received-cid": cid}, uri.headers))
+    return str(replace(uri, host=host, port=port, params={**uri.params, "ms-received-cid": cid}))
 
 
 def display(name: str, uri: str, tag: str, epid: str) -> str:

@@ -157,11 +157,11 @@ def _away(board: Board, member: ContainerMember, watcher: Aor, relation: Relatio
     remains = absence.remains
     if remains is None:
         others = {id_: one for id_, one in board.containers.items() if id_ != BLOCKED}
-        open_ = replace(board, containers=others)
+        open_ = board.having(containers=others)
     else:
         others = {id_: Container(0, members) for id_, members in remains.lists}
         contacts = _contacts(board, remains, member, watcher, contact=absence.contact)
-        open_ = replace(board, containers=others, delegates=NO_DELEGATES, private_to=contacts)
+        open_ = board.having(containers=others, delegates=NO_DELEGATES, private_to=contacts)
     for id_ in absence.listed:
         found = others.get(id_, Container())
         others[id_] = replace(found, members=found.members | {member})

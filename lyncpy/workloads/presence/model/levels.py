@@ -115,7 +115,7 @@ def set_members(
         return PublicationDenied(Denial.TOO_MANY_CONTAINERS)
     if containers == board.containers:
         return Published(board, BoardDelta())
-    changed = replace(board, containers=containers, absences=_absences(board, containers, now, relation))
+    changed = board.having(containers=containers, absences=_absences(board, containers, now, relation))
     return with_aggregates(board, roomy(changed, quotas), now, ())
 
 
@@ -179,7 +179,7 @@ def again(board: Board, now: float) -> Board:
     absences = {one: absence.since(now) for one, absence in board.absences.items() if one in shut_out.members}
     for one in shut_out.members - absences.keys():
         absences[one] = Absence(now)
-    return replace(board, absences=absences)
+    return board.having(absences=absences)
 
 
 def set_delegates(
@@ -209,7 +209,7 @@ def set_delegates(
         return StaleVersions((VersionFault(1, None, version, old.version),))
     if len(members) > max(quotas.delegates, len(old.members)):
         return PublicationDenied(Denial.TOO_MANY_DELEGATES)
-    changed = replace(board, delegates=Delegates(old.version + 1, members), containers=dict(board.containers))
+    changed = board.having(delegates=Delegates(old.version + 1, members), containers=dict(board.containers))
     return with_aggregates(board, changed, now, ())
 
 
@@ -243,13 +243,13 @@ def subscribe(
     if aor in known or waiting >= limit or _lists(board, listed):
         return Published(board, BoardDelta())
     subscribers = (*board.subscribers, Subscriber(aor, display_name, context=context))
-    return with_aggregates(board, replace(board, subscribers=subscribers), now, ())
+    return with_aggregates(board, board.having(subscribers=subscribers), now, ())
 
 
 def unsubscribe(board: Board, aor: Aor, now: float) -> Published:
     """Forget a subscriber who has stopped watching before the user gave an answer."""
     kept = tuple(one for one in board.subscribers if one.aor != aor or one.acknowledged)
-    return with_aggregates(board, replace(board, subscribers=kept), now, ())
+    return with_aggregates(board, board.having(subscribers=kept), now, ())
 
 
 def acknowledge(
@@ -274,7 +274,7 @@ def privatise(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas
     private_to = contacts if private or board.wants_privacy else None
     changed = board
     if private_to != board.private_to:
-        changed = replace(board, private_to=private_to, containers=dict(board.containers))
+        changed = board.having(private_to=private_to, containers=dict(board.containers))
     return _acknowledged(board, contacts, now, quotas, changed)
 
 
@@ -301,7 +301,7 @@ def _acknowledged(
     if excess > 0:
         oldest = [one for one in subscribers if one.acknowledged][:excess]
         subscribers = [one for one in subscribers if one not in oldest]
-    return with_aggregates(board, replace(changed or board, subscribers=tuple(subscribers)), now, ())
+    return with_aggregates(board, (changed or board).having(subscribers=tuple(subscribers)), now, ())
 
 
 def _members(containers: Mapping[int, Container]) -> int:

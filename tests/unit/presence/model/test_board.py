@@ -531,3 +531,15 @@ def test_what_was_chosen_by_hand_is_taken_back() -> None:
     assert (shown(board).availability, shown(after).availability) == (9500, 3500)
     assert board.instances.keys() - after.instances.keys() == {callers, InstanceKey("state", 0x20000000, INPUT)}
     assert reset(after, 3.0).board == after
+
+
+def test_a_board_has_other_values_of_the_fields_that_are_named() -> None:
+    """As `dataclasses.replace` gives it; what was computed of the former board is not believed of the new one."""
+    board = empty()
+    assert board.places
+    other = board.having(instances={}, last_active=3.0)
+    assert other == replace(board, instances={}, last_active=3.0)
+    assert not other.places
+    assert board.having() == board
+    with pytest.raises(TypeError, match=r"no fields of a board: \['places'\]"):
+        board.having(places={})
