@@ -1,6 +1,6 @@
-"""Versioned records, journals and leases."""
+"""Versioned records, durable or volatile, journals and leases."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from zope.interface import Interface
@@ -44,11 +44,10 @@ class Lease:
     until: float
 
 
-class IStore(Interface):
-    """Two shapes and no more: versioned records, and journals. Keys are text, values bytes.
+class IRecordStore(Interface):
+    """Versioned records: keys are text, values bytes. What is written in one process is read in all.
 
-    What a method has answered is durable: it survives `kill -9` and a power cut. Every
-    method may raise StoreUnavailable; then nothing was written. Methods may be called
+    Every method may raise StoreUnavailable; then nothing was written. Methods may be called
     from the reactor's thread only and never block it. Writes are done in calling order.
     """
 
@@ -70,6 +69,13 @@ class IStore(Interface):
     def remove(kind: str, key: str, expected: Version) -> Awaitable[None]:
         """Remove the record if its version is still `expected`; else raise Conflict. None there and 0 expected: nothing happens."""
 
+
+class IStore(IRecordStore):
+    """What is durable, in two shapes and no more: versioned records, and journals.
+
+    What a method has answered is durable: it survives `kill -9` and a power cut. A kind's first key begins at version 1.
+    """
+
     def append(journal: str, entry: bytes, at: float) -> Awaitable[None]:
         """Add a line to a journal."""
 
@@ -78,3 +84,30 @@ class IStore(Interface):
 
     def lease(key: str, holder: NodeName, seconds: float) -> Awaitable[Lease | None]:
         """Acquire or renew a lease of a name; None when another process holds it."""
+
+
+class IVolatileStore(IRecordStore):
+    """Records that are lost with the deployment, and not with one of its processes: who is signed in, and what their devices say.
+
+    A version is also not given again after a loss: what was decided before it is not written after it.
+    """
+
+    def write(
+        kind: str, key: str, value: bytes | Callable[[], bytes], expected: Version, expires: float | None = None
+    ) -> Awaitable[Version]:
+        """Replace the record as every store does.
+
+        Args:
+            kind: Of the record.
+            key: Its own.
+            value: The bytes, or what makes them: always the same ones, however late. Where no other process can
+                read them, it may never be asked.
+            expected: The version that the record is to have; 0: none.
+            expires: As `Record.expires`.
+        """
+
+    def on_loss(hear: Callable[[], None]) -> None:
+        """Call `hear` each time that all records were lost, before any answer of the store that has lost them.
+
+        Whoever has what a record said writes it again, as one that is not there.
+        """

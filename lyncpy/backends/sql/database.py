@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from sqlalchemy import ClauseElement
 from sqlalchemy.engine import Connection
@@ -28,6 +28,13 @@ READS: Final = "store_read"
 """The names of the queues in front of its threads."""
 
 Place: TypeAlias = SqliteFile | PostgresServer
+
+
+class RunJob(Protocol):
+    """Does jobs, in calling order."""
+
+    def __call__(self, job: Job[T], /) -> Deferred[T]:
+        """Do a job; its result comes when its transaction has ended."""
 
 
 def place_of(settings: Settings, home: Path) -> Place:
@@ -65,6 +72,8 @@ class Database:
         self._close_s = settings.close_s
         self._place = place_of(settings, home)
         self._engine = self._place.engine
+        self._queues = queues
+        self._reactor = reactor
         # One for each thread: who writes may need a new connection, and must not close the other's.
         explain = self._place.explain
         self._writer = Link(self._engine, self._place.greet if alone else _nothing, explain)
@@ -73,9 +82,11 @@ class Database:
         self._is_open = True
         self._gathered: Deferred[Any] | None = None  # Any: each job has its own result
         """The last that came without waiting in a queue here."""
-        self._writing, self._reading = (Threads(reactor, f"lyncpy-{n.replace('_', '-')}") for n in (WRITES, READS))
-        self._writes = self._queue(WRITES, queues, self._writer.commit, self._writing)
-        self._reads = self._queue(READS, queues, self._reader.look, self._reading)
+        self._writing, self._reading = self._threads(WRITES), self._threads(READS)
+        self._writes = self._queue(WRITES, self._writer.commit, self._writing)
+        self._reads = self._queue(READS, self._reader.look, self._reading)
+        self._others: list[tuple[IGroupCommit, Threads, Link]] = []
+        """Further queues, each with its thread and connection."""
 
     @property
     def dialect(self) -> str:
@@ -109,14 +120,26 @@ class Database:
             # Comes behind it: a thread that hangs in it is not waited for any longer than in another write.
             _ = self._writes.add(_nothing).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
         left = await self._writes.close(self._close_s)
-        reads_left = await self._reads.close(self._close_s)
-        if left or reads_left:
+        hangs = [await queue.close(self._close_s) for queue in (self._reads, *(queue for queue, _, _ in self._others))]
+        if left or any(hangs):
             # A thread that hangs in the disk is left behind, and the connection that it uses.
             raise Unfinished(f"{left} writes are not known to be done: the disk did not take them in time")
-        for threads in (self._writing, self._reading):
+        for threads in (self._writing, self._reading, *(threads for _, threads, _ in self._others)):
             await threads.stop()
-        self._reader.close()
-        self._writer.close()
+        for link in (self._reader, self._writer, *(link for _, _, link in self._others)):
+            link.close()
+
+    def own_queue(self, name: str, greet: Callable[[Connection], None]) -> RunJob:
+        """Give a queue of its own, with a thread and a connection: its transactions wait for no other's.
+
+        Args:
+            name: Of the queue.
+            greet: What each of its connections has to do first, in the thread.
+        """
+        link, threads = Link(self._engine, greet), self._threads(name)
+        queue = self._queue(name, link.commit, threads)
+        self._others.append((queue, threads, link))
+        return queue.add
 
     def prepare(self, statement: ClauseElement, *names: str) -> PreparedStatement:
         """Write a statement down for this database; its values are given in the order of `names`."""
@@ -152,15 +175,17 @@ class Database:
             await self.run_read(self._place.end_shrinking)
         return total
 
+    def _threads(self, name: str) -> Threads:
+        return Threads(self._reactor, f"lyncpy-{name.replace('_', '-')}")
+
     def _queue(
         self,
         name: str,
-        queues: Queues,
         do: Callable[[Sequence[Job[Any]]], Sequence[Any]],  # Any: each job has its own result
         threads: Threads,
     ) -> IGroupCommit:
         """Build the queue in front of a thread."""
-        return queues(name, lambda jobs: threads.call_in_thread(partial(do, jobs)), partial(self._troubled, name))
+        return self._queues(name, lambda jobs: threads.call_in_thread(partial(do, jobs)), partial(self._troubled, name))
 
     def _troubled(self, name: str, reason: str) -> None:
         """Log the first failure of a row of failures: a full disk must not be filled by its own log."""

@@ -6,90 +6,112 @@ the same statement that changes it, so that no decision is made on an old answer
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Insert, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects import sqlite
 
 from lyncpy.backends.sql.dialects import insert_into
-from lyncpy.backends.sql.tables import floors, records
+from lyncpy.backends.sql.tables import floors, records, volatile_floors, volatile_records
 
 LEASES: Final = "lease"
 """Leases are records of this kind: the value is the holder, the version the epoch."""
 
-THIS: Final = and_(records.c.kind == bindparam("of_kind"), records.c.key == bindparam("of_key"))
-LIVES: Final = and_(
-    records.c.value.is_not(None), or_(records.c.expires.is_(None), records.c.expires > bindparam("now"))
-)
-DEAD: Final = or_(records.c.value.is_(None), records.c.expires <= bindparam("now"))
-AS_EXPECTED: Final = and_(THIS, LIVES, records.c.version == bindparam("expected"))
-COLUMNS: Final = (records.c.key, records.c.value, records.c.version, records.c.expires)
-
-READ: Final = select(*COLUMNS).where(THIS, LIVES)
-
-SCAN: Final = (
-    select(*COLUMNS)
-    .where(records.c.kind == bindparam("of_kind"), records.c.key >= bindparam("start"), LIVES)
-    .order_by(records.c.key)
-)
-SCAN_TO: Final = SCAN.where(records.c.key < bindparam("stop"))
-
-REPLACE: Final = (
-    update(records)
-    .where(AS_EXPECTED)
-    .values(version=records.c.version + 1, value=bindparam("new_value"), expires=bindparam("new_expires"))
-)
-REMOVE: Final = update(records).where(AS_EXPECTED).values(value=None, expires=None).returning(records.c.version)
-
-DEAD_VERSIONS: Final = select(records.c.kind, func.max(records.c.version)).where(DEAD).group_by(records.c.kind)
-FORGET: Final = delete(records).where(DEAD)
+ANY_KIND: Final = ""
+"""The floor of kinds that have none of their own."""
 
 
-def create(dialect: str) -> Insert:
-    """Write a record where none lives; give its version, or no row when one lives."""
-    statement = _new_row(dialect)
-    return statement.on_conflict_do_update(
-        index_elements=[records.c.kind, records.c.key],
-        set_={
-            "version": records.c.version + 1,
-            "value": statement.excluded.value,
-            "expires": statement.excluded.expires,
-        },
-        where=DEAD,
-    ).returning(records.c.version)
+class RecordStatements:
+    """What is said about the records of one table.
+
+    Args:
+        table: Theirs.
+        floors: Above which versions new keys of a kind begin.
+        dialect: The database's.
+    """
+
+    def __init__(self, table: Table, floors: Table, dialect: str) -> None:
+        self.table: Final = table
+        self._floors = floors
+        self._dialect = dialect
+        column = table.c
+        this = and_(column.kind == bindparam("of_kind"), column.key == bindparam("of_key"))
+        lives = and_(column.value.is_not(None), or_(column.expires.is_(None), column.expires > bindparam("now")))
+        as_expected = and_(this, lives, column.version == bindparam("expected"))
+        self._dead: ColumnElement[bool] = or_(column.value.is_(None), column.expires <= bindparam("now"))
+        found = select(column.key, column.value, column.version, column.expires)
+        self.read: Final = found.where(this, lives)
+        self.scan: Final = found.where(
+            column.kind == bindparam("of_kind"), column.key >= bindparam("start"), lives
+        ).order_by(column.key)
+        self.scan_to: Final = self.scan.where(column.key < bindparam("stop"))
+        self.replace: Final = (
+            update(table)
+            .where(as_expected)
+            .values(version=column.version + 1, value=bindparam("new_value"), expires=bindparam("new_expires"))
+        )
+        self.remove: Final = update(table).where(as_expected).values(value=None, expires=None).returning(column.version)
+        self.dead_versions: Final = (
+            select(column.kind, func.max(column.version)).where(self._dead).group_by(column.kind)
+        )
+        self.forget: Final = delete(table).where(self._dead)
+
+    def create(self) -> Insert:
+        """Write a record where none lives; give its version, or no row when one lives."""
+        column, statement = self.table.c, self._new_row()
+        return statement.on_conflict_do_update(
+            index_elements=[column.kind, column.key],
+            set_={
+                "version": column.version + 1,
+                "value": statement.excluded.value,
+                "expires": statement.excluded.expires,
+            },
+            where=self._dead,
+        ).returning(column.version)
+
+    def lease(self) -> Insert:
+        """Acquire or renew a lease; give its epoch, or no row when another process holds it."""
+        column, statement = self.table.c, self._new_row()
+        is_holder = column.value == statement.excluded.value
+        return statement.on_conflict_do_update(
+            index_elements=[column.kind, column.key],
+            set_={
+                "version": column.version + case((is_holder, 0), else_=1),
+                "value": statement.excluded.value,
+                "expires": statement.excluded.expires,
+            },
+            where=or_(is_holder, self._dead),
+        ).returning(column.version)
+
+    def raise_floor(self) -> Insert:
+        """Begin the versions of a kind's new keys above `floor`, if they do not already."""
+        floors = self._floors
+        statement = insert_into(floors, self._dialect).values(kind=bindparam("of_kind"), version=bindparam("floor"))
+        return statement.on_conflict_do_update(
+            index_elements=[floors.c.kind],
+            set_={"version": statement.excluded.version},
+            where=floors.c.version < statement.excluded.version,
+        )
+
+    def _new_row(self) -> sqlite.Insert:
+        """Begin an INSERT; a key without a row gets the version above the floor of its kind."""
+        # With the floor of all kinds, which is the lower one where a kind has its own.
+        known = select(func.max(self._floors.c.version)).where(
+            self._floors.c.kind.in_((bindparam("of_kind"), ANY_KIND))
+        )
+        floor: ColumnElement[int] = func.coalesce(known.scalar_subquery(), 0)
+        return insert_into(self.table, self._dialect).values(
+            kind=bindparam("of_kind"),
+            key=bindparam("of_key"),
+            version=floor + 1,
+            value=bindparam("new_value"),
+            expires=bindparam("new_expires"),
+        )
 
 
-def lease(dialect: str) -> Insert:
-    """Acquire or renew a lease; give its epoch, or no row when another process holds it."""
-    statement = _new_row(dialect)
-    is_holder = records.c.value == statement.excluded.value
-    return statement.on_conflict_do_update(
-        index_elements=[records.c.kind, records.c.key],
-        set_={
-            "version": records.c.version + case((is_holder, 0), else_=1),
-            "value": statement.excluded.value,
-            "expires": statement.excluded.expires,
-        },
-        where=or_(is_holder, DEAD),
-    ).returning(records.c.version)
+def of_durable(dialect: str) -> RecordStatements:
+    """Give what is said about durable records, and leases."""
+    return RecordStatements(records, floors, dialect)
 
 
-def raise_floor(dialect: str) -> Insert:
-    """Begin the versions of a kind's new keys above `floor`, if they do not already."""
-    statement = insert_into(floors, dialect).values(kind=bindparam("of_kind"), version=bindparam("floor"))
-    return statement.on_conflict_do_update(
-        index_elements=[floors.c.kind],
-        set_={"version": statement.excluded.version},
-        where=floors.c.version < statement.excluded.version,
-    )
-
-
-def _new_row(dialect: str) -> sqlite.Insert:
-    """Begin an INSERT; a key without a row gets the version above the floor of its kind."""
-    known = select(floors.c.version).where(floors.c.kind == bindparam("of_kind")).scalar_subquery()
-    floor: ColumnElement[int] = func.coalesce(known, 0)
-    return insert_into(records, dialect).values(
-        kind=bindparam("of_kind"),
-        key=bindparam("of_key"),
-        version=floor + 1,
-        value=bindparam("new_value"),
-        expires=bindparam("new_expires"),
-    )
+def of_volatile(dialect: str) -> RecordStatements:
+    """Give what is said about volatile records."""
+    return RecordStatements(volatile_records, volatile_floors, dialect)

@@ -1,4 +1,4 @@
-"""IStore on SQL. Every decision is made by the database, in the statement that writes."""
+"""IRecordStore and IStore on SQL. Every decision is made by the database, in the statement that writes."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,63 +10,61 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.database import Database, RunJob
 from lyncpy.backends.sql.dialects import exclude_writers
 from lyncpy.backends.sql.prepared import StatementJob, Values
-from lyncpy.backends.sql.statements import (
-    DEAD_VERSIONS,
-    FORGET,
-    LEASES,
-    READ,
-    REMOVE,
-    REPLACE,
-    SCAN,
-    SCAN_TO,
-    create,
-    lease,
-    raise_floor,
-)
-from lyncpy.backends.sql.tables import journals, records
+from lyncpy.backends.sql.statements import LEASES, RecordStatements, of_durable
+from lyncpy.backends.sql.tables import journals
 from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.store import Conflict, IStore, JournalEntry, Lease, Record
+from lyncpy.contracts.store import Conflict, IRecordStore, IStore, JournalEntry, Lease, Record
 
 SLICE: Final = 1000
 """Lines that one transaction of a purge removes: other writes go between two of them."""
 
 
-@implementer(IStore)
-class SqlStore:
-    """Records, journals and leases in a database that is opened and closed elsewhere; no state of its own.
+@implementer(IRecordStore)
+class SqlRecordStore:
+    """Records in one table of a database that is opened and closed elsewhere; no state of its own.
 
     Methods queue their job when they are called, not when they are awaited: that is what
     keeps the calling order.
 
     Args:
         database: Where they are.
+        statements: About the table.
+        run_read: Does jobs that only read.
+        run_write: Does jobs that write.
         wall: The clock of `expires`, in seconds since 1970; one that does not step.
     """
 
-    def __init__(self, database: Database, wall: Callable[[], float]) -> None:
-        self._database = database
+    def __init__(
+        self,
+        database: Database,
+        statements: RecordStatements,
+        run_read: RunJob,
+        run_write: RunJob,
+        wall: Callable[[], float],
+    ) -> None:
+        self._statements = statements
+        self._run_read = run_read
+        self._run_write = run_write
         self._wall = wall
-        prepare, dialect = database.prepare, database.dialect
+        prepare = database.prepare
         # What is done all the time is prepared; its values have the order of these names.
-        self._read = prepare(READ, "of_kind", "of_key", "now")
-        self._scan = prepare(SCAN, "of_kind", "start", "now")
-        self._scan_to = prepare(SCAN_TO, "of_kind", "start", "now", "stop")
-        self._replace = prepare(REPLACE, "of_kind", "of_key", "now", "new_value", "new_expires", "expected")
-        self._create = prepare(create(dialect), "of_kind", "of_key", "now", "new_value", "new_expires")
-        self._remove = prepare(REMOVE, "of_kind", "of_key", "now", "expected")
-        self._lease = prepare(lease(dialect), "of_kind", "of_key", "now", "new_value", "new_expires")
-        self._append = prepare(insert(journals), "journal", "entry", "at")
-        self._raise_floor = raise_floor(dialect)
+        self._read = prepare(statements.read, "of_kind", "of_key", "now")
+        self._scan = prepare(statements.scan, "of_kind", "start", "now")
+        self._scan_to = prepare(statements.scan_to, "of_kind", "start", "now", "stop")
+        self._replace = prepare(statements.replace, "of_kind", "of_key", "now", "new_value", "new_expires", "expected")
+        self._create = prepare(statements.create(), "of_kind", "of_key", "now", "new_value", "new_expires")
+        self._remove = prepare(statements.remove, "of_kind", "of_key", "now", "expected")
+        self._raise_floor = statements.raise_floor()
 
     def read(self, kind: str, key: str) -> Deferred[Record | None]:
         """Give one record, or None; an expired one is none."""
         if not is_storable(key):
             return succeed(None)
-        return self._database.run_read(StatementJob(self._read, (kind, key, self._wall()), _found))
+        return self._run_read(StatementJob(self._read, (kind, key, self._wall()), _found))
 
     def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
         """Give all records of a kind whose key begins so, by key."""
@@ -75,7 +73,7 @@ class SqlStore:
         end = _end_of(prefix)
         statement = self._scan if end is None else self._scan_to
         values: Values = (kind, prefix, self._wall()) if end is None else (kind, prefix, self._wall(), end)
-        return self._database.run_read(StatementJob(statement, values, _all_found))
+        return self._run_read(StatementJob(statement, values, _all_found))
 
     def write(
         self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
@@ -85,8 +83,8 @@ class SqlStore:
         values: Values = (kind, key, self._wall(), value, expires)
         if expected:
             replaced = partial(_replaced, kind, key, expected)
-            return self._database.run_write(StatementJob(self._replace, (*values, expected), replaced))
-        return self._database.run_write(StatementJob(self._create, values, partial(_created, kind, key)))
+            return self._run_write(StatementJob(self._replace, (*values, expected), replaced))
+        return self._run_write(StatementJob(self._create, values, partial(_created, kind, key)))
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
@@ -94,13 +92,42 @@ class SqlStore:
         values: Values = (kind, key, self._wall())
         if expected:
             removed = partial(_removed, kind, key, expected)
-            return self._database.run_write(StatementJob(self._remove, (*values, expected), removed))
-        return self._database.run_write(StatementJob(self._read, values, partial(_absent, kind, key)))
+            return self._run_write(StatementJob(self._remove, (*values, expected), removed))
+        return self._run_write(StatementJob(self._read, values, partial(_absent, kind, key)))
+
+    def purge(self, before: float) -> Deferred[int]:
+        """Delete the rows of removed and expired records, but remember their versions; give the number of rows."""
+        values, statements = {"now": before}, self._statements
+
+        def job(connection: Connection) -> int:
+            # A key that comes back meanwhile would begin above the floor that was, and get a version again that it had.
+            exclude_writers(connection, statements.table)
+            for kind, version in connection.execute(statements.dead_versions, values).all():
+                connection.execute(self._raise_floor, {"of_kind": kind, "floor": version})
+            return connection.execute(statements.forget, values).rowcount
+
+        return self._run_write(job)
+
+
+@implementer(IStore)
+class SqlStore(SqlRecordStore):
+    """Durable records, journals and leases.
+
+    Args:
+        database: Where they are.
+        wall: As above.
+    """
+
+    def __init__(self, database: Database, wall: Callable[[], float]) -> None:
+        statements = of_durable(database.dialect)
+        super().__init__(database, statements, database.run_read, database.run_write, wall)
+        self._lease = database.prepare(statements.lease(), "of_kind", "of_key", "now", "new_value", "new_expires")
+        self._append = database.prepare(insert(journals), "journal", "entry", "at")
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line to a journal."""
         require_key("journal", journal)
-        return self._database.run_write(StatementJob(self._append, (journal, entry, at), _appended))
+        return self._run_write(StatementJob(self._append, (journal, entry, at), _appended))
 
     def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
@@ -116,7 +143,7 @@ class SqlStore:
             rows = connection.execute(statement).all()
             return tuple(JournalEntry(row.serial, row.at, row.entry) for row in reversed(rows))
 
-        return self._database.run_read(job)
+        return self._run_read(job)
 
     def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
         """Acquire or renew a lease of a name; None when another process holds it."""
@@ -124,27 +151,14 @@ class SqlStore:
         now = self._wall()
         values = (LEASES, key, now, holder.encode(), now + seconds)
         leased = partial(_leased, key, holder, now + seconds)
-        return self._database.run_write(StatementJob(self._lease, values, leased))
-
-    def purge(self, before: float) -> Deferred[int]:
-        """Delete the rows of removed and expired records, but remember their versions; give the number of rows."""
-        values = {"now": before}
-
-        def job(connection: Connection) -> int:
-            # A key that comes back meanwhile would begin above the floor that was, and get a version again that it had.
-            exclude_writers(connection, records)
-            for kind, version in connection.execute(DEAD_VERSIONS, values).all():
-                connection.execute(self._raise_floor, {"of_kind": kind, "floor": version})
-            return connection.execute(FORGET, values).rowcount
-
-        return self._database.run_write(job)
+        return self._run_write(StatementJob(self._lease, values, leased))
 
     async def purge_journals(self, before: float) -> int:
         """Forget journal lines that are older than this, a slice at a time; give their number."""
         old = select(journals.c.serial).where(journals.c.at < before).limit(SLICE)
         statement = delete(journals).where(journals.c.serial.in_(old))
         total = 0
-        while count := await self._database.run_write(lambda connection: connection.execute(statement).rowcount):
+        while count := await self._run_write(lambda connection: connection.execute(statement).rowcount):
             total += count
         return total
 

@@ -72,6 +72,30 @@ floors: Final = Table(
     Column("version", BigInteger, nullable=False),
 )
 
+volatile: Final = MetaData()
+"""What only PostgreSQL has, and loses when it does not end in order: a single process keeps volatile records in its memory."""
+
+volatile_records: Final = Table(
+    "volatile_records",
+    volatile,
+    Column("kind", KEY, primary_key=True),
+    Column("key", KEY, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("value", LargeBinary),
+    Column("expires", Double),
+    Index("volatile_records_expires", "expires"),
+    prefixes=["UNLOGGED"],
+)
+
+volatile_floors: Final = Table(
+    "volatile_floors",
+    volatile,
+    # As `floors`; the one of kind "" is that of all kinds, and tells one loss from the next.
+    Column("kind", KEY, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+
 journals: Final = Table(
     "journals",
     metadata,

@@ -39,10 +39,13 @@ from tests.kit.threads import ThreadPump
 
 NONE = Version(0)
 
-SECOND = '''"""A second version."""
+NEWEST = max(path.name[1:5] for path in (upgrades.MIGRATIONS / "versions").glob("r*.py"))
+"""The version that this program knows."""
+
+SECOND = f'''"""A further version."""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0003", "0002"
+revision, down_revision = "0999", "{NEWEST}"
 def upgrade():
     op.add_column("audit", sa.Column("note", sa.Text()))
 '''
@@ -172,12 +175,12 @@ def test_an_upgrade_keeps_a_copy_of_what_was(
     with house.open() as store:
         assert house.pump.run(store.read("board", "alice")) is not None
 
-    copy = house.home / "lyncpy.db.before-0003"
+    copy = house.home / "lyncpy.db.before-0999"
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(copy)) as connection:
-        assert connection.execute("select version_num from alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("select version_num from alembic_version").fetchall() == [(NEWEST,)]
         assert connection.execute("select key from records").fetchall() == [("alice",)]
-    assert house.sql("select version_num from alembic_version") == [("0003",)]
+    assert house.sql("select version_num from alembic_version") == [("0999",)]
     assert not list(house.home.glob("*.part"))
 
 
@@ -191,7 +194,7 @@ def test_an_upgrade_that_fails_changes_nothing(
     with_migration(tmp_path_factory.mktemp("migrations"), broken, monkeypatch)
     with pytest.raises(StoreUnavailable, match="nowhere"), house.open():
         pass
-    assert house.sql("select version_num from alembic_version") == [("0002",)]
+    assert house.sql("select version_num from alembic_version") == [(NEWEST,)]
     assert "note" not in [row[1] for row in house.sql("pragma table_info(audit)")]
 
 
@@ -202,10 +205,10 @@ def test_without_room_for_the_copy_nothing_is_upgraded(
     with house.open():
         pass
     with_migration(tmp_path_factory.mktemp("migrations"), SECOND, monkeypatch)
-    (house.home / "lyncpy.db.before-0003.part").mkdir()
-    with pytest.raises(StoreUnavailable, match=r"before-0003.*cannot be made before.*make room"), house.open():
+    (house.home / "lyncpy.db.before-0999.part").mkdir()
+    with pytest.raises(StoreUnavailable, match=r"before-0999.*cannot be made before.*make room"), house.open():
         pass
-    assert house.sql("select version_num from alembic_version") == [("0002",)]
+    assert house.sql("select version_num from alembic_version") == [(NEWEST,)]
 
 
 def test_a_newer_database_is_refused(house: Household) -> None:
@@ -352,7 +355,7 @@ def test_a_database_of_the_first_version_is_upgraded_and_can_shrink(
         assert len(house.pump.run(records.conferences())) == 1
 
     assert house.sql("pragma auto_vacuum") == [(2,)]
-    assert (house.home / "lyncpy.db.before-0002").exists()
+    assert (house.home / f"lyncpy.db.before-{NEWEST}").exists()
 
 
 def test_a_new_database_can_shrink(house: Household) -> None:
@@ -403,7 +406,7 @@ def with_migration(folder: Path, second: str, monkeypatch: pytest.MonkeyPatch) -
         target = folder / source.relative_to(upgrades.MIGRATIONS)
         target.parent.mkdir(exist_ok=True)
         target.write_text(source.read_text())
-    (folder / "versions" / "r0003_second.py").write_text(second)
+    (folder / "versions" / "r0999_second.py").write_text(second)
     monkeypatch.setattr(upgrades, "MIGRATIONS", folder)
 
 

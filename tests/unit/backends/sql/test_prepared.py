@@ -13,11 +13,12 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from lyncpy.backends.sql.link import Link
 from lyncpy.backends.sql.prepared import PreparedStatement
-from lyncpy.backends.sql.statements import READ, REPLACE, create
+from lyncpy.backends.sql.statements import of_durable
 from lyncpy.backends.sql.tables import audit, journals, metadata
 from lyncpy.contracts.refusal import StoreUnavailable
 from tests.kit.calls import calls_of
 
+SAID = of_durable("sqlite")
 POSTGRESQL = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
 
@@ -32,9 +33,11 @@ def database() -> Connection:
 def test_values_come_in_the_order_of_their_names(database: Connection) -> None:
     """Whatever order the statement has, in which one may stand twice, and what is in it besides."""
     dialect = database.dialect
-    new = PreparedStatement(create("sqlite"), dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
-    replace = PreparedStatement(REPLACE, dialect, ("new_value", "new_expires", "expected", "now", "of_key", "of_kind"))
-    read = PreparedStatement(READ, dialect, ("now", "of_key", "of_kind"))
+    new = PreparedStatement(SAID.create(), dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
+    replace = PreparedStatement(
+        SAID.replace, dialect, ("new_value", "new_expires", "expected", "now", "of_key", "of_kind")
+    )
+    read = PreparedStatement(SAID.read, dialect, ("now", "of_key", "of_kind"))
     assert new.rows(database, ("board", "alice", 5.0, b"one", None)) == [(1,)]
     assert replace.touched(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == 1
     assert replace.touched(database, (b"two", 9.0, 1, 5.0, "alice", "board")) == 0
@@ -64,7 +67,7 @@ def test_one_value_is_a_row_of_one(database: Connection) -> None:
 
 def test_the_same_is_said_to_postgresql() -> None:
     """Its drivers take parameters in order, too."""
-    read = PreparedStatement(READ, POSTGRESQL, ("of_kind", "of_key", "now"))
+    read = PreparedStatement(of_durable("postgresql").read, POSTGRESQL, ("of_kind", "of_key", "now"))
     assert read
 
 
@@ -113,7 +116,7 @@ def test_a_prepared_write_is_a_transaction_of_few_calls(tmp_path: Path) -> None:
     )
     metadata.create_all(engine)
     link = Link(engine)
-    new = PreparedStatement(create("sqlite"), engine.dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
+    new = PreparedStatement(SAID.create(), engine.dialect, ("of_kind", "of_key", "now", "new_value", "new_expires"))
 
     def write(key: str) -> None:
         assert link.commit([lambda connection: new.rows(connection, ("board", key, 5.0, b"x", None))]) == [[(1,)]]

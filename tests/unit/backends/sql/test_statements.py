@@ -5,7 +5,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateTable
 
-from lyncpy.backends.sql.statements import create, lease, raise_floor
+from lyncpy.backends.sql.statements import of_durable, of_volatile
 from lyncpy.backends.sql.tables import metadata
 
 DIALECTS: dict[str, Dialect] = {"sqlite": sqlite.dialect(), "postgresql": postgresql.dialect()}  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
@@ -14,8 +14,9 @@ DIALECTS: dict[str, Dialect] = {"sqlite": sqlite.dialect(), "postgresql": postgr
 @pytest.mark.parametrize("name", DIALECTS)
 def test_writing_is_one_statement_in_every_dialect(name: str) -> None:
     """A record is created, leased and forgotten by INSERT … ON CONFLICT, which both know."""
-    for make in (create, lease, raise_floor):
-        assert "ON CONFLICT" in str(make(name).compile(dialect=DIALECTS[name]))
+    for said in (of_durable(name), of_volatile(name)):
+        for statement in (said.create(), said.lease(), said.raise_floor()):
+            assert "ON CONFLICT" in str(statement.compile(dialect=DIALECTS[name]))
 
 
 @pytest.mark.parametrize("name", DIALECTS)
