@@ -30,7 +30,9 @@ from lyncpy.backends.sql.database import WRITES, Database
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.backends.threads import Threads
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import (
@@ -50,7 +52,7 @@ from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.shares import Shares
-from lyncpy.contracts.store import IStore
+from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
@@ -65,6 +67,7 @@ class Backends:
     """Floor 3 as the configuration chooses it."""
 
     store: IStore
+    volatile: IVolatileStore
     records: IRecords
     bus: IBus
     meter: IMeter
@@ -157,11 +160,8 @@ def backends(
     several = [_one_directory(config, terms, timers, reactor) for terms in config.directories]
     directory, photos = _joined(several, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
-    bus = (
-        MemoryBus(node, reactor)
-        if settings.bus.is_memory
-        else NatsBus(node, settings.bus, config.home, reactor, timers, meter)
-    )
+    volatile = _volatile(settings.store, database, timers, reactor)
+    bus = _bus(config, node, timers, reactor, meter)
     meter.gauge("lyncpy_bus_waiting_count", "Facts that wait to be heard here.", bus.__len__)
     others = [bus] if isinstance(bus, NatsBus) else []
     sealer = Sealer(config.path(settings.store.key_file))
@@ -171,6 +171,7 @@ def backends(
     ntlm = _ntlm(config, timers, reactor)
     return Backends(
         store=store,
+        volatile=volatile,
         records=records,
         bus=bus,
         untold=lambda: sum(one.untold() for one in others),
@@ -191,7 +192,7 @@ def backends(
         units=(
             database,
             *others,
-            Retention(database, store, records, settings.store, timers),
+            Retention(database, store, volatile, records, settings.store, timers),
             exports,
             gap_file,
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
@@ -199,6 +200,25 @@ def backends(
         conditions=tuple(one.conditions for one in others),
         states=tuple(one.states for one in others),
     )
+
+
+def _bus(
+    config: Config, node: NodeName, timers: Timers, reactor: Any, meter: IMeter
+) -> MemoryBus | NatsBus:  # Any: as above
+    """Build what tells facts: to this process, or to all of the deployment."""
+    settings = config.sections.bus
+    if settings.is_memory:
+        return MemoryBus(node, reactor)
+    return NatsBus(node, settings, config.home, reactor, timers, meter)
+
+
+def _volatile(
+    settings: StoreSettings, database: Database, timers: Timers, reactor: Any
+) -> MemoryRecordStore | SqlVolatileStore:  # Any: as above
+    """Build what is lost with the deployment: it is shared where the database is."""
+    if settings.is_sqlite:
+        return MemoryRecordStore(timers.steady)
+    return SqlVolatileStore(database, timers.steady, reactor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     platform = Platform(
         node=node,
         store=back.store,
+        volatile=back.volatile,
         records=back.records,
         recording=recording,
         bus=back.bus,

@@ -11,6 +11,8 @@ from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.volatile import SqlVolatileStore
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IUnit
@@ -30,10 +32,17 @@ class Retention:
     name = "retention"
 
     def __init__(
-        self, database: Database, store: SqlStore, records: SqlRecords, settings: Settings, timers: ITimers
+        self,
+        database: Database,
+        store: SqlStore,
+        volatile: MemoryRecordStore | SqlVolatileStore,
+        records: SqlRecords,
+        settings: Settings,
+        timers: ITimers,
     ) -> None:
         self._database = database
         self._store = store
+        self._volatile = volatile
         self._records = records
         self._settings = settings
         self._timers = timers
@@ -59,7 +68,7 @@ class Retention:
         """
         past, settings = self._timers.past(), self._settings
         try:
-            expired = await self._store.purge(past)
+            expired = await self._store.purge(past) + await self._volatile.purge(past)
             lines = await self._store.purge_journals(past - settings.journal_days * DAY_S)
             calls = await self._records.purge(past - settings.cdr_days * DAY_S)
             commands = await self._records.purge_audit(past - settings.audit_days * DAY_S)

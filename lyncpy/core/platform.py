@@ -16,7 +16,7 @@ from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.records import IRecording, IRecords
-from lyncpy.contracts.store import IStore
+from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward
 from lyncpy.core.keyed_lock import KeyedLock
@@ -32,6 +32,9 @@ class Platform:
 
     store: IStore
     """What is kept under a key, with a version."""
+
+    volatile: IVolatileStore
+    """The same for what ends with the deployment."""
 
     records: IRecords
     """Call detail records, to be read, and to be closed where another start left them open."""

@@ -11,6 +11,8 @@ from lyncpy.backends.retention import DAY_S, Retention
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import records as sql_records
 from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.volatile import SqlVolatileStore
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import AuditRecord, SessionRecord
 from lyncpy.core.timers import Timers
@@ -44,7 +46,11 @@ def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -
     wait(store.write("board", "kept", b"x", NONE, expires=NOON + 1))
 
     clock = Clock()
-    wait(Retention(cellar.database, store, records, Settings(), Timers(clock, cellar.wall)).purge())
+    assert isinstance(cellar.volatile, MemoryRecordStore | SqlVolatileStore)
+    lapsed = wait(cellar.volatile.write("board", "lapsed", b"x", NONE, expires=NOON - 1))
+    kept = wait(cellar.volatile.write("board", "kept", b"x", NONE, expires=NOON + 1))
+    timers = Timers(clock, cellar.wall)
+    wait(Retention(cellar.database, store, cellar.volatile, records, Settings(), timers).purge())
 
     assert [session.session_id for session in wait(records.sessions())] == ["new"]
     assert [row.command for row in wait(records.audited())] == ["364"]
@@ -52,3 +58,5 @@ def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -
     assert [record.key for record in wait(store.scan("board"))] == ["kept"]
     assert wait(cellar.database.run_read(lambda one: one.exec_driver_sql("select count(*) from records").scalar())) == 1
     assert wait(store.write("board", "lapsed", b"x", NONE)) == 2
+    assert [record.key for record in wait(cellar.volatile.scan("board"))] == ["kept"]
+    assert wait(cellar.volatile.write("board", "new", b"x", NONE)) > max(lapsed, kept)

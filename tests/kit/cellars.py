@@ -14,10 +14,12 @@ from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.volatile import SqlVolatileStore
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.archive import ILedger
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.records import IRecords
-from lyncpy.contracts.store import IStore
+from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.core.timers import Timers
 from tests.kit.ledger import MemoryLedger
 from tests.kit.memory import MemoryRecords, MemoryStore
@@ -49,6 +51,7 @@ class Cellar:
     """One store and its records, and how to wait for them."""
 
     store: IStore
+    volatile: IVolatileStore
     records: IRecords
     wall: Wall
     pump: ThreadPump
@@ -88,18 +91,19 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
     """Open a cellar of one of KINDS, and close it afterwards."""
     wall, pump = Wall(), ThreadPump()
     if kind == "memory":
-        yield Cellar(MemoryStore(wall), MemoryRecords(), wall, pump, MemoryLedger())
+        yield Cellar(MemoryStore(wall), MemoryRecordStore(wall), MemoryRecords(), wall, pump, MemoryLedger())
         return
     with ExitStack() as ending:
         settings: dict[str, Any] = ending.enter_context(in_postgresql(home)) if kind == "postgresql" else {}
         store = database_in(home, pump, **settings)
+        volatile = SqlVolatileStore(store, wall, pump) if kind == "postgresql" else MemoryRecordStore(wall)
 
         def close() -> None:
             pump.run(store.close())
 
         _ = ending.callback(close)
         pump.run(store.open())
-        yield Cellar(SqlStore(store, wall), SqlRecords(store), wall, pump, SqlLedger(store), store)
+        yield Cellar(SqlStore(store, wall), volatile, SqlRecords(store), wall, pump, SqlLedger(store), store)
 
 
 @contextmanager

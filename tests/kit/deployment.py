@@ -7,6 +7,7 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 from lyncpy.auth.ntlm import nt_hash
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.directory import Person
 from tests.kit.archive import MemoryExports
 from tests.kit.clocks import Clocks
@@ -42,6 +43,7 @@ class Deployment:
         hub: The bus between servers.
         photos, directory: Where people come from; a play may change them.
         store: What the database keeps, read past all disks.
+        volatile: What several servers share for as long as one of them is there.
         records: The call detail records.
         ledger: The archive's lines.
         exports: What has left the archive.
@@ -59,6 +61,7 @@ class Deployment:
         self.photos = FakePhotos()
         self.directory = FakeDirectory(*(someone(user) for user in CAST))
         self.store: Final = MemoryStore(self.true_wall)
+        self.volatile: Final = MemoryRecordStore(self.true_wall)
         self.records: Final = MemoryRecords()
         self.ledger: Final = MemoryLedger()
         self.exports: Final = MemoryExports()

@@ -1,13 +1,14 @@
 """Records, journals and call detail in memory: the promises that the databases keep, until the process ends."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, assert_never
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from lyncpy.backends.text import require_key, storable
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.records import (
     ALWAYS,
@@ -22,7 +23,8 @@ from lyncpy.contracts.records import (
     MessageCountRecord,
     SessionRecord,
 )
-from lyncpy.contracts.store import Conflict, IStore, JournalEntry, Lease, Record
+from lyncpy.contracts.store import IStore, JournalEntry, Lease, Record
+from tests.kit.results import answer_of
 
 InConference = TypeVar("InConference", ConferenceSessionRecord, FocusJoinRecord, McuJoinRecord, MessageCountRecord)
 OfConference = TypeVar("OfConference", bound=ConferenceRow)
@@ -30,7 +32,7 @@ OfConference = TypeVar("OfConference", bound=ConferenceRow)
 
 @implementer(IStore)
 class MemoryStore:
-    """Records and journals that are gone with the process. Removed keys leave their version behind.
+    """Records, journals and leases that are gone with the process; the records are kept as volatile ones are.
 
     Args:
         wall: The clock of `expires`, in seconds since 1970.
@@ -38,41 +40,41 @@ class MemoryStore:
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
-        self.kept: dict[tuple[str, str], Record] = {}
-        self._versions: dict[tuple[str, str], int] = {}
+        self._records = MemoryRecordStore(wall)
+        self._kinds: set[str] = set()
         self._journals: dict[str, list[JournalEntry]] = {}
         self._leases: dict[str, Lease] = {}
         self._serial = 0
 
+    @property
+    def kept(self) -> Mapping[tuple[str, str], Record]:
+        """All records that live."""
+        return {(kind, record.key): record for kind in self._kinds for record in answer_of(self.scan(kind))}
+
+    @kept.setter
+    def kept(self, records: Mapping[tuple[str, str], Record]) -> None:
+        self._records = MemoryRecordStore(self._wall)
+        for (kind, key), record in records.items():
+            answer_of(self.write(kind, key, record.value, Version(0), record.expires))
+
     def read(self, kind: str, key: str) -> Deferred[Record | None]:
         """Give one record, or None; an expired one is none."""
-        return succeed(self._living(kind, key))
+        return self._records.read(kind, key)
 
     def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
         """Give all records of a kind whose key begins so, by key."""
-        keys = sorted(key for of, key in self.kept if of == kind and key.startswith(prefix))
-        found = (self._living(kind, key) for key in keys)
-        return succeed(tuple(record for record in found if record is not None))
+        return self._records.scan(kind, prefix)
 
     def write(
         self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
     ) -> Deferred[Version]:
         """Replace the record if its version is still `expected`; give the new version, or fail with Conflict."""
-        require_key(kind, key)
-        if not self._is_at(kind, key, expected):
-            return fail(Conflict(f"{kind} {key!r} is not at version {expected}"))
-        version = Version(self._versions.get((kind, key), 0) + 1)
-        self._versions[kind, key] = version
-        self.kept[kind, key] = Record(key, bytes(value), version, expires)
-        return succeed(version)
+        self._kinds.add(kind)
+        return self._records.write(kind, key, bytes(value), expected, expires)
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
-        require_key(kind, key)
-        if not self._is_at(kind, key, expected):
-            return fail(Conflict(f"{kind} {key!r} is not at version {expected}"))
-        self.kept.pop((kind, key), None)
-        return succeed(None)
+        return self._records.remove(kind, key, expected)
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line to a journal."""
@@ -96,16 +98,6 @@ class MemoryStore:
         epoch = 1 if held is None else held.epoch + (held.holder != holder)
         taken = self._leases[key] = Lease(key, holder, epoch, now + seconds)
         return succeed(taken)
-
-    def _living(self, kind: str, key: str) -> Record | None:
-        record = self.kept.get((kind, key))
-        if record is None or (record.expires is not None and record.expires <= self._wall()):
-            return None
-        return record
-
-    def _is_at(self, kind: str, key: str, expected: Version) -> bool:
-        record = self._living(kind, key)
-        return expected == (0 if record is None else record.version)
 
 
 @implementer(IRecords)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from lyncpy.backends.bus import MemoryBus
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward
@@ -34,6 +35,7 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     records = given("records", MemoryRecords())
     meter = given("meter", MemoryMeter())
     given("store", MemoryStore(timers.wall))
+    given("volatile", MemoryRecordStore(timers.steady))
     given("recording", RecordQueue(lambda rows: records.upsert(rows), timers, meter, close_s=5.0))
     given("writers", KeyedLock(timers))
     given("owners", AddressOwners())

@@ -21,6 +21,7 @@ from lyncpy.app.backends import Backends
 from lyncpy.app.config import check
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.bus import MemoryBus
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.directory import IDirectoryPasswords, Person
 from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
@@ -136,6 +137,8 @@ class Stage:
         config = check(Path("/nowhere/lyncpy.toml"), self.settings)
         back = Backends(
             store=FragileStore(self.store, self.disk),
+            # Of one process alone they are gone with it.
+            volatile=MemoryRecordStore(self.true_wall) if self._is_alone else self.deployment.volatile,
             records=FragileRecords(self.records, self.disk),
             bus=self.bus,
             meter=self.meter,

@@ -299,7 +299,7 @@ def test_a_store_of_a_server_that_knew_addresses_alone(stage: Stage) -> None:
 def test_passwords_of_an_old_server_that_never_began_are_of_who_comes(stage: Stage) -> None:
     """`lyncpy user passwd` was all that was ever run; the address is whose it was meant for, at the first start or later."""
     stage.stop()
-    stage.store.kept.clear()
+    stage.store.kept = {}
     old = {"bob": "bob's own", "carol": "carol's own", "zoe": "zoe's own"}
     for user, password in old.items():
         name = f"sip:{user}@example.com"

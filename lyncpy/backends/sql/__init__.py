@@ -10,7 +10,8 @@
 - `dialects`: what one of the two says otherwise than the other, and what it means by its errors;
 - `copying`, `unfinished`: all data copied from one to another, and the mark of a copy that has not ended;
 - `upgrades`, `migrations`: from one version of the schema to the next;
-- `store`, `records`, `ledger`: the three promises.
+- `store`, `records`, `ledger`: the three promises;
+- `volatile`: records that several processes share, and that PostgreSQL keeps no log of.
 
 SQLite is the database of a single process: one thread writes, one reads (WAL), and a write
 is answered when it is on the disk. PostgreSQL is served by the same two threads, each with a connection of its own;

@@ -11,6 +11,7 @@ from lyncpy.backends.retention import DAY_S, EVERY_S, FIRST_S, Retention
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import records as sql_records
 from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import FocusJoinRecord, SessionRecord
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -91,7 +92,10 @@ def keeping(cellar: Cellar, settings: Settings | None = None) -> tuple[Retention
     assert isinstance(cellar.records, sql_records.SqlRecords)
     assert isinstance(cellar.store, SqlStore)
     assert cellar.database is not None
-    return Retention(cellar.database, cellar.store, cellar.records, settings or Settings(), timers), timers
+    assert isinstance(cellar.volatile, MemoryRecordStore)
+    return Retention(
+        cellar.database, cellar.store, cellar.volatile, cellar.records, settings or Settings(), timers
+    ), timers
 
 
 def test_the_file_gets_smaller(cellar: Cellar, tmp_path: Path) -> None:
