@@ -15,8 +15,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening, OtherNode, Q, Question
-from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.bus import BusTimeout, F, FactsLost, IBus, IListening, Interest, OtherNode, Q, Question
+from lyncpy.contracts.facts import Fact, key_of
 from lyncpy.contracts.names import NodeName
 
 BEHIND_BOUND: Final = 50_000
@@ -75,11 +75,18 @@ class _Listening:
     log = Logger()
 
     def __init__(
-        self, hear: Callable[[Any], Awaitable[None] | None], turns: "_Turns", left: Callable[[], None]
+        self,
+        hear: Callable[[Any], Awaitable[None] | None],
+        about: Sequence[Interest],
+        turns: "_Turns",
+        left: Callable[[], None],
+        lost: Callable[[], None],
     ) -> None:
         self._hear = hear
+        self._about = about
         self._turns = turns
         self._left = left
+        self._lost = lost
         self._waiting: deque[Fact | _FromAfar] = deque()
         self._busy = self._stopped = self._behind = False
 
@@ -93,6 +100,13 @@ class _Listening:
             while self._waiting:
                 _out(self._waiting.popleft())
             self._left()
+
+    def wants(self, fact: Fact) -> bool:
+        """Tell whether the listener wants to hear a fact."""
+        if not self._about:
+            return True
+        key = key_of(fact)
+        return any(key in one for one in self._about)
 
     def told(self, fact: Fact | _FromAfar) -> bool:
         """Queue a fact for the listener; False: it is lost, for the listener is too far behind."""
@@ -143,7 +157,9 @@ class _Listening:
         if self._waiting:
             self._turns.call_next(self._begin)
         else:
-            self._behind = self._busy = False
+            was_behind, self._behind, self._busy = self._behind, False, False
+            if was_behind:
+                self._lost()
 
 
 class _Turns:
@@ -190,7 +206,12 @@ class MemoryBus:
     def tell(self, fact: Fact) -> None:
         """Tell a fact to those who listen to its kind now. Never fails, never waits."""
         for listening in self._listening.get(type(fact), ()):
-            listening.told(fact)
+            if listening.wants(fact):
+                listening.told(fact)
+
+    def wants(self, fact: Fact) -> bool:
+        """Tell whether anybody listens who wants to hear a fact."""
+        return any(listening.wants(fact) for listening in self._listening.get(type(fact), ()))
 
     def tell_from_afar(self, fact: Fact, size: int) -> bool:
         """Tell a fact of another node.
@@ -202,6 +223,8 @@ class MemoryBus:
         """
         waits = True
         for listening in self._listening.get(type(fact), ()):
+            if not listening.wants(fact):
+                continue
             if not self._room.take(size):
                 return False
             if not listening.told(_FromAfar(fact, size, self._room)):
@@ -209,10 +232,12 @@ class MemoryBus:
                 waits = False
         return waits
 
-    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
-        """Call `hear` with every fact of exactly this kind, one after the other."""
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
+        """Call `hear` with every fact of exactly this kind, or with those about these keys, one after the other."""
         all_of_kind = self._listening.setdefault(kind, [])
-        listening = _Listening(hear, self._turns, lambda: all_of_kind.remove(listening))
+        listening = _Listening(
+            hear, about, self._turns, lambda: all_of_kind.remove(listening), lambda: self.tell(FactsLost())
+        )
         all_of_kind.append(listening)
         return listening
 

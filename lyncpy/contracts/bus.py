@@ -1,8 +1,8 @@
 """Facts to all who listen, and questions to one node."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from zope.interface import Interface
 
@@ -39,6 +39,64 @@ class OtherNode:
     """Facts of it that are known to be lost on the way."""
 
 
+@dataclass(frozen=True, slots=True)
+class FactsLost(Fact):
+    """Facts of other nodes have been lost, or may have: what is held here may be older than it seems.
+
+    The bus itself tells it, and within this process alone.
+    """
+
+
+class _Observer(NamedTuple):
+    added: Callable[[str], None]
+    discarded: Callable[[str], None]
+
+
+class Interest:
+    """The addresses, or connections, of which somebody here wants to hear; it grows and shrinks.
+
+    A node hears of no others, as far as the bus between nodes can keep them apart.
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[str, None] = {}
+        self._observers: list[_Observer] = []
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._keys))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, key: str) -> None:
+        """Hear of a key from now on."""
+        if key not in self._keys:
+            self._keys[key] = None
+            for observer in tuple(self._observers):
+                observer.added(key)
+
+    def discard(self, key: str) -> None:
+        """Hear of a key no more."""
+        if key in self._keys:
+            del self._keys[key]
+            for observer in tuple(self._observers):
+                observer.discarded(key)
+
+    def clear(self) -> None:
+        """Hear of nobody."""
+        for key in self:
+            self.discard(key)
+
+    def observe(self, added: Callable[[str], None], discarded: Callable[[str], None]) -> Callable[[], None]:
+        """Have each key told that comes or goes from now on; give what ends it. For a bus."""
+        observer = _Observer(added, discarded)
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+
 class IListening(Interface):
     """A subscription to a kind of fact."""
 
@@ -57,8 +115,14 @@ class IBus(Interface):
     def tell(fact: Fact) -> None:
         """Tell a fact. Never fails, never waits."""
 
-    def listen(kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
-        """Call `hear` with every fact of exactly this kind, one after the other; it gives what has to be awaited first."""
+    def listen(kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
+        """Call `hear` with every fact of exactly this kind, one after the other; it gives what has to be awaited first.
+
+        Args:
+            kind: Of the facts.
+            hear: Is called with each.
+            about: Hear those alone whose `key_of` is in any of these when they are told; none: hear all.
+        """
 
     def ask(node: NodeName, question: Question, timeout: float) -> Awaitable[Any]:  # Any: a question defines its answer
         """Ask a question of one node, and wait for its answer; raises BusTimeout, at once where there is no such node."""

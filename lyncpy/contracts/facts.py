@@ -186,6 +186,11 @@ class PoliciesChanged(Fact):
     """Policies, or who they are for, have changed; anybody's may be another."""
 
 
+def key_of(fact: Fact) -> str | None:
+    """Give the address or the connection that a fact is about; None: it is about many, or about all."""
+    return getattr(fact, "aor", None) or getattr(fact, "flow", None)
+
+
 KINDS: Final[tuple[type[Fact], ...]] = (
     FlowClosed,
     FlowDrained,

@@ -1,147 +1,21 @@
 """The promise IBus between nodes: one node that is its own neighbour, and two on a real nats-server, also behind a bad network."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from lyncpy.backends import bus as memory
-from lyncpy.backends.bus import MemoryBus
-from lyncpy.backends.nats import peers, questions
-from lyncpy.backends.nats.bus import NatsBus
+from lyncpy.backends.nats import bus, peers, questions
 from lyncpy.backends.nats.encoding import key_token, write_fact
-from lyncpy.backends.nats.settings import Settings
-from lyncpy.contracts.bus import BusTimeout, IBus, Question
-from lyncpy.contracts.facts import AccessChanged, EndpointGone, EndpointGoneReason, Fact, FlowClosed, FlowDrained
+from lyncpy.contracts.bus import BusTimeout, IBus
+from lyncpy.contracts.facts import AccessChanged, EndpointGone, EndpointGoneReason, FlowClosed, FlowDrained
 from lyncpy.contracts.names import FlowName, NodeName, aor_of, epid_of
-from tests.kit.meters import MemoryMeter
-from tests.kit.nats import NatsServer, ReactorLoop, SpoilingProxy, Subscriber, nats
+from tests.kit.nats import NatsServer, ReactorLoop, Subscriber
+from tests.kit.nodes import HERE, SIGN_S, THERE, HowMany, Pair, node, pair_of, reply, the_proxy
 from tests.kit.results import started
-
-SIGN_S = 0.2
-HERE, THERE = NodeName("here"), NodeName("there")
-
-
-@dataclass(frozen=True, slots=True)
-class HowMany(Question):
-    """How many are there?"""
-
-    answer_type: ClassVar[type[Any]] = int
-    of: str
-
-
-@dataclass
-class Pair:
-    """Two nodes, or one twice: what is told at `there` is heard at `here`, which asks `there`."""
-
-    loop: ReactorLoop
-    here: Any  # Any: IBus, whose promise has no class
-    there: Any
-    there_name: NodeName
-    server: NatsServer | None = None
-    subject: str = ""
-    proxy: SpoilingProxy | None = None
-    """Between `here` and the server."""
-
-    def heard(self, kind: type[Fact] = FlowClosed) -> list[Any]:  # Any: facts of that kind
-        """Begin to write down what is heard at `here`."""
-        found: list[Any] = []
-        self.here.listen(kind, found.append)
-        self.settle()
-        return found
-
-    def settle(self) -> None:
-        """Wait until whatever was told and subscribed has arrived: the server answers each node after all of it."""
-        for bus in (self.there, self.here):
-            with suppress(BusTimeout):
-                self.loop.wait(bus.ask(NodeName("nobody"), HowMany(""), 10.0))
-        for _ in range(5):
-            self.loop.reactor.iterate(0)
-
-    def tell(self, *names: str) -> None:
-        """Tell facts at `there`."""
-        for name in names:
-            self.there.tell(FlowClosed(FlowName(name), "lost"))
-
-    def says(self, subscriber: Subscriber, number: int, reason: str = "") -> None:
-        """Have somebody who may publish tell a fact of a node that they have invented."""
-        fact = FlowClosed(FlowName("1"), reason)
-        (data,) = write_fact(NodeName("forger"), number, fact)
-        subscriber.publish(f"{self.subject}.fact.FlowClosed.{key_token(fact)}", data)
-
-    def until_heard(self, found: list[Any], count: int) -> list[str]:
-        """Wait for so many facts, and whether there are more; give their names."""
-        self.loop.until(lambda: len(found) >= count)
-        self.settle()
-        return [fact.flow for fact in found]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[NatsServer]:
-    """A nats-server for all tests of this file."""
-    with nats() as one:
-        yield one
-
-
-@pytest.fixture
-def loop() -> Iterator[ReactorLoop]:
-    """A reactor of its own."""
-    one = ReactorLoop()
-    yield one
-    one.close()
-
-
-def node(loop: ReactorLoop, name: NodeName, url: str, **settings: Any) -> NatsBus:  # Any: of a setting's kind
-    """Open a node; it is closed with the loop."""
-    one = NatsBus(name, Settings(url=url, sign_s=SIGN_S, **settings), Path(), loop.reactor, loop.timers, MemoryMeter())
-    loop.wait(one.open())
-    loop.cleanups.append(lambda: loop.wait(one.close()))
-    return one
-
-
-def pair_of(kind: str, loop: ReactorLoop, server: NatsServer, tmp_path: Path) -> Pair:
-    """Make the nodes of one kind; each test has subjects of its own."""
-    subject = "".join(one if one.isalnum() else "-" for one in tmp_path.name)[:30]
-    if kind == "memory":
-        bus = MemoryBus(HERE, loop.reactor)
-        return Pair(loop, bus, bus, HERE)
-    if kind == "nats, one node":
-        one = node(loop, HERE, server.url, subject=subject)
-        return Pair(loop, one, one, HERE, server, subject)
-    proxy = SpoilingProxy(loop, server) if kind == "nats, behind a bad network" else None
-    here = node(loop, HERE, server.url if proxy is None else proxy.url, subject=subject)
-    there = node(loop, THERE, server.url, subject=subject)
-    if proxy is not None:
-        # A bus promises nothing of it; whoever comes between may do it all the same.
-        proxy.copies = lambda payload: 2
-    return Pair(loop, here, there, THERE, server, subject, proxy)
-
-
-@pytest.fixture(params=["memory", "nats, one node", "nats, two nodes", "nats, behind a bad network"])
-def pair(request: pytest.FixtureRequest, loop: ReactorLoop, server: NatsServer, tmp_path: Path) -> Pair:
-    """Nodes of every kind."""
-    return pair_of(request.param, loop, server, tmp_path)
-
-
-@pytest.fixture
-def far(loop: ReactorLoop, server: NatsServer, tmp_path: Path) -> Pair:
-    """Two nodes, one of them behind a proxy that does nothing bad yet."""
-    pair = pair_of("nats, behind a bad network", loop, server, tmp_path)
-    proxy = the_proxy(pair)
-    proxy.copies = lambda payload: 1
-    return pair
-
-
-def the_proxy(pair: Pair) -> SpoilingProxy:
-    """Give the proxy, which is there."""
-    assert pair.proxy is not None
-    return pair.proxy
-
 
 # --- on every implementation
 
@@ -460,8 +334,9 @@ def test_a_name_that_no_node_has_is_not_asked(far: Pair) -> None:
             far.loop.wait(far.here.ask(NodeName(name), HowMany(""), 5.0))
 
 
-def test_a_node_that_is_gone_is_listed_no_more(far: Pair) -> None:
+def test_a_node_that_is_gone_is_listed_no_more(far: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """After three signs of life that do not come."""
+    monkeypatch.setattr(bus, "SIGNS_MISSED", 3)
     far.loop.until(lambda: far.here.others())
     the_proxy(far).copies = lambda payload: 0
     far.loop.until(lambda: not far.here.others())
@@ -490,12 +365,3 @@ def test_nodes_and_questions_are_bounded(far: Pair, server: NatsServer, monkeypa
     with pytest.raises(BusTimeout, match="0 questions wait"):
         far.loop.wait(far.here.ask(THERE, HowMany(""), 5.0))
     subscriber.close()
-
-
-def reply(give: Callable[[Any], Any]) -> Callable[[Any], Awaitable[Any]]:
-    """Make an answerer of a function."""
-
-    async def answer(question: Any) -> Any:
-        return give(question)
-
-    return answer

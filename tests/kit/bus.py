@@ -18,7 +18,7 @@ class ToldBus:
         """Remember."""
         self.facts.append(fact)
 
-    def listen(self, kind: object, hear: object) -> IListening:
+    def listen(self, kind: object, hear: object, *about: object) -> IListening:
         """Nobody listens here."""
         raise AssertionError
 

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from lyncpy.auth.ntlm import nt_hash, ntowf_v2
 from lyncpy.backends.ldap_mapping import Mapped, mapped
-from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening
+from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening, Interest
 from lyncpy.contracts.directory import (
     FoundPhoto,
     Group,
@@ -81,7 +81,7 @@ class Facts:
         """Keep it."""
         self.told.append(fact)
 
-    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Nobody hears anything here."""
         listening: IListening = _Deaf()
         return listening

@@ -20,7 +20,7 @@ from lyncpy.backends.nats.encoding import (
     write_fact,
     write_question,
 )
-from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening, OtherNode, Q, Question
+from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening, Interest, OtherNode, Q, Question
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import NodeName
 from tests.kit.clocks import StageClock
@@ -47,9 +47,9 @@ class HubBus:
         self.local.tell(fact)
         self._hub.tell(self, fact)
 
-    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Hear what is told here, and what comes from others."""
-        listening: IListening = self.local.listen(kind, hear)
+        listening: IListening = self.local.listen(kind, hear, *about)
         return listening
 
     def answer(self, kind: type[Q], give: Callable[[Q], Awaitable[Any]]) -> None:
@@ -113,7 +113,7 @@ class Hub:
             return
         sender.told += len(messages)
         for other in tuple(self._buses.values()):
-            if other is not sender and not self._is_lost(sender.node, other.node, fact):
+            if other is not sender and other.local.wants(fact) and not self._is_lost(sender.node, other.node, fact):
                 for data in messages:
                     self._later(other, _tell, other, data)
 

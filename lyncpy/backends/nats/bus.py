@@ -1,7 +1,8 @@
 """IBus of one server of several: what is told here is heard here at once, and by the others over NATS.
 
 Facts of each kind are counted by who tells them. So a fact that comes twice or late is dropped, and one that does not
-come is known to be lost, at the latest with the next sign of life of its node.
+come is known to be lost, at the latest with the next sign of life of its node. Of kinds that are heard of some keys only that
+cannot be told: what they are about has versions in the store.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,11 +24,12 @@ from lyncpy.backends.nats.encoding import (
     write_sign,
 )
 from lyncpy.backends.nats.frames import Delivery
+from lyncpy.backends.nats.interests import FactSubscriptions
 from lyncpy.backends.nats.link import NatsLink
 from lyncpy.backends.nats.peers import Peers
 from lyncpy.backends.nats.questions import Questions
 from lyncpy.backends.nats.settings import Settings
-from lyncpy.contracts.bus import F, IBus, IListening, OtherNode, Q, Question
+from lyncpy.contracts.bus import F, FactsLost, IBus, IListening, Interest, OtherNode, Q, Question
 from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.meter import IMeter
@@ -41,7 +43,7 @@ SIGNS_MISSED: Final = 3
 
 @implementer(IListening)
 class _Listening:
-    """One listener; with the last of a kind the interest in it ends."""
+    """One listener, and what was subscribed for it."""
 
     def __init__(self, local: IListening, left: Callable[[], None]) -> None:
         self._local = local
@@ -88,9 +90,7 @@ class NatsBus:
         self._local = MemoryBus(node, reactor)
         self._link = NatsLink(node, settings, home, reactor, timers, self._ready, self._lost)
         self._told: dict[str, int] = {}
-        self._interest: dict[type[Fact], tuple[int, int]] = {}
-        """By kind: the number of its subscription, and of those who listen."""
-
+        self._facts = FactSubscriptions(self._prefix, settings.subscriptions, self._link, self._heard, timers)
         self._peers = Peers()
         self._questions = Questions(node, settings.subject, self._link, self._local, reactor)
         self._unsent = 0
@@ -116,6 +116,13 @@ class NatsBus:
         meter.total("lyncpy_bus_connections_total", "Connections to NATS servers.", lambda: link.connections)
         meter.gauge("lyncpy_bus_connected_count", "1 while a NATS server has us.", lambda: int(link.is_ready))
         meter.gauge("lyncpy_bus_round_trip_seconds", "To the NATS server and back.", lambda: link.round_trip_s)
+        facts = self._facts
+        meter.gauge("lyncpy_bus_keys_count", "Subscriptions to news of single users.", lambda: facts.keys_count)
+        meter.gauge(
+            "lyncpy_bus_shares_count",
+            "Subscriptions to news of a 1,024th of all users, in place of too many single ones.",
+            lambda: facts.shares_count,
+        )
         meter.gauge("lyncpy_bus_nodes_count", "Other servers heard lately.", lambda: len(self.others()))
 
     def __len__(self) -> int:
@@ -153,21 +160,19 @@ class NatsBus:
             else:
                 self._unsent += 1
 
-    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None]) -> IListening:
-        """Call `hear` with every fact of exactly this kind, one after the other."""
-        subscription, listeners = self._interest.get(kind, (0, 0))
-        if not listeners:
-            subscription = self._link.subscribe(f"{self._prefix}.fact.{kind.__name__}.>", self._heard)
-        self._interest[kind] = subscription, listeners + 1
-        return _Listening(self._local.listen(kind, hear), lambda: self._left(kind))
+    def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
+        """Call `hear` with every fact of exactly this kind, or with those about these keys, one after the other."""
+        was_whole = self._facts.is_whole(kind)
+        end = self._facts.begin(kind, about)
+        if self._facts.is_whole(kind) is not was_whole:
+            self._peers.forget(kind.__name__)
 
-    def _left(self, kind: type[Fact]) -> None:
-        subscription, listeners = self._interest.pop(kind)
-        if listeners > 1:
-            self._interest[kind] = subscription, listeners - 1
-            return
-        self._link.unsubscribe(subscription)
-        self._peers.forget(kind.__name__)
+        def left() -> None:
+            end()
+            if not self._facts.is_whole(kind):
+                self._peers.forget(kind.__name__)
+
+        return _Listening(self._local.listen(kind, hear, *about), left)
 
     def _heard(self, delivery: Delivery) -> None:
         try:
@@ -176,23 +181,33 @@ class NatsBus:
         except MessageUnreadable as error:
             self._complain(delivery, error)
             return
-        if node == self._node or type(fact) not in self._interest:
+        kind = type(fact)
+        # With a share of all keys comes what nobody wants.
+        if node == self._node or not self._local.wants(fact):
             return
         peer = self._peers.heard(node, self._timers.now(), tells=True)
         before = peer.lost
-        if peer.takes(type(fact).__name__, number):
+        if peer.takes(kind.__name__, number, is_whole=self._facts.is_whole(kind)):
             self._heard_facts.add()
-            if not self._local.tell_from_afar(fact, len(delivery.payload)) and (count := self._dropped.happened()):
-                self.log.error(
-                    "{count} facts of other servers are lost, the last of {node}: too many wait to be heard here",
-                    count=count,
-                    node=node,
-                )
+            if not self._local.tell_from_afar(fact, len(delivery.payload)):
+                self._drop(node)
         self._missing(node, peer.lost - before)
+
+    def _drop(self, node: NodeName) -> None:
+        self._local.tell(FactsLost())
+        if count := self._dropped.happened():
+            self.log.error(
+                "{count} facts of other servers are lost, the last of {node}: too many wait to be heard here",
+                count=count,
+                node=node,
+            )
 
     def _missing(self, node: NodeName, number: int) -> None:
         """Count what is lost, and log it once in a while: whoever may publish can have much of it be missed."""
-        if number and (count := self._lost_facts.happened(number)):
+        if not number:
+            return
+        self._local.tell(FactsLost())
+        if count := self._lost_facts.happened(number):
             self.log.warn("{count} facts are lost on the bus, the last of {node}", count=count, node=node)
 
     def _complain(self, delivery: Delivery, error: MessageUnreadable) -> None:
@@ -222,7 +237,7 @@ class NatsBus:
             return
         peer = self._peers.heard(sign.node, self._timers.now(), tells=False)
         before = peer.lost
-        for kind in self._interest:
+        for kind in self._facts.whole_kinds():
             peer.told(kind.__name__, sign.told.get(kind.__name__, 0))
         self._missing(sign.node, peer.lost - before)
 
@@ -282,10 +297,14 @@ class NatsBus:
             ("bus", self._link.server or "no NATS server"),
             ("NATS servers known", len(self._link.known)),
             ("other servers", len(self.others())),
+            ("subscriptions to single users", self._facts.keys_count),
+            ("subscriptions to 1,024ths of all", self._facts.shares_count),
         )
 
     def _ready(self) -> None:
         self._stop_signs()
+        # Nobody told us anything while there was no connection.
+        self._local.tell(FactsLost())
         self._give_sign()
 
     def _lost(self) -> None:

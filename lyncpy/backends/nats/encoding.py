@@ -10,8 +10,9 @@ who says it. Beside these:
 | `PREFIX.ask.NODE` | `kind`, `question` | the kind of the question, and its fields |
 | the reply's | `answer`, or `refused` | the answer, or why there is none |
 
-KEY stands for who or what a fact is about (an address, or a connection): 16 characters of a hash of it, so that a subscriber can
-ask for one user's facts and a broker's lists name nobody; `-` where it is about many.
+KEY stands for who or what a fact is about (an address, or a connection): 2 and 14 characters of a hash of it with a dot between,
+so that a subscriber can ask for one user's facts, or for those of a 1,024th of all, and a broker's lists name nobody; `-`
+where it is about many.
 
 Fields have the names that they have in `contracts/facts.py`. Text is text, numbers and truths are as in JSON, bytes are base64, sets
 and pairs are arrays, an enumeration is its value. Whoever reads ignores keys that it does not know, and takes the usual value
@@ -41,6 +42,7 @@ from lyncpy.contracts.facts import (
     ContactsChanged,
     Fact,
     GroupsChanged,
+    key_of,
 )
 from lyncpy.contracts.names import Epid, NodeName, epid_of
 
@@ -52,6 +54,7 @@ MESSAGE_BYTES: Final = 262_144
 _NODE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NUMBER_MOST: Final = 2**63 - 1
 ABOUT_MANY: Final = "-"
+SHARE_LETTERS: Final = 2
 
 
 class MessageUnreadable(Exception):
@@ -113,13 +116,37 @@ def node_subject(prefix: str, node: str) -> str:
     return f"{prefix}.node.{node}"
 
 
+def kind_pattern(prefix: str, kind: type[Fact]) -> str:
+    """Give what matches the subjects of all facts of a kind."""
+    return f"{prefix}.fact.{kind.__name__}.>"
+
+
+def share_pattern(prefix: str, kind: type[Fact], share: str) -> str:
+    """Give what matches the subjects of those facts of a kind that are about a share of all keys."""
+    return f"{prefix}.fact.{kind.__name__}.{share}.*"
+
+
+def key_subject(prefix: str, kind: type[Fact], key: str) -> str:
+    """Give the subject of the facts of a kind that are about one key."""
+    return f"{prefix}.fact.{kind.__name__}.{token_of(key)}"
+
+
 def key_token(fact: Fact) -> str:
     """Give the part of a subject that stands for whom or what a fact is about."""
-    key = getattr(fact, "aor", None) or getattr(fact, "flow", None)
-    if key is None:
-        return ABOUT_MANY
+    key = key_of(fact)
+    return ABOUT_MANY if key is None else token_of(key)
+
+
+def token_of(key: str) -> str:
+    """Give the two parts of a subject that stand for a key: which share of all keys it is in, and which of these it is."""
     digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-    return base64.b32encode(digest[:10]).decode().lower()
+    text = base64.b32encode(digest[:10]).decode().lower()
+    return f"{text[:SHARE_LETTERS]}.{text[SHARE_LETTERS:]}"
+
+
+def share_of(key: str) -> str:
+    """Give the share of all keys that a key is in, one of 1,024."""
+    return token_of(key)[:SHARE_LETTERS]
 
 
 def write_fact(node: NodeName, number: int, fact: Fact) -> list[bytes]:

@@ -34,12 +34,19 @@ class Peer:
         self._doubted: set[str] = set()
         """Kinds of which its last sign of life has said less than was heard."""
 
-    def takes(self, kind: str, number: int) -> bool:
-        """Note a fact; False: it was heard, or one that came after it."""
+    def takes(self, kind: str, number: int, *, is_whole: bool = True) -> bool:
+        """Note a fact; False: it was heard, or one that came after it.
+
+        Args:
+            kind: Of the fact.
+            number: How many of this kind the node has told with it.
+            is_whole: Whether all facts of the kind are subscribed to: of others nobody knows which were for us.
+        """
         before = self._heard.get(kind, number - 1)
         if before - LATE_MOST <= number <= before:
             return False
-        self._reached(kind, number - 1)
+        if is_whole:
+            self._reached(kind, number - 1)
         self._heard[kind] = number
         return True
 

@@ -36,6 +36,9 @@ class Settings(BaseModel):
     pending_bytes: int = Field(default=8_388_608, ge=65_536, le=1_073_741_824)
     """Bytes kept for a NATS server that does not take them; what is told beyond it is lost for others."""
 
+    subscriptions: int = Field(default=50_000, ge=16, le=1_000_000)
+    """Subscriptions to the news of single users (their presence, their lists), which this server has of those it shows; of more, it hears all news of a 1,024th of all users for each that is too much. A NATS server that bounds subscriptions (max_subscriptions) has to allow a few thousand more."""
+
     @property
     def is_memory(self) -> bool:
         """Whether nothing is told to others."""

@@ -71,7 +71,15 @@ def test_the_bus_is_this_processs_or_nats(tmp_path: Path) -> None:
         assert isinstance(back.bus, kind)
         assert (back.bus in back.units) is (kind is NatsBus)
         assert [row for states in back.states for row in states()] == (
-            [("bus", "no NATS server"), ("NATS servers known", 1), ("other servers", 0)] if kind is NatsBus else []
+            [
+                ("bus", "no NATS server"),
+                ("NATS servers known", 1),
+                ("other servers", 0),
+                ("subscriptions to single users", 0),
+                ("subscriptions to 1,024ths of all", 0),
+            ]
+            if kind is NatsBus
+            else []
         )
         assert len([one for conditions in back.conditions for one in conditions()]) == (kind is NatsBus)
     with pytest.raises(ConfigError) as refused:
