@@ -13,14 +13,14 @@ from typing import Final, Protocol
 
 from zope.interface import implementer
 
-from lyncpy.auth.signing import SignedFields, around_number, signed_fields
+from lyncpy.auth.signing import around_number, signed_fields
 from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.authenticator import IAssociation, Invalid
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message, Response
-from lyncpy.sip.prepared import Prepared, Template
+from lyncpy.sip.prepared import Prepared
 
 WINDOW: Final = 4_096
 """How far behind the newest message number another may come.
@@ -258,7 +258,14 @@ class Association:
         template = prepared.template
         memo = template.memo
         if memo is None or memo[0] != self._given:
-            before, after = around_number(_fields(template), self._version)
+            before, after = around_number(
+                self._version,
+                template.dialog_text,
+                template.method,
+                template.status,
+                template.asserted,
+                template.expires,
+            )
             memo = template.memo = (self._given, f"{self._front}{before}", after)
         value = self._signature(f"{memo[1]}{prepared.number}{memo[2]}")
         if self._proof and isinstance(prepared, Response):
@@ -275,10 +282,6 @@ class Association:
         rand = next(self._nonces)
         proof = self._server.hex(f"<{scheme}><{rand}><{self._sent}>{fields}".encode("utf-8", "surrogateescape"))
         return f'{scheme} rspauth="{proof}", srand="{rand}", snum="{self._sent}", {self._tail}'
-
-
-def _fields(template: Template) -> SignedFields:
-    return SignedFields(template.dialog_text, template.method, template.status, template.asserted, template.expires)
 
 
 def credentials(headers: Headers, scheme: str) -> str | None:

@@ -13,7 +13,6 @@ Spec: [MS-SIPAE] 3.2.4.1 (signature buffer).
 
 import hmac
 from functools import partial
-from typing import NamedTuple
 
 from lyncpy.sip.grammar import BLANKS
 from lyncpy.sip.message import Message, Request
@@ -41,46 +40,42 @@ def signed_fields(message: Message, version: int) -> str:
 
 
 def _around_number(message: Message, method: str, version: int) -> tuple[str, str]:
-    get = message.headers.get
+    get, places = message.headers.get, message.headers.layout.places
     if isinstance(message, Request):
         method, status = message.method, 0
     else:
         method, status = method.strip(), message.status
-    asserted = get("P-Asserted-Identity") or get("P-Preferred-Identity") or ""
-    return around_number(SignedFields(message.dialog_text, method, status, asserted, get("Expires") or ""), version)
+    # Most messages have neither.
+    asserted = ""
+    if "p-asserted-identity" in places or "p-preferred-identity" in places:
+        asserted = get("P-Asserted-Identity") or get("P-Preferred-Identity") or ""
+    expires = get("Expires") or "" if "expires" in places else ""
+    return around_number(version, message.dialog_text, method, status, asserted, expires)
 
 
-class SignedFields(NamedTuple):
-    """What is signed of a message, but for its CSeq number."""
+def around_number(
+    version: int, dialog_text: tuple[str, str, str, str, str], method: str, status: int, asserted: str, expires: str
+) -> tuple[str, str]:
+    """Give what is signed of a message as it stands before the CSeq number, and behind it.
 
-    dialog_text: tuple[str, str, str, str, str]
-    """As `Request.dialog_text`."""
-
-    method: str
-    status: int
-    """Of a response; 0 for a request."""
-
-    asserted: str
-    """The asserted (else: the preferred) identity, as it stands there."""
-
-    expires: str
-
-
-def around_number(fields: SignedFields, version: int) -> tuple[str, str]:
-    """Give the same fields as they stand before the CSeq number, and behind it."""
-    call_id, from_uri, from_tag, to_uri, to_tag = fields.dialog_text
-    who = f"><{fields.method}><{from_uri}><{from_tag}>"
-    status = f"<{fields.status}>" if fields.status else ""
+    Args:
+        version: Of the signature.
+        dialog_text: As `Request.dialog_text`.
+        status: Of a response; 0 for a request.
+        asserted: The asserted (else: the preferred) identity, as it stands there.
+        expires: The value of Expires; "" if there is none.
+    """
+    call_id, from_uri, from_tag, to_uri, to_tag = dialog_text
+    who = f"><{method}><{from_uri}><{from_tag}>"
+    said = f"<{expires}><{status}>" if status else f"<{expires}>"
     if version < 3:
-        return f"<{call_id}><", f"{who}<{to_tag}><{fields.expires}>{status}"
-    sip, tel = _asserted(fields.asserted)
-    return f"<{call_id}><", f"{who}<{to_uri}><{to_tag}><{sip}><{tel}><{fields.expires}>{status}"
+        return f"<{call_id}><", f"{who}<{to_tag}>{said}"
+    sip, tel = _asserted(asserted) if asserted else ("", "")
+    return f"<{call_id}><", f"{who}<{to_uri}><{to_tag}><{sip}><{tel}>{said}"
 
 
 def _asserted(value: str) -> tuple[str, str]:
     """Give the sip and the tel URI of an identity, as text."""
-    if not value:
-        return "", ""
     if value[:4].lower() == "tel:":
         return "", value
     sip = tel = ""

@@ -25,6 +25,7 @@ from lyncpy.core.intake import Intake
 from lyncpy.core.server_transactions import FlowRequests, InviteServerTransaction, Serving, unavailable
 from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.essentials import read_essentials
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.sip.transaction import Key, server_key
 
@@ -249,5 +250,5 @@ def _checked_key(request: Request) -> Key:
 
     Whoever answers later need not fear a broken header.
     """
-    _ = request.call_id, request.cseq, request.from_, request.to
+    read_essentials(request)
     return server_key(request)

@@ -7,15 +7,15 @@ begins, the framing is lost and the flow has to close.
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import BLANKS, TOKEN, read_keys, remembered
 from lyncpy.sip.interned import interned
 from lyncpy.sip.known_heads import KnownHead
-from lyncpy.sip.layout import LONGEST, Edit, layout_of
+from lyncpy.sip.layout import LONGEST, Edit, Layout, layout_of
 from lyncpy.sip.message import Headers, Message, Request, Response
-from lyncpy.sip.shared import Recognition, SharedLines
+from lyncpy.sip.shared import METHODS, REGISTER, Recognition, SharedLines
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,18 @@ _VERSION: Final = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
 _STATUS: Final = re.compile(r"[1-6][0-9][0-9]")
 _LENGTH_DIGITS: Final = 12
 _STATUS_LINE: Final = b"SIP/"
+KEPT_KINDS: Final = 256
+"""Methods, with a number of fields each, of which usual names are remembered; with one more all are begun anew. Strangers may invent them."""
+
+KEPT_PROGRAMS: Final = 4
+"""Spellings of each of them: the latest."""
+
+LONGEST_NAMES: Final = 2_048
+"""Characters of the names of one message that are remembered: so all of them take a few mebibytes at most."""
+
+COMING_AGAIN: Final = frozenset({"", REGISTER, *METHODS})
+"""Methods of which a message may share its lines with those before it; a response has none."""
+
 _CR: Final = 13
 _LF: Final = 10
 
@@ -69,7 +81,7 @@ class Decoder:
 
     __slots__ = (
         "_buffer", "_head", "_known_request", "_known_response", "_length", "_limits", "_lost", "_mark", "_recognition", "_scanned",
-        "_skip", "_usual_of_requests", "_usual_of_responses",
+        "_skip",
     )  # fmt: skip
 
     def __init__(self, limits: DecoderLimits | None = None) -> None:
@@ -81,8 +93,6 @@ class Decoder:
         self._length = 0  # of that body
         self._skip = 0  # bytes of a body nobody wants
         self._lost: str | None = None
-        self._usual_of_requests = _UsualNames()
-        self._usual_of_responses = _UsualNames()
         self._recognition = Recognition()
         # The head of the last request and of the last response, if such a one had come before.
         self._known_request: _Known | None = None
@@ -121,10 +131,17 @@ class Decoder:
         items: list[Item] = []
         if self._lost is None:
             # Nearly always there is nothing left from before, and the next message is like the one before it.
-            taken = 0 if self._buffer or self._head is not None or self._skip else self._read_known(data, items)
+            taken = 0
+            if (
+                (self._known_request is not None or self._known_response is not None)
+                and not self._buffer
+                and self._head is None
+                and not self._skip
+            ):
+                taken = self._read_known(data, items)
             if taken < len(data):
-                self._buffer += data[taken:]
-                while self._step(items):
+                self._buffer += data[taken:] if taken else data
+                while self._buffer and self._step(items):
                     pass
         if self._lost is not None and not items:
             raise RemoteProtocolError(self._lost)
@@ -227,8 +244,9 @@ class Decoder:
         start = _read_start(lines.pop(0))
         if start is None:
             return self._lose("not SIP")
-        usual = self._usual_of_responses if start.status else self._usual_of_requests
-        headers, unreadable = usual.read(lines)
+        names = _usual_names(start.method, lines)
+        layout, unreadable = (names.layout, None) if names is not None else _read_names(start.method, lines)
+        headers = Headers.of_lines(layout, lines)
         if stray:
             # Another reader might have seen a Content-Length here.
             items.append(start.garbled(headers, 400, "a line break that is none"))
@@ -239,17 +257,20 @@ class Decoder:
         elif end > self._limits.line_bytes and max(map(len, lines), default=0) > self._limits.line_bytes:
             error = error or (400, "a header line is too long")
         shared = None if error else self._recognise(start, headers, head)
-        return self._frame(start, headers, error, shared, items)
+        return self._frame(start, headers, names, error, shared, items)
 
     def _recognise(self, start: "_Start", headers: Headers, head: str) -> SharedLines | None:
         """Give what a message shares with others; where it is the second of them, its head is known from now on."""
+        if start.method not in COMING_AGAIN:
+            self._known_request = None
+            return None
         layout, lines = headers.layout, headers.lines
         shared = self._recognition.shared_lines(start.line, layout, lines)
         known: _Known | None = None
         # A REGISTER comes again in minutes, and others have come between: its head is read line by line.
         if (
             shared is not None
-            and start.method != "REGISTER"
+            and start.method != REGISTER
             and "content-length" in layout.places
             and "content-length" not in layout.repeated
         ):
@@ -267,25 +288,33 @@ class Decoder:
         self,
         start: "_Start",
         headers: Headers,
+        names: "Names | None",
         error: "_Error | None",
         shared: SharedLines | None,
         items: list[Item],
     ) -> bool:
         """Find out how long the body is; then deliver the message, wait for the rest, or skip the body."""
         try:
-            length = _take_length(headers)
+            if names is not None and names.unframed is not None:
+                headers.layout = names.unframed
+                length = _read_length(headers.lines.pop(names.length_place))
+            else:
+                length = _take_length(headers)
         except RemoteProtocolError as lost:
             items.append(start.garbled(headers, lost.status, lost.reason))
             return self._lose(lost.reason)
         if length > self._limits.body_bytes:
             error = error or (413, "the body is too long")
+        buffer = self._buffer
         if error is not None:
             items.append(start.garbled(headers, *error))
             self._skip = length
-        elif length:
-            self._head, self._length = (start, headers, shared), length
+        elif length <= len(buffer):  # nearly always it has come with its head
+            body = bytes(buffer[:length])
+            del buffer[:length]
+            items.append(start.message(headers, body, shared))
         else:
-            items.append(start.message(headers, b"", shared))
+            self._head, self._length = (start, headers, shared), length
         return True
 
     def _lose(self, reason: str) -> bool:
@@ -299,26 +328,48 @@ _Known = tuple[KnownHead, "_Start", SharedLines]
 """A head, its start line as it was read, and what follows from its lines."""
 
 
-class _UsualNames:
-    """The names of the fields of the last message: nearly always, the next has them too, spelt the same."""
+class Names(NamedTuple):
+    """The names of the fields of a message, as some client spells them, and what follows from them."""
 
-    __slots__ = ("_layout", "_names")
+    spelt: tuple[str, ...]
+    """Each with its colon."""
 
-    def __init__(self) -> None:
-        self._layout = layout_of(())
-        self._names: tuple[str, ...] = ()
+    layout: Layout
+    unframed: Layout | None
+    """The layout without Content-Length; None: that is not there, or more than once."""
 
-    def read(self, lines: list[str]) -> tuple[Headers, str | None]:
-        """Make headers of their lines; see `read_keys`."""
-        count = len(lines)
-        if count == len(self._names) and all(map(str.startswith, lines, self._names)):
-            return Headers.of_lines(self._layout, lines), None
-        keys, unreadable = read_keys(lines)
-        layout = layout_of(keys)
-        if unreadable is None and len(lines) == count <= LONGEST:
-            self._layout = layout
-            self._names = tuple([interned(line[: line.index(":") + 1]) for line in lines])
-        return Headers.of_lines(layout, lines), unreadable
+    length_place: int
+
+
+USUAL_NAMES: Final[dict[tuple[str, int], tuple[Names, ...]]] = {}
+"""Method ("" of a response) and number of fields → the names that came with them lately, whoever sent them: there are few
+programs, and each writes its requests of one kind alike."""
+
+
+def _usual_names(method: str, lines: list[str]) -> Names | None:
+    """Give the names of header lines that have come before, spelt the same; None: they are to be read."""
+    for names in USUAL_NAMES.get((method, len(lines)), ()):
+        if all(map(str.startswith, lines, names.spelt)):
+            return names
+    return None
+
+
+def _read_names(method: str, lines: list[str]) -> tuple[Layout, str | None]:
+    """Read the names of header lines, see `read_keys`; they are known from now on."""
+    count = len(lines)
+    keys, unreadable = read_keys(lines)
+    layout = layout_of(keys)
+    if unreadable is None and len(lines) == count <= LONGEST:
+        spelt = tuple([interned(line[: line.index(":") + 1]) for line in lines])
+        if sum(map(len, spelt)) <= LONGEST_NAMES:
+            is_framed = "content-length" in layout.places and "content-length" not in layout.repeated
+            unframed = layout.edited(_WITHOUT_LENGTH)[0] if is_framed else None
+            names = Names(spelt, layout, unframed, layout.places.get("content-length", 0))
+            known = USUAL_NAMES.pop((method, count), ())
+            if len(USUAL_NAMES) >= KEPT_KINDS:
+                USUAL_NAMES.clear()
+            USUAL_NAMES[method, count] = (names, *known)[:KEPT_PROGRAMS]
+    return layout, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,9 +448,9 @@ def _take_length(headers: Headers) -> int:
             raise RemoteProtocolError("two different lengths")
         length = _read_length(lines[place])
         headers.layout, pick = layout.edited(_WITHOUT_LENGTH)
-        headers.lines = pick(lines)
+        headers.lines = [*pick(lines)]
         return length
-    headers.layout = layout.found("unframed", lambda: layout.edited(_WITHOUT_LENGTH)[0])
+    headers.layout = layout.edited(_WITHOUT_LENGTH)[0]
     return _read_length(lines.pop(place))
 
 

@@ -128,9 +128,10 @@ class Origin:
         return f"{name}: {value}{self._marks}" + (f", {rest}" if rest else "")
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: that would make each of its fields four times as dear, and each request brings two that are its own.
+@dataclass(init=False, slots=True)
 class NameAddr:
-    """A From, To, Contact, Route …: whom it names, and with what parameters (RFC 3261 §20.10)."""
+    """A From, To, Contact, Route …: whom it names, and with what parameters (RFC 3261 §20.10). Nothing changes it."""
 
     display: str
     """Unquoted; "" if there is none."""
@@ -138,19 +139,22 @@ class NameAddr:
     uri: str
     """The exact text between `<` and `>`, or up to the first `;`: signatures need it as it appeared."""
 
-    params: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str]
     """The header's parameters (not the URI's): lower-case names → values, unquoted."""
 
-    tag: str | None = field(init=False, compare=False, repr=False)
+    tag: str | None = field(compare=False, repr=False)
     """The dialog tag."""
 
-    epid: str | None = field(init=False, compare=False, repr=False)
+    epid: str | None = field(compare=False, repr=False)
     """The endpoint identifier ([MS-SIPREGE] 2.2.1)."""
 
-    def __post_init__(self) -> None:
-        # Read once for many messages, and asked for a dozen times in each.
-        object.__setattr__(self, "tag", self.params.get("tag"))
-        object.__setattr__(self, "epid", self.params.get("epid"))
+    def __init__(self, display: str, uri: str, params: Mapping[str, str] = _NO_PARAMS) -> None:
+        self.display = display
+        self.uri = uri
+        self.params = params
+        # Asked for a dozen times in each message.
+        self.tag = params.get("tag")
+        self.epid = params.get("epid")
 
     def get(self, param: str) -> str | None:
         """Give a parameter's value; "" for a flag, None if there is none."""
@@ -189,6 +193,20 @@ def _via_params(text: str) -> Mapping[str, str]:
     if name != "branch" or '"' in text or value != value.strip(BLANKS):
         return parse_params(text)
     return {**_remembered_params(more), "branch": value}
+
+
+def branch_and_sender(line: str) -> tuple[str, str] | None:
+    """Give the branch and the sent-by, as `host:port`, of a whole Via line; None: it is not as nearly all are, see `parse_via`."""
+    sent, mark, rest = line.partition(";branch=")
+    branch, _, more = rest.partition(";")
+    if not mark or not branch.isalnum() or "," in line or '"' in line or ";" in sent:
+        return None
+    try:
+        _remembered_params(more)
+        _, _, _, host, port = _sent(sent.partition(":")[2].strip(BLANKS))
+    except RemoteProtocolError:
+        return None
+    return branch, f"{host}:{port or ''}"
 
 
 _remembered_params: Final = remembered(parse_params)

@@ -5,7 +5,7 @@ name stands, and which lines an edit keeps, is worked out for a sequence when it
 that has it looks it up. What nobody has written before takes the same way, and is slower once.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -22,8 +22,11 @@ LONGEST: Final = 64
 EDITS: Final = 64
 """Edits that are remembered of a layout, and as many layouts that followed it."""
 
-Pick = Callable[[list[str]], list[str]]
-"""Gives the lines of an edited message from those that it had, and behind them those that are new."""
+_ESSENTIAL: Final = ("call-id", "cseq", "from", "to")
+_PICK_ESSENTIAL: Final = itemgetter(*_ESSENTIAL)
+
+Pick = Callable[[list[str]], Sequence[str]]
+"""Gives the lines of an edited message from those that it had, and behind them those that are new; it is C's, and costs no call."""
 
 
 class Edit(NamedTuple):
@@ -43,9 +46,10 @@ class Layout:
         keys: Each field's name in lower case (`grammar.key_of`).
         places: Where each name stands first.
         repeated: The names that come more than once.
+        essential: Where Call-ID, CSeq, From and To stand; None: one of them is missing, or comes more than once.
     """
 
-    __slots__ = ("_edits", "_followed", "_found", "keys", "places", "repeated")
+    __slots__ = ("_edits", "_followed", "_found", "essential", "keys", "places", "repeated")
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self.keys = keys
@@ -57,6 +61,8 @@ class Layout:
             else:
                 self.places[key] = place
         self.repeated = frozenset(repeated)
+        is_whole = all(key in self.places and key not in repeated for key in _ESSENTIAL)
+        self.essential = _PICK_ESSENTIAL(self.places) if is_whole else None
         self._edits: dict[Edit | frozenset[str], tuple[Layout, Pick]] = {}
         self._followed: dict[Layout, Layout] = {}
         self._found: dict[str, Any] = {}  # Any: whatever follows
@@ -129,9 +135,10 @@ class Layout:
 
 def _picker(places: list[int]) -> Pick:
     if len(places) > 1:
-        pick = itemgetter(*places)
-        return lambda lines: list(pick(lines))
-    return lambda lines: [lines[place] for place in places]
+        return itemgetter(*places)
+    # Of one thing it would give that, and of none it cannot be made.
+    begin = places[0] if places else 0
+    return itemgetter(slice(begin, begin + len(places)))
 
 
 _KNOWN: Final[dict[tuple[str, ...], Layout]] = {}

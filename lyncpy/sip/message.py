@@ -47,9 +47,13 @@ class Headers:
     __slots__ = ("layout", "lines")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        fields = tuple(fields)
-        self.layout = layout_of(tuple([key_of(name) for name, _ in fields]))
-        self.lines = [_line(name, value) for name, value in fields]
+        # No comprehensions: a message is made of several of these, and each would be a call more.
+        keys, lines = [], []
+        for name, value in fields:
+            keys.append(key_of(name))
+            lines.append(f"{name}: {value}" if len(name) > 1 else _line(name, value))
+        self.layout = layout_of(tuple(keys))
+        self.lines = lines
 
     @classmethod
     def of_lines(cls, layout: Layout, lines: list[str]) -> "Headers":
@@ -111,7 +115,7 @@ class Headers:
         )
         layout, pick = self.layout.edited(edit)
         more = [_line(name, value) for name, value in (*put, *first, *last)]
-        return Headers.of_lines(layout, pick(lines + more))
+        return Headers.of_lines(layout, [*pick(lines + more)])
 
     def plus(self, *, first: "Headers | None" = None, last: "Headers | None" = None) -> "Headers":
         """Give these headers with others on top of them and after them."""
@@ -389,7 +393,9 @@ class Response(_Views):
 
     def plus(self, *, last: Headers) -> "Response":
         """Give this response with headers at the end."""
-        return Response(self.status, self.phrase, self.headers.plus(last=last), self.body)
+        headers = self.headers
+        headers = Headers.of_lines(headers.layout.followed_by(last.layout), headers.lines + last.lines)
+        return Response(self.status, self.phrase, headers, self.body)
 
 
 Message = Request | Response
@@ -398,6 +404,8 @@ _COPIED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})
 
 SERVER: Final = "RTC/5.0"
 """What this server is to clients: the generation of Lync Server 2013. They read the number, and choose by it."""
+
+_SERVER: Final = (("Server", SERVER),)
 
 
 def response_to(
@@ -423,19 +431,21 @@ def response_to(
     Spec: RFC 3261 §8.2.6.
     """
     layout, pick = request.headers.layout.only(_COPIED)
-    copied = Headers.of_lines(layout, pick(request.headers.lines))
-    text = request.__dict__.get("dialog_text")
-    if (to_tag or status >= 200) and _lacks_to_tag(request):
-        place, tag = layout.places["to"], to_tag or new_tag()
-        line = copied.lines[place]
-        copied.lines[place] = f"{line};tag={tag}"
+    lines = [*pick(request.headers.lines)]
+    known = request.__dict__
+    text = known.get("dialog_text")
+    if (to_tag or status >= 200) and (known["to"].tag is None if "to" in known else _lacks_to_tag(request)):
+        place, tag = layout.places["to"], to_tag or next(_TAGS)
+        line = lines[place]
+        lines[place] = f"{line};tag={tag}"
         # Behind a bracket that closes nothing else can be taken for a tag; before it, only what is quoted.
         text = (*text[:4], tag) if text is not None and not text[4] and line.endswith(">") else None
-    own = [("Server", SERVER)] if content_type is None else [("Server", SERVER), ("Content-Type", content_type)]
-    copied = copied.plus(last=Headers((*headers, *own)))
+    own = _SERVER if content_type is None else (*_SERVER, ("Content-Type", content_type))
+    more = Headers((*headers, *own))
+    copied = Headers.of_lines(layout.followed_by(more.layout), lines + more.lines)
     response = Response(status, phrase_of(status) if phrase is None else phrase, copied, body)
     if text is not None:
-        response.adopt(text)
+        response.__dict__["dialog_text"] = text
     return response
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.sip.enums import IdentityEnum
+from lyncpy.sip.headers import branch_and_sender
 from lyncpy.sip.message import Request
 
 LINGER_S: Final = 32.0
@@ -311,9 +312,13 @@ def server_key(request: Request, method: str | None = None) -> Key:
     Spec: RFC 3261 §17.2.3.
     """
     wanted = method or ("INVITE" if request.method == "ACK" else request.method)
-    via = request.via
-    branch = via.branch or ""
+    layout = request.headers.layout
+    found = branch_and_sender(request.headers.lines[layout.places["via"]]) if "via" in layout.places else None
+    if found is None:
+        via = request.via
+        found = via.branch or "", f"{via.host}:{via.port or ''}"
+    branch = found[0]
     if branch[: len(COOKIE)].lower() == COOKIE and len(branch) > len(COOKIE):
-        return wanted, branch, f"{via.host}:{via.port or ''}"
+        return wanted, *found
     # COMPAT pidgin-sipe 1.25: every request of a dialog has a Via without a branch.
     return wanted, f"{request.call_id} {request.cseq.number}", request.from_.tag or ""

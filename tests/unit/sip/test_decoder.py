@@ -2,7 +2,8 @@
 
 import pytest
 
-from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Ping
+from lyncpy.sip import decoder
+from lyncpy.sip.decoder import LONGEST_NAMES, USUAL_NAMES, Decoder, DecoderLimits, Garbled, Ping
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response
 
@@ -256,3 +257,33 @@ def test_bytes_that_are_no_utf_8_are_kept() -> None:
     """A name in Latin-1 passes through as it came."""
     read = request(OPTIONS + b"From: Zo\xeb <sip:a@b>\r\n\r\n")
     assert read.from_.display.encode("utf-8", "surrogateescape") == b"Zo\xeb"
+
+
+def test_names_that_came_lately_are_known_to_all_connections() -> None:
+    """Of each method and number of fields, as some programs spell them: there are few."""
+    USUAL_NAMES.clear()
+    spellings = [b"Subject: x\r\n", b"SUBJECT: x\r\n", b"subject: x\r\n", b"s: x\r\n", b"Supported: x\r\n"]
+    read = [request(OPTIONS + line + b"X-A: b\r\nContent-Length: 0\r\n\r\n") for line in (*spellings, spellings[-1])]
+    assert [next(iter(one.headers))[0] for one in read] == [
+        "Subject",
+        "SUBJECT",
+        "subject",
+        "Subject",
+        "Supported",
+        "Supported",
+    ]
+    (kind,) = USUAL_NAMES
+    assert kind == ("OPTIONS", 3)
+    assert [names.spelt[0] for names in USUAL_NAMES[kind]] == ["Supported:", "Subject:", "subject:", "SUBJECT:"]
+
+
+def test_names_that_strangers_invent_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In number and in length; what is not remembered is read each time."""
+    USUAL_NAMES.clear()
+    monkeypatch.setattr(decoder, "KEPT_KINDS", 2)
+    for method in (b"A", b"B", b"C"):
+        assert request(method + OPTIONS[7:] + ESSENTIAL + b"\r\n").method == method.decode()
+    assert list(USUAL_NAMES) == [("C", 5)]
+    for _ in range(2):
+        assert len(request(OPTIONS + b"X-" + b"y" * LONGEST_NAMES + b": z\r\n\r\n").headers) == 1
+    assert list(USUAL_NAMES) == [("C", 5)]

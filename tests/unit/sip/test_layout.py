@@ -28,7 +28,7 @@ def test_an_edit_is_worked_out_once() -> None:
     assert found.edited(edit) is found.edited(edit)
     after, pick = found.edited(edit)
     assert after.keys == ("via", "via", "to")
-    assert pick(["old", "to", "route", "new"]) == ["new", "old", "to"]
+    assert pick(["old", "to", "route", "new"]) == ("new", "old", "to")
     assert found.followed_by(after) is found.followed_by(after)
 
 
