@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from lyncpy.contracts.directory import IDirectory, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -98,12 +99,14 @@ class Answers:
         """
         changed = others(state.urls, self._places.urls)
         every = Places({**state.urls, **self._places.urls})
+        # Where nothing was known before, nobody was there who could come under another key.
+        renewable = partial(self._renewable, asked, every=every, changed=changed if state.urls else frozenset())
         answer = await self._directory.pull(asked.cookie, counting=asked.counting)
-        may = self._renewable(asked, answer, every, changed if state.urls else frozenset())
+        may = renewable(answer)
         changes, groups = await self._compared(answer, state, may)
         if changes.incomplete or groups.incomplete:
             answer = await self._directory.pull("")
-            may = self._renewable(asked, answer, every, changed if state.urls else frozenset())
+            may = renewable(answer)
             changes, groups = await self._compared(answer, state, may)
         if answer.unread and changed.intersection(silent_of(answer, self._places.names)):
             # Who is missing would be taken for gone, and who comes first for the only one who has an address.

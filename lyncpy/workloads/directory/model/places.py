@@ -40,12 +40,22 @@ def text_of(urls: Urls) -> str:
 
 
 def urls_of(text: str) -> Urls:
-    """Read what `text_of` has written; of a file's name that looks like a name and a URL, it is another directory's."""
-    pieces = [piece.partition("=") for piece in text.split(", ") if piece]
-    return {
-        name if mark and _NAME.fullmatch(name) else "": url if mark and _NAME.fullmatch(name) else f"{name}{mark}{url}"
-        for name, mark, url in pieces
-    }
+    """Read what `text_of` has written.
+
+    A comma in a URL is its own, unless a name and an equals sign follow, or the first that might be the URL of the one
+    directory without a name.
+    """
+    urls: dict[str, str] = {}
+    last = ""
+    for piece in text.split(", ") if text else ():
+        name, mark, url = piece.partition("=")
+        if mark and _NAME.fullmatch(name):
+            urls[name], last = url, name
+        elif "" in urls:
+            urls[last] += f", {piece}"
+        else:
+            urls[""], last = piece, ""
+    return urls
 
 
 def others(before: Urls, now: Urls) -> frozenset[str]:

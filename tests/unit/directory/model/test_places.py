@@ -14,7 +14,19 @@ def test_directories_are_named_with_their_urls() -> None:
     assert [places.of(key) for key in ("k", "branch/k", "other/k")] == ["", "branch", ""]
 
 
-@pytest.mark.parametrize("urls", [{}, {"": "people.toml"}, {"": "ldap://h/x=y"}, BOTH, {"a": "ldap://h", "b": "b=c"}])
+@pytest.mark.parametrize(
+    "urls",
+    [
+        {},
+        {"": "people.toml"},
+        {"": "ldap://h/x=y"},
+        {"": "people, old and new, of 2012.toml"},
+        {"": "a, b.toml", "branch": "c, d.toml"},
+        {"branch": "b.toml", "": "people, too.toml"},
+        BOTH,
+        {"a": "ldap://h", "b": "b=c"},
+    ],
+)
 def test_what_was_kept_as_one_text_is_read(urls: dict[str, str]) -> None:
     """By a server that kept it so."""
     assert urls_of(text_of(urls)) == urls
