@@ -41,7 +41,7 @@ def write_value(one: Instance) -> str:
     if isinstance(value, Aggregate):
         return AGGREGATES[value]
     if isinstance(value, LegacyInterop):
-        return _interops[value]
+        return write_legacy_interop(value)
     if isinstance(value, AggregateMachine):
         return write_aggregate_machine(value)
     return write_services(value)
@@ -142,10 +142,6 @@ def write_legacy_interop(value: LegacyInterop) -> str:
     """Write a `legacyInterop`: the state for old watchers ([MS-PRES] legacyInterop category)."""
     token = f" token={quote_attr(value.token)}" if value.token else ""
     return f'<legacyInterop xmlns="{_NS}/categories" availability="{value.availability}"{token}/>'
-
-
-# There are few availabilities, and two or three words for each.
-_interops: Final = Remembered(write_legacy_interop, 1_048_576)
 
 
 def _write_activity(activity: Activity) -> str:
