@@ -49,7 +49,7 @@ class ConversationEvent(NamedTuple):
 
 
 class IArchive(Interface):
-    """Append-only; what `keep` has answered is durable."""
+    """Append-only; what `archive` has answered is durable."""
 
     def wants(people: Collection[Aor], external: bool) -> bool:
         """Tell whether one of these people has a policy that demands archiving; cheap, no waiting.

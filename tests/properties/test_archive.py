@@ -64,7 +64,7 @@ def test_what_is_written_together_is_written_as_one_after_the_other(entries: lis
     for one in [*entries, *entries]:
         lines.append(model.link(point, one))
         point = model.ChainPoint(lines[-1].serial, lines[-1].digest)
-    assert model.chain(begin, [*entries, *entries], model.head_texts()) == lines
+    assert model.chain(begin, [*entries, *entries]) == lines
 
 
 @given(ENTRIES, st.data())

@@ -118,7 +118,6 @@ class Keeper:
         self._close_s = close_s
         self._end: ChainPosition | None = None
         self._places = ConversationIndex(CONVERSATIONS)
-        self._texts = model.head_texts()
         terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
             Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),
@@ -326,16 +325,16 @@ class Keeper:
         if not batch:
             self._end = end
             return
-        lines = model.chain(_point(end), batch, self._texts)
+        lines = model.chain(_point(end), batch)
         point = ChainPoint(lines[-1].serial, lines[-1].digest)
         mark = self._mark("end", point)
         await self._ready(point, lost.count)
-        fresh = self._places.with_fresh(batch)
-        await self._ledger.append(lines, {place for said in fresh for place in self._places.fresh(said)}, mark, end)
+        fresh = [(said, places) for said in batch if (places := self._places.fresh(said))]
+        await self._ledger.append(lines, {place for _, places in fresh for place in places}, mark, end)
         self._end = mark
         self._gaps.settle(done=True)
         self.counts.told += lost.count
-        for said in fresh:
+        for said, _ in fresh:
             self._places.add_entry(said)
         self.counts.kept += len(group)
         self._kept.add(len(batch))

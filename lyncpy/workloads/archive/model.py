@@ -87,11 +87,6 @@ HeadKey: TypeAlias = tuple[str, EntryKind, Aor, tuple[Aor, ...], bool, str]
 """Conversation, kind, sender, recipients, whether it is a conference, content type: an event but for its moment, name and body."""
 
 
-def head_texts() -> Remembered[HeadKey, HeadTexts]:
-    """Give a memory of the texts that heads share: an encoder of JSON takes longer than all the rest of an entry."""
-    return Remembered(_shared, TEXTS_BYTES)
-
-
 def _shared(key: HeadKey) -> HeadTexts:
     """Write what a head shares; ASCII alone: lone surrogates, which bytes that are no UTF-8 became, are kept as escapes."""
     conversation, kind, sender, recipients, conference, content_type = key
@@ -103,34 +98,38 @@ def _shared(key: HeadKey) -> HeadTexts:
     )
 
 
-def chain(
-    after: ChainPoint, group: Iterable[ConversationEvent], texts: Remembered[HeadKey, HeadTexts]
-) -> Sequence[LedgerLine]:
+HEAD_TEXTS: Final = Remembered(_shared, TEXTS_BYTES)
+"""What heads share, as it was written last: an encoder of JSON takes longer than all the rest of an entry."""
+
+
+def chain(after: ChainPoint, group: Iterable[ConversationEvent]) -> Sequence[LedgerLine]:
     """Write down what was said, in order, as the entries behind a point."""
     serial, previous = after.serial, after.digest.hex()
     lines: list[LedgerLine] = []
     now, moment = -1, ""
     for said in group:
         serial += 1
-        micros = round(said.at * 1_000_000)
+        at, conversation, kind, sender, recipients, conference, content_type, message_id, body = said
+        micros = round(at * 1_000_000)
         seconds, rest = divmod(micros, 1_000_000)
         if seconds != now:
             now, moment = seconds, datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
-        is_kept = len(said.conversation) + len(said.content_type) <= KEPT_CHARS
-        front, back, name = texts[said[1:7]] if is_kept else _shared(said[1:7])
+        key = conversation, kind, sender, recipients, conference, content_type
+        is_kept = len(conversation) + len(content_type) <= KEPT_CHARS
+        front, back, name = HEAD_TEXTS[key] if is_kept else _shared(key)
         head = (
             f'{{"form":{FORM},"serial":{serial},"previous":"{previous}","at":"{moment}.{rest:06d}Z",'
-            f"{front}{_quoted(said.message_id)}{back}"
+            f"{front}{_quoted(message_id)}{back}"
         )
-        digest = digest_of(head, said.body)
+        digest = digest_of(head, body)
         previous = digest.hex()
-        lines.append(LedgerLine(serial, micros / 1_000_000, said.kind, name, head, said.body, digest))
+        lines.append(LedgerLine(serial, micros / 1_000_000, kind, name, head, body, digest))
     return lines
 
 
 def link(after: ChainPoint, said: ConversationEvent) -> LedgerLine:
     """Write down what was said as the entry behind a point."""
-    return chain(after, [said], head_texts())[0]
+    return chain(after, [said])[0]
 
 
 def digest_of(head: str, body: bytes) -> bytes:
@@ -243,6 +242,10 @@ def over(lines: Sequence[LedgerLine], before: float) -> Sequence[LedgerLine]:
     return lines[:count]
 
 
+_NOBODY: Final = frozenset[str]()
+_NOWHERE: Final = frozenset[Place]()
+
+
 class ConversationIndex:
     """A cache of the users in the index of each conversation: only new ones cost a write or a look.
 
@@ -257,18 +260,11 @@ class ConversationIndex:
         self._known: dict[str, set[str]] = {}
 
     def fresh(self, said: ConversationEvent) -> frozenset[Place]:
-        """Give the places of an entry that are not known to be there."""
-        return places(said, self._known.get(said.conversation, ()))
-
-    def with_fresh(self, group: Iterable[ConversationEvent]) -> Sequence[ConversationEvent]:
-        """Give the entries that have such places; usually all who speak, or are spoken to, have before."""
-        known, nobody = self._known, frozenset[str]()
-        return [
-            said
-            for said in group
-            if said.sender not in (there := known.get(said.conversation, nobody))
-            or not there.issuperset(said.recipients)
-        ]
+        """Give the places of an entry that are not known to be there; usually all who speak, or are spoken to, have before."""
+        known = self._known.get(said.conversation, _NOBODY)
+        if said.sender in known and known.issuperset(said.recipients):
+            return _NOWHERE
+        return places(said, known)
 
     def add_entry(self, said: ConversationEvent) -> None:
         """Remember the people of an entry as places of its conversation, if its name is not as long as only hostile ones are."""
