@@ -47,6 +47,11 @@ class ConversationEvent(NamedTuple):
 
     body: bytes = b""
 
+    def undelivered(self, at: float, recipients: Sequence[Aor] | None = None) -> "ConversationEvent":
+        """Give the event that this message was not delivered to these people, to none of its recipients if it is None."""
+        whom = self.recipients if recipients is None else tuple(recipients)
+        return self._replace(at=at, kind=EntryKind.UNDELIVERED, recipients=whom, content_type="", body=b"")
+
 
 class IArchive(Interface):
     """Append-only; what `archive` has answered is durable."""

@@ -34,7 +34,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/admin/shell.py": (1, "when a command was given, written down"),
     "workloads/archive/commands.py": (2, "a file's name and `--since`, for an operator"),
     "workloads/archive/keeper.py": (
-        3,
+        4,
         "when trouble began and a gap is, written down; the chain's order is its numbers'",
     ),
     "workloads/conferencing/conference_table.py": (

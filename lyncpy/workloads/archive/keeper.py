@@ -33,6 +33,7 @@ from lyncpy.core.tasks import Task
 from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
+from lyncpy.workloads.archive.doubtful_refusals import DoubtfulRefusals
 from lyncpy.workloads.archive.gaps import Gap, Gaps, UncertainWrite
 from lyncpy.workloads.archive.model import ChainPoint, ConversationIndex
 from lyncpy.workloads.archive.settings import Settings
@@ -131,6 +132,7 @@ class Keeper:
             "lyncpy_archive_waiting_bytes", "Size of what waits for the archive.", lambda: float(self.waiting_bytes)
         )
         self._gaps = gaps
+        self._doubtful = DoubtfulRefusals()
         self._again: ITimer | None = None
         self.counts = Counts()
         self._kept = meter.counter("lyncpy_archive_entries_total", "Entries written to the archive")
@@ -164,7 +166,7 @@ class Keeper:
             size = ENTRY_BYTES + len(said.body) + RECIPIENT_BYTES * len(said.recipients)
             await self._queue.add(said, size=size, owners={"sender": said.sender})
         except StoreUnavailable as error:
-            await self._unarchived(said.at, error)
+            await self._unarchived(said, error)
 
     # --- its life
 
@@ -333,6 +335,8 @@ class Keeper:
         await self._ledger.append(lines, {place for _, places in fresh for place in places}, mark, end)
         self._end = mark
         self._gaps.settle(done=True)
+        if self._doubtful.serial is not None:
+            self._correct(self._doubtful.settled(lines[-1:]))
         self.counts.told += lost.count
         for said, _ in fresh:
             self._places.add_entry(said)
@@ -369,6 +373,9 @@ class Keeper:
         doubt = self.gap.doubt
         if doubt is not None:
             self._gaps.resolve(await self._ledger.read_after(doubt.serial - 1, 1))
+        refused = self._doubtful.serial
+        if refused is not None:
+            self._correct(self._doubtful.settled(await self._ledger.read_after(refused - 1, 1)))
         self._end = ends.end
         return ends.end
 
@@ -379,17 +386,31 @@ class Keeper:
 
     # --- who waits
 
-    async def _unarchived(self, at: float, error: StoreUnavailable) -> None:
+    async def _unarchived(self, said: ConversationEvent, error: StoreUnavailable) -> None:
         """Pass an unarchived message once its loss is noted; refuse it in critical mode."""
         self._failed.add()
+        in_doubt = self._gaps.attempt if isinstance(error, CommitInDoubt) else None
         try:
             if self._settings.critical:
                 raise error
-            await self._gaps.lost(at, in_doubt=isinstance(error, CommitInDoubt))
+            await self._gaps.lost(said.at, in_doubt=in_doubt is not None)
         except StoreUnavailable as why:
             self.counts.refused += 1
+            if in_doubt is not None:
+                self._doubtful.add(in_doubt, said)
             raise _refusal() from why
         self.counts.lost += 1
+
+    def _correct(self, refused: Sequence[ConversationEvent]) -> None:
+        """Have the archive say of refused messages that are in it that they were not delivered; nothing waits for that."""
+        for said in refused:
+            note = said.undelivered(self._timers.wall())
+            if not self._queue.add_unawaited(note, (said.conversation, said.message_id, said.sender)):
+                self.log.error(
+                    "the archive lacks that message {message} of {conversation} was not delivered: too much waits for it",
+                    message=said.message_id,
+                    conversation=said.conversation,
+                )
 
     def _heard(self, trouble: str) -> None:
         if trouble:

@@ -175,10 +175,7 @@ class Archiving:
         """Archive who did not get an archived message, all recipients if `whom` is None; nothing waits for that."""
         if said is None:
             return
-        recipients = said.recipients if whom is None else tuple(whom)
-        note = said._replace(
-            at=self._timers.wall(), kind=EntryKind.UNDELIVERED, recipients=recipients, content_type="", body=b""
-        )
+        note = said.undelivered(self._timers.wall(), whom)
         spawn(self._keep(note), self.log, "noting what was not delivered")
 
     async def _keep(self, note: ConversationEvent) -> None:

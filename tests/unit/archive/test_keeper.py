@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.logger import LogLevel, capturedLogs
 
 from lyncpy.contracts.archive import ChainPosition, EntryKind, IArchive, LedgerLine
@@ -14,6 +14,7 @@ from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.workloads.archive import keeper as keepers
+from lyncpy.workloads.archive import model
 from tests.kit.archive import MemoryGapFile, PlainStamps
 from tests.kit.fakes import awaited
 from tests.kit.ledger import MemoryLedger
@@ -24,6 +25,11 @@ from tests.kit.vault import ALICE, BOB, CAROL, NOON, FixedPolicies, Vault, said
 def bodies(vault: Vault) -> list[bytes]:
     """Give what is written down, in order."""
     return [vault.ledger.lines[serial].body for serial in sorted(vault.ledger.lines)]
+
+
+def kinds(vault: Vault) -> list[str]:
+    """Give what kinds of entries are written down, in order."""
+    return [vault.ledger.lines[serial].kind for serial in sorted(vault.ledger.lines)]
 
 
 def kept(vault: Vault, text: str) -> "Deferred[None]":
@@ -153,9 +159,35 @@ def test_nobody_waits_for_ever_for_a_disk_that_hangs() -> None:
     assert [type(outcome(one)) for one in (first, second, late)] == [Refused] * 3
     vault.disk.catch_up()
     vault.keep(said("after"))
-    # What hung was kept in the end, though nobody was told; what never began was not.
-    assert bodies(vault) == [b"in the write", b"after"]
+    # What hung was kept in the end, which was not delivered; what never began was not.
+    assert kinds(vault) == [EntryKind.MESSAGE, EntryKind.UNDELIVERED, EntryKind.MESSAGE]
+    assert bodies(vault) == [b"in the write", b"", b"after"]
     assert taken_bytes(vault) == 0
+    assert vault.verify().broken is None
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_what_was_refused_does_not_stand_as_delivered(is_done: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write fails, and was done all the same, or was not: the archive says of what it has that it was not delivered."""
+    vault = Vault(critical=True)
+    vault.keep(said("before"))
+    append = vault.ledger.append
+
+    def failing(*asked: Any) -> "Deferred[None]":
+        if is_done:
+            result_of(awaited(append(*asked)))
+        return fail(StoreUnavailable("no answer"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.ledger, "append", failing)
+        with pytest.raises(Refused):
+            vault.keep(said("refused", message_id="7", recipients=(BOB, CAROL)))
+    vault.keep(said("after"))
+    vault.clock.advance(1)  # nobody waits for it
+    assert bodies(vault) == ([b"before", b"refused", b"after", b""] if is_done else [b"before", b"after"])
+    if is_done:
+        note = model.read(vault.ledger.lines[4]).said
+        assert (note.kind, note.message_id, note.recipients) == (EntryKind.UNDELIVERED, "7", (BOB, CAROL))
     assert vault.verify().broken is None
 
 
