@@ -15,3 +15,9 @@ def tree_of(file: Path) -> ast.Module:
 def nodes_of(file: Path) -> tuple[ast.AST, ...]:
     """Give all nodes of a module."""
     return tuple(ast.walk(tree_of(file)))
+
+
+@cache
+def calls_of(file: Path) -> tuple[ast.Call, ...]:
+    """Give all calls of a module."""
+    return tuple(node for node in nodes_of(file) if isinstance(node, ast.Call))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import lyncpy
-from tests.kit.trees import tree_of
+from tests.kit.trees import calls_of, nodes_of
 
 TOP: Final = Path(lyncpy.__file__).parent
 
@@ -94,18 +94,18 @@ HOST: Final = frozenset({"app/cli.py", "app/home.py", "app/tap.py", "core/timers
 _BANNED: Final = frozenset({"time", "monotonic", "time_ns", "perf_counter", "utcnow", "today", "formatdate"})
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
+def modules() -> Iterator[tuple[str, Path]]:
     """Give every module of the server."""
     for path in sorted(TOP.rglob("*.py")):
-        yield path.relative_to(TOP).as_posix(), tree_of(path)
+        yield path.relative_to(TOP).as_posix(), path
 
 
 def test_the_wall_clock_is_read_where_it_is_listed() -> None:
     """A new place that reads it has to say here what a step does to it."""
     found: Counter[str] = Counter()
-    for name, tree in modules():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "wall":
+    for name, path in modules():
+        for call in calls_of(path):
+            if isinstance(call.func, ast.Attribute) and call.func.attr == "wall":
                 found[name] += 1
     assert {name: count for name, count in found.items() if count > READS.get(name, (0, ""))[0]} == {}
 
@@ -113,9 +113,9 @@ def test_the_wall_clock_is_read_where_it_is_listed() -> None:
 def test_the_wall_clock_is_given_on_to_the_certificate_alone() -> None:
     """Whoever is handed the function reads it unseen."""
     given = set()
-    for name, tree in modules():
-        called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-        for node in ast.walk(tree):
+    for name, path in modules():
+        called = {id(call.func) for call in calls_of(path)}
+        for node in nodes_of(path):
             is_timers = isinstance(node, ast.Attribute) and node.attr == "wall" and id(node) not in called
             if is_timers and "timers" in ast.unparse(node):
                 given.add(name)
@@ -125,8 +125,8 @@ def test_the_wall_clock_is_given_on_to_the_certificate_alone() -> None:
 def test_the_host_is_asked_in_one_place() -> None:
     """Nothing but the module that gives the time knows a clock of the host."""
     asked, named = set(), set()
-    for name, tree in modules():
-        for node in ast.walk(tree):
+    for name, path in modules():
+        for node in nodes_of(path):
             if isinstance(node, ast.Name) and node.id == "host_clock":
                 named.add(name)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -20,7 +20,7 @@ from lyncpy.contracts.names import (
 )
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.uri import parse_uri
-from tests.kit.trees import tree_of
+from tests.kit.trees import calls_of
 
 HOUSE = Path(lyncpy.__file__).parent
 PLAIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()&=+$,;?/"
@@ -181,21 +181,19 @@ ELSEWHERE = {
 }
 
 
-def _modules() -> Iterator[tuple[str, ast.Module]]:
+def _calls() -> Iterator[tuple[str, ast.Call]]:
     for path in sorted(HOUSE.rglob("*.py")):
         where = path.relative_to(HOUSE).as_posix()
         if where not in ("contracts/names.py", "sip/uri.py"):
-            yield where, tree_of(path)
+            yield from ((where, call) for call in calls_of(path))
 
 
 def test_names_are_made_in_one_place() -> None:
     """Whoever casts text to a name skips the rule. "" is the name of nothing."""
     found = [
         f"{where}:{node.lineno} {ast.unparse(node)}"
-        for where, module in _modules()
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call)
-        and (
+        for where, node in _calls()
+        if (
             (isinstance(node.func, ast.Name) and node.func.id in MAKERS and not _is_nothing(where, node))
             or any(isinstance(arg, ast.Name) and arg.id in MAKERS for arg in node.args[:1] if _is_map(node))
         )
@@ -217,10 +215,8 @@ def test_nobody_else_looks_at_the_case_of_a_name() -> None:
     """A second rule of how to compare addresses, epids or hosts would be another one some day."""
     found = [
         f"{where}:{node.lineno} {ast.unparse(node)}"
-        for where, module in _modules()
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
+        for where, node in _calls()
+        if isinstance(node.func, ast.Attribute)
         and node.func.attr in ("lower", "casefold", "upper")
         and any(part in ast.unparse(node.func.value).lower() for part in PARTS)
         and ast.unparse(node.func.value) not in ELSEWHERE

@@ -1,11 +1,12 @@
 """What is defined is used: by the product itself, not by tests alone."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from tests.kit.trees import tree_of
+from tests.kit.trees import nodes_of
 
 TOP = Path(__file__).parents[3]
 SOURCES: Final = tuple(
@@ -44,8 +45,8 @@ def _is_called_from_outside(name: str, node: ast.AST) -> bool:
     return any("validator" in ast.unparse(one) for one in decorators)
 
 
-def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
-    for node in ast.walk(tree):
+def _definitions(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name, node
         if not isinstance(node, ast.Module | ast.ClassDef):
@@ -55,33 +56,33 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
             yield from ((target.id, inner) for target in targets if isinstance(target, ast.Name))
 
 
-def _uses(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _uses(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load):
             yield node.id if isinstance(node, ast.Name) else node.attr
 
 
-def _parsed() -> dict[Path, ast.Module]:
-    return {file: tree_of(file) for file in SOURCES}
+@cache
+def _used() -> frozenset[str]:
+    return frozenset(name for file in SOURCES for name in _uses(nodes_of(file)))
+
+
+@cache
+def _defined() -> tuple[tuple[Path, str, ast.AST], ...]:
+    return tuple((file, name, node) for file in SOURCES for name, node in _definitions(nodes_of(file)))
 
 
 def test_nothing_is_defined_that_nothing_uses() -> None:
     """A name that the product never reads is joined to it, or removed with its tests: settings are among these."""
-    trees = _parsed()
-    used = {name for tree in trees.values() for name in _uses(tree)}
     dead = {
         f"{file.relative_to(TOP)}: {name}"
-        for file, tree in trees.items()
-        for name, node in _definitions(tree)
-        if name not in used and name not in NAMES and not _is_called_from_outside(name, node)
+        for file, name, node in _defined()
+        if name not in _used() and name not in NAMES and not _is_called_from_outside(name, node)
     }
     assert dead == set(), "use it, or remove it; what something outside calls is excused above, with a reason"
 
 
 def test_what_is_excused_is_still_there() -> None:
     """An excuse for what is gone would hide the next one of that name."""
-    trees = _parsed()
-    defined = {name for tree in trees.values() for name, _ in _definitions(tree)}
-    used = {name for tree in trees.values() for name in _uses(tree)}
-    assert NAMES - defined == set()
-    assert NAMES & used == set(), "it is used by now"
+    assert NAMES - {name for _, name, _ in _defined()} == set()
+    assert NAMES & _used() == set(), "it is used by now"

@@ -1,10 +1,12 @@
 """A default of a constructor is one that the server uses: else it is a second behaviour, which tests alone see."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from tests.kit.trees import nodes_of
 
 LYNCPY: Final = Path(__file__).parents[3] / "lyncpy"
 
@@ -36,12 +38,12 @@ class _Constructor:
                 yield name
 
 
-def _constructors(trees: dict[str, ast.Module]) -> dict[str, _Constructor]:
+def _constructors(modules: Mapping[str, Iterable[ast.AST]]) -> dict[str, _Constructor]:
     """Find each class's own `__init__` that has defaults; a name that stands for two classes is left out."""
     found: dict[str, _Constructor] = {}
     several: set[str] = set()
-    for path, tree in trees.items():
-        for node in ast.walk(tree):
+    for path, nodes in modules.items():
+        for node in nodes:
             if not isinstance(node, ast.ClassDef) or path.startswith(A_LIBRARY):
                 continue
             for method in node.body:
@@ -56,11 +58,11 @@ def _constructors(trees: dict[str, ast.Module]) -> dict[str, _Constructor]:
     return {name: one for name, one in found.items() if one.defaults and name not in several}
 
 
-def _unused(trees: dict[str, ast.Module]) -> list[str]:
+def _unused(modules: Mapping[str, Sequence[ast.AST]]) -> list[str]:
     """Give each default that no caller leaves to itself, or that all leave to itself."""
-    constructors = _constructors(trees)
-    for tree in trees.values():
-        for node in ast.walk(tree):
+    constructors = _constructors(modules)
+    for nodes in modules.values():
+        for node in nodes:
             if isinstance(node, ast.Call):
                 callee, call = node.func, node
                 if ast.unparse(callee) == "partial" and node.args:
@@ -73,12 +75,9 @@ def _unused(trees: dict[str, ast.Module]) -> list[str]:
 
 def test_each_default_is_used_by_the_server() -> None:
     """Some caller in lyncpy leaves it out, and some other gives another value."""
-    trees = {
-        str(path.relative_to(LYNCPY.parent)): ast.parse(path.read_text("utf-8"))
-        for path in sorted(LYNCPY.rglob("*.py"))
-    }
-    assert len(trees) > 100
-    assert _unused(trees) == [], "give it always and have no default, or leave it out altogether"
+    modules = {str(path.relative_to(LYNCPY.parent)): nodes_of(path) for path in sorted(LYNCPY.rglob("*.py"))}
+    assert len(modules) > 100
+    assert _unused(modules) == [], "give it always and have no default, or leave it out altogether"
 
 
 def test_what_is_never_given_and_what_is_always_given_is_found() -> None:
@@ -88,4 +87,4 @@ def test_what_is_never_given_and_what_is_always_given_is_found() -> None:
         "class B:\n    def __init__(self, e=1): ...\n"
         "A(1, 2, d=4)\npartial(A, 1, 2)\nB(*x)\n"
     )
-    assert _unused({"lyncpy/x.py": ast.parse(text)}) == ["A: b", "A: c"]
+    assert _unused({"lyncpy/x.py": tuple(ast.walk(ast.parse(text)))}) == ["A: b", "A: c"]

@@ -2,13 +2,12 @@
 
 import ast
 import string
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-import pytest
-
-from tests.kit.trees import nodes_of
+from tests.kit.trees import calls_of
 
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 LEVELS: Final = ("debug", "info", "warn", "error", "failure", "critical", "_say")
@@ -33,12 +32,15 @@ FIELDS: Final = {
 OTHERS: Final = {other: name for name, others in FIELDS.items() for other in others}
 
 
-def _calls() -> Iterator[tuple[str, ast.Call]]:
-    """Give each line that is logged, and where."""
-    for file in sorted(SOURCE.rglob("*.py")):
-        for node in nodes_of(file):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _logs(node.func):
-                yield f"{file.relative_to(SOURCE)}:{node.lineno}", node
+@cache
+def _lines() -> Mapping[str, ast.Call]:
+    """Give each line that is logged by where it stands."""
+    return {
+        f"{file.relative_to(SOURCE)}:{call.lineno}": call
+        for file in sorted(SOURCE.rglob("*.py"))
+        for call in calls_of(file)
+        if isinstance(call.func, ast.Attribute) and _logs(call.func)
+    }
 
 
 def _logs(called: ast.Attribute) -> bool:
@@ -47,32 +49,37 @@ def _logs(called: ast.Attribute) -> bool:
     )
 
 
-CALLS: Final = dict(_calls())
-
-
 def test_the_log_is_found() -> None:
     """The rules would hold for nothing, otherwise."""
-    assert len(CALLS) > 100
+    assert len(_lines()) > 100
 
 
-@pytest.mark.parametrize("place", CALLS)
-def test_a_thing_has_one_name(place: str) -> None:
+def test_a_thing_has_one_name() -> None:
     """A user is `aor` everywhere, and why something happened is its `reason`."""
-    names = {word.arg for word in CALLS[place].keywords if word.arg}
-    assert {name: f"call it {OTHERS[name]}" for name in names if name in OTHERS} == {}
+    others = {
+        f"{place}: {word.arg}": f"call it {OTHERS[word.arg]}"
+        for place, call in _lines().items()
+        for word in call.keywords
+        if word.arg in OTHERS
+    }
+    assert others == {}
 
 
-@pytest.mark.parametrize("place", CALLS)
-def test_each_field_that_a_line_names_is_given(place: str) -> None:
+def test_each_field_that_a_line_names_is_given() -> None:
     """Twisted would log that it cannot format the line, at the moment at which it is needed."""
-    call = CALLS[place]
+    lacking = {place: lacks for place, call in _lines().items() if (lacks := _lacking(call))}
+    assert lacking == {}
+
+
+def _lacking(call: ast.Call) -> set[str]:
+    """Give the fields that the text of a line names, and that are not given with it."""
     text = call.args[0] if call.args else None
     if (
         not isinstance(text, ast.Constant)
         or not isinstance(text.value, str)
         or any(word.arg is None for word in call.keywords)
     ):
-        return
+        return set()
     given = {word.arg for word in call.keywords} | {"log_namespace", "log_source"}
     named = {name.partition(".")[0].partition("[")[0] for _, name, _, _ in string.Formatter().parse(text.value) if name}
-    assert named <= given
+    return named - given

@@ -2,14 +2,12 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from lyncpy.backends.openmetrics import OpenMetrics
-from tests.kit.trees import nodes_of
+from tests.kit.trees import calls_of
 
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 ROOMS: Final = (
@@ -32,27 +30,33 @@ COUNTER: Final = re.compile(rf"lyncpy_({'|'.join(ROOMS)})(_[a-z0-9]+)+_total")
 GAUGE: Final = re.compile(rf"lyncpy_({'|'.join(ROOMS)})(_[a-z0-9]+)*_(count|bytes|seconds)")
 
 
-def _meters() -> Iterator[tuple[str, str]]:
+@cache
+def _meters() -> frozenset[tuple[str, str]]:
     """Give each meter's kind and name, as the source has them."""
-    for file in sorted(SOURCE.rglob("*.py")):
-        for node in nodes_of(file):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-                name = ast.unparse(node.args[0]).strip("f'\"")
-                if node.func.attr in ("counter", "total", "gauge") and name.startswith("lyncpy_"):
-                    yield node.func.attr, QUEUE.sub("lyncpy_store_", name)
+    found = set[tuple[str, str]]()
+    for file in SOURCE.rglob("*.py"):
+        for call in calls_of(file):
+            if isinstance(call.func, ast.Attribute) and call.func.attr in ("counter", "total", "gauge") and call.args:
+                name = ast.unparse(call.args[0]).strip("f'\"")
+                if name.startswith("lyncpy_"):
+                    found.add((call.func.attr, QUEUE.sub("lyncpy_store_", name)))
+    return frozenset(found)
 
 
-@pytest.mark.parametrize(("kind", "name"), sorted(set(_meters())))
-def test_a_meter_is_named_by_the_scheme(kind: str, name: str) -> None:
+def test_meters_are_named_by_the_scheme() -> None:
     """Whoever writes a dashboard knows by the name whether to take a rate of it, and in what it is measured."""
-    scheme = GAUGE if kind == "gauge" else COUNTER
-    assert scheme.fullmatch(name), f"{kind} {name}: lyncpy_<room>_<thing>_<unit>"
+    others = [
+        f"{kind} {name}"
+        for kind, name in sorted(_meters())
+        if not (GAUGE if kind == "gauge" else COUNTER).fullmatch(name)
+    ]
+    assert others == [], "lyncpy_<room>_<thing>_<unit>"
 
 
 def test_the_meters_are_found() -> None:
     """The scheme would hold for none of them, otherwise."""
     assert {"counter", "total", "gauge"} <= {kind for kind, _ in _meters()}
-    assert len(set(_meters())) > 30
+    assert len(_meters()) > 30
 
 
 def test_what_is_collected_has_the_name_that_the_source_has() -> None:

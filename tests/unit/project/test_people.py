@@ -24,6 +24,9 @@ def _prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _found(text: str) -> list[int]:
+    # Most texts have no such word anywhere: nobody has to know what in them is prose.
+    if not GENDERED.search(text):
+        return []
     return sorted({line for line, words in _prose(text) if GENDERED.search(words)})
 
 

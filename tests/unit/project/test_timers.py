@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 from typing import Final
 
-from tests.kit.trees import tree_of
+from tests.kit.trees import nodes_of
 
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
@@ -24,14 +24,14 @@ BY_HAND: Final = {
 }
 
 
-def _keeps(tree: ast.Module) -> bool:
+def _keeps(file: Path) -> bool:
     """Tell whether a module names the type of a timer, as whoever keeps one has to."""
-    names = (alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names)
+    names = (alias.name for node in nodes_of(file) if isinstance(node, ast.ImportFrom) for alias in node.names)
     return "ITimer" in names
 
 
 def test_nobody_else_keeps_a_timer() -> None:
     """A time that moves or is not needed any more is a `Deadline`; times of many things are `Deadlines`."""
-    found = {file.relative_to(SOURCE).as_posix() for file in SOURCE.rglob("*.py") if _keeps(tree_of(file))}
+    found = {file.relative_to(SOURCE).as_posix() for file in SOURCE.rglob("*.py") if _keeps(file)}
     assert found - BY_HAND.keys() == set(), "use core.deadline"
     assert BY_HAND.keys() - found - {"core/deadline.py", "core/timers.py"} == set(), "it does by now"
