@@ -14,6 +14,7 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.store import REMOVED_S
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import IUnit
 
@@ -68,7 +69,7 @@ class Retention:
         """
         past, settings = self._timers.past(), self._settings
         try:
-            expired = await self._store.purge(past) + await self._volatile.purge(past)
+            expired = await self._store.purge(past - REMOVED_S) + await self._volatile.purge(past - REMOVED_S)
             lines = await self._store.purge_journals(past - settings.journal_days * DAY_S)
             calls = await self._records.purge(past - settings.cdr_days * DAY_S)
             commands = await self._records.purge_audit(past - settings.audit_days * DAY_S)

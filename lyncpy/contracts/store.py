@@ -2,10 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from zope.interface import Interface
 
 from lyncpy.contracts.names import NodeName, Version
+
+REMOVED_S: Final = 3600.0
+"""For how long it is told that a record was removed; whoever has not asked for longer reads all anew."""
 
 
 class Conflict(Exception):
@@ -21,6 +25,30 @@ class Record:
     version: Version
     expires: float | None = None
     """Wall-clock seconds since the epoch, or None: kept until removed."""
+
+
+class Mark(NamedTuple):
+    """How far what was written was looked through: up to a change, and of those that it has with others to a key."""
+
+    change: int
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written since a mark."""
+
+    mark: Mark
+    """Where to go on; it means nothing in another store, nor for another kind."""
+
+    versions: Sequence[tuple[str, Version]] = ()
+    """Key and version of each record, the newest alone, oldest change first; 0: it is not there any more."""
+
+    is_all: bool = True
+    """Whether there was nothing more by then."""
+
+    is_known: bool = True
+    """Whether it is known at all: not, where the mark is of a store that was there before. Then anything may be new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +96,13 @@ class IRecordStore(Interface):
 
     def remove(kind: str, key: str, expected: Version) -> Awaitable[None]:
         """Remove the record if its version is still `expected`; else raise Conflict. None there and 0 expected: nothing happens."""
+
+    def written(kind: str, since: Mark | None, limit: int) -> Awaitable[Written]:
+        """Give which records of a kind were written or removed since a mark, in any process; None: give the mark of now.
+
+        What was removed is known for `REMOVED_S`, what has expired is not told. What is written while this is under way
+        may come with the next call; nothing is ever left out.
+        """
 
 
 class IStore(IRecordStore):

@@ -15,6 +15,7 @@ from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import AuditRecord, SessionRecord
+from lyncpy.contracts.store import REMOVED_S
 from lyncpy.core.timers import Timers
 from tests.kit.cellars import KINDS, NOON, Cellar, opened
 
@@ -42,12 +43,12 @@ def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -
     for days in (366, 364):
         wait(records.audit(AuditRecord(NOON - days * DAY_S, "a", "", str(days), "ok")))
         wait(store.append("calls", str(days).encode(), NOON - days * DAY_S))
-    wait(store.write("board", "lapsed", b"x", NONE, expires=NOON - 1))
+    wait(store.write("board", "lapsed", b"x", NONE, expires=NOON - 1 - REMOVED_S))
     wait(store.write("board", "kept", b"x", NONE, expires=NOON + 1))
 
     clock = Clock()
     assert isinstance(cellar.volatile, MemoryRecordStore | SqlVolatileStore)
-    lapsed = wait(cellar.volatile.write("board", "lapsed", b"x", NONE, expires=NOON - 1))
+    lapsed = wait(cellar.volatile.write("board", "lapsed", b"x", NONE, expires=NOON - 1 - REMOVED_S))
     kept = wait(cellar.volatile.write("board", "kept", b"x", NONE, expires=NOON + 1))
     timers = Timers(clock, cellar.wall)
     wait(Retention(cellar.database, store, cellar.volatile, records, Settings(), timers).purge())

@@ -17,7 +17,7 @@ from lyncpy.backends.sql.link import Job
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.store import Conflict
+from lyncpy.contracts.store import Conflict, Written
 from tests.kit.cellars import Wall, database_in, in_postgresql
 from tests.kit.threads import PATIENCE_S, ThreadPump
 
@@ -169,6 +169,22 @@ def test_a_key_that_comes_back_during_a_purge_gets_a_new_version(two_at_postgres
         writing: Deferred[Version] = second.write("board", "alice", b"again", NONE)
         until_somebody_waits()
     assert two.wait(writing) > 3
+
+
+def test_what_is_written_at_once_is_never_left_out(two_at_postgresql: Two) -> None:
+    """The transaction that began first ends last: whoever looked in between sees it the next time."""
+    two = two_at_postgresql
+    first, second = two.stores
+    seen: list[tuple[str, Version]] = []
+    looked: Written = two.wait(second.written("board", None, 9))
+    with two.held(lambda _: first.write("board", "slow", b"x", NONE)):
+        two.wait(second.write("board", "quick", b"x", NONE))
+        looked = two.wait(second.written("board", looked.mark, 9))
+        seen += looked.versions
+        assert "slow" not in dict(seen)
+    looked = two.wait(second.written("board", looked.mark, 9))
+    seen += looked.versions
+    assert sorted(seen) == [("quick", 1), ("slow", 1)]
 
 
 def test_a_conversation_that_goes_on_during_a_cut_keeps_its_people(

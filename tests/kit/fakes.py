@@ -20,7 +20,7 @@ from lyncpy.contracts.records import (
     SessionRecord,
 )
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.store import IStore, JournalEntry, Lease, Record
+from lyncpy.contracts.store import IStore, JournalEntry, Lease, Mark, Record, Written
 from tests.kit.memory import MemoryRecords, MemoryStore
 
 T = TypeVar("T")
@@ -112,6 +112,10 @@ class FragileStore:
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove a record."""
         return self._disk.run(lambda: self._inner.remove(kind, key, expected))
+
+    def written(self, kind: str, since: Mark | None, limit: int) -> Deferred[Written]:
+        """Give what was written."""
+        return self._disk.run(lambda: self._inner.written(kind, since, limit))
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line."""

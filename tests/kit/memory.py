@@ -23,7 +23,7 @@ from lyncpy.contracts.records import (
     MessageCountRecord,
     SessionRecord,
 )
-from lyncpy.contracts.store import IStore, JournalEntry, Lease, Record
+from lyncpy.contracts.store import IStore, JournalEntry, Lease, Mark, Record, Written
 from tests.kit.results import answer_of
 
 InConference = TypeVar("InConference", ConferenceSessionRecord, FocusJoinRecord, McuJoinRecord, MessageCountRecord)
@@ -75,6 +75,10 @@ class MemoryStore:
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove the record if its version is still `expected`; else fail with Conflict."""
         return self._records.remove(kind, key, expected)
+
+    def written(self, kind: str, since: Mark | None, limit: int) -> Deferred[Written]:
+        """Give which records of a kind were written or removed since a mark."""
+        return self._records.written(kind, since, limit)
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line to a journal."""

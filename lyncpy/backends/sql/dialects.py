@@ -3,7 +3,7 @@
 from select import POLLIN, poll
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Double, Integer, LargeBinary, Table, func, select
+from sqlalchemy import BigInteger, ColumnElement, Double, Integer, LargeBinary, Table, Text, bindparam, func, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
@@ -82,6 +82,30 @@ def insert_into(table: Table, dialect: str) -> sqlite.Insert:
     if dialect == POSTGRESQL:
         return cast(sqlite.Insert, postgresql.insert(table))  # the same methods, no common ancestor that has them
     return sqlite.insert(table)
+
+
+def next_change(table: Table, dialect: str) -> ColumnElement[int]:
+    """Give the number of the change that a row of records is part of, for the order in which `ceiling` lets them be read.
+
+    With several writers at once numbers that are counted would be given in another order than that in which their rows can be
+    seen: PostgreSQL's own number of the transaction says which of them have ended. SQLite has one writer at a time.
+    """
+    if dialect == POSTGRESQL:
+        return sql_cast(sql_cast(func.pg_current_xact_id(), Text), BigInteger)
+    return _last_change(table) + 1
+
+
+def ceiling(table: Table, dialect: str) -> ColumnElement[int]:
+    """Give the change below which all have ended: what is written from now on has this one, or a greater."""
+    if dialect == POSTGRESQL:
+        return sql_cast(sql_cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+    return _last_change(table) + 1
+
+
+def _last_change(table: Table) -> ColumnElement[int]:
+    counted = table.alias()
+    of_kind = select(func.max(counted.c.change)).where(counted.c.kind == bindparam("of_kind"))
+    return func.coalesce(of_kind.scalar_subquery(), 0)
 
 
 def as_bytes(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:  # Any: of every type

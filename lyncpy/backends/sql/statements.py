@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, case, delete, func, or_, select, update
 from sqlalchemy.dialects import sqlite
 
-from lyncpy.backends.sql.dialects import insert_into
+from lyncpy.backends.sql.dialects import ceiling, insert_into, next_change
 from lyncpy.backends.sql.tables import floors, records, volatile_floors, volatile_records
 
 LEASES: Final = "lease"
@@ -36,7 +36,10 @@ class RecordStatements:
         this = and_(column.kind == bindparam("of_kind"), column.key == bindparam("of_key"))
         lives = and_(column.value.is_not(None), or_(column.expires.is_(None), column.expires > bindparam("now")))
         as_expected = and_(this, lives, column.version == bindparam("expected"))
+        self._change = next_change(table, dialect)
         self._dead: ColumnElement[bool] = or_(column.value.is_(None), column.expires <= bindparam("now"))
+        # Of what was removed it is when.
+        over = column.expires <= bindparam("now")
         found = select(column.key, column.value, column.version, column.expires)
         self.read: Final = found.where(this, lives)
         self.scan: Final = found.where(
@@ -46,13 +49,36 @@ class RecordStatements:
         self.replace: Final = (
             update(table)
             .where(as_expected)
-            .values(version=column.version + 1, value=bindparam("new_value"), expires=bindparam("new_expires"))
+            .values(
+                version=column.version + 1,
+                value=bindparam("new_value"),
+                expires=bindparam("new_expires"),
+                change=self._change,
+            )
         )
-        self.remove: Final = update(table).where(as_expected).values(value=None, expires=None).returning(column.version)
-        self.dead_versions: Final = (
-            select(column.kind, func.max(column.version)).where(self._dead).group_by(column.kind)
+        self.remove: Final = (
+            update(table)
+            .where(as_expected)
+            .values(value=None, expires=bindparam("now"), change=self._change)
+            .returning(column.version)
         )
-        self.forget: Final = delete(table).where(self._dead)
+        self.dead_versions: Final = select(column.kind, func.max(column.version)).where(over).group_by(column.kind)
+        newest = table.alias()
+        # The last change of a kind stays, for the next is counted from it.
+        last = select(func.max(newest.c.change)).where(newest.c.kind == column.kind).scalar_subquery()
+        self.forget: Final = delete(table).where(over, or_(column.change < last, column.change == 0))
+        self.ceiling: Final = select(ceiling(table, dialect))
+        self.written: Final = (
+            select(column.key, case((self._dead, 0), else_=column.version), column.change)
+            .where(
+                column.kind == bindparam("of_kind"),
+                column.change >= bindparam("from_change"),
+                column.change < bindparam("to_change"),
+                or_(column.change > bindparam("from_change"), column.key > bindparam("from_key")),
+            )
+            .order_by(column.change, column.key)
+            .limit(bindparam("most"))
+        )
 
     def create(self) -> Insert:
         """Write a record where none lives; give its version, or no row when one lives."""
@@ -63,6 +89,7 @@ class RecordStatements:
                 "version": column.version + 1,
                 "value": statement.excluded.value,
                 "expires": statement.excluded.expires,
+                "change": statement.excluded.change,
             },
             where=self._dead,
         ).returning(column.version)
@@ -104,6 +131,7 @@ class RecordStatements:
             version=floor + 1,
             value=bindparam("new_value"),
             expires=bindparam("new_expires"),
+            change=self._change,
         )
 
 

@@ -17,7 +17,7 @@ from lyncpy.backends.sql.statements import LEASES, RecordStatements, of_durable
 from lyncpy.backends.sql.tables import journals
 from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.store import Conflict, IRecordStore, IStore, JournalEntry, Lease, Record
+from lyncpy.contracts.store import Conflict, IRecordStore, IStore, JournalEntry, Lease, Mark, Record, Written
 
 SLICE: Final = 1000
 """Lines that one transaction of a purge removes: other writes go between two of them."""
@@ -95,8 +95,35 @@ class SqlRecordStore:
             return self._run_write(StatementJob(self._remove, (*values, expected), removed))
         return self._run_write(StatementJob(self._read, values, partial(_absent, kind, key)))
 
+    def written(self, kind: str, since: Mark | None, limit: int) -> Deferred[Written]:
+        """Give which records of a kind were written or removed since a mark; None: give the mark of now."""
+        statements, now = self._statements, self._wall()
+
+        def job(connection: Connection) -> Written:
+            # First: whatever is below it can be seen by who looks afterwards.
+            ceiling: int = connection.execute(statements.ceiling, {"of_kind": kind}).scalar_one()
+            if since is None or since.change > ceiling:
+                return Written(Mark(ceiling), is_known=since is None)
+            values = {
+                "of_kind": kind,
+                "from_change": since.change,
+                "from_key": since.key,
+                "to_change": ceiling,
+                "now": now,
+                "most": limit,
+            }
+            rows = connection.execute(statements.written, values).all()
+            is_all = len(rows) < limit
+            mark = Mark(ceiling) if is_all else Mark(rows[-1][2], rows[-1][0])
+            return Written(mark, tuple((key, Version(version)) for key, version, _ in rows), is_all=is_all)
+
+        return self._run_read(job)
+
     def purge(self, before: float) -> Deferred[int]:
-        """Delete the rows of removed and expired records, but remember their versions; give the number of rows."""
+        """Delete the rows of records that were removed or have expired by then; give the number of rows.
+
+        Their versions are remembered.
+        """
         values, statements = {"now": before}, self._statements
 
         def job(connection: Connection) -> int:

@@ -57,10 +57,13 @@ records: Final = Table(
     Column("kind", KEY, primary_key=True),
     Column("key", KEY, primary_key=True),
     Column("version", BigInteger, nullable=False),
-    # NULL: removed. The row stays until the next purge, so that its next version follows this one.
+    # NULL: removed, at `expires`. The row stays until a purge, so that its next version follows this one.
     Column("value", LargeBinary),
     Column("expires", Double),
+    # In which change it was written, for whoever asks what was since another: see `next_change`.
+    Column("change", BigInteger, nullable=False, server_default="0"),
     Index("records_expires", "expires"),
+    Index("records_change", "kind", "change"),
 )
 
 floors: Final = Table(
@@ -83,7 +86,10 @@ volatile_records: Final = Table(
     Column("version", BigInteger, nullable=False),
     Column("value", LargeBinary),
     Column("expires", Double),
+    # In which change it was written, for whoever asks what was since another: see `next_change`.
+    Column("change", BigInteger, nullable=False, server_default="0"),
     Index("volatile_records_expires", "expires"),
+    Index("volatile_records_change", "kind", "change"),
     prefixes=["UNLOGGED"],
 )
 

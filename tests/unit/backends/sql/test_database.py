@@ -334,8 +334,10 @@ def test_a_database_of_the_first_version_is_upgraded_and_can_shrink(
     """What it held is there, its copy lies beside it, conferences have their tables, and room is given back."""
     with monkeypatch.context() as before:
         only_first(tmp_path_factory.mktemp("first"), before)
-        with house.open() as store:
-            house.write(store, "alice", b"note")
+        with house.open():
+            pass
+    house.sql("insert into records (kind, key, version, value) values ('board', 'alice', 1, cast('note' as blob))")
+    house.sql("insert into records (kind, key, version) values ('board', 'gone', 7)")
     house.vacuum()
     house.sql(
         "insert into sessions values ('s', 'c', 'f', 't', '', 'sip:a@b', 'sip:c@b', '', '', '', '', 'im', "
@@ -350,6 +352,9 @@ def test_a_database_of_the_first_version_is_upgraded_and_can_shrink(
         assert house.database is not None
         records = SqlRecords(house.database)
         assert record is not None and record.value == b"note"
+        # What was removed goes with the first purge, and its versions are remembered.
+        assert house.pump.run(store.purge(1.0)) == 1
+        assert house.pump.run(store.write("board", "gone", b"x", NONE)) == 8
         assert [one.session_id for one in house.pump.run(records.sessions())] == ["s"]
         house.pump.run(records.upsert([ConferenceRecord("i", "sip:focus", "sip:a@b", 1.0)]))
         assert len(house.pump.run(records.conferences())) == 1
