@@ -14,7 +14,7 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.http import HttpFactory, PlainHttpFactory
-from lyncpy.wire.listener import BACKLOG, CannotOpen, OpenPort
+from lyncpy.wire.listener import CannotOpen, OpenPort
 from lyncpy.wire.ports import PlainPort, TlsPort
 
 
@@ -90,13 +90,12 @@ class HttpDoor:
             lambda: self._certificate.context,
             self._handshakes,
             interface=interface,
-            backlog=BACKLOG,
             reactor=self._reactor,
         )
 
     def _plain(self, number: int, interface: str) -> Port:
         factory = PlainHttpFactory(self._factory)
-        return PlainPort(number, factory, lambda: False, interface=interface, backlog=BACKLOG, reactor=self._reactor)
+        return PlainPort(number, factory, lambda: False, interface=interface, reactor=self._reactor)
 
     async def close(self) -> None:
         """Accept nobody any more, and end every connection."""

@@ -2,7 +2,7 @@
 
 import errno
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
@@ -16,13 +16,9 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.ports import PlainPort, TlsPort
+from lyncpy.wire.ports import PlainPort, TlsPort, quick_and_watched
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory
-
-BACKLOG: Final = 4096
-"""Connections that the kernel keeps while we are busy: after a network came back, everybody calls at once.
-Of more than net.core.somaxconn it keeps as many as that says."""
 
 
 class CannotOpen(Exception):
@@ -154,8 +150,9 @@ class Listener:
     def _port(self, kind: str, host: str, number: int) -> Port:
         factory = SipFactory(self._flows, self._sink, self._settings, self._timers, secure=kind == "tls")
         is_busy = self._flows.places.is_busy
+        prepare = quick_and_watched(self._settings.dead_s)
         if kind == "tcp":
-            return PlainPort(number, factory, is_busy, interface=host, backlog=BACKLOG, reactor=self._reactor)
+            return PlainPort(number, factory, is_busy, interface=host, reactor=self._reactor, prepare=prepare)
         certificate = self._certificate
         if certificate is None:
             raise CannotOpen("[sip] certificate: the TLS port needs one")
@@ -166,8 +163,8 @@ class Listener:
             self._flows.handshakes,
             is_busy,
             interface=host,
-            backlog=BACKLOG,
             reactor=self._reactor,
+            prepare=prepare,
         )
 
 

@@ -1,12 +1,11 @@
 """One connection's reading side: bytes → messages → the request pipeline, with time limits and bounds."""
 
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, cast
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IConsumer, IHandshakeListener, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IAddress, IConsumer, IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -68,11 +67,6 @@ class SipStream(Protocol):
     def connectionMade(self) -> None:
         """Count the connection; without TLS it is a flow at once."""
         self._flows.places.entered(self)
-        tcp = self.transport
-        if ITCPTransport.providedBy(tcp):
-            tcp.setTcpNoDelay(True)
-            tcp.setTcpKeepAlive(True)
-            find_the_dead(tcp, self._settings.dead_s)
         if self._factory.secure or self.preamble is not None:
             self._timer = self._timers.later(self._settings.handshake_s, self._on_slow_handshake)
         else:
@@ -351,26 +345,6 @@ class SipFactory(Factory):
         if not self.flows.places.admits(peer, is_relayed=is_relayed):
             return None
         return SipStream(self, peer, int(getattr(addr, "port", 0)), is_relayed=is_relayed)
-
-
-def find_the_dead(transport: object, dead_s: int) -> None:
-    """Make the kernel end a connection whose peer has not answered it for so many seconds, sending or not.
-
-    Without this it takes two hours to find that an idle peer is gone, and a quarter of one if
-    something was sent.
-    """
-    handle = getattr(transport, "getHandle", None)
-    if handle is None:
-        return  # no socket: a network in memory
-    for name, value in (
-        ("TCP_KEEPIDLE", dead_s // 2),
-        ("TCP_KEEPINTVL", max(1, dead_s // 6)),
-        ("TCP_KEEPCNT", 3),
-        ("TCP_USER_TIMEOUT", dead_s * 1000),
-    ):
-        option = getattr(socket, name, None)  # Linux has all of them, others some
-        if option is not None:
-            handle().setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _words(reason: Failure) -> str:

@@ -95,7 +95,7 @@ class TlsConnection(FileDescriptor):
     # There is one for each device: with these in a dictionary it would have more names than dictionaries of one class can share.
     __slots__ = (
         "_aborted", "_chunk", "_failed", "_handshakes", "_lingering", "_paused", "_peer", "_reactor", "_read_blocked", "_shaken",
-        "_socket", "_tls", "_unsent", "_waiting", "_waits_its_turn", "_write_blocked", "log_context", "protocol", "talks",
+        "_socket", "_tls", "_unsent", "_waiting", "_waits_its_turn", "_watched", "_write_blocked", "log_context", "protocol", "talks",
     )  # fmt: skip
 
     def __init__(
@@ -123,6 +123,7 @@ class TlsConnection(FileDescriptor):
         self._paused = False
         self._lingering = False
         self._aborted = False
+        self._watched = False, False  # what the reactor waits for: reading, writing
         self._read_blocked = False  # reading, or the handshake, waits until the socket can be written
         self._write_blocked: type[SSL.Error] | None = None
         """What the last write waits for: WantReadError, WantWriteError, or nothing."""
@@ -235,6 +236,10 @@ class TlsConnection(FileDescriptor):
         """Make the kernel probe a silent peer, or not."""
         self._socket.setsockopt(SOL_SOCKET, SO_KEEPALIVE, enabled)
 
+    def startWriting(self) -> None:
+        """Say anew what is waited for; Twisted asks so when a producer ends while the connection is being closed."""
+        self._watch()
+
     # What the reactor calls.
 
     def fileno(self) -> int:
@@ -317,6 +322,11 @@ class TlsConnection(FileDescriptor):
             write_needs_read = self._write_blocked is SSL.WantReadError
             write = not write_needs_read and (self._unsent > 0 or bool(self.disconnecting) or self._read_blocked)
             read = write_needs_read or not (self._paused or self.disconnecting or self._read_blocked)
+        if self._watched != (read, write):
+            self._watched = read, write
+            self._tell_reactor(read=read, write=write)
+
+    def _tell_reactor(self, *, read: bool, write: bool) -> None:
         (self._reactor.addReader if read else self._reactor.removeReader)(self)
         (self._reactor.addWriter if write else self._reactor.removeWriter)(self)
 

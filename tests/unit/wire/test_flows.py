@@ -8,13 +8,12 @@ import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
-from zope.interface import directlyProvides, implementer
+from zope.interface import implementer
 
 from lyncpy.contracts.flows import FlowGone, ISink
 from lyncpy.contracts.names import FlowName, NodeName
@@ -279,16 +278,6 @@ def test_a_bug_in_the_hall_costs_one_message_only(wire: Wire, log: list[str]) ->
     assert wire.hall.words() == ["opened", "arrived", "arrived"]
     assert [line.split(":")[0] for line in log] == ["critical", "critical"]
     assert client.transport.ended == ""
-
-
-def test_small_messages_leave_without_delay(wire: Wire) -> None:
-    """The kernel neither holds answers back nor forgets clients whose network is gone."""
-    protocol = wire.factory.buildProtocol(None)
-    assert protocol is not None
-    transport = _Transport()
-    directlyProvides(transport, ITCPTransport)
-    Protocol.makeConnection(protocol, transport)
-    assert transport.options == ["no delay", "keep alive"]
 
 
 def test_an_ipv4_client_of_a_socket_for_both_families_has_one_address(wire: Wire) -> None:

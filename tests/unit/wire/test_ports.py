@@ -1,5 +1,6 @@
 """Ports accept as many as others can bear."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -7,36 +8,41 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 
 from lyncpy.wire.ports import ACCEPTED_AT_ONCE, SLOWLY_S, PlainPort
+from tests.kit.logs import overheard
 from tests.kit.pump import Pump
 
 
 class Door:
     """A port on loopback, and clients that want in."""
 
-    def __init__(self, ends: ExitStack) -> None:
+    def __init__(self, ends: ExitStack, host: str = "127.0.0.1") -> None:
         """Open it."""
         self.pump = Pump()
+        self.has_bug = False
         self.is_busy = False
         self.accepted = 0
-        self._protocols: list[Protocol] = []
+        self.protocols: list[Protocol] = []
         self._ends = ends
         factory = Factory.forProtocol(self._accept)
         factory.noisy = False
-        self.port = PlainPort(0, factory, lambda: self.is_busy, interface="127.0.0.1", backlog=100, reactor=self.pump)
+        self.port = PlainPort(0, factory, lambda: self.is_busy, interface=host, reactor=self.pump)
         self.port.startListening()
 
     def _accept(self) -> Protocol:
+        if self.has_bug:
+            raise ZeroDivisionError
         self.accepted += 1
-        self._protocols.append(Protocol())
-        return self._protocols[-1]
+        self.protocols.append(Protocol())
+        return self.protocols[-1]
 
     def close(self) -> None:
         """Close it, and what it has accepted."""
         _ = maybeDeferred(self.port.stopListening)
-        for protocol in self._protocols:
+        for protocol in self.protocols:
             transport: Any = protocol.transport  # Any: a socket's
             transport.abortConnection()
         self.pump.advance(SLOWLY_S)
@@ -44,7 +50,7 @@ class Door:
     def want_in(self, count: int) -> None:
         """Have clients connect: the kernel does it for us."""
         for _ in range(count):
-            self._ends.enter_context(socket.create_connection(self.port.socket.getsockname(), timeout=5))
+            self._ends.enter_context(socket.create_connection(self.port.socket.getsockname()[:2], timeout=5))
 
     def turn(self) -> int:
         """Have one turn of the reactor pass; give how many were accepted."""
@@ -89,3 +95,51 @@ def test_a_port_that_is_closed_while_it_is_busy_stays_closed(door: Door) -> None
     assert door.turn() == 1
     door.close()
     assert door.port not in door.pump.readers
+
+
+def test_who_meets_a_bug_is_turned_away_and_the_next_comes_in(door: Door) -> None:
+    """It is logged, and no file is left open."""
+    door.want_in(1)
+    door.has_bug = True
+    with overheard() as log:
+        assert door.turn() == 0
+    assert [event["log_level"].name for event in log] == ["critical"]
+    door.has_bug = False
+    door.want_in(1)
+    assert door.turn() + door.turn() == 1
+
+
+def test_what_the_kernel_refuses_is_told_by_twisted(door: Door) -> None:
+    """And the port listens on."""
+
+    class Full:
+        """A socket that has no file left to give."""
+
+        def accept(self) -> None:
+            """Fail."""
+            raise OSError(errno.ENFILE, "no file left")
+
+    listening: Any = door.port.socket
+    door.port.socket = Full()
+    with overheard() as log:
+        door.port.doRead()
+    assert [event["acceptError"] for event in log] == ["ENFILE"]
+    door.port.socket = listening
+    door.want_in(1)
+    assert door.turn() + door.turn() == 1
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6")
+def test_a_client_of_ipv6_has_its_address() -> None:
+    """With its scope where it has one."""
+    with ExitStack() as ends:
+        try:
+            door = Door(ends, "::1")
+        except CannotListenError:
+            pytest.skip("there is no IPv6")
+        door.want_in(1)
+        assert door.turn() == 1
+        (protocol,) = door.protocols
+        transport: Any = protocol.transport  # Any: a socket's
+        assert transport.getPeer().host == "::1"
+        door.close()
