@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -198,6 +198,7 @@ class MemoryBus:
         self._room = _Room()
         self._listening: dict[type[Fact], list[_Listening]] = {}
         self._answers: dict[type[Question], Callable[[Any], Awaitable[Any]]] = {}
+        self._receiver: Callable[[NodeName, bytes], None] | None = None
 
     def __len__(self) -> int:
         """Give the number of facts that wait to be heard."""
@@ -270,6 +271,20 @@ class MemoryBus:
             return failure
         self.log.failure("{question} could not be answered", failure=failure, question=kind)
         return Failure(BusTimeout(f"{self._node} could not answer {kind}"))
+
+    def send(self, node: NodeName, data: bytes) -> bool:
+        """Send nothing: there is no other node."""
+        return False
+
+    def receive(self, hear: Callable[[NodeName, bytes], None]) -> None:
+        """Note who hears what other nodes send, for a bus that has others."""
+        self._receiver = hear
+
+    def receive_from_afar(self, node: NodeName, data: bytes) -> None:
+        """Hand over what another node has sent."""
+        if self._receiver is not None:
+            received = maybeDeferred(self._receiver, node, data)
+            _ = received.addErrback(lambda why: self.log.failure("{node} has sent in vain", failure=why, node=node))
 
     def others(self) -> Sequence[OtherNode]:
         """Give the other nodes: there are none."""

@@ -1,8 +1,8 @@
-"""Facts to all who listen, and questions to one node."""
+"""Facts to all who listen, questions to one node, and bytes for one."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 from zope.interface import Interface
 
@@ -10,6 +10,10 @@ from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import NodeName
 
 F = TypeVar("F", bound=Fact)
+
+
+SENT_MOST: Final = 1_000_000
+"""Bytes that one node may send another at once, at most."""
 
 
 class BusTimeout(Exception):
@@ -131,6 +135,18 @@ class IBus(Interface):
         """Register the function that answers questions of exactly this kind; the last one counts.
 
         What it raises is logged, and whoever asked gets no answer. Who asks may do so twice, and an answer may be lost.
+        """
+
+    def send(node: NodeName, data: bytes) -> bool:
+        """Send bytes to one other node: at most once, in order per sender. Never fails, never waits.
+
+        False: they are known to be lost, for there is no such node, it cannot be reached now, or they are more than `SENT_MOST`.
+        """
+
+    def receive(hear: Callable[[NodeName, bytes], None]) -> None:
+        """Call `hear` with what other nodes send to this one, and with who sent it; the last one registered counts.
+
+        What it raises is logged.
         """
 
     def others() -> Sequence[OtherNode]:

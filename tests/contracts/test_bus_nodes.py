@@ -10,14 +10,31 @@ from twisted.logger import capturedLogs
 from lyncpy.backends import bus as memory
 from lyncpy.backends.nats import bus, peers, questions
 from lyncpy.backends.nats.encoding import key_token, write_fact
-from lyncpy.contracts.bus import BusTimeout, IBus
+from lyncpy.contracts.bus import SENT_MOST, BusTimeout, IBus
 from lyncpy.contracts.facts import AccessChanged, EndpointGone, EndpointGoneReason, FlowClosed, FlowDrained
 from lyncpy.contracts.names import FlowName, NodeName, aor_of, epid_of
 from tests.kit.nats import NatsServer, ReactorLoop, Subscriber
 from tests.kit.nodes import HERE, SIGN_S, THERE, HowMany, Pair, node, pair_of, reply, the_proxy
 from tests.kit.results import started
 
+
+def received(pair: Pair) -> list[tuple[NodeName, bytes]]:
+    """Begin to write down what is sent to `here`."""
+    found: list[tuple[NodeName, bytes]] = []
+    pair.here.receive(lambda node, data: found.append((node, data)))
+    return found
+
+
 # --- on every implementation
+
+
+def test_nobody_sends_to_themselves(pair: Pair) -> None:
+    """What one node sends another is for others; what is too large is known not to arrive."""
+    found = received(pair)
+    assert not pair.here.send(HERE, b"hello")
+    assert not pair.there.send(HERE, b"x" * (SENT_MOST + 1))
+    pair.settle()
+    assert found == []
 
 
 def test_facts_are_heard_once_and_in_order(pair: Pair) -> None:
@@ -161,6 +178,29 @@ def test_another_deployment_on_the_same_servers_is_not_heard(loop: ReactorLoop, 
     loop.passes(SIGN_S * 2)
     Pair(loop, here, there, THERE).settle()
     assert (found, list(here.others())) == ([], [])
+
+
+def test_bytes_go_to_one_node_in_order(far: Pair) -> None:
+    """Any bytes, with the name of who sends them; a receiver that fails goes on receiving."""
+    found = received(far)
+    assert [far.there.send(HERE, data) for data in (b"", b"\0\r\n\xff", b"x" * 900_000)] == [True] * 3
+    far.settle()
+    assert found == [(THERE, b""), (THERE, b"\0\r\n\xff"), (THERE, b"x" * 900_000)]
+
+    def fail(node: NodeName, data: bytes) -> None:
+        raise ZeroDivisionError
+
+    far.here.receive(fail)
+    with capturedLogs() as logged:
+        far.there.send(HERE, b"in vain")
+        far.settle()
+    assert [event["node"] for event in logged if "log_failure" in event] == [THERE]
+
+
+def test_bytes_for_nobody_go_nowhere(far: Pair) -> None:
+    """A node that is not there is not known not to be; a name that none can have is."""
+    assert far.there.send(NodeName("nobody"), b"hello")
+    assert not far.there.send(NodeName("no.body"), b"hello")
 
 
 def test_a_subscriber_may_ask_for_one_users_facts(far: Pair, server: NatsServer) -> None:

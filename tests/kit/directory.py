@@ -81,6 +81,13 @@ class Facts:
         """Keep it."""
         self.told.append(fact)
 
+    def send(self, node: NodeName, data: bytes) -> bool:
+        """Nobody else is there."""
+        return False
+
+    def receive(self, hear: object) -> None:
+        """Nobody sends anything."""
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Nobody hears anything here."""
         listening: IListening = _Deaf()

@@ -20,13 +20,13 @@ from lyncpy.backends.nats.encoding import (
     write_fact,
     write_question,
 )
-from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening, Interest, OtherNode, Q, Question
+from lyncpy.contracts.bus import SENT_MOST, BusTimeout, F, IBus, IListening, Interest, OtherNode, Q, Question
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import NodeName
 from tests.kit.clocks import StageClock
 
 Loses = Callable[[NodeName, NodeName, object], bool]
-"""Tells whether what one server says to another is lost: a fact, or a question."""
+"""Tells whether what one server says to another is lost: a fact, a question, or bytes."""
 
 
 @implementer(IBus)
@@ -63,6 +63,14 @@ class HubBus:
             return await self.local.ask(node, question, timeout)
         return await self._hub.ask(self, node, question, timeout)
 
+    def send(self, node: NodeName, data: bytes) -> bool:
+        """Send bytes to another."""
+        return self._hub.send(self, node, data)
+
+    def receive(self, hear: Callable[[NodeName, bytes], None]) -> None:
+        """Hear what others send."""
+        self.local.receive(hear)
+
     def others(self) -> Sequence[OtherNode]:
         """Give who else is there, and not cut off."""
         return self._hub.others(self)
@@ -74,11 +82,13 @@ class Hub:
     Attributes:
         delay_s: What everything takes on its way from now on.
         loses: Tells what is lost.
+        copies: How often bytes for one server arrive.
     """
 
     def __init__(self) -> None:
         """Begin without servers, and lose nothing."""
         self.delay_s = 0.0
+        self.copies = 1
         self.loses: Loses = lambda sender, receiver, said: False
         self._buses: dict[NodeName, HubBus] = {}
         self._cut: set[NodeName] = set()
@@ -116,6 +126,16 @@ class Hub:
             if other is not sender and other.local.wants(fact) and not self._is_lost(sender.node, other.node, fact):
                 for data in messages:
                     self._later(other, _tell, other, data)
+
+    def send(self, sender: HubBus, node: NodeName, data: bytes) -> bool:
+        """Bring bytes to another server."""
+        other = self._buses.get(node)
+        if sender.node in self._cut or len(data) > SENT_MOST or other is sender:
+            return False  # a server knows whether it is connected; it does not know who else is
+        if other is not None and not self._is_lost(sender.node, node, data):
+            for _ in range(self.copies):
+                self._later(other, other.local.receive_from_afar, sender.node, data)
+        return True
 
     async def ask(self, sender: HubBus, node: NodeName, question: Question, timeout: float) -> Any:  # Any: as above
         """Bring a question to another server, and its answer back; one that is lost is waited for."""

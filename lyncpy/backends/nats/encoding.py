@@ -10,6 +10,9 @@ who says it. Beside these:
 | `PREFIX.ask.NODE` | `kind`, `question` | the kind of the question, and its fields |
 | the reply's | `answer`, or `refused` | the answer, or why there is none |
 
+What one node sends another, on `PREFIX.send.NODE.SENDER`, is no such object but bytes as they are, of at most `SENT_MOST`; what
+they say is written in `core/node_channel.py`.
+
 KEY stands for who or what a fact is about (an address, or a connection): 2 and 14 characters of a hash of it with a dot between,
 so that a subscriber can ask for one user's facts, or for those of a 1,024th of all, and a broker's lists name nobody; `-`
 where it is about many.
@@ -129,6 +132,11 @@ def share_pattern(prefix: str, kind: type[Fact], share: str) -> str:
 def key_subject(prefix: str, kind: type[Fact], key: str) -> str:
     """Give the subject of the facts of a kind that are about one key."""
     return f"{prefix}.fact.{kind.__name__}.{token_of(key)}"
+
+
+def sent_subject(prefix: str, node: str, sender: str) -> str:
+    """Give the subject of what one node sends another."""
+    return f"{prefix}.send.{node}.{sender}"
 
 
 def key_token(fact: Fact) -> str:
