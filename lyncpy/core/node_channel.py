@@ -1,0 +1,274 @@
+"""What nodes send one another, in order and complete while both live, though the bus loses, repeats and delays.
+
+A message is one line of JSON, and behind its line end bytes as they are, such as those of a SIP message. The line has
+
+| Key | Says |
+|---|---|
+| `v` | the version of this form; another one is not read |
+| `s`, `n` | which run of messages this is of, and its number in it, from 1; 0: it has none, and is no part of the run |
+| `f` | the first number of the run that may still be sent again: the other side has had all before |
+| `a` | the run of the other side, and up to which number it has come |
+| `k` | the kind; one that is not known is passed over |
+
+and whatever the kind needs. What has not come is sent again from there on, at once when the other side sees the gap, else
+when nothing was heard of it for a while. A side that has heard nothing for `GIVE_UP_S` gives up: all that was under way is
+lost, those who depend on it are told so, and another run begins with the next message.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.bus import SENT_MOST, IBus
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadline
+
+VERSION: Final = 1
+
+LINE_MOST: Final = 16_384
+"""Bytes of the line of JSON."""
+
+UNDER_WAY_BYTES: Final = 8_388_608
+"""That one node may have under way to another; beyond that nothing more is sent to it."""
+
+ACKNOWLEDGE_S: Final = 0.05
+"""How long an acknowledgement waits for a message that takes it along."""
+
+REPEAT_S: Final = 0.5
+REPEAT_MOST_S: Final = 4.0
+"""After how long silence the other side is sent again what it has not acknowledged, and how long that may grow."""
+
+REPEATED_BYTES: Final = 262_144
+"""Of what is sent again at once."""
+
+GIVE_UP_S: Final = 30.0
+
+EARLY_MOST: Final = 1_000
+"""Messages that are kept while one before them is missing."""
+
+NODES_MOST: Final = 4_096
+"""Other nodes that are remembered; the one first heard goes."""
+
+Hear = Callable[[NodeName, Mapping[str, Any], bytes], None]
+"""Takes what another node says: who it is, what its line has, and the bytes behind it."""
+
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class _Peer:
+    """Another node, and how far the two have come."""
+
+    __slots__ = (
+        "acknowledge", "again", "began", "early", "is_heard", "run", "taken", "their_run", "under_way", "under_way_bytes", "waited_s", "wake",
+    )  # fmt: skip
+
+    def __init__(self, run: int, now: float) -> None:
+        self.run = (run, 0)
+        """Of what is sent: which, and the number of the last."""
+
+        self.is_heard = False
+        self.their_run = 0
+        self.taken = 0
+        self.early: dict[int, tuple[Mapping[str, Any], bytes]] = {}
+        self.again = 0
+        """The number of the last message that was missed and asked for."""
+
+        self.under_way: deque[tuple[int, str, bytes]] = deque()
+        """What is not acknowledged: number, what its line has, bytes."""
+
+        self.under_way_bytes = 0
+        self.began = now
+        """When the other side was heard last, or had nothing to acknowledge."""
+
+        self.waited_s = REPEAT_S
+        self.wake: Deadline | None = None
+        self.acknowledge: Deadline | None = None
+
+
+class NodeChannels:
+    """This node's side of all its talks with others.
+
+    Args:
+        bus: Carries the bytes.
+        timers: When something is said again.
+    """
+
+    log = Logger()
+
+    def __init__(self, bus: IBus, timers: ITimers) -> None:
+        self._bus = bus
+        self._timers = timers
+        self._peers: dict[NodeName, _Peer] = {}
+        self._hear: dict[str, Hear] = {}
+        self._lost: list[Callable[[NodeName], None]] = []
+        self._runs = 0
+        bus.receive(self._received)
+
+    def __len__(self) -> int:
+        """Give the number of messages under way, for a meter."""
+        return sum(len(peer.under_way) for peer in self._peers.values())
+
+    def hear(self, kind: str, hear: Hear) -> None:
+        """Call a function with each message of a kind."""
+        self._hear[kind] = hear
+
+    def on_lost(self, hear: Callable[[NodeName], None]) -> None:
+        """Call a function with each node that is given up, or known dead."""
+        self._lost.append(hear)
+
+    def send(self, node: NodeName, kind: str, body: bytes = b"", **said: object) -> bool:
+        """Send a message; it arrives, or its loss is told to `on_lost`.
+
+        False: it will not arrive, for nobody can be reached now, or too much is under way to that node.
+        """
+        peer = self._peers.get(node) or self._begin(node)
+        if peer.under_way_bytes + len(body) > UNDER_WAY_BYTES or len(body) > SENT_MOST - LINE_MOST:
+            return False
+        run, number = peer.run
+        text = _json({"k": kind, **said})[1:]
+        # Whoever was heard once will be heard again, or is given up.
+        if not self._write(node, peer, number + 1, text, body) and not peer.is_heard:
+            return False
+        if not peer.under_way:
+            peer.began = self._timers.now()
+        peer.run = run, number + 1
+        peer.under_way.append((number + 1, text, body))
+        peer.under_way_bytes += len(body)
+        if peer.wake is None:
+            peer.wake = Deadline(self._timers, lambda: self._silent(node))
+        peer.wake.set_first(peer.waited_s)
+        return True
+
+    def forget(self, node: NodeName) -> None:
+        """Give a node up, which is known dead."""
+        peer = self._peers.pop(node, None)
+        if peer is not None:
+            for deadline in (peer.wake, peer.acknowledge):
+                if deadline is not None:
+                    deadline.clear()
+        for hear in self._lost:
+            hear(node)
+
+    # --- what arrives
+
+    def _received(self, node: NodeName, data: bytes) -> None:
+        read = _read(data)
+        if read is None:
+            self.log.debug("{node} sends what cannot be read", node=node)
+            return
+        head, body = read
+        peer = self._peers.get(node) or self._begin(node)
+        peer.is_heard = True
+        self._acknowledged(peer, *head["a"])
+        if head["n"]:
+            self._take(node, peer, head, body)
+        elif head["k"] == "again":
+            self._repeat(node, peer)
+
+    def _take(self, node: NodeName, peer: _Peer, head: Mapping[str, Any], body: bytes) -> None:
+        """Take a message of a run, when its turn has come; one that has been here is dropped."""
+        run, number = head["s"], head["n"]
+        if run < peer.their_run:
+            return
+        if run > peer.their_run:
+            peer.their_run, peer.taken, peer.again = run, 0, 0
+            peer.early.clear()
+        # This node may have given the other one up meanwhile, and begun anew: what it had then is not sent again.
+        peer.taken = max(peer.taken, head["f"] - 1)
+        if number > peer.taken and len(peer.early) < EARLY_MOST:
+            peer.early[number] = head, body
+        while (found := peer.early.pop(peer.taken + 1, None)) is not None:
+            peer.taken += 1
+            hear = self._hear.get(found[0]["k"])
+            if hear is not None:
+                hear(node, *found)
+        if peer.early and peer.again <= peer.taken:
+            peer.again = peer.taken + 1
+            self._write(node, peer, 0, '"k":"again"}', b"")
+        else:
+            self._acknowledge_soon(node, peer)
+
+    def _acknowledged(self, peer: _Peer, run: int, number: int) -> None:
+        if run != peer.run[0] or number > peer.run[1]:
+            return
+        under_way = peer.under_way
+        if under_way and under_way[0][0] <= number:
+            while under_way and under_way[0][0] <= number:
+                peer.under_way_bytes -= len(under_way.popleft()[2])
+            peer.waited_s = REPEAT_S
+            peer.began = self._timers.now()
+            if not under_way and peer.wake is not None:
+                peer.wake.clear()
+
+    def _acknowledge_soon(self, node: NodeName, peer: _Peer) -> None:
+        if peer.acknowledge is None:
+            peer.acknowledge = Deadline(self._timers, lambda: self._acknowledge(node, peer))
+        peer.acknowledge.set_first(ACKNOWLEDGE_S)
+
+    def _acknowledge(self, node: NodeName, peer: _Peer) -> None:
+        self._write(node, peer, 0, '"k":"taken"}', b"")
+
+    # --- what is sent again
+
+    def _silent(self, node: NodeName) -> None:
+        peer = self._peers.get(node)
+        if peer is None or not peer.under_way:
+            return
+        if self._timers.now() - peer.began >= GIVE_UP_S:
+            self.log.warn(
+                "{node} is not heard any more: {count} messages to it are lost", node=node, count=len(peer.under_way)
+            )
+            self.forget(node)
+            return
+        peer.waited_s = min(REPEAT_MOST_S, 2 * peer.waited_s)
+        self._repeat(node, peer)
+
+    def _repeat(self, node: NodeName, peer: _Peer) -> None:
+        size = 0
+        for number, text, body in tuple(peer.under_way):
+            size += len(text) + len(body)
+            if size > REPEATED_BYTES and number != peer.under_way[0][0]:
+                break
+            if not self._write(node, peer, number, text, body):
+                break
+        if peer.wake is not None and peer.under_way:
+            peer.wake.set(peer.waited_s)
+
+    def _write(self, node: NodeName, peer: _Peer, number: int, text: str, body: bytes) -> bool:
+        """Send a message as it stands in the run, with how far the other side has come."""
+        if peer.acknowledge is not None:
+            peer.acknowledge.clear()
+        first = peer.under_way[0][0] if peer.under_way else number
+        head = (
+            f'{{"v":{VERSION},"s":{peer.run[0]},"n":{number},"f":{first},"a":[{peer.their_run},{peer.taken}],{text}\n'
+        )
+        return self._bus.send(node, head.encode() + body)
+
+    def _begin(self, node: NodeName) -> _Peer:
+        if len(self._peers) >= NODES_MOST:
+            self.forget(next(iter(self._peers)))
+        # A run that begins after this node gave another one up has a higher number, whichever peer that was.
+        self._runs += 1
+        peer = self._peers[node] = _Peer(self._runs, self._timers.now())
+        return peer
+
+
+def _read(data: bytes) -> tuple[Mapping[str, Any], bytes] | None:
+    """Read a message; None: it is none that this version understands."""
+    end = data.find(b"\n", 0, LINE_MOST)
+    if end < 0:
+        return None
+    try:
+        head = json.loads(data[:end])
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(head, dict) or head.get("v") != VERSION or not isinstance(head.get("k"), str):
+        return None
+    run, taken = (head.get("s"), head.get("n"), head.get("f")), head.get("a")
+    if not isinstance(taken, list) or len(taken) != 2 or not all(type(one) is int for one in (*run, *taken)):
+        return None
+    return head, data[end + 1 :]

@@ -1,0 +1,174 @@
+"""What nodes send one another arrives in order and complete, whatever the bus does, or its loss is told."""
+
+from collections.abc import Iterator, Mapping
+from itertools import count
+from random import Random
+from typing import Any
+
+import pytest
+
+from lyncpy.contracts.bus import SENT_MOST
+from lyncpy.contracts.names import NodeName
+from lyncpy.core.node_channel import GIVE_UP_S, UNDER_WAY_BYTES, NodeChannels
+from lyncpy.core.timers import Timers
+from tests.kit.clocks import Clocks
+from tests.kit.hub import Hub
+
+HERE, THERE = NodeName("here"), NodeName("there")
+
+
+class Pair:
+    """Two nodes; each writes down what it hears of the other, and whom it gives up."""
+
+    def __init__(self) -> None:
+        self.clocks = Clocks()
+        self.hub = Hub()
+        self.heard: dict[NodeName, list[tuple[int, bytes]]] = {HERE: [], THERE: []}
+        self.lost: dict[NodeName, list[NodeName]] = {HERE: [], THERE: []}
+        self.channels = {node: self._node(node) for node in (HERE, THERE)}
+        self.here, self.there = self.channels[HERE], self.channels[THERE]
+
+    def _node(self, node: NodeName) -> NodeChannels:
+        clock = self.clocks.new()
+        channels = NodeChannels(self.hub.bus(node, clock), Timers(clock, clock.seconds))
+
+        def hear(sender: NodeName, said: Mapping[str, Any], body: bytes) -> None:
+            assert sender != node
+            self.heard[node].append((said["number"], body))
+
+        channels.hear("said", hear)
+        channels.on_lost(self.lost[node].append)
+        return channels
+
+    def say(self, *numbers: int) -> None:
+        """Send from here."""
+        for number in numbers:
+            assert self.here.send(THERE, "said", f"body {number}".encode(), number=number)
+
+    def numbers(self, node: NodeName = THERE) -> list[int]:
+        """Give what was heard."""
+        assert all(body == f"body {number}".encode() for number, body in self.heard[node])
+        return [number for number, _ in self.heard[node]]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Two nodes; at the end neither owes the other anything."""
+    pair = Pair()
+    yield pair
+    pair.hub.loses = lambda sender, receiver, said: False
+    pair.clocks.passes(120)
+    assert (len(pair.here), len(pair.there)) == (0, 0)
+
+
+def test_messages_arrive_in_order_and_once(pair: Pair) -> None:
+    """Those of both sides, with their bytes."""
+    pair.say(*range(10))
+    assert pair.there.send(HERE, "said", b"body 77", number=77)
+    pair.clocks.settle()
+    assert (pair.numbers(), pair.numbers(HERE)) == ([*range(10)], [77])
+
+
+@pytest.mark.parametrize("every", [2, 3, 5, 7])
+def test_what_the_bus_loses_and_repeats_arrives_all_the_same(pair: Pair, every: int) -> None:
+    """A gap is seen by the next message, or by nothing being heard; copies are dropped."""
+    chance = Random(every)
+    pair.hub.loses = lambda sender, receiver, said: chance.random() < 1 / every
+    pair.hub.copies = 2
+    pair.hub.delay_s = 0.01
+    for start in range(0, 60, 6):
+        pair.say(*range(start, start + 6))
+        pair.clocks.passes(0.1)
+    pair.clocks.passes(60)
+    assert pair.numbers() == [*range(60)]
+    assert pair.lost == {HERE: [], THERE: []}
+
+
+def test_a_gap_is_mended_at_once(pair: Pair) -> None:
+    """Who misses a message asks for it with the next one, and does not wait for the other side's patience."""
+    places = count()
+    pair.hub.loses = lambda sender, receiver, said: sender == HERE and next(places) == 0
+    pair.say(1, 2, 3)
+    pair.clocks.settle()
+    assert pair.numbers() == [1, 2, 3]
+
+
+def test_a_short_cut_is_survived(pair: Pair) -> None:
+    """What is said while there is no bus arrives when there is one again."""
+    pair.say(1)
+    pair.clocks.settle()
+    pair.clocks.passes(0.1)
+    pair.hub.cut(HERE)
+    pair.say(2, 3)
+    pair.clocks.passes(GIVE_UP_S - 5)
+    assert pair.numbers() == [1]
+    pair.hub.mend(HERE)
+    pair.clocks.passes(5)
+    assert pair.numbers() == [1, 2, 3]
+    assert pair.lost == {HERE: [], THERE: []}
+
+
+def test_who_is_not_heard_is_given_up_and_may_come_back(pair: Pair) -> None:
+    """All that was under way is lost, which is told once; the next message begins anew."""
+    pair.say(1)
+    pair.clocks.passes(1)
+    pair.hub.cut(THERE)
+    pair.say(2)
+    pair.clocks.passes(GIVE_UP_S + 5)
+    assert (pair.lost[HERE], len(pair.here)) == ([THERE], 0)
+    pair.hub.mend(THERE)
+    pair.say(3)
+    pair.there.send(HERE, "said", b"body 4", number=4)
+    pair.there.send(HERE, "said", b"body 5", number=5)
+    pair.clocks.passes(1)
+    assert (pair.numbers(), pair.numbers(HERE)) == ([1, 3], [4, 5])
+
+
+def test_who_was_given_up_and_did_not_notice_goes_on(pair: Pair) -> None:
+    """One side has forgotten how far the other had come; what it had then does not come again, and the rest does."""
+    pair.there.send(HERE, "said", b"body 1", number=1)
+    pair.clocks.passes(1)
+    pair.here.forget(THERE)
+    pair.there.send(HERE, "said", b"body 2", number=2)
+    pair.clocks.passes(1)
+    assert pair.numbers(HERE) == [1, 2]
+
+
+def test_what_cannot_be_sent_is_said_at_once(pair: Pair) -> None:
+    """Too much, too large, or to somebody who was never heard while there is no bus."""
+    pair.hub.cut(HERE)
+    assert not pair.here.send(THERE, "said", number=1)
+    pair.hub.mend(HERE)
+    assert not pair.here.send(THERE, "said", b"x" * SENT_MOST, number=1)
+    pair.say(1)
+    pair.clocks.passes(1)
+    pair.hub.loses = lambda sender, receiver, said: receiver == THERE
+    size = 500_000
+    sent = [pair.here.send(THERE, "other", b"x" * size) for _ in range(20)]
+    assert sent.count(True) == UNDER_WAY_BYTES // size
+    assert sent[-1] is False
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no line end",
+        b"[]\n",
+        b"{\n",
+        b'{"v":2,"s":1,"n":1,"f":1,"a":[0,0],"k":"said"}\n',
+        b'{"v":1,"s":1,"n":true,"f":1,"a":[0,0],"k":"said"}\n',
+        b'{"v":1,"s":1,"n":1,"f":1,"a":[0],"k":"said"}\n',
+        b'{"v":1,"s":1,"n":1,"f":1,"a":0,"k":"said"}\n',
+        b'{"v":1,"s":1,"n":1,"f":1,"a":[0,0],"k":1}\n',
+        b'{"v":1,"s":1,"n":1,"f":1,"a":[0,0],"k":"unknown"}\n',
+        b'{"v":1,"s":1,"n":0,"f":1,"a":[9,9],"k":"taken"}\n',
+    ],
+)
+def test_what_cannot_be_read_is_passed_over(pair: Pair, data: bytes) -> None:
+    """Another version, a kind of tomorrow, or nothing at all: the talk goes on."""
+    pair.hub.bus(NodeName("other"), pair.clocks.new()).send(HERE, data)
+    pair.clocks.settle()
+    pair.say(1)
+    pair.clocks.settle()
+    assert (pair.numbers(), pair.numbers(HERE)) == ([1], [])
