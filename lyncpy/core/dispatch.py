@@ -1,5 +1,6 @@
 """Admit, choose, answer: every request gets exactly one final response here."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +29,9 @@ class RouterForDispatch(Protocol):
 
     def choose(self, arrival: Arrival) -> Route:
         """Find the route; raise Refused."""
+
+    def choose_here(self, arrival: Arrival) -> Route:
+        """Find the route of what is to be answered here, whichever home it names; raise Refused."""
 
 
 class DispatchForTransactions(Protocol):
@@ -82,12 +86,29 @@ class Dispatch:
 
     async def serve(self, arrival: Arrival) -> Response | None:
         """Answer one request, whatever happens; None for an ACK, which has no answer."""
+        return await self._served(arrival, self._admitted)
+
+    async def serve_proven(self, arrival: Arrival) -> Response | None:
+        """Answer one request that another node has admitted, and for which this one is the home."""
+        return await self._served(arrival, self._proven)
+
+    async def _admitted(self, arrival: Arrival) -> Response | None:
+        admitted = await self._gate.admit(arrival)
+        if not admitted.request.to.tag:
+            self._lead_on(admitted)
+        return await self._router.choose(admitted).answer(admitted)
+
+    async def _proven(self, arrival: Arrival) -> Response | None:
+        if not arrival.request.to.tag:
+            self._lead_on(arrival)
+        return await self._router.choose_here(arrival).answer(arrival)
+
+    async def _served(
+        self, arrival: Arrival, answer: Callable[[Arrival], Awaitable[Response | None]]
+    ) -> Response | None:
         request = arrival.request
         try:
-            admitted = await self._gate.admit(arrival)
-            if not request.to.tag:
-                self._lead_on(admitted)
-            response = await self._router.choose(admitted).answer(admitted)
+            response = await answer(arrival)
         except Refused as no:
             response = no.response(request)
         except CancelledError:

@@ -21,6 +21,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
+from lyncpy.core.relay import Relay
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +86,6 @@ class Signaling:
 
     forward: Forward
     """Requests from one user's device to another's."""
+
+    relay: Relay
+    """Requests whose home is another node."""

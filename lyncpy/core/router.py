@@ -4,21 +4,43 @@ A request is *ours* when its Request-URI names the domain, this server or an app
 it (`opaque=app:…`), or when its method is one that asks the server about a user (SUBSCRIBE,
 SERVICE); then the most specific row of the workloads' routes answers. Everything else is
 for a user's endpoints and goes to the row that forwards.
+
+What goes on in a dialog whose route names another node is answered there.
 """
 
 from collections.abc import Collection, Iterable
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.names import domain_of
+from lyncpy.contracts.names import NodeName, domain_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
-from lyncpy.sip.message import Request
-from lyncpy.sip.uri import Uri
+from lyncpy.core.relay import NodeUnreachable
+from lyncpy.sip.headers import parse_name_addr, split_list
+from lyncpy.sip.message import Request, Response
+from lyncpy.sip.uri import Uri, parse_uri
 
 FORWARD: Final = "*"
 """The method of the one route that forwards what is for another user."""
+
+_STATE: Final = "state:"
+
+
+def route_of(contact: str, node: NodeName) -> str:
+    """Give the URI of a Record-Route: a dialog's later requests have it in Route, and so name the node that has the dialog.
+
+    Args:
+        contact: The server's own, which is the same for all nodes.
+    """
+    return f"{contact};opaque={_STATE}{node};lr"
+
+
+class RelayForRouter(Protocol):
+    """What the router needs of the relay."""
+
+    async def ask(self, node: NodeName, arrival: Arrival) -> Response | None:
+        """Have another node answer; raise NodeUnreachable."""
 
 
 class Router:
@@ -27,9 +49,13 @@ class Router:
     Args:
         domains: The SIP domains that are ours.
         hosts: Names and addresses of this server (host or host:port).
+        node: This node.
+        relay: Has other nodes answer.
     """
 
-    def __init__(self, domains: Collection[str], hosts: Collection[str]) -> None:
+    def __init__(self, domains: Collection[str], hosts: Collection[str], node: NodeName, relay: RelayForRouter) -> None:
+        self._node = node
+        self._relay = relay
         self._domains = frozenset(domain_of(domain) for domain in domains)
         self._hosts = frozenset(domain_of(host) for host in hosts)
         self._rows: dict[tuple[str, str | None, str | None], list[Route]] = {}
@@ -64,7 +90,24 @@ class Router:
             return self._choose(request)
         return request.shared.found("route", self, partial(self._choose, request))
 
+    def choose_here(self, arrival: Arrival) -> Route:
+        """Find the route of a request that is to be answered here, whichever home it names. Raises as `choose` does."""
+        return self._choose_here(arrival.request)
+
     def _choose(self, request: Request) -> Route:
+        home = _home(request)
+        if home is None or home == self._node:
+            return self._choose_here(request)
+        return Route(request.method, partial(self._answer_at, home))
+
+    async def _answer_at(self, home: NodeName, arrival: Arrival) -> Response | None:
+        """Have another node answer; where it is no more, whoever has the sender's connection goes on."""
+        try:
+            return await self._relay.ask(home, arrival)
+        except NodeUnreachable:
+            return await self._choose_here(arrival.request).answer(arrival)
+
+    def _choose_here(self, request: Request) -> Route:
         uri = request.target
         app = _app(uri)
         if app is not None or self._is_ours(uri, request.method):
@@ -107,6 +150,15 @@ class Router:
             Diagnostics(4013, "Content-type does not match the expected content-type"),
             headers=[("Accept", ", ".join(types))],
         )
+
+
+def _home(request: Request) -> NodeName | None:
+    """Give the node that the route of a dialog names; None: it names none, or there is no dialog yet."""
+    route = request.headers.get("Route") if request.to.tag else None
+    if route is None or _STATE not in route.lower():
+        return None
+    opaque = parse_uri(parse_name_addr(split_list(route)[0]).uri).opaque
+    return NodeName(opaque[len(_STATE) :]) if opaque.lower().startswith(_STATE) else None
 
 
 def _app(uri: Uri) -> str | None:

@@ -8,9 +8,11 @@ from lyncpy.contracts.names import NodeName
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward
 from lyncpy.core.keyed_lock import KeyedLock
+from lyncpy.core.node_channel import NodeChannels
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.record_queue import RecordQueue
+from lyncpy.core.relay import Relay
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -52,5 +54,6 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     given("flows", StillFlows())
     if "notifier" not in parts:
         parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, per_user=500, total=1000)
+    given("relay", Relay(NodeChannels(platform.bus, timers), timers, lambda node: False))
     given("forward", Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers))
     return Signaling(**parts)

@@ -35,6 +35,9 @@ class _Router:
     def choose(self, arrival: Arrival) -> Route:
         return Route(arrival.request.method, self._answer)
 
+    def choose_here(self, arrival: Arrival) -> Route:
+        return self.choose(arrival)
+
 
 def _served(error: Exception | None, method: str = "SERVICE") -> Response | None:
     async def answer(arrival: Arrival) -> Response:

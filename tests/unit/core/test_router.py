@@ -8,6 +8,7 @@ from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.router import FORWARD, Router
 from lyncpy.sip.message import Headers, Request, Response, response_to
+from tests.kit.flows import NoOtherNodes
 
 
 def _arrival(method: str, uri: str, *, event: str = "", content: str = "") -> Arrival:
@@ -41,7 +42,7 @@ OTHERS = _route(FORWARD)
 @pytest.fixture
 def router() -> Router:
     """Give a router with a few rows."""
-    table = Router(["example.test"], ["sip.example.test", "sip.example.test:5061"])
+    table = Router(["example.test"], ["sip.example.test", "sip.example.test:5061"], NoOtherNodes.node, NoOtherNodes())
     table.add_routes([REGISTER, OPTIONS, PUBLISH, CONTACTS, PRESENCE, FACTORY, OTHERS])
     return table
 
@@ -110,7 +111,7 @@ def test_what_nobody_answers_is_refused_for_what_it_is(router: Router, arrival: 
 
 def test_two_equal_rows_are_a_mistake() -> None:
     """Two workloads that answer the same are found when the house is built."""
-    router = Router(["example.test"], [])
+    router = Router(["example.test"], [], NoOtherNodes.node, NoOtherNodes())
     router.add_routes([PUBLISH])
     with pytest.raises(ValueError, match="two routes"):
         router.add_routes([PUBLISH])
