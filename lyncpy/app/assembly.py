@@ -191,6 +191,7 @@ def inside(
         base.recording,
         Connections(base.flows),
         base.notifier,
+        base.flow_host,
         RevocationUnit(back.bus, way_in.gate),
         *workloads,
         # Behind the directory, which gives people of a directory with another name other keys.

@@ -20,12 +20,15 @@ from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.known_networks import KnownNetworks
+from lyncpy.core.node_channel import NodeChannels
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.record_queue import RecordQueue
-from lyncpy.core.router import Router
+from lyncpy.core.relay import Relay, RelayedRequests
+from lyncpy.core.remote_flows import FlowHost, RemoteFlows
+from lyncpy.core.router import Router, route_of
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
@@ -51,6 +54,8 @@ class PlatformParts:
     flows: Flows
     outbound: Outbound
     notifier: Notifier
+    channels: NodeChannels
+    flow_host: FlowHost
     recording: RecordQueue
     timers: Timers
     relays: Relays
@@ -70,6 +75,7 @@ class Pipeline:
     anonymous_gate: AnonymousGate
     router: Router
     transactions: Transactions
+    relayed: RelayedRequests
     draining: Draining
 
 
@@ -104,31 +110,29 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     )
     place = f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
     contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
-    flows = Flows(
-        node,
-        sip,
-        timers,
-        back.meter,
-        at_turns_end(reactor),
-        strangers_total=limits.unauthenticated_total,
-        strangers_per_address=limits.unauthenticated_per_address,
-    )
-    outbound = Outbound(flows, back.bus, timers, limits, back.meter, sent_by=place, contact=bindings.contact)
-    notifier = Notifier(
-        outbound,
+    channels = NodeChannels(back.bus, timers)
+    remote = RemoteFlows(node, channels, back.bus, timers)
+    flows = _flows(config, node, back, timers, reactor, remote)
+    outbound = Outbound(
+        flows,
         back.bus,
-        contact,
         timers,
-        per_flow=limits.subscriptions_per_flow,
-        per_user=limits.subscriptions_per_user,
-        total=limits.subscriptions_total,
+        limits,
+        back.meter,
+        sent_by=place,
+        contact=bindings.contact,
+        elsewhere=remote,
     )
-    forward = Forward(outbound, f"{contact};lr", AssertedIdentity(tables.people, timers), timers)
+    relay = Relay(channels, timers, lambda name: any(other.name == name for other in back.bus.others()))
+    notifier = _notifier(config, back, outbound, contact, timers)
+    forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
     known = KnownNetworks(back.store, timers, flows.places.know)
     tries = SignInTries(tables.people, known, relays, config.sections.auth)
     return PlatformParts(
         platform=platform,
-        signaling=Signaling(flows, outbound, notifier, forward),
+        signaling=Signaling(flows, outbound, notifier, forward, relay),
+        channels=channels,
+        flow_host=FlowHost(node, channels, flows, outbound, remote, back.bus),
         flows=flows,
         outbound=outbound,
         notifier=notifier,
@@ -138,6 +142,37 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         signins=SignIns(tables.people, tries, back.meter, timers),
         bindings=bindings,
         tables=tables,
+    )
+
+
+def _notifier(config: Config, back: Backends, outbound: Outbound, contact: str, timers: Timers) -> Notifier:
+    """Build the table of subscriptions, empty."""
+    limits = config.sections.limits
+    return Notifier(
+        outbound,
+        back.bus,
+        contact,
+        timers,
+        per_flow=limits.subscriptions_per_flow,
+        per_user=limits.subscriptions_per_user,
+        total=limits.subscriptions_total,
+    )
+
+
+def _flows(
+    config: Config, node: NodeName, back: Backends, timers: Timers, reactor: Any, remote: RemoteFlows
+) -> Flows:  # Any: as above
+    """Build the table of connections, empty."""
+    limits = config.sections.limits
+    return Flows(
+        node,
+        config.sections.sip,
+        timers,
+        back.meter,
+        at_turns_end(reactor),
+        remote,
+        strangers_total=limits.unauthenticated_total,
+        strangers_per_address=limits.unauthenticated_per_address,
     )
 
 
@@ -177,14 +212,16 @@ def entrance(
     anonymous_gate = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
     gate = Gate(schemes, base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
     base.flows.seal_with(gate.seal)
-    router, operations = Router(sip.all_domains, _own_hosts(config)), Operations()
+    router = Router(sip.all_domains, _own_hosts(config), platform.node, base.signaling.relay)
+    operations = Operations()
     router.add_routes(operations.rows())
     for offer in offers:
         router.add_routes(offer.routes)
         operations.add_operations(offer.operations)
+    dispatch = Dispatch(gate, router, platform.owners)
     transactions = Transactions(
         base.flows,
-        TransactionUser(Dispatch(gate, router, platform.owners), gate, base.outbound),
+        TransactionUser(dispatch, gate, base.outbound),
         platform.bus,
         timers,
         limits,
@@ -192,7 +229,9 @@ def entrance(
         source=sip.server_name,
         relays=base.relays,
     )
-    return Pipeline(gate, anonymous_gate, router, transactions, Draining(transactions, timers, limits.drain_s))
+    relayed = RelayedRequests(base.channels, dispatch, timers, limits.answer_timeout_s)
+    draining = Draining(transactions, timers, limits.drain_s)
+    return Pipeline(gate, anonymous_gate, router, transactions, relayed, draining)
 
 
 def _own_hosts(config: Config) -> Sequence[str]:

@@ -44,21 +44,24 @@ class IFlows(Interface):
     def send(flow: FlowName, message: Request | Response | Prepared) -> None:
         """Sign, encode and queue one message; all of a reactor turn leave in one write.
 
+        To a connection of another node this is a promise to try: that it is gone is heard later, by `FlowClosed`, and
+        is to be treated as `FlowGone` is.
+
         Raises:
             FlowGone: Nothing was queued.
         """
 
     def is_full(flow: FlowName) -> bool:
-        """Tell whether enough bytes wait to leave, so that other messages should wait; False for unknown names.
+        """Tell whether enough bytes wait to leave, or are under way to its node, so that others should wait; False for unknown names.
 
-        Who was told so hears of it by `ISink.drained` when there is room again.
+        Who was told so hears of it by `FlowDrained` when there is room again.
         """
 
     def send_raw(flow: FlowName, data: bytes) -> None:
         """Queue bytes that are already signed and encoded. Raises FlowGone."""
 
     def close_flow(flow: FlowName, reason: str) -> None:
-        """Close a connection after what is queued was written; unknown names are ignored."""
+        """Close a connection after what is queued was written, or have its node do so; unknown names are ignored."""
 
     def vouch(flow: FlowName, known: bool) -> None:
         """Note that somebody has signed in on a connection, or (not `known`) may not any more; unknown names are ignored.
@@ -67,7 +70,7 @@ class IFlows(Interface):
         """
 
     def peer(flow: FlowName) -> str:
-        """Give the remote address (no port), or "" when the flow is gone."""
+        """Give the remote address (no port), or "" when the flow is gone, or another node's."""
 
     def names() -> tuple[FlowName, ...]:
         """Give the flows of this process."""
@@ -86,6 +89,19 @@ class IFlows(Interface):
 
     def resume_reading(flow: FlowName) -> None:
         """Go on reading, in a later turn; may be called though nothing is held."""
+
+
+class IRemoteFlows(Interface):
+    """The connections of other nodes, for whoever has those of this one: what is not found here is asked for there."""
+
+    def send(flow: FlowName, message: Request | Response | Prepared) -> None:
+        """Have a message carried to a flow's node, and signed and written there; see `IFlows.send`."""
+
+    def is_full(flow: FlowName) -> bool:
+        """Tell whether so much is under way to a flow that other messages should wait; see `IFlows.is_full`."""
+
+    def close_flow(flow: FlowName, reason: str) -> None:
+        """Have a flow's node close it."""
 
 
 class ISink(Interface):

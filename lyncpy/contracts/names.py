@@ -52,6 +52,12 @@ FlowName = NewType("FlowName", str)
 NodeName = NewType("NodeName", str)
 """One server process, new at each start."""
 
+
+def node_of(flow: FlowName) -> NodeName:
+    """Give the node that has a connection."""
+    return NodeName(flow.partition("/")[0])
+
+
 ConferenceId = NewType("ConferenceId", str)
 """The identifier of a conference in its focus URI, as whoever made it spelt it; see `same_conference`."""
 

@@ -6,7 +6,7 @@ branch of the Via it was sent with, and is gone from it when its machine has end
 
 from collections.abc import Callable
 from itertools import count
-from typing import Final
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -16,7 +16,7 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import FlowSilent
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
@@ -41,6 +41,19 @@ Hear = Callable[[Response], None]
 
 _VIA: Final = layout_of(("via",))
 
+MAGIC: Final = "z9hG4bK"
+"""What a branch begins with (RFC 3261 §8.1.1.7)."""
+
+
+class AnswersElsewhere(Protocol):
+    """What `Outbound` needs of other nodes."""
+
+    node: NodeName
+    """This one: each branch names it, so that another one that has the flow knows whose an answer is."""
+
+    def hand_back(self, node: NodeName, flow: FlowName, response: Response) -> None:
+        """Give another node what a client has answered to it."""
+
 
 @implementer(IOutbound)
 class Outbound:
@@ -55,6 +68,7 @@ class Outbound:
         contact: Gives the registered Contact of whom a `uri.device_key` names, if it was registered over
             this flow, else None. Requests for a GRUU are addressed to that, whoever wrote them: a GRUU
             means something to us alone, and clients know themselves by their own Contact.
+        elsewhere: Gives other nodes what a client has answered to them.
     """
 
     log = Logger()
@@ -69,6 +83,7 @@ class Outbound:
         *,
         sent_by: str,
         contact: Callable[[FlowName, str], str | None],
+        elsewhere: AnswersElsewhere,
     ) -> None:
         self.flows: Final = flows
         self.is_full: Final = flows.is_full
@@ -80,8 +95,10 @@ class Outbound:
         self._contact = contact
         self._via = f"SIP/2.0/TLS {sent_by};branch="
         # A branch that nobody answers has to be nobody else's, and need not be hard to guess.
-        self._told = f"Via: {self._via}{new_branch()}."
+        self._own = f"{MAGIC}{elsewhere.node}."
+        self._told = f"Via: {self._via}{self._new_branch()}."
         self._branch = self._told.rpartition("=")[2]
+        self._hand_back: Final = elsewhere.hand_back
         self._tellings = count(1)
         self._calls: dict[str, Call | PreparedCall] = {}
         self._of_flow: dict[FlowName, dict[str, Call | PreparedCall]] = {}
@@ -93,6 +110,9 @@ class Outbound:
         )
         self._refused = meter.counter("lyncpy_core_sent_refused_total", "Requests not sent: the table was full.")
         meter.gauge("lyncpy_core_sent_pending_count", "Requests under way to clients.", lambda: len(self._calls))
+
+    def _new_branch(self) -> str:
+        return self._own + new_branch().removeprefix(MAGIC)
 
     def __len__(self) -> int:
         """Give the number of requests under way, remembered ones included."""
@@ -111,7 +131,7 @@ class Outbound:
 
         A full table is answered with a local 503.
         """
-        call = Call(self, flow, self._addressed(flow, request), new_branch(), timeout, on_provisional, on_late)
+        call = Call(self, flow, self.addressed(flow, request), self._new_branch(), timeout, on_provisional, on_late)
         here = self._room_on(flow, request.method)
         if here is None:
             call.refuse()
@@ -193,10 +213,10 @@ class Outbound:
                 request.uri = self._contact(flow, template.device) or template.uri
             self.flows.send(flow, request)
         else:
-            request = self._addressed(flow, request)
+            request = self.addressed(flow, request)
             self.flows.send(flow, request.plus(first=Headers.of_lines(_VIA, [via])))
 
-    def _addressed(self, flow: FlowName, request: Request) -> Request:
+    def addressed(self, flow: FlowName, request: Request) -> Request:
         """Address a request to the Contact that its receiver has registered here, if it names them by their GRUU.
 
         Spec: RFC 5627 §5.1 (the registrar translates); RFC 3261 §16.5.
@@ -230,7 +250,11 @@ class Outbound:
 
         Spec: RFC 3261 §17.1.3.
         """
-        call = self._calls.get(response.via.branch or "")
+        branch = response.via.branch or ""
+        call = self._calls.get(branch)
+        if call is None and (asked := _node_in(branch)) and not branch.startswith(self._own):
+            self._hand_back(asked, flow, response)
+            return
         if call is None or call.flow != flow or response.cseq.method != call.request.method:
             # Answers to CANCEL come here, too: they say nothing that the INVITE's answer does not.
             self.log.debug("dropped a stray {status} on {flow}", status=response.status, flow=flow)
@@ -262,6 +286,12 @@ class Outbound:
     def _tidy(self, flow: FlowName) -> None:
         if not self._of_flow.get(flow, True):
             del self._of_flow[flow]
+
+
+def _node_in(branch: str) -> NodeName | None:
+    """Give the node whose transaction a branch names; None: it is no server's of ours."""
+    node, dot, _ = branch.removeprefix(MAGIC).partition(".")
+    return NodeName(node) if dot and branch.startswith(MAGIC) else None
 
 
 def _forget_nothing(call: PreparedCall) -> None:

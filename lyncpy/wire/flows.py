@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
+from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows, IRemoteFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -25,6 +25,7 @@ from lyncpy.sip.prepared import Prepared
 from lyncpy.wire.connection_shares import ConnectionShares, ReadingSide
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.settings import Settings
+from lyncpy.wire.unread_totals import UnreadTotals
 
 Message = Request | Response | Prepared
 
@@ -108,7 +109,7 @@ class Flow:
         now: float,
         inlet: ReadingSide,
         outlet: WritingSide,
-        owings: "UnreadTotals",
+        owings: "UnreadTotals[Flow]",
     ) -> None:
         self.name = name
         self.origin = origin
@@ -236,30 +237,6 @@ class Flow:
         self.unwritten = 0
 
 
-class UnreadTotals:
-    """The bytes that wait for clients that do not read, all of them together."""
-
-    def __init__(self) -> None:
-        self._flows: dict[Flow, None] = {}
-        self.total = 0
-
-    def add_bytes(self, flow: Flow, size_bytes: int) -> None:
-        """Count more bytes that wait for a client that does not read."""
-        flow.owed += size_bytes
-        self.total += size_bytes
-        self._flows[flow] = None
-
-    def remove(self, flow: Flow) -> None:
-        """Stop counting a client that has read all of it, or is gone."""
-        self.total -= flow.owed
-        flow.owed = 0
-        self._flows.pop(flow, None)
-
-    def largest(self) -> Flow | None:
-        """Give the connection that has most coming."""
-        return max(self._flows, key=lambda flow: flow.owed, default=None)
-
-
 @implementer(IFlows)
 class Flows:
     """Every connection of this process, from its first byte to its last.
@@ -267,6 +244,7 @@ class Flows:
     Args:
         node: The first half of every flow's name.
         soon: Calls back when the work under way has come to its end, as `at_turns_end` does.
+        remote: Has the connections of other nodes.
         strangers_total: Connections on which nobody has signed in.
         strangers_per_address: The same, from one address.
     """
@@ -280,6 +258,7 @@ class Flows:
         timers: ITimers,
         meter: IMeter,
         soon: Callable[[Callable[[], None]], object],
+        remote: IRemoteFlows,
         *,
         strangers_total: int,
         strangers_per_address: int,
@@ -289,6 +268,7 @@ class Flows:
         self._settings = settings
         self._timers = timers
         self.soon = soon
+        self._remote = remote
         self._serials = count(1)
         self._flows: dict[FlowName, Flow] = {}
         self.places = ConnectionShares(
@@ -296,7 +276,7 @@ class Flows:
         )
         self.handshakes: Final = Handshakes(timers, meter)
         """Of the connections of all ports with TLS."""
-        self._owings = UnreadTotals()
+        self._owings = UnreadTotals[Flow]()
         self.unflushed: list[Flow] = []  # for whom something was queued in this turn
         self.flush_comes = False  # whoever reads calls `flush` at the end
         self._emptied: list[Deferred[None]] = []
@@ -330,7 +310,8 @@ class Flows:
         """
         living = self._flows.get(flow)
         if living is None:
-            raise FlowGone(flow)
+            self._remote.send(flow, message)
+            return
         sealed = self._seal(flow, message)
         # Held back until the client has its new keys, it comes again by itself.
         living.kept_back = sealed is None
@@ -340,7 +321,7 @@ class Flows:
     def is_full(self, flow: FlowName) -> bool:
         """Tell whether enough waits to leave, so that what can be said later should be; False for unknown names."""
         living = self._flows.get(flow)
-        return living is not None and living.is_full()
+        return living.is_full() if living is not None else self._remote.is_full(flow)
 
     def send_raw(self, flow: FlowName, data: bytes) -> None:
         """Queue bytes that are already signed and encoded. Raises FlowGone."""
@@ -352,7 +333,9 @@ class Flows:
     def close_flow(self, flow: FlowName, reason: str) -> None:
         """Close a connection after what is queued was written; unknown names are ignored."""
         living = self._flows.pop(flow, None)
-        if living is not None:
+        if living is None:
+            self._remote.close_flow(flow, reason)
+        else:
             living.closing = reason
             living.cut = self._timers.later(self._settings.close_s, living.abort)
             living.close_when_sent()

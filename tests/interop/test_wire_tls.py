@@ -30,6 +30,7 @@ from lyncpy.wire.flows import Flows
 from lyncpy.wire.listener import CannotOpen, Connections, Listener
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import Key, authority, issue, put, put_both
+from tests.kit.flows import NoOtherNodes
 from tests.kit.meters import MemoryMeter
 from tests.kit.ports import free_ports
 from tests.kit.tls_client import secured
@@ -101,6 +102,7 @@ class Server:
             timers,
             MemoryMeter(),
             lambda call: reactor.callLater(0, call),
+            NoOtherNodes(),
             strangers_total=10_000,
             strangers_per_address=500,
         )

@@ -1,11 +1,38 @@
-"""A wire that sends nothing and keeps which connections were closed."""
+"""A wire that sends nothing and keeps which connections were closed, and no other node."""
 
 from zope.interface import implementer
 
-from lyncpy.contracts.flows import FlowFacts, IFlows
-from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows, IRemoteFlows
+from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.core.relay import NodeUnreachable
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
+
+
+@implementer(IRemoteFlows)
+class NoOtherNodes:
+    """What a node has that is alone: all flows but its own are gone, and all answers are its own."""
+
+    node = NodeName("n1")
+
+    def send(self, flow: FlowName, message: Request | Response | Prepared) -> None:
+        """Nothing is sent."""
+        raise FlowGone(flow)
+
+    def is_full(self, flow: FlowName) -> bool:
+        """Nobody is there who could be."""
+        return False
+
+    def close_flow(self, flow: FlowName, reason: str) -> None:
+        """Nothing is closed."""
+
+    def hand_back(self, node: NodeName, flow: FlowName, response: Response) -> None:
+        """Nobody else has asked."""
+
+    async def ask(self, node: NodeName, arrival: Arrival) -> Response | None:
+        """Nobody else answers."""
+        raise NodeUnreachable(node)
 
 
 @implementer(IFlows)

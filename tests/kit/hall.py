@@ -28,6 +28,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.prepared import Prepared
 from lyncpy.workloads.directory.groups import Groups
+from tests.kit.flows import NoOtherNodes
 from tests.kit.memory import MemoryStore
 from tests.kit.platform import platform_of, signaling_of
 from tests.kit.results import result_of, started
@@ -142,7 +143,10 @@ class Hall:
 
     def restart(self) -> None:
         """Have nobody answer any more; workloads that are taken in from here on do."""
-        self.router, self.operations = Router([DOMAIN], [f"fe1.{DOMAIN}"]), Operations()
+        self.router, self.operations = (
+            Router([DOMAIN], [f"fe1.{DOMAIN}"], NoOtherNodes.node, NoOtherNodes()),
+            Operations(),
+        )
         self.router.add_routes(self.operations.rows())
 
     def take(self, workload: Any) -> None:  # Any: an IWorkload; mypy-zope knows it by its class only

@@ -14,6 +14,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.bus import ToldBus
+from tests.kit.flows import NoOtherNodes
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
@@ -39,6 +40,7 @@ class Hall:
             self.meter,
             sent_by="fe1.example.com:5061",
             contact=unregistered,
+            elsewhere=NoOtherNodes(),
         )
         self.provisional: list[int] = []
         self.late: list[int] = []
@@ -431,6 +433,7 @@ class Registered(Hall):
             self.meter,
             sent_by="fe1.example.com:5061",
             contact=lambda flow, key: self.contacts.get((flow, key)),
+            elsewhere=NoOtherNodes(),
         )
 
     def sends(self, how: str, uri: str, flow: FlowName = BOB) -> str:

@@ -13,6 +13,7 @@ from lyncpy.sip.errors import LocalProtocolError
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template, lines_of
 from tests.kit.bus import ToldBus
+from tests.kit.flows import NoOtherNodes
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
@@ -38,6 +39,7 @@ class Hall:
             self.meter,
             sent_by="fe1:5061",
             contact=unregistered,
+            elsewhere=NoOtherNodes(),
         )
         self.heard: list[tuple[str, int, bool]] = []
         self.dialogs: dict[FlowName, Dialog] = {}

@@ -24,6 +24,7 @@ from lyncpy.sip.message import Headers, Message, Request, Response, response_to
 from lyncpy.sip.prepared import Prepared, Template
 from tests.kit.bus import ToldBus
 from tests.kit.fakes import awaited
+from tests.kit.flows import NoOtherNodes
 from tests.kit.gatehouse import RecordedFlows, timers_of
 from tests.kit.holdings import held
 from tests.kit.meters import MemoryMeter
@@ -99,6 +100,7 @@ class Hall:
             self.meter,
             sent_by="fe1.example.com:5061",
             contact=unregistered,
+            elsewhere=NoOtherNodes(),
         )
         self.sink = Transactions(
             self.flows,

@@ -25,6 +25,7 @@ from lyncpy.wire.flows import Flows, Seal
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import AT_ONCE, SipFactory, SipStream
 from lyncpy.wire.tls import TlsFailed
+from tests.kit.flows import NoOtherNodes
 from tests.kit.meters import MemoryMeter
 
 HEAD = (
@@ -119,6 +120,7 @@ class Wire:
             self.timers,
             self.meter,
             lambda call: self.clock.callLater(0, call),
+            NoOtherNodes(),
             strangers_total=strangers_total,
             strangers_per_address=strangers_per_address,
         )

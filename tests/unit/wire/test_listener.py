@@ -17,6 +17,7 @@ from lyncpy.wire.flows import Flows
 from lyncpy.wire.listener import CannotOpen, Listener, OpenPort
 from lyncpy.wire.ports import TlsPort
 from lyncpy.wire.settings import Settings
+from tests.kit.flows import NoOtherNodes
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
 
@@ -36,6 +37,7 @@ def _with_flows(certificate: Any, **settings: Any) -> tuple[Listener, Flows]:
         timers,
         MemoryMeter(),
         clock.callLater,  # type: ignore[arg-type]  # never called
+        NoOtherNodes(),
         strangers_total=10_000,
         strangers_per_address=500,
     )

@@ -1,0 +1,150 @@
+"""Flows of another server: what is sent to one is signed and written there, and its end is news that comes later."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lyncpy.contracts.facts import FlowClosed, FlowDrained
+from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.outbound import ICall
+from lyncpy.core.node_channel import GIVE_UP_S
+from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
+from tests.kit.actors import Actor
+from tests.kit.pool import Pool
+from tests.kit.stage import Stage
+
+
+class Play:
+    """Two servers; Bob is signed in at the second, and the first sends to him."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.first: Stage
+        self.second: Stage
+        self.first, self.second = pool
+        (self.bob,) = self.second.sign_in("bob")
+        (self.flow,) = self.second.ground.flows.names()
+        self.answers: list[Response] = []
+        self.told: list[Any] = []
+        for kind in (FlowClosed, FlowDrained):
+            self.first.ground.platform.bus.listen(kind, self.told.append)
+
+    def message(self, text: bytes = b"hello") -> Request:
+        """Write a message for Bob's device, by its GRUU."""
+        sender = f"<sip:alice@example.com>;tag={new_tag()}"
+        lines = (("From", sender), ("To", f"<{self.bob.aor}>"), ("Call-ID", new_call_id()), ("CSeq", "1 MESSAGE"))
+        kind = ("Content-Type", "text/plain")
+        return Request("MESSAGE", self.bob.sip.gruu, Headers((*lines, ("Max-Forwards", "70"), kind)), text)
+
+    def asks(self, text: bytes = b"hello", timeout: float = 10.0) -> ICall:
+        """Send it, and keep what is answered."""
+        call: ICall = self.first.ground.outbound.send_request(self.flow, self.message(text), timeout=timeout)
+        call.final.addCallback(self.answers.append)  # type: ignore[attr-defined]  # it is a Deferred
+        return call
+
+    @property
+    def statuses(self) -> list[int]:
+        """Give what was answered."""
+        return [response.status for response in self.answers]
+
+
+@pytest.fixture
+def play() -> Iterator[Play]:
+    """Two servers and Bob."""
+    with Pool.opened() as pool:
+        yield Play(pool)
+
+
+def test_a_message_is_signed_and_written_at_the_flows_server_and_its_answer_comes_back(play: Play) -> None:
+    """Bob's device checks the signature, knows itself by its Contact, and answers; the transaction is the first server's."""
+    call = play.asks()
+    play.pool.settle()
+    assert (play.statuses, call.local) == ([200], False)
+    assert [text.body for text in play.bob.texts] == [b"hello"]
+    assert [server.tables()["requests sent"] for server in play.pool] == [0, 0]
+
+
+def test_what_the_bus_loses_reaches_the_flow_all_the_same(play: Play) -> None:
+    """Every fourth message between the two is lost: each text arrives once, in order."""
+    lost = iter(range(1_000_000))
+    play.pool.hub.loses = lambda sender, receiver, said: isinstance(said, bytes) and next(lost) % 4 == 0
+    for number in range(10):
+        play.asks(str(number).encode())
+    play.pool.passes(9)
+    assert play.statuses == [200] * 10
+    assert [text.body for text in play.bob.texts] == [str(number).encode() for number in range(10)]
+
+
+def test_a_flow_that_has_gone_is_told_later(play: Play) -> None:
+    """Its server has told everybody, which was lost on the way: who sends hears of it from the flow's server."""
+    play.pool.hub.loses = lambda sender, receiver, said: not isinstance(said, bytes)
+    play.bob.is_cut_off()
+    call = play.asks()
+    assert play.statuses == []
+    play.pool.settle()
+    assert (play.statuses, call.local) == ([430], True)
+    assert FlowClosed(play.flow, "connection lost") in play.told
+
+
+def test_a_request_under_way_ends_with_the_flow(play: Play) -> None:
+    """The device is gone before it has answered: that is heard as of a flow of one's own."""
+    play.bob.ignores_messages = True
+    call = play.asks()
+    play.pool.settle()
+    play.bob.is_cut_off()
+    assert (play.statuses, call.local) == ([430], True)
+
+
+def test_a_server_that_is_lost_takes_its_flows_along(play: Play) -> None:
+    """Nobody answers in its place: requests time out, and after a while all its flows are known to be gone."""
+    play.second.kill()
+    play.asks()
+    play.pool.passes(GIVE_UP_S + 10)
+    assert play.statuses == [408]
+    assert [fact for fact in play.told if isinstance(fact, FlowClosed)] == [FlowClosed(play.flow, "its server is lost")]
+
+
+def test_a_flow_that_nobody_has_is_gone(play: Play) -> None:
+    """One of this server that is over, at once; one of another, when that has said so."""
+    outbound = play.first.ground.outbound
+    with pytest.raises(FlowGone):
+        outbound.send_unanswered(FlowName(f"{play.first.node}/99"), play.message())
+    gone = FlowName(f"{play.second.node}/99")
+    outbound.send_unanswered(gone, play.message())
+    play.pool.settle()
+    assert play.told == [FlowClosed(gone, "connection lost")]
+
+
+def test_a_flow_of_another_server_can_be_closed(play: Play) -> None:
+    """Its client is disconnected there."""
+    play.first.ground.flows.close_flow(play.flow, "enough")
+    play.pool.settle()
+    assert not play.bob.sip.is_connected
+
+
+def filled(play: Play, bob: Actor) -> None:
+    """Send to Bob, who does not read, until his connection is full for the first server."""
+    bob.sip.connect().stop_reading()
+    for _ in range(200):
+        play.first.ground.outbound.send_unanswered(play.flow, play.message(b"x" * 4_000))
+        play.pool.settle()
+    assert play.first.ground.flows.is_full(play.flow)
+
+
+def test_a_full_flow_is_heard_of_when_it_has_drained(play: Play) -> None:
+    """What its client has not read counts for whoever sends; then it reads again."""
+    filled(play, play.bob)
+    assert play.told == []
+    play.bob.sip.connect().read_again()
+    play.pool.settle()
+    assert FlowDrained(play.flow) in play.told
+    assert not play.first.ground.flows.is_full(play.flow)
+
+
+def test_a_full_flow_of_which_nothing_is_heard_is_tried_again(play: Play) -> None:
+    """That it has drained may be lost for ever: who waits for it looks again after a while."""
+    filled(play, play.bob)
+    play.pool.passes(6)
+    assert FlowDrained(play.flow) in play.told
