@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 import lyncpy
-from tests.kit.bounds import concerns
+from tests.kit.bounds import concerns, is_of_a_whole_server
 from tests.kit.soak import BRIEF, TIMES, many
 
 # A change is judged by the same examples each time; whoever looks for new ones runs the tests without CI. How long one
@@ -31,11 +31,6 @@ UNMEASURED = (
 
 They go thousands of times over lines that other tests have reached, or read the source without running it, and the
 tracer would double what each time costs.
-"""
-
-SAMPLED = ("interop", "scenarios")
-"""Folders of whose files brief tests take the first alone, and coverage too: in each of them a whole server runs, with
-all its libraries.
 """
 
 LONGEST_IN_A_NAME = 50
@@ -79,23 +74,21 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep the first of each file's stories, and of its tests with real clients, when tests are to be brief.
+    """Have coverage measure the first of each file's stories; keep what is about libraries, when tests are to be brief.
 
-    What a library does in one of them it does in all. Those that are about what a library does have a mark, and stay.
-    Coverage measures no others either.
+    What a library does in one whole server it does in all: those that tell it have a mark.
     """
     firsts: dict[Path, str] = {}
-    kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
-        name = firsts.setdefault(item.path, item.name)
-        is_one = item.name == name or item.path.relative_to(TESTS).parts[0] not in SAMPLED
-        if not is_one:
-            item.add_marker("untraced")
-        (kept if is_one or item.get_closest_marker("libraries") is not None else left).append(item)
+        if is_of_a_whole_server(item.path):
+            if item.name != firsts.setdefault(item.path, item.name):
+                item.add_marker("untraced")
+            if item.get_closest_marker("libraries") is None:
+                left.append(item)
     if BRIEF:
         config.hook.pytest_deselected(items=left)
-        items[:] = kept
+        items[:] = [item for item in items if item not in left]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -36,6 +36,7 @@ def verified(server: RunningServer, *more: str) -> "subprocess.CompletedProcess[
     return forks.run(["archive", "verify", "--config", str(server.home / "lyncpy.toml"), *more], timeout=60)
 
 
+@pytest.mark.libraries
 def test_a_talk_is_archived_searched_exported_and_verified(server: RunningServer, clients: Clients) -> None:
     """What clients were told is delivered is found after `kill -9`, by name; what is altered then is named."""
     alice, bob = clients("alice", "bob")

@@ -62,6 +62,7 @@ def passes(sender: Caller, dialog: Dialog, receiver: Caller, method: str, *more:
     return heard
 
 
+@pytest.mark.libraries
 def test_a_call_that_rings_and_goes_on(server: RunningServer) -> None:
     """INVITE, 183, PRACK, UPDATE, 200, ACK; then the server dies, both sign in again, and hang up in order."""
     with time_limit(60):

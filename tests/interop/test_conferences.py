@@ -130,6 +130,7 @@ def id_of(client: PurpleClient) -> str:
 # --- stories
 
 
+@pytest.mark.libraries
 def test_new_chat_and_a_third_person(clients: Clients) -> None:
     """Alice picks "New chat" on Bob and invites Carol: all see all, she leads, everybody hears the others once."""
     alice, bob, carol = meeting(clients, "alice", "bob", "carol")

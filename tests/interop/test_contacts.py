@@ -9,6 +9,7 @@ pytestmark = pytest.mark.interop
 BOB, CAROL, DAVE = "bob@example.test", "carol@example.test", "dave@example.test"
 
 
+@pytest.mark.libraries
 def test_an_added_contact_is_seen_online_with_his_card(clients: Clients) -> None:
     """Alice adds Bob: she sees that he is available, and what the directory says of him."""
     alice, _ = clients("alice", "bob")

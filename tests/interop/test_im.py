@@ -38,6 +38,7 @@ def talking(clients: Clients, *names: str) -> list[PurpleClient]:
     return made
 
 
+@pytest.mark.libraries
 def test_messages_go_both_ways(clients: Clients, sessions_of: SessionsOf) -> None:
     """Alice and Bob talk in one session, with any characters; its record counts what each said."""
     alice, bob = talking(clients, "alice", "bob")

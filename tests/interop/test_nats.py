@@ -104,6 +104,7 @@ def secret(folder: Path, name: str, text: str) -> str:
 # --- TLS
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
 def test_tls_with_a_trusted_certificate(
     name: str, opened: Open, started: Callable[[NatsServer], NatsServer], tmp_path: Path

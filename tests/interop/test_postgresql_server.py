@@ -47,6 +47,7 @@ def well(request: Request) -> Response:
     return response_to(request, 200, to_tag="b")
 
 
+@pytest.mark.libraries
 def test_people_go_on_talking_while_the_database_is_away(postgres: Postgres, tmp_path: Path) -> None:
     """Messages pass, a new contact is refused with 503 and Retry-After; then all goes on, also after `kill -9` of lyncpy."""
     with in_postgresql(tmp_path, postgres) as settings, time_limit(60):

@@ -70,6 +70,7 @@ def turns(cellar: Cellar, path: Path, do: Callable[[], object]) -> int:
     )
 
 
+@pytest.mark.libraries
 def test_a_group_of_writes_waits_once(cellar: Cellar, tmp_path: Path) -> None:
     """However many share a commit: records, removals and journals are said in one breath, with the transaction around them."""
     run, store = cellar.pump.run, store_of(cellar)

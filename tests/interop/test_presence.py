@@ -30,6 +30,7 @@ def watching(clients: Clients, watcher: str, *others: str) -> list[PurpleClient]
     return made
 
 
+@pytest.mark.libraries
 def test_every_state_is_seen(clients: Clients) -> None:
     """Each state that Bob chooses, Alice sees; invisible looks like offline."""
     alice, bob = watching(clients, "alice", "bob")

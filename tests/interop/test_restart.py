@@ -27,6 +27,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
         running.close()
 
 
+@pytest.mark.libraries
 def test_killed_and_restarted_it_has_everything_and_clients_come_back(clients: Clients, server: RunningServer) -> None:
     """After `kill -9` the clients come back by themselves, and see each other as before."""
     alice, bob = clients.make("alice").login(returns=True), clients.make("bob").login(returns=True)

@@ -11,6 +11,7 @@ from tests.kit.server import RunningServer, ServerFailed
 pytestmark = pytest.mark.interop
 
 
+@pytest.mark.libraries
 def test_he_sees_who_is_there(clients: Clients, server: RunningServer) -> None:
     """Users, endpoints, presence, contacts and sessions show what the clients did."""
     alice, bob = clients("alice", "bob")

@@ -13,6 +13,7 @@ from tests.kit.server import RunningServer, wait_until
 pytestmark = pytest.mark.interop
 
 
+@pytest.mark.libraries
 def test_signs_in_over_tls_with_the_certificate_checked(clients: Clients, server: RunningServer) -> None:
     """A client that trusts the server's authority signs in without a question."""
     (alice,) = clients("alice")

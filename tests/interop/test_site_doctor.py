@@ -27,6 +27,7 @@ def server_at(home: Path, **settings: object) -> RunningServer:
     ).init()
 
 
+@pytest.mark.libraries
 def test_a_site_is_asked_as_clients_ask_it(tmp_path: Path) -> None:
     """By its name and with its certificate checked; another name and another certificate are told from it."""
     server = server_at(tmp_path / "home")

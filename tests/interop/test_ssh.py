@@ -199,6 +199,7 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
 
 
+@pytest.mark.libraries
 async def test_a_command_is_answered_and_ends_well(open_desk: Opened) -> None:
     """`ssh host users` prints a table and ends with 0; nothing of it can steer the terminal."""
     desk = await open_desk()

@@ -349,6 +349,7 @@ def test_two_hundred_browsers_at_once(site: Site) -> None:
     wait_until(lambda: site.ask("/presence/alice.svg")[0] == 200, "places are free again")
 
 
+@pytest.mark.libraries
 def test_a_renewed_certificate_is_used_at_once(site: Site) -> None:
     """A reload takes up the new certificate for the site as for SIP, without a restart."""
     files = [site.server.home / name for name in ("server.pem", "server.key")]

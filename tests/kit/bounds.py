@@ -1,7 +1,8 @@
 """Which tests have to do with how old the libraries are, and how few of them tell it.
 
 `constraints/` has two versions of a library, or one: Twisted's newest is the oldest that setup.cfg allows. A test tells
-something about the oldest ones if it reaches a library that has two; all others would repeat what they told before.
+something about the oldest ones if it is about what we ask of a library that has two; all others would repeat what they
+told before.
 """
 
 import re
@@ -16,8 +17,15 @@ TOP: Final = Path(__file__).resolve().parents[2]
 EVERYWHERE: Final = frozenset({"zope", "pytest", "_pytest", "hypothesis"})
 """What says nothing about who imports it: promises are declared with the first when any module is read, and the others run the tests."""
 
+MARK: Final = "pytest.mark.libraries"
+"""What stands before a test, or in the `pytestmark` of a file, that needs a whole server to tell what a library does."""
+
 ASKED: Final = "importlib.metadata"
 """Who imports this asks which libraries are installed here."""
+
+VALUES: Final = ("settings", "policy_settings")
+"""Modules that describe values, all of them in the same way: what their library makes of it is told by the tests that name
+it, and by those of `app/config.py`, which reads them all. Whoever is given values of them says nothing about it."""
 
 _IMPORT: Final = re.compile(
     r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([^\n#]+))", re.M
@@ -27,10 +35,25 @@ _IMPORT: Final = re.compile(
 def concerns(test: Path) -> bool:
     """Tell whether a file of tests has to do with the versions of libraries.
 
-    It has, if it, the kit that it stands on, or a module of the product that one of these imports names a library with
-    two versions. It is not asked what that module imports: whose tests it has, tell that.
+    It has, if it or a module of the product that it imports names a library with two versions. It is not asked what that
+    module imports, nor what the kit does: whose tests they have, tell that. But an implementation of a contract is opened
+    by the kit alone. And of tests with a whole server, which reaches everything, those have that say so by a mark.
     """
-    return any(_names_a_library(name) for name in reached(module_of(test)))
+    if is_of_a_whole_server(test):
+        return MARK in test.read_text("utf-8")
+    names = reached(module_of(test)) if _folder(test) == "contracts" else near(module_of(test))
+    return any(_names_a_library(name) for name in names)
+
+
+def is_of_a_whole_server(test: Path) -> bool:
+    """Tell whether there is a server in each test of a file, with all of its libraries."""
+    return _folder(test) in ("scenarios", "interop")
+
+
+def near(module: str) -> frozenset[str]:
+    """Give a test's own module, and what it imports of the product; not what describes values."""
+    ours = (name for name in imports(module) if name.startswith("lyncpy."))
+    return frozenset({module} | {name for name in ours if name.rpartition(".")[2] not in VALUES})
 
 
 def reached(module: str) -> frozenset[str]:
@@ -66,6 +89,10 @@ def with_two_versions() -> frozenset[str]:
 def _names_a_library(module: str) -> bool:
     named = {name.partition(".")[0] for name in imports(module)}
     return not named.isdisjoint(with_two_versions()) or ASKED in imports(module)
+
+
+def _folder(test: Path) -> str:
+    return test.resolve().relative_to(TOP / "tests").parts[0]
 
 
 def _imports(file: Path) -> Iterator[str]:

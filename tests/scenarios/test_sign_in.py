@@ -15,6 +15,7 @@ from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
 
 
+@pytest.mark.libraries
 def test_three_registers_sign_in(stage: Stage) -> None:
     """A client is challenged twice, proves its password, and is in; the server proves itself too."""
     alice = stage.actor("alice")

@@ -18,6 +18,8 @@ from tests.kit.stage import DOMAIN, Stage
 from tests.kit.tls_dsk_client import TlsDskClient
 from tests.kit.web import WEB, Web
 
+pytestmark = pytest.mark.libraries
+
 
 @pytest.fixture
 def web(request: pytest.FixtureRequest) -> Iterator[Web]:

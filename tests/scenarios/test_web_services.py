@@ -39,6 +39,8 @@ from tests.kit.logs import overheard
 from tests.kit.stage import Stage
 from tests.kit.web import BOOK, CERTIFICATES, DISCOVERY, PHOTOS, SITE, TICKETS, WEB, Web
 
+pytestmark = pytest.mark.libraries
+
 
 @pytest.fixture
 def web(request: pytest.FixtureRequest) -> Iterator[Web]:
