@@ -66,7 +66,7 @@ def _database(config: Config) -> Iterator[Finding]:
     if store.is_sqlite:
         return
     try:
-        found = PostgresServer(store, config.home).examined()
+        found = PostgresServer(store, config.home).examined(is_connected=not config.sections.bus.is_memory)
     except StoreUnavailable as error:
         found = [Finding(good=False, sentence=str(error))]
     for one in found:

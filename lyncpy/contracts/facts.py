@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.directory import Person
-from lyncpy.contracts.names import Aor, Epid, FlowName, Version
+from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,13 @@ def key_of(fact: Fact) -> str | None:
     return getattr(fact, "aor", None) or getattr(fact, "flow", None)
 
 
+@dataclass(frozen=True, slots=True)
+class NodeLost(Fact):
+    """Another node is known dead, or has left: nothing of it will come any more. Each process finds that out by itself."""
+
+    node: NodeName
+
+
 KINDS: Final[tuple[type[Fact], ...]] = (
     FlowClosed,
     FlowDrained,
@@ -208,3 +215,6 @@ KINDS: Final[tuple[type[Fact], ...]] = (
     PoliciesChanged,
 )
 """Every kind of fact that one process may tell another."""
+
+OWN: Final[frozenset[type[Fact]]] = frozenset({NodeLost})
+"""Facts that each process finds out by itself: they are told to nobody else, nor believed of anybody else."""

@@ -266,8 +266,8 @@ class IRecords(Interface):
     ) -> Awaitable[Sequence[SessionRecord]]:
         """Give sessions that began from `since` on and before `until`, newest first; `user` is an address on either side."""
 
-    def close_open_sessions(node: str, at: float) -> Awaitable[int]:
-        """End every open session that another start of this server left, with reason "restart"; give their number."""
+    def close_open_sessions(at: float) -> Awaitable[int]:
+        """End every open session of nodes that are known dead, with reason "restart"; give their number."""
 
     def conferences(
         user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
@@ -294,8 +294,8 @@ class IRecords(Interface):
     ) -> Awaitable[Sequence[MessageCountRecord]]:
         """Give how many messages were sent by whom, the newest count first."""
 
-    def close_open_conferences(node: str, at: float) -> Awaitable[int]:
-        """End what another start of this server left open: conferences (reason "restart"), their dialogs and stays.
+    def close_open_conferences(at: float) -> Awaitable[int]:
+        """End what nodes that are known dead left open: conferences (reason "restart"), their dialogs and stays.
 
         A conference that goes on is opened again by keeping its row. Gives the number of rows.
         """

@@ -1,4 +1,4 @@
-"""Versioned records, durable or volatile, journals and leases."""
+"""Versioned records, durable or volatile, and journals."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from zope.interface import Interface
 
-from lyncpy.contracts.names import NodeName, Version
+from lyncpy.contracts.names import Version
 
 REMOVED_S: Final = 3600.0
 """For how long it is told that a record was removed; whoever has not asked for longer reads all anew."""
@@ -62,16 +62,6 @@ class JournalEntry:
     entry: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A name held for a time; `epoch` grows with every change of holder."""
-
-    key: str
-    holder: NodeName
-    epoch: int
-    until: float
-
-
 class IRecordStore(Interface):
     """Versioned records: keys are text, values bytes. What is written in one process is read in all.
 
@@ -116,9 +106,6 @@ class IStore(IRecordStore):
 
     def replay(journal: str, since: float, until: float, limit: int) -> Awaitable[Sequence[JournalEntry]]:
         """Give the newest `limit` lines with `since` <= at < `until`, oldest first."""
-
-    def lease(key: str, holder: NodeName, seconds: float) -> Awaitable[Lease | None]:
-        """Acquire or renew a lease of a name; None when another process holds it."""
 
 
 class IVolatileStore(IRecordStore):

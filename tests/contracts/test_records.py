@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.records import (
     AuditRecord,
     ConferenceRecord,
@@ -136,12 +137,13 @@ def test_finds_open_sessions(cellar: Cellar) -> None:
     assert [s.session_id for s in cellar.wait(cellar.records.sessions(open_only=True))] == [CALL.session_id]
 
 
-def test_closes_what_another_start_left_open(cellar: Cellar) -> None:
-    """After a crash nobody seems to talk for ever; our own sessions and the ended ones stay as they are."""
+def test_closes_what_dead_nodes_left_open(cellar: Cellar) -> None:
+    """After a crash nobody seems to talk for ever; sessions of whoever is alive and the ended ones stay as they are."""
+    cellar.wait(cellar.leases.join(NodeName("node2"), "here", 60.0, is_connected=True))
     ours, ended = replace(CALL, session_id="2", node="node2"), replace(CALL, session_id="3", ended_at=NOON + 3)
     keep(cellar, CALL, ours, ended)
 
-    assert cellar.wait(cellar.records.close_open_sessions("node2", NOON + 99)) == 1
+    assert cellar.wait(cellar.records.close_open_sessions(NOON + 99)) == 1
 
     kept = {s.session_id: s for s in cellar.wait(cellar.records.sessions())}
     assert kept[CALL.session_id] == replace(CALL, ended_at=NOON + 99, ended_by="server", end_reason="restart")
@@ -251,13 +253,14 @@ def test_finds_the_occurrences_of_a_meeting(cellar: Cellar) -> None:
     assert cellar.wait(cellar.records.conferences(uri=FOCUS, open_only=True)) == (second,)
 
 
-def test_closes_conferences_that_another_start_left_open(cellar: Cellar) -> None:
-    """After a crash nobody seems to sit in a meeting for ever; what is ours, or over, stays as it is."""
+def test_closes_conferences_that_dead_nodes_left_open(cellar: Cellar) -> None:
+    """After a crash nobody seems to sit in a meeting for ever; what is of whoever is alive, or over, stays as it is."""
+    cellar.wait(cellar.leases.join(NodeName("node2"), "here", 60.0, is_connected=True))
     ours = replace(MEETING, instance="instance-2", node="node2")
     over = replace(STAY, join_id="j0", left_at=NOON + 5, joined_at=NOON)
     keep_rows(cellar, *ROWS, ours, over)
 
-    assert cellar.wait(cellar.records.close_open_conferences("node2", NOON + 99)) == 4
+    assert cellar.wait(cellar.records.close_open_conferences(NOON + 99)) == 4
 
     assert kept(cellar) == (
         replace(MEETING, ended_at=NOON + 99, end_reason="restart"),

@@ -18,6 +18,7 @@ from lyncpy.contracts.records import AuditRecord, SessionRecord
 from lyncpy.contracts.store import REMOVED_S
 from lyncpy.core.timers import Timers
 from tests.kit.cellars import KINDS, NOON, Cellar, opened
+from tests.kit.leases import only_node
 
 NONE = Version(0)
 SESSION = SessionRecord("one", "c", "1", "2", "", "sip:a@b", "sip:c@d", "", "", "", "", "im", NOON - 90 * DAY_S)
@@ -51,7 +52,7 @@ def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -
     lapsed = wait(cellar.volatile.write("board", "lapsed", b"x", NONE, expires=NOON - 1 - REMOVED_S))
     kept = wait(cellar.volatile.write("board", "kept", b"x", NONE, expires=NOON + 1))
     timers = Timers(clock, cellar.wall)
-    wait(Retention(cellar.database, store, cellar.volatile, records, Settings(), timers).purge())
+    wait(Retention(cellar.database, store, cellar.volatile, records, Settings(), timers, only_node()).purge())
 
     assert [session.session_id for session in wait(records.sessions())] == ["new"]
     assert [row.command for row in wait(records.audited())] == ["364"]

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.store import IStore
-from tests.kit.cellars import KINDS, NOON, Cellar, opened
+from tests.kit.cellars import KINDS, Cellar, opened
 
 
 @pytest.fixture(params=KINDS)
@@ -47,24 +46,3 @@ def test_replay_gives_the_newest_lines(cellar: Cellar, limit: int, expected: lis
     for n in range(5):
         cellar.wait(cellar.store.append("calls", b"%d" % n, float(n)))
     assert [line.entry for line in cellar.wait(cellar.store.replay("calls", 0, 9, limit))] == expected
-
-
-def test_a_lease_is_held_by_one(cellar: Cellar) -> None:
-    """While one node holds a name another gets none; the holder renews with the same epoch."""
-    a, b = NodeName("a"), NodeName("b")
-    first = cellar.wait(cellar.store.lease("conference 1", a, 10))
-    cellar.wall.now += 5
-
-    assert (first.holder, first.epoch, first.until) == (a, 1, NOON + 10)
-    assert cellar.wait(cellar.store.lease("conference 1", b, 10)) is None
-    renewed = cellar.wait(cellar.store.lease("conference 1", a, 10))
-    assert (renewed.epoch, renewed.until) == (1, NOON + 15)
-
-
-def test_a_lapsed_lease_goes_to_the_next_with_a_new_epoch(cellar: Cellar) -> None:
-    """After its time another may take the name, and the late holder is refused."""
-    a, b = NodeName("a"), NodeName("b")
-    cellar.wait(cellar.store.lease("conference 1", a, 10))
-    cellar.wall.now += 10
-    assert cellar.wait(cellar.store.lease("conference 1", b, 10)).epoch == 2
-    assert cellar.wait(cellar.store.lease("conference 1", a, 10)) is None

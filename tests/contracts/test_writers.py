@@ -16,7 +16,7 @@ from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.link import Job
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
-from lyncpy.contracts.names import NodeName, Version
+from lyncpy.contracts.names import Version
 from lyncpy.contracts.store import Conflict, Written
 from tests.kit.cellars import Wall, database_in, in_postgresql
 from tests.kit.threads import PATIENCE_S, ThreadPump
@@ -131,16 +131,6 @@ def test_of_two_who_write_one_version_one_wins(two: Two) -> None:
         assert len(won) == 1
         record = two.wait(two.stores[0].read("board", "x"))
         assert (record.version, record.value) == (version + 1, b"%d" % won[0])
-
-
-def test_a_lease_has_one_holder(two: Two) -> None:
-    """Whoever asks at the same moment, also after it has lapsed; each new holder has a new epoch."""
-    for round_ in range(ROUNDS):
-        calls = [store.lease("home", NodeName(f"n{n}"), 10) for n, store in enumerate(two.stores)]
-        leases = [lease for lease in map(two.wait, calls) if lease is not None]
-        assert len(leases) == 1
-        assert leases[0].epoch <= round_ + 1
-        two.wall.now += 10
 
 
 def test_the_archive_is_one_chain(two: Two) -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from lyncpy.app.check import findings
 from lyncpy.app.config import load
+from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.link import Link
+from lyncpy.backends.sql.server import PostgresServer
 from lyncpy.contracts.refusal import StoreUnavailable
 from tests.kit.cellars import database_in, in_postgresql
 from tests.kit.certificates import authority, issue
@@ -154,22 +157,27 @@ def test_a_session_whose_client_is_gone_ends_soon(server: Postgres, tmp_path: Pa
         pump.run(database.close())
 
 
-def test_one_server_works_with_a_database(server: Postgres, tmp_path: Path) -> None:
-    """Until it has ended, in whatever way; programs that do a thing and end are let in."""
+def test_nobody_copies_what_a_server_works_with(server: Postgres, tmp_path: Path) -> None:
+    """Servers are let in beside each other; whoever wants it for themselves waits for the last, and keeps out all."""
     with in_postgresql(tmp_path, server) as settings:
         pump = ThreadPump()
-        first, second = (database_in(tmp_path, pump, alone=True, **settings) for _ in range(2))
-        pump.run(first.open())
-        for _ in range(2):
-            with pytest.raises(StoreUnavailable, match="another server works with it"):
-                pump.run(second.open())
-        assert opened(tmp_path, **settings) == ""
-        server.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'", "template1")
-        pump.run(second.open())
-        with pytest.raises(StoreUnavailable, match="another server works with it"):
-            pump.run(first.run_write(lambda connection: True))
+        first, second = (database_in(tmp_path, pump, **settings) for _ in range(2))
         for one in (first, second):
-            pump.run(one.close())
+            pump.run(one.open())
+        place = PostgresServer(Settings(**settings), tmp_path)
+        alone = Link(place.engine, place.hold)
+        with pytest.raises(StoreUnavailable, match="2 other servers work with it"):
+            alone.look([lambda _: None])
+        pump.run(second.close())
+        with pytest.raises(StoreUnavailable, match="another server works with it"):
+            alone.look([lambda _: None])
+        server.sql("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'", "template1")
+        alone.look([lambda _: None])
+        with pytest.raises(StoreUnavailable, match="`lyncpy store copy` works with it"):
+            pump.run(first.run_write(lambda connection: True))
+        alone.close()
+        assert pump.run(first.run_write(lambda connection: True))
+        pump.run(first.close())
 
 
 def test_check_asks_what_a_start_asks(server: Postgres, tmp_path: Path) -> None:
@@ -192,13 +200,16 @@ def test_check_asks_what_a_start_asks(server: Postgres, tmp_path: Path) -> None:
             "ok  it has no tables yet: the first start makes them",
         ]
         pump = ThreadPump()
-        database = database_in(tmp_path, pump, alone=True, **settings)
+        database = database_in(tmp_path, pump, **settings)
         pump.run(database.open())
         *same, holder, schema = checked(tmp_path, **settings)
         assert same == good
         assert schema.startswith("ok  its schema is 0") and schema.endswith(", that of this version")
         assert holder.startswith("BAD another server works with it (from 127.0.0.1, since 20")
-        assert holder.endswith(" UTC); stop that one, or give this one its own [store] url")
+        assert holder.endswith(
+            " UTC); several servers need [bus] url, which names none: set it for all of them; stop that one, or give this"
+            " one its own [store] url"
+        )
         pump.run(database.close())
 
         half = "create table unfinished_copy (source text); insert into unfinished_copy values ('lyncpy.db')"

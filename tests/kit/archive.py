@@ -35,13 +35,13 @@ class FragileLedger:
 
     def begin_chain(self, start: ChainPosition, end: ChainPosition) -> Deferred[None]:
         """Begin a chain."""
-        return self._disk.run(lambda: self._inner.begin_chain(start, end))
+        return self._disk.run_write(lambda: self._inner.begin_chain(start, end))
 
     def append(
         self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
         """Add lines."""
-        return self._disk.run(lambda: self._inner.append(lines, places, end, expected))
+        return self._disk.run_write(lambda: self._inner.append(lines, places, end, expected))
 
     def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give lines."""
@@ -61,7 +61,7 @@ class FragileLedger:
 
     def remove_until(self, start: ChainPosition, expected: ChainPosition) -> Deferred[None]:
         """Remove lines."""
-        return self._disk.run(lambda: self._inner.remove_until(start, expected))
+        return self._disk.run_write(lambda: self._inner.remove_until(start, expected))
 
 
 @implementer(IGapFile)

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from lyncpy.app.backends import queues
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.leases import SqlLeases
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
@@ -18,9 +19,11 @@ from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.archive import ILedger
 from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.nodes import ILeases
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.core.timers import Timers
+from tests.kit.leases import MemoryLeases, NodesOfStore
 from tests.kit.ledger import MemoryLedger
 from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
@@ -56,6 +59,7 @@ class Cellar:
     wall: Wall
     pump: ThreadPump
     ledger: ILedger
+    leases: ILeases
     database: Database | None = None
     """Where there is one."""
 
@@ -73,17 +77,12 @@ def database_in(
     pump: ThreadPump,
     meter: IMeter | None = None,
     clock: Clock | None = None,
-    *,
-    alone: bool = False,
     **settings: Any,
 ) -> Database:
-    """Give a database in a folder, as the server has it, with deadlines that come when `clock` says so; it is not open.
-
-    `alone` is as the server says it.
-    """
+    """Give a database in a folder, as the server has it, with deadlines that come when `clock` says so; it is not open."""
     store = Settings(**settings)
     timers = Timers(clock or Clock(), Wall())
-    return Database(store, home, queues(store, timers, meter or MemoryMeter(), 0.0), pump, alone=alone)
+    return Database(store, home, queues(store, timers, meter or MemoryMeter(), 0.0), pump)
 
 
 @contextmanager
@@ -91,7 +90,11 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
     """Open a cellar of one of KINDS, and close it afterwards."""
     wall, pump = Wall(), ThreadPump()
     if kind == "memory":
-        yield Cellar(MemoryStore(wall), MemoryRecordStore(wall), MemoryRecords(), wall, pump, MemoryLedger())
+        nodes = NodesOfStore(wall)
+        records = MemoryRecords(nodes.is_alive)
+        yield Cellar(
+            MemoryStore(wall), MemoryRecordStore(wall), records, wall, pump, MemoryLedger(), MemoryLeases(nodes)
+        )
         return
     with ExitStack() as ending:
         settings: dict[str, Any] = ending.enter_context(in_postgresql(home)) if kind == "postgresql" else {}
@@ -103,7 +106,9 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
 
         _ = ending.callback(close)
         pump.run(store.open())
-        yield Cellar(SqlStore(store, wall), volatile, SqlRecords(store), wall, pump, SqlLedger(store), store)
+        yield Cellar(
+            SqlStore(store, wall), volatile, SqlRecords(store), wall, pump, SqlLedger(store), SqlLeases(store), store
+        )
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, fail
 from zope.interface import implementer
 
-from lyncpy.contracts.names import NodeName, Version
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.nodes import Fenced
 from lyncpy.contracts.records import (
     ALWAYS,
     AuditRecord,
@@ -20,7 +21,7 @@ from lyncpy.contracts.records import (
     SessionRecord,
 )
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.store import IStore, JournalEntry, Lease, Mark, Record, Written
+from lyncpy.contracts.store import IStore, JournalEntry, Mark, Record, Written
 from tests.kit.memory import MemoryRecords, MemoryStore
 
 T = TypeVar("T")
@@ -32,10 +33,12 @@ class Fragility:
     Attributes:
         broken: Every call fails, and nothing is written.
         calls: How often something was asked of it.
+        is_over: Whether the lease of the process is over, so that nothing that it writes is taken.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_over: Callable[[], bool] = lambda: False) -> None:
         """Begin in good health."""
+        self.is_over = is_over
         self.broken = False
         self.calls = 0
         self._slow = False
@@ -79,6 +82,14 @@ class Fragility:
         self._waiting.append(lambda: self._do(work, result))
         return result
 
+    def run_write(self, work: Callable[[], Deferred[T]]) -> Deferred[T]:
+        """Do what writes, unless the lease of the process is over by then."""
+
+        def fenced() -> Deferred[T]:
+            return fail(Fenced("the lease of this node is over")) if self.is_over() else work()
+
+        return self.run(fenced)
+
     def _do(self, work: Callable[[], Deferred[T]], result: Deferred[T]) -> None:
         if self.broken:
             result.errback(StoreUnavailable("the disk is broken"))
@@ -107,11 +118,11 @@ class FragileStore:
         self, kind: str, key: str, value: bytes, expected: Version, expires: float | None = None
     ) -> Deferred[Version]:
         """Replace a record."""
-        return self._disk.run(lambda: self._inner.write(kind, key, value, expected, expires))
+        return self._disk.run_write(lambda: self._inner.write(kind, key, value, expected, expires))
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove a record."""
-        return self._disk.run(lambda: self._inner.remove(kind, key, expected))
+        return self._disk.run_write(lambda: self._inner.remove(kind, key, expected))
 
     def written(self, kind: str, since: Mark | None, limit: int) -> Deferred[Written]:
         """Give what was written."""
@@ -119,15 +130,11 @@ class FragileStore:
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
         """Add a line."""
-        return self._disk.run(lambda: self._inner.append(journal, entry, at))
+        return self._disk.run_write(lambda: self._inner.append(journal, entry, at))
 
     def replay(self, journal: str, since: float, until: float, limit: int) -> Deferred[Sequence[JournalEntry]]:
         """Give lines."""
         return self._disk.run(lambda: self._inner.replay(journal, since, until, limit))
-
-    def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
-        """Take a name."""
-        return self._disk.run(lambda: self._inner.lease(key, holder, seconds))
 
 
 @implementer(IRecords)
@@ -141,7 +148,7 @@ class FragileRecords:
 
     def upsert(self, rows: Sequence[CallRecord]) -> Deferred[None]:
         """Insert or replace rows."""
-        return self._disk.run(lambda: self._inner.upsert(rows))
+        return self._disk.run_write(lambda: self._inner.upsert(rows))
 
     def sessions(
         self,
@@ -155,9 +162,9 @@ class FragileRecords:
         """Give rows."""
         return self._disk.run(lambda: self._inner.sessions(user, since, limit, open_only=open_only, until=until))
 
-    def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
-        """End what another start left."""
-        return self._disk.run(lambda: self._inner.close_open_sessions(node, at))
+    def close_open_sessions(self, at: float) -> Deferred[int]:
+        """End what dead nodes left."""
+        return self._disk.run_write(lambda: self._inner.close_open_sessions(at))
 
     def conferences(
         self, user: str = "", uri: str = "", since: float = 0.0, limit: int = 100, *, open_only: bool = False
@@ -189,13 +196,13 @@ class FragileRecords:
         """Give rows."""
         return self._disk.run(lambda: self._inner.message_counts(user, instance, since, limit))
 
-    def close_open_conferences(self, node: str, at: float) -> Deferred[int]:
-        """End what another start left."""
-        return self._disk.run(lambda: self._inner.close_open_conferences(node, at))
+    def close_open_conferences(self, at: float) -> Deferred[int]:
+        """End what dead nodes left."""
+        return self._disk.run_write(lambda: self._inner.close_open_conferences(at))
 
     def audit(self, record: AuditRecord) -> Deferred[None]:
         """Append."""
-        return self._disk.run(lambda: self._inner.audit(record))
+        return self._disk.run_write(lambda: self._inner.audit(record))
 
     def audited(self, since: float = 0.0, limit: int = 100) -> Deferred[Sequence[AuditRecord]]:
         """Give audit rows."""
@@ -203,7 +210,7 @@ class FragileRecords:
 
     def purge(self, before: float) -> Deferred[int]:
         """Remove old rows."""
-        return self._disk.run(lambda: self._inner.purge(before))
+        return self._disk.run_write(lambda: self._inner.purge(before))
 
 
 async def awaited(work: Awaitable[Any]) -> Any:  # Any: whatever the promise gives

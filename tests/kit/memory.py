@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from lyncpy.backends.text import require_key, storable
 from lyncpy.backends.volatile import MemoryRecordStore
-from lyncpy.contracts.names import NodeName, Version
+from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import (
     ALWAYS,
     AuditRecord,
@@ -23,7 +23,7 @@ from lyncpy.contracts.records import (
     MessageCountRecord,
     SessionRecord,
 )
-from lyncpy.contracts.store import IStore, JournalEntry, Lease, Mark, Record, Written
+from lyncpy.contracts.store import IStore, JournalEntry, Mark, Record, Written
 from tests.kit.results import answer_of
 
 InConference = TypeVar("InConference", ConferenceSessionRecord, FocusJoinRecord, McuJoinRecord, MessageCountRecord)
@@ -43,7 +43,6 @@ class MemoryStore:
         self._records = MemoryRecordStore(wall)
         self._kinds: set[str] = set()
         self._journals: dict[str, list[JournalEntry]] = {}
-        self._leases: dict[str, Lease] = {}
         self._serial = 0
 
     @property
@@ -93,22 +92,17 @@ class MemoryStore:
         lines.sort(key=lambda line: (line.at, line.serial))
         return succeed(tuple(lines[-limit:]) if limit else ())
 
-    def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
-        """Take or renew a name for a time; None when another holds it."""
-        require_key("lease", key)
-        now, held = self._wall(), self._leases.get(key)
-        if held is not None and held.holder != holder and held.until > now:
-            return succeed(None)
-        epoch = 1 if held is None else held.epoch + (held.holder != holder)
-        taken = self._leases[key] = Lease(key, holder, epoch, now + seconds)
-        return succeed(taken)
-
 
 @implementer(IRecords)
 class MemoryRecords:
-    """Call detail and audit that are gone with the process."""
+    """Call detail and audit that are gone with the process.
 
-    def __init__(self) -> None:
+    Args:
+        is_alive: Whether a node is not known dead.
+    """
+
+    def __init__(self, is_alive: Callable[[str], bool] = lambda node: False) -> None:
+        self._is_alive = is_alive
         self._sessions: dict[str, SessionRecord] = {}
         self._conferences: dict[tuple[type, tuple[str, ...]], ConferenceRow] = {}
         self._audit: list[AuditRecord] = []
@@ -142,9 +136,9 @@ class MemoryRecords:
         found.sort(key=lambda session: (-session.invited_at, session.session_id))
         return succeed(tuple(found[:limit]))
 
-    def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
-        """End every open session that another start of this server left; give their number."""
-        left = [session for session in self._sessions.values() if session.ended_at is None and session.node != node]
+    def close_open_sessions(self, at: float) -> Deferred[int]:
+        """End every open session that a dead node left; give their number."""
+        left = [one for one in self._sessions.values() if one.ended_at is None and not self._is_alive(one.node)]
         for session in left:
             self._sessions[session.session_id] = dataclasses.replace(
                 session, ended_at=at, ended_by="server", end_reason="restart"
@@ -192,11 +186,11 @@ class MemoryRecords:
         """Give how many messages were sent by whom, the newest count first."""
         return succeed(_newest(self._of(MessageCountRecord, user, instance), since, limit))
 
-    def close_open_conferences(self, node: str, at: float) -> Deferred[int]:
-        """End conferences, dialogs and stays that another start of this server left open; give their number."""
+    def close_open_conferences(self, at: float) -> Deferred[int]:
+        """End conferences, dialogs and stays that a dead node left open; give their number."""
         closed = 0
         for name, row in self._conferences.items():
-            ended = None if isinstance(row, MessageCountRecord) or row.node == node else _closed(row, at)
+            ended = None if isinstance(row, MessageCountRecord) or self._is_alive(row.node) else _closed(row, at)
             if ended is not None:
                 self._conferences[name] = ended
                 closed += 1

@@ -74,7 +74,7 @@ class _Side:
 
     def __init__(self, place: Place, wait: Wait) -> None:
         self._place = place
-        self._link = Link(place.engine, place.greet, place.explain)
+        self._link = Link(place.engine, place.hold, place.explain)
         self._wait = wait
 
     def prepare(self, judge: Callable[[Connection], None]) -> None:

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.files import SqliteFile
 from lyncpy.backends.sql.link import Job, Link, T
-from lyncpy.backends.sql.prepared import PreparedStatement
+from lyncpy.backends.sql.prepared import PreparedStatement, StatementJob
 from lyncpy.backends.sql.server import PostgresServer
 from lyncpy.backends.sql.unfinished import require_whole
 from lyncpy.backends.threads import Threads
@@ -60,15 +60,12 @@ class Database:
         home: The folder that a relative file name starts from.
         queues: Gives the queues in front of the two threads, each with a bound of `waiting_max`.
         reactor: Hears from the threads.
-        alone: Whether no other server may work with the same database; programs that do a thing and end may.
     """
 
     log = Logger()
     name = "store"
 
-    def __init__(
-        self, settings: Settings, home: Path, queues: Queues, reactor: IReactorFromThreads, *, alone: bool
-    ) -> None:
+    def __init__(self, settings: Settings, home: Path, queues: Queues, reactor: IReactorFromThreads) -> None:
         self._close_s = settings.close_s
         self._place = place_of(settings, home)
         self._engine = self._place.engine
@@ -76,7 +73,7 @@ class Database:
         self._reactor = reactor
         # One for each thread: who writes may need a new connection, and must not close the other's.
         explain = self._place.explain
-        self._writer = Link(self._engine, self._place.greet if alone else _nothing, explain)
+        self._writer = Link(self._engine, self._place.greet, explain)
         self._reader = Link(self._engine, explain=explain)
         self._failing: set[str] = set()
         self._is_open = True
@@ -87,6 +84,8 @@ class Database:
         self._reads = self._queue(READS, self._reader.look, self._reading)
         self._others: list[tuple[IGroupCommit, Threads, Link]] = []
         """Further queues, each with its thread and connection."""
+
+        self._fenced = [self._writer]
 
     @property
     def dialect(self) -> str:
@@ -129,17 +128,28 @@ class Database:
         for link in (self._reader, self._writer, *(link for _, _, link in self._others)):
             link.close()
 
-    def own_queue(self, name: str, greet: Callable[[Connection], None]) -> RunJob:
+    def own_queue(self, name: str, greet: Callable[[Connection], None], *, is_fenced: bool = True) -> RunJob:
         """Give a queue of its own, with a thread and a connection: its transactions wait for no other's.
 
         Args:
             name: Of the queue.
             greet: What each of its connections has to do first, in the thread.
+            is_fenced: Whether `fence` is for its transactions, too.
         """
         link, threads = Link(self._engine, greet), self._threads(name)
         queue = self._queue(name, link.commit, threads)
         self._others.append((queue, threads, link))
+        if is_fenced:
+            self._fenced.append(link)
         return queue.add
+
+    def fence(self, held: StatementJob[None]) -> None:
+        """Have each transaction that writes for all begin with a statement that fails once this node is known dead.
+
+        It is said in one breath with what follows, and costs no way there and back.
+        """
+        for link in self._fenced:
+            link.fence = held
 
     def prepare(self, statement: ClauseElement, *names: str) -> PreparedStatement:
         """Write a statement down for this database; its values are given in the order of `names`."""

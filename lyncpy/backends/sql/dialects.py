@@ -23,7 +23,7 @@ BEGIN: Final = {
 
 SCHEMA_LOCK: Final = 0x6C796E63
 SERVER_LOCK: Final = 0x6C796E64
-"""The numbers of PostgreSQL's locks under which the schema is changed, and one server works with a database."""
+"""The numbers of PostgreSQL's locks under which the schema is changed, and which servers share that work with a database."""
 
 _TAKEN_BACK: Final = frozenset({"40001", "40P01"})
 """SQLSTATE of a transaction that was taken back for the sake of another, and may be done again: serialization failure, deadlock."""
@@ -56,6 +56,11 @@ def has_ended(driver: Any) -> bool:  # Any: a driver's connection; it has no typ
 def was_taken_back(error: BaseException | None) -> bool:
     """Whether nothing of the transaction was done, because of another one that was under way."""
     return getattr(error, "sqlstate", None) in _TAKEN_BACK
+
+
+def was_fenced(error: BaseException | None) -> bool:
+    """Whether a transaction failed for the node's lease, which is found to be over by dividing by the number of those held."""
+    return getattr(error, "sqlstate", None) == "22012"
 
 
 def pause(connection: Connection) -> None:
@@ -114,6 +119,13 @@ def as_bytes(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:  #
         return column
     is_number = isinstance(column.type, Integer | Double)
     return sql_cast(column, column.type if is_number else LargeBinary)
+
+
+def clock(dialect: str) -> ColumnElement[float]:
+    """Give the time by the database's own clock, in seconds since 1970: of all who ask it, it is one."""
+    if dialect == POSTGRESQL:
+        return sql_cast(func.extract("epoch", func.clock_timestamp()), Double)
+    return (func.julianday("now", type_=Double) - 2_440_587.5) * 86_400.0
 
 
 def exclude_writers(connection: Connection, table: Table) -> None:

@@ -34,13 +34,14 @@ WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s) AND CA
 ORDER BY relname
 """
 
-_HOLDER: Final = """
-SELECT host(client_addr), to_char(backend_start, 'YYYY-MM-DD HH24:MI "UTC"') FROM pg_locks
+_HOLDERS: Final = """
+SELECT mode, host(client_addr), to_char(backend_start, 'YYYY-MM-DD HH24:MI "UTC"') FROM pg_locks
 JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND objsubid = 1 AND granted
     AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY backend_start
 """
-"""Where and when the other server's connection was made; both NULL where it is another role's."""
+"""How others work with it, and where and when their connections were made; both NULL where those are another role's."""
 
 
 def fitness(connection: Connection) -> Iterator[Finding]:
@@ -83,20 +84,28 @@ def schema(connection: Connection) -> Finding:
     return Finding(good=True, sentence=sentence)
 
 
-def holder(connection: Connection, *, has_refused: bool = False) -> Finding:
-    """Tell whether another server works with it, from where, and since when.
+def holders(connection: Connection, *, is_connected: bool = False, has_refused: bool = False) -> Finding:
+    """Tell which servers work with it, from where, and since when.
 
     Args:
         connection: Any.
+        is_connected: Whether they may, for whoever asks hears them over a bus.
         has_refused: Whether one did a moment ago.
     """
-    found = connection.exec_driver_sql(_HOLDER, (SERVER_LOCK,)).first()
-    if found is None and not has_refused:
+    found = connection.exec_driver_sql(_HOLDERS, (SERVER_LOCK,)).all()
+    if not found and not has_refused:
         return Finding(good=True, sentence="no other server works with it")
-    host, since = found or (None, None)
+    mode, host, since = found[0] if found else ("", None, None)
     details = f" (from {host or 'its own machine'}, since {since})" if since else ""
-    sentence = f"another server works with it{details}; stop that one, or give this one its own [store] url"
-    return Finding(good=False, sentence=sentence)
+    if mode == "ExclusiveLock":
+        return Finding(good=False, sentence=f"`lyncpy store copy` works with it{details}: wait until that has ended")
+    others = "another server works" if len(found) < 2 else f"{len(found)} other servers work"
+    if is_connected and not has_refused:
+        return Finding(good=True, sentence=f"{others} with it{details}")
+    remedy = "stop that one" if len(found) < 2 else "stop those"
+    own = "or give this one its own [store] url"
+    several = "" if has_refused else "; several servers need [bus] url, which names none: set it for all of them"
+    return Finding(good=False, sentence=f"{others} with it{details}{several}; {remedy}, {own}")
 
 
 def encryption(connection: Connection, mode: str, *, is_here: bool) -> Finding:

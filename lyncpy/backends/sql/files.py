@@ -73,6 +73,9 @@ class SqliteFile:
     def greet(self, connection: Connection) -> None:
         """Nothing: the lock beside the file says which server works with it, see `app/database_lock.py`."""
 
+    def hold(self, connection: Connection) -> None:
+        """Nothing, as above."""
+
     def explain(self, error: BaseException | None) -> str:
         """Say what a failure means, and what to do."""
         return explained(error, self._path, self._busy_s)

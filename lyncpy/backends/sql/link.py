@@ -9,8 +9,18 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 from twisted.python.failure import Failure
 
-from lyncpy.backends.sql.dialects import BEGIN, has_ended, is_worlds, pause, reason_of, takes_many, was_taken_back
+from lyncpy.backends.sql.dialects import (
+    BEGIN,
+    has_ended,
+    is_worlds,
+    pause,
+    reason_of,
+    takes_many,
+    was_fenced,
+    was_taken_back,
+)
 from lyncpy.backends.sql.prepared import StatementJob
+from lyncpy.contracts.nodes import Fenced
 from lyncpy.contracts.refusal import StoreUnavailable
 
 T = TypeVar("T")
@@ -52,7 +62,12 @@ class Link:
         engine: Opens connections; they begin no transaction by themselves.
         greet: What each connection has to do first.
         explain: Says what a failure of the world means, for an operator.
+
+    Attributes:
+        fence: What each transaction begins with, and fails with when this node's lease is over; None: nothing.
     """
+
+    fence: StatementJob[None] | None = None
 
     def __init__(
         self,
@@ -107,6 +122,8 @@ class Link:
                 return do(opened, jobs)
             return do(connection, jobs)
         except (DBAPIError, self._world) as error:
+            if self.fence is not None and was_fenced(_origin(error)):
+                raise Fenced("the lease of this node is over: nothing that it writes is taken any more") from error
             if is_jobs_fault(error, _OURS + self._ours):
                 raise
             failure, origin = error, _origin(error)
@@ -123,9 +140,13 @@ class Link:
     def _in_transaction(self, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
         driver: Any = connection.connection.dbapi_connection  # Any: SQLAlchemy names no type of all drivers
         try:
+            fence = () if self.fence is None else (self.fence,)
             if self._takes_many and all(isinstance(job, StatementJob) for job in jobs):
-                return _at_once(connection, jobs, self._begin)
-            driver.cursor().execute(self._begin)
+                return _at_once(connection, (*fence, *jobs), self._begin)[len(fence) :]
+            if fence:
+                _at_once(connection, fence, self._begin, ends=False)
+            else:
+                driver.cursor().execute(self._begin)
             results = self._one_by_one(connection, jobs)
             driver.commit()
         except BaseException:
@@ -160,15 +181,22 @@ def _after_a_pause(do: Doing, connection: Connection, jobs: Sequence[Job[Any]]) 
     return do(connection, jobs)
 
 
-def _at_once(connection: Connection, jobs: Sequence[Any], begin: str = "") -> list[Any]:  # Any: jobs of one statement
+def _at_once(
+    connection: Connection,
+    jobs: Sequence[Any],  # Any: jobs of one statement
+    begin: str = "",
+    *,
+    ends: bool = True,
+) -> list[Any]:  # Any: each job has its own result
     """Say statements to the database without waiting for each, and judge what it has answered.
 
     Args:
         connection: To a database that takes many at once.
         jobs: Theirs.
         begin: Begins a transaction, if they are to be one.
+        ends: Whether that ends with them.
     """
-    if len(jobs) == 1:
+    if len(jobs) == 1 and ends:
         # One statement is a transaction by itself.
         return [jobs[0](connection)]
     driver: Any = connection.connection.dbapi_connection  # Any: as above
@@ -176,6 +204,6 @@ def _at_once(connection: Connection, jobs: Sequence[Any], begin: str = "") -> li
         if begin:
             driver.cursor().execute(begin)
         cursors = [job.statement.execute(connection, job.values) for job in jobs]
-        if begin:
+        if begin and ends:
             driver.cursor().execute("COMMIT")
     return [job.judge(cursor) for job, cursor in zip(jobs, cursors, strict=True)]

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.dialects import insert_into
 from lyncpy.backends.sql.tables import (
+    ALIVE,
     audit,
     conference_messages,
     conference_sessions,
@@ -106,11 +107,11 @@ class SqlRecords:
             wanted.append(column.ended_at.is_(None))
         return self._find(SessionRecord, wanted, since, limit, until)
 
-    def close_open_sessions(self, node: str, at: float) -> Deferred[int]:
-        """End every open session that another start of this server left; give their number."""
+    def close_open_sessions(self, at: float) -> Deferred[int]:
+        """End every open session that a dead node left; give their number."""
         statement = (
             update(sessions)
-            .where(sessions.c.ended_at.is_(None), sessions.c.node != node)
+            .where(sessions.c.ended_at.is_(None), sessions.c.node.not_in(ALIVE))
             .values(ended_at=at, ended_by="server", end_reason="restart")
         )
         return self._database.run_write(lambda connection: connection.execute(statement).rowcount)
@@ -157,8 +158,8 @@ class SqlRecords:
         """Give how many messages were sent by whom, the newest count first."""
         return self._find(MessageCountRecord, _of(conference_messages, user=user, instance=instance), since, limit)
 
-    def close_open_conferences(self, node: str, at: float) -> Deferred[int]:
-        """End conferences, dialogs and stays that another start of this server left open; give their number."""
+    def close_open_conferences(self, at: float) -> Deferred[int]:
+        """End conferences, dialogs and stays that a dead node left open; give their number."""
         restart: dict[str, object] = {"end_reason": "restart"}
         changes: tuple[tuple[Table, str, dict[str, object]], ...] = (
             (conferences, "ended_at", restart),
@@ -167,7 +168,7 @@ class SqlRecords:
             (mcu_joins, "left_at", {}),
         )
         statements = [
-            update(table).where(table.c[ended].is_(None), table.c.node != node).values({ended: at, **more})
+            update(table).where(table.c[ended].is_(None), table.c.node.not_in(ALIVE)).values({ended: at, **more})
             for table, ended, more in changes
         ]
         return self._database.run_write(

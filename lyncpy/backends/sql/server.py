@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.dialects import SERVER_LOCK, reason_of, upgrade_alone
-from lyncpy.backends.sql.examination import encryption, fitness, holder, schema
+from lyncpy.backends.sql.examination import encryption, fitness, holders, schema
 from lyncpy.backends.sql.link import Link
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.finding import Finding
@@ -125,17 +125,31 @@ class PostgresServer:
         upgrade(connection, self._announce)
 
     def greet(self, connection: Connection) -> None:
-        """Hold the database for as long as this connection lasts, so that one server works with it.
+        """Work with the database beside other servers for as long as this connection lasts, and beside nobody who holds it alone.
 
         Raises:
-            StoreUnavailable: Another does.
+            StoreUnavailable: Somebody does.
         """
-        held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({SERVER_LOCK})").scalar_one()
-        if not held:
-            raise StoreUnavailable(holder(connection, has_refused=True).sentence)
+        self._locked(connection, "pg_try_advisory_lock_shared")
 
-    def examined(self) -> Sequence[Finding]:
-        """Look at what a start needs; nothing is changed."""
+    def hold(self, connection: Connection) -> None:
+        """Hold the database alone for as long as this connection lasts.
+
+        Raises:
+            StoreUnavailable: A server works with it.
+        """
+        self._locked(connection, "pg_try_advisory_lock")
+
+    def _locked(self, connection: Connection, how: str) -> None:
+        if not connection.exec_driver_sql(f"SELECT {how}({SERVER_LOCK})").scalar_one():
+            raise StoreUnavailable(holders(connection, has_refused=True).sentence)
+
+    def examined(self, *, is_connected: bool) -> Sequence[Finding]:
+        """Look at what a start needs; nothing is changed.
+
+        Args:
+            is_connected: Whether [bus] url lets other servers be there.
+        """
         link = Link(self.engine)
 
         def look(connection: Connection) -> Sequence[Finding]:
@@ -144,7 +158,7 @@ class PostgresServer:
                 Finding(good=True, sentence=f"{self.shown} is reached"),
                 encryption(connection, mode, is_here=self._address.is_here),
                 *fitness(connection),
-                holder(connection),
+                holders(connection, is_connected=is_connected),
             ]
             # Who may not read the tables cannot say which they are.
             return [*found, schema(connection)] if all(one.good for one in found[:-1]) else found

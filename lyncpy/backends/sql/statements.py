@@ -12,9 +12,6 @@ from sqlalchemy.dialects import sqlite
 from lyncpy.backends.sql.dialects import ceiling, insert_into, next_change
 from lyncpy.backends.sql.tables import floors, records, volatile_floors, volatile_records
 
-LEASES: Final = "lease"
-"""Leases are records of this kind: the value is the holder, the version the epoch."""
-
 ANY_KIND: Final = ""
 """The floor of kinds that have none of their own."""
 
@@ -94,20 +91,6 @@ class RecordStatements:
             where=self._dead,
         ).returning(column.version)
 
-    def lease(self) -> Insert:
-        """Acquire or renew a lease; give its epoch, or no row when another process holds it."""
-        column, statement = self.table.c, self._new_row()
-        is_holder = column.value == statement.excluded.value
-        return statement.on_conflict_do_update(
-            index_elements=[column.kind, column.key],
-            set_={
-                "version": column.version + case((is_holder, 0), else_=1),
-                "value": statement.excluded.value,
-                "expires": statement.excluded.expires,
-            },
-            where=or_(is_holder, self._dead),
-        ).returning(column.version)
-
     def raise_floor(self) -> Insert:
         """Begin the versions of a kind's new keys above `floor`, if they do not already."""
         floors = self._floors
@@ -136,7 +119,7 @@ class RecordStatements:
 
 
 def of_durable(dialect: str) -> RecordStatements:
-    """Give what is said about durable records, and leases."""
+    """Give what is said about durable records."""
     return RecordStatements(records, floors, dialect)
 
 

@@ -13,11 +13,11 @@ from zope.interface import implementer
 from lyncpy.backends.sql.database import Database, RunJob
 from lyncpy.backends.sql.dialects import exclude_writers
 from lyncpy.backends.sql.prepared import StatementJob, Values
-from lyncpy.backends.sql.statements import LEASES, RecordStatements, of_durable
+from lyncpy.backends.sql.statements import RecordStatements, of_durable
 from lyncpy.backends.sql.tables import journals
 from lyncpy.backends.text import is_storable, require_key
-from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.store import Conflict, IRecordStore, IStore, JournalEntry, Lease, Mark, Record, Written
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.store import Conflict, IRecordStore, IStore, JournalEntry, Mark, Record, Written
 
 SLICE: Final = 1000
 """Lines that one transaction of a purge removes: other writes go between two of them."""
@@ -138,7 +138,7 @@ class SqlRecordStore:
 
 @implementer(IStore)
 class SqlStore(SqlRecordStore):
-    """Durable records, journals and leases.
+    """Durable records and journals.
 
     Args:
         database: Where they are.
@@ -148,7 +148,6 @@ class SqlStore(SqlRecordStore):
     def __init__(self, database: Database, wall: Callable[[], float]) -> None:
         statements = of_durable(database.dialect)
         super().__init__(database, statements, database.run_read, database.run_write, wall)
-        self._lease = database.prepare(statements.lease(), "of_kind", "of_key", "now", "new_value", "new_expires")
         self._append = database.prepare(insert(journals), "journal", "entry", "at")
 
     def append(self, journal: str, entry: bytes, at: float) -> Deferred[None]:
@@ -171,14 +170,6 @@ class SqlStore(SqlRecordStore):
             return tuple(JournalEntry(row.serial, row.at, row.entry) for row in reversed(rows))
 
         return self._run_read(job)
-
-    def lease(self, key: str, holder: NodeName, seconds: float) -> Deferred[Lease | None]:
-        """Acquire or renew a lease of a name; None when another process holds it."""
-        require_key(LEASES, key)
-        now = self._wall()
-        values = (LEASES, key, now, holder.encode(), now + seconds)
-        leased = partial(_leased, key, holder, now + seconds)
-        return self._run_write(StatementJob(self._lease, values, leased))
 
     async def purge_journals(self, before: float) -> int:
         """Forget journal lines that are older than this, a slice at a time; give their number."""
@@ -219,11 +210,6 @@ def _absent(kind: str, key: str, cursor: Any) -> Failure | None:
 
 def _appended(cursor: Any) -> None:
     """Nothing can be otherwise."""
-
-
-def _leased(key: str, holder: NodeName, until: float, cursor: Any) -> Lease | None:
-    epoch = next((row[0] for row in cursor.fetchall()), None)
-    return None if epoch is None else Lease(key, holder, epoch, until)
 
 
 def _conflict(kind: str, key: str, expected: Version) -> Failure:

@@ -20,7 +20,20 @@ The tables here are what the newest migration leaves; a test compares the two.
 import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    select,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -100,6 +113,31 @@ volatile_floors: Final = Table(
     Column("kind", KEY, primary_key=True),
     Column("version", BigInteger, nullable=False),
     prefixes=["UNLOGGED"],
+)
+
+nodes: Final = Table(
+    "nodes",
+    metadata,
+    Column("name", KEY, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("is_connected", Boolean, nullable=False),
+    # Both by the clock of the database, in seconds since 1970.
+    Column("until", Double, nullable=False),
+    Column("ended", Double),
+)
+
+ALIVE: Final = select(nodes.c.name).where(nodes.c.ended.is_(None))
+"""The names of nodes that are not known dead."""
+
+homes: Final = Table(
+    "homes",
+    metadata,
+    Column("key", KEY, primary_key=True),
+    # NULL: nobody's. The row stays, so that its next epoch follows this one.
+    Column("node", KEY),
+    Column("epoch", BigInteger, nullable=False),
+    Index("homes_node", "node"),
 )
 
 journals: Final = Table(

@@ -52,4 +52,5 @@ def test_of_a_person_only_rights_are_told() -> None:
 
 def test_every_kind_is_listed() -> None:
     """What is not would be heard in its own process alone."""
-    assert set(KINDS) == set(facts.KINDS)
+    assert set(KINDS) == {*facts.KINDS, *facts.OWN}
+    assert not facts.OWN & {*facts.KINDS}

@@ -523,7 +523,7 @@ def test_an_end_does_not_wait_for_ever_for_what_was_gathered_elsewhere(tmp_path:
     """It is bounded like that of any other write."""
     pump, clock, go_on = ThreadPump(), Clock(), Event()
     settings = Settings(close_s=2.0)
-    database = Database(settings, tmp_path, queues(settings, Timers(clock, Wall()), MemoryMeter()), pump, alone=True)
+    database = Database(settings, tmp_path, queues(settings, Timers(clock, Wall()), MemoryMeter()), pump)
     pump.run(database.open())
     hangs = database.run_gathered(lambda connection: go_on.wait(20))
     closing = Deferred.fromCoroutine(database.close())
@@ -539,7 +539,7 @@ def test_a_disk_that_hangs_holds_up_an_orderly_end_for_its_bound_only(tmp_path: 
     pump, clock, go_on = ThreadPump(), Clock(), Event()
     settings = Settings(close_s=2.0)
     given = queues(settings, Timers(clock, Wall()), MemoryMeter())
-    database = Database(settings, tmp_path, given, pump, alone=True)
+    database = Database(settings, tmp_path, given, pump)
     pump.run(database.open())
     calls = [database.run_write(lambda connection: go_on.wait(20)), database.run_write(lambda connection: True)]
     closing = Deferred.fromCoroutine(database.close())

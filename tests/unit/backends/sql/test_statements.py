@@ -13,9 +13,9 @@ DIALECTS: dict[str, Dialect] = {"sqlite": sqlite.dialect(), "postgresql": postgr
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_writing_is_one_statement_in_every_dialect(name: str) -> None:
-    """A record is created, leased and forgotten by INSERT … ON CONFLICT, which both know."""
+    """A record is created and forgotten by INSERT … ON CONFLICT, which both know."""
     for said in (of_durable(name), of_volatile(name)):
-        for statement in (said.create(), said.lease(), said.raise_floor()):
+        for statement in (said.create(), said.raise_floor()):
             assert "ON CONFLICT" in str(statement.compile(dialect=DIALECTS[name]))
 
 

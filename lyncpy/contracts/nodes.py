@@ -1,0 +1,141 @@
+"""The servers that work with one store: who is there, who is known dead, and whose is what has one home.
+
+A *node* is one start of one server. It holds a *lease* in the store, by the store's clock, and renews it a few times within
+its length. A lease that has run out is not ended yet: whoever comes back from a hiccup renews it, as long as no other
+node has written down that it is over. That is when a node is known dead: its endpoints are gone, what it left open is ended by others,
+its homes are free, and whatever it still writes is refused by the store.
+
+A *home* is a name that one node has at a time: a conference, a periodic duty. It has no clock of its own: it is lost when its node is
+dead, or gives it up. Its epoch grows with each other node that has it.
+"""
+
+import enum
+from collections.abc import Awaitable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from zope.interface import Attribute, Interface
+
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.refusal import StoreUnavailable
+
+
+class Fenced(StoreUnavailable):
+    """This node is known dead to the others: what it writes is refused, and it has to begin anew under another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLease:
+    """A node as the store has it."""
+
+    name: NodeName
+    epoch: int
+    """How many nodes have joined this store with it; of two nodes, the later one has the higher."""
+
+    place: str
+    """Where it runs, in words."""
+
+    is_connected: bool
+    """Whether it hears other nodes over a bus."""
+
+    left_s: float
+    """Seconds until its lease runs out, by the store's clock; negative: since it did."""
+
+    is_ended: bool
+    """Whether it is known dead, or has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Which node has a name."""
+
+    key: str
+    node: NodeName
+    epoch: int
+    """Grows with each change of the node."""
+
+
+class ILeases(Interface):
+    """Leases of nodes, and homes. Every method may raise StoreUnavailable; then nothing was written.
+
+    All that writes, `join` aside, raises Fenced once the lease of this process is over.
+    """
+
+    def join(node: NodeName, place: str, seconds: float, *, is_connected: bool) -> Awaitable[int]:
+        """Begin the lease of this process; give its epoch. Whatever it writes from here on is refused once that is over."""
+
+    def renew(node: NodeName, seconds: float) -> Awaitable[Sequence[NodeLease]]:
+        """Have the lease end so many seconds from now, though it may have run out; give all nodes, as `nodes` does.
+
+        Raises:
+            Fenced: It is over.
+        """
+
+    def nodes() -> Awaitable[Sequence[NodeLease]]:
+        """Give all nodes in the order of their epochs, those too that ended within a day."""
+
+    def end(nodes: Collection[NodeLease]) -> Awaitable[Sequence[NodeName]]:
+        """Write down that leases are over which have run out as they were; give those of which this call did so.
+
+        One that was renewed meanwhile goes on.
+        """
+
+    def end_others(node: NodeName) -> Awaitable[int]:
+        """Write down that all leases but one are over, whatever time they have; give their number.
+
+        For who knows that no other server can be there.
+        """
+
+    def leave(node: NodeName) -> Awaitable[None]:
+        """End the lease of this process, in order."""
+
+    def take(key: str, node: NodeName) -> Awaitable[Home]:
+        """Make a node the home of a name, if none has it or its node is dead; give which node has it then, which may be another."""
+
+    def give_up(home: Home) -> Awaitable[None]:
+        """Have a home be nobody's, if it still is as it was."""
+
+    def homes(prefix: str = "") -> Awaitable[Sequence[Home]]:
+        """Give the homes whose key begins so and whose node is alive, by key."""
+
+
+class Duty(enum.Enum):
+    """What one node does for all, from time to time. The values are the keys of their homes, behind DUTIES."""
+
+    LEAVINGS = "leavings"
+    """Ends what a dead node has left open."""
+
+    RETENTION = "retention"
+    """Removes from the store what is older than the settings allow."""
+
+
+DUTIES: Final = "duty "
+"""What the keys of duties begin with."""
+
+
+class INodes(Interface):
+    """The nodes as this one knows them; what is given at once is as old as the last renewal of its lease, a second or two."""
+
+    node: NodeName = Attribute("This node.")
+    epoch: int = Attribute("Its own; 0 before it has joined.")
+
+    def others() -> Sequence[NodeLease]:
+        """Give the other nodes that are not known dead, in the order of their epochs."""
+
+    def gone() -> Sequence[NodeLease]:
+        """Give the nodes that are known dead, or have left, since this one is here; those of last."""
+
+    def find_dead(names: Collection[NodeName]) -> Awaitable[frozenset[NodeName]]:
+        """Ask the store which of these nodes are known dead. Names that stand in what was stored belong to nodes that have joined."""
+
+    def has_duty(duty: Duty) -> bool:
+        """Tell whether a duty is this node's now; at most one node is told so. Whoever has one may lose it at any time."""
+
+    def take(key: str) -> Awaitable[Home]:
+        """Make this node the home of a name, unless a living one is; give which node is."""
+
+    def give_up(home: Home) -> Awaitable[None]:
+        """Have a home of this node be nobody's."""
+
+    def all_homes(prefix: str = "") -> Awaitable[Sequence[Home]]:
+        """Give the homes whose key begins so, those of other nodes too."""

@@ -1,0 +1,125 @@
+"""ILeases in memory: the nodes of one store, and what each of several processes does with them."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from zope.interface import implementer
+
+from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.nodes import Fenced, Home, ILeases, NodeLease
+from lyncpy.core.node_lease import OnlyNode
+
+T = TypeVar("T")
+
+
+class NodesOfStore:
+    """What all processes see: nodes with the time at which their leases run out, and homes.
+
+    Args:
+        clock: The store's, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.leases: dict[NodeName, NodeLease] = {}
+        self.until: dict[NodeName, float] = {}
+        self.homes: dict[str, Home] = {}
+        self.epochs = count(1)
+
+    def is_alive(self, name: str) -> bool:
+        """Tell whether a node is not known dead."""
+        found = self.leases.get(NodeName(name))
+        return found is not None and not found.is_ended
+
+    def end(self, name: NodeName) -> bool:
+        """End a lease; tell whether it was none of those that had ended."""
+        if not self.is_alive(name):
+            return False
+        self.leases[name] = replace(self.leases[name], is_ended=True)
+        return True
+
+
+@implementer(ILeases)
+class MemoryLeases:
+    """One process at the nodes of a store."""
+
+    def __init__(self, shared: NodesOfStore) -> None:
+        self._shared = shared
+        self._node: NodeName | None = None
+
+    def is_over(self) -> bool:
+        """Tell whether what this process writes is to be refused."""
+        return self._node is not None and not self._shared.is_alive(self._node)
+
+    def join(self, node: NodeName, place: str, seconds: float, *, is_connected: bool) -> Deferred[int]:
+        """Begin the lease of this process."""
+        self._node = node
+        epoch = next(self._shared.epochs)
+        self._shared.leases[node] = NodeLease(node, epoch, place, is_connected, 0.0, is_ended=False)
+        self._shared.until[node] = self._shared.clock() + seconds
+        return succeed(epoch)
+
+    def renew(self, node: NodeName, seconds: float) -> Deferred[Sequence[NodeLease]]:
+        """Have the lease end so many seconds from now."""
+        if not self._shared.is_alive(node):
+            return fail(Fenced(f"the lease of {node} is over"))
+        self._shared.until[node] = self._shared.clock() + seconds
+        return self.nodes()
+
+    def nodes(self) -> Deferred[Sequence[NodeLease]]:
+        """Give all nodes."""
+        now, until = self._shared.clock(), self._shared.until
+        return succeed(tuple(replace(one, left_s=until[one.name] - now) for one in self._shared.leases.values()))
+
+    def end(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
+        """End what has run out."""
+        shared = self._shared
+        lapsed = [one.name for one in nodes if shared.until[one.name] <= shared.clock()]
+        return self._fenced(lambda: tuple(name for name in lapsed if shared.end(name)))
+
+    def end_others(self, node: NodeName) -> Deferred[int]:
+        """End all but one."""
+        return self._fenced(lambda: sum(self._shared.end(name) for name in self._shared.leases if name != node))
+
+    def leave(self, node: NodeName) -> Deferred[None]:
+        """End the own one."""
+        return self._fenced(lambda: self._shared.end(node)).addCallback(lambda _: None)
+
+    def take(self, key: str, node: NodeName) -> Deferred[Home]:
+        """Take a home that is free."""
+        return self._fenced(lambda: self._taken(key, node))
+
+    def give_up(self, home: Home) -> Deferred[None]:
+        """Give it up, if it is as it was."""
+
+        def given_up() -> None:
+            if self._shared.homes.get(home.key) == home:
+                self._shared.homes[home.key] = replace(home, node=NodeName(""))
+
+        return self._fenced(given_up)
+
+    def homes(self, prefix: str = "") -> Deferred[Sequence[Home]]:
+        """Give those whose node is alive."""
+        shared = self._shared
+        found = [one for key, one in sorted(shared.homes.items()) if key.startswith(prefix)]
+        return succeed(tuple(one for one in found if shared.is_alive(one.node)))
+
+    def _taken(self, key: str, node: NodeName) -> Home:
+        homes = self._shared.homes
+        has = homes.get(key)
+        if has is None or not self._shared.is_alive(has.node):
+            homes[key] = Home(key, node, 1 if has is None else has.epoch + 1)
+        return homes[key]
+
+    def _fenced(self, do: Callable[[], T]) -> Deferred[T]:
+        if self.is_over():
+            return fail(Fenced(f"the lease of {self._node} is over"))
+        return succeed(do())
+
+
+def only_node(node: str = "n1") -> OnlyNode:
+    """Give the one node of a store that nobody else has."""
+    return OnlyNode(NodeName(node), MemoryLeases(NodesOfStore(lambda: 0.0)), "here")
