@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
@@ -122,7 +123,7 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
     """
     sip, web = config.sections.sip, config.sections.web
     node, timers = node_name(), Timers(reactor, wall)
-    back = backends(config, node, timers, reactor, alone=True)
+    back = backends(config, node, timers, reactor, begin_anew=starter())
     certificate, watches = None, []
     if sip.tls_port or config.https_port:
         certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
@@ -139,10 +140,12 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
         handshakes = within.ground.flows.handshakes
         doors.append(HttpDoor(reactor, factory, certificate, lambda: listener.granted.web, handshakes))
-    database_lock = DatabaseLock(config.path(config.sections.store.lock_path))
+    # Of a PostgreSQL database there may be several servers, each with its lease.
+    store = config.sections.store
+    locks = [DatabaseLock(config.path(store.path))] if store.is_sqlite else []
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
-    house = UnitGroup([database_lock, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
+    house = UnitGroup([*locks, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
     return BuiltServer(house, listener, within)
 
 
@@ -261,7 +264,7 @@ def _photos(config: Config, back: Backends, base: PlatformParts) -> Photos | Non
 
 def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> Offer:
     """Give the commands and findings of the core, which no workload offers."""
-    nodes = Nodes(base.platform.node, back.bus, base.bindings, base.timers)
+    nodes = Nodes(back.nodes, back.bus, base.bindings, base.timers)
     return Offer(
         "hall",
         commands=(*Lockouts(base.signins.tries, base.tables.people, base.timers).commands(), *nodes.commands()),

@@ -1,5 +1,7 @@
 """Chooses what keeps the promises of store, records, bus, directory and meter, as the configuration says."""
 
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +29,7 @@ from lyncpy.backends.retention import Retention
 from lyncpy.backends.sealing import Sealer
 from lyncpy.backends.settings import Settings as StoreSettings
 from lyncpy.backends.sql.database import WRITES, Database
+from lyncpy.backends.sql.leases import SqlLeases
 from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
@@ -47,6 +50,7 @@ from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.nodes import ILeases, INodes
 from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -56,6 +60,7 @@ from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
+from lyncpy.core.node_lease import LeasedNode, OnlyNode
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.settings import DirectorySource
 
@@ -70,6 +75,7 @@ class Backends:
     volatile: IVolatileStore
     records: IRecords
     bus: IBus
+    nodes: INodes
     meter: IMeter
     directory: IDirectory
     seals: Seals
@@ -140,7 +146,7 @@ def backends(
     timers: Timers,
     reactor: Any,  # Any: a reactor is several interfaces
     *,
-    alone: bool = False,
+    begin_anew: Callable[[], None] | None = None,
 ) -> Backends:
     """Choose and build what keeps the promises of store, records, bus, directory and meter.
 
@@ -149,12 +155,13 @@ def backends(
         node: This process.
         timers: The clocks.
         reactor: The one reactor.
-        alone: Whether no other server may work with the same database.
+        begin_anew: Of a server: starts this process anew, under another name, when others take it for dead. None: it is a
+            program that does a thing and ends, and joins nobody.
     """
     settings = config.sections
     meter = OpenMetrics()
     try:
-        database = Database(settings.store, config.home, queues(settings.store, timers, meter), reactor, alone=alone)
+        database = Database(settings.store, config.home, queues(settings.store, timers, meter), reactor)
     except StoreUnavailable as error:
         raise ConfigError([f"{config.file}: [store] url: {error}"]) from None
     several = [_one_directory(config, terms, timers, reactor) for terms in config.directories]
@@ -162,6 +169,7 @@ def backends(
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
     volatile = _volatile(settings.store, database, timers, reactor)
     bus = _bus(config, node, timers, reactor, meter)
+    nodes = _nodes(config, node, SqlLeases(database), bus, timers, begin_anew)
     meter.gauge("lyncpy_bus_waiting_count", "Facts that wait to be heard here.", bus.__len__)
     others = [bus] if isinstance(bus, NatsBus) else []
     sealer = Sealer(config.path(settings.store.key_file))
@@ -174,6 +182,7 @@ def backends(
         volatile=volatile,
         records=records,
         bus=bus,
+        nodes=nodes,
         untold=lambda: sum(one.untold() for one in others),
         meter=meter,
         directory=directory,
@@ -192,12 +201,13 @@ def backends(
         units=(
             database,
             *others,
-            Retention(database, store, volatile, records, settings.store, timers),
+            *(() if begin_anew is None else (nodes,)),
+            Retention(database, store, volatile, records, settings.store, timers, nodes),
             exports,
             gap_file,
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
-        conditions=tuple(one.conditions for one in others),
+        conditions=(*(one.conditions for one in others), *_conditions(nodes)),
         states=tuple(one.states for one in others),
     )
 
@@ -210,6 +220,39 @@ def _bus(
     if settings.is_memory:
         return MemoryBus(node, reactor)
     return NatsBus(node, settings, config.home, reactor, timers, meter)
+
+
+def _nodes(
+    config: Config,
+    node: NodeName,
+    leases: ILeases,
+    bus: IBus,
+    timers: Timers,
+    begin_anew: Callable[[], None] | None,
+) -> OnlyNode | LeasedNode:
+    """Choose what knows the other servers of the database; of a file there are none."""
+    settings = config.sections
+    place = f"{socket.gethostname()} (process {os.getpid()})"
+    if settings.store.is_sqlite:
+        return OnlyNode(node, leases, place)
+    return LeasedNode(
+        node,
+        leases,
+        place,
+        bus=bus,
+        timers=timers,
+        lease_s=settings.pool.lease_s,
+        is_connected=not settings.bus.is_memory,
+        begin_anew=begin_anew or _nothing,
+    )
+
+
+def _nothing() -> None:
+    """Join nobody, and so be taken for dead by nobody."""
+
+
+def _conditions(nodes: OnlyNode | LeasedNode) -> tuple[Callable[[], Sequence[Reason]], ...]:
+    return (nodes.conditions,) if isinstance(nodes, LeasedNode) else ()
 
 
 def _volatile(

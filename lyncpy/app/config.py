@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from lyncpy.app.pool_settings import Settings as PoolSettings
 from lyncpy.app.settings import Settings as LogSettings
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.backends.nats.settings import Settings as BusSettings
@@ -52,6 +53,7 @@ class Sections(BaseModel):
     limits: LimitsSettings = LimitsSettings()
     store: StoreSettings = StoreSettings()
     bus: BusSettings = BusSettings()
+    pool: PoolSettings = PoolSettings()
     directory: DirectorySettings = DirectorySettings()
     directories: tuple[DirectorySource, ...] = ()
     """What stands in further tables of [[directory]]."""

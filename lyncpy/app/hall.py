@@ -94,6 +94,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     recording = RecordQueue(back.records.upsert, timers, back.meter, close_s=config.sections.store.close_s)
     platform = Platform(
         node=node,
+        nodes=back.nodes,
         store=back.store,
         volatile=back.volatile,
         records=back.records,

@@ -13,6 +13,7 @@ from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.backends.volatile import MemoryRecordStore
+from lyncpy.contracts.nodes import Duty, INodes
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import REMOVED_S
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -27,7 +28,7 @@ DAY_S: Final = 86400.0
 
 @implementer(IUnit)
 class Retention:
-    """Removes records older than the settings allow, once an hour, also after a failure."""
+    """Removes records older than the settings allow, once an hour, also after a failure; of several servers one does."""
 
     log = Logger()
     name = "retention"
@@ -40,6 +41,7 @@ class Retention:
         records: SqlRecords,
         settings: Settings,
         timers: ITimers,
+        nodes: INodes,
     ) -> None:
         self._database = database
         self._store = store
@@ -47,6 +49,7 @@ class Retention:
         self._records = records
         self._settings = settings
         self._timers = timers
+        self._nodes = nodes
         self._timer: ITimer | None = None
         self._purging: Deferred[None] | None = None
 
@@ -90,7 +93,7 @@ class Retention:
 
     def _begin(self) -> None:
         self._timer = self._timers.later(EVERY_S, self._begin)
-        if self._purging is None:
+        if self._purging is None and self._nodes.has_duty(Duty.RETENTION):
             purging = self._purging = Deferred.fromCoroutine(self.purge())
             _ = purging.addErrback(self._failed).addBoth(self._ended)
 

@@ -71,11 +71,6 @@ class Settings(BaseModel):
         return self.url.removeprefix(SQLITE) if self.is_sqlite else ""
 
     @property
-    def lock_path(self) -> str:
-        """The file beside which it is locked which server works with the database."""
-        return self.path or "postgresql"
-
-    @property
     def server(self) -> PostgresAddress:
         """What a PostgreSQL url says."""
         return server_of(self.url)

@@ -1,5 +1,7 @@
 """The servers of a deployment, for an operator: each says itself how it is."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -8,7 +10,9 @@ from lyncpy import __version__
 from lyncpy.contracts.bus import BusTimeout, IBus, OtherNode
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.nodes import DUTIES, INodes, NodeLease
 from lyncpy.contracts.questions import HowIsNode, NodeState
+from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import CommandCall, ShellCommand, Table
 
@@ -23,14 +27,14 @@ class Nodes:
     """`nodes`, and what this node says to others who use it.
 
     Args:
-        node: This process, and this start of it.
+        nodes: This one, and those that work with the same store.
         bus: Knows the others, and asks them.
         locator: Who is signed in here.
         timers: Since when.
     """
 
-    def __init__(self, node: NodeName, bus: IBus, locator: ILocator, timers: ITimers) -> None:
-        self._node = node
+    def __init__(self, nodes: INodes, bus: IBus, locator: ILocator, timers: ITimers) -> None:
+        self._nodes = nodes
         self._bus = bus
         self._locator = locator
         self._timers = timers
@@ -46,34 +50,77 @@ class Nodes:
         return NodeState(__version__, up_s, len(self._locator.all_endpoints()))
 
     async def nodes(self, asked: CommandCall) -> Table:
-        """Ask each node that is on the bus how it is, this one first."""
-        others = self._bus.others()
-        asked_of = [(self._node, "this one", 0)]
-        asked_of += [(one.name, _heard(one), one.lost) for one in others[:ASKED_MOST]]
+        """Ask each node that is there how it is, this one first; say of each what the store says, and of those that are gone that they are."""
+        heard = {one.name: one for one in self._bus.others()}
+        leased = {one.name: one for one in self._nodes.others()}
+        names = [self._nodes.node, *sorted({*heard, *leased})]
         # A server that is frozen takes all its time; many of them take it together.
-        asking = [Deferred.fromCoroutine(self._row(*one)) for one in asked_of]
+        asking = [Deferred.fromCoroutine(self._state(name)) for name in names[: ASKED_MOST + 1]]
         try:
-            rows = [await one for one in asking]
+            answers = [await one for one in asking]
         finally:
             # Whoever breaks the command off waits for none of them.
             for one in asking:
                 _ = one.addErrback(lambda _: None)
                 one.cancel()
-        rows += [_unasked(one, "not asked: there are too many") for one in others[ASKED_MOST:]]
-        columns = ("node", "heard", "lost facts", "version", "up, s", "endpoints", "trouble")
+        answers += [_Answer(None, "not asked: there are too many")] * (len(names) - len(answers))
+        duties = await self._duties()
+        rows = [
+            (
+                name,
+                _heard(heard.get(name), is_this=name == self._nodes.node),
+                _lease(leased.get(name), is_this=name == self._nodes.node),
+                " ".join(duties.get(name, ())),
+                0 if name not in heard else heard[name].lost,
+                *answer.columns(),
+            )
+            for name, answer in zip(names, answers, strict=True)
+        ]
+        rows += [
+            (one.name, "", "dead", "", None, None, None, None, f"it ran at {one.place}") for one in self._nodes.gone()
+        ]
+        columns = ("node", "heard", "lease", "duties", "lost facts", "version", "up, s", "endpoints", "trouble")
         return Table(columns, rows)
 
-    async def _row(self, node: NodeName, heard: str, lost: int) -> tuple[object, ...]:
+    async def _duties(self) -> Mapping[str, list[str]]:
+        """Give the duties of each node, as far as the store says."""
+        duties: dict[str, list[str]] = {}
         try:
-            state: NodeState = await self._bus.ask(node, HowIsNode(), ANSWER_S)
+            for home in await self._nodes.all_homes(DUTIES):
+                duties.setdefault(home.node, []).append(home.key.removeprefix(DUTIES))
+        except StoreUnavailable:
+            return {}
+        return duties
+
+    async def _state(self, node: NodeName) -> "_Answer":
+        try:
+            return _Answer(await self._bus.ask(node, HowIsNode(), ANSWER_S), "")
         except BusTimeout as error:
-            return (node, heard, lost, None, None, None, str(error))
-        return (node, heard, lost, state.version, state.up_s, state.endpoints, "")
+            return _Answer(None, str(error))
 
 
-def _heard(other: OtherNode) -> str:
-    return f"{other.heard_s:.1f} s ago"
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a node says of itself, or why it does not."""
+
+    state: NodeState | None
+    trouble: str
+
+    def columns(self) -> tuple[object, ...]:
+        state = self.state
+        if state is None:
+            return (None, None, None, self.trouble)
+        return (state.version, state.up_s, state.endpoints, "")
 
 
-def _unasked(other: OtherNode, why: str) -> tuple[object, ...]:
-    return (other.name, _heard(other), other.lost, None, None, None, why)
+def _heard(other: OtherNode | None, *, is_this: bool) -> str:
+    if is_this:
+        return "this one"
+    return "not lately" if other is None else f"{other.heard_s:.1f} s ago"
+
+
+def _lease(lease: NodeLease | None, *, is_this: bool) -> str:
+    """Say how long a lease lasts; who has none is of another deployment, or its lease has just begun."""
+    if lease is None:
+        return "held" if is_this else "none"
+    return f"{lease.left_s:.1f} s" if lease.left_s > 0.0 else f"ran out {-lease.left_s:.1f} s ago"

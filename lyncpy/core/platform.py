@@ -12,6 +12,7 @@ from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.nodes import INodes
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
@@ -30,6 +31,9 @@ class Platform:
 
     node: NodeName
     """This process, and this start of it."""
+
+    nodes: INodes
+    """The other servers of the store, and which duties are this one's."""
 
     store: IStore
     """What is kept under a key, with a version."""

@@ -13,6 +13,7 @@ from tests.kit.archive import MemoryExports
 from tests.kit.clocks import Clocks
 from tests.kit.directory import FakeDirectory, FakePhotos, person
 from tests.kit.hub import Hub
+from tests.kit.leases import NodesOfStore
 from tests.kit.ledger import MemoryLedger
 from tests.kit.logs import LogEar
 from tests.kit.memory import MemoryRecords, MemoryStore
@@ -44,6 +45,7 @@ class Deployment:
         photos, directory: Where people come from; a play may change them.
         store: What the database keeps, read past all disks.
         volatile: What several servers share for as long as one of them is there.
+        nodes: The servers that work with the store, by its own clock.
         records: The call detail records.
         ledger: The archive's lines.
         exports: What has left the archive.
@@ -62,7 +64,8 @@ class Deployment:
         self.directory = FakeDirectory(*(someone(user) for user in CAST))
         self.store: Final = MemoryStore(self.true_wall)
         self.volatile: Final = MemoryRecordStore(self.true_wall)
-        self.records: Final = MemoryRecords()
+        self.nodes: Final = NodesOfStore(lambda: self.clocks.now)
+        self.records: Final = MemoryRecords(self.nodes.is_alive)
         self.ledger: Final = MemoryLedger()
         self.exports: Final = MemoryExports()
         self.complaints: Final[list[str]] = []

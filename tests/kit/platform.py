@@ -18,6 +18,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.flows import StillFlows
 from tests.kit.gatehouse import TablePeople
+from tests.kit.leases import only_node
 from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
@@ -36,6 +37,7 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     people = given("people", TablePeople())
     records = given("records", MemoryRecords())
     meter = given("meter", MemoryMeter())
+    given("nodes", only_node(node))
     given("store", MemoryStore(timers.wall))
     given("volatile", MemoryRecordStore(timers.steady))
     given("recording", RecordQueue(lambda rows: records.upsert(rows), timers, meter, close_s=5.0))

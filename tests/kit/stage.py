@@ -28,6 +28,7 @@ from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.workload import CommandCall, IUnit, ShellCommand, Table
+from lyncpy.core.node_lease import LeasedNode, OnlyNode
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import UnitGroup
 from lyncpy.wire.stream import SipFactory
@@ -42,6 +43,7 @@ from tests.kit.guests import Guest, made_up
 from tests.kit.hub import Hub
 from tests.kit.inner_tls import Shown
 from tests.kit.key_pairs import SameKey, key_of
+from tests.kit.leases import MemoryLeases
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
@@ -74,6 +76,7 @@ class Stage:
         complaints: What the server logged at error or worse.
         settings: Sections and keys of lyncpy.toml, beside the least that is needed.
         actors: Everybody who ever stood on it.
+        is_fenced: Whether it has ended because it is known dead to the others, and would begin anew.
     """
 
     steps: ClassVar[Sequence[float]] = (0.0,)
@@ -130,12 +133,17 @@ class Stage:
 
     def _start(self) -> None:
         self.node = NodeName(f"n{next(self.deployment.starts)}")
-        self._is_running = True
+        self._is_running, self.is_fenced = True, False
         self.timers = Timers(self.clock, self.wall)
         self.meter = MemoryMeter()
         self.bus = MemoryBus(self.node, self.clock) if self._is_alone else self._hub.bus(self.node, self.clock)
         config = check(Path("/nowhere/lyncpy.toml"), self.settings)
+        leases = MemoryLeases(self.deployment.nodes)
+        self.disk.is_over = leases.is_over
+        nodes = self._nodes(leases, config.sections.pool.lease_s)
         back = Backends(
+            nodes=nodes,
+            units=(nodes,),
             store=FragileStore(self.store, self.disk),
             # Of one process alone they are gone with it.
             volatile=MemoryRecordStore(self.true_wall) if self._is_alone else self.deployment.volatile,
@@ -163,6 +171,25 @@ class Stage:
         _raise(self._opening)
         sip = config.sections.sip
         self.network.open(SipFactory(self.ground.flows, self.entrance.transactions, sip, self.timers, secure=False))
+
+    def _nodes(self, leases: MemoryLeases, lease_s: float) -> OnlyNode | LeasedNode:
+        if self._is_alone:
+            return OnlyNode(self.node, leases, "here")
+        return LeasedNode(
+            self.node,
+            leases,
+            f"host of {self.node}",
+            bus=self.bus,
+            timers=self.timers,
+            lease_s=lease_s,
+            is_connected=True,
+            begin_anew=self._begin_anew,
+        )
+
+    def _begin_anew(self) -> None:
+        """End, as a server does that is known dead; a play starts it."""
+        self.is_fenced = True
+        self.kill()
 
     def stop(self) -> None:
         """Stop the server in order: no new connections, the old ones closed, everything written."""

@@ -44,7 +44,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/conferencing/focus_table.py": (1, "when a meeting began, written down"),
     "workloads/conferencing/meeting_archiver.py": (1, "when it was said, written down"),
     "workloads/conferencing/call_records.py": (6, "call records, written down; an end may be before its beginning"),
-    "workloads/conferencing/service.py": (1, "call records of the last process, written down"),
+    "workloads/conferencing/service.py": (2, "call records of dead nodes, written down"),
     "workloads/directory/account_deadlines.py": (4, "dates of accounts, by everybody's clock; a step judges them anew"),
     "workloads/directory/change_applier.py": (
         6,
@@ -61,7 +61,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/im/termination.py": (2, "call records, written down"),
     "workloads/im/parties.py": (1, "call records, written down"),
     "workloads/im/routes.py": (1, "call records, written down"),
-    "workloads/im/service.py": (2, "call records of the last process, written down"),
+    "workloads/im/service.py": (2, "call records of dead nodes, written down"),
     "workloads/im/sessions.py": (1, "call records, written down"),
     "workloads/monitoring/calldetail.py": (1, "`--since`, for an operator"),
     "workloads/monitoring/routes.py": (1, "when a client reported, written down"),

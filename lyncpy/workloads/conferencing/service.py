@@ -7,9 +7,10 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed, FlowDrained
+from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed, FlowDrained, NodeLost
 from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.nodes import Duty
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
 from lyncpy.core.deadline import Deadline
@@ -65,7 +66,7 @@ class Conferencing:
             settings: The section [conferencing].
         """
         timers = platform.timers
-        self._bus, self._records, self._node = platform.bus, platform.records, platform.node
+        self._bus, self._records, self._nodes = platform.bus, platform.records, platform.nodes
         self._timers, self._counts_s = timers, settings.record_counts_s
         self._counting = Deadline(timers, self._tick)
         accesses = {access.mcu.kind: access for access in media}
@@ -120,12 +121,13 @@ class Conferencing:
         )
 
     async def open(self) -> None:
-        """Read the conferences, close the records that an earlier process left open, and go on with its meetings."""
-        await self._records.close_open_conferences(self._node, self._timers.wall())
+        """Read the conferences, close the records that dead nodes left open, and go on with their meetings."""
+        await self._records.close_open_conferences(self._timers.wall())
         await self.conferences.open()
         await self._resume_counts()
         self.foci.open()
         self._listening = (
+            self._bus.listen(NodeLost, self._node_lost),
             self._bus.listen(EndpointGone, self.foci.endpoint_gone),
             self._bus.listen(FlowClosed, self.foci.flow_closed),
             self._bus.listen(FlowClosed, self.foci.feed.flow_closed),
@@ -142,6 +144,11 @@ class Conferencing:
         self._count()
         self.foci.close()
         await self.conferences.close()
+
+    async def _node_lost(self, fact: NodeLost) -> None:
+        """Close the records that it left open, if that is this node's duty."""
+        if self._nodes.has_duty(Duty.LEAVINGS):
+            await self._records.close_open_conferences(self._timers.wall())
 
     async def _addresses_changed(self, fact: AddressesChanged) -> None:
         self.foci.addresses_changed(fact.aors)

@@ -5,7 +5,8 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import AccessChanged, EndpointGone, FlowClosed, PersonChanged, PoliciesChanged
+from lyncpy.contracts.facts import AccessChanged, EndpointGone, FlowClosed, NodeLost, PersonChanged, PoliciesChanged
+from lyncpy.contracts.nodes import Duty
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
@@ -57,7 +58,7 @@ class Im:
         outbound, forward = signaling.outbound, signaling.forward
         self._records = platform.records
         self._bus = platform.bus
-        self._node = platform.node
+        self._nodes = platform.nodes
         self._timers = timers
         self._listening: list[IListening] = []
         self._recorder = SessionRecorder(
@@ -97,11 +98,10 @@ class Im:
         )
 
     async def open(self) -> None:
-        """Close the records that an earlier process left open, then listen for facts."""
-        count = await self._records.close_open_sessions(self._node, self._timers.wall())
-        if count:
-            self.log.info("{count} sessions were open when the server stopped; their records say so", count=count)
+        """Close the records that dead nodes left open, then listen for facts."""
+        await self._close_left_open()
         self._listening = [
+            self._bus.listen(NodeLost, self._node_lost),
             self._bus.listen(EndpointGone, self._termination.endpoint_gone),
             self._bus.listen(AccessChanged, self._termination.access_changed),
             self._bus.listen(EndpointGone, self.chat.endpoint_gone),
@@ -109,6 +109,16 @@ class Im:
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
             self._bus.listen(PersonChanged, self._archiving.person_changed),
         ]
+
+    async def _node_lost(self, fact: NodeLost) -> None:
+        """Close what it left open, if that is this node's duty."""
+        if self._nodes.has_duty(Duty.LEAVINGS):
+            await self._close_left_open()
+
+    async def _close_left_open(self) -> None:
+        count = await self._records.close_open_sessions(self._timers.wall())
+        if count:
+            self.log.info("{count} sessions were open when their server stopped; their records say so", count=count)
 
     async def close(self) -> None:
         """End all sessions and chats, so that every record is complete."""

@@ -16,6 +16,7 @@ from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import FocusJoinRecord, SessionRecord
 from lyncpy.contracts.timers import ITimer, ITimers
 from tests.kit.cellars import NOON, Cellar, opened
+from tests.kit.leases import only_node
 from tests.kit.results import result_of
 
 SESSION = SessionRecord("1", "c", "f", "t", "", "sip:a@b", "sip:c@b", "", "", "", "", "im", NOON)
@@ -94,7 +95,7 @@ def keeping(cellar: Cellar, settings: Settings | None = None) -> tuple[Retention
     assert cellar.database is not None
     assert isinstance(cellar.volatile, MemoryRecordStore)
     return Retention(
-        cellar.database, cellar.store, cellar.volatile, cellar.records, settings or Settings(), timers
+        cellar.database, cellar.store, cellar.volatile, cellar.records, settings or Settings(), timers, only_node()
     ), timers
 
 

@@ -12,7 +12,7 @@ from lyncpy.backends.settings import Settings
 )
 def test_names_a_file(url: str, path: str) -> None:
     """Three slashes and a relative name, or four and an absolute one."""
-    assert (Settings(url=url).path, Settings(url=url).lock_path) == (path, path)
+    assert Settings(url=url).path == path
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_names_a_server() -> None:
     assert (server.hosts, server.ports) == (("db1.example.com", "2001:db8::1", "db3"), ("5433", "", ""))
     assert (server.user, server.database, server.options) == ("lyncpy", "my data", {"sslmode": "verify-ca"})
     assert server.shown == "postgresql://lyncpy@db1.example.com:5433,2001:db8::1,db3/my data"
-    assert (settings.is_sqlite, settings.path, settings.lock_path) == (False, "", "postgresql")
+    assert (settings.is_sqlite, settings.path) == (False, "")
 
 
 @pytest.mark.parametrize(
