@@ -55,9 +55,10 @@ def write_categories(board: Board, names: Collection[str]) -> Mapping[str, str]:
     parts: dict[str, list[str]] = {name: [] for name in names}
     at, time = -1.0, ""
     for one in board.ordered:
-        (category, instance, container), version, expire, value, published, *_ = one
+        category, instance, container = one.key
         if category not in parts:
             continue
+        value, published = one.value, one.published
         text = values.get(id(value))
         if text is None:
             text = values[id(value)] = write_value(one)
@@ -65,7 +66,7 @@ def write_categories(board: Board, names: Collection[str]) -> Mapping[str, str]:
             at, time = published, write_time(published)
         parts[category].append(
             f'<category name="{category}" instance="{instance}" publishTime="{time}" container="{container}"'
-            f' version="{version}" expireType="{_EXPIRE_TYPES[expire]}">{text}</category>'
+            f' version="{one.version}" expireType="{_EXPIRE_TYPES[one.expire]}">{text}</category>'
         )
     return {name: "".join(found) or f'<category name="{name}"/>' for name, found in parts.items()}
 

@@ -9,8 +9,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar, assert_never
 
-from lyncpy.contracts.bounded_cache import Remembered
-from lyncpy.contracts.names import NO_EPID, Epid, epid_of
+from lyncpy.contracts.names import Epid
 from lyncpy.workloads.presence.model.states import (
     Activity,
     Aggregate,
@@ -99,7 +98,10 @@ def machine_of(availability: int) -> MachineState:
 
 def most_active(inputs: Iterable[Input]) -> Input | None:
     """Give the most active machine; among equals, the last to change; None: there is no machine."""
-    machines = [one for one in inputs if one.state.kind is StateKind.MACHINE]
+    return _most_active([one for one in inputs if one.state.kind is StateKind.MACHINE])
+
+
+def _most_active(machines: Sequence[Input]) -> Input | None:
     if len(machines) < 2:
         return machines[0] if machines else None
     ranked = [(_activeness(one), one) for one in machines]
@@ -121,7 +123,7 @@ def aggregate(
 
     Spec: [MS-PRES] 3.7.5; "Aggregation 1" and "Aggregation 2" of the documentation.
     """
-    valid = [one for one in inputs if one.state.is_valid(now)]
+    valid = [one for one in inputs if (one.state.starts is None and one.state.ends is None) or one.state.is_valid(now)]
     best, user, reach, machine = weigh(valid, lower_dnd=lower_dnd)
     active = best is not None and machine_of(best.state.availability) is MachineState.ACTIVE
     if best is None:
@@ -149,8 +151,7 @@ def aggregates(
 ) -> tuple[Aggregate, Aggregate]:
     """Compute the aggregate states of both containers: of one, and of that which feeds the workgroup's level.
 
-    A client publishes the same in both, so that one computation is enough, unless the person does not want to be
-    disturbed; and once for all people who are in the same states.
+    A client publishes the same in both, so that one computation is enough, unless the person does not want to be disturbed.
 
     Args:
         plain: The states of the one, as for `aggregate`.
@@ -158,14 +159,10 @@ def aggregates(
         last_active: As for `aggregate`.
         now: Wall-clock seconds.
     """
-    states = (*plain, *lowered)
-    times = _places([one.published for one in states])
-    epids = _places([one.epid or NO_EPID for one in states])
-    told = _of_common_states[_in_common(plain, times, epids, now), _in_common(lowered, times, epids, now)]
-    if told[0].last_active is None and told[1].last_active is None:
-        return told
-    whole, lower = (one if one.last_active is None else one._replace(last_active=last_active) for one in told)
-    return whole, lower
+    whole = aggregate(plain, last_active, now)
+    if list(plain) == list(lowered) and not any(_is_lowered(one) for one in plain if one.state.manual):
+        return whole, whole
+    return whole, aggregate(lowered, last_active, now, lower_dnd=True)
 
 
 def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> WeighedStates:
@@ -175,12 +172,27 @@ def weigh(valid: Collection[Input], *, lower_dnd: bool = False) -> WeighedStates
         valid: The states of one container that are valid now.
         lower_dnd: As for `aggregate`.
     """
-    best = most_active(valid)
-    user = _user_state(valid, lower_dnd=lower_dnd)
+    machines: list[Input] = []
+    chosen: list[Input] = []
+    raised, is_proved = 0, False
+    for one in valid:
+        state = one.state
+        kind = state.kind
+        if kind is StateKind.MACHINE:
+            machines.append(one)
+        elif kind is StateKind.USER and state.manual and state.availability >= UNKNOWN_BELOW:
+            chosen.append(one)
+        if kind in _RAISING and state.availability < RAISES_BELOW:
+            raised = max(raised, state.availability)
+        is_proved = is_proved or kind in _PROVING
+    best = _most_active(machines)
+    user = _newest(chosen, lower_dnd=lower_dnd)
     if best is None:
         return WeighedStates(None, user, OFFLINE, MachineState.OFF)
-    reach = max(_base(user, best), *(_raised(one.state) for one in valid))
-    return WeighedStates(best, user, reach, _presence(user, best, valid))
+    machine = machine_of(best.state.availability)
+    if machine is not MachineState.OFF and (is_proved or (user is not None and _is_at_machine(user, machines))):
+        machine = MachineState.ACTIVE
+    return WeighedStates(best, user, max(_base(user, best), raised), machine)
 
 
 def aggregate_machine(best: Input | None, devices: Mapping[Epid | None, Device]) -> AggregateMachine:
@@ -270,54 +282,14 @@ def legacy_of(value: LegacyInterop) -> Legacy:
 # --- inside
 
 
-_InCommon = tuple[tuple[StateDocument, int, int], ...]
-"""Valid states, without their bounds in time; and the places of their publications and endpoints among those of all."""
-
-_SINCE: Final = 0.0
-"""Stands for the time of the last activity, where that is told."""
-
-_KEPT_BYTES: Final = 4_194_304
-
-
-def _places(found: Iterable[R]) -> Mapping[R, int]:
-    """Give to each of some values its place in their order."""
-    distinct = set(found)
-    return dict.fromkeys(distinct, 0) if len(distinct) == 1 else {one: at for at, one in enumerate(sorted(distinct))}
-
-
-def _in_common(inputs: Iterable[Input], times: Mapping[float, int], epids: Mapping[Epid, int], now: float) -> _InCommon:
-    found = []
-    for state, epid, published in inputs:
-        if state.starts is not None or state.ends is not None:
-            if not state.is_valid(now):
-                continue
-            state = state._replace(starts=None, ends=None)
-        found.append((state, times[published], epids[epid or NO_EPID]))
-    return tuple(found)
-
-
-def _of_states(states: tuple[_InCommon, _InCommon]) -> tuple[Aggregate, Aggregate]:
-    """Compute what `aggregates` gives for those whose last activity was at `_SINCE`."""
-    plain, lowered = ([Input(state, epid_of(f"{epid:06}"), at) for state, at, epid in some] for some in states)
-    whole = aggregate(plain, _SINCE, _SINCE)
-    if plain == lowered and not any(_is_lowered(one) for one in plain):
-        return whole, whole
-    return whole, aggregate(lowered, _SINCE, _SINCE, lower_dnd=True)
-
-
-# Of endpoints and times the order alone decides, and most people are in the same few states.
-_of_common_states: Final = Remembered(_of_states, _KEPT_BYTES)
-
-
-def _user_state(valid: Iterable[Input], *, lower_dnd: bool) -> Input | None:
+def _newest(chosen: Sequence[Input], *, lower_dnd: bool) -> Input | None:
     """Give the manual state that was published last; a time-bound Busy may stand beside the static one."""
-    manual = [
-        one
-        for one in valid
-        if one.state.kind is StateKind.USER and one.state.manual and one.state.availability >= UNKNOWN_BELOW
-    ]
-    newest = max(manual, key=lambda one: (one.published, one.state.availability, _named(one)), default=None)
-    if newest is not None and lower_dnd and _is_lowered(newest):
+    if not chosen:
+        return None
+    newest = chosen[0]
+    if len(chosen) > 1:
+        newest = max(chosen, key=lambda one: (one.published, one.state.availability, _named(one)))
+    if lower_dnd and _is_lowered(newest):
         return newest._replace(state=newest.state._replace(availability=URGENT_ONLY, activity=URGENT))
     return newest
 
@@ -346,25 +318,18 @@ def _base(user: Input | None, best: Input) -> int:
     return number if UNKNOWN_BELOW <= number < RAISES_BELOW else AVAILABLE
 
 
-def _raised(state: StateDocument) -> int:
-    """Give the availability to which a meeting or a call raises; 0: to none."""
-    return state.availability if state.kind in _RAISING and state.availability < RAISES_BELOW else 0
+def _is_at_machine(user: Input, machines: Iterable[Input]) -> bool:
+    """Tell whether a state that a person chose by hand proves that they are there: it wins over machine states before it.
 
-
-def _presence(user: Input | None, best: Input, valid: Collection[Input]) -> MachineState:
-    machine = machine_of(best.state.availability)
-    if machine is MachineState.OFF:
-        return machine
-    if any(one.state.kind in _PROVING for one in valid):
-        return MachineState.ACTIVE
-    if user is None:
-        return machine
-    # What a person chooses by hand wins over machine states before it. Only while the endpoint that said so is
-    # here: else "available", said at home, would outlive the home computer and cover the idle one at work.
-    machines = [one for one in valid if one.state.kind is StateKind.MACHINE]
-    is_newest = all(user.published > one.published for one in machines)
-    is_here = any(one.epid == user.epid for one in machines)
-    return MachineState.ACTIVE if is_newest and is_here else machine
+    Only while the endpoint that said so is here: else "available", said at home, would outlive the home computer and
+    cover the idle one at work.
+    """
+    is_here = False
+    for one in machines:
+        if user.published <= one.published:
+            return False
+        is_here = is_here or one.epid == user.epid
+    return is_here
 
 
 def _outcome(reach: int, machine: MachineState, machine_number: int) -> int:
@@ -394,14 +359,15 @@ def _meeting(valid: Iterable[Input]) -> StateDocument | None:
 
 
 def _activity(user: Input | None, valid: Iterable[Input], availability: int) -> Activity | None:
+    # Of the manual states only the newest speaks, and perhaps in other words (`lower_dnd`).
+    voiced = [one for one in valid if one.state.activity is not None and one.state.kind is not StateKind.USER]
+    if user is not None and user.state.activity is not None:
+        voiced.append(user)
+    if not voiced:
+        return None
     found: dict[StateKind, list[tuple[float, tuple[object, ...], Activity]]] = {}
-    for one in valid:
-        # Of the manual states only the newest speaks, and perhaps in other words (`lower_dnd`).
-        if one.state.kind is StateKind.USER:
-            continue
+    for one in voiced:
         _add_activity(found, one, availability)
-    if user is not None:
-        _add_activity(found, user, availability)
     # An activity counts while the aggregate lies in its range; of several, the first voice's, and there the newest.
     for voice in VOICES:
         fitting = found.get(voice.kind)

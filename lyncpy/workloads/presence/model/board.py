@@ -15,7 +15,7 @@ from lyncpy.workloads.presence.model.access import Access
 from lyncpy.workloads.presence.model.aggregate import moments
 from lyncpy.workloads.presence.model.quotas import Quotas, excess_of, is_too_long, size_of
 from lyncpy.workloads.presence.model.server_publications import LEGACY, SOURCES, ServerPublication, make, was_active
-from lyncpy.workloads.presence.model.states import StateKind
+from lyncpy.workloads.presence.model.states import StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
     BLOCKED,
     CATEGORIES,
@@ -85,10 +85,13 @@ class Board:
     @cached_property
     def places(self) -> Mapping[tuple[str, int], tuple[Instance, ...]]:
         """Map category and container to the publications there, in order of their keys."""
-        places: dict[tuple[str, int], list[Instance]] = {}
+        places: dict[tuple[str, int], tuple[Instance, ...]] = {}
         for one in self.ordered:
-            places.setdefault((one.key.category, one.key.container), []).append(one)
-        return {place: tuple(found) for place, found in places.items()}
+            category, _, container = one.key
+            place = category, container
+            # In most of them is one.
+            places[place] = (*places[place], one) if place in places else (one,)
+        return places
 
     @cached_property
     def access(self) -> Access:
@@ -340,9 +343,15 @@ def reset(board: Board, now: float) -> Published:
 
 def deadline(board: Board, now: float) -> float | None:
     """Give the time (wall-clock seconds) at which `expire` will next change something; None: never."""
-    published = [one for one in board.instances.values() if one.epid is not None]
-    lapses = [one.until for one in published if one.until is not None]
-    states = [one.state for one in published if one.state is not None]
+    lapses: list[float] = []
+    states: list[StateDocument] = []
+    for one in board.instances.values():
+        if one.epid is None:
+            continue  # the server's own, which most are
+        if one.until is not None:
+            lapses.append(one.until)
+        if one.state is not None:
+            states.append(one.state)
     return min((*lapses, *ends(board.absences), *moments(states, now)), default=None)
 
 
@@ -372,9 +381,13 @@ def with_aggregates(old: Board, new: Board, now: float, keys: Collection[Instanc
     else:
         anew = not old.version or any((key.category, key.container) in SOURCES for key in keys)
     last_active = now if was_active(old.instances) else old.last_active
-    made, instances = list[InstanceKey](), new.instances
+    made: list[InstanceKey] = []
+    instances = new.instances
     if anew:
         made, instances = make(new.aor, new.instances, last_active, now)
+    if len(instances) > len(old.instances):
+        # Once for each that is new: whoever needs them in order finds them in order then, which is quickly seen.
+        instances = dict(sorted(instances.items()))
     settled = new.having(version=Version(old.version + 1), instances=instances, last_active=last_active)
     changes = compare(old, settled, keys)
     if made:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.presence.model.aggregate import (
@@ -56,6 +55,12 @@ STATES: Final = {id_: InstanceKey("state", AGGREGATE_INSTANCE, id_) for id_ in A
 _SERVICES: Final = {id_: InstanceKey("services", SERVICES_INSTANCE, id_) for id_ in (INPUT, *VISIBLE)}
 LEGACY: Final = {id_: InstanceKey("legacyInterop", LEGACY_INSTANCE, id_) for id_ in (*VISIBLE, BLOCKED)}
 _BLOCKED_INTEROP: Final = LegacyInterop(OFFLINE)
+
+_SHOWN: Final = tuple(
+    (STATES[container], LEGACY.get(container), source == INPUT_LOWERED, LEVELS[container].told)
+    for container, source in AGGREGATED.items()
+)
+"""For each container with an aggregate: where that is, where the words of old clients are, of which states, and how much of it."""
 
 _Made = tuple[InstanceKey, Value, bool]
 """What the server publishes, and whether it does where there was none before."""
@@ -139,7 +144,7 @@ def make(
     described = {one.epid: one.device for one in devices if one.device is not None}
     best = most_active(inputs[INPUT])
     made.append((_MACHINE, aggregate_machine(best, described), best is not None))
-    made.extend(_levels[plain, lowered])
+    made.extend(_at_levels(plain, lowered))
 
     services = services_of(devices, inputs[INPUT], aor)
     if devices or _SERVICES[INPUT] in instances:
@@ -151,21 +156,14 @@ def make(
     return _put(instances, made, now), instances
 
 
-def _at_levels(wholes: tuple[Aggregate, Aggregate]) -> tuple[_Made, ...]:
+def _at_levels(plain: Aggregate, lowered: Aggregate) -> Iterable[_Made]:
     """Make what each access level is shown of the aggregates: its own, of container 2 or 3 and cut, and the old clients' words."""
-    plain, lowered = wholes
-    made: list[_Made] = []
-    for container, source in AGGREGATED.items():
-        value = for_audience(lowered if source == INPUT_LOWERED else plain, LEVELS[container].told)
-        made.append((STATES[container], value, True))
-        if container in LEGACY:
-            made.append((LEGACY[container], interop_of(value), True))
-    made.append((LEGACY[BLOCKED], _BLOCKED_INTEROP, True))
-    return tuple(made)
-
-
-# As `aggregates` gives the same to all who are in the same states.
-_levels: Final = Remembered(_at_levels, 2_097_152)
+    for state, interop, is_lowered, told in _SHOWN:
+        value = for_audience(lowered if is_lowered else plain, told)
+        yield state, value, True
+        if interop is not None:
+            yield interop, interop_of(value), True
+    yield LEGACY[BLOCKED], _BLOCKED_INTEROP, True
 
 
 def _put(instances: dict[InstanceKey, Instance], made: Iterable[_Made], now: float) -> list[InstanceKey]:

@@ -220,13 +220,14 @@ def test_presenting_is_not_lowered() -> None:
     assert aggregate([machine(3500), presenting], None, 0, lower_dnd=True).availability == 9000
 
 
-def test_all_who_are_in_the_same_states_have_one_aggregate() -> None:
-    """A thousand people who are available in the same words cost one computation, whatever devices and times are theirs."""
-    mine = [machine(3500, Epid("a"), 10.0, device="PC"), user(6500, Epid("a"), 11.0)]
-    theirs = [machine(3500, Epid("z"), 70.0, device="PC"), user(6500, Epid("z"), 90.0)]
-    assert aggregates(theirs, theirs, None, 100.0) is aggregates(mine, mine, 5.0, 100.0)
-    later = [machine(3500, Epid("z"), 70.0, device="PC"), user(6500, Epid("z"), 60.0)]  # of before the machine's state
-    assert aggregates(later, later, None, 100.0) == (aggregate(later, None, 100.0),) * 2
+def test_what_is_the_same_in_both_containers_is_computed_once() -> None:
+    """As a client publishes it, unless somebody does not want to be disturbed, of which the workgroup hears otherwise."""
+    states = [machine(3500, device="PC"), user(6500)]
+    whole, lowered = aggregates(states, [*states], None, 100.0)
+    assert whole is lowered
+    assert whole == aggregate(states, None, 100.0)
+    busy = [machine(3500, device="PC"), user(9500)]
+    assert [one.availability for one in aggregates(busy, busy, None, 100.0)] == [9500, 6900]
 
 
 def test_since_when_somebody_is_away_is_their_own() -> None:
