@@ -473,8 +473,9 @@ def _proven(arrival: Arrival, association: IAssociation) -> Arrival:
 
 def _is_from(request: Request, aor: Aor) -> bool:
     """Tell whether a request has this user in From, whichever way that is read."""
-    uri = request.from_.uri
-    return (uri == aor or parse_uri(uri).aor == aor) and _first_bracketed(request.headers.get("from") or "") == uri
+    uri, line = request.from_.uri, request.headers.lines[request.headers.layout.places["from"]]
+    is_alone = line.startswith(f"From: <{uri}>") or _first_bracketed(line.partition(":")[2]) == uri
+    return is_alone and (uri == aor or parse_uri(uri).aor == aor)
 
 
 def _first_bracketed(value: str) -> str:

@@ -195,7 +195,7 @@ class Notifier:
         except machine.TooBrief as brief:
             raise Refused(423, headers=[("Min-Expires", str(brief.minimum_s))]) from brief
         grant = next(effect for effect in effects if isinstance(effect, machine.Grant))
-        ended = next((effect for effect in effects if isinstance(effect, machine.SubscriptionEnded)), None)
+        ended = effects[-1] if isinstance(effects[-1], machine.SubscriptionEnded) else None  # it comes last
         if ended is None and known is None:
             self._add(found)
             # Its sender may have vanished while the workload read, and then nothing else would end it.

@@ -11,7 +11,7 @@ from typing import Final
 
 from lyncpy.sip.digits import RandomDigits
 from lyncpy.sip.errors import RemoteProtocolError
-from lyncpy.sip.grammar import BLANKS, LONG_NAMES, first_of_list, key_of
+from lyncpy.sip.grammar import BLANKS, LONG_NAMES, first_of_list, key_of, remembered
 from lyncpy.sip.headers import (
     CSeq,
     NameAddr,
@@ -224,12 +224,12 @@ class _Views:
     @view[str]("Event")
     def event(self) -> str:
         """The event package in lower case, without parameters; "" if there is none."""
-        return _head_word(self._only("event"))
+        return _head_word(self._only("event") or "")
 
     @view[str]("Content-Type")
     def content_type(self) -> str:
         """The media type in lower case, without parameters; "" if there is none."""
-        return _head_word(self._only("content-type"))
+        return _head_word(self._only("content-type") or "")
 
     @view["int | None"]("Max-Forwards")
     def max_forwards(self) -> int | None:
@@ -248,9 +248,12 @@ class _Views:
 
     def _only(self, key: str) -> str | None:
         """Give the value of a header that comes once: of two, two readers could take different ones."""
-        if key in self.headers.layout.repeated:
+        headers = self.headers
+        layout = headers.layout
+        if key in layout.repeated:
             raise RemoteProtocolError("comes twice")
-        return self.headers.get(key)
+        place = layout.places.get(key)
+        return None if place is None else headers.lines[place].partition(":")[2].strip(BLANKS)
 
     def _need(self, key: str) -> str:
         headers = self.headers
@@ -264,8 +267,9 @@ class _Views:
         return value
 
 
-def _head_word(text: str | None) -> str:
-    return text.partition(";")[0].strip(BLANKS).lower() if text else ""
+@remembered
+def _head_word(text: str) -> str:
+    return text.partition(";")[0].strip(BLANKS).lower()
 
 
 # Not frozen: that would make each of their fields four times as dear, and there are four messages for each that comes in.

@@ -71,8 +71,8 @@ class Template:
         self.memo: tuple[object, str, str] | None = None
         self.answered: SharedLines | None = None
         self._start = start
-        self._between = "".join(f"\r\n{line}" for line in lines[:at]) + "\r\nCSeq: "
-        self._after = "".join(f"{line}\r\n" for line in (f" {self.method}", *lines[at + 1 : len(keys)]))
+        self._between = "\r\n".join(["", *lines[:at], "CSeq: "])
+        self._after = "\r\n".join([f" {self.method}", *lines[at + 1 : len(keys)], ""])
 
     def head(self, uri: str, vias: str, number: int, signature: str) -> str:
         """Give the start line and all header lines but Content-Length.

@@ -11,10 +11,12 @@ from lyncpy.sip.subscription import Document
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.bodies.categories import write_unknown, write_view
 from lyncpy.workloads.presence.bodies.legacy import PresenceFormat, person_seen, person_unknown, write_legacy
-from lyncpy.workloads.presence.model.audience import Audience, audience
+from lyncpy.workloads.presence.model.audience import Audience, audiences
 from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Relation
 from lyncpy.workloads.presence.watcher_index import SeenBoard, WatchedPerson
+
+_NEW: Final = tuple.__new__  # a NamedTuple's own is a call of Python's
 
 _VIEWS_PER_BOARD: Final = 32
 """Documents kept of one board: levels and sets of categories; those of all clients of Lync are fewer."""
@@ -110,7 +112,10 @@ class Presentities:
     def seen(self, watcher: Aor, boards: Mapping[Aor, Board]) -> dict[Aor, SeenBoard]:
         """Give each board with the audience to which a watcher belongs."""
         relation = self.relation(watcher)
-        return {aor: SeenBoard(board, audience(board, watcher, relation)) for aor, board in boards.items()}
+        return {
+            aor: _NEW(SeenBoard, (boards[aor], seen_by))
+            for aor, seen_by in audiences(boards, watcher, relation).items()
+        }
 
     def document_for(self, uri: str, asked: WatchedPerson, seen: SeenBoard | None) -> Document:
         """Write what a watcher sees of a person.

@@ -229,7 +229,7 @@ class PresenceSubscriptions:
         if not batch and found is not None:
             named = found.data.keys()
         people, serial = self._people, self._boards.serial
-        boards = self._boards.peek_all(aor for aor in named if people.person(aor) is not None)
+        boards = self._boards.peek_all([aor for aor in named if people.person(aor) is not None])
         missing = sorted(aor for aor, board in boards.items() if board is None)
         read = {aor: await self._boards.read(aor) for aor in missing}
         # As they are now: what takes a while to read must not make the rest old. What is changed after this, and
@@ -342,9 +342,13 @@ class PresenceSubscriptions:
         views: dict[str, Document] = {}
         late: list[Aor] = []
         left = self._answer_bytes * times
+        written = self._presentities.views.document_for
         for aor, asked in told.items():
-            uri = asked.uri or aor
-            view = self._presentities.document_for(uri, asked, seen.get(aor))
+            uri, board = asked.uri or aor, seen.get(aor)
+            if board is None:
+                view = self._presentities.document_for(uri, asked, None)
+            else:  # there are many of them
+                view = written(board.board, board.seen_by, asked.categories, asked.form)
             if len(view.body) > left and views and aor in seen:
                 late.append(aor)
                 view = self._presentities.document_for(uri, asked, None)

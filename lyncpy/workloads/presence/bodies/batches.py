@@ -35,6 +35,8 @@ _CATEGORIES_BOUND: Final = 64
 
 _ID_BOUND: Final = 64
 
+_NEW: Final = tuple.__new__  # a NamedTuple's own is a call of Python's
+
 CONTEXT_BOUND: Final = 1024
 """Characters of a subscription context; Lync's own has two hundred ([MS-PRES] answers 413 to more)."""
 
@@ -121,8 +123,15 @@ def _action(el: Element, shared: frozenset[str], meant: Callable[[str], Aor], al
     if kind is None:
         raise RemoteProtocolError(f'not an action: "{name[:80]}"')
     # Somebody who is named twice is meant once, with the last of what is said about them.
-    found = {one.uri: one for block in _named(el, "adhoclist") for one in _resources(block, meant, alike)}
-    found.update((one.uri, one) for one in _resources(el, meant))
+    found: dict[str, BatchResource] = {}
+    for block in _named(el, "adhoclist"):
+        context = None
+        for one in _resources(block, meant):
+            found[one.uri], context = one, one.context
+        for uri in alike:  # who stood there like the one that it has
+            found[uri] = _NEW(BatchResource, (uri, meant(uri), context))
+    for one in _resources(el, meant):
+        found[one.uri] = one
     return BatchAction(
         (attr(el, "id") or "")[:_ID_BOUND], kind[0], tuple(found.values()), _categories(el) or shared, once=kind[1]
     )
@@ -168,15 +177,12 @@ def read_list(body: bytes, meant: Callable[[str], Aor] = aor_of) -> tuple[BatchA
     return tuple(actions)
 
 
-def _resources(el: Element, meant: Callable[[str], Aor], alike: Sequence[str] = ()) -> Iterator[BatchResource]:
-    """Give the people whom an element names, and those who stood there like the one that it has."""
-    context = None
+def _resources(el: Element, meant: Callable[[str], Aor]) -> Iterator[BatchResource]:
+    """Give the people whom an element names."""
     for one in _named(el, "resource"):
         uri, context = (attr(one, "uri") or "").strip(), _context(one)
         if uri:
             yield BatchResource(uri, meant(uri), context)
-    for uri in alike:
-        yield BatchResource(uri, meant(uri), context)
 
 
 def _context(el: Element) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.sip.enums import IdentityEnum
 from lyncpy.sip.markup import Element, child, escape, quote_attr, read_xml, text_of
@@ -47,16 +48,24 @@ _RPID: Final = {
 """Substatus → RPID activity."""
 
 
-def form_of(accept: Iterable[str]) -> PresenceFormat | None:
+def form_of(accept: tuple[str, ...]) -> PresenceFormat | None:
     """Choose a format by the Accept headers; None: the watcher accepts none of ours.
 
     Spec: [MS-PRES] 1.3.3; the order of preference is ours, whatever the order of the header.
     """
+    return _forms[accept]
+
+
+def _form_of(accept: tuple[str, ...]) -> PresenceFormat | None:
     accepted = {part.split(";", 1)[0].strip().lower() for value in accept for part in value.split(",")}
     accepted.discard("")
     if not accepted or "*/*" in accepted:
         return PresenceFormat.CATEGORIES
     return next((form for form in PresenceFormat if {form.value, form.value.partition("/")[0] + "/*"} & accepted), None)
+
+
+# All clients of one kind accept the same.
+_forms: Final = Remembered[tuple[str, ...], PresenceFormat | None](_form_of, 65_536)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ _AROUND: Final = (
     b'<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence"><publications><publication>'
     b"%b</publication></publications></publish>"
 )
+_ADDRESS: Final = b"sip:"
 _DEPTH: Final = 3
 """Elements around a value."""
 
@@ -66,7 +67,9 @@ def known_value(key: InstanceKey, raw: bytes) -> Known | None:
         The value; None when the text is not one whole element that stays as it is when it is taken out of its
         document, or says what has to be refused.
     """
-    return _known[key.category, key.instance == PRIVACY_INSTANCE, raw]
+    named = key.category, key.instance == PRIVACY_INSTANCE, raw
+    # What has an address in it is one user's, and nobody else will write it.
+    return _read_known(named) if _ADDRESS in raw else _known[named]
 
 
 def _read_known(named: tuple[str, bool, bytes]) -> Known | None:
@@ -138,15 +141,12 @@ def read_device(el: Element) -> Device:
     Spec: the device schema, `capabilities`.
     """
     block = child(el, "capabilities")
-    listed = () if block is None else tuple(block)
-    found = {
-        # The same few words come from every device, and stay as long as it is signed in.
-        local(one): Capability(
-            *(interned(text) for text in (local(one), *((attr(one, flag) or "") for flag in _FLAGS)))
-        )
-        for one in listed
-        if _NAME.fullmatch(local(one)) and local(one) not in _EXTENSIONS
-    }
+    found: dict[str, Capability] = {}
+    for one in () if block is None else block:
+        name = local(one)
+        if _NAME.fullmatch(name) and name not in _EXTENSIONS:
+            # The same few words come from every device, and stay as long as it is signed in.
+            found[name] = Capability(interned(name), *[interned(attr(one, flag) or "") for flag in _FLAGS])
     return Device(
         attr(el, "endpointId") or "",
         "" if block is None else attr(block, "uri") or "",

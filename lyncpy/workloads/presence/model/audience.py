@@ -9,7 +9,7 @@ of the block: from the level where the lists put them then, an offline state of 
 and calendars that were left (`absences`), no services; and the card of the directory as it is now.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -125,6 +125,21 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     found = _searched(board, watcher, relation)
     if not isinstance(found, BlockedAudience):
         access.audiences[others] = found
+    return found
+
+
+def audiences(boards: Mapping[Aor, Board], watcher: Aor, relation: Relation) -> dict[Aor, Audience]:
+    """Give the audience of a watcher for many boards, see `audience`: most are looked at by many, of whom no list names one."""
+    found: dict[Aor, Audience] = {}
+    others = relation, ""
+    for aor, board in boards.items():
+        access = board.access
+        if board.private_to is None and not access.domains and watcher not in access.people and watcher != board.aor:
+            known = access.audiences.get(others)
+            if known is not None:
+                found[aor] = known
+                continue
+        found[aor] = audience(board, watcher, relation)
     return found
 
 

@@ -30,9 +30,10 @@ def excess_of(
 ) -> Denial | None:
     """Give the quota that publications would pass; growth alone is refused, for a bound may have been lowered."""
     if len(after) > len(before):
-        if sum(not one.made for one in after.values()) > quotas.publications:
+        clients = [key for key, one in after.items() if one.epid is not None]
+        if len(clients) > quotas.publications:
             return Denial.TOO_MANY_PUBLICATIONS
-        if len({key.container for key, one in after.items() if not one.made}) > quotas.containers:
+        if len({key.container for key in clients}) > quotas.containers:
             return Denial.TOO_MANY_CONTAINERS
     size = size_of(after)
     if size > quotas.board_bytes and size > size_of(before):

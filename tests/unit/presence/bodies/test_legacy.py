@@ -165,7 +165,7 @@ def test_an_old_watcher_who_is_blocked_hears_so_at_once_and_then_nothing(alice: 
 )
 def test_the_best_format_is_chosen_whatever_the_order(accept: list[str], form: PresenceFormat | None) -> None:
     """Categories before presentities before pidf, as the specification orders them."""
-    assert form_of(accept) is form
+    assert form_of(tuple(accept)) is form
 
 
 def test_pidf_is_what_other_systems_read(alice: Client, bob: Client) -> None:

@@ -12,6 +12,7 @@ from lyncpy.workloads.presence.bodies.publications import (
     read_set_members,
     read_set_subscriber,
 )
+from lyncpy.workloads.presence.bodies.published_values import known_value
 from lyncpy.workloads.presence.model.states import Activity, Capability, Device, StateDocument, StateKind
 from lyncpy.workloads.presence.model.tables import (
     ContainerMember,
@@ -317,3 +318,13 @@ def test_a_value_that_was_read_before_is_known() -> None:
     )
     assert [one.version for one in again] == [2, 2]
     assert all(one.state is other.state is not None for one, other in zip(first, again, strict=True))
+
+
+def test_a_value_that_many_write_is_kept_and_one_with_an_address_is_not() -> None:
+    """A device names its user: nobody else will publish that, and it would drive out what others do."""
+    key = InstanceKey("device", 1, 2)
+    many = b'<device xmlns="urn:d" endpointId="1"/>'
+    own = b'<device xmlns="urn:d" endpointId="1"><capabilities uri="sip:alice@contoso.test"/></device>'
+    assert known_value(key, many) is known_value(key, many)
+    assert known_value(key, own) == known_value(key, own)
+    assert known_value(key, own) is not known_value(key, own)

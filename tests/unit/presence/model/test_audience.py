@@ -10,6 +10,7 @@ from lyncpy.workloads.presence.model.audience import (
     OWNER,
     STRANGER,
     Audience,
+    audiences,
     concerns,
     is_blocked,
     relation_of,
@@ -40,6 +41,8 @@ CLOUD, EVERYONE = ContainerMember(MemberKind.PUBLIC_CLOUD), ContainerMember(Memb
 def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTERPRISE) -> Audience:
     """Give the audience; of somebody who is blocked, only that."""
     found = audience_of(board, watcher, relation)
+    # Asked for with others the same comes, whether it was found out before or not.
+    assert audiences({board.aor: board, BOB: replace(board, aor=BOB)}, watcher, relation)[board.aor] == found
     return NOBODY if is_blocked(found) else found
 
 
