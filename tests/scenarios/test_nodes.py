@@ -1,0 +1,138 @@
+"""Two servers on one store: one is killed, frozen, or cut off from it, and what becomes of what it had."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from lyncpy.contracts.nodes import DUTIES, Duty
+from lyncpy.contracts.records import SessionRecord
+from tests.kit.pool import Pool
+from tests.kit.results import answer_of
+from tests.kit.stage import Stage
+
+LEASE_S = 5.0
+DEAD_S = LEASE_S * 1.5
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Two servers that run."""
+    with Pool.opened() as pool:
+        yield pool
+
+
+def duties_of(server: Stage) -> int:
+    """Count the duties of a server."""
+    return sum(server.ground.platform.nodes.has_duty(duty) for duty in Duty)
+
+
+def open_sessions(pool: Pool) -> Sequence[SessionRecord]:
+    """Give the records of sessions that have not ended."""
+    found: Sequence[SessionRecord] = answer_of(pool.deployment.records.sessions(open_only=True))
+    return found
+
+
+def talk(server: Stage, one: str, other: str) -> None:
+    """Have two people begin to talk."""
+    caller, callee = server.sign_in(one, other)
+    caller.talks_to(callee)
+    server.passes(2)
+
+
+def test_each_duty_is_one_servers(pool: Pool) -> None:
+    """The first one's, who says so, and the second hears of the same."""
+    first, second = pool
+    pool.passes(30)
+    assert (duties_of(first), duties_of(second)) == (len(Duty), 0)
+    for server in pool:
+        table = server.shell("nodes")
+        assert {str(row[0]): row[3] for row in table.rows} == {
+            first.node: " ".join(sorted(duty.value for duty in Duty)),
+            second.node: "",
+        }
+
+
+def test_what_a_dead_server_left_open_is_ended(pool: Pool) -> None:
+    """Its sessions and nobody else's; the other says that it is dead, and has its duties."""
+    first, second = pool
+    talk(first, "alice", "bob")
+    talk(second, "carol", "dave")
+    assert len(open_sessions(pool)) == 2
+    first.kill()
+    pool.passes(DEAD_S)
+    assert [one.node for one in open_sessions(pool)] == [second.node]
+    assert [row[2] for row in second.shell("nodes").rows] == ["held", "dead"]
+    assert duties_of(second) == len(Duty)
+    first.start()
+    pool.passes(DEAD_S)
+    assert [one.node for one in open_sessions(pool)] == [second.node]
+    assert (duties_of(first), duties_of(second)) == (0, len(Duty))
+
+
+def test_a_server_that_starts_ends_what_its_dead_self_left(pool: Pool) -> None:
+    """Also when nobody else was there to do so."""
+    first, second = pool
+    talk(first, "alice", "bob")
+    second.stop()
+    first.kill()
+    first.start()
+    assert len(open_sessions(pool)) == 1  # it is not known dead yet
+    pool.passes(DEAD_S)
+    assert open_sessions(pool) == ()
+
+
+def test_who_sleeps_too_long_writes_nothing_and_begins_anew(pool: Pool) -> None:
+    """What it was asked while it slept is refused by the store; its clients are cut off, and come back to whoever they find."""
+    first, second = pool
+    pool.expect("is known dead to the others")
+    (alice,) = first.sign_in("alice")
+    before = dict(pool.deployment.store.kept)
+    first.freeze()
+    pool.passes(30)
+    assert duties_of(second) == len(Duty)
+    with alice.in_one_breath():
+        exchange = alice.adds("bob@example.com", 1)
+    first.thaw()
+    pool.passes(1)
+    assert first.is_fenced
+    assert exchange.is_pending or exchange.status == 503
+    assert not alice.sip.is_connected
+    assert dict(pool.deployment.store.kept) == before
+    name = first.node
+    first.start()
+    pool.passes(DEAD_S)
+    assert first.node != name
+    assert (duties_of(first), duties_of(second)) == (0, len(Duty))
+    second.sign_in("alice")
+    assert second.tables()["connections"] == 1
+
+
+def test_a_short_sleep_is_nothing(pool: Pool) -> None:
+    """Who is signed in stays, and the duties, too."""
+    first, _ = pool
+    first.sign_in("alice")
+    first.freeze()
+    pool.passes(LEASE_S / 2)
+    first.thaw()
+    pool.passes(30)
+    assert not first.is_fenced
+    assert duties_of(first) == len(Duty)
+    assert first.tables()["connections"] == 1
+
+
+def test_a_store_that_is_away_for_all_ends_nobody(pool: Pool) -> None:
+    """However long: whoever comes back first gives the others their time."""
+    first, second = pool
+    pool.expect("cannot be renewed", "the disk is broken")
+    talk(first, "alice", "bob")
+    for server in pool:
+        server.disk.broken = True
+    pool.passes(120)
+    second.disk.broken = False
+    pool.passes(1)
+    first.disk.broken = False
+    pool.passes(30)
+    assert not any(server.is_fenced for server in pool)
+    assert [one.node for one in open_sessions(pool)] == [first.node]
+    homes = answer_of(first.ground.platform.nodes.all_homes(DUTIES))
+    assert {one.epoch for one in homes} == {1}
