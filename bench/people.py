@@ -1,10 +1,9 @@
-"""A home with many people, made for one run: `python -m bench.people HOME COUNT section.key=value ...`.
+"""A home with many people, made for one run.
 
-All have the same password. Runs in a process of its own, because it needs a reactor that
-ends with it.
+All have the same password. It is made in a process of its own, because it needs a reactor that
+ends with it; see `bench.server`.
 """
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,8 +23,9 @@ def user(number: int) -> str:
     return f"user{number:05}"
 
 
-def make(home: Path, count: int, settings: list[str]) -> None:
-    """Write the people, then whatever `lyncpy init` writes, then the passwords."""
+def make(folder: str, number: str, *settings: str) -> None:
+    """Write so many people into a folder, then whatever `lyncpy init` writes with these settings, then the passwords."""
+    home, count = Path(folder), int(number)
     home.mkdir(parents=True, exist_ok=True)
     tables = [
         f'[{user(n)}]\naddress = "{user(n)}@{DOMAIN}"\ndisplay_name = "Person {n}"\nmail = "{user(n)}@{DOMAIN}"\n'
@@ -44,7 +44,3 @@ async def _keep_passwords(count: int, secrets: ISecrets) -> None:
     hashed = nt_hash(PASSWORD)
     for number in range(count):
         await secrets.set_hash(aor_of(f"{user(number)}@{DOMAIN}"), hashed)
-
-
-if __name__ == "__main__":
-    make(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

@@ -3,6 +3,7 @@
 Importing it is all that it is for; `forks.py` does so.
 """
 
+import gc
 import importlib
 import pkgutil
 import sys
@@ -54,4 +55,7 @@ def _ours(package: ModuleType) -> Iterator[str]:
 
 for name in (*_ours(lyncpy), *BESIDES):
     importlib.import_module(name)
+# Else each process would soon look through all of it for garbage, and have copies of its own of all that it looks at.
+gc.collect()
+gc.freeze()
 assert "twisted.internet.reactor" not in sys.modules, "a module that installs a reactor belongs in NAME_THE_REACTOR"
