@@ -34,6 +34,10 @@ class KeyedLock:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether somebody has a name, of a kind and a key."""
+        return name in self._waiting
+
     def hold(self, kind: str, key: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
         """Lock `kind` `key` inside the block; first come, first served.
 

@@ -7,17 +7,20 @@ writers, the later one is right.
 What a reader may rely on: a value is immutable, and is what `peek` gives until the reader waits for
 something. Behind an `await` another may be there, unless the reader holds the key; so whoever has
 waited looks again, or works on with what was true when they looked and says so. Nothing that
-`change` has kept is less than durable, except what a decision does not want written.
+`change` has kept is less than durable, except what a decision does not want written, or calls volatile.
+
+Of a value a part may be volatile, in a record of its own. While that cannot be written the value counts here all the same,
+and is written later; so presence goes on while a shared database does not.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence, Set
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence, Set
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
-from lyncpy.contracts.store import Conflict, IStore, Record
+from lyncpy.contracts.store import Conflict, IRecordStore, IStore, IVolatileStore, Record
 from lyncpy.core.keyed_lock import KeyedLock
 
 TRIES: Final = 3
@@ -62,6 +65,9 @@ class Decision(Generic[V, R]):
     is_durable: bool = True
     """Whether what is new is to be written; otherwise it is kept in memory only."""
 
+    is_volatile: bool = False
+    """Whether what is new is to be written to the volatile record."""
+
     news: Sequence[Any] = ()  # Any: whatever the table's owner tells
     """What to tell once it is durable; nothing is told where nothing is new."""
 
@@ -75,6 +81,11 @@ class Entry(Generic[V]):
     """Key of its record; "": there can be none, because nobody owns it."""
 
     version: Version
+    volatile: Version = NONE_YET
+    """The version of its volatile record."""
+
+    is_written: bool = True
+    """Whether its volatile record says what it does; else that is to be written again."""
 
 
 class RecordForm(Protocol[K_contra, V]):
@@ -91,6 +102,35 @@ class RecordForm(Protocol[K_contra, V]):
 
     def merged(self, mine: V, theirs: V) -> V:
         """Merge another process's value with what of mine is never stored."""
+
+
+class VolatileForm(Protocol[K_contra, V]):
+    """The form of values of which a part is volatile; beside that which they have as records. Pure, as above."""
+
+    def unpack(self, key: K_contra, value: bytes | None, volatile: bytes | None = None) -> V:
+        """Make a value of what is stored; None: nothing is."""
+
+    def with_volatile(self, mine: V, volatile: bytes | None) -> V:
+        """Give mine with the volatile part that another process has written."""
+
+    def pack_volatile(self, value: V) -> Callable[[], bytes] | None:
+        """Give what writes the volatile part as bytes; None: there is to be no record."""
+
+    def united(self, mine: V, theirs: V) -> V:
+        """Add to another process's value what is volatile of mine, began in this process, and could not be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolatilePart(Generic[K, V]):
+    """What a table needs for values of which a part is volatile."""
+
+    store: IVolatileStore
+    form: VolatileForm[K, V]
+    unwritten: Callable[[K], None]
+    """Is called with a key whose volatile record could not be written, so that `VersionedTable.rewrite` is, later."""
+
+    read_again: Callable[[V, V], None]
+    """Is called with a value before and after what another process had changed was read."""
 
 
 class EntryCache(Protocol[K_contra, V]):
@@ -117,6 +157,7 @@ class VersionedTable(Generic[K, V]):
         writers: Lets one writer of a name through at a time.
         tell: Is called with each of the news of a change.
         complete: Adds to a value that has just been read what is not in its record, before anybody sees it.
+        volatile: What is volatile of the values; None: nothing.
     """
 
     def __init__(
@@ -125,10 +166,11 @@ class VersionedTable(Generic[K, V]):
         form: RecordForm[K, V],
         memory: EntryCache[K, V],
         *,
-        store: IStore,
+        store: IRecordStore,
         writers: KeyedLock,
         tell: Callable[[Any], None],  # Any: its own news
         complete: Callable[[K, V], Awaitable[V]] | None = None,
+        volatile: VolatilePart[K, V] | None = None,
     ) -> None:
         self._kind = kind
         self._form = form
@@ -137,10 +179,22 @@ class VersionedTable(Generic[K, V]):
         self._writers = writers
         self._tell = tell
         self._complete = complete
+        self._volatile = volatile
+        self._losses = 0
+        """How often all volatile records were lost."""
 
     def hold(self, name: str, *, must: bool = False) -> AbstractAsyncContextManager[None]:
         """Lock whatever goes under a name in this process, as `KeyedLock.hold` does."""
         return self._writers.hold(self._kind, name, must=must)
+
+    def is_held(self, name: str) -> bool:
+        """Tell whether whatever goes under a name is locked."""
+        return (self._kind, name) in self._writers
+
+    async def has_volatile(self, key: K) -> bool:
+        """Tell whether a value has a volatile record."""
+        name, part = self._form.record_key(key), self._volatile
+        return part is not None and bool((await self._read_volatile(part, name))[0])
 
     def peek(self, key: K) -> V | None:
         """Give the value that is in memory."""
@@ -178,20 +232,108 @@ class VersionedTable(Generic[K, V]):
             decision = decide(entry.value)
             if decision.value is entry.value:
                 return decision.result
-            version = entry.version
-            if decision.is_durable:
-                try:
-                    version = await self._written(entry, decision.value)
-                except Conflict:
-                    await self._reread(key, entry)
-                    continue
-            self._memory.put(key, Entry(decision.value, entry.record, version))
+            try:
+                written = await self._written(key, entry, decision)
+            except Conflict:
+                await self._reread(key, entry)
+                continue
+            self._memory.put(key, written)
             for one in decision.news:
                 self._tell(one)
             return decision.result
         raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
 
-    async def _written(self, entry: Entry[V], value: V) -> Version:
+    async def refresh(self, key: K, versions: tuple[Version, Version] | None = None) -> bool:
+        """Read a value again that is in memory, and tell whether it was; the caller holds the key.
+
+        Args:
+            key: Of the value.
+            versions: Those of its records as they are known to be: it is not read if it is of these. None: they are not known.
+
+        Raises:
+            StoreUnavailable: It could not be read, and stays as it was.
+        """
+        entry = self._memory.get(key)
+        if entry is None or versions == (entry.version, entry.volatile):
+            return False
+        await self._reread(key, entry, durable=versions is None or versions[0] != entry.version)
+        return True
+
+    def lost(self, keys: Iterable[K]) -> None:
+        """Note that no volatile record is there any more; `keys` are those of the values in memory."""
+        self._losses += 1
+        for key in keys:
+            entry = self._memory.get(key)
+            if entry is not None and entry.volatile and self._volatile is not None:
+                self._memory.put(key, replace(entry, volatile=NONE_YET, is_written=False))
+                self._volatile.unwritten(key)
+
+    async def rewrite(self, key: K) -> bool:
+        """Write the volatile part of a value that could not be written; tell whether that was done now. The caller holds the key."""
+        part = self._volatile
+        if part is None or (entry := self._memory.get(key)) is None or entry.is_written:
+            return False
+        try:
+            for _ in range(TRIES):
+                try:
+                    volatile = await self._volatile_written(part, entry, entry.value)
+                except Conflict:
+                    await self._reread(key, entry)
+                    entry = self._memory.get(key) or entry
+                    continue
+                # Lost again meanwhile, it is written once more.
+                if self._memory.get(key) is entry:
+                    self._memory.put(key, replace(entry, volatile=volatile, is_written=True))
+                return True
+        except StoreUnavailable:
+            pass
+        part.unwritten(key)
+        return False
+
+    async def _written(self, key: K, entry: Entry[V], decision: Decision[V, Any]) -> Entry[V]:  # Any: not read
+        """Write what is new, and give the entry of it. What is volatile comes first, for it can be taken back."""
+        value, version, volatile, is_written = decision.value, entry.version, entry.volatile, entry.is_written
+        part, losses = self._volatile, self._losses
+        if decision.is_volatile and part is not None and entry.record:
+            try:
+                volatile = await self._volatile_written(part, entry, value)
+                is_written = True
+            except StoreUnavailable:
+                is_written = False
+                part.unwritten(key)
+        if decision.is_durable:
+            try:
+                version = await self._durably_written(entry, value)
+            except (Conflict, Refused, StoreUnavailable):
+                if part is not None and decision.is_volatile:
+                    await self._take_back(part, key, replace(entry, volatile=volatile))
+                raise
+        if losses != self._losses and part is not None:
+            # Lost as soon as it was written, or what was there before.
+            volatile, is_written = NONE_YET, False
+            part.unwritten(key)
+        return Entry(value, entry.record, version, volatile, is_written)
+
+    async def _take_back(self, part: VolatilePart[K, V], key: K, entry: Entry[V]) -> None:
+        """Write what was volatile before again: what was to be durable together with what has followed is not."""
+        volatile, is_written = entry.volatile, False
+        try:
+            volatile = await self._volatile_written(part, entry, entry.value)
+            is_written = True
+        except (Conflict, StoreUnavailable):
+            part.unwritten(key)
+        self._memory.put(key, replace(entry, volatile=volatile, is_written=is_written))
+
+    async def _volatile_written(self, part: VolatilePart[K, V], entry: Entry[V], value: V) -> Version:
+        packed = part.form.pack_volatile(value)
+        if packed is not None:
+            written: Version = await part.store.write(self._kind, entry.record, packed, entry.volatile)
+            return written
+        if entry.volatile:
+            await part.store.remove(self._kind, entry.record, entry.volatile)
+        return NONE_YET
+
+    async def _durably_written(self, entry: Entry[V], value: V) -> Version:
         if not entry.record:
             raise Refused(404, Diagnostics(1003, "User does not exist"))
         packed = self._form.pack(value)
@@ -207,7 +349,7 @@ class VersionedTable(Generic[K, V]):
         if entry is None:
             entry = await self._read(key)
             if self._complete is not None:
-                entry = Entry(await self._complete(key, entry.value), entry.record, entry.version)
+                entry = replace(entry, value=await self._complete(key, entry.value))
             self._memory.put(key, entry)
         return entry
 
@@ -215,12 +357,39 @@ class VersionedTable(Generic[K, V]):
         name = self._form.record_key(key)
         record = await self._store.read(self._kind, name) if name else None
         version, value = (NONE_YET, None) if record is None else (record.version, record.value)
-        return Entry(self._form.unpack(key, value), name, version)
+        part = self._volatile
+        if part is None:
+            return Entry(self._form.unpack(key, value), name, version)
+        volatile, more = await self._read_volatile(part, name)
+        return Entry(part.form.unpack(key, value, more), name, version, volatile)
 
-    async def _reread(self, key: K, entry: Entry[V]) -> None:
-        """Merge in the value that another process has written."""
-        theirs = await self._read(key)
-        self._memory.put(key, Entry(self._form.merged(entry.value, theirs.value), theirs.record, theirs.version))
+    async def _read_volatile(self, part: VolatilePart[K, V], name: str) -> tuple[Version, bytes | None]:
+        record = await part.store.read(self._kind, name) if name else None
+        return (NONE_YET, None) if record is None else (record.version, record.value)
+
+    async def _reread(self, key: K, entry: Entry[V], *, durable: bool = True) -> None:
+        """Merge in the value that another process has written.
+
+        Args:
+            key: Of the value.
+            entry: As it was known before.
+            durable: Whether its durable record may be another one, too.
+        """
+        part = self._volatile
+        if part is None or durable:
+            theirs = await self._read(key)
+            # What became of mine while that was read counts, too: its volatile record may have been lost.
+            mine = self._memory.get(key) or entry
+            value = self._form.merged(mine.value, theirs.value)
+        else:
+            volatile, more = await self._read_volatile(part, entry.record)
+            mine = self._memory.get(key) or entry
+            theirs, value = replace(mine, volatile=volatile), part.form.with_volatile(mine.value, more)
+        if part is not None and not mine.is_written:
+            value = part.form.united(mine.value, value)
+        self._memory.put(key, replace(theirs, value=value, is_written=mine.is_written))
+        if part is not None:
+            part.read_again(mine.value, value)
 
 
 class LastWriter:

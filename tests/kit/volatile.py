@@ -1,0 +1,107 @@
+"""Volatile records that several servers of a play share, over connections that a play may break."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail
+from zope.interface import implementer
+
+from lyncpy.backends.volatile import MemoryRecordStore
+from lyncpy.contracts.names import Version
+from lyncpy.contracts.store import Conflict, IVolatileStore, Mark, Record, Written
+from tests.kit.fakes import Fragility
+
+BASE = 1_000_000
+"""Versions between one loss and the next."""
+
+
+class SharedRecords:
+    """What is shared: values as bytes, as a database has them. All of them may be lost at once.
+
+    Args:
+        wall: The clock of `expires`.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self.store = MemoryRecordStore(wall)
+        self.base = 0
+        """Above which versions are given since the last loss."""
+
+        self.hear: list[Callable[[], None]] = []
+
+    def are_lost(self) -> None:
+        """Lose all, and have each server hear of it."""
+        self.store = MemoryRecordStore(self._wall)
+        self.base += BASE
+        for hear in tuple(self.hear):
+            hear()
+
+
+@implementer(IVolatileStore)
+class FragileVolatileStore:
+    """One server's connection to them.
+
+    Args:
+        shared: What all share.
+        disk: What keeps them, as this server has it.
+    """
+
+    def __init__(self, shared: SharedRecords, disk: Fragility) -> None:
+        self._shared = shared
+        self._disk = disk
+
+    def read(self, kind: str, key: str) -> Deferred[Record | None]:
+        """Give one record."""
+        return self._disk.run(lambda: self._shared.store.read(kind, key)).addCallback(self._shown)
+
+    def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
+        """Give all records of a kind."""
+        found = self._disk.run(lambda: self._shared.store.scan(kind, prefix))
+        return found.addCallback(lambda records: tuple(map(self._shown, records)))
+
+    def write(
+        self,
+        kind: str,
+        key: str,
+        value: bytes | Callable[[], bytes],
+        expected: Version,
+        expires: float | None = None,
+    ) -> Deferred[Version]:
+        """Replace a record."""
+        data = value if isinstance(value, bytes) else value()
+
+        def write() -> Deferred[Version]:
+            shared = self._shared
+            if 0 < expected <= shared.base:
+                return fail(Conflict(f"{kind} {key!r} was lost"))
+            written = shared.store.write(kind, key, data, self._kept(expected), expires)
+            return written.addCallback(lambda version: Version(version + shared.base))
+
+        return self._disk.run(write)
+
+    def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
+        """Remove a record."""
+
+        def remove() -> Deferred[None]:
+            if 0 < expected <= self._shared.base:
+                return fail(Conflict(f"{kind} {key!r} was lost"))
+            return self._shared.store.remove(kind, key, self._kept(expected))
+
+        return self._disk.run(remove)
+
+    def written(self, kind: str, since: Mark | None, limit: int) -> Deferred[Written]:
+        """Tell what was written."""
+        return self._disk.run(lambda: self._shared.store.written(kind, since, limit))
+
+    def on_loss(self, hear: Callable[[], None]) -> None:
+        """Have a server hear of a loss."""
+        self._shared.hear.append(hear)
+
+    def _kept(self, version: Version) -> Version:
+        return Version(version - self._shared.base if version else 0)
+
+    def _shown(self, record: Any) -> Any:  # Any: a record, or None
+        if record is None:
+            return None
+        return Record(record.key, record.value, Version(record.version + self._shared.base), record.expires)
