@@ -233,6 +233,10 @@ class MemoryBus:
                 waits = False
         return waits
 
+    def tell_here(self, fact: Fact) -> None:
+        """Tell a fact: there is no other node."""
+        self.tell(fact)
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Call `hear` with every fact of exactly this kind, or with those about these keys, one after the other."""
         all_of_kind = self._listening.setdefault(kind, [])

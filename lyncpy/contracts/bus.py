@@ -119,6 +119,9 @@ class IBus(Interface):
     def tell(fact: Fact) -> None:
         """Tell a fact. Never fails, never waits."""
 
+    def tell_here(fact: Fact) -> None:
+        """Tell a fact to those who listen in this process, and to no other node."""
+
     def listen(kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Call `hear` with every fact of exactly this kind, one after the other; it gives what has to be awaited first.
 

@@ -11,6 +11,9 @@ from typing import Final
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, Version
 
+_NOWHERE: Final = NodeName("")
+_NONE_YET: Final = Version(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -159,12 +162,22 @@ class BoardChanged(Fact):
     """Whether these lists of the user are new."""
 
     serial: int = 0
-    """The number of this change among all that this process has told of boards; it only grows, whatever the versions do."""
+    """The number of this change among all that its process has told of boards; it only grows, whatever the versions do."""
+
+    node: NodeName = _NOWHERE
+    """That process. For others the fact says only that the board is another one: they read its records again."""
+
+    record: Version = _NONE_YET
+    volatile: Version = _NONE_YET
+    """The versions of the board's two records; whoever has the board as of these knows the change. 0: there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class AccessChanged(Fact):
-    """Who may see what of a user is decided anew; told beside `BoardChanged`, whose `members` names the containers."""
+    """Who may see what of a user is decided anew; told beside `BoardChanged`, whose `members` names the containers.
+
+    Each process tells it to itself, once its own board says so.
+    """
 
     aor: Aor
 

@@ -7,7 +7,6 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 
 from lyncpy.auth.ntlm import nt_hash
-from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.directory import Person
 from tests.kit.archive import MemoryExports
 from tests.kit.clocks import Clocks
@@ -17,6 +16,7 @@ from tests.kit.leases import NodesOfStore
 from tests.kit.ledger import MemoryLedger
 from tests.kit.logs import LogEar
 from tests.kit.memory import MemoryRecords, MemoryStore
+from tests.kit.volatile import SharedRecords
 
 WALL: Final = 1_784_548_800.0
 """Where the wall clock begins: 2026-07-20 12:00 UTC."""
@@ -63,7 +63,7 @@ class Deployment:
         self.photos = FakePhotos()
         self.directory = FakeDirectory(*(someone(user) for user in CAST))
         self.store: Final = MemoryStore(self.true_wall)
-        self.volatile: Final = MemoryRecordStore(self.true_wall)
+        self.volatile: Final = SharedRecords(self.true_wall)
         self.nodes: Final = NodesOfStore(lambda: self.clocks.now)
         self.records: Final = MemoryRecords(self.nodes.is_alive)
         self.ledger: Final = MemoryLedger()

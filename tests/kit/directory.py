@@ -88,6 +88,10 @@ class Facts:
     def receive(self, hear: object) -> None:
         """Nobody sends anything."""
 
+    def tell_here(self, fact: Fact) -> None:
+        """Keep it."""
+        self.told.append(fact)
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Nobody hears anything here."""
         listening: IListening = _Deaf()

@@ -47,6 +47,10 @@ class HubBus:
         self.local.tell(fact)
         self._hub.tell(self, fact)
 
+    def tell_here(self, fact: Fact) -> None:
+        """Tell a fact here alone."""
+        self.local.tell(fact)
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Hear what is told here, and what comes from others."""
         listening: IListening = self.local.listen(kind, hear, *about)

@@ -47,6 +47,7 @@ from tests.kit.leases import MemoryLeases
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
+from tests.kit.volatile import FragileVolatileStore
 
 DOMAIN: Final = "example.com"
 
@@ -146,7 +147,9 @@ class Stage:
             units=(nodes,),
             store=FragileStore(self.store, self.disk),
             # Of one process alone they are gone with it.
-            volatile=MemoryRecordStore(self.true_wall) if self._is_alone else self.deployment.volatile,
+            volatile=MemoryRecordStore(self.true_wall)
+            if self._is_alone
+            else FragileVolatileStore(self.deployment.volatile, self.disk),
             records=FragileRecords(self.records, self.disk),
             bus=self.bus,
             meter=self.meter,

@@ -65,8 +65,9 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/im/sessions.py": (1, "call records, written down"),
     "workloads/monitoring/calldetail.py": (1, "`--since`, for an operator"),
     "workloads/monitoring/routes.py": (1, "when a client reported, written down"),
+    "workloads/presence/board_form.py": (4, "as the board table, whose boards it reads and joins"),
     "workloads/presence/board_table.py": (
-        7,
+        4,
         "calendars begin and end by everybody's clock; lifetimes and the order of publications are adjusted at a step",
     ),
     "workloads/presence/commands.py": (2, "as the boards, for an operator"),

@@ -164,6 +164,10 @@ class NatsBus:
             else:
                 self._unsent += 1
 
+    def tell_here(self, fact: Fact) -> None:
+        """Tell a fact to those who listen here."""
+        self._local.tell(fact)
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Call `hear` with every fact of exactly this kind, or with those about these keys, one after the other."""
         was_whole = self._facts.is_whole(kind)
@@ -194,17 +198,14 @@ class NatsBus:
         if peer.takes(kind.__name__, number, is_whole=self._facts.is_whole(kind)):
             self._heard_facts.add()
             if not self._local.tell_from_afar(fact, len(delivery.payload)):
-                self._drop(node)
+                self._local.tell(FactsLost())
+                if count := self._dropped.happened():
+                    self.log.error(
+                        "{count} facts of other servers are lost, the last of {node}: too many wait to be heard here",
+                        count=count,
+                        node=node,
+                    )
         self._missing(node, peer.lost - before)
-
-    def _drop(self, node: NodeName) -> None:
-        self._local.tell(FactsLost())
-        if count := self._dropped.happened():
-            self.log.error(
-                "{count} facts of other servers are lost, the last of {node}: too many wait to be heard here",
-                count=count,
-                node=node,
-            )
 
     def _missing(self, node: NodeName, number: int) -> None:
         """Count what is lost, and log it once in a while: whoever may publish can have much of it be missed."""

@@ -4,15 +4,15 @@ A board is in memory from the first time that it is asked for. Boards of people 
 are signed out leave it when there are too many.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.contacts import IContacts
-from lyncpy.contracts.facts import AccessChanged, BoardChanged, EndpointGone, PersonChanged
+from lyncpy.contracts.facts import EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
@@ -22,24 +22,23 @@ from lyncpy.core.deadline import Deadlines
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
 from lyncpy.core.spawn import spawn
-from lyncpy.core.versioned import Decision, Entry, VersionedTable
-from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
+from lyncpy.core.versioned import Decision, Entry, VersionedTable, VolatilePart
+from lyncpy.workloads.presence.board_form import BoardForm, BoardState, ClockSteps
+from lyncpy.workloads.presence.board_news import AGAIN_S, BoardMending, BoardNews, BoardTelling
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
     Outcome,
     Published,
     StaleVersions,
-    ahead_s,
-    carry,
     deadline,
     expire,
     leave,
     publish,
     publish_directory_facts,
 )
-from lyncpy.workloads.presence.model.levels import again, privatise, still_shown
-from lyncpy.workloads.presence.model.naming import BoardNames, is_concerned, noted, readdress
+from lyncpy.workloads.presence.model.levels import privatise, still_shown
+from lyncpy.workloads.presence.model.naming import is_concerned, readdress
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Publication
@@ -51,96 +50,11 @@ _SEARCHED: Final = 64
 _LOOKED_AT: Final = 500
 """Boards that are searched for changed addresses in one turn of the reactor."""
 
-_AGAIN_S: Final = 30.0
-"""Seconds after which what failed, because the store did, is tried again."""
-
 _REFUSED_BOUND: Final = 10_000
 """Endpoints whose last publication was stale; one that is forgotten only gets another fault."""
 
-_STEP_LEAST_S: Final = 1.0
-"""A wall clock that is set by less is one that NTP keeps right: the boards' times stay as they are."""
-
-STEPPED_AT_ONCE: Final = 200
-"""Boards whose deadlines are set anew in one turn of the reactor."""
-
 Decide = Callable[[Board, float], Outcome]
 """Board and wall-clock seconds → the outcome of a change. Pure; called again when another writer was first."""
-
-
-class _Change(NamedTuple):
-    """A changed board, how it differs from the one before, and the endpoint that asked for it."""
-
-    board: Board
-    changes: BoardDelta
-    by: Epid | None
-
-
-@dataclass(frozen=True, slots=True)
-class BoardState:
-    """A board, with what belongs to it beside its content."""
-
-    board: Board
-    names: BoardNames = field(default_factory=BoardNames)
-    last_active: float | None = None
-    """When the user was last active, as the store has it (wall-clock seconds)."""
-
-    stepped: float = 0.0
-    """By how many seconds the wall clock had been set since the start, when the board's times were right."""
-
-
-class ClockSteps:
-    """Keeps lifetimes and the order of publications as they were when the wall clock is set.
-
-    A board is adjusted when it is changed next. One with a deadline is looked at soon after the step,
-    because its deadline was computed by the clock as it was.
-
-    Args:
-        timers: The clocks; they tell of steps.
-        with_deadline: Gives the addresses whose boards have a deadline.
-        due: Is called with each of these addresses, to look at the board anew.
-    """
-
-    def __init__(self, timers: ITimers, with_deadline: Callable[[], Iterable[Aor]], due: Callable[[Aor], None]) -> None:
-        self._timers = timers
-        self._with_deadline = with_deadline
-        self._due = due
-        self._began = timers.steady()
-        self._waiting: deque[Aor] = deque()
-        timers.on_step(self._on_step)
-
-    def stepped(self) -> float:
-        """Give the seconds by which the wall clock has been set since the start; board times are kept with it."""
-        return self._timers.wall() - self._timers.steady()
-
-    def set_by(self, stepped: float) -> float:
-        """Give the seconds by which the clock was set since a board's times were right; 0 for what NTP does.
-
-        Args:
-            stepped: What `stepped` gave then.
-        """
-        by_s = self.stepped() - stepped
-        return by_s if abs(by_s) >= _STEP_LEAST_S else 0.0
-
-    def as_read(self, board: Board) -> Board:
-        """Give a board from the store; the times of one that was written before the clock was set back are moved.
-
-        Its newest publication then counts as of the start of this process: nothing lives for longer than was granted.
-        """
-        if ahead_s(board, self._timers.wall()) <= 0:
-            return board
-        return carry(board, -ahead_s(board, self._began + self.stepped()))
-
-    def _on_step(self, _: float) -> None:
-        idle = not self._waiting
-        self._waiting.extend(self._with_deadline())
-        if idle:
-            self._some()
-
-    def _some(self) -> None:
-        for _ in range(min(STEPPED_AT_ONCE, len(self._waiting))):
-            self._due(self._waiting.popleft())
-        if self._waiting:
-            self._timers.later(0.0, self._some)
 
 
 class _BoardCache:
@@ -208,66 +122,6 @@ def _is_idle(board: Board) -> bool:
     return not any(not one.made and ExpiryCause.LAST in one.endings for one in board.instances.values())
 
 
-class _Form:
-    """The form of boards in the store."""
-
-    def __init__(self, owners: IOwners, steps: ClockSteps, timers: ITimers) -> None:
-        self._owners = owners
-        self._steps = steps
-        self._timers = timers
-
-    def record_key(self, key: Aor) -> str:
-        """Give the key of a board's record: the owner of the address."""
-        return self._owners.owner(key)
-
-    def unpack(self, key: Aor, value: bytes | None) -> BoardState:
-        """Read a board as it is now: with the present addresses of people, and without what has expired."""
-        stepped = self._steps.stepped()
-        if value is None:
-            return BoardState(Board(key), stepped=stepped)
-        board, names = read_named(key, value, self._owners)
-        now = self._timers.wall()
-        published, names = readdress(self._steps.as_read(board), names.since(now), self._owners, now)
-        board = again(expire(published.board, now).board, now)
-        return BoardState(board, names, board.last_active, stepped)
-
-    def pack(self, value: BoardState) -> bytes:
-        """Write the durable part of a board."""
-        return write_record(value.board, value.names)
-
-    def merged(self, mine: BoardState, theirs: BoardState) -> BoardState:
-        """Give the board that another process has written, with what endpoints of this process have published."""
-        here = self.carried(mine).board
-        endpoints = {key: one for key, one in here.instances.items() if not one.is_durable}
-        durable = {key: one for key, one in theirs.board.instances.items() if one.is_durable}
-        board = replace(
-            theirs.board,
-            version=max(here.version, theirs.board.version),
-            instances={**endpoints, **durable},
-            last_active=here.last_active,
-            private_to=here.private_to,
-        )
-        return replace(theirs, board=board)
-
-    def carried(self, state: BoardState) -> BoardState:
-        """Give a state with the times of the board adjusted, if the wall clock was set since they were right."""
-        by_s = self._steps.set_by(state.stepped)
-        if not by_s:
-            return state
-        return BoardState(carry(state.board, by_s), state.names.carried(by_s), state.last_active, state.stepped + by_s)
-
-    def noted(self, state: BoardState, board: Board) -> BoardNames:
-        """Give the owners of the addresses on a changed board."""
-        before = state.board
-        if (
-            board.containers is before.containers
-            and board.subscribers is before.subscribers
-            and board.delegates is before.delegates
-        ):
-            return state.names
-        return noted(state.names, board, self._owners)
-
-
 class BoardTable:
     """All boards of this process. Their changes are told on the bus once they are durable."""
 
@@ -292,10 +146,6 @@ class BoardTable:
             in_memory: Boards that are held in memory; of more, those of people who are signed out are let go.
         """
         timers = platform.timers
-        self._bus = platform.bus
-        self.serial = 0
-        """The number of changes that were told so far; whatever is on a board now came with one of them."""
-
         self._people = platform.people
         self._contacts = contacts
         self._watched = watched
@@ -309,16 +159,22 @@ class BoardTable:
         self._privacy_retries: Deadlines[Aor] = Deadlines(timers, self._privacy_due)
         self._memory = memory = _BoardCache(self._owners, in_memory, timers, self._due)
         self.peek_all: Final = memory.boards
-        self._form = _Form(self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers)
+        self._form = BoardForm(self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers)
+        self.telling: Final = BoardTelling(platform.node, platform.bus, memory.kept)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
             _KIND,
             self._form,
             memory,
             store=platform.store,
             writers=platform.writers,
-            tell=self._tell,
+            tell=self.telling.tell,
             complete=self._completed,
+            volatile=VolatilePart(
+                platform.volatile, self._form, lambda aor: self.mending.late(aor), self.telling.tell_read
+            ),
         )
+        self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self._privatise_if_asked)
+        platform.volatile.on_loss(self.mending.lost)
 
     def __len__(self) -> int:
         return len(self._memory.kept)
@@ -340,9 +196,9 @@ class BoardTable:
         """Give a user's board as it is when this returns, whatever changed it meanwhile."""
         board = self.peek(aor)
         while board is None:
-            serial = self.serial
+            serial = self.telling.serial
             found = await self.read(aor)
-            board = self.peek(aor) or (found if self.serial == serial else None)
+            board = self.peek(aor) or (found if self.telling.serial == serial else None)
         return board
 
     async def change(self, aor: Aor, decide: Decide, by: Epid | None = None) -> Outcome:
@@ -394,16 +250,26 @@ class BoardTable:
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """Remove the publications of an endpoint that has signed out or was lost.
 
+        Every server that hears of it does; the first one writes, and the others find it done.
+
         After the last endpoint of a user the time of their last activity is written to the store, so that a
         restart shows it to those whom they have blocked. No acknowledgement promised it: when the store fails,
         the next start has an earlier time, or none.
         """
         aor, epid, last = fact.aor, fact.epid, fact.last
-        # A board that is not in memory holds nothing of an endpoint. But one that is being written may soon.
         async with self._table.hold(aor, must=True):
-            if self.peek(aor) is None:
+            try:
+                # A board that is not in memory, and without such a record, holds nothing of an endpoint.
+                if self.peek(aor) is None and not await self._table.has_volatile(aor):
+                    return
+                await self._load(aor)
+            except StoreUnavailable as failure:
+                self.log.debug(
+                    "{epid} of {aor} is not taken off the board yet: {reason}", epid=epid, aor=aor, reason=failure
+                )
+                self.mending.later(partial(self.endpoint_gone, fact), "taking a lost endpoint off a board")
                 return
-            await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None)
+            await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None, gone=epid)
             state = self._table.peek(aor)
             if not last or state is None or state.board.last_active == state.last_active:
                 return
@@ -431,7 +297,7 @@ class BoardTable:
                 board = outcome.board
                 shown = left | board.places.keys()
                 touched = frozenset(category for category, _ in shown)
-                self._tell(_Change(board, BoardDelta(touched, shown), None))
+                self.telling.tell(BoardNews(board, BoardDelta(touched, shown), None))
 
     async def readdress(self, aors: frozenset[Aor]) -> None:
         """Replace addresses on all boards in memory by those that their owners have now.
@@ -481,36 +347,30 @@ class BoardTable:
         """Clear all deadlines."""
         self._memory.deadlines.clear_all()
         self._privacy_retries.clear_all()
+        self.mending.close()
 
     # --- inside; whoever calls holds the board
 
-    def _tell(self, change: _Change) -> None:
-        self.serial += 1
-        board, now, by = change
-        self._bus.tell(BoardChanged(
-            board.aor, board.version, now.touched, by, now.shown, now.furnished, now.members, now.subscribers,
-            now.delegates, self.serial,
-        ))  # fmt: skip
-        if now.members:
-            self._bus.tell(AccessChanged(board.aor))
+    async def _changed(self, aor: Aor, decide: Decide, by: Epid | None, gone: Epid | None = None) -> Outcome:
+        wished = (state := self._table.peek(aor)) is not None and state.board.wants_privacy
 
-    async def _changed(self, aor: Aor, decide: Decide, by: Epid | None) -> Outcome:
-        def decided(before: BoardState) -> Decision[BoardState, tuple[Outcome, bool]]:
+        def decided(before: BoardState) -> Decision[BoardState, Outcome]:
             state = self._form.carried(before)
             outcome = decide(state.board, self._timers.wall())
+            here = state.here if by is None or by in state.here else state.here | {by}
             if not isinstance(outcome, Published) or outcome.board is state.board:
-                return Decision((outcome, False), state, is_durable=False)
-            board, durable = outcome.board, outcome.changes.durable
+                return Decision(outcome, state, is_durable=False)
+            board, changes = outcome.board, outcome.changes
             names, last_active = state.names, state.last_active
-            if durable:
+            if changes.durable:
                 names, last_active = self._form.noted(state, board), board.last_active
-            wished = board.wants_privacy != state.board.wants_privacy
-            after = BoardState(board, names, last_active, state.stepped)
-            return Decision((outcome, wished), after, is_durable=durable, news=_news(outcome, by, state))
+            after = BoardState(board, names, last_active, state.stepped, here if gone is None else here - {gone})
+            return Decision(outcome, after, changes.durable, changes.volatile, _news(outcome, by, state))
 
-        outcome, wished = await self._table.change(aor, decided)
+        outcome = await self._table.change(aor, decided)
         self._memory.let_go()
-        if wished:
+        state = self._table.peek(aor)
+        if state is not None and state.board.wants_privacy != wished:
             await self._privatise(aor)
         return outcome
 
@@ -543,7 +403,7 @@ class BoardTable:
                 )
         except StoreUnavailable as failure:
             self.log.warn("the contacts of {aor} do not count yet: {reason}", aor=aor, reason=str(failure))
-            self._privacy_retries.set_first(aor, _AGAIN_S)
+            self._privacy_retries.set_first(aor, AGAIN_S)
             if self.peek(aor) is not None:
                 await self._changed(
                     aor,
@@ -565,7 +425,7 @@ class BoardTable:
         except (Refused, WorldUnavailable) as failure:
             self.log.warn("what lapsed on the board of {aor} stays for now: {reason}", aor=aor, reason=str(failure))
             if aor in self._memory.kept:
-                self._memory.deadlines.set(aor, _AGAIN_S)
+                self._memory.deadlines.set(aor, AGAIN_S)
             return
         if self.peek(aor) is not None:
             self._memory.set_deadline(aor)  # a meeting that changes nothing also has an end
@@ -577,12 +437,12 @@ class BoardTable:
         try:
             await self.reprivate(aor)
         except (Refused, WorldUnavailable):
-            self._privacy_retries.set_first(aor, _AGAIN_S)
+            self._privacy_retries.set_first(aor, AGAIN_S)
 
 
-def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence[_Change]:
+def _news(published: Published, by: Epid | None, before: BoardState) -> Sequence[BoardNews]:
     """Give the change that is to be told; none when nothing has changed."""
-    return () if published.board is before.board else (_Change(published.board, published.changes, by),)
+    return () if published.board is before.board else (BoardNews(published.board, published.changes, by),)
 
 
 def _privatised(board: Board, contacts: frozenset[Aor], now: float, quotas: Quotas, policies: IPolicies) -> Published:

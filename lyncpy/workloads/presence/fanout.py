@@ -104,8 +104,12 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
     def board_changed(self, fact: BoardChanged) -> None:
         """Gather a change; the first of a burst sets the time, so that a stream of changes delays nothing for ever.
 
-        The changes of a device within the limit do not wait for those of one beyond it.
+        The changes of a device within the limit do not wait for those of one beyond it. One that was made at another
+        server is told here once it was read.
         """
+        if fact.node != self._boards.telling.node:
+            self._boards.mending.heard(fact)
+            return
         wait_s = self._gather_s or None
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
             wait_s = self._limited_gather_s
@@ -149,7 +153,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
             if watch is None:
                 continue
             # What was changed before this turn is on the board; of what is changed later, the watcher hears as others do.
-            watch.since = self._boards.serial
+            watch.since = self._boards.telling.serial
             if board is not None:
                 self.feed.owe(subscription, aor, _differing(before or board, board, watch.seen_by))
 

@@ -202,7 +202,7 @@ class PresenceSubscriptions:
         )
         if subscription is not None:
             subscription.documents = number
-            self._watchers.watch(subscription, watched_people, seen, self._boards.serial)
+            self._watchers.watch(subscription, watched_people, seen, self._boards.telling.serial)
             shown = ((aor, boards.get(aor)) for aor in told if aor in watched_people and aor not in late)
             self._compare(subscription, shown, serial)
             self._note(watcher, batch, before, watched_people, boards)
@@ -228,7 +228,7 @@ class PresenceSubscriptions:
         found = self._grants.continued(arrival)
         if not batch and found is not None:
             named = found.data.keys()
-        people, serial = self._people, self._boards.serial
+        people, serial = self._people, self._boards.telling.serial
         boards = self._boards.peek_all([aor for aor in named if people.person(aor) is not None])
         missing = sorted(aor for aor, board in boards.items() if board is None)
         read = {aor: await self._boards.read(aor) for aor in missing}
@@ -261,7 +261,7 @@ class PresenceSubscriptions:
             return True
         board = self._boards.peek(aor)
         if board is None:  # one that has left the memory has changed only if any has
-            return shown is not None and self._boards.serial != serial
+            return shown is not None and self._boards.telling.serial != serial
         return shown is not None and board is not shown
 
     def _note(

@@ -5,7 +5,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.presence.board_table import STEPPED_AT_ONCE, ClockSteps
+from lyncpy.workloads.presence.board_form import STEPPED_AT_ONCE, ClockSteps
 from lyncpy.workloads.presence.model.board import Board, ahead_s, carry
 from lyncpy.workloads.presence.model.tables import Expire, Instance, InstanceKey
 

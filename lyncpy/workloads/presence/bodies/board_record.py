@@ -1,7 +1,6 @@
-"""The form of a board in the store: JSON of what outlives the process.
+"""The forms of a board in its two records: JSON of what outlives every process, and of what is bound to endpoints.
 
-Publications that are bound to endpoints end with the process, as their endpoints do; what
-the server publishes is computed anew.
+What the server publishes is in neither: it is computed anew.
 """
 
 import json
@@ -42,6 +41,8 @@ _FORM: Final = 2
 them later still: where they are missing, they are long, and nobody knows what remained.
 """
 
+_VOLATILE_FORM: Final = 1
+
 
 def write_record(board: Board, names: BoardNames | None = None) -> bytes:
     """Write the durable part of a board, and the owners of the addresses on it."""
@@ -70,6 +71,31 @@ def write_record(board: Board, names: BoardNames | None = None) -> bytes:
     if names.asleep:
         record["asleep"] = [_dormant(one) for one in names.asleep]
     return _JSON.encode(record).encode()
+
+
+def is_volatile(one: Instance) -> bool:
+    """Tell whether all servers know a publication while a device is signed in, and it is not kept beyond that."""
+    return one.epid is not None and not one.is_durable
+
+
+def write_volatile(board: Board) -> bytes:
+    """Write what devices publish for as long as they, or others of the user, are signed in."""
+    instances = [one for one in board.instances.values() if is_volatile(one)]
+    record = {
+        "form": _VOLATILE_FORM,
+        "last_active": board.last_active,
+        "publications": [_publication(one) for one in instances],
+    }
+    return _JSON.encode(record).encode()
+
+
+def read_volatile(data: bytes) -> tuple[Mapping[InstanceKey, Instance], float | None]:
+    """Read what `write_volatile` wrote: the publications, and when the user was last active."""
+    record: dict[str, Any] = json.loads(data)  # Any: JSON, written by us
+    if record["form"] > _VOLATILE_FORM:
+        raise ValueError(f"what devices publish was written by a newer server: form {record['form']}")
+    instances = map(_instance, record["publications"])
+    return {one.key: one for one in instances}, record["last_active"]
 
 
 def _container(container: Container) -> Mapping[str, object]:

@@ -141,6 +141,9 @@ class BoardDelta(NamedTuple):
     durable: bool = False
     """Whether it is to be written to the store before it is acknowledged."""
 
+    volatile: bool = False
+    """Whether other servers are to know it, though it is not kept."""
+
 
 _NO_DELTA: Final = BoardDelta()
 
@@ -414,7 +417,7 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
     """
     if keys is None:
         keys = old.instances.keys() | new.instances.keys()
-    touched, shown, furnished, durable = _other_instances(old.instances, new.instances, keys)
+    touched, shown, furnished, durable, volatile = _other_instances(old.instances, new.instances, keys)
     subscribers = old.subscribers is not new.subscribers and old.subscribers != new.subscribers
     delegates = old.delegates is not new.delegates and old.delegates != new.delegates
     members = _other_lists(old, new)
@@ -434,6 +437,7 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
         delegates,
         absences,
         durable or absences,
+        volatile,
     )
 
 
@@ -442,14 +446,14 @@ def compare(old: Board, new: Board, keys: Iterable[InstanceKey] | None = None) -
 
 def _other_instances(
     old: Mapping[InstanceKey, Instance], new: Mapping[InstanceKey, Instance], keys: Iterable[InstanceKey]
-) -> tuple[set[str], set[tuple[str, int]], set[tuple[str, int]], bool]:
+) -> tuple[set[str], set[tuple[str, int]], set[tuple[str, int]], bool, bool]:
     """Find the publications that differ.
 
     Returns:
         The categories with anything new; the categories and containers with another value, and those of them whose
-        value is the directory's; and whether any of it has to be in the store.
+        value is the directory's; and whether any of it has to be in the store, and any in its volatile record.
     """
-    touched, shown, furnished, durable = set(), set(), set(), False
+    touched, shown, furnished, durable, volatile = set(), set(), set(), False, False
     for key in keys:
         before, after = old.get(key), new.get(key)
         if before is after:
@@ -464,9 +468,14 @@ def _other_instances(
             one = after or before
             if one is not None and one.epid is None and isinstance(one.value, str):
                 furnished.add(place)
-        if not durable:
-            durable = (before is not None and before.is_durable) or (after is not None and after.is_durable)
-    return touched, shown, furnished, durable
+        for one in (before, after):
+            if one is None or one.epid is None or (durable and volatile):
+                continue
+            if one.is_durable:
+                durable = True
+            else:
+                volatile = True
+    return touched, shown, furnished, durable, volatile
 
 
 def _other_lists(old: Board, new: Board) -> frozenset[int]:

@@ -60,8 +60,9 @@ def fact(**changes: object) -> bytes:
 def test_a_fact_has_the_bytes_that_are_documented() -> None:
     """Another version of this server, and others' programs, read them."""
     board = BoardChanged(
-        ALICE, Version(3), frozenset({"state", "note"}), Epid("AbC"), shown=frozenset({("note", 200)}), serial=9
-    )
+        ALICE, Version(3), frozenset({"state", "note"}), Epid("AbC"), shown=frozenset({("note", 200)}), serial=9,
+        node=NODE, record=Version(5), volatile=Version(8),
+    )  # fmt: skip
     (data,) = write_fact(NODE, 7, board)
     assert json.loads(data) == {
         "v": 1,
@@ -79,6 +80,9 @@ def test_a_fact_has_the_bytes_that_are_documented() -> None:
             "subscribers": False,
             "delegates": False,
             "serial": 9,
+            "node": "n1",
+            "record": 5,
+            "volatile": 8,
         },
     }
     told = read_fact(data)

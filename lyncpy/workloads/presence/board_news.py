@@ -1,0 +1,156 @@
+"""What servers tell each other of boards: told, heard, and made good where the store was away."""
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final, NamedTuple
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.facts import AccessChanged, BoardChanged
+from lyncpy.contracts.names import Aor, Epid, NodeName
+from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
+from lyncpy.core.spawn import spawn
+from lyncpy.core.versioned import Entry, VersionedTable
+from lyncpy.workloads.presence.board_form import BoardState
+from lyncpy.workloads.presence.model.board import Board, BoardDelta, compare
+
+AGAIN_S: Final = 30.0
+"""Seconds after which what failed, because the store did, is tried again."""
+
+WRITTEN_EACH_SECOND: Final = 1000
+"""Boards that are written again when all volatile records were lost; other writes go between them."""
+
+_NOTHING: Final = BoardDelta()
+
+
+class BoardNews(NamedTuple):
+    """A changed board, how it differs from the one before, and the endpoint that asked for it."""
+
+    board: Board
+    changes: BoardDelta
+    by: Epid | None
+
+
+class BoardTelling:
+    """Tells changes of boards: all servers of what was changed here, and this one of what was changed elsewhere.
+
+    Args:
+        node: This process.
+        bus: Where they are told.
+        kept: The boards in memory.
+    """
+
+    def __init__(self, node: NodeName, bus: IBus, kept: Mapping[Aor, Entry[BoardState]]) -> None:
+        self.node: Final = node
+        self._bus = bus
+        self._kept = kept
+        self.serial = 0
+        """The number of changes that were told so far; whatever is on a board now came with one of them."""
+
+    def tell(self, news: BoardNews) -> None:
+        """Tell of a change that was made here; others only if they can read it, for each makes the rest by itself."""
+        if news.changes.durable or news.changes.volatile:
+            self._bus.tell(self._fact(news))
+        else:
+            self._bus.tell_here(self._fact(news))
+        if news.changes.members:
+            self._bus.tell_here(AccessChanged(news.board.aor))
+
+    def tell_read(self, before: BoardState, after: BoardState) -> None:
+        """Tell this server of a change that another one has made, and told the others."""
+        changes = compare(before.board, after.board)
+        if changes == _NOTHING:
+            return
+        self._bus.tell_here(self._fact(BoardNews(after.board, changes, None)))
+        if changes.members:
+            self._bus.tell_here(AccessChanged(after.board.aor))
+
+    def _fact(self, news: BoardNews) -> BoardChanged:
+        self.serial += 1
+        board, now, by = news
+        entry = self._kept.get(board.aor)
+        return BoardChanged(
+            board.aor, board.version, now.touched, by, now.shown, now.furnished, now.members, now.subscribers,
+            now.delegates, self.serial, self.node, *((entry.version, entry.volatile) if entry else ()),
+        )  # fmt: skip
+
+
+class BoardMending:
+    """Has boards in memory be what their records say, and the records what the boards say, once the store is there again.
+
+    Args:
+        table: The boards.
+        kept: Those in memory.
+        timers: The clock.
+        telling: Tells what could not be told before it was written.
+        completed: Applies to a board that was read again what is in no record of it.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        table: VersionedTable[Aor, BoardState],
+        kept: Mapping[Aor, Entry[BoardState]],
+        timers: ITimers,
+        telling: BoardTelling,
+        completed: Callable[[Aor], Awaitable[None]],
+    ) -> None:
+        self._table = table
+        self._kept = kept
+        self._timers = timers
+        self._telling = telling
+        self._completed = completed
+        self._behind: Deadlines[Aor] = Deadlines(timers, self._mend)
+
+    def heard(self, fact: BoardChanged) -> None:
+        """Read a board again that another server has changed, if it is in memory, or about to be."""
+        if fact.aor in self._kept or self._table.is_held(fact.aor):
+            spawn(self._read_again(fact), self.log, "reading a board that another server has changed")
+
+    def lost(self) -> None:
+        """Write all volatile records again: there are none any more."""
+        self._table.lost(tuple(self._kept))
+        # Each server writes what it has: the first one of them all of a board, the others what the first did not have.
+        for number, aor in enumerate(self._behind.keys()):
+            self._behind.set(aor, number / WRITTEN_EACH_SECOND)
+
+    def late(self, aor: Aor) -> None:
+        """Note that a board differs from its records, as far as is known."""
+        self._behind.set_first(aor, AGAIN_S)
+
+    def later(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:  # Any: a coroutine's own
+        """Do something that could not be done, when the store may be there again."""
+        self._timers.later(AGAIN_S, lambda: spawn(work(), self.log, name))
+
+    def close(self) -> None:
+        """Clear all deadlines."""
+        self._behind.clear_all()
+
+    async def _read_again(self, fact: BoardChanged) -> None:
+        aor = fact.aor
+        async with self._table.hold(aor, must=True):
+            try:
+                if await self._table.refresh(aor, (fact.record, fact.volatile)):
+                    await self._completed(aor)
+            except StoreUnavailable:
+                self.late(aor)
+
+    def _mend(self, aor: Aor) -> None:
+        spawn(self._mended(aor), self.log, "comparing a board with its records")
+
+    async def _mended(self, aor: Aor) -> None:
+        """Write what could not be written, and read what could not be read."""
+        async with self._table.hold(aor, must=True):
+            written = await self._table.rewrite(aor)
+            try:
+                await self._table.refresh(aor)
+            except StoreUnavailable:
+                self.late(aor)
+                return
+            state = self._table.peek(aor)
+            if written and state is not None:
+                self._telling.tell(BoardNews(state.board, BoardDelta(volatile=True), None))
+            await self._completed(aor)

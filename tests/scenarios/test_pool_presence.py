@@ -1,0 +1,204 @@
+"""Presence in a pool: what a device publishes at one server is seen at all, whoever is first, and whatever fails."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason
+from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
+from tests.kit.actors import Actor
+from tests.kit.pool import Pool
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Two servers that run."""
+    with Pool.opened() as pool:
+        yield pool
+
+
+def test_a_watcher_at_another_server_sees_what_is_published(pool: Pool) -> None:
+    """Alice is signed in at one server; Bob, who watches her at the other, sees each change."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    assert bob.hears(alice).availability == "available"
+    for number, word in ((6500, "busy"), (9500, "do not disturb"), (3500, "available")):
+        assert alice.publishes(number).status == 200
+        pool.passes(1)
+        assert bob.hears(alice).availability == word
+    alice.publishes(note="in the library")
+    pool.passes(1)
+    assert bob.hears(alice).note == "in the library"
+
+
+def test_who_comes_later_sees_what_was_published_before(pool: Pool) -> None:
+    """And so does a server that was started since."""
+    first, second = pool
+    (alice,) = first.sign_in("alice")
+    alice.publishes(6500)
+    third = pool.joins()
+    for server, user in ((second, "bob"), (third, "carol")):
+        (watcher,) = server.sign_in(user)
+        watcher.watches(alice)
+        assert watcher.hears(alice).availability == "busy"
+
+
+def test_a_block_counts_at_every_server(pool: Pool) -> None:
+    """Bob is blocked at one server, and sees Alice offline at the other, at once and for good; then the block is lifted."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    alice.blocks(bob)
+    pool.passes(1)
+    assert bob.hears(alice).availability == "offline"
+    alice.publishes(6500)
+    pool.passes(1)
+    assert bob.hears(alice).availability == "offline"
+    alice.allows(bob, container=300)
+    pool.passes(1)
+    assert bob.hears(alice).availability == "busy"
+
+
+def test_two_devices_at_two_servers_are_one_person(pool: Pool) -> None:
+    """Both publish at the same moment, and both count: Alice is at the computer that she is at."""
+    first, second = pool
+    (office,), (home,), (bob,) = first.sign_in("alice"), second.sign_in("alice"), second.sign_in("bob")
+    bob.watches(office)
+    with office.in_one_breath(), home.in_one_breath():
+        exchanges = [office.publishes(note="in the office"), home.publishes(3500, machine=15500)]
+    pool.passes(2)
+    assert [one.status for one in exchanges] == [200, 200]
+    assert bob.hears(office).availability == "available"
+    assert bob.hears(office).note == "in the office"
+    assert home.own.number() == office.own.number() == 3500
+
+
+def test_who_publishes_the_same_at_once_is_told_to_look_again(pool: Pool) -> None:
+    """The state that a person chose is one for all devices: of two that choose at once one is told of the other's choice."""
+    first, second = pool
+    (office,), (home,), (bob,) = first.sign_in("alice"), second.sign_in("alice"), second.sign_in("bob")
+    bob.watches(office)
+    pool.passes(2)
+    with office.in_one_breath(), home.in_one_breath():
+        exchanges = [office.publishes(6500), home.publishes(9500)]
+    pool.passes(2)
+    assert sorted(one.status for one in exchanges) == [200, 409]
+    word = "busy" if exchanges[0].status == 200 else "do not disturb"
+    assert bob.hears(office).availability == word
+    assert home.publishes(12500).status == 200
+    pool.passes(2)
+    assert bob.hears(office).availability == "be right back"
+
+
+def test_presence_goes_on_while_the_database_is_away(pool: Pool) -> None:
+    """Who is here sees what is published here; the others see it once the database is there again."""
+    first, second = pool
+    (alice,), (carol,), (bob,) = first.sign_in("alice"), first.sign_in("carol"), second.sign_in("bob")
+    for watcher in (bob, carol):
+        watcher.watches(alice)
+    first.disk.broken = True
+    epid = int(alice.sip.epid[:8], 16) >> 4 | 0x30000000
+    away = '<state xmlns="http://schemas.microsoft.com/2006/09/sip/state" manual="false" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="machineState"><availability>15500</availability></state>'
+    answer = alice.publishes_raw(*((("state", epid, container), "endpoint", away) for container in (2, 3)))
+    pool.passes(2)
+    assert answer.status == 200
+    assert (carol.hears(alice).availability, bob.hears(alice).availability) == ("away", "available")
+    first.disk.broken = False
+    pool.passes(61)
+    assert bob.hears(alice).availability == "away"
+
+
+def test_presence_is_written_again_when_it_was_lost(pool: Pool) -> None:
+    """The database has died and come back: nobody seems to be offline, and who comes then sees the same."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    alice.publishes(6500)
+    pool.passes(1)
+    pool.deployment.volatile.are_lost()
+    pool.passes(1)
+    assert bob.hears(alice).availability == "busy"
+    third = pool.joins()
+    (carol,) = third.sign_in("carol")
+    carol.watches(alice)
+    assert carol.hears(alice).availability == "busy"
+    alice.publishes(3500)
+    pool.passes(1)
+    assert [one.hears(alice).availability for one in (bob, carol)] == ["available", "available"]
+
+
+def test_one_publication_is_one_message_between_servers(pool: Pool) -> None:
+    """Whoever reads it again tells nobody but those who are here."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    pool.passes(2)
+    told: list[str] = []
+
+    def passes(sender: NodeName, receiver: NodeName, said: object) -> bool:
+        told.append(type(said).__name__)
+        return False
+
+    pool.hub.loses = passes
+    alice.publishes(6500)
+    pool.passes(2)
+    assert bob.hears(alice).availability == "busy"
+    assert told == ["BoardChanged"]
+
+
+def gone(alice: Actor) -> EndpointGone:
+    """Give the fact that Alice's only device is lost."""
+    flow = FlowName("n1/1")
+    return EndpointGone(Aor(alice.aor), Epid(alice.sip.epid), flow, EndpointGoneReason.CONNECTION_LOST, last=True)
+
+
+def test_what_a_dead_server_showed_is_taken_away_by_whoever_is_told(pool: Pool) -> None:
+    """The watcher sees Alice go; what the person chose for good is still there when she comes back, at the other server."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    alice.publishes(6500, note="in a meeting")
+    pool.passes(1)
+    first.kill()
+    pool.passes(1)
+    assert bob.hears(alice).availability == "busy"
+    second.bus.tell(gone(alice))
+    pool.passes(1)
+    assert bob.hears(alice).availability == "offline"
+    (again,) = second.sign_in("alice")
+    again.publishes(3500)
+    pool.passes(1)
+    assert (bob.hears(alice).availability, bob.hears(alice).note) == ("available", "in a meeting")
+
+
+def test_a_board_that_nobody_looks_at_is_mended_too(pool: Pool) -> None:
+    """Also when the database is away at that moment: then a little later."""
+    first, second = pool
+    (alice,) = first.sign_in("alice")
+    alice.publishes(6500)
+    first.kill()
+    second.disk.broken = True
+    second.bus.tell(gone(alice))
+    pool.passes(1)
+    second.disk.broken = False
+    pool.passes(31)
+    third = pool.joins()
+    (carol,) = third.sign_in("carol")
+    carol.watches(alice)
+    assert carol.hears(alice).availability == "offline"
+
+
+def test_a_change_that_could_not_be_read_is_read_later(pool: Pool) -> None:
+    """Bob's server hears that Alice has changed, and cannot look."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    second.disk.broken = True
+    alice.publishes(6500)
+    pool.passes(29)
+    assert bob.hears(alice).availability == "available"
+    pool.passes(29)
+    second.disk.broken = False
+    pool.passes(31)
+    assert bob.hears(alice).availability == "busy"
