@@ -48,7 +48,7 @@ ADDRESSES = st.lists(
 """Broken ones, most of them."""
 
 _SAYS_ANEW = re.compile(
-    r'(rspauth|srand|snum|cnum|crand|response)="[^"]*"|branch=z9hG4bK[0-9a-f.]+|^[0-9]+(?= (?:MESSAGE|REGISTER)$)'
+    r'(rspauth|srand|snum|cnum|crand|response)="[^"]*"|branch=z9hG4bK[0-9a-zA-Z./_-]+|^[0-9]+(?= (?:MESSAGE|REGISTER)$)'
 )
 
 
