@@ -38,7 +38,7 @@ class Epid(str):
 
     def __new__(cls, text: str) -> "Epid":
         """Make an id that keeps both spellings."""
-        epid = super().__new__(cls, lowered(text))
+        epid = super().__new__(cls, text.lower() if text.isascii() else lowered(text))
         epid.written = text
         return epid
 

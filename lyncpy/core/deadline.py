@@ -93,7 +93,9 @@ class Deadlines(Generic[K]):
 
     def set(self, key: K, delay_s: float | None) -> None:
         """Call after so many seconds, and not at the time that was set before; None: not at all."""
-        self.clear(key)
+        timer = self._timer_of.pop(key, None)
+        if timer is not None:
+            timer.cancel()
         if delay_s is not None:
             self._timer_of[key] = self._timers.later(delay_s, _Due(self._is_due, key))
 

@@ -86,6 +86,10 @@ class Throttle:
         """Give the number of names remembered."""
         return len(self._tries)
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether failures of a name are remembered; of any other nothing has to be waited for."""
+        return name in self._tries
+
     def wait(self, name: Hashable, now: float, *, allowed: int | None = None) -> float:
         """Give the seconds for which this name is still refused; 0: it may try.
 

@@ -162,7 +162,10 @@ class SignInTries:
 
     def wait(self, attempt: SignInAttempt, now: float) -> float:
         """Give the seconds until this may be tried; 0: now."""
-        return self._table(attempt.is_user).wait(attempt.pair, now, crowded=self._is_crowded(attempt.place, now))
+        counts = self._real if attempt.is_user else self._invented
+        if attempt.pair not in counts.pairs:
+            return 0.0  # nearly always: nothing has failed
+        return counts.wait(attempt.pair, now, crowded=self._is_crowded(attempt.place, now))
 
     def wait_of(self, account: UserAtPlace, now: float, *, is_user: bool) -> float:
         """Give the seconds until the password of an account may be guessed from a place; 0: now."""
@@ -282,7 +285,7 @@ class SignInTries:
 
     def _is_crowded(self, place: str, now: float) -> bool:
         # Of a relay nothing is counted.
-        return self._places.failures(place, now) + self._running[place] >= self._rules.tries_per_address
+        return self._places.failures(place, now) + self._running.get(place, 0) >= self._rules.tries_per_address
 
     def _ended(self, attempt: SignInAttempt) -> bool:
         """End a running try; tell whether it was counted."""

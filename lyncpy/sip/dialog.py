@@ -286,10 +286,14 @@ def _essential(message: Request | Response, name: str) -> str:
 def _contact(message: Request | Response) -> str | None:
     """Give the URI of the first Contact; None when there is none."""
     value = message.headers.get("Contact")
-    return _usable(first_of_list(value)[0]) if value else None
+    if not value:
+        return None
+    return _usable(first_of_list(value)[0] if "," in value else value)
 
 
 def _record_route(message: Request | Response) -> tuple[str, ...]:
+    if "record-route" not in message.headers.layout.places:
+        return ()
     routes = tuple(route for value in message.headers.get_all("Record-Route") for route in split_list(value))
     for route in routes:
         _usable(route)

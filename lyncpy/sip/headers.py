@@ -7,6 +7,7 @@ message names the header; these functions do not know it.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from lyncpy.sip.errors import RemoteProtocolError
@@ -315,11 +316,14 @@ def parse_delta_seconds(text: str) -> int:
     return min(number, _DELTA_LIMIT)
 
 
+@lru_cache(
+    maxsize=1
+)  # who proves themselves is read by whoever chooses the scheme, by the scheme and by the association
 def parse_auth(text: str) -> tuple[str, dict[str, str]]:
     """Read a challenge or credentials: `Scheme name="value", name=value`.
 
     Returns:
-        The scheme as it came, and lower-case names → values, unquoted.
+        The scheme as it came, and lower-case names → values, unquoted; shared, and not to be changed.
 
     Raises:
         RemoteProtocolError: No scheme, a quote that is not closed, or a name that comes

@@ -75,8 +75,9 @@ class Headers:
         if place is None:
             return ()
         if key not in layout.repeated:
-            return (_value(self.lines[place]),)
-        return tuple([_value(line) for at, line in zip(layout.keys, self.lines, strict=True) if at == key])
+            return (self.lines[place].partition(":")[2].strip(BLANKS),)
+        own = [line for at, line in zip(layout.keys, self.lines, strict=True) if at == key]
+        return tuple([line.partition(":")[2].strip(BLANKS) for line in own])
 
     def edited(
         self,
@@ -447,7 +448,9 @@ def response_to(
     own = _SERVER if content_type is None else (*_SERVER, ("Content-Type", content_type))
     more = Headers((*headers, *own))
     copied = Headers.of_lines(layout.followed_by(more.layout), lines + more.lines)
-    response = Response(status, phrase_of(status) if phrase is None else phrase, copied, body)
+    if phrase is None:
+        phrase = PHRASES.get(status) or phrase_of(status)
+    response = Response(status, phrase, copied, body)
     if text is not None:
         response.__dict__["dialog_text"] = text
     return response

@@ -34,6 +34,9 @@ _WAYS: Final = tuple(
 )
 """What a subscriber may support, most of it first: one value for all who support the same."""
 
+_WAYS_IN: Final = {ways: ways for ways in _WAYS}
+
+_OVER: Final = "terminated;expires=0"
 _SAME_EVERY_TIME: Final = frozenset({BENOTIFY, AUTOEXTEND})
 
 FATAL: Final = frozenset({404, 405, 408, 410, 416, 430, *range(480, 486), 489, 501, 604})
@@ -303,13 +306,15 @@ class SubscriptionMachine:
     def _state_now(self, now: float) -> str:
         if self.state is SubscriptionState.ACTIVE:
             return f"active;expires={self.remaining_s(now)}"
-        return "terminated;expires=0"
+        return _OVER
 
     def _grant(self, document: Document | None, now: float) -> Grant:
+        left_s = self.remaining_s(now)
+        is_active = self.state is SubscriptionState.ACTIVE
         headers = [
             ("Event", self.event),
-            ("Expires", str(self.remaining_s(now))),
-            ("subscription-state", self._state_now(now)),
+            ("Expires", str(left_s)),
+            ("subscription-state", f"active;expires={left_s}" if is_active else _OVER),
             # One a line: a real client compares whole values.
             *[("Supported", way) for way in (BENOTIFY, PIGGYBACK, AUTOEXTEND) if way in self._ways],
             *self._shared,
@@ -340,8 +345,7 @@ class SubscriptionMachine:
 
 def ways_of(request: Request) -> frozenset[str]:
     """Give which of the three extensions the subscriber supports."""
-    offered = _WAYS[-1].union(*map(_ways_in, request.headers.get_all("Supported")))
-    return next(ways for ways in _WAYS if ways <= offered)
+    return _WAYS_IN[_WAYS[-1].union(*map(_ways_in, request.headers.get_all("Supported")))]
 
 
 @remembered

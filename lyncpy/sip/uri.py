@@ -133,6 +133,7 @@ def address_of_record(text: str) -> str:
     return f"sip:{_normal_user(user)}@{host}" if at else f"sip:{host}"
 
 
+@remembered
 def normal_host(host: str) -> str:
     """Give the normal form of a host or domain, without a port: lower case, no dot at the end."""
     if host[-1:] == "." and host[-2:-1] not in ("", "."):
