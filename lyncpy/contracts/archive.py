@@ -1,7 +1,7 @@
 """Keeping what was said, where policy demands it."""
 
 import enum
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
@@ -144,6 +144,14 @@ Place: TypeAlias = tuple[str, str]
 """A row of the index: a person's and a conversation's index name."""
 
 
+class Addition(NamedTuple):
+    """What is added behind the end of the chain."""
+
+    lines: Sequence[LedgerLine]
+    end: ChainPosition
+    """Where the chain ends then."""
+
+
 class ILedger(Interface):
     """Where the archive's lines are. It checks nothing but who was first. May raise StoreUnavailable.
 
@@ -163,6 +171,22 @@ class ILedger(Interface):
 
         Raises:
             Conflict: The end is not the one that was expected, or a line of this serial is there.
+        """
+
+    def append_behind(
+        build: Callable[[ChainPosition], Addition | None], places: Collection[Place]
+    ) -> Awaitable[ChainPosition]:
+        """Add lines behind the end, wherever that is, and their places in the index; give the new end; durable as of `append`.
+
+        Others who add wait meanwhile, so that this comes to its end however many they are.
+
+        Args:
+            build: Gives the lines behind the end that it is called with, which nobody else moves; None: nothing is to be written.
+                It may be called in another thread, and again with another end when nothing came of it.
+            places: Of the lines.
+
+        Raises:
+            Conflict: Nothing was to be written, or a line is there behind the end.
         """
 
     def read_after(after: int, limit: int) -> Awaitable[Sequence[LedgerLine]]:

@@ -13,9 +13,8 @@ from twisted.internet.defer import Deferred
 
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import SqlLedger
-from lyncpy.backends.sql.link import Job
 from lyncpy.backends.sql.store import SqlStore
-from lyncpy.contracts.archive import ChainPosition, LedgerLine
+from lyncpy.contracts.archive import Addition, ChainPosition, LedgerLine
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.store import Conflict, Written
 from tests.kit.cellars import Wall, database_in, in_postgresql
@@ -177,31 +176,66 @@ def test_what_is_written_at_once_is_never_left_out(two_at_postgresql: Two) -> No
     assert sorted(seen) == [("quick", 1), ("slow", 1)]
 
 
-def test_a_conversation_that_goes_on_during_a_cut_keeps_its_people(
-    two_at_postgresql: Two, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def behind(end: ChainPosition) -> Addition:
+    """Give one more line behind an end."""
+    return Addition([line(end.serial + 1)], mark(end.serial + 1))
+
+
+def test_many_add_to_the_archive_at_once(two: Two) -> None:
+    """Each finds the end as the one before has left it: no line is lost, none is there twice, and nobody has to try again."""
+    two.wait(two.ledgers[0].begin_chain(mark(0), mark(0)))
+    adding = [
+        ledger.append_behind(behind, [("alice", f"talk {number}")])
+        for number in range(ROUNDS)
+        for ledger in two.ledgers
+    ]
+    ends = [two.wait(one).serial for one in adding]
+    assert sorted(ends) == list(range(1, 2 * ROUNDS + 1))
+    assert ends[::2] == sorted(ends[::2])
+    found = two.wait(two.ledgers[0].ends())
+    assert (found.end, found.last) == (mark(2 * ROUNDS), 2 * ROUNDS)
+    assert [one.serial for one in two.wait(two.ledgers[1].read_after(0, 99))] == sorted(ends)
+    wanted = [("alice", f"talk {number}") for number in range(ROUNDS)]
+    assert two.wait(two.ledgers[1].misplaced(wanted)) == frozenset()
+
+
+def test_nothing_is_added_where_nothing_is_built(two: Two) -> None:
+    """Whoever looks at the end may find that it is better to write nothing; and the end is free again."""
+    two.wait(two.ledgers[0].begin_chain(mark(0), mark(0)))
+    with pytest.raises(Conflict):
+        two.wait(two.ledgers[0].append_behind(lambda end: None, [("alice", "talk")]))
+    assert two.wait(two.ledgers[1].append_behind(behind, ())) == mark(1)
+    assert two.wait(two.ledgers[1].misplaced([("alice", "talk")])) == {("alice", "talk")}
+
+
+def test_a_late_writer_leaves_nothing(two: Two) -> None:
+    """Who has built behind an end that is another by now adds neither a line nor a place."""
+    first, second = two.ledgers
+    two.wait(first.begin_chain(mark(0), mark(0)))
+    two.wait(first.append([line(1)], [("alice", "talk")], mark(1), mark(0)))
+    for late in ([line(1), line(2)], [line(2)], []):
+        with pytest.raises(Conflict):
+            two.wait(second.append(late, [("bob", "talk")], mark(2), mark(0)))
+    assert [one.serial for one in two.wait(first.read_after(0, 9))] == [1]
+    assert two.wait(first.misplaced([("bob", "talk")])) == {("bob", "talk")}
+    two.wait(second.append([line(2)], [("bob", "talk")], mark(2), mark(1)))
+
+
+def test_a_conversation_that_goes_on_during_a_cut_keeps_its_people(two_at_postgresql: Two) -> None:
     """Its first lines are removed while another is being added: the index still knows whose it is."""
     two = two_at_postgresql
     first, second = two.ledgers
     two.wait(first.begin_chain(mark(0), mark(0)))
     two.wait(first.append([line(1)], [("alice", "talk")], mark(1), mark(0)))
-    added, go_on = Event(), Event()
-    run = two.databases[0].run_gathered
+    adds, go_on = Event(), Event()
 
-    def held(job: Job[object]) -> Deferred[object]:
-        """What is gathered has a transaction of its own: it ends when it may."""
+    def slowly(end: ChainPosition) -> Addition:
+        adds.set()
+        assert go_on.wait(PATIENCE_S)
+        return behind(end)
 
-        def do(connection: Connection) -> object:
-            answer = job(connection)
-            added.set()
-            assert go_on.wait(PATIENCE_S)
-            return answer
-
-        return run(do)
-
-    monkeypatch.setattr(two.databases[0], "run_gathered", held)
-    adding = first.append([line(2)], [("alice", "talk")], mark(2), mark(1))
-    assert added.wait(PATIENCE_S)
+    adding = first.append_behind(slowly, [("alice", "talk")])
+    assert adds.wait(PATIENCE_S)
     cutting = second.remove_until(mark(1), mark(0))
     two.somebody_waits()
     go_on.set()

@@ -1,11 +1,12 @@
 """What an archive stands on, in memory: lines on a disk that may fail, stamps, and a folder for exports."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import (
+    Addition,
     ChainEnds,
     ChainPosition,
     EntryFilter,
@@ -42,6 +43,12 @@ class FragileLedger:
     ) -> Deferred[None]:
         """Add lines."""
         return self._disk.run_write(lambda: self._inner.append(lines, places, end, expected))
+
+    def append_behind(
+        self, build: Callable[[ChainPosition], Addition | None], places: Collection[Place]
+    ) -> Deferred[ChainPosition]:
+        """Add lines behind the end."""
+        return self._disk.run_write(lambda: self._inner.append_behind(build, places))
 
     def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give lines."""

@@ -1,11 +1,11 @@
 """ILedger in memory: the promise that a database keeps, until the process ends."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
-from lyncpy.contracts.archive import ChainEnds, ChainPosition, EntryFilter, ILedger, LedgerLine, Place
+from lyncpy.contracts.archive import Addition, ChainEnds, ChainPosition, EntryFilter, ILedger, LedgerLine, Place
 from lyncpy.contracts.store import Conflict
 
 
@@ -49,6 +49,17 @@ class MemoryLedger:
         self.places.update(places)
         self.end = end
         return succeed(None)
+
+    def append_behind(
+        self, build: Callable[[ChainPosition], Addition | None], places: Collection[Place]
+    ) -> Deferred[ChainPosition]:
+        """Add lines behind the end, wherever that is."""
+        if self.end is None:
+            return fail(Conflict("the archive has not begun"))
+        added = build(self.end)
+        if added is None:
+            return fail(Conflict("nothing was to be written"))
+        return self.append(added.lines, places, added.end, self.end).addCallback(lambda _: added.end)
 
     def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""

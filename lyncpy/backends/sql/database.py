@@ -160,14 +160,16 @@ class Database:
         answer: Deferred[T] = self._writes.add(job)
         return answer
 
-    def run_gathered(self, job: Job[T]) -> Deferred[T]:
-        """Do a job in a transaction of its own, in calling order: for one queue that gathers what shares it. Who asks says how long it may take.
+    def run_gathered(self, *jobs: Job[T]) -> Deferred[T]:
+        """Do jobs in a transaction of their own, in calling order: for one queue that gathers what shares it; give the result of the first.
+
+        Who asks says how long it may take.
 
         To wait in the queue of `run_write` as well would cost an item that comes alone as much as the transaction.
         """
         if not self._is_open:
             return fail(StoreUnavailable("the store is closed"))
-        done: Deferred[T] = self._writing.call_in_thread(lambda: self._writer.commit((job,))[0])
+        done: Deferred[T] = self._writing.call_in_thread(lambda: self._writer.commit(jobs)[0])
         self._gathered = done
         return done
 

@@ -1,12 +1,15 @@
 """ILedger on SQL: the tables `archive`, `archive_people` and `archive_marks`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     Update,
     bindparam,
+    case,
+    cast,
     delete,
     func,
     insert,
@@ -19,9 +22,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
-from lyncpy.backends.sql.dialects import as_bytes, insert_into
+from lyncpy.backends.sql.dialects import POSTGRESQL, as_bytes, insert_into
+from lyncpy.backends.sql.prepared import PreparedStatement, StatementJob, Values
 from lyncpy.backends.sql.tables import archive, archive_marks, archive_people
-from lyncpy.contracts.archive import ChainEnds, ChainPosition, EntryFilter, ILedger, LedgerLine, Place
+from lyncpy.contracts.archive import Addition, ChainEnds, ChainPosition, EntryFilter, ILedger, LedgerLine, Place
 from lyncpy.contracts.store import Conflict
 
 START: Final = "start"
@@ -36,6 +40,15 @@ _PLACE: Final = select(archive_people.c.person).where(
 
 _HOLD_END: Final = select(archive_marks.c.name).where(archive_marks.c.name == END).with_for_update()
 
+_END_AS_IT_IS: Final = (
+    select(archive_marks.c.serial, archive_marks.c.digest, archive_marks.c.stamp)
+    .where(archive_marks.c.name == END)
+    .with_for_update()
+)
+
+ANOTHER_END: Final = "22P02"
+"""SQLSTATE of a text that is no number: what a statement fails with that finds another end than was expected."""
+
 
 @implementer(ILedger)
 class SqlLedger:
@@ -49,6 +62,12 @@ class SqlLedger:
         prepare = database.prepare
         mark = ("new_serial", "new_digest", "new_stamp", "old_serial", "old_digest", "first")
         self._move_end, self._move_start = prepare(_move(END), *mark), prepare(_move(START), *mark)
+        self._move_end_or_fail: PreparedStatement | None = None
+        if database.dialect == POSTGRESQL:
+            # It is not asked what came of it before what follows is said: so it has to fail itself, and all of it with it.
+            moved = _move(END).returning(archive_marks.c.name).cte("moved")
+            verdict = case((func.count(moved.c.name) == 1, "1"), else_="the end is another")
+            self._move_end_or_fail = prepare(select(cast(verdict, Integer)), *mark)
         self._line = prepare(insert(archive), "serial", "at", "kind", "conversation", "head", "body", "digest")
         self._place = prepare(
             insert_into(archive_people, database.dialect).on_conflict_do_nothing(), "person", "conversation"
@@ -90,20 +109,48 @@ class SqlLedger:
         self, lines: Sequence[LedgerLine], places: Collection[Place], end: ChainPosition, expected: ChainPosition
     ) -> Deferred[None]:
         """Add lines and their places in the index, and move the end; who asks gathers them."""
-        index = list(places)
         first = lines[0].serial if lines else NEVER
         move = (end.serial, end.digest, end.stamp, expected.serial, expected.digest, first)
+        if self._move_end_or_fail is not None:
+            jobs = [
+                StatementJob(self._move_end_or_fail, move, _done),
+                *(StatementJob(self._line, line, _done) for line in lines),
+                *(StatementJob(self._place, place, _done) for place in places),
+            ]
+            return self._database.run_gathered(*jobs).addErrback(_conflict)
 
         def job(connection: Connection) -> Failure | None:
-            if self._move_end.touched(connection, move) != 1:
-                return Failure(Conflict("the end of the archive is another"))
-            if lines:
-                self._line.each(connection, lines)
-            if index:
-                self._place.each(connection, index)
-            return None
+            return None if self._add(connection, lines, list(places), move) else _another_end()
 
         return self._database.run_gathered(job)
+
+    def append_behind(
+        self, build: Callable[[ChainPosition], Addition | None], places: Collection[Place]
+    ) -> Deferred[ChainPosition]:
+        """Add lines behind the end, wherever that is; give the new end."""
+        index = list(places)
+
+        def job(connection: Connection) -> ChainPosition | Failure:
+            # Locked until this has ended, by whoever asks first; what it says then is what the one before has left.
+            serial, digest, stamp = connection.execute(_END_AS_IT_IS).one()
+            added = build(ChainPosition(serial, digest, stamp))
+            if added is None:
+                return Failure(Conflict("nothing was to be written"))
+            end = added.end
+            move = (end.serial, end.digest, end.stamp, serial, digest, added.lines[0].serial)
+            return end if self._add(connection, added.lines, index, move) else _another_end()
+
+        return self._database.run_gathered(job)
+
+    def _add(self, connection: Connection, lines: Sequence[LedgerLine], places: Sequence[Place], move: Values) -> bool:
+        """Add what is to be added, if the end is the one that was expected; tell whether it was."""
+        if self._move_end.touched(connection, move) != 1:
+            return False
+        if lines:
+            self._line.each(connection, lines)
+        if places:
+            self._place.each(connection, places)
+        return True
 
     def read_after(self, after: int, limit: int) -> Deferred[Sequence[LedgerLine]]:
         """Give the first lines behind this serial, in order."""
@@ -176,6 +223,19 @@ class SqlLedger:
         serial = archive.c.serial
         statement = self._lines.where(*where).order_by(serial.desc() if newest else serial).limit(limit)
         return self._database.run_read(lambda connection: tuple(_line(row) for row in connection.execute(statement)))
+
+
+def _done(cursor: Any) -> None:  # Any: a driver's cursor
+    """What is not as it has to be has failed by now."""
+
+
+def _another_end() -> Failure:
+    return Failure(Conflict("the end of the archive is another"))
+
+
+def _conflict(failure: Failure) -> Failure:
+    """Make a conflict of the failure that means one."""
+    return _another_end() if getattr(failure.value, "sqlstate", None) == ANOTHER_END else failure
 
 
 def _move(name: str) -> Update:
