@@ -14,8 +14,9 @@ from lyncpy.contracts.archive import (
     Place,
 )
 from lyncpy.workloads.archive import model
-from lyncpy.workloads.archive.keeper import CONVERSATIONS, is_ours
+from lyncpy.workloads.archive.keeper import CONVERSATIONS
 from lyncpy.workloads.archive.model import ChainBroken, ChainPoint, ConversationIndex
+from lyncpy.workloads.archive.seals import is_ours
 
 SLICE = 200
 """Lines that are in memory at once."""

@@ -18,12 +18,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.archive import IGapFile, LedgerLine
+from lyncpy.contracts.archive import ConversationEvent, EntryKind, IGapFile, LedgerLine
 from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
+from lyncpy.core.timestamps import moment
 from lyncpy.workloads.archive.model import ChainPoint
 
 FORM: Final = 1
@@ -161,6 +163,14 @@ class Gaps:
                 raise StoreUnavailable(f"the archive's gap file cannot be written: {error}") from error
             self._saved = gap
         return changes
+
+
+def told(at: float, gap: Gap) -> ConversationEvent:
+    """Make the entry that tells of lost messages."""
+    text = f"{gap.count} messages were passed on from {moment(gap.since)} to {moment(gap.until)}, and are not archived"
+    return ConversationEvent(
+        at, "", EntryKind.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode()
+    )
 
 
 def _is_same(one: UncertainWrite | None, other: UncertainWrite | None) -> bool:

@@ -12,13 +12,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import (
-    ChainEnds,
+    Addition,
     ChainPosition,
     ConversationEvent,
     EntryKind,
     IArchive,
     ILedger,
     IStamps,
+    LedgerLine,
+    Place,
 )
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, kept_aor
@@ -30,12 +32,12 @@ from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Unfinished
 from lyncpy.core.group_commit import CommitInDoubt, GroupCommit, GroupCommitTerms
 from lyncpy.core.tasks import Task
-from lyncpy.core.timestamps import moment
 from lyncpy.core.versioned import uncontended
 from lyncpy.workloads.archive import model
 from lyncpy.workloads.archive.doubtful_refusals import DoubtfulRefusals
-from lyncpy.workloads.archive.gaps import Gap, Gaps, UncertainWrite
+from lyncpy.workloads.archive.gaps import Gap, Gaps, UncertainWrite, told
 from lyncpy.workloads.archive.model import ChainPoint, ConversationIndex
+from lyncpy.workloads.archive.seals import ChainTorn, is_ours, sealed, tear_of
 from lyncpy.workloads.archive.settings import Settings
 
 GROUP: Final = 500
@@ -55,6 +57,9 @@ RECIPIENT_BYTES: Final = 40
 
 AGAIN_S: Final = 30.0
 """When it is tried again to tell in the chain what is missing, if nobody says anything before."""
+
+COMPANY_S: Final = 10.0
+"""For how long somebody else who has written is taken to go on: until then the end is locked, and no write is in vain."""
 
 GAP_CLOSE_S: Final = 1.0
 """What the gap file may take at an orderly end."""
@@ -118,6 +123,9 @@ class Keeper:
         self._timers = timers
         self._close_s = close_s
         self._end: ChainPosition | None = None
+        self._alone_at = 0.0
+        """Monotonic seconds until which others are taken to write, too."""
+
         self._places = ConversationIndex(CONVERSATIONS)
         terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
@@ -125,7 +133,7 @@ class Keeper:
             group_max=GROUP,
             pace_s=settings.gather_ms / 1000.0,
             answer_s=settings.wait_s,
-            on_trouble=self._heard,
+            on_trouble=self._troubled,
         )
         self._queue: GroupCommit[Entry, None] = GroupCommit("archive", self._commit, terms, timers, meter)
         meter.gauge(
@@ -241,10 +249,10 @@ class Keeper:
             body=f"{tear}\n{reason}".encode("utf-8", "replace"),
         )
         line = model.link(model.next_of(ends), said)
-        end = self._mark("end", ChainPoint(line.serial, line.digest))
+        end = sealed(self._stamps, "end", ChainPoint(line.serial, line.digest))
         await self._ledger.append([line], model.places(said), end, ends.end)
         if not is_ours(self._stamps, "start", ends.start):
-            await self._ledger.remove_until(self._mark("start", _point(ends.start)), ends.start)
+            await self._ledger.remove_until(sealed(self._stamps, "start", _point(ends.start)), ends.start)
         self._end = end
         self._healthy()
         return _point(end)
@@ -263,7 +271,7 @@ class Keeper:
             old = model.over(await self._ledger.read_after(ends.start.serial, GROUP), before)
             if not old:
                 return total
-            start = self._mark("start", ChainPoint(old[-1].serial, old[-1].digest))
+            start = sealed(self._stamps, "start", ChainPoint(old[-1].serial, old[-1].digest))
             # An entry that is written behind this must bring its places with it again.
             self._places.clear()
             try:
@@ -286,7 +294,7 @@ class Keeper:
         group = [said for said in entries if said is not None]
         try:
             # Whatever fails: what was written, if anything, is asked before the next try.
-            await uncontended(partial(self._add_behind, group))
+            await uncontended(partial(self._add, group))
         except Conflict:
             self._gaps.attempt = None
             raise StoreUnavailable("other programs write to the archive all the time") from None
@@ -313,6 +321,53 @@ class Keeper:
         # When it fails it is tried again later.
         return self._queue.add(None).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
 
+    async def _add(self, group: list[ConversationEvent]) -> None:
+        """Write a group behind the end as this knows it; while others write, too, behind wherever it is.
+
+        Raises:
+            Conflict: The end is another by now; nothing was written, and the next try is one that has to succeed.
+        """
+        # What is missing is told behind an end that is known: whether that was done is looked for there.
+        if group and self._timers.now() < self._alone_at:
+            await self._add_in_company(group)
+            return
+        try:
+            await self._add_behind(group)
+        except Conflict:
+            self._alone_at = self._timers.now() + COMPANY_S
+            raise
+
+    async def _add_in_company(self, group: list[ConversationEvent]) -> None:
+        """Write a group behind the end, which is locked meanwhile: others wait, and nobody has to try again."""
+        self._gaps.attempt = None
+        if self.gap.doubt is not None or self._doubtful.serial is not None:
+            await self._find_end()
+        self._end = None
+        fresh = [(said, places) for said in group if (places := self._places.fresh(said))]
+        lines: Sequence[LedgerLine] = ()
+        torn = False
+
+        def build(end: ChainPosition) -> Addition | None:
+            # Perhaps in the store's thread: what this uses nobody else does while a group is being written.
+            nonlocal lines, torn
+            torn = not is_ours(self._stamps, "end", end)
+            if torn or self._queue.hangs:
+                return None
+            lines = model.chain(_point(end), group)
+            point = ChainPoint(lines[-1].serial, lines[-1].digest)
+            self._gaps.attempt = UncertainWrite(point.serial, point.digest.hex(), 0)
+            return Addition(lines, sealed(self._stamps, "end", point))
+
+        try:
+            end = await self._ledger.append_behind(build, {place for _, places in fresh for place in places})
+        except Conflict:
+            if torn:
+                # The ends say how.
+                await self._find_end()
+            raise
+        self._end = end
+        self._note_added(group, lines, fresh)
+
     async def _add_behind(self, group: list[ConversationEvent]) -> None:
         """Write a group behind the end as this knows it.
 
@@ -323,37 +378,39 @@ class Keeper:
         end = self._end or await self._find_end()
         self._end = None
         lost = self.gap
-        batch = [_gap(self._timers.wall(), lost), *group] if lost.count else group
+        batch = [told(self._timers.wall(), lost), *group] if lost.count else group
         if not batch:
             self._end = end
             return
         lines = model.chain(_point(end), batch)
         point = ChainPoint(lines[-1].serial, lines[-1].digest)
-        mark = self._mark("end", point)
-        await self._ready(point, lost.count)
+        mark = sealed(self._stamps, "end", point)
+        # Noted before it begins, so that a write without a result does not falsify the count.
+        if lost.count:
+            await self._gaps.doubted(point, lost.count)
+        if self._queue.hangs:
+            # Who waits has been told that it is not written, and so it must not be.
+            raise StoreUnavailable("the archive's disk does not answer")
+        self._gaps.attempt = UncertainWrite(point.serial, point.digest.hex(), lost.count)
         fresh = [(said, places) for said in batch if (places := self._places.fresh(said))]
         await self._ledger.append(lines, {place for _, places in fresh for place in places}, mark, end)
         self._end = mark
         self._gaps.settle(done=True)
+        self.counts.told += lost.count
+        self._note_added(group, lines, fresh)
+
+    def _note_added(
+        self,
+        group: Sequence[ConversationEvent],
+        lines: Sequence[LedgerLine],
+        fresh: Sequence[tuple[ConversationEvent, Collection[Place]]],
+    ) -> None:
         if self._doubtful.serial is not None:
             self._correct(self._doubtful.settled(lines[-1:]))
-        self.counts.told += lost.count
         for said, _ in fresh:
             self._places.add_entry(said)
         self.counts.kept += len(group)
-        self._kept.add(len(batch))
-
-    async def _ready(self, point: ChainPoint, lost: int) -> None:
-        """Note a write before it begins, so that a write without a result does not falsify the count.
-
-        Raises:
-            StoreUnavailable: Who waits has been told that it is not written, and so it must not be.
-        """
-        if lost:
-            await self._gaps.doubted(point, lost)
-        if self._queue.hangs:
-            raise StoreUnavailable("the archive's disk does not answer")
-        self._gaps.attempt = UncertainWrite(point.serial, point.digest.hex(), lost)
+        self._kept.add(len(lines))
 
     async def _find_end(self) -> ChainPosition:
         """Give the end of the chain; begin one where there is none.
@@ -364,8 +421,8 @@ class Keeper:
         ends = await self._ledger.ends()
         if ends is None:
             origin = ChainPoint(0, secrets.token_bytes(model.DIGEST_BYTES))
-            self._end = self._mark("end", origin)
-            await self._ledger.begin_chain(self._mark("start", origin), self._end)
+            self._end = sealed(self._stamps, "end", origin)
+            await self._ledger.begin_chain(sealed(self._stamps, "start", origin), self._end)
             return self._end
         tear = tear_of(self._stamps, ends)
         if tear:
@@ -378,11 +435,6 @@ class Keeper:
             self._correct(self._doubtful.settled(await self._ledger.read_after(refused - 1, 1)))
         self._end = ends.end
         return ends.end
-
-    def _mark(self, name: str, point: ChainPoint) -> ChainPosition:
-        return ChainPosition(
-            point.serial, point.digest, self._stamps.stamp(model.stamped_text(name, point.serial, point.digest))
-        )
 
     # --- who waits
 
@@ -412,12 +464,10 @@ class Keeper:
                     conversation=said.conversation,
                 )
 
-    def _heard(self, trouble: str) -> None:
-        if trouble:
-            self._troubled(trouble)
-
     def _troubled(self, why: str) -> None:
-        """Log the first failure of a row: a full disk must not be filled by its own log."""
+        """Log the first failure of a row: a full disk must not be filled by its own log; "" is none."""
+        if not why:
+            return
         if not self.counts.trouble:
             self.counts.trouble_since = self._timers.wall()
             then = "such messages are refused" if self._settings.critical else "messages pass unrecorded"
@@ -432,42 +482,8 @@ class Keeper:
             self.log.info("the archive works again")
 
 
-class ChainTorn(Exception):
-    """The end of the chain does not fit its stamp; an operator has to look at it."""
-
-
-def is_ours(stamps: IStamps, name: str, mark: ChainPosition) -> bool:
-    """Tell whether the server's key vouches for a mark."""
-    stamp = stamps.stamp(model.stamped_text(name, mark.serial, mark.digest))
-    return secrets.compare_digest(mark.stamp, stamp)
-
-
-def tear_of(stamps: IStamps, ends: ChainEnds) -> str:
-    """Explain how the ends do not fit, with the remedy; "" when they fit."""
-    torn = [name for name, mark in (("start", ends.start), ("end", ends.end)) if not is_ours(stamps, name, mark)]
-    if len(torn) == 2:
-        return (
-            f"the seals of the archive were not made with {stamps.key_named()}: bring back the key that belongs "
-            "to this database and start again; if it is lost, `archive resume REASON` has the archive go on"
-        )
-    if torn:
-        return (
-            f"the seal of the archive's {torn[0]} was not made with {stamps.key_named()}, and that of its other end "
-            "was: `archive verify` shows what is whole, `archive resume REASON` has the archive go on"
-        )
-    return model.tear_of(ends)
-
-
 def _point(mark: ChainPosition) -> ChainPoint:
     return ChainPoint(mark.serial, mark.digest)
-
-
-def _gap(at: float, gap: Gap) -> ConversationEvent:
-    """Make the entry that tells of lost messages."""
-    text = f"{gap.count} messages were passed on from {moment(gap.since)} to {moment(gap.until)}, and are not archived"
-    return ConversationEvent(
-        at, "", EntryKind.LOST, Aor(""), (), content_type="text/plain; charset=utf-8", body=text.encode()
-    )
 
 
 def _refusal() -> Refused:

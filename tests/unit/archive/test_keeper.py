@@ -2,11 +2,13 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.logger import LogLevel, capturedLogs
+from twisted.python.failure import Failure
 
 from lyncpy.contracts.archive import ChainPosition, EntryKind, IArchive, LedgerLine
 from lyncpy.contracts.names import Aor
@@ -458,3 +460,89 @@ def test_stamps_of_two_keys_differ() -> None:
     """The fake is no weaker than what it plays."""
     assert PlainStamps().stamp(b"x") != PlainStamps(b"other").stamp(b"x")
     assert FixedPolicies().policy_of(ALICE) == Policy()
+
+
+# --- several who write
+
+
+def test_two_who_write_in_turns_come_into_each_others_way_once() -> None:
+    """Whoever finds another end than it has left locks it from then on; the chain is one, and nothing is there twice."""
+    one = Vault()
+    two = Vault(one.ledger, stamps=one.stamps)
+    conflicts = 0
+    append = one.ledger.append
+
+    def counted(*given: Any) -> Any:
+        nonlocal conflicts
+        done = append(*given)
+        conflicts += isinstance(getattr(done, "result", None), Failure)
+        return done
+
+    one.ledger.append = counted  # type: ignore[assignment, method-assign]  # looked at
+    for number in range(10):
+        one.keep(said(f"one {number}"))
+        two.keep(said(f"two {number}"))
+    assert conflicts == 2
+    assert bodies(one) == [f"{who} {number}".encode() for number in range(10) for who in ("one", "two")]
+    assert (one.verify().broken, two.verify().checked) == (None, 20)
+    # Who is alone again needs no lock.
+    one.clock.advance(keepers.COMPANY_S)
+    one.ledger.append_behind = None  # type: ignore[assignment, method-assign]  # not to be called
+    one.keep(said("alone"), said("still"))
+    assert one.verify().broken is None
+
+
+def in_company() -> Vault:
+    """Give an archive to which another has just written, and that knows of it."""
+    one = Vault(critical=True)
+    one.keep(said("one"))
+    two = Vault(one.ledger, stamps=one.stamps)
+    two.keep(said("two"))
+    one.keep(said("three"))
+    two.keep(said("four"))
+    return one
+
+
+def test_in_company_a_torn_chain_is_not_gone_on_with() -> None:
+    """The end that is locked bears a seal of another key: nothing is written, as when one is alone."""
+    one = in_company()
+    assert one.ledger.end is not None
+    one.ledger.end = replace(one.ledger.end, stamp=b"another's")
+    with pytest.raises(Refused):
+        one.keep(said("five"))
+    assert "seal" in one.keeper.counts.trouble
+    assert len(one.ledger.lines) == 4
+
+
+def test_in_company_what_is_in_doubt_is_looked_for() -> None:
+    """A write that was given up may be done all the same: the archive says then that the message was not delivered."""
+    one = in_company()
+    one.disk.slow_down()
+    waiting = kept(one, "slow")
+    one.clock.advance(one.settings.wait_s)
+    assert isinstance(outcome(waiting), Refused)
+    one.disk.catch_up()
+    one.keep(said("after"))
+    one.clock.advance(0.1)
+    assert one.verify().broken is None
+    assert kinds(one).count(EntryKind.UNDELIVERED) == bodies(one).count(b"slow")
+
+
+def test_in_company_nothing_is_written_that_was_given_up() -> None:
+    """Who was told that it is not archived finds it there no more when the lock comes late."""
+    one = in_company()
+    append = one.ledger.append_behind
+    builds: list[Any] = []
+
+    def late(build: Any, places: Any) -> Any:
+        """Wait for the lock for ever."""
+        builds.append(build)
+        return Deferred()
+
+    one.ledger.append_behind = late  # type: ignore[method-assign]  # as a lock that others hold
+    waiting = kept(one, "slow")
+    one.clock.advance(one.settings.wait_s)
+    assert isinstance(outcome(waiting), Refused)
+    assert one.ledger.end is not None
+    assert builds[0](one.ledger.end) is None
+    one.ledger.append_behind = append  # type: ignore[method-assign]  # as it was
