@@ -72,8 +72,9 @@ class Workloads:
         return (
             self.directory,
             self.registrar,
-            self.presence,
+            # Before presence, which asks what is on a list when it hears that the list has changed.
             self.contacts,
+            self.presence,
             self.provisioning,
             self.archive,
             self.conferencing,
@@ -191,6 +192,8 @@ def inside(
     units = (
         *back.units,
         ClockWatch(back.store, timers, timers.clock),
+        # Before anything of what it covers is read.
+        base.platform.sweep,
         base.recording,
         Connections(base.flows),
         base.notifier,

@@ -30,6 +30,7 @@ from lyncpy.core.relay import Relay, RelayedRequests
 from lyncpy.core.remote_flows import FlowHost, RemoteFlows
 from lyncpy.core.router import Router, route_of
 from lyncpy.core.signins import SignIns
+from lyncpy.core.sweep import Sweep
 from lyncpy.core.timers import Timers
 from lyncpy.core.transactions import Transactions
 from lyncpy.core.tries import SignInTries
@@ -97,6 +98,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         nodes=back.nodes,
         store=back.store,
         volatile=back.volatile,
+        sweep=Sweep(back.bus, timers, back.meter, config.sections.store.sweep_s),
         records=back.records,
         recording=recording,
         bus=back.bus,

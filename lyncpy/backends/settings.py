@@ -36,6 +36,9 @@ class Settings(BaseModel):
     journal_days: int = Field(default=365, ge=1, le=36500)
     """Days that a line of a journal is kept."""
 
+    sweep_s: float = Field(default=30.0, ge=1.0, le=1800.0)
+    """Seconds after which a server looks at what others have written, and sees what it was not told of: so old can be what it shows after news were lost. Where it knows that they may be, it looks at once."""
+
     waiting_max: int = Field(default=20000, ge=100, le=1_000_000)
     """Reads or writes that may wait for the database at once; beyond it requests are refused with 503 instead of filling the memory."""
 

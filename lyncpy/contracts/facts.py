@@ -195,6 +195,17 @@ class ContactsChanged(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class ConferenceChanged(Fact):
+    """A conference was made, modified or deleted; what its meeting remembers while it runs is not told."""
+
+    key: str
+    """Of its record."""
+
+    version: Version
+    """That of the record from then on; 0: there is none any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoliciesChanged(Fact):
     """Policies, or who they are for, have changed; anybody's may be another."""
 
@@ -225,6 +236,7 @@ KINDS: Final[tuple[type[Fact], ...]] = (
     BoardChanged,
     AccessChanged,
     ContactsChanged,
+    ConferenceChanged,
     PoliciesChanged,
 )
 """Every kind of fact that one process may tell another."""

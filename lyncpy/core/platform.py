@@ -23,6 +23,7 @@ from lyncpy.core.forward import Forward
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.relay import Relay
+from lyncpy.core.sweep import Sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Platform:
 
     volatile: IVolatileStore
     """The same for what ends with the deployment."""
+
+    sweep: Sweep
+    """Finds what other processes wrote and nobody told."""
 
     records: IRecords
     """Call detail records, to be read, and to be closed where another start left them open."""

@@ -13,6 +13,7 @@ from lyncpy.core.notifier import Notifier
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.record_queue import RecordQueue
 from lyncpy.core.relay import Relay
+from lyncpy.core.sweep import Sweep
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.registrar.bindings import Bindings
@@ -42,6 +43,7 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     given("volatile", MemoryRecordStore(timers.steady))
     given("recording", RecordQueue(lambda rows: records.upsert(rows), timers, meter, close_s=5.0))
     given("writers", KeyedLock(timers))
+    given("sweep", Sweep(bus, timers, meter, 60.0))
     given("owners", AddressOwners())
     given("groups", Groups(people))
     given("policies", FixedPolicies())

@@ -28,11 +28,11 @@ from lyncpy.backends.nats.encoding import (
 from lyncpy.backends.nats.frames import Delivery
 from lyncpy.backends.nats.interests import FactSubscriptions
 from lyncpy.backends.nats.link import NatsLink
+from lyncpy.backends.nats.losses import Losses
 from lyncpy.backends.nats.peers import Peers
 from lyncpy.backends.nats.questions import Questions
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.bus import SENT_MOST, F, FactsLost, IBus, IListening, Interest, OtherNode, Q, Question
-from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.facts import OWN, Fact
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
@@ -96,7 +96,7 @@ class NatsBus:
         self._peers = Peers()
         self._questions = Questions(node, settings.subject, self._link, self._local, reactor)
         self._unsent = 0
-        self._unreadable, self._lost_facts, self._dropped = (Complaint(timers) for _ in range(3))
+        self._losses = Losses(timers, lambda: self._local.tell(FactsLost()), meter)
         self._sign: ITimer | None = None
         self._closed = False
         self._count(meter)
@@ -106,15 +106,6 @@ class NatsBus:
         self._sent = meter.counter("lyncpy_bus_told_total", "Facts published to other servers.")
         meter.total("lyncpy_bus_untold_total", "Facts that could not be published.", lambda: self._unsent)
         self._heard_facts = meter.counter("lyncpy_bus_heard_total", "Facts of other servers.")
-        meter.total(
-            "lyncpy_bus_lost_total", "Facts of other servers that are known to be lost.", lambda: self._lost_facts.total
-        )
-        meter.total(
-            "lyncpy_bus_dropped_total",
-            "Facts of other servers that were dropped, for too many waited to be heard.",
-            lambda: self._dropped.total,
-        )
-        meter.total("lyncpy_bus_unreadable_total", "Messages that could not be read.", lambda: self._unreadable.total)
         meter.total("lyncpy_bus_connections_total", "Connections to NATS servers.", lambda: link.connections)
         meter.gauge("lyncpy_bus_connected_count", "1 while a NATS server has us.", lambda: int(link.is_ready))
         meter.gauge("lyncpy_bus_round_trip_seconds", "To the NATS server and back.", lambda: link.round_trip_s)
@@ -187,7 +178,7 @@ class NatsBus:
             node, number, fact = read_fact(delivery.payload)
             _check(delivery, fact_subject(self._prefix, fact))
         except MessageUnreadable as error:
-            self._complain(delivery, error)
+            self._losses.garbled(delivery.subject, str(error))
             return
         kind = type(fact)
         # With a share of all keys comes what nobody wants.
@@ -198,31 +189,8 @@ class NatsBus:
         if peer.takes(kind.__name__, number, is_whole=self._facts.is_whole(kind)):
             self._heard_facts.add()
             if not self._local.tell_from_afar(fact, len(delivery.payload)):
-                self._local.tell(FactsLost())
-                if count := self._dropped.happened():
-                    self.log.error(
-                        "{count} facts of other servers are lost, the last of {node}: too many wait to be heard here",
-                        count=count,
-                        node=node,
-                    )
-        self._missing(node, peer.lost - before)
-
-    def _missing(self, node: NodeName, number: int) -> None:
-        """Count what is lost, and log it once in a while: whoever may publish can have much of it be missed."""
-        if not number:
-            return
-        self._local.tell(FactsLost())
-        if count := self._lost_facts.happened(number):
-            self.log.warn("{count} facts are lost on the bus, the last of {node}", count=count, node=node)
-
-    def _complain(self, delivery: Delivery, error: MessageUnreadable) -> None:
-        """Count what cannot be read, and log it once in a while: another version may send much of it."""
-        if self._unreadable.happened():
-            self.log.warn(
-                "what came over the bus on {subject} cannot be read: {reason}",
-                subject=delivery.subject[:80],
-                reason=str(error),
-            )
+                self._losses.overflowed(node)
+        self._losses.missed(node, peer.lost - before)
 
     # --- other nodes
 
@@ -236,7 +204,7 @@ class NatsBus:
             sign = read_sign(delivery.payload)
             _check(delivery, node_subject(self._prefix, sign.node))
         except MessageUnreadable as error:
-            self._complain(delivery, error)
+            self._losses.garbled(delivery.subject, str(error))
             return
         if sign.node == self._node:
             return
@@ -244,7 +212,7 @@ class NatsBus:
         before = peer.lost
         for kind in self._facts.whole_kinds():
             peer.told(kind.__name__, sign.told.get(kind.__name__, 0))
-        self._missing(sign.node, peer.lost - before)
+        self._losses.missed(sign.node, peer.lost - before)
 
     def _give_sign(self) -> None:
         self._link.publish(node_subject(self._prefix, self._node), write_sign(self._node, self._told))

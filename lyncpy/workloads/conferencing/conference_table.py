@@ -6,12 +6,13 @@ a process that starts anew finds who was in it, with which roles, and whether it
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.names import Aor, aor_of, conference_id_of, conference_key, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
@@ -39,6 +40,7 @@ from lyncpy.workloads.conferencing.model.conference import (
     schedule,
 )
 from lyncpy.workloads.conferencing.model.identity import noted, readdressed, up_to_date
+from lyncpy.workloads.conferencing.others_conferences import Hear, OthersConferences
 
 KIND: Final = "conference"
 NOBODYS: Final = Aor("sip:removed@organizer.invalid")
@@ -49,7 +51,6 @@ LOOKED_AT: Final = 1000
 
 _UNKNOWN: Final = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
 
-Hear = Callable[[Conference, Conference | None], None]
 _Decision = Decision[Conference | None, Conference | ConferenceDenied]
 
 
@@ -66,6 +67,10 @@ class _ConferenceCache:
         """The domains in URIs of conferences: the present one, and those that organizers had before."""
 
         self._entries: dict[str, Entry[Conference | None]] = {}
+
+    def keys(self) -> Iterable[str]:
+        """Return the keys of all conferences."""
+        return self._entries.keys()
 
     def get(self, key: str) -> Entry[Conference | None] | None:
         """Return the entry of a conference as it was read or written last."""
@@ -146,6 +151,7 @@ class ConferenceTable:
         total: int,
         purge_every_s: float,
         owners: IOwners,
+        tell: Callable[[Fact], None],
     ) -> None:
         """Begin without conferences; `open` reads them.
 
@@ -155,6 +161,7 @@ class ConferenceTable:
             total: Conferences that are kept in all, at most.
             purge_every_s: Seconds between removals of those that are over for good.
             owners: Knows which person has which address.
+            tell: Tells all processes of a change.
         """
         self._timers = timers
         self._terms = terms
@@ -163,8 +170,9 @@ class ConferenceTable:
         self._owners = owners
         self._kept = _ConferenceCache(self._owners)
         self._table: VersionedTable[str, Conference | None] = VersionedTable(
-            KIND, self._kept, self._kept, store=store, writers=writers, tell=lambda news: self._tell(*news)
+            KIND, self._kept, self._kept, store=store, writers=writers, tell=lambda news: self.others.tell(*news)
         )
+        self.others: Final = OthersConferences(self._table, self._kept, self._tell, tell)
         self._listeners: list[Hear] = []
         self._purge = Deadline(timers, self._begin_sweep)
         self._is_open = False
@@ -261,7 +269,7 @@ class ConferenceTable:
                 if linked is not None and linked.key != made.key:
                     return Decision(ConferenceDenied(C3pReason.CONFERENCE_EXISTS), before)
                 new = noted(made, self._owners)
-                return Decision(new, new)
+                return Decision(new, new, news=((None, new),))
 
             return await self._table.change(made.key, decide)
 

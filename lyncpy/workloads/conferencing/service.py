@@ -7,7 +7,14 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import AddressesChanged, EndpointGone, FlowClosed, FlowDrained, NodeLost
+from lyncpy.contracts.facts import (
+    AddressesChanged,
+    ConferenceChanged,
+    EndpointGone,
+    FlowClosed,
+    FlowDrained,
+    NodeLost,
+)
 from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.nodes import Duty
@@ -20,7 +27,7 @@ from lyncpy.workloads.conferencing.bodies.pages import Pages
 from lyncpy.workloads.conferencing.call_records import ConferenceRecorder
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
-from lyncpy.workloads.conferencing.conference_table import ConferenceTable
+from lyncpy.workloads.conferencing.conference_table import KIND, ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import FocusTable
@@ -80,7 +87,9 @@ class Conferencing:
             total=settings.conferences,
             purge_every_s=settings.purge_every_s,
             owners=platform.owners,
+            tell=platform.bus.tell,
         )
+        platform.sweep.cover(platform.store, KIND, self.conferences.others)
         self._recorder = ConferenceRecorder(
             platform.recording, self._counts, platform.node, timers, per_hour=settings.records_per_user
         )
@@ -133,6 +142,7 @@ class Conferencing:
             self._bus.listen(FlowClosed, self.foci.feed.flow_closed),
             self._bus.listen(FlowDrained, self.foci.feed.flow_drained),
             self._bus.listen(AddressesChanged, self._addresses_changed),
+            self._bus.listen(ConferenceChanged, self.conferences.others.heard),
         )
         self._count_later()
 

@@ -9,18 +9,18 @@ reference, to find out when they change.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
-from lyncpy.contracts.bounded_cache import BoundedCache
-from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.bus import IBus, Interest
 from lyncpy.contracts.facts import ContactsChanged
-from lyncpy.contracts.names import Aor, Epid, aor_of
+from lyncpy.contracts.names import Aor, Epid, Version, aor_of
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners, resolve
 from lyncpy.contracts.store import IStore
 from lyncpy.core.keyed_lock import KeyedLock
-from lyncpy.core.versioned import Decision, Entry, VersionedTable
+from lyncpy.core.versioned import NONE_YET, Decision, VersionedTable
 from lyncpy.workloads.contacts.bodies import write_delta
+from lyncpy.workloads.contacts.changed_lists import ChangedLists, ListNames, Row, StoredList
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups, place, regenerated
 from lyncpy.workloads.contacts.model import (
     OTHERS,
@@ -38,16 +38,9 @@ from lyncpy.workloads.contacts.model import (
     amends,
     decide,
     difference,
-    letters,
 )
 
 KIND: Final = "contacts"
-
-CHANGED_BYTES: Final = 16_777_216
-"""Of all lists that are kept because a device has changed them: some hundred with 250 contacts each."""
-
-CONTACT_BYTES: Final = 500
-"""A contact takes so much beside its texts."""
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -80,88 +73,6 @@ class _Given:
     """As the user's devices show them."""
 
 
-Row = list[Any]  # Any: JSON
-"""A contact as it is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The owners of the addresses in a list."""
-
-    meant: Mapping[Aor, OwnerId] = field(default_factory=dict)
-    """Present address → owner."""
-
-    asleep: tuple[tuple[Row, OwnerId], ...] = ()
-    """Contacts who are gone and whose address is another's now; they are not shown until they return."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A book as the store has it."""
-
-    book: ContactBook
-    mark: str = ""
-    """The digest of the generated half to which the list's number belongs."""
-
-    names: _Names = _Names()
-    former: ContactBook | None = None
-    """The book with the stored addresses, where people in it have others now; else None."""
-
-
-class _ChangedLists:
-    """The lists that devices have changed last, until their users are gone or many others have changed theirs.
-
-    Who has which address, and what the directory puts into a list, is asked each time.
-    """
-
-    def __init__(self, owners: IOwners, placed: Callable[[_Stored], _Stored]) -> None:
-        """Create an empty cache.
-
-        Args:
-            owners: Gives the owner of an address.
-            placed: Puts the generated groups into a list, as its user's devices show them.
-        """
-        self._owners = owners
-        self._placed = placed
-        self._kept: BoundedCache[Aor, Entry[_Stored] | None] = BoundedCache(CHANGED_BYTES, _size)
-        """None: it is to be read yet."""
-
-    def begin(self, key: Aor) -> None:
-        """Note that a device changes a list: from now on it is kept."""
-        if key not in self._kept:
-            self._kept.keep(key, None)
-
-    def get(self, key: Aor) -> Entry[_Stored] | None:
-        """Give a list that is kept, unless somebody in it, or its user, has another address now."""
-        entry = self._kept.get(key)
-        if entry is None:
-            return None
-        meant, owners = entry.value.names.meant, self._owners
-        if entry.record != owners.owner(key):
-            return None
-        # Nearly always all of them are who they were.
-        if not owners.have(meant) and any(resolve(owners, aor, one) != aor for aor, one in meant.items()):
-            return None
-        return Entry(self._placed(entry.value), entry.record, entry.version)
-
-    def put(self, key: Aor, entry: Entry[_Stored]) -> None:
-        """Keep a list, if a device changes it, and nobody in it is asleep or has moved."""
-        if key in self._kept:
-            stored = entry.value
-            self._kept.keep(key, None if stored.former is not None or stored.names.asleep else entry)
-
-    def discard(self, key: Aor) -> None:
-        """Forget a list."""
-        self._kept.forget(key)
-
-
-def _size(_: Aor, entry: Entry[_Stored] | None) -> int:
-    if entry is None:
-        return CONTACT_BYTES
-    own = entry.value.book.own
-    return CONTACT_BYTES * (1 + len(own.groups) + len(own.contacts)) + 4 * letters(own)
-
-
 class Lists:
     """Contact lists in the store, one writer of each at a time.
 
@@ -183,14 +94,17 @@ class Lists:
         generated_groups: GeneratedGroups,
         owners: IOwners,
     ) -> None:
-        self._changed = _ChangedLists(owners, self._placed)
-        self._table: VersionedTable[Aor, _Stored] = VersionedTable(
+        self._changed = ChangedLists(owners, self._placed)
+        self._table: VersionedTable[Aor, StoredList] = VersionedTable(
             KIND, self, self._changed, store=store, writers=writers, tell=bus.tell
         )
         self._limits = limits
         self._generated_groups = generated_groups
         self._owners = owners
+        self._bus = bus
         self._given: dict[Aor, _Given] = {}
+        self.shown: Final = Interest()
+        """Whose lists devices show here."""
 
     def __len__(self) -> int:
         return len(self._given)
@@ -216,7 +130,7 @@ class Lists:
             Refused: 503, when other processes were first time and again.
         """
 
-        def made(stored: _Stored) -> tuple[DecidedChange | ChangeDeclined, ContactBook, Delta | None]:
+        def made(stored: StoredList) -> tuple[DecidedChange | ChangeDeclined, ContactBook, Delta | None]:
             decided = decide(stored.book, change, self._limits)
             if isinstance(decided, ContactDenial):
                 return ChangeDeclined(decided, amends(stored.book, change)), stored.book, None
@@ -233,6 +147,33 @@ class Lists:
         if isinstance(decided, ChangeDeclined):
             raise decided
         return decided
+
+    # --- what other processes change
+
+    def heard(self, fact: ContactsChanged) -> None:
+        """Forget a list of which somebody tells a later change than the last that is known here."""
+        number = self._changed.number(fact.aor)
+        if number is not None and number < fact.delta_num:
+            self._changed.reread(fact.aor)
+
+    def held(self) -> Iterable[str]:
+        """Give the records of the lists that devices show."""
+        return filter(None, map(self._owners.owner, self._changed.versions))
+
+    def version_of(self, key: str) -> Version | None:
+        """Give the version of a record whose list devices show here; None: none does."""
+        aor = self._owners.address(OwnerId(key))
+        return None if aor is None else self._changed.versions.get(aor)
+
+    async def renew(self, key: str) -> None:
+        """Read a list again, and have devices told of it which show an older one."""
+        aor = self._owners.address(OwnerId(key))
+        if aor is None or aor not in self._changed.versions:
+            return
+        async with self.hold(aor):
+            self._changed.reread(aor)
+            book = await self.read(aor)
+        self._bus.tell_here(ContactsChanged(aor, book.own.delta_num, b"", None))
 
     # --- the half that the directory makes
 
@@ -257,6 +198,7 @@ class Lists:
         """Forget a user whose last device is gone."""
         self._given.pop(aor, None)
         self._changed.discard(aor)
+        self.shown.discard(aor)
 
     def signed_in(self) -> Sequence[Aor]:
         """Give the users who are told of changes."""
@@ -277,7 +219,7 @@ class Lists:
         wanted = self._generated_groups.wanted(aor)
         given = self._given.get(aor)
 
-        def regrown(stored: _Stored) -> tuple[ContactBook, ContactBook, Delta | None]:
+        def regrown(stored: StoredList) -> tuple[ContactBook, ContactBook, Delta | None]:
             after = place(stored.book, wanted)
             if after.mark == stored.mark:
                 return after, after, None
@@ -285,6 +227,8 @@ class Lists:
             return after, after, regenerated(stored.book, after) if given is not None else _unknown(after)
 
         owner = self._owners.owner(aor)
+        self._changed.versions.setdefault(aor, NONE_YET)
+        self.shown.add(aor)
         book = await self._written(aor, regrown, None)
         self._given[aor] = _Given(owner, wanted, book.generated)
         return book
@@ -296,7 +240,7 @@ class Lists:
             StoreUnavailable: Nothing was told; it is still to be done.
         """
 
-        def unchanged(stored: _Stored) -> tuple[None, ContactBook, None]:
+        def unchanged(stored: StoredList) -> tuple[None, ContactBook, None]:
             return None, stored.book, None
 
         async with self.hold(aor):
@@ -305,14 +249,14 @@ class Lists:
     # --- the store
 
     async def _written(
-        self, aor: Aor, decide: Callable[[_Stored], tuple[T, ContactBook, Delta | None]], by: Epid | None
+        self, aor: Aor, decide: Callable[[StoredList], tuple[T, ContactBook, Delta | None]], by: Epid | None
     ) -> T:
         """Read, decide, write, tell. Without a delta nothing is written.
 
         New addresses of the people in the list come first, as a change of their own: devices follow the list by its numbers.
         """
 
-        def decided(stored: _Stored) -> Decision[_Stored, T]:
+        def decided(stored: StoredList) -> Decision[StoredList, T]:
             present, facts = stored, []
             if stored.former is not None:
                 present, delta = _readdressed(stored, stored.former)
@@ -325,7 +269,7 @@ class Lists:
 
         return await self._table.change(aor, decided)
 
-    def _to_write(self, stored: _Stored) -> _Stored:
+    def _to_write(self, stored: StoredList) -> StoredList:
         """Give a list that was changed, with what is written beside it."""
         names, book = stored.names, stored.book
         meant = {one: names.meant.get(one) or self._owners.meant(one) for one in book.own.contacts}
@@ -335,11 +279,13 @@ class Lists:
         """Give the key of a list's record: the owner of the address."""
         return self._owners.owner(key)
 
-    def unpack(self, key: Aor, value: bytes | None) -> _Stored:
+    def unpack(self, key: Aor, value: bytes | None) -> StoredList:
         """Read a list, with the generated groups that the user's devices show; where none does, those of the directory."""
-        return self._placed(_Stored(ContactBook(key)) if value is None else _Stored(*unpack(value, key, self._owners)))
+        return self._placed(
+            StoredList(ContactBook(key)) if value is None else StoredList(*unpack(value, key, self._owners))
+        )
 
-    def _placed(self, stored: _Stored) -> _Stored:
+    def _placed(self, stored: StoredList) -> StoredList:
         key = stored.book.owner
         given = self._given.get(key)
         if given is None or given.owner != self._owners.owner(key):
@@ -353,16 +299,16 @@ class Lists:
         former = None if stored.former is None else replace(stored.former, generated=book.generated)
         return replace(stored, book=book, former=former)
 
-    def pack(self, value: _Stored) -> bytes:
+    def pack(self, value: StoredList) -> bytes:
         """Write a list as it is stored."""
         return pack(value.book, value.names.meant, value.names.asleep)
 
-    def merged(self, mine: _Stored, theirs: _Stored) -> _Stored:
+    def merged(self, mine: StoredList, theirs: StoredList) -> StoredList:
         """Give what another process has stored: nothing of a list is in memory only."""
         return theirs
 
 
-def _readdressed(stored: _Stored, former: ContactBook) -> tuple[_Stored, Delta]:
+def _readdressed(stored: StoredList, former: ContactBook) -> tuple[StoredList, Delta]:
     """Count a change of addresses, and give the delta of it."""
     book = stored.book
     book = replace(book, own=replace(book.own, delta_num=book.own.delta_num + 1))
@@ -407,7 +353,7 @@ def pack(
     ).encode()
 
 
-def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str, _Names, ContactBook | None]:
+def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str, ListNames, ContactBook | None]:
     """Read what `pack` wrote.
 
     Returns:
@@ -427,7 +373,7 @@ def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str,
     sleeping = [(row, OwnerId(one)) for row, one in stored.get("asleep", ())]
     is_same = owners.have(meant) or all(resolve(owners, aor, one) == aor for aor, one in meant.items())
     if is_same and not sleeping:
-        return as_written, mark, _Names(meant), None
+        return as_written, mark, ListNames(meant), None
     named = [*((row, meant[row[0]]) for row in rows), *sleeping]
     found, names = _present(named, owner, owners, groups)
     contacts = {aor: found[aor] for aor in (*(one for one in written if one in found), *found)}
@@ -437,7 +383,7 @@ def unpack(value: bytes, owner: Aor, owners: IOwners) -> tuple[ContactBook, str,
 
 def _present(
     named: Iterable[tuple[Row, OwnerId]], owner: Aor, owners: IOwners, groups: Mapping[int, ContactGroup]
-) -> tuple[dict[Aor, Contact], _Names]:
+) -> tuple[dict[Aor, Contact], ListNames]:
     """Give contacts under the addresses that they have now, and those who are asleep."""
     found: dict[Aor, Contact] = {}
     meant: dict[Aor, OwnerId] = {}
@@ -449,7 +395,7 @@ def _present(
             found[aor], meant[aor] = _contact([aor, *row[1:]], groups), one
         elif one and owners.keeps(one):
             asleep.append((row, one))
-    return found, _Names(meant, tuple(asleep))
+    return found, ListNames(meant, tuple(asleep))
 
 
 def _contact(row: Row, groups: Mapping[int, ContactGroup]) -> Contact:

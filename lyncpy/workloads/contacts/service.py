@@ -19,7 +19,7 @@ from lyncpy.workloads.contacts.commands import Commands
 from lyncpy.workloads.contacts.fanout import ContactFanout
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.list_refresh import ListRefresh
-from lyncpy.workloads.contacts.lists import Lists
+from lyncpy.workloads.contacts.lists import KIND, Lists
 from lyncpy.workloads.contacts.model import ListLimits
 from lyncpy.workloads.contacts.routes import Routes
 from lyncpy.workloads.contacts.settings import Settings
@@ -42,6 +42,7 @@ class Contacts:
         self._lists = lists = Lists(
             platform.store, platform.bus, platform.writers, limits, self._generated_groups, platform.owners
         )
+        platform.sweep.cover(platform.store, KIND, lists)
         platform.meter.gauge("lyncpy_contacts_lists_count", "Contact lists that are followed.", lists.__len__)
         self._bus = platform.bus
         self._fanout = ContactFanout(lists, signaling.notifier, platform.timers)
@@ -59,7 +60,7 @@ class Contacts:
         """Load the generated groups, and listen for changes."""
         self._generated_groups.load()
         self._listening = (
-            self._bus.listen(ContactsChanged, self._fanout.heard),
+            self._bus.listen(ContactsChanged, self._contacts_changed, self._lists.shown),
             self._bus.listen(FlowDrained, self._fanout.feed.flow_drained),
             self._bus.listen(FlowClosed, self._fanout.feed.flow_closed),
             self._bus.listen(PersonChanged, self._live.person_changed),
@@ -73,6 +74,10 @@ class Contacts:
             listening.stop()
         self._live.close()
         self._fanout.feed.close()
+
+    def _contacts_changed(self, fact: ContactsChanged) -> None:
+        self._lists.heard(fact)
+        self._fanout.heard(fact)
 
     async def contacts_of(self, owner: Aor) -> frozenset[Aor]:
         """Give the addresses of all contacts of a user, of either half."""

@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
+from lyncpy.contracts.facts import ConferenceChanged, Fact
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
@@ -48,12 +49,20 @@ class Cellar:
         self.disk = Fragility()
         self.inner = MemoryStore(self.timers.wall)
         self.store = FragileStore(self.inner, self.disk)
+        self.told: list[Fact] = []
 
     def opened(self, owners: IOwners = EVERYBODY, *, total: int = 100) -> ConferenceTable:
         """Give the table as a process that starts now has it."""
         terms = terms_with(per_organizer=3)
         table = ConferenceTable(
-            self.store, KeyedLock(self.timers), self.timers, terms, total=total, purge_every_s=60.0, owners=owners
+            self.store,
+            KeyedLock(self.timers),
+            self.timers,
+            terms,
+            total=total,
+            purge_every_s=60.0,
+            owners=owners,
+            tell=lambda fact: self.told.append(fact),
         )
         result_of(table.open())
         return table
@@ -243,6 +252,7 @@ def test_nothing_is_purged_after_the_end(cellar: Cellar, table: ConferenceTable)
             total=1,
             purge_every_s=60.0,
             owners=AddressOwners(),
+            tell=cellar.told.append,
         ).close()
     )
 
@@ -417,3 +427,40 @@ def test_what_a_meeting_kept_before_an_address_changed_is_still_of_who_was_meant
         assert found.invited == {CAROL: ConferenceRole.ATTENDEE, BOB: ConferenceRole.PRESENTER}
         assert found.active is not None
         assert (found.active.granted, found.active.ejected) == ({CAROL: ConferenceRole.PRESENTER}, frozenset({BOB}))
+
+
+def test_what_another_process_makes_is_found_as_soon_as_it_is_told(cellar: Cellar, table: ConferenceTable) -> None:
+    """And what it modifies or deletes; a running meeting hears how its conference differs."""
+    other = cellar.opened()
+    heard: list[tuple[str, str]] = []
+    other.listen(lambda before, after: heard.append((before.subject, "" if after is None else after.subject)))
+
+    def hear() -> None:
+        """Have the other one hear all that was told."""
+        facts, cellar.told = list(cellar.told), []
+        for fact in facts:
+            assert isinstance(fact, ConferenceChanged)
+            result_of(other.others.heard(fact))
+            # A bus may bring it twice.
+            result_of(other.others.heard(fact))
+
+    cellar.told.clear()
+    made(table, "NEWCOMER", subject="One")
+    assert other.find(ALICE, "NEWCOMER") is None
+    hear()
+    assert other.find(ALICE, "NEWCOMER") == table.find(ALICE, "NEWCOMER")
+    result_of(table.modify(ALICE, "NEWCOMER", ConferenceRequest(subject="Two")))
+    hear()
+    assert other.conferences_of(ALICE) == table.conferences_of(ALICE)
+    result_of(table.delete(ALICE, "NEWCOMER"))
+    hear()
+    assert other.find(ALICE, "NEWCOMER") is None
+    assert heard == [("One", "Two"), ("Two", "")]
+    # Who is told nothing of it has it all the same, when it looks.
+    result_of(table.modify(ALICE, ID, ConferenceRequest(subject="Costs")))
+    key = key_of(ALICE, ID)
+    assert other.others.version_of(key) < table.others.version_of(key)
+    result_of(other.others.renew(key))
+    assert other.others.version_of(key) == table.others.version_of(key)
+    assert set(other.others.held()) == {key}
+    assert heard[2:] == [("Budget", "Costs")]

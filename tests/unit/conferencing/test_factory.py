@@ -52,6 +52,7 @@ class FactoryAlone:
             total=100,
             purge_every_s=3600.0,
             owners=AddressOwners(),
+            tell=hall.bus.tell,
         )
         factory = Factory(
             self.conferences,

@@ -400,7 +400,7 @@ def test_the_lists_that_are_kept_are_bounded_in_bytes(
     monkeypatch: pytest.MonkeyPatch, count: int, size: int, is_kept: bool
 ) -> None:
     """Many that are short; who changes one that is long, or among many, has it read again."""
-    monkeypatch.setattr("lyncpy.workloads.contacts.lists.CHANGED_BYTES", 32 * 10_000)
+    monkeypatch.setattr("lyncpy.workloads.contacts.changed_lists.CHANGED_BYTES", 32 * 10_000)
     hall = Hall([Person(Aor(f"sip:u{n}@contoso.test"), str(n), logins=(f"u{n}",)) for n in range(count)])
     hall.take(Contacts(hall.platform(), hall.signaling(), Settings()))
     devices = [hall.device(f"u{n}") for n in range(count)]

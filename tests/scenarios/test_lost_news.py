@@ -1,0 +1,56 @@
+"""Two servers on one database, and a bus between them that loses what it likes: how long what is lost can be believed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lyncpy.contracts.facts import ContactsChanged
+from tests.kit.actors import Actor
+from tests.kit.pool import Pool
+
+SWEEP_S = 20.0
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Two servers that run."""
+    with Pool.opened(store={"sweep_s": SWEEP_S}) as pool:
+        yield pool
+
+
+def at_both(pool: Pool, user: str) -> tuple[Actor, Actor]:
+    """Sign somebody in at each server, with a device of its own."""
+    first, second = pool
+    (here,), (there,) = first.sign_in(user), second.sign_in(user)
+    return here, there
+
+
+def test_a_list_is_told_to_devices_at_all_servers(pool: Pool) -> None:
+    """Each device hears of what another one has changed at another server, and may change it further."""
+    here, there = at_both(pool, "alice")
+    assert here.adds("sip:bob@example.com").status == 200
+    pool.passes(1)
+    assert "sip:bob@example.com" in there.contacts.people
+    assert there.adds("sip:carol@example.com").status == 200
+    pool.passes(1)
+    assert (
+        here.contacts.people.keys() == there.contacts.people.keys() >= {"sip:bob@example.com", "sip:carol@example.com"}
+    )
+    assert here.removes("sip:carol@example.com").status == 200
+    pool.passes(1)
+    assert "sip:carol@example.com" not in there.contacts.people
+
+
+def test_a_change_that_is_lost_on_the_bus_is_found(pool: Pool) -> None:
+    """Within the time of a sweep, and without that anybody asks."""
+    here, there = at_both(pool, "alice")
+    # The other server has the list in memory, as its device has changed it.
+    assert there.adds("sip:dave@example.com").status == 200
+    pool.passes(1)
+    pool.hub.loses = lambda sender, receiver, said: isinstance(said, ContactsChanged)
+    assert here.adds("sip:bob@example.com").status == 200
+    pool.passes(1)
+    assert "sip:bob@example.com" not in there.contacts.people
+    pool.passes(SWEEP_S + 1)
+    assert there.contacts.people.keys() >= {"sip:bob@example.com", "sip:dave@example.com"}
+    assert there.adds("sip:carol@example.com").status == 200
