@@ -4,10 +4,20 @@ Text is what a client may really send: any Unicode but line breaks and NUL, and 
 are no UTF-8 at all (as `surrogateescape` shows them).
 """
 
+from collections.abc import Iterable
+from itertools import product
+from typing import Any
+
 from hypothesis import strategies as st
 
 from lyncpy.sip.grammar import quote
 from lyncpy.sip.message import Headers, Message, Request, Response
+
+
+def each_of(*choices: Iterable[object]) -> st.SearchStrategy[tuple[Any, ...]]:  # Any: one of each, whatever they are
+    """Give one of each, chosen at once: a choice among a thousand takes as long as one among two."""
+    return st.sampled_from(list(product(*choices)))
+
 
 _TOKEN_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.!%*_+`'~"
 _WORD_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

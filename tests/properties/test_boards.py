@@ -52,6 +52,7 @@ from lyncpy.workloads.presence.model.values import write_value
 from lyncpy.workloads.presence.roaming import OwnCategories
 from tests.kit.boards import colleague, read_record, usual_quotas
 from tests.kit.presence import state
+from tests.kit.strategies import each_of
 
 ALICE, BOB, DAVE = (Aor(f"sip:{name}@contoso.test") for name in ("alice", "bob", "dave"))
 WATCHERS = (
@@ -60,7 +61,7 @@ WATCHERS = (
     (Aor("sip:grace@contoso.test"), Relation.PUBLIC_CLOUD), (Aor("sip:anonymous"), Relation.ANONYMOUS),
 )  # fmt: skip
 EPIDS = st.sampled_from([Epid("pc"), Epid("laptop"), Epid("phone")])
-CONTAINERS = st.sampled_from([2, 2, 3, 0, 1, 100, 200, 300, 400, 1000, 32000])
+CONTAINER_IDS = (2, 2, 3, 0, 1, 100, 200, 300, 400, 1000, 32000)
 QUOTAS = usual_quotas(publications=8, value_bytes=2000, containers=8, members=2, delegates=1, subscribers=1)
 DEVICE = '<device endpointId="{0}"><capabilities preferred="{1}"><text render="{1}"/><{0} publish="true"/></capabilities></device>'
 
@@ -75,40 +76,29 @@ members = st.frozensets(
     max_size=2,
 )  # fmt: skip
 values = st.one_of(
-    st.tuples(
-        st.just("state"),
-        st.builds(
-            state,
-            st.sampled_from([*(kind.value for kind in StateKind), "machineState", "machineState", "userState"]),
-            st.sampled_from([0, 3500, 5000, 6500, 9500, 15500, 18500]),
-            manual=st.booleans(),
-        ),
+    st.sampled_from(
+        [
+            ("state", state(kind, availability, manual=manual))
+            for kind in [*(kind.value for kind in StateKind), "machineState", "machineState", "userState"]
+            for availability in (0, 3500, 5000, 6500, 9500, 15500, 18500)
+            for manual in (False, True)
+        ]
     ),
-    st.tuples(
-        st.just("device"), st.builds(DEVICE.format, st.sampled_from(["voice", "video"]), st.sampled_from(["true"]))
-    ),
-    st.tuples(
-        st.sampled_from(["note", "services", "contactCard", "noteHistory", "x"]), st.sampled_from(["<a/>", "<b/>"])
-    ),
+    st.sampled_from([("device", DEVICE.format(kind, "true")) for kind in ("voice", "video")]),
+    each_of(("note", "services", "contactCard", "noteHistory", "x"), ("<a/>", "<b/>")),
 )
+# Instance (mostly what a client may write: 0 and 1 are the server's own in some categories), container, expires, version and type.
+wheres = each_of((2, 3, 4, 5, 6, 0), CONTAINER_IDS, (None, None, 0, 50), (0, 0, 0, 0, 0, 7), tuple(Expire))
 
 
 @st.composite
 def publications(draw: st.DrawFn) -> Publication:
     """Give a wish of a client, read as the server reads it."""
     category, value = draw(values)
-    # Mostly what a client may write; 0 and 1 are the server's own in some categories.
-    key = InstanceKey(category, draw(st.sampled_from([2, 3, 4, 5, 6, 0])), draw(CONTAINERS))
+    instance, container, expires, version, expire = draw(wheres)
+    key = InstanceKey(category, instance, container)
     said = read_value(key, read_xml(value.encode()))
-    expires = draw(st.sampled_from([None, None, 0, 50]))
-    return Publication(
-        key,
-        draw(st.sampled_from([0, 0, 0, 0, 0, 7])),
-        draw(st.sampled_from(Expire)),
-        value,
-        expires if expires is not None else 50,
-        *said,
-    )
+    return Publication(key, version, expire, value, expires if expires is not None else 50, *said)
 
 
 def wishes(most: int = 4) -> st.SearchStrategy[list[Publication]]:
@@ -120,7 +110,7 @@ publishing = st.tuples(st.just(publish), EPIDS, wishes())
 others = st.one_of(
     st.tuples(st.just(leave), EPIDS, st.booleans()),
     st.tuples(st.just(expire), st.none(), st.none()),
-    st.tuples(st.just(set_members), CONTAINERS, members),
+    st.tuples(st.just(set_members), st.sampled_from(CONTAINER_IDS), members),
     st.tuples(st.just(set_delegates), people, st.booleans()),
     st.tuples(st.just(subscribe), people, st.integers(0, 2)),
     st.tuples(st.just(unsubscribe), people, st.none()),

@@ -33,41 +33,40 @@ from tests.kit.boards import read_record, usual_quotas
 from tests.kit.hall import tree
 from tests.kit.presence import Client, PresenceRoom, note, people, publication, views
 from tests.kit.soak import many
+from tests.kit.strategies import each_of
 
 ALICE, BOB = Aor("sip:alice@contoso.test"), Aor("sip:bob@contoso.test")
 CATEGORIES = ("note", "state", "contactCard", "calendarData")
 EPIDS = st.sampled_from([Epid("pc"), Epid("laptop")])
-CONTAINERS = st.sampled_from([0, 1, 2, 3, 100, 200, 300, 400, 1000, 32000])
-AVAILABILITIES = st.sampled_from([0, 3500, 5000, 6500, 6900, 7500, 9500, 12500, 15500, 18500])
+CONTAINER_IDS = (0, 1, 2, 3, 100, 200, 300, 400, 1000, 32000)
+AVAILABILITIES = (0, 3500, 5000, 6500, 6900, 7500, 9500, 12500, 15500, 18500)
 
-activities = st.none() | st.builds(
-    Activity, st.sampled_from(["on-the-phone", "x"]), st.sampled_from([0, 6500]), st.sampled_from([8999, 17999])
+ACTIVITIES = [
+    Activity(token, low, high) for token in ("on-the-phone", "x") for low in (0, 6500) for high in (8999, 17999)
+]
+# As often none as any.
+said = each_of(
+    tuple(StateKind), AVAILABILITIES, (False, True), [*ACTIVITIES, *(None for _ in ACTIVITIES)], ("", "Home", "Office")
 )
+times = st.none() | st.floats(0, 100)
 states = st.builds(
-    StateDocument,
-    st.sampled_from(StateKind),
-    AVAILABILITIES,
-    manual=st.booleans(),
-    activity=activities,
-    starts=st.none() | st.floats(0, 100),
-    ends=st.none() | st.floats(0, 100),
-    location=st.sampled_from(["", "Home", "Office"]),
+    lambda one, starts, ends: StateDocument(
+        one[0], one[1], manual=one[2], activity=one[3], starts=starts, ends=ends, location=one[4]
+    ),
+    said,
+    times,
+    times,
 )
+wheres = each_of(("state", "note"), range(4), CONTAINER_IDS, range(4), tuple(Expire), ("<a/>", "<b/>"), (None, 0, 50))
 inputs = st.builds(Input, states, EPIDS, st.sampled_from([1.0, 2.0, 50.0]) | st.floats(0, 100))
 
 
 @st.composite
 def publications(draw: st.DrawFn) -> Publication:
     """Give a wish of a client; a state says what its value would."""
-    key = InstanceKey(draw(st.sampled_from(["state", "note"])), draw(st.integers(0, 3)), draw(CONTAINERS))
-    return Publication(
-        key,
-        draw(st.integers(0, 3)),
-        draw(st.sampled_from(Expire)),
-        draw(st.sampled_from(["<a/>", "<b/>"])),
-        draw(st.sampled_from([None, 0, 50])),
-        draw(states) if key.category == "state" else None,
-    )
+    category, instance, container, version, expire, value, expires = draw(wheres)
+    document = draw(states) if category == "state" else None
+    return Publication(InstanceKey(category, instance, container), version, expire, value, expires, document)
 
 
 steps = st.lists(
@@ -109,7 +108,7 @@ def test_a_refused_publication_changes_nothing(found: list[tuple[Epid, list[Publ
             assert after.version == before.version + 1
 
 
-@given(steps, CONTAINERS, st.sampled_from(MemberKind))
+@given(steps, st.sampled_from(CONTAINER_IDS), st.sampled_from(MemberKind))
 def test_nobody_sees_what_his_containers_do_not_hold(
     found: list[tuple[Epid, list[Publication], bool]], container: int, kind: MemberKind
 ) -> None:
@@ -199,7 +198,11 @@ class TwoWatchers(RuleBasedStateMachine):
         one = board.instances.get(key) if board else None
         return one.version if one else 0
 
-    @rule(epid=st.sampled_from(["aaaaaaaaaaaa", "cccccccccccc"]), number=AVAILABILITIES, machine=AVAILABILITIES)
+    @rule(
+        epid=st.sampled_from(["aaaaaaaaaaaa", "cccccccccccc"]),
+        number=st.sampled_from(AVAILABILITIES),
+        machine=st.sampled_from(AVAILABILITIES),
+    )
     def publishes_a_state(self, epid: str, number: int, machine: int) -> None:
         if epid not in self.devices:
             self.devices[epid] = self.room.sign_in("alice", epid)
