@@ -18,9 +18,9 @@ PLUGIN = Path("/usr/lib/purple-2/libsipe.so")
 
 
 LONGEST = (
-    "install", "bench", "conferences", "active_directory", "ldap_groups", "hostile_bodies", "bad_ends", "clock", "restart",
-    "hostile", "im", "access_levels", "plain_log", "contact_groups", "haste", "signin", "web", "presence", "contacts",
-    "ldap", "abuse",
+    "bench", "install", "postgresql_loss", "conferences", "bad_ends", "restart", "postgresql_server", "clock", "im",
+    "access_levels", "ntlm_domain", "tls_dsk", "postgresql_reach", "directory_passwords", "kerberos_doctor", "plain_log",
+    "hostile", "freeipa", "web_services", "ssh", "kerberos", "ldap_notices", "ntlm_programs", "nats", "two_servers",
 )  # fmt: skip
 """The files that take longest, the longest first: one that begins last holds up the end."""
 

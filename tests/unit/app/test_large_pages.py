@@ -1,6 +1,8 @@
 """Memory in large pages: which of it, and that it stays what it was."""
 
 import mmap
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +14,7 @@ from lyncpy.app.large_pages import Advise, collapse, ranges
 from lyncpy.core.timers import Timers
 from tests.kit.results import started
 
+TOP: Final = Path(__file__).resolve().parents[3]
 MIB: Final = 1 << 20
 LARGE: Final = 2 * MIB
 
@@ -107,7 +110,16 @@ def test_a_kernel_without_them_is_not_asked(tmp_path: Path, missing: str) -> Non
 
 
 def test_what_is_in_memory_stays_as_it_was() -> None:
-    """Asked for really, of this process, whatever the kernel makes of it."""
+    """Asked for really, of a process of its own: one that tests has gigabytes, in which nobody is interested."""
+    words = f"from {__name__} import ask_the_kernel; ask_the_kernel()"
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=TOP, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def ask_the_kernel() -> None:
+    """Collapse this process, whatever the kernel makes of it."""
     with mmap.mmap(-1, 8 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
         text = bytes(range(256)) * (8 * MIB // 256)
         memory[:] = text

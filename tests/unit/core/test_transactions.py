@@ -408,6 +408,7 @@ def test_who_is_quick_waits_and_is_not_refused() -> None:
     assert hall.is_empty()
 
 
+@pytest.mark.untraced
 def test_many_that_are_answered_at_once_are_not_too_deep_for_the_interpreter() -> None:
     """Ten thousand wait behind one; when it ends each begins and ends in its turn, a few in each turn of the reactor."""
     hall = Hall(pending_per_flow=1, waiting_bytes_per_flow=16_000_000, requests_burst=20_000.0)

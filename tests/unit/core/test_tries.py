@@ -273,6 +273,7 @@ PER_PAIR_OF_MANY: Final = 20
 """The same, where the passwords of many are guessed from there."""
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_the_office_gets_in_and_guessing_stays_slow(attack: Callable[[Door], Iterator[tuple[Aor, str, str]]]) -> None:
     """For an hour of guessing without a pause: each device signs in whenever it wants, also where it never was.

@@ -118,6 +118,7 @@ def test_results_are_limited_and_say_so() -> None:
     assert (len(server.found("person", 8).people), server.found("person", 8).more) == (8, True)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(("people", "groups"), [(20_000, 0), (0, 20_000)])
 def test_no_turn_is_long_while_an_index_is_made(people: int, groups: int) -> None:
     """Of either alone: it is done in very many turns, in each of which little is looked at."""
@@ -233,6 +234,7 @@ class Renewals:
         patch.setattr(Book, "renewing", counted)
 
 
+@pytest.mark.untraced
 def test_two_large_pulls_and_the_index_in_the_making_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one comes while the index is made anew for the first: one is made after the other, nobody is lost."""
     clock = WorkingClock()

@@ -209,6 +209,7 @@ def test_an_endpoint_that_goes_while_it_publishes_leaves_nothing(
     assert availability(result_of(boards.read(ALICE))) == 18500
 
 
+@pytest.mark.untraced
 def test_an_endpoint_that_goes_while_hundreds_wait_leaves_nothing(
     hall: Hall, boards: BoardTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def _told(number: int) -> None:
     OWN.of(replace(Board(Aor(f"sip:u{number}@contoso.test")), instances={note.key: note}), {"note"})
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     ("publish", "most"), [(_in_a_list, 18e6), (_as_an_aggregate, 6e6), (_published, 9e6), (_told, 18e6)]
 )

@@ -299,6 +299,7 @@ def test_the_largest_ticket_of_kerberos_is_read_in_whatever_pieces() -> None:
         assert door.unfinished == 0
 
 
+@pytest.mark.untraced
 def test_a_line_that_drips_costs_no_more_than_its_length() -> None:
     """Who sends it a byte at a time has nothing read twice."""
 
