@@ -108,6 +108,9 @@ class Duty(enum.Enum):
     RETENTION = "retention"
     """Removes from the store what is older than the settings allow."""
 
+    ARCHIVE = "archive"
+    """Removes from the archive what is older than the settings allow."""
+
 
 DUTIES: Final = "duty "
 """What the keys of duties begin with."""

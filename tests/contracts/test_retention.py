@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import gatherResults
 from twisted.internet.task import Clock
 
 from lyncpy.backends.retention import DAY_S, Retention
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql import records as sql_records
-from lyncpy.backends.sql.store import SqlStore
+from lyncpy.backends.sql.store import SLICE, SqlStore
 from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import Version
@@ -19,6 +20,7 @@ from lyncpy.contracts.store import REMOVED_S
 from lyncpy.core.timers import Timers
 from tests.kit.cellars import KINDS, NOON, Cellar, opened
 from tests.kit.leases import only_node
+from tests.kit.results import started
 
 NONE = Version(0)
 SESSION = SessionRecord("one", "c", "1", "2", "", "sip:a@b", "sip:c@d", "", "", "", "", "im", NOON - 90 * DAY_S)
@@ -62,3 +64,20 @@ def test_removes_what_is_over(cellar: Cellar, monkeypatch: pytest.MonkeyPatch) -
     assert wait(store.write("board", "lapsed", b"x", NONE)) == 2
     assert [record.key for record in wait(cellar.volatile.scan("board"))] == ["kept"]
     assert wait(cellar.volatile.write("board", "new", b"x", NONE)) > max(lapsed, kept)
+
+
+def test_a_purge_is_many_short_transactions(cellar: Cellar) -> None:
+    """Of very many records that are over: others write in between, and no version is given again."""
+    store, wait = cellar.store, cellar.wait
+    assert isinstance(store, SqlStore)
+    count = SLICE * 2 + 1
+
+    async def all_written() -> None:
+        await gatherResults([store.write("board", f"u{number}", b"x", NONE, NOON - 1) for number in range(count)])
+
+    wait(all_written())
+    purging = started(store.purge(NOON))
+    wait(store.write("board", "between", b"x", NONE))
+    assert not purging.called
+    assert wait(purging) >= count - 1
+    assert wait(store.write("board", "u7", b"x", NONE)) > 1

@@ -154,7 +154,7 @@ def test_a_key_that_comes_back_during_a_purge_gets_a_new_version(two_at_postgres
     for version in range(3):
         two.wait(first.write("board", "alice", b"x", Version(version)))
     two.wait(first.remove("board", "alice", Version(3)))
-    with two.held(lambda _: first.purge(two.wall.now)) as until_somebody_waits:
+    with two.held(lambda _: Deferred.fromCoroutine(first.purge(two.wall.now))) as until_somebody_waits:
         writing: Deferred[Version] = second.write("board", "alice", b"again", NONE)
         until_somebody_waits()
     assert two.wait(writing) > 3

@@ -6,7 +6,7 @@ the same statement that changes it, so that no decision is made on an old answer
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, case, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects import sqlite
 
 from lyncpy.backends.sql.dialects import ceiling, insert_into, next_change
@@ -59,11 +59,17 @@ class RecordStatements:
             .values(value=None, expires=bindparam("now"), change=self._change)
             .returning(column.version)
         )
-        self.dead_versions: Final = select(column.kind, func.max(column.version)).where(over).group_by(column.kind)
         newest = table.alias()
         # The last change of a kind stays, for the next is counted from it.
         last = select(func.max(newest.c.change)).where(newest.c.kind == column.kind).scalar_subquery()
-        self.forget: Final = delete(table).where(over, or_(column.change < last, column.change == 0))
+        forgotten = (
+            select(column.kind, column.key)
+            .where(over, or_(column.change < last, column.change == 0))
+            .limit(bindparam("most"))
+        )
+        self.forget: Final = (
+            delete(table).where(tuple_(column.kind, column.key).in_(forgotten)).returning(column.kind, column.version)
+        )
         self.ceiling: Final = select(ceiling(table, dialect))
         self.written: Final = (
             select(column.key, case((self._dead, 0), else_=column.version), column.change)

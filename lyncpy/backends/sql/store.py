@@ -119,21 +119,28 @@ class SqlRecordStore:
 
         return self._run_read(job)
 
-    def purge(self, before: float) -> Deferred[int]:
-        """Delete the rows of records that were removed or have expired by then; give the number of rows.
+    async def purge(self, before: float) -> int:
+        """Delete the rows of records that were removed or have expired by then, a slice at a time; give the number of rows.
 
         Their versions are remembered.
         """
-        values, statements = {"now": before}, self._statements
+        values, statements = {"now": before, "most": SLICE}, self._statements
 
         def job(connection: Connection) -> int:
             # A key that comes back meanwhile would begin above the floor that was, and get a version again that it had.
             exclude_writers(connection, statements.table)
-            for kind, version in connection.execute(statements.dead_versions, values).all():
-                connection.execute(self._raise_floor, {"of_kind": kind, "floor": version})
-            return connection.execute(statements.forget, values).rowcount
+            gone = connection.execute(statements.forget, values).all()
+            newest: dict[str, int] = {}
+            for kind, version in gone:
+                newest[kind] = max(version, newest.get(kind, 0))
+            for kind in sorted(newest):
+                connection.execute(self._raise_floor, {"of_kind": kind, "floor": newest[kind]})
+            return len(gone)
 
-        return self._run_write(job)
+        total = 0
+        while count := await self._run_write(job):
+            total += count
+        return total
 
 
 @implementer(IStore)

@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import ConversationEvent, IArchive, IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.nodes import Duty
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.core.deadline import Deadline
@@ -64,6 +65,7 @@ class Archive:
 
     def __init__(self, platform: Platform, media: ArchiveFiles, settings: Settings, *, close_s: float) -> None:
         self._policies = platform.policies
+        self._nodes = platform.nodes
         self._settings = settings
         timers = self._timers = platform.timers
         self._next_purge = Deadline(timers, self._begin)
@@ -147,7 +149,7 @@ class Archive:
 
     def _begin(self) -> None:
         self._next_purge.set(EVERY_S)
-        if self._purging is None:
+        if self._purging is None and self._nodes.has_duty(Duty.ARCHIVE):
             purging = self._purging = Deferred.fromCoroutine(self.purge())
             _ = purging.addErrback(self._failed).addBoth(self._ended)
 
