@@ -492,5 +492,8 @@ def quote_attr(text: str) -> str:
 
 def quote_attrs(texts: Iterable[str]) -> list[str]:
     """Write many texts, each as `quote_attr` does."""
-    plain = _PLAIN.fullmatch
-    return [f'"{text}"' if plain(text) else quote_attr(text) for text in texts]
+    texts = list(texts)
+    # Nearly always there is nothing to escape in any of them.
+    if _PLAIN.fullmatch("".join(texts)):
+        return [f'"{text}"' for text in texts]
+    return [quote_attr(text) for text in texts]

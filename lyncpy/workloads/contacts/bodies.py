@@ -122,7 +122,10 @@ def _group(element: str, group: ContactGroup) -> str:
 
 def _contacts(element: str, contacts: Collection[Contact], dropped: str = "") -> list[str]:
     """Write contacts as elements of this name; of their addresses, this scheme is dropped."""
-    uris = quote_attrs([listed(one.aor.removeprefix(dropped)) for one in contacts])
+    addresses = [one.aor.removeprefix(dropped) for one in contacts]
+    if "&" in "".join(addresses):
+        addresses = [listed(address) for address in addresses]
+    uris = quote_attrs(addresses)
     names = quote_attrs([one.name for one in contacts])
     externals = quote_attrs([one.external_uri for one in contacts])
     # Most are in the same few groups.

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from OpenSSL import SSL
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
@@ -306,3 +307,10 @@ def test_a_bundle_is_put_in_order(tmp_path: Path, order: tuple[int, ...]) -> Non
     credentials = read_credentials(SETTINGS, tmp_path, TODAY)
     assert credentials.certificate == ours.certificate
     assert credentials.chain == (middle.certificate, authority().certificate)
+
+
+def test_the_suite_that_costs_least_comes_first(folder: Path) -> None:
+    """Whatever order a client has: all of them are strong."""
+    certificate = Certificate(SETTINGS, folder, lambda: TODAY)
+    ciphers = SSL.Connection(certificate.context, None).get_cipher_list()
+    assert ciphers[:3] == ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]

@@ -25,8 +25,8 @@ CATEGORY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 _LIST_BEGINS: Final = b"<adhocList>"
 _LIST_ENDS: Final = b"</adhocList>"
 _RESOURCE_BEGINS: Final = b'<resource uri="'
-_ADDRESS: Final = re.compile(rb"[!#-%'-;=?-~]+")
-"""What is written in an attribute as it is, and is no blank."""
+_ADDRESSES: Final = re.compile(rb"(?:[!#-%'-;=?-~]++ )*+[!#-%'-;=?-~]++")
+"""What is written in an attribute as it is, and is no blank; several, a blank between each and the next."""
 
 _BLANKS: Final = b" \t\r\n"
 
@@ -102,19 +102,19 @@ def _shortened(body: bytes) -> tuple[bytes, Sequence[str]]:
         return body, ()
     begin += len(_LIST_BEGINS)
     blank, *parts = body[begin:end].split(_RESOURCE_BEGINS)
+    parts = [part.rstrip(_BLANKS) for part in parts]
     _, _, rest = parts[0].partition(b'"') if parts else (b"", b"", b"")
-    rest = rest.rstrip(_BLANKS)
     # Between the first tag of each and the last there is no other of that name, so that each is one element.
     is_whole = rest == b"/>" or (rest[:1] == b">" and rest.endswith(b"</resource>") and rest.count(b"resource") == 1)
     if blank.strip(_BLANKS) or not is_whole:
         return body, ()
-    alike = []
-    for part in parts:
-        uri, _, other = part.partition(b'"')
-        if _ADDRESS.fullmatch(uri) is None or other.rstrip(_BLANKS) != rest:
-            return body, ()
-        alike.append(uri.decode())
-    return b"%b%b%b%b" % (body[:begin], _RESOURCE_BEGINS, parts[0], body[end:]), alike[1:]
+    # All at once: of whom it says something else, that stays behind the address, and is none.
+    suffix = b'"' + rest
+    uris = b" ".join([part.removesuffix(suffix) for part in parts])
+    is_each = len(uris) + len(parts) * (len(suffix) - 1) == sum(map(len, parts)) - 1
+    if not is_each or uris.count(b" ") != len(parts) - 1 or _ADDRESSES.fullmatch(uris) is None:
+        return body, ()
+    return b"%b%b%b%b" % (body[:begin], _RESOURCE_BEGINS, parts[0], body[end:]), uris.decode().split(" ")[1:]
 
 
 def _action(el: Element, shared: frozenset[str], meant: Callable[[str], Aor], alike: Sequence[str]) -> BatchAction:
