@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from lyncpy.sip.message import Request, Response, response_to
-from tests.kit import wishes
+from tests.kit import forks, wishes
 from tests.kit.caller import Caller, Line
 from tests.kit.cellars import in_postgresql
 from tests.kit.hostile import PATIENT, Answering, time_limit
 from tests.kit.postgres import Postgres
-from tests.kit.server import BIN, RunningServer
+from tests.kit.server import RunningServer
 
 pytestmark = pytest.mark.interop
 
@@ -72,10 +72,9 @@ def test_people_go_on_talking_while_the_database_is_away(postgres: Postgres, tmp
             server.close()
 
 
-def store_copy(home: Path) -> subprocess.CompletedProcess[str]:
+def store_copy(home: Path) -> "subprocess.CompletedProcess[str]":
     """Run `lyncpy store copy` from the settings of a home to those beside them."""
-    command = [str(BIN / "lyncpy"), "store", "copy", str(home / "lyncpy.toml"), str(home / "enterprise.toml")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return forks.run(["store", "copy", str(home / "lyncpy.toml"), str(home / "enterprise.toml")], timeout=60)
 
 
 def test_a_server_moves_into_the_database(postgres: Postgres, tmp_path: Path) -> None:
