@@ -9,6 +9,8 @@ from pathlib import Path
 from signal import SIGCONT, SIGTERM
 from typing import Final
 
+from tests.kit.orphans import tied
+
 PATIENCE_S: Final = 20.0
 PAUSE_S: Final = 0.02
 
@@ -47,7 +49,7 @@ class Daemon:
         """
         with self._said.open("ab") as log:
             self._process = subprocess.Popen(
-                words,
+                tied(words),
                 stdin=subprocess.PIPE if self._is_held else None,
                 stdout=log,
                 stderr=log,

@@ -16,6 +16,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final
 
+from tests.kit.orphans import end_with_parent
+
 TOP: Final = Path(__file__).resolve().parents[2]
 
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
@@ -114,6 +116,7 @@ def _begin(do: Callable[..., object], words: Sequence[str], files: Mapping[int, 
     """Be what was asked for: in the process that was forked."""
     # A session of its own: what a test's Ctrl-C hits is the test.
     os.setsid()
+    end_with_parent()
     for number, file in files.items():
         opened = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT if number else os.O_RDONLY, 0o600)
         os.dup2(opened, number)

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tests.kit import forks
 from tests.kit.forks import TOP, Forked
+from tests.kit.orphans import tied
 from tests.kit.ports import free_ports
 
 BIN: Final = Path(sys.executable).parent
@@ -139,7 +140,12 @@ class RunningServer:
             with self._log.open("ab") as log:
                 # A session of its own: what a test's Ctrl-C hits is the test.
                 self._process = subprocess.Popen(
-                    command or self.twistd, cwd=TOP, stdout=log, stderr=log, env=environment, start_new_session=True
+                    tied(command or self.twistd),
+                    cwd=TOP,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    start_new_session=True,
                 )
         else:
             self._process = Forked(forks.twistd, *self.twistd[1:], out=self._log, err=self._log)
