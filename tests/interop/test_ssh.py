@@ -25,7 +25,7 @@ from twisted.internet.threads import deferToThread
 
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.channel import Connection
-from lyncpy.workloads.admin.keyring import HostKeysUnusable
+from lyncpy.workloads.admin.keyring import HostKeysUnusable, host_keys
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.ssh import CannotListen
@@ -176,10 +176,20 @@ class Terminal:
 Opened = Callable[..., Awaitable[Desk]]
 
 
+@pytest.fixture(scope="module")
+def shell_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with host keys: one of them takes a while to make."""
+    folder = tmp_path_factory.mktemp("shell-keys")
+    host_keys(folder)
+    return folder
+
+
 @pytest.fixture
-def open_desk(tmp_path: Path) -> Iterator[Opened]:
+def open_desk(tmp_path: Path, shell_keys: Path) -> Iterator[Opened]:
     """Open shells, and close them after the test."""
     desks: list[Desk] = []
+    for file in shell_keys.iterdir():
+        shutil.copy(file, tmp_path)
 
     async def make(**settings: Any) -> Desk:
         desk = Desk(tmp_path, **settings)
@@ -579,8 +589,10 @@ async def test_closing_lets_a_command_end_and_says_goodbye(open_desk: Opened) ->
 
 async def test_the_host_keys_are_made_once_and_kept_secret(open_desk: Opened, tmp_path: Path) -> None:
     """A client that knows the server's key finds it again after a restart; a key that others may read is refused."""
-    desk = await open_desk()
     files = [tmp_path / f"ssh_host_{kind}_key" for kind in ("ed25519", "rsa")]
+    for file in files:
+        file.unlink()
+    desk = await open_desk()
     assert [stat.S_IMODE(file.stat().st_mode) for file in files] == [0o600, 0o600]
     assert (await deferToThread(desk.run, "who")).status == 0
     await desk.admin.close()

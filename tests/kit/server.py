@@ -25,6 +25,9 @@ BIN: Final = Path(sys.executable).parent
 READY: Final = "lyncpy is ready"
 PATIENCE_S: Final = 30.0
 
+_HOST_KEYS: Final[dict[str, bytes]] = {}
+"""The files with the keys of a server's shell, by name."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoAccount:
@@ -63,8 +66,11 @@ class RunningServer:
         self._log = home.with_name(f"{home.name}.log")
 
     def init(self) -> "RunningServer":
-        """Make the home."""
+        """Make the home; the shell's keys are those of the first server that was started, for one of them takes a while."""
         _lyncpy("init", str(self.home), "--demo", *self.words)
+        for name, text in _HOST_KEYS.items():
+            (self.home / name).touch(0o600)
+            (self.home / name).write_bytes(text)
         return self
 
     def write_settings(self, section: str, **values: object) -> None:
@@ -154,6 +160,8 @@ class RunningServer:
             if self._process.poll() is not None or time.monotonic() > until:
                 raise ServerFailed(f"it does not start:\n{self.tail()}")
             time.sleep(0.02)
+        if not _HOST_KEYS:
+            _HOST_KEYS.update({file.name: file.read_bytes() for file in self.home.glob("ssh_host_*_key")})
         return self
 
     def stop(self) -> None:
