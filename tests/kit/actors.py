@@ -208,7 +208,7 @@ class Actor:
         """
         wanted: list[tuple[Key, str, str]] = []
         if availability is not None:
-            wanted += self._status(availability, availability if machine is None else machine)
+            wanted += self.status(availability, availability if machine is None else machine)
         if note is not None:
             for one in NOTE_CONTAINERS if container is None else (container,):
                 wanted.append((("note", 0, one), "static" if lasts_s is None else "time", note_body(note)))
@@ -230,7 +230,8 @@ class Actor:
                 self.own.take_fault(answer.body, [key for key, _, _ in wanted])
         return exchange
 
-    def _status(self, availability: int, machine: int) -> list[tuple[Key, str, str]]:
+    def status(self, availability: int, machine: int) -> list[tuple[Key, str, str]]:
+        """Give what a client publishes with a status: its device, what it says of itself, and what the person chose."""
         number = int(self.sip.epid[:8], 16)
         instance = number >> 4 | 0x30000000
         mine = state("machineState", machine)

@@ -9,6 +9,9 @@ from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
 from tests.kit.actors import Actor
 from tests.kit.pool import Pool
 
+DEAD_S = 7.5
+"""After which the others know that a server is dead: a lease, and half of one."""
+
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
@@ -202,3 +205,48 @@ def test_a_change_that_could_not_be_read_is_read_later(pool: Pool) -> None:
     second.disk.broken = False
     pool.passes(31)
     assert bob.hears(alice).availability == "busy"
+
+
+def test_who_was_at_a_dead_server_is_offline_for_all(pool: Pool) -> None:
+    """As soon as the others know that it is dead; who comes to one of them is there again, with what was chosen for good."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    alice.publishes(6500, note="in a meeting")
+    pool.passes(1)
+    first.kill()
+    pool.passes(DEAD_S)
+    assert bob.hears(alice).availability == "offline"
+    (again,) = second.sign_in("alice")
+    again.publishes(3500)
+    pool.passes(1)
+    assert (bob.hears(alice).availability, bob.hears(alice).note) == ("available", "in a meeting")
+
+
+def test_a_device_elsewhere_keeps_its_user_there(pool: Pool) -> None:
+    """Of two devices one was at the server that died: the other one's state is what counts then."""
+    first, second = pool
+    (office,), (home,), (bob,) = first.sign_in("alice"), second.sign_in("alice"), second.sign_in("bob")
+    bob.watches(office)
+    home.publishes(3500, machine=15500)
+    office.publishes_raw(*office.status(3500, 3500)[:3])
+    pool.passes(1)
+    assert bob.hears(office).availability == "available"
+    first.kill()
+    pool.passes(DEAD_S)
+    assert bob.hears(office).availability == "away"
+
+
+def test_nobody_is_shown_by_what_a_dead_server_left(pool: Pool) -> None:
+    """All servers have died at once; the next one finds what they had written, and shows nobody by it."""
+    first, second = pool
+    (alice,) = first.sign_in("alice")
+    alice.publishes(6500)
+    first.kill()
+    second.kill()
+    pool.passes(DEAD_S)
+    third = pool.joins()
+    pool.passes(DEAD_S)
+    (carol,) = third.sign_in("carol")
+    carol.watches(alice)
+    assert carol.hears(alice).availability == "offline"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.names import Aor, Epid, NodeName
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.presence.bodies.board_record import (
@@ -40,8 +40,8 @@ class BoardState:
     stepped: float = 0.0
     """By how many seconds the wall clock had been set since the start, when the board's times were right."""
 
-    here: frozenset[Epid] = frozenset()
-    """The endpoints that have published in this process."""
+    homes: Mapping[Epid, NodeName] = field(default_factory=dict)
+    """The node that each device publishes at."""
 
 
 class ClockSteps:
@@ -102,7 +102,8 @@ class ClockSteps:
 class BoardForm:
     """The form of boards in the store, where each has a durable and a volatile record."""
 
-    def __init__(self, owners: IOwners, steps: ClockSteps, timers: ITimers) -> None:
+    def __init__(self, node: NodeName, owners: IOwners, steps: ClockSteps, timers: ITimers) -> None:
+        self._node = node
         self._owners = owners
         self._steps = steps
         self._timers = timers
@@ -120,8 +121,12 @@ class BoardForm:
         now = self._timers.wall()
         published, names = readdress(self._steps.as_read(board), names.since(now), self._owners, now)
         durable = published.board
-        board = again(expire(_joined(durable, volatile), now).board, now)
-        return BoardState(board, names, durable.last_active, stepped)
+        said = read_volatile(volatile)
+        joined = durable.having(
+            instances={**durable.instances, **said.instances}, last_active=_later(durable.last_active, said.last_active)
+        )
+        board = again(expire(joined, now).board, now)
+        return BoardState(board, names, durable.last_active, stepped, said.homes)
 
     def pack(self, value: BoardState) -> bytes:
         """Write the durable part of a board."""
@@ -131,7 +136,7 @@ class BoardForm:
         """Give what writes the volatile part of a board; None: it has none."""
         for one in value.board.instances.values():
             if one.epid is not None and not one.is_durable:
-                return partial(write_volatile, value.board)
+                return partial(write_volatile, value.board, value.homes)
         return None
 
     def merged(self, mine: BoardState, theirs: BoardState) -> BoardState:
@@ -143,27 +148,29 @@ class BoardForm:
         board = other.having(
             instances={**made, **_same(here, published)}, private_to=here.private_to, absences=absences
         )
-        return replace(theirs, board=self._settled(here, board, other.last_active), here=mine.here)
+        return replace(theirs, board=self._settled(here, board, other.last_active))
 
     def with_volatile(self, mine: BoardState, volatile: bytes | None) -> BoardState:
         """Give mine with what devices publish elsewhere."""
         state = self.carried(mine)
         here = state.board
         others = {key: one for key, one in here.instances.items() if not is_volatile(one)}
-        instances, last_active = ({}, None) if volatile is None else read_volatile(volatile)
-        board = here.having(instances={**others, **_same(here, instances)})
-        return replace(state, board=self._settled(here, board, last_active))
+        said = read_volatile(volatile)
+        board = here.having(instances={**others, **_same(here, said.instances)})
+        return replace(state, board=self._settled(here, board, said.last_active), homes=said.homes)
 
     def united(self, mine: BoardState, theirs: BoardState) -> BoardState:
         """Add to a board what devices have published in this process, where nothing newer is on it."""
         board = theirs.board
+        here = {epid: home for epid, home in mine.homes.items() if home == self._node}
         own = {
             key: one
             for key, one in self.carried(mine).board.instances.items()
-            if is_volatile(one) and one.epid in mine.here and not _is_newer(board.instances.get(key), one)
+            if is_volatile(one) and one.epid in here and not _is_newer(board.instances.get(key), one)
         }
         both = board.having(instances={**board.instances, **own})
-        return replace(theirs, board=self._settled(board, both, mine.board.last_active), here=mine.here)
+        homes = {**theirs.homes, **here}
+        return replace(theirs, board=self._settled(board, both, mine.board.last_active), homes=homes)
 
     def _settled(self, before: Board, after: Board, last_active: float | None) -> Board:
         """Give a board with what the server makes of it, which counts as one change."""
@@ -176,7 +183,7 @@ class BoardForm:
         if not by_s:
             return state
         return BoardState(
-            carry(state.board, by_s), state.names.carried(by_s), state.last_active, state.stepped + by_s, state.here
+            carry(state.board, by_s), state.names.carried(by_s), state.last_active, state.stepped + by_s, state.homes
         )
 
     def noted(self, state: BoardState, board: Board) -> BoardNames:
@@ -191,16 +198,17 @@ class BoardForm:
         return noted(state.names, board, self._owners)
 
 
-def _joined(board: Board, volatile: bytes | None) -> Board:
-    """Add to a board what is in its volatile record."""
-    if volatile is None:
-        return board
-    instances, last_active = read_volatile(volatile)
-    return board.having(instances={**board.instances, **instances}, last_active=_later(board.last_active, last_active))
-
-
 def _later(one: float | None, other: float | None) -> float | None:
     return max((at for at in (one, other) if at is not None), default=None)
+
+
+def homes_after(
+    homes: Mapping[Epid, NodeName], node: NodeName, by: Epid | None, gone: Epid | None
+) -> Mapping[Epid, NodeName]:
+    """Give the nodes that devices publish at, after a device has published at this one, or is gone."""
+    if by is not None and homes.get(by) != node:
+        return {**homes, by: node}
+    return homes if gone is None else {epid: home for epid, home in homes.items() if epid != gone}
 
 
 def _same(board: Board, instances: Mapping[InstanceKey, Instance]) -> Mapping[InstanceKey, Instance]:

@@ -1,16 +1,17 @@
 """What servers tell each other of boards: told, heard, and made good where the store was away."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import AccessChanged, BoardChanged
+from lyncpy.contracts.facts import AccessChanged, BoardChanged, NodeLost
 from lyncpy.contracts.names import Aor, Epid, NodeName
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
+from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Entry, VersionedTable
 from lyncpy.workloads.presence.board_form import BoardState
@@ -18,6 +19,9 @@ from lyncpy.workloads.presence.model.board import Board, BoardDelta, compare
 
 AGAIN_S: Final = 30.0
 """Seconds after which what failed, because the store did, is tried again."""
+
+LOOKED_AT: Final = 500
+"""Boards that are looked at in one turn of the reactor."""
 
 WRITTEN_EACH_SECOND: Final = 1000
 """Boards that are written again when all volatile records were lost; other writes go between them."""
@@ -77,6 +81,16 @@ class BoardTelling:
         )  # fmt: skip
 
 
+class BoardChanges(Protocol):
+    """What is changed on boards that others have changed, or left; whoever asks for it holds the board."""
+
+    async def privatise_if_asked(self, aor: Aor) -> None:
+        """Apply the user's contact list, as far as it makes a difference."""
+
+    async def take_off(self, aor: Aor, epid: Epid, *, last: bool) -> None:
+        """Remove what an endpoint has published, and with the last one what ends with it."""
+
+
 class BoardMending:
     """Has boards in memory be what their records say, and the records what the boards say, once the store is there again.
 
@@ -85,7 +99,7 @@ class BoardMending:
         kept: Those in memory.
         timers: The clock.
         telling: Tells what could not be told before it was written.
-        completed: Applies to a board that was read again what is in no record of it.
+        changes: Makes them.
     """
 
     log = Logger()
@@ -96,13 +110,13 @@ class BoardMending:
         kept: Mapping[Aor, Entry[BoardState]],
         timers: ITimers,
         telling: BoardTelling,
-        completed: Callable[[Aor], Awaitable[None]],
+        changes: BoardChanges,
     ) -> None:
         self._table = table
         self._kept = kept
         self._timers = timers
         self._telling = telling
-        self._completed = completed
+        self._changes = changes
         self._behind: Deadlines[Aor] = Deadlines(timers, self._mend)
 
     def heard(self, fact: BoardChanged) -> None:
@@ -116,6 +130,14 @@ class BoardMending:
         # Each server writes what it has: the first one of them all of a board, the others what the first did not have.
         for number, aor in enumerate(self._behind.keys()):
             self._behind.set(aor, number / WRITTEN_EACH_SECOND)
+
+    async def node_lost(self, fact: NodeLost) -> None:
+        """Take off all boards in memory what was published at a node that is dead; all others do, and who writes first is enough."""
+        slices = Slices(self._timers, LOOKED_AT)
+        for aor, entry in tuple(self._kept.items()):
+            await slices.spend()
+            if fact.node in entry.value.homes.values():
+                spawn(self._take_off(aor, fact.node), self.log, "taking what a dead node has published off a board")
 
     def late(self, aor: Aor) -> None:
         """Note that a board differs from its records, as far as is known."""
@@ -134,9 +156,17 @@ class BoardMending:
         async with self._table.hold(aor, must=True):
             try:
                 if await self._table.refresh(aor, (fact.record, fact.volatile)):
-                    await self._completed(aor)
+                    await self._changes.privatise_if_asked(aor)
             except StoreUnavailable:
                 self.late(aor)
+
+    async def _take_off(self, aor: Aor, node: NodeName) -> None:
+        async with self._table.hold(aor, must=True):
+            state = self._table.peek(aor)
+            homes = {} if state is None else state.homes
+            is_last = all(home == node for home in homes.values())
+            for epid in [epid for epid, home in homes.items() if home == node]:
+                await self._changes.take_off(aor, epid, last=is_last)
 
     def _mend(self, aor: Aor) -> None:
         spawn(self._mended(aor), self.log, "comparing a board with its records")
@@ -153,4 +183,4 @@ class BoardMending:
             state = self._table.peek(aor)
             if written and state is not None:
                 self._telling.tell(BoardNews(state.board, BoardDelta(volatile=True), None))
-            await self._completed(aor)
+            await self._changes.privatise_if_asked(aor)

@@ -23,7 +23,7 @@ from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
 from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable, VolatilePart
-from lyncpy.workloads.presence.board_form import BoardForm, BoardState, ClockSteps
+from lyncpy.workloads.presence.board_form import BoardForm, BoardState, ClockSteps, homes_after
 from lyncpy.workloads.presence.board_news import AGAIN_S, BoardMending, BoardNews, BoardTelling
 from lyncpy.workloads.presence.model.board import (
     Board,
@@ -153,13 +153,16 @@ class BoardTable:
         self._quotas = quotas
         self._timers = timers
         self._owners = platform.owners
+        self._nodes = platform.nodes
         self._refused: dict[tuple[Aor, Epid], Mapping[InstanceKey | int, int]] = {}
         """Endpoint → the stale versions for which its last publication was refused."""
 
         self._privacy_retries: Deadlines[Aor] = Deadlines(timers, self._privacy_due)
         self._memory = memory = _BoardCache(self._owners, in_memory, timers, self._due)
         self.peek_all: Final = memory.boards
-        self._form = BoardForm(self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers)
+        self._form = BoardForm(
+            platform.node, self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers
+        )
         self.telling: Final = BoardTelling(platform.node, platform.bus, memory.kept)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
             _KIND,
@@ -173,7 +176,7 @@ class BoardTable:
                 platform.volatile, self._form, lambda aor: self.mending.late(aor), self.telling.tell_read
             ),
         )
-        self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self._privatise_if_asked)
+        self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self)
         platform.volatile.on_loss(self.mending.lost)
 
     def __len__(self) -> int:
@@ -269,7 +272,7 @@ class BoardTable:
                 )
                 self.mending.later(partial(self.endpoint_gone, fact), "taking a lost endpoint off a board")
                 return
-            await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None, gone=epid)
+            await self.take_off(aor, epid, last=last)
             state = self._table.peek(aor)
             if not last or state is None or state.board.last_active == state.last_active:
                 return
@@ -328,7 +331,7 @@ class BoardTable:
                 # Nobody sees more meanwhile than they may: it counts here, and is written with the next change.
                 self.log.warn("new addresses on the board of {aor} are not written: {reason}", aor=aor, reason=failure)
                 await self._table.change(aor, lambda state: replace(decide(state), is_durable=False))
-            await self._privatise_if_asked(aor)
+            await self.privatise_if_asked(aor)
 
     async def reprivate(self, aor: Aor) -> None:
         """Apply a user's contact list and privacy mode to their board anew.
@@ -336,7 +339,7 @@ class BoardTable:
         A board that is not in memory is read with the present list; one that is being read may have seen the former.
         """
         async with self._table.hold(aor, must=True):
-            await self._privatise_if_asked(aor)
+            await self.privatise_if_asked(aor)
 
     async def reprivate_all(self) -> None:
         """Apply policies that have changed to all boards in memory."""
@@ -357,14 +360,15 @@ class BoardTable:
         def decided(before: BoardState) -> Decision[BoardState, Outcome]:
             state = self._form.carried(before)
             outcome = decide(state.board, self._timers.wall())
-            here = state.here if by is None or by in state.here else state.here | {by}
             if not isinstance(outcome, Published) or outcome.board is state.board:
                 return Decision(outcome, state, is_durable=False)
             board, changes = outcome.board, outcome.changes
             names, last_active = state.names, state.last_active
             if changes.durable:
                 names, last_active = self._form.noted(state, board), board.last_active
-            after = BoardState(board, names, last_active, state.stepped, here if gone is None else here - {gone})
+            after = BoardState(
+                board, names, last_active, state.stepped, homes_after(state.homes, self.telling.node, by, gone)
+            )
             return Decision(outcome, after, changes.durable, changes.volatile, _news(outcome, by, state))
 
         outcome = await self._table.change(aor, decided)
@@ -382,12 +386,27 @@ class BoardTable:
     async def _completed(self, aor: Aor, state: BoardState) -> BoardState:
         """Add to a board that has been read what the directory knows, and apply privacy mode."""
         now = self._timers.wall()
-        board = publish_directory_facts(state.board, directory_publications(self._people.person(aor)), now).board
+        board = await self._living(state, now)
+        board = publish_directory_facts(board, directory_publications(self._people.person(aor)), now).board
         if _asks_contacts(board, self._policies):
             board = _privatised(board, await self._contacts.contacts_of(aor), now, self._quotas, self._policies).board
         return replace(state, board=board)
 
-    async def _privatise_if_asked(self, aor: Aor) -> None:
+    async def _living(self, state: BoardState, now: float) -> Board:
+        """Give a board that has been read without what was published at nodes that are dead; nobody may have taken it off yet."""
+        board, homes = state.board, state.homes
+        named = frozenset(homes.values()) - {self.telling.node} - {one.name for one in self._nodes.others()}
+        dead = await self._nodes.find_dead(named) if named else frozenset()
+        for epid in [epid for epid, home in homes.items() if home in dead]:
+            board = leave(board, epid, now, last=dead.issuperset(homes.values())).board
+        return board
+
+    async def take_off(self, aor: Aor, epid: Epid, *, last: bool) -> None:
+        """Remove what an endpoint has published, and with the last one what ends with it; the caller holds the board."""
+        await self._changed(aor, lambda board, now: leave(board, epid, now, last=last), None, gone=epid)
+
+    async def privatise_if_asked(self, aor: Aor) -> None:
+        """Apply the user's contact list, as far as it makes a difference; the caller holds the board."""
         board = self.peek(aor)
         if board is not None and _asks_contacts(board, self._policies):
             await self._privatise(aor)

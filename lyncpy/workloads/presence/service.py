@@ -17,6 +17,7 @@ from lyncpy.contracts.facts import (
     EndpointGone,
     FlowClosed,
     FlowDrained,
+    NodeLost,
     PersonChanged,
     PoliciesChanged,
 )
@@ -141,6 +142,7 @@ class Presence:
             self._bus.listen(EndpointArrived, self._endpoint_arrived),
             self._bus.listen(EndpointGone, self.boards.endpoint_gone),
             self._bus.listen(EndpointGone, self._fanout.endpoint_gone),
+            self._bus.listen(NodeLost, self.boards.mending.node_lost),
             *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),
             *(self._bus.listen(FlowClosed, feed.flow_closed) for feed in self._feeds),
             self._bus.listen(PersonChanged, self.boards.person_changed),

@@ -31,7 +31,6 @@ EXCUSED: Final = {
     "ALL_RULES": "scripts/draw-machines draws them, and properties hold for each",
     "is_stranger": "what a test has to be able to see of a table",
     "EXAMPLE": "`lyncpy settings` writes it by the name of the field's class",
-    "find_dead": "whoever reads what nodes have stored asks it; nothing that is stored names a node as its home yet",
     "INVALID_STATIC AGGREGATE_MACHINE": "values of the specification; a client may send them",
 }
 NAMES: Final = frozenset(" ".join(EXCUSED).split())

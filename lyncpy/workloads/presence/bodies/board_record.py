@@ -6,10 +6,10 @@ What the server publishes is in neither: it is computed anew.
 import json
 from collections.abc import Mapping, Sequence
 from itertools import repeat
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lyncpy.contracts.bounded_cache import Remembered
-from lyncpy.contracts.names import Aor, Version, aor_of, epid_of, kept_aor
+from lyncpy.contracts.names import Aor, Epid, NodeName, Version, aor_of, epid_of, kept_aor
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
 from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import read_xml
@@ -78,24 +78,37 @@ def is_volatile(one: Instance) -> bool:
     return one.epid is not None and not one.is_durable
 
 
-def write_volatile(board: Board) -> bytes:
-    """Write what devices publish for as long as they, or others of the user, are signed in."""
+def write_volatile(board: Board, homes: Mapping[Epid, NodeName]) -> bytes:
+    """Write what devices publish for as long as they, or others of the user, are signed in, and the nodes that they publish at."""
     instances = [one for one in board.instances.values() if is_volatile(one)]
     record = {
         "form": _VOLATILE_FORM,
         "last_active": board.last_active,
         "publications": [_publication(one) for one in instances],
+        "homes": {one.epid: homes[one.epid] for one in instances if one.epid is not None and one.epid in homes},
     }
     return _JSON.encode(record).encode()
 
 
-def read_volatile(data: bytes) -> tuple[Mapping[InstanceKey, Instance], float | None]:
-    """Read what `write_volatile` wrote: the publications, and when the user was last active."""
+class VolatileBoard(NamedTuple):
+    """What `write_volatile` wrote."""
+
+    instances: Mapping[InstanceKey, Instance]
+    last_active: float | None
+    homes: Mapping[Epid, NodeName]
+    """The node that each device publishes at."""
+
+
+def read_volatile(data: bytes | None) -> VolatileBoard:
+    """Read what `write_volatile` wrote; None: nothing is there."""
+    if data is None:
+        return VolatileBoard({}, None, {})
     record: dict[str, Any] = json.loads(data)  # Any: JSON, written by us
     if record["form"] > _VOLATILE_FORM:
         raise ValueError(f"what devices publish was written by a newer server: form {record['form']}")
-    instances = map(_instance, record["publications"])
-    return {one.key: one for one in instances}, record["last_active"]
+    instances = {one.key: one for one in map(_instance, record["publications"])}
+    homes = {epid_of(epid): NodeName(node) for epid, node in record["homes"].items()}
+    return VolatileBoard(instances, record["last_active"], homes)
 
 
 def _container(container: Container) -> Mapping[str, object]:
