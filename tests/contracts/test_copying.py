@@ -20,6 +20,7 @@ from lyncpy.backends.sql.ledger import SqlLedger
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.unfinished import unmark
+from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import AuditRecord, SessionRecord
@@ -195,6 +196,23 @@ def test_a_copy_that_ends_halfway_is_no_database_and_goes_on(both: tuple[House, 
     target.open()
     assert target.content() == before
     assert target.pump.run(target.store.write("board", changed, b"", Version(2))) == 3
+
+
+def test_what_is_volatile_stays_where_it_is(tmp_path: Path) -> None:
+    """Nobody is signed in at a deployment that begins; versions that are given there begin above all that were given."""
+    with in_postgresql(tmp_path) as one, in_postgresql(tmp_path) as other:
+        source, target = House(tmp_path / "from", one), House(tmp_path / "to", other)
+        volatile = SqlVolatileStore(source.database, Wall(), source.pump)
+        source.open()
+        source.fill()
+        first = source.pump.run(volatile.write("board", "alice", b"away", NONE))
+        source.close()
+        copy_database(source.place(), target.place(), quiet, no_pause)
+        volatile = SqlVolatileStore(target.database, Wall(), target.pump)
+        target.open()
+        assert target.pump.run(volatile.read("board", "alice")) is None
+        assert target.pump.run(volatile.write("board", "alice", b"here", NONE)) > first
+        target.close()
 
 
 def test_the_source_stays_as_it_is_until_the_copy_has_ended(both: tuple[House, House]) -> None:
