@@ -8,6 +8,7 @@ from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
 from tests.kit.actors import Actor
 from tests.kit.pool import Pool
+from tests.kit.results import answer_of
 
 DEAD_S = 7.5
 """After which the others know that a server is dead: a lease, and half of one."""
@@ -156,40 +157,37 @@ def gone(alice: Actor) -> EndpointGone:
     return EndpointGone(Aor(alice.aor), Epid(alice.sip.epid), flow, EndpointGoneReason.CONNECTION_LOST, last=True)
 
 
-def test_what_a_dead_server_showed_is_taken_away_by_whoever_is_told(pool: Pool) -> None:
-    """The watcher sees Alice go; what the person chose for good is still there when she comes back, at the other server."""
-    first, second = pool
-    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
-    bob.watches(alice)
-    alice.publishes(6500, note="in a meeting")
-    pool.passes(1)
-    first.kill()
-    pool.passes(1)
-    assert bob.hears(alice).availability == "busy"
-    second.bus.tell(gone(alice))
-    pool.passes(1)
-    assert bob.hears(alice).availability == "offline"
-    (again,) = second.sign_in("alice")
-    again.publishes(3500)
-    pool.passes(1)
-    assert (bob.hears(alice).availability, bob.hears(alice).note) == ("available", "in a meeting")
-
-
 def test_a_board_that_nobody_looks_at_is_mended_too(pool: Pool) -> None:
     """Also when the database is away at that moment: then a little later."""
     first, second = pool
     (alice,) = first.sign_in("alice")
     alice.publishes(6500)
     first.kill()
+    pool.passes(DEAD_S)
+    records = pool.deployment.volatile
+    assert len(answer_of(records.store.scan("board"))) == 1
     second.disk.broken = True
     second.bus.tell(gone(alice))
     pool.passes(1)
     second.disk.broken = False
     pool.passes(31)
-    third = pool.joins()
-    (carol,) = third.sign_in("carol")
-    carol.watches(alice)
-    assert carol.hears(alice).availability == "offline"
+    assert answer_of(records.store.scan("board")) == ()
+
+
+def test_who_moves_to_another_server_takes_what_they_say_along(pool: Pool) -> None:
+    """The first server learns late that the device is not there any more, and takes nothing off that it has said since."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), first.sign_in("bob")
+    bob.watches(alice)
+    alice.publishes(3500)
+    moved = second.actor("alice", number=1)
+    moved.signs_in()
+    assert moved.sip.epid == alice.sip.epid
+    moved.publishes(6500)
+    pool.passes(1)
+    first.bus.tell(gone(alice))
+    pool.passes(1)
+    assert bob.hears(alice).availability == "busy"
 
 
 def test_a_change_that_could_not_be_read_is_read_later(pool: Pool) -> None:
@@ -250,3 +248,6 @@ def test_nobody_is_shown_by_what_a_dead_server_left(pool: Pool) -> None:
     (carol,) = third.sign_in("carol")
     carol.watches(alice)
     assert carol.hears(alice).availability == "offline"
+    pool.passes(1)
+    keys = [record.key for record in answer_of(pool.deployment.volatile.store.scan("board"))]
+    assert [key.partition("@")[0] for key in keys] == ["carol"]

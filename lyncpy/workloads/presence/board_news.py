@@ -1,6 +1,7 @@
 """What servers tell each other of boards: told, heard, and made good where the store was away."""
 
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.logger import Logger
@@ -13,7 +14,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
-from lyncpy.core.versioned import Entry, VersionedTable
+from lyncpy.core.versioned import Decision, Entry, VersionedTable
 from lyncpy.workloads.presence.board_form import BoardState
 from lyncpy.workloads.presence.model.board import Board, BoardDelta, compare
 
@@ -139,6 +140,10 @@ class BoardMending:
             if fact.node in entry.value.homes.values():
                 spawn(self._take_off(aor, fact.node), self.log, "taking what a dead node has published off a board")
 
+    def tidy(self, aor: Aor) -> None:
+        """Write the volatile record of a board again, from which something was left out when it was read."""
+        spawn(self._tidy(aor), self.log, "writing a board without what dead nodes have published")
+
     def late(self, aor: Aor) -> None:
         """Note that a board differs from its records, as far as is known."""
         self._behind.set_first(aor, AGAIN_S)
@@ -167,6 +172,15 @@ class BoardMending:
             is_last = all(home == node for home in homes.values())
             for epid in [epid for epid, home in homes.items() if home == node]:
                 await self._changes.take_off(aor, epid, last=is_last)
+
+    async def _tidy(self, aor: Aor) -> None:
+        def written(state: BoardState) -> Decision[BoardState, None]:
+            news = BoardNews(state.board, BoardDelta(volatile=True), None)
+            return Decision(None, replace(state), is_durable=False, is_volatile=True, news=(news,))
+
+        async with self._table.hold(aor, must=True):
+            if self._table.peek(aor) is not None:
+                await self._table.change(aor, written)
 
     def _mend(self, aor: Aor) -> None:
         spawn(self._mended(aor), self.log, "comparing a board with its records")

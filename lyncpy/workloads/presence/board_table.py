@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.facts import EndpointGone, PersonChanged
-from lyncpy.contracts.names import Aor, Epid, bare
+from lyncpy.contracts.names import Aor, Epid, bare, node_of
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, StoreUnavailable, WorldUnavailable
@@ -253,13 +253,15 @@ class BoardTable:
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """Remove the publications of an endpoint that has signed out or was lost.
 
-        Every server that hears of it does; the first one writes, and the others find it done.
+        The server that it was signed in at does; where that one is dead, whoever finds out.
 
         After the last endpoint of a user the time of their last activity is written to the store, so that a
         restart shows it to those whom they have blocked. No acknowledgement promised it: when the store fails,
         the next start has an earlier time, or none.
         """
-        aor, epid, last = fact.aor, fact.epid, fact.last
+        aor, epid, last, node = fact.aor, fact.epid, fact.last, node_of(fact.flow)
+        if any(one.name == node for one in self._nodes.others()):
+            return
         async with self._table.hold(aor, must=True):
             try:
                 # A board that is not in memory, and without such a record, holds nothing of an endpoint.
@@ -272,6 +274,9 @@ class BoardTable:
                 )
                 self.mending.later(partial(self.endpoint_gone, fact), "taking a lost endpoint off a board")
                 return
+            state = self._table.peek(aor)
+            if state is not None and state.homes.get(epid, node) != node:
+                return  # it is signed in elsewhere by now, and has published there
             await self.take_off(aor, epid, last=last)
             state = self._table.peek(aor)
             if not last or state is None or state.board.last_active == state.last_active:
@@ -399,6 +404,8 @@ class BoardTable:
         dead = await self._nodes.find_dead(named) if named else frozenset()
         for epid in [epid for epid, home in homes.items() if home in dead]:
             board = leave(board, epid, now, last=dead.issuperset(homes.values())).board
+        if board is not state.board:
+            self.mending.tidy(board.aor)
         return board
 
     async def take_off(self, aor: Aor, epid: Epid, *, last: bool) -> None:

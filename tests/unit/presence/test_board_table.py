@@ -42,7 +42,7 @@ from tests.kit.results import begun, result_of, started
 ALICE = Aor("sip:alice@contoso.test")
 PC = Epid("pc")
 NOTE, USER = InstanceKey("note", 0, 200), InstanceKey("state", 0x20000000, 2)
-PC_GONE = EndpointGone(ALICE, PC, FlowName("n/1"), EndpointGoneReason.CONNECTION_LOST, last=True)
+PC_GONE = EndpointGone(ALICE, PC, FlowName("n1/1"), EndpointGoneReason.CONNECTION_LOST, last=True)
 
 
 def wish(
