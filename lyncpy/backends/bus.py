@@ -210,6 +210,10 @@ class MemoryBus:
             if listening.wants(fact):
                 listening.told(fact)
 
+    def tell_here(self, fact: Fact) -> None:
+        """Tell a fact: there is no other node."""
+        self.tell(fact)
+
     def wants(self, fact: Fact) -> bool:
         """Tell whether anybody listens who wants to hear a fact."""
         return any(listening.wants(fact) for listening in self._listening.get(type(fact), ()))
@@ -232,10 +236,6 @@ class MemoryBus:
                 self._room.give(size)
                 waits = False
         return waits
-
-    def tell_here(self, fact: Fact) -> None:
-        """Tell a fact: there is no other node."""
-        self.tell(fact)
 
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Call `hear` with every fact of exactly this kind, or with those about these keys, one after the other."""

@@ -273,7 +273,7 @@ class LeasedNode:
         for one in gone:
             self._watched.pop(one.name, None)
             self._gone.append(one)
-            self._bus.tell(NodeLost(one.name))
+            self._bus.tell_here(NodeLost(one.name))
 
     def _note(self, found: Sequence[NodeLease]) -> list[NodeLease]:
         """Note who is there; give those who were, and are not."""

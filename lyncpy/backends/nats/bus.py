@@ -17,11 +17,9 @@ from lyncpy.backends.nats.encoding import (
     MessageTooLarge,
     MessageUnreadable,
     fact_subject,
-    is_node_name,
     node_subject,
     read_fact,
     read_sign,
-    sent_subject,
     write_fact,
     write_sign,
 )
@@ -31,8 +29,9 @@ from lyncpy.backends.nats.link import NatsLink
 from lyncpy.backends.nats.losses import Losses
 from lyncpy.backends.nats.peers import Peers
 from lyncpy.backends.nats.questions import Questions
+from lyncpy.backends.nats.sending import Sending
 from lyncpy.backends.nats.settings import Settings
-from lyncpy.contracts.bus import SENT_MOST, F, FactsLost, IBus, IListening, Interest, OtherNode, Q, Question
+from lyncpy.contracts.bus import F, FactsLost, IBus, IListening, Interest, OtherNode, Q, Question
 from lyncpy.contracts.facts import OWN, Fact
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
@@ -94,6 +93,7 @@ class NatsBus:
         self._told: dict[str, int] = {}
         self._facts = FactSubscriptions(self._prefix, settings.subscriptions, self._link, self._heard, timers)
         self._peers = Peers()
+        self._sending = Sending(node, settings.subject, self._link, self._local)
         self._questions = Questions(node, settings.subject, self._link, self._local, reactor)
         self._unsent = 0
         self._losses = Losses(timers, lambda: self._local.tell(FactsLost()), meter)
@@ -240,18 +240,11 @@ class NatsBus:
 
     def send(self, node: NodeName, data: bytes) -> bool:
         """Send bytes to one other node; False: they are known to be lost."""
-        if node == self._node or len(data) > SENT_MOST or not is_node_name(node):
-            return False
-        return self._link.publish(sent_subject(self._prefix, node, self._node), data)
+        return self._sending.send(node, data)
 
     def receive(self, hear: Callable[[NodeName, bytes], None]) -> None:
         """Call `hear` with what other nodes send to this one."""
         self._local.receive(hear)
-
-    def _sent_here(self, delivery: Delivery) -> None:
-        sender = delivery.subject.rpartition(".")[2]
-        if is_node_name(sender) and sender != self._node and len(delivery.payload) <= SENT_MOST:
-            self._local.receive_from_afar(NodeName(sender), delivery.payload)
 
     # --- its life
 
@@ -259,7 +252,7 @@ class NatsBus:
         """Connect, and be there for others. Without a NATS server the start goes on: it is tried again."""
         self._questions.open()
         self._link.subscribe(f"{self._prefix}.node.*", self._signed)
-        self._link.subscribe(sent_subject(self._prefix, self._node, "*"), self._sent_here)
+        self._sending.open()
         await self._link.open()
 
     async def close(self) -> None:
