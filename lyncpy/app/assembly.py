@@ -217,7 +217,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     directory = Directory(
         platform, base.tables, back.directory, back.seals, settings.directory, photos, back.notices, config.directories
     )
-    registrar = Registrar(platform, signaling, base.bindings, settings.registrar)
+    registrar = Registrar(platform, signaling, base.registrations, settings.registrar)
     contacts = Contacts(platform, signaling, settings.contacts)
     presence = Presence(platform, signaling, contacts, domains, settings.presence)
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
@@ -267,7 +267,7 @@ def _photos(config: Config, back: Backends, base: PlatformParts) -> Photos | Non
 
 def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> Offer:
     """Give the commands and findings of the core, which no workload offers."""
-    nodes = Nodes(back.nodes, back.bus, base.bindings, base.timers)
+    nodes = Nodes(back.nodes, back.bus, base.registrations, base.timers)
     return Offer(
         "hall",
         commands=(*Lockouts(base.signins.tries, base.tables.people, base.timers).commands(), *nodes.commands()),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from lyncpy.app.backends import Backends
@@ -43,7 +44,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.service import Tables
-from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.registrations import Registrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ class PlatformParts:
     timers: Timers
     relays: Relays
     signins: SignIns
-    bindings: Bindings
-    """The table of endpoints: the registrar writes it."""
+    registrations: Registrations
+    """Who is signed in where: the registrar writes it."""
 
     tables: Tables
     """The tables of people: the directory writes them."""
@@ -91,7 +92,8 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         reactor: The one reactor; Any, because it is several interfaces.
     """
     sip, limits = config.sections.sip, config.sections.limits
-    relays, tables, bindings = Relays(sip.relays), _tables(config, back, timers), Bindings(back.bus, timers)
+    relays, tables = Relays(sip.relays), _tables(config, back, timers)
+    registrations = Registrations(node, back.volatile, back.bus, timers, back.nodes)
     recording = RecordQueue(back.records.upsert, timers, back.meter, close_s=config.sections.store.close_s)
     platform = Platform(
         node=node,
@@ -109,7 +111,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         owners=tables.people.owners,
         groups=tables.groups,
         policies=tables.policies,
-        locator=bindings,
+        locator=registrations,
     )
     place = f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
     contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
@@ -123,10 +125,10 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         limits,
         back.meter,
         sent_by=place,
-        contact=bindings.contact,
+        contact=registrations.own.contact,
         elsewhere=remote,
     )
-    relay = Relay(channels, timers, lambda name: any(other.name == name for other in back.bus.others()))
+    relay = Relay(channels, timers, partial(_is_there, back))
     notifier = _notifier(config, back, outbound, contact, timers)
     forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
     known = KnownNetworks(back.store, timers, flows.places.know)
@@ -143,9 +145,15 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         timers=timers,
         relays=relays,
         signins=SignIns(tables.people, tries, back.meter, timers),
-        bindings=bindings,
+        registrations=registrations,
         tables=tables,
     )
+
+
+def _is_there(back: Backends, node: NodeName) -> bool:
+    """Tell whether there is another node of this name: one that has just begun is heard on the bus before it is seen in the store."""
+    leased, heard = back.nodes.others(), back.bus.others()
+    return any(one.name == node for one in leased) or any(one.name == node for one in heard)
 
 
 def _notifier(config: Config, back: Backends, outbound: Outbound, contact: str, timers: Timers) -> Notifier:

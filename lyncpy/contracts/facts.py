@@ -49,6 +49,8 @@ class EndpointArrived(Fact):
     aor: Aor
     epid: Epid
     flow: FlowName
+    version: Version = _NONE_YET
+    """That of the record of where the user is signed in, from then on; 0: it could not be written."""
 
 
 class EndpointGoneReason(enum.Enum):
@@ -74,6 +76,8 @@ class EndpointGone(Fact):
 
     reason: EndpointGoneReason
     last: bool
+    version: Version = _NONE_YET
+    """As of EndpointArrived."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,10 @@ class Endpoint:
 
 
 class ILocator(Interface):
-    """Which endpoints a user has now. Memory first: an answer never waits for the store."""
+    """Which endpoints a user has now, at any node. Memory first: an answer waits for one read of the store where nothing is known here.
+
+    What waits for it may raise StoreUnavailable.
+    """
 
     def endpoints(aor: Aor) -> Awaitable[Sequence[Endpoint]]:
         """Give the user's endpoints, oldest first; empty when they are signed out or unknown."""
@@ -46,4 +49,4 @@ class ILocator(Interface):
         """Give the endpoint that a GRUU names; parameter order does not matter."""
 
     def all_endpoints() -> Sequence[Endpoint]:
-        """Give every endpoint of the deployment, for an operator."""
+        """Give every endpoint of this node, for an operator."""

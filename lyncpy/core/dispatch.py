@@ -1,6 +1,5 @@
 """Admit, choose, answer: every request gets exactly one final response here."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,31 +83,21 @@ class Dispatch:
         self._router = router
         self._owners = owners
 
-    async def serve(self, arrival: Arrival) -> Response | None:
-        """Answer one request, whatever happens; None for an ACK, which has no answer."""
-        return await self._served(arrival, self._admitted)
+    async def serve(self, arrival: Arrival, *, is_proven: bool = False) -> Response | None:
+        """Answer one request, whatever happens; None for an ACK, which has no answer.
 
-    async def serve_proven(self, arrival: Arrival) -> Response | None:
-        """Answer one request that another node has admitted, and for which this one is the home."""
-        return await self._served(arrival, self._proven)
-
-    async def _admitted(self, arrival: Arrival) -> Response | None:
-        admitted = await self._gate.admit(arrival)
-        if not admitted.request.to.tag:
-            self._lead_on(admitted)
-        return await self._router.choose(admitted).answer(admitted)
-
-    async def _proven(self, arrival: Arrival) -> Response | None:
-        if not arrival.request.to.tag:
-            self._lead_on(arrival)
-        return await self._router.choose_here(arrival).answer(arrival)
-
-    async def _served(
-        self, arrival: Arrival, answer: Callable[[Arrival], Awaitable[Response | None]]
-    ) -> Response | None:
+        Args:
+            arrival: The request.
+            is_proven: Another node has admitted it, and this one is its home.
+        """
         request = arrival.request
         try:
-            response = await answer(arrival)
+            if not is_proven:
+                await self._gate.admit(arrival)
+            if not request.to.tag:
+                self._lead_on(arrival)
+            route = self._router.choose_here(arrival) if is_proven else self._router.choose(arrival)
+            response = await route.answer(arrival)
         except Refused as no:
             response = no.response(request)
         except CancelledError:

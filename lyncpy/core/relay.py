@@ -158,7 +158,7 @@ class RelayedRequests:
         arrival.provisional = partial(self._answer, node, number)
         self._under_way[node, number] = arrival
         answered, failed = partial(self._served, node, number), partial(self._failed, node, number)
-        task = Task(self._dispatch.serve_proven(arrival), answered, failed)
+        task = Task(self._dispatch.serve(arrival, is_proven=True), answered, failed)
         task.go_on()
         if arrival.request.method != "INVITE":
             task.cancel_after(self._answer_s, self._timers)

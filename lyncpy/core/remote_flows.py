@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import FlowClosed, FlowDrained
+from lyncpy.contracts.facts import FlowClosed, FlowDrained, NodeLost
 from lyncpy.contracts.flows import FlowGone, IFlows, IRemoteFlows
 from lyncpy.contracts.names import FlowName, NodeName, node_of
 from lyncpy.contracts.timers import ITimers
@@ -200,10 +200,11 @@ class FlowHost:
         channels.hear("answer", self._answered)
 
     async def open(self) -> None:
-        """Begin to hear of flows that are gone or have drained."""
+        """Begin to hear of flows that are gone or have drained, and of nodes that are lost."""
         self._listening = (
             self._bus.listen(FlowClosed, self._flow_closed),
             self._bus.listen(FlowDrained, self._flow_drained),
+            self._bus.listen(NodeLost, lambda fact: self._channels.forget(fact.node)),
         )
 
     async def close(self) -> None:

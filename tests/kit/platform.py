@@ -4,6 +4,7 @@ from typing import Any
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.volatile import MemoryRecordStore
+from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward
@@ -16,7 +17,7 @@ from lyncpy.core.relay import Relay
 from lyncpy.core.sweep import Sweep
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
-from lyncpy.workloads.registrar.bindings import Bindings
+from lyncpy.workloads.registrar.registrations import Registrations
 from tests.kit.flows import StillFlows
 from tests.kit.gatehouse import TablePeople
 from tests.kit.leases import only_node
@@ -47,8 +48,14 @@ def platform_of(clock: Any, **parts: Any) -> Platform:  # Any: a reactor; the fi
     given("owners", AddressOwners())
     given("groups", Groups(people))
     given("policies", FixedPolicies())
-    given("locator", Bindings(bus, timers))
+    given("locator", registrations_of(node, bus, timers))
     return Platform(**parts)
+
+
+def registrations_of(node: str, bus: IBus, timers: Timers) -> Registrations:
+    """Build the table of who is signed in where, of a node that is alone."""
+    store = MemoryRecordStore(timers.steady)
+    return Registrations(NodeName(node), store, bus, timers, only_node(node))
 
 
 def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fields of Signaling

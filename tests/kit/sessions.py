@@ -23,14 +23,13 @@ from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.im.settings import Settings
-from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.chats import NoArchive, SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
 from tests.kit.memory import MemoryRecords
 from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
-from tests.kit.platform import platform_of, signaling_of
+from tests.kit.platform import platform_of, registrations_of, signaling_of
 from tests.kit.results import result_of, started
 
 ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.test") for name in ("alice", "bob", "carol"))
@@ -87,7 +86,8 @@ class Scene:
         self.timers = Timers(self.clock, lambda: 1000.0 + self.clock.seconds())
         self.bus = MemoryBus(NodeName("n"), self.clock)
         self.records = MemoryRecords()
-        self.bindings = Bindings(self.bus, self.timers)
+        self.registrations = registrations_of("n", self.bus, self.timers)
+        self.bindings = self.registrations.own
         self.outbound = FakeOutbound()
         self.privacy = Blocks()
         self.people = people = FewPeople(
@@ -111,7 +111,7 @@ class Scene:
             records=self.records,
             people=people,
             groups=Groups(people) if members is None else members,
-            locator=self.bindings,
+            locator=self.registrations,
         )
         signaling = signaling_of(platform, outbound=self.outbound, forward=forward)
         self.im = Im(

@@ -379,7 +379,7 @@ class Stage:
             "requests pending": entrance.transactions.pending,
             "requests sent": len(ground.outbound),
             "subscriptions": len(ground.notifier),
-            "endpoints": len(ground.bindings),
+            "endpoints": len(ground.registrations.own),
             "homes held": len(ground.platform.writers),
             "watchings": self.metered("lyncpy_presence_watchings_count"),
             "changes gathered": self.metered("lyncpy_presence_gathered_count"),

@@ -164,7 +164,9 @@ class Presence(RuleBasedStateMachine):
         held = sum(len(device.subscriptions) for device in self._on())
         if not any(one.is_deaf for one in self._on()):
             assert len(self.stage.ground.notifier) == held
-        assert len(self.stage.ground.bindings) == len(self._on()) == sum(map(len, self.truth.endpoints.values()))
+        assert (
+            len(self.stage.ground.registrations.own) == len(self._on()) == sum(map(len, self.truth.endpoints.values()))
+        )
 
     def _signs_in(self, slot: tuple[str, int]) -> None:
         if slot not in self.devices:

@@ -32,7 +32,7 @@ def test_a_message_that_was_not_answered_makes_a_device_doubtful_at_once(stage: 
     lost = alice.sip.begin(alice.sip.request("MESSAGE", bob_of(desk), [("Content-Type", "text/plain")], b"lost?"))
     stage.passes(60)
     assert not lost.is_pending
-    assert len(stage.ground.bindings.all_endpoints()) == 2
+    assert len(stage.ground.registrations.all_endpoints()) == 2
     assert alice.pages(phone, "found").status == 200
     assert phone.texts[-1].words == "found"
 

@@ -98,11 +98,11 @@ def test_a_request_under_way_ends_with_the_flow(play: Play) -> None:
 
 
 def test_a_server_that_is_lost_takes_its_flows_along(play: Play) -> None:
-    """Nobody answers in its place: requests time out, and after a while all its flows are known to be gone."""
+    """Nobody answers in its place: when its lease has run out all its flows are known to be gone."""
     play.second.kill()
     play.asks()
     play.pool.passes(GIVE_UP_S + 10)
-    assert play.statuses == [408]
+    assert play.statuses == [430]
     assert [fact for fact in play.told if isinstance(fact, FlowClosed)] == [FlowClosed(play.flow, "its server is lost")]
 
 

@@ -1,24 +1,20 @@
-"""The table of endpoints: who is signed in, over which connection, until when.
+"""The table of this node's endpoints: who is signed in here, over which connection, until when.
 
 Bindings live in memory only: a flow does not survive its process, so neither does what
-hangs on it. Other workloads read the table through `ILocator` and learn of changes by
-the facts EndpointArrived and EndpointGone.
+hangs on it. Other workloads and other nodes read of them through `Registrations`, which is told of each change.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from zope.interface import implementer
-
-from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, EndpointGoneReason
-from lyncpy.contracts.locator import Endpoint, ILocator
-from lyncpy.contracts.names import Aor, Epid, FlowName, named_by
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.set_index import remove_member
 from lyncpy.sip.grammar import remembered
-from lyncpy.sip.uri import Uri
 from lyncpy.workloads.registrar.model import (
     EVICTIONS,
     TAKEOVERS,
@@ -44,12 +40,18 @@ class Binding:
     """How often this device's name was taken from one connection by another."""
 
 
-@implementer(ILocator)
-class Bindings:
-    """Every endpoint of this process, by user, by connection and by GRUU; bounded by the registrar's settings."""
+class HearsOfBindings(Protocol):
+    """Who is told of each change."""
 
-    def __init__(self, bus: IBus, timers: ITimers) -> None:
-        self._bus = bus
+    def tell(self, aor: Aor, *facts: EndpointArrived | EndpointGone) -> None:
+        """Note that endpoints of a user have come or gone; whether one was the last is not for this table to say."""
+
+
+class Bindings:
+    """Every endpoint of this process, by user and by connection; bounded by the registrar's settings."""
+
+    def __init__(self, told: HearsOfBindings, timers: ITimers) -> None:
+        self._told = told
         self._timers = timers
         self._lapses: Deadlines[tuple[Aor, Epid]] = Deadlines(timers, self._lapsed)
         self._users: dict[Aor, dict[Epid, Binding]] = {}
@@ -65,35 +67,24 @@ class Bindings:
     def __len__(self) -> int:
         return self._count
 
-    # --- ILocator
-
-    async def endpoints(self, aor: Aor) -> Sequence[Endpoint]:
-        """Give the user's endpoints, oldest first."""
-        return self.endpoints_of(aor)
-
-    async def by_uri(self, uri: Uri) -> Endpoint | None:
-        """Give the endpoint that a GRUU names."""
-        gruu_end = _end_of_gruu(uri.opaque)
-        if not gruu_end:
-            return None
-        for binding in self._users.get(named_by(uri), {}).values():
-            if binding.endpoint.gruu.endswith(gruu_end):
-                return binding.endpoint
-        return None
-
     def contact(self, flow: FlowName, key: str) -> str | None:
         """Give the Contact of the endpoint that a `device_key` names, if it was registered over this connection."""
         return self._contacts.get((flow, key))
 
     def all_endpoints(self) -> Sequence[Endpoint]:
-        """Give every endpoint, by user."""
+        """Give every endpoint of this node, by user."""
         return tuple(b.endpoint for aor in sorted(self._users) for b in self._users[aor].values())
-
-    # --- for the registrar
 
     def endpoints_of(self, aor: Aor) -> tuple[Endpoint, ...]:
         """Give the user's endpoints, oldest first."""
-        return tuple(binding.endpoint for binding in self._users.get(aor, {}).values())
+        return tuple([binding.endpoint for binding in self._users.get(aor, {}).values()])
+
+    def by_gruu(self, aor: Aor, end: str) -> Endpoint | None:
+        """Find the user's endpoint whose GRUU ends so."""
+        for binding in self._users.get(aor, {}).values():
+            if binding.endpoint.gruu.endswith(end):
+                return binding.endpoint
+        return None
 
     def on(self, flow: FlowName) -> tuple[Endpoint, ...]:
         """Give the endpoints that were registered over a connection."""
@@ -127,12 +118,15 @@ class Bindings:
             else EndpointConflict(EVICTIONS)
         )
 
-    def register(self, endpoint: Endpoint, thread: RegistrationDialog | None) -> RegisterAction:
+    def register(
+        self, endpoint: Endpoint, thread: RegistrationDialog | None, contest: EndpointConflict | None = None
+    ) -> RegisterAction:
         """Add or refresh an endpoint; tell which of the two it was.
 
         Args:
             endpoint: The endpoint; one that is refreshed keeps the time since when it is here.
             thread: The dialog in which it is told of its registration; None: it asked for none.
+            contest: That about its name, where it was signed in at another node.
 
         An endpoint that comes back over another connection replaces its old self: the old
         one is told to be gone before the new one arrives, so that what hung on it ends.
@@ -147,11 +141,14 @@ class Bindings:
             if endpoint.expires < known.expires:
                 self._lapse_later(endpoint)
             return RegisterAction.REFRESHED
-        contest, evictions = self.contest(endpoint.aor, endpoint.epid), self._evictions.get(endpoint.aor)
+        contest = contest or self.contest(endpoint.aor, endpoint.epid)
+        evictions = self._evictions.get(endpoint.aor)
+        facts: tuple[EndpointGone, ...] = ()
         if known is not None:
             if known.flow != endpoint.flow:
                 contest.taken(self._timers.now())
-            self.remove(known, EndpointGoneReason.REPLACED)
+            self.drop(known.aor, known.epid, known.flow)
+            facts = (EndpointGone(known.aor, known.epid, known.flow, EndpointGoneReason.REPLACED, last=False),)
             if evictions is not None:
                 self._evictions[endpoint.aor] = evictions
         binding = Binding(endpoint, thread, contest)
@@ -160,26 +157,34 @@ class Bindings:
         self._flows.setdefault(endpoint.flow, set()).add((endpoint.aor, endpoint.epid))
         self._note_contact(endpoint)
         self._count += 1
-        self._bus.tell(EndpointArrived(endpoint.aor, endpoint.epid, endpoint.flow))
+        self._told.tell(endpoint.aor, *facts, EndpointArrived(endpoint.aor, endpoint.epid, endpoint.flow))
         return RegisterAction.ADDED
 
     def remove(self, endpoint: Endpoint, reason: EndpointGoneReason) -> bool:
         """Remove an endpoint and tell so; False when it is not (or not any more) in the table."""
-        known = self.endpoint(endpoint.aor, endpoint.epid)
-        if known is None or known.flow != endpoint.flow:
+        if self.drop(endpoint.aor, endpoint.epid, endpoint.flow) is None:
             return False
-        mine = self._users[endpoint.aor]
-        del mine[endpoint.epid]
-        self._lapses.clear((endpoint.aor, endpoint.epid))
+        gone = EndpointGone(endpoint.aor, endpoint.epid, endpoint.flow, reason, last=False)
+        self._told.tell(endpoint.aor, gone)
+        return True
+
+    def drop(self, aor: Aor, epid: Epid, flow: FlowName) -> Binding | None:
+        """Remove an endpoint of which another node has told that it is gone; None: it is not in the table."""
+        binding = self.binding(aor, epid)
+        if binding is None or binding.endpoint.flow != flow:
+            return None
+        known = binding.endpoint
+        mine = self._users[aor]
+        del mine[epid]
+        self._lapses.clear((aor, epid))
         if not mine:
-            del self._users[endpoint.aor]
-            self._evictions.pop(endpoint.aor, None)
+            del self._users[aor]
+            self._evictions.pop(aor, None)
         for key in (known.gruu, known.aor):
             self._contacts.pop((known.flow, key), None)
-        remove_member(self._flows, endpoint.flow, (endpoint.aor, endpoint.epid))
+        remove_member(self._flows, flow, (aor, epid))
         self._count -= 1
-        self._bus.tell(EndpointGone(known.aor, known.epid, known.flow, reason, last=not mine))
-        return True
+        return binding
 
     def drop_flow(self, flow: FlowName, reason: EndpointGoneReason) -> None:
         """Remove all endpoints of a connection that is gone."""
@@ -205,7 +210,7 @@ class Bindings:
 
 
 @remembered
-def _end_of_gruu(opaque: str) -> str:
+def end_of_gruu(opaque: str) -> str:
     """Give how the GRUU ends that has this opaque parameter; "" when it names no endpoint."""
     token = token_of(opaque)
     return f"opaque=user:epid:{token};gruu" if token else ""

@@ -10,8 +10,8 @@ from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.sip.text import shown
-from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.client_filter import ClientFilter
+from lyncpy.workloads.registrar.registrations import Registrations
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
 
@@ -20,7 +20,7 @@ class Commands:
 
     def __init__(
         self,
-        bindings: Bindings,
+        registrations: Registrations,
         signout: SignOut,
         people: IPeople,
         flows: IFlows,
@@ -28,7 +28,8 @@ class Commands:
         clients: ClientFilter,
     ) -> None:
         self._clients = clients
-        self._bindings = bindings
+        self._registrations = registrations
+        self._bindings = registrations.own
         self._signout = signout
         self._people = people
         self._flows = flows
@@ -54,7 +55,7 @@ class Commands:
     async def endpoints(self, asked: CommandCall) -> Table:
         """List endpoints: of one user, or all."""
         user = asked.args.get("user", "")
-        found = self._bindings.endpoints_of(aor_of(user)) if user else self._bindings.all_endpoints()
+        found = await self._registrations.endpoints(aor_of(user)) if user else self._bindings.all_endpoints()
         now = self._timers.now()
         rows = [
             (
@@ -72,7 +73,7 @@ class Commands:
         return Table(
             ("user", "epid", "address", "client", "since_s", "expires_s", "flow", "instance"),
             rows,
-            note=f"{len(rows)} signed in",
+            note=f"{len(rows)} signed in" if user else f"{len(rows)} signed in at this server",
         )
 
     async def sign_out(self, asked: CommandCall) -> Table:
@@ -80,7 +81,7 @@ class Commands:
         target = asked.args["target"]
         address, _, epid = target.partition("/")
         aor = aor_of(address)
-        gone = [e for e in self._bindings.endpoints_of(aor) if not epid or e.epid == epid_of(epid)]
+        gone = [e for e in await self._registrations.endpoints(aor) if not epid or e.epid == epid_of(epid)]
         if not gone:
             known = self._people.person(aor) is not None
             raise CommandFailed(
@@ -96,7 +97,7 @@ class Commands:
 
     async def why(self, aor: Aor) -> Sequence[Reason]:
         """Say where a user is signed in, and with which client they were refused."""
-        mine = self._bindings.endpoints_of(aor)
+        mine = await self._registrations.endpoints(aor)
         if not mine:
             return (
                 Reason(
@@ -110,7 +111,7 @@ class Commands:
         found = [Reason("sign-in", f"signed in {self._from(e)}", good=True) for e in mine]
         now = self._timers.now()
         for e in mine:
-            if self._bindings.contest(aor, e.epid).is_on(now):
+            if self._registrations.contest(aor, e.epid).is_on(now):
                 found.append(
                     Reason(
                         "sign-in",

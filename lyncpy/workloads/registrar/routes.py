@@ -7,22 +7,22 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival, device_of
-from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import EndpointGoneReason
+from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, FlowName, Instance, aor_of, epid_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
+from lyncpy.core.platform import Platform
 from lyncpy.sip.headers import NameAddr, parse_delta_seconds, parse_name_addr
 from lyncpy.sip.interned import interned
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.prepared import PreparedResponse, Template
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.registrar import model
-from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.client_filter import ClientFilter, warning
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
+from lyncpy.workloads.registrar.registrations import Registrations
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
@@ -47,21 +47,23 @@ class Routes:
 
     def __init__(
         self,
-        bindings: Bindings,
+        registrations: Registrations,
         signout: SignOut,
-        people: IPeople,
+        platform: Platform,
+        flows: IFlows,
         settings: Settings,
-        timers: ITimers,
         keep_alive_watch: KeepAliveWatch,
         clients: ClientFilter,
     ) -> None:
+        self._registrations = registrations
+        self._flows = flows
         self._clients = clients
         self._keep_alive_watch = keep_alive_watch
-        self._bindings = bindings
+        self._bindings = registrations.own
         self._signout = signout
-        self._people = people
+        self._people = platform.people
         self._settings = settings
-        self._timers = timers
+        self._timers = platform.timers
         self._terms = model.RegistrationTerms(
             settings.expires_s, settings.expires_minimum_s, settings.expires_maximum_s
         )
@@ -92,8 +94,14 @@ class Routes:
             return self._sign_out(arrival, aor, requested)
         better = self._clients.check(aor, asked.agent)
         binding = self._bindings.binding(aor, requested.epid)
-        old, thread = (None, None) if binding is None else (binding.endpoint, binding.thread)
-        self._check_place(aor, old, arrival.flow)
+        if binding is None or binding.endpoint.flow != arrival.flow:
+            everywhere = await self._everywhere(aor, arrival)
+            binding = self._bindings.binding(aor, requested.epid)
+            elsewhere = next((one for one in everywhere if one.epid == requested.epid), None)
+            old, thread = (elsewhere, None) if binding is None else (binding.endpoint, binding.thread)
+            self._check_place(everywhere, aor, old, arrival.flow)
+        else:
+            everywhere, old, thread = (), binding.endpoint, binding.thread
         if asked.keeps_alive:
             self._keep_alive_watch.promised(arrival.flow)
         now = self._timers.now()
@@ -111,11 +119,30 @@ class Routes:
             address=arrival.peer,
         )
         own = thread_of(request, thread)
-        action = self._bindings.register(endpoint, own if request.event else None)
+        contest = None
+        if old is not None and binding is None:
+            contest = self._registrations.contest(aor, old.epid)
+            contest.taken(now)
+        action = self._bindings.register(endpoint, own if request.event else None, contest)
         if action is model.RegisterAction.ADDED:
-            self._after_arrival(endpoint, old, thread)
+            self._after_arrival(endpoint, old if binding is not None else None, thread, everywhere)
+            # From here on other nodes may ask.
+            await self._registrations.written(aor)
             return self._accepted(request, endpoint, lifetime, action, own, better)
+        self._registrations.renewed(endpoint)
         return self._refreshed(request, endpoint, lifetime, own, better)
+
+    async def _everywhere(self, aor: Aor, arrival: Arrival) -> Sequence[Endpoint]:
+        """Give where somebody is signed in who signs in anew.
+
+        Raises:
+            StoreUnavailable: That cannot be known now.
+            Refused: 430, the connection is gone meanwhile.
+        """
+        everywhere = await self._registrations.endpoints(aor)
+        if not self._flows.peer(arrival.flow):
+            raise Refused(430, Diagnostics(1006, "Error routing on client connection"))
+        return everywhere
 
     def _asked(self, arrival: Arrival) -> model.RegisterRequest:
         """Give what a REGISTER asks for. It need not be read again where the one before over this connection said the same."""
@@ -134,14 +161,12 @@ class Routes:
             (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"),
         )
 
-    def _check_place(self, aor: Aor, old: Endpoint | None, flow: FlowName) -> None:
+    def _check_place(self, mine: Sequence[Endpoint], aor: Aor, old: Endpoint | None, flow: FlowName) -> None:
         """Refuse an endpoint for which the table has no room, or which contests another's place.
 
         There are clients that come back at once however they are told to leave. Who has the place keeps it;
         but whoever is not there any more, unnoticed so far, must not keep anybody out: they are asked.
         """
-        if old is not None and old.flow == flow:
-            return
         if old is None and len(self._bindings) >= self._settings.endpoints_total:
             self.log.warn(
                 "{aor} refused: all {count} endpoints of [registrar] endpoints_total are in use",
@@ -149,9 +174,9 @@ class Routes:
                 count=len(self._bindings),
             )
             raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
-        mine, now = self._bindings.endpoints_of(aor), self._timers.now()
+        now = self._timers.now()
         if old is not None:
-            holder, contest, why = old, self._bindings.contest(aor, old.epid), HELD
+            holder, contest, why = old, self._registrations.contest(aor, old.epid), HELD
         elif len(mine) >= self._settings.endpoints_per_user:
             holder, contest, why = mine[0], self._bindings.evictions(aor), CROWDED
         else:
@@ -163,7 +188,13 @@ class Routes:
             self.log.info("{aor} refused: {reason}", aor=aor, reason=why.reason, flow=flow)
             raise Refused(503, why, headers=[("Retry-After", CONTEST_RETRY_S)])
 
-    def _after_arrival(self, endpoint: Endpoint, old: Endpoint | None, thread: model.RegistrationDialog | None) -> None:
+    def _after_arrival(
+        self,
+        endpoint: Endpoint,
+        old: Endpoint | None,
+        thread: model.RegistrationDialog | None,
+        everywhere: Sequence[Endpoint],
+    ) -> None:
         """Tell the endpoint that a new binding replaced, and sign out the oldest ones beyond the quota.
 
         It has to be told: a client that is only cut off takes it for a fault of the network and comes back.
@@ -171,7 +202,7 @@ class Routes:
         """
         if old is not None and old.flow != endpoint.flow:
             self._signout.notify(old, thread, SignOutCauses.REPLACED)
-        mine = self._bindings.endpoints_of(endpoint.aor)
+        mine = [*(one for one in everywhere if one.epid != endpoint.epid), endpoint]
         for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
             self._bindings.evictions(endpoint.aor).taken(self._timers.now())
             self._signout.now(extra, SignOutCauses.QUOTA)

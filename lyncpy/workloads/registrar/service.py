@@ -3,13 +3,13 @@
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import EndpointGoneReason, FlowClosed, FlowSilent, PersonChanged
+from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed, FlowSilent, PersonChanged
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
-from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.client_filter import ClientFilter
 from lyncpy.workloads.registrar.commands import Commands
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
+from lyncpy.workloads.registrar.registrations import Registrations
 from lyncpy.workloads.registrar.routes import Routes
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
@@ -21,27 +21,33 @@ class Registrar:
 
     Args:
         platform, signaling: The server's.
-        bindings: The table, made before because others read it as `ILocator`.
+        registrations: Who is signed in where, made before because others read it as `ILocator`.
         settings: The section [registrar].
     """
 
     name = "registrar"
 
-    def __init__(self, platform: Platform, signaling: Signaling, bindings: Bindings, settings: Settings) -> None:
+    def __init__(
+        self, platform: Platform, signaling: Signaling, registrations: Registrations, settings: Settings
+    ) -> None:
         flows, outbound, people, timers = signaling.flows, signaling.outbound, platform.people, platform.timers
-        self._bindings = bindings
+        self._registrations = registrations
+        self._bindings = bindings = registrations.own
         self._bus = platform.bus
-        self._signout = SignOut(bindings, outbound, flows, timers)
+        self._signout = SignOut(registrations, outbound, flows, timers)
         self._listening: list[IListening] = []
         self._keep_alive_watch = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
         clients = ClientFilter(platform.policies)
-        routes = Routes(bindings, self._signout, people, settings, timers, self._keep_alive_watch, clients)
-        commands = Commands(bindings, self._signout, people, flows, timers, clients)
+        watch = self._keep_alive_watch
+        routes = Routes(registrations, self._signout, platform, flows, settings, watch, clients)
+        commands = Commands(registrations, self._signout, people, flows, timers, clients)
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words(), reasons=(commands.why,))
 
     async def open(self) -> None:
         """Listen for connections that end and of people who may not sign in any more."""
+        self._registrations.open()
         self._listening = [
+            self._bus.listen(EndpointGone, self._signout.leave, self._registrations.records.asked),
             self._bus.listen(FlowClosed, self._flow_closed),
             self._bus.listen(FlowSilent, self._flow_silent),
             self._bus.listen(PersonChanged, self._person_changed),
@@ -50,6 +56,7 @@ class Registrar:
     async def close(self) -> None:
         """Stop listening."""
         self._keep_alive_watch.close()
+        self._registrations.close()
         for listening in self._listening:
             listening.stop()
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.facts import EndpointGoneReason
+from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import FlowName
@@ -14,8 +14,8 @@ from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.message import Headers, Request, new_call_id, new_tag
-from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.model import RegistrationDialog
+from lyncpy.workloads.registrar.registrations import Registrations
 
 LINGER_S: Final = 3.0
 """A client that has been told leaves by itself; its connection is closed when it does not."""
@@ -49,24 +49,36 @@ class SignOutCauses(enum.Enum):
     )
 
 
+_CAUSES: Final = {cause.value.reason: cause for cause in SignOutCauses}
+
+
 class SignOut:
     """Tells an endpoint that it is signed out, and removes it."""
 
     log = Logger()
 
-    def __init__(self, bindings: Bindings, outbound: IOutbound, flows: IFlows, timers: ITimers) -> None:
-        self._bindings = bindings
+    def __init__(self, registrations: Registrations, outbound: IOutbound, flows: IFlows, timers: ITimers) -> None:
+        self._registrations = registrations
+        self._bindings = registrations.own
         self._outbound = outbound
         self._flows = flows
         self._timers = timers
 
     def now(self, endpoint: Endpoint, cause: SignOutCauses) -> bool:
-        """Sign one endpoint out; False when it is gone already."""
+        """Sign one endpoint out; False when it is gone already. That of another node is told there, see `leave`."""
         thread = self._bindings.thread(endpoint.aor, endpoint.epid)
-        if not self._bindings.remove(endpoint, cause.value.reason):
+        is_here = bool(self._bindings.on(endpoint.flow))
+        if not self._registrations.remove(endpoint, cause.value.reason):
             return False
-        self.notify(endpoint, thread, cause)
+        if is_here:
+            self.notify(endpoint, thread, cause)
         return True
+
+    def leave(self, fact: EndpointGone) -> None:
+        """Have an endpoint leave that another node has signed out, or whose place another one has taken."""
+        binding = self._registrations.drop(fact.aor, fact.epid, fact.flow)
+        if binding is not None:
+            self.notify(binding.endpoint, binding.thread, _CAUSES.get(fact.reason, SignOutCauses.REPLACED))
 
     def notify(self, endpoint: Endpoint, thread: RegistrationDialog | None, cause: SignOutCauses) -> None:
         """Notify an endpoint that it is signed out, and close its connection if it does not leave by itself."""

@@ -18,10 +18,10 @@ from lyncpy.contracts.workload import CommandCall, CommandFailed, Table
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.owners import FormerAddress, Owner, Owners
 from lyncpy.workloads.monitoring.calldetail import CallDetail
-from lyncpy.workloads.registrar.bindings import Bindings
 from tests.kit.fakes import FragileRecords, Fragility, awaited
 from tests.kit.hall import Hall
 from tests.kit.memory import MemoryRecords
+from tests.kit.platform import registrations_of
 from tests.kit.results import result_of
 
 NOON = 1_784_548_800.0
@@ -86,7 +86,10 @@ class Desk:
         timers = Timers(self.hall.clock, lambda: NOON + 7200)
         self.records = records
         (self.command,) = CallDetail(
-            FragileRecords(records, self.disk), Bindings(self.hall.bus, self.hall.timers), self.owners, timers
+            FragileRecords(records, self.disk),
+            registrations_of("n1", self.hall.bus, self.hall.timers),
+            self.owners,
+            timers,
         ).words()
 
     def ask(self, user: str, **flags: str) -> Table:

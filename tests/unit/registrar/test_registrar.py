@@ -18,7 +18,6 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.sip.shared import Recognition
 from lyncpy.sip.uri import parse_uri
-from lyncpy.workloads.registrar.bindings import Bindings
 from lyncpy.workloads.registrar.model import CONTEST_S, EVICTIONS, TAKEOVERS
 from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.registrar.settings import Settings
@@ -26,7 +25,7 @@ from tests.kit.flows import StillFlows
 from tests.kit.hall import FewPeople
 from tests.kit.holdings import held
 from tests.kit.outbound import FakeOutbound
-from tests.kit.platform import platform_of, signaling_of
+from tests.kit.platform import platform_of, registrations_of, signaling_of
 from tests.kit.results import result_of
 
 ALICE = Aor("sip:alice@example.test")
@@ -40,13 +39,14 @@ class Scene:
         self.clock = Clock()
         self.bus = MemoryBus(NodeName("n"), self.clock)
         self.timers = Timers(self.clock, lambda: 0.0)
-        self.bindings = Bindings(self.bus, self.timers)
+        self.registrations = registrations_of("n", self.bus, self.timers)
+        self.bindings = self.registrations.own
         self.outbound = FakeOutbound()
         self.flows = StillFlows()
         people = FewPeople([Person(ALICE, "k", display_name="Alice Adler")])
-        platform = platform_of(self.clock, timers=self.timers, bus=self.bus, people=people, locator=self.bindings)
+        platform = platform_of(self.clock, timers=self.timers, bus=self.bus, people=people, locator=self.registrations)
         signaling = signaling_of(platform, flows=self.flows, outbound=self.outbound)
-        self.registrar = Registrar(platform, signaling, self.bindings, Settings(**settings))
+        self.registrar = Registrar(platform, signaling, self.registrations, Settings(**settings))
         result_of(self.registrar.open())
         self.facts: list[Any] = []
         self.recognitions: dict[str, Recognition] = {}
@@ -516,9 +516,9 @@ def test_an_endpoint_is_found_by_its_gruu_in_any_order(scene: Scene) -> None:
     scene.register()
     (endpoint,) = scene.bindings.all_endpoints()
     token = endpoint.gruu.split(";")[1]
-    assert result_of(scene.bindings.by_uri(parse_uri(f"sip:Alice@Example.test;gruu;{token}"))) == endpoint
-    assert result_of(scene.bindings.by_uri(parse_uri("sip:alice@example.test;gruu;opaque=user:epid:AAAA"))) is None
-    assert result_of(scene.bindings.by_uri(parse_uri("sip:alice@example.test"))) is None
+    assert result_of(scene.registrations.by_uri(parse_uri(f"sip:Alice@Example.test;gruu;{token}"))) == endpoint
+    assert result_of(scene.registrations.by_uri(parse_uri("sip:alice@example.test;gruu;opaque=user:epid:AAAA"))) is None
+    assert result_of(scene.registrations.by_uri(parse_uri("sip:alice@example.test"))) is None
 
 
 def test_an_operator_sees_and_signs_out(scene: Scene) -> None:
