@@ -1,0 +1,1 @@
+People who are signed in at different servers of one deployment see each other's devices, call and write to each other, and a device that moves to another server replaces itself there. `endpoints USER` and `signout` reach devices at every server; a server that is lost signs out whoever was there.
