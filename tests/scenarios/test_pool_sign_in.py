@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.facts import EndpointArrived, EndpointGone
+from lyncpy.contracts.facts import EndpointArrived, EndpointGone, Fact
 from tests.kit.actors import Actor
 from tests.kit.pool import Pool
 from tests.kit.stage import Stage
+
+SWEEP_S = 31.0
+"""Within which a sweep comes."""
 
 
 @pytest.fixture
@@ -219,3 +222,19 @@ def test_a_short_loss_of_the_bus_is_not_noticed_by_who_talks(pool: Pool) -> None
     pool.passes(5)
     assert exchange.status == 200
     assert [text.body for text in theirs.texts] == [b"one", b"two"]
+
+
+def test_news_that_is_lost_is_found_by_the_sweep(pool: Pool) -> None:
+    """Nobody tells that Bob has come, and that he has gone: who asks is told the truth soon all the same."""
+    first, second = pool
+    (alice,) = first.sign_in("alice")
+    assert alice.pages("sip:bob@example.com", "hello").status == 480
+    pool.hub.loses = lambda sender, receiver, said: isinstance(said, Fact)
+    (bob,) = second.sign_in("bob")
+    pool.passes(SWEEP_S)
+    assert alice.pages(bob, "hello").status == 200
+    heard = told(first)
+    bob.signs_out()
+    pool.passes(SWEEP_S)
+    assert alice.pages(bob, "hello").status == 480
+    assert heard == ["bob connection lost, last"]

@@ -8,6 +8,7 @@ from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.registrar.client_filter import ClientFilter
 from lyncpy.workloads.registrar.commands import Commands
+from lyncpy.workloads.registrar.endpoint_records import KIND
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.registrations import Registrations
 from lyncpy.workloads.registrar.routes import Routes
@@ -34,6 +35,7 @@ class Registrar:
         self._registrations = registrations
         self._bindings = bindings = registrations.own
         self._bus = platform.bus
+        platform.sweep.cover(platform.volatile, KIND, registrations.records)
         self._signout = SignOut(registrations, outbound, flows, timers)
         self._listening: list[IListening] = []
         self._keep_alive_watch = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
