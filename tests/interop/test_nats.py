@@ -280,8 +280,9 @@ def test_a_server_that_ends_or_freezes_is_left_for_another(
     loop: ReactorLoop, opened: Open, started: Callable[[NatsServer], NatsServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a cluster, which the first has told: killed, frozen, or about to end; and each comes back into use."""
-    monkeypatch.setattr(link, "PROBE_S", 0.1)
-    monkeypatch.setattr(link, "CONNECT_S", 1.0)
+    # Long enough that one which is only slow, on a busy machine, is not taken for a frozen one.
+    monkeypatch.setattr(link, "PROBE_S", 1.0)
+    monkeypatch.setattr(link, "CONNECT_S", 3.0)
     routes = free_ports(2)
     servers = []
     for own, route in (routes, routes[::-1]):
@@ -308,10 +309,13 @@ def test_a_server_that_ends_or_freezes_is_left_for_another(
         for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR2):
             # A server that has come back is told to clients when its route is there again.
             loop.until(lambda: all(("NATS servers known", 2) in one.states() for one in (bus, other)))
+            loop.until(lambda: bus.states()[0][1] in by_place)
             place = str(bus.states()[0][1])
             by_place[place].signal(number)
             loop.until(lambda place=place: bus.states()[0][1] not in (place, "no NATS server"))  # type: ignore[misc]
             hears()
+            # The other one may have been there, too: it has to leave as well before that comes back.
+            loop.until(lambda place=place: other.states()[0][1] not in (place, "no NATS server"))  # type: ignore[misc]
             by_place[place].stop(signal.SIGKILL)
             by_place[place].start()
     assert not [event for event in logged if event["log_level"].name in ("error", "critical")]
