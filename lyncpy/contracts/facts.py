@@ -244,6 +244,3 @@ KINDS: Final[tuple[type[Fact], ...]] = (
     PoliciesChanged,
 )
 """Every kind of fact that one process may tell another."""
-
-OWN: Final[frozenset[type[Fact]]] = frozenset({NodeLost})
-"""Facts that each process finds out by itself: they are told to nobody else, nor believed of anybody else."""

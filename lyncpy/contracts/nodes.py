@@ -105,6 +105,9 @@ class Duty(enum.Enum):
     LEAVINGS = "leavings"
     """Ends what a dead node has left open."""
 
+    DIRECTORY = "directory"
+    """Pulls the directory; what it has found the others read in the store."""
+
     RETENTION = "retention"
     """Removes from the store what is older than the settings allow."""
 

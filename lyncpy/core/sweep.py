@@ -122,6 +122,10 @@ class Sweep:
             self._listening.stop()
 
     def _lost(self, fact: FactsLost) -> None:
+        self.hasten()
+
+    def hasten(self) -> None:
+        """Look soon: others have told that they wrote something, and a look says what."""
         self._is_wanted = True
         if not self._is_under_way:
             self._next.set(SOON_S)

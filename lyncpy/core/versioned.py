@@ -410,6 +410,10 @@ class LastWriter:
         """Keys of the records that are there, as far as they were read or written by this."""
         return self._versions.keys()
 
+    def version(self, key: str) -> Version:
+        """Give the version that a record had when it was read or written last; 0: there was none."""
+        return self._versions.get(key, NONE_YET)
+
     async def scan(self) -> Sequence[Record]:
         """Read all records of the kind."""
         records: Sequence[Record] = await self._store.scan(self._kind)

@@ -11,12 +11,13 @@ from twisted.internet.defer import Deferred
 from lyncpy.contracts.directory import Moment, judged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.pull import Origin, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import places_of
 from tests.kit.certificates import authority
 from tests.kit.directory import PlainSeals
 from tests.kit.hostile import time_limit
+from tests.kit.leases import only_node
 from tests.kit.office import Office, OpenOffice
 from tests.kit.slapd import PEOPLE, READER_DN, SLAPD, SUFFIX, Slapd, ldif
 
@@ -391,14 +392,14 @@ def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_
         again = opened(slapd)
         again.store = office.store
         again.pulls = Pulls(
-            again.directory,
+            Origin(again.directory, places_of([again.settings])),
             DirectoryRecords(office.store, PlainSeals()),
             again.people,
             again.groups,
             again.facts,
             again.settings,
             again.timers,
-            places_of([again.settings]),
+            only_node(),
         )
         again.pump.run(again.pulls.open())
         assert [person.aor for person in again.people.everybody()] == [ALICE, BOB]

@@ -17,10 +17,11 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import PullResult, Pulls
+from lyncpy.workloads.directory.pull import Origin, PullResult, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, PlainSeals
+from tests.kit.leases import only_node
 from tests.kit.memory import MemoryStore
 from tests.kit.threads import ThreadPump
 
@@ -64,14 +65,14 @@ class Office:
             self.settings, ("example.com",), server.folder, LdapConnection, Threads(pump, "ldap"), self.timers
         )
         self.pulls = Pulls(
-            self.directory,
+            Origin(self.directory, places_of([self.settings])),
             DirectoryRecords(self.store, PlainSeals()),
             self.people,
             self.groups,
             self.facts,
             self.settings,
             self.timers,
-            places_of([self.settings]),
+            only_node(),
         )
 
     def pull(self, **how: bool) -> PullResult:

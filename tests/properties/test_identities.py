@@ -22,11 +22,12 @@ from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.pull import Origin, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
+from tests.kit.leases import only_node
 from tests.kit.memory import MemoryStore
 from tests.kit.results import answer_of
 from tests.kit.soak import many
@@ -90,7 +91,14 @@ class World:
         kept = DirectoryRecords(self.store, PlainSeals())
         options = Settings(removal_share=1.0, held_s=1000, interval_s=86400)
         self.pulls = Pulls(
-            self.directory, kept, self.people, Groups(self.people), self.facts, options, timers, places_of([options])
+            Origin(self.directory, places_of([options])),
+            kept,
+            self.people,
+            Groups(self.people),
+            self.facts,
+            options,
+            timers,
+            only_node(),
         )
         self.secrets = StoredSecrets(self.store, self.people, self.facts, PlainSeals(), self.people.owners)
         self.directory.down = "down" if down else ""

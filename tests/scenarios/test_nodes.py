@@ -1,14 +1,18 @@
 """Two servers on one store: one is killed, frozen, or cut off from it, and what becomes of what it had."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
+from lyncpy.contracts.directory import Group
+from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.nodes import DUTIES, Duty
 from lyncpy.contracts.records import SessionRecord
 from tests.kit.pool import Pool
 from tests.kit.results import answer_of
-from tests.kit.stage import Stage
+from tests.kit.stage import DOMAIN, Stage
 
 LEASE_S = 5.0
 DEAD_S = LEASE_S * 1.5
@@ -137,3 +141,78 @@ def test_a_store_that_is_away_for_all_ends_nobody(pool: Pool) -> None:
     assert [one.node for one in open_sessions(pool)] == [first.node]
     homes = answer_of(first.ground.platform.nodes.all_homes(DUTIES))
     assert {one.epoch for one in homes} == {1}
+
+
+def shown(server: Stage, user: str) -> str | None:
+    """Give the name of somebody as a server knows them; None: it does not."""
+    person = server.ground.tables.people.person(Aor(f"sip:{user}@{DOMAIN}"))
+    return None if person is None else person.display_name
+
+
+def test_one_pulls_the_directory_and_all_know_of_it(pool: Pool) -> None:
+    """A new name, somebody new, and somebody who has left: the second server asks nobody, and knows the same a moment later."""
+    first, second = pool
+    _, alice = second.sign_in("mallory", "alice")
+    pulled = len(first.directory.cookies)
+    first.changes("bob", display_name="Bobby")
+    first.changes("grace")
+    first.directory.people = [one for one in first.directory.people if one.key != "key-mallory"]
+    first.pulls()
+    pool.passes(2)
+    assert len(first.directory.cookies) == pulled + 1
+    for server in pool:
+        assert (shown(server, "bob"), shown(server, "grace"), shown(server, "mallory")) == ("Bobby", "Grace", None)
+    assert alice.sip.is_connected
+    assert second.tables()["endpoints"] == 1
+    second.sets_password("grace", "her own")
+    second.actor("grace", password="her own").signs_in()
+    owners = [server.ground.tables.people.owners.owner(Aor(f"sip:grace@{DOMAIN}")) for server in pool]
+    assert owners[0] == owners[1] != ""
+
+
+def test_people_who_exchange_addresses_do_so_everywhere(pool: Pool) -> None:
+    """Nobody is two people meanwhile, and what is theirs stays theirs."""
+    first, second = pool
+    theirs = {user: second.ground.tables.people.owners.owner(Aor(f"sip:{user}@{DOMAIN}")) for user in ("bob", "carol")}
+    directory = first.directory
+    bob, carol = (next(one for one in directory.people if one.key == f"key-{user}") for user in ("bob", "carol"))
+    rest = [one for one in directory.people if one not in (bob, carol)]
+    directory.people = [*rest, replace(bob, aor=carol.aor), replace(carol, aor=bob.aor)]
+    first.pulls()
+    pool.passes(2)
+    for server in pool:
+        owners = server.ground.tables.people.owners
+        assert (owners.owner(carol.aor), owners.owner(bob.aor)) == (theirs["bob"], theirs["carol"])
+        assert (shown(server, "carol"), shown(server, "bob")) == ("Bob", "Carol")
+
+
+def test_groups_are_the_same_everywhere(pool: Pool) -> None:
+    """One that is new, one that has changed, and one that is gone."""
+    first, _ = pool
+    for groups in ([Group("old", "Old"), Group("team", "Team")], [Group("team", "The Team")]):
+        first.directory.groups = list(groups)
+        first.pulls()
+        pool.passes(2)
+        for server in pool:
+            assert [one.name for one in server.ground.tables.groups.all_groups()] == [one.name for one in groups]
+
+
+def test_what_one_was_not_told_is_found_all_the_same(pool: Pool) -> None:
+    """The bus loses every fact: a look at the store finds what is new."""
+    first, _ = pool
+    pool.hub.loses = lambda sender, receiver, said: isinstance(said, Fact)
+    first.changes("bob", display_name="Bobby")
+    first.pulls()
+    pool.passes(60)
+    assert [shown(server, "bob") for server in pool] == ["Bobby", "Bobby"]
+
+
+def test_the_next_pulls_when_one_is_dead(pool: Pool) -> None:
+    """With where pulls stand, as the dead one has left it."""
+    first, second = pool
+    first.pulls()
+    first.kill()
+    pool.passes(DEAD_S)
+    second.changes("bob", display_name="Bobby")
+    second.pulls()
+    assert shown(second, "bob") == "Bobby"

@@ -32,7 +32,7 @@ from lyncpy.backends.nats.questions import Questions
 from lyncpy.backends.nats.sending import Sending
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.bus import F, FactsLost, IBus, IListening, Interest, OtherNode, Q, Question
-from lyncpy.contracts.facts import OWN, Fact
+from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.timers import ITimer, ITimers
@@ -131,8 +131,6 @@ class NatsBus:
     def tell(self, fact: Fact) -> None:
         """Tell a fact to those who listen to its kind, here and elsewhere. Never fails, never waits."""
         self._local.tell(fact)
-        if type(fact) in OWN:
-            return
         kind = type(fact).__name__
         told = self._told.get(kind, 0)
         if not self._link.is_ready:

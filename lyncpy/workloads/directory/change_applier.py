@@ -11,7 +11,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import Person, judged, objection_to
+from lyncpy.contracts.directory import Group, Person, judged, objection_to
 from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged, SecretChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
@@ -20,7 +20,7 @@ from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model.changes import AddressMove, AddressMoves, GroupChanges
 from lyncpy.workloads.directory.owners import Owner
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.records import DirectoryRecords, chunks
+from lyncpy.workloads.directory.records import DirectoryRecords, Known, chunks
 
 NAMED_MOST: Final = 20
 """People or entries that the log names of one pull; `directory` says all."""
@@ -221,6 +221,48 @@ class ChangeApplier:
             await self.delete(owner)
         if over:
             self.log.info("the data of {count} people who are gone for good was deleted", count=len(over))
+
+    def follow(self, id_: OwnerId, known: Known | None) -> None:
+        """Show what another node has kept of somebody, and tell it here alone: to all others that node tells it itself."""
+        owners, tell = self._people.owners, self._bus.tell_here
+        before = owners.by_id(id_)
+        had = None if before is None or before.is_held else before.aor
+        if known is None:
+            self._forget(id_, before, had)
+            return
+        person, owner = known
+        has, was_had = None if owner.is_held else owner.aor, owners.has_past(owner.aor)
+        former = None if had is None else self._people.person(had)
+        # Somebody else may have got the address by now.
+        if had is not None and had != has and owners.owner(had) == id_:
+            self._hide(had)
+            tell(PersonChanged.gone(had, has))
+        shown = self.know(person, owner)
+        if has is not None and (had, former) != (has, shown):
+            tell(PersonChanged.of(shown))
+            if former is not None and _has_another_password(former, person):
+                tell(SecretChanged(has))
+        if had != has and (before is not None or was_had):
+            tell(AddressesChanged(frozenset(aor for aor in (had, owner.aor) if aor is not None)))
+
+    def _forget(self, id_: OwnerId, before: Owner | None, had: Aor | None) -> None:
+        if had is not None:
+            self._hide(had)
+            self._bus.tell_here(PersonChanged.gone(had))
+        self._people.owners.delete([id_])
+        if before is not None:
+            self._bus.tell_here(AddressesChanged(frozenset({before.aor})))
+
+    def follow_group(self, key: str, group: Group | None) -> None:
+        """Show a group as another node has kept it; as of people."""
+        if self._groups.group(key) == group:
+            return
+        touched = self._groups.around([key])
+        if group is None:
+            self._groups.drop(key)
+        else:
+            self._groups.put_group(group)
+        self._bus.tell_here(GroupsChanged(touched | self._groups.around([key])))
 
     def rejudge(self, aors: Sequence[Aor]) -> None:
         """Show people as they are now whose time may have begun or ended. Nothing is kept: the dates are."""

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import Group, IDirectory, Person, Skipped
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.nodes import Duty, INodes
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -60,6 +61,19 @@ class PullResult:
     """The names of the directories of which it was not found out who is gone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where people come from."""
+
+    directory: IDirectory
+    places: Places
+    """The directory, or all that it is made of; of others nobody is known yet."""
+
+
+NOTHING: Final = PullResult(PullChanges((), (), (), 0, (), ()), GroupChanges(), complete=False, took_s=0.0)
+"""Of a pull that another node does."""
+
+
 class Pulls:
     """Keeps the tables of people and groups up to date with the directory; the first pull is made by `open`."""
 
@@ -67,20 +81,21 @@ class Pulls:
 
     def __init__(
         self,
-        directory: IDirectory,
+        origin: Origin,
         kept: DirectoryRecords,
         people: People,
         groups: Groups,
         bus: IBus,
         settings: Settings,
         timers: ITimers,
-        places: Places,
+        nodes: INodes,
     ) -> None:
         """Begin with nobody.
 
         Args:
-            places: The directory, or all that it is made of; of others nobody is known yet.
+            nodes: Say whether pulling is this node's duty; whoever else is told to pull does so all the same.
         """
+        directory, places = origin.directory, origin.places
         self._directory = directory
         self.places: Final = places
         limits = RemovalLimits(settings.removal_share, settings.removal_minimum)
@@ -92,6 +107,10 @@ class Pulls:
         self.rejudge = self._applier.rejudge
         self._settings = settings
         self._timers = timers
+        self._nodes = nodes
+        self._has_state = True
+        """Whether `state` is that of the last pull, and not of one before another node pulled."""
+
         self._lock = DeferredLock()
         self._next = Deadline(timers, self._due)
         self._closed = False
@@ -147,6 +166,11 @@ class Pulls:
         known = [one.id for one in self._people.owners.everybody()]
         for _, owner in await self._kept.adopt(known, self._timers.wall()):
             self._people.owners.put_owner(owner)
+        if not self._nodes.has_duty(Duty.DIRECTORY):
+            # Whoever has it pulls now, or has done so; what is found is heard of.
+            self._has_state = False
+            self._arm()
+            return
         # Known people can sign in before the directory answers; of another directory nobody is known, so that is waited for.
         if len(self._people) and self.state.urls == self.places.urls:
             await self._within(START_WAIT_S, Deferred.fromCoroutine(self._scheduled()))
@@ -197,6 +221,8 @@ class Pulls:
         await self._lock.acquire()
         try:
             began = self._timers.now()
+            if not self._has_state:
+                self.state, self._has_state = await self._kept.state(), True
             cookie = "" if full or same_people else self._cookie()
             counting = True if force else counting
             asked = Asked(cookie, force=force, same_people=same_people, counting=counting)
@@ -220,6 +246,33 @@ class Pulls:
         except WorldUnavailable as error:
             self._failed(str(error))
             raise
+        finally:
+            self._lock.release()
+
+    async def pull_if_mine(self, *, counting: bool) -> PullResult:
+        """Pull as a directory asks for that tells of changes, if that is this node's duty; others are told the same. Raises as `pull`."""
+        if self._nodes.has_duty(Duty.DIRECTORY):
+            return await self.pull(counting=counting)
+        self._has_state = False
+        return NOTHING
+
+    async def follow(self, owner: OwnerId) -> None:
+        """Show somebody as another node has kept them; wait for a pull under way first.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
+        await self._lock.acquire()
+        try:
+            self._applier.follow(owner, await self._kept.person(owner))
+        finally:
+            self._lock.release()
+
+    async def follow_group(self, key: str) -> None:
+        """Show a group as another node has kept it; as of people."""
+        await self._lock.acquire()
+        try:
+            self._applier.follow_group(key, await self._kept.group(key))
         finally:
             self._lock.release()
 
@@ -391,7 +444,10 @@ class Pulls:
 
     async def _scheduled(self) -> None:
         try:
-            await self.pull()
+            if self._nodes.has_duty(Duty.DIRECTORY):
+                await self.pull()
+            else:
+                self._has_state = False
         except WorldUnavailable:
             # Noted by `pull`; the next try is armed below.
             self.log.debug("the pull will be tried again")

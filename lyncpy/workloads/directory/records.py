@@ -97,6 +97,20 @@ class DirectoryRecords:
             await self._directory.write(MOVES, None)
         return sorted(found.values(), key=lambda known: known[1].since)
 
+    def writer(self, kind: str) -> LastWriter:
+        """Give what knows which records of a kind, PERSON or GROUP, are there, and their versions."""
+        return self._people if kind == PERSON else self._groups
+
+    async def person(self, id_: OwnerId) -> Known | None:
+        """Read an owner's record again; None: there is none any more, or all that was theirs is deleted."""
+        record = await self._people.read(id_)
+        return None if record is None else self._known(record)
+
+    async def group(self, key: str) -> Group | None:
+        """Read a group's record again; None: there is none any more."""
+        record = await self._groups.read(key)
+        return None if record is None else self._kept_group(record)
+
     def _known(self, record: Record) -> Known | None:
         id_ = OwnerId(record.key)
         try:
@@ -137,15 +151,15 @@ class DirectoryRecords:
 
     async def groups(self) -> list[Group]:
         """Give every group that was kept; as of people."""
-        groups = []
-        for record in await self._groups.scan():
-            try:
-                groups.append(_read_group(record.value, record.key))
-            except (ValueError, TypeError, KeyError) as error:
-                self.log.warn(
-                    "the kept record of group {key} cannot be read: {reason}", key=record.key, reason=str(error)
-                )
-        return groups
+        found = [self._kept_group(record) for record in await self._groups.scan()]
+        return [group for group in found if group is not None]
+
+    def _kept_group(self, record: Record) -> Group | None:
+        try:
+            return _read_group(record.value, record.key)
+        except (ValueError, TypeError, KeyError) as error:
+            self.log.warn("the kept record of group {key} cannot be read: {reason}", key=record.key, reason=str(error))
+            return None
 
     async def state(self) -> PullState:
         """Read the state of pulls; of a new store, the initial one."""

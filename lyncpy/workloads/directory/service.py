@@ -9,7 +9,7 @@ from zope.interface import implementer
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, ISecrets, Person, objection_to
-from lyncpy.contracts.facts import GroupsChanged, PersonChanged
+from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
@@ -18,6 +18,7 @@ from lyncpy.workloads.directory.account_deadlines import AccountDeadlines, Expir
 from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
+from lyncpy.workloads.directory.following import FollowedRecords
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -26,8 +27,8 @@ from lyncpy.workloads.directory.notices import Notices, PullsOnNotice
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
-from lyncpy.workloads.directory.pull import Pulls
-from lyncpy.workloads.directory.records import DirectoryRecords
+from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.records import GROUP, PERSON, DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
@@ -88,16 +89,22 @@ class Directory:
         self._timers = timers
         kept = DirectoryRecords(platform.store, seals)
         self.pulls = Pulls(
-            ExpiringDirectory(directory, timers, overdue_ends=settings.must_change_signs_out),
+            Origin(
+                ExpiringDirectory(directory, timers, overdue_ends=settings.must_change_signs_out),
+                places_of(self._sources),
+            ),
             kept,
             people,
             groups,
             bus,
             settings,
             timers,
-            places_of(self._sources),
+            platform.nodes,
         )
-        self._told = PullsOnNotice(lambda gone: self.pulls.pull(counting=gone), settings.retry_s, timers)
+        for kind in (PERSON, GROUP):
+            platform.sweep.cover(platform.store, kind, FollowedRecords(kind, kept, self.pulls))
+        self._sweep, self._nodes = platform.sweep, platform.nodes
+        self._told = PullsOnNotice(lambda gone: self.pulls.pull_if_mine(counting=gone), settings.retry_s, timers)
         self._notices = tuple(Notices(notices.get(one.name), self._told, one, timers) for one in self._sources)
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
         self.offer = Offer(
@@ -114,6 +121,9 @@ class Directory:
     async def open(self) -> None:
         """Know everybody, and begin to pull."""
         self._listening = (
+            self._bus.listen(PersonChanged, self._written_elsewhere),
+            self._bus.listen(GroupsChanged, self._written_elsewhere),
+            self._bus.listen(AddressesChanged, self._written_elsewhere),
             self._bus.listen(GroupsChanged, self._policies.groups_changed),
             self._bus.listen(PersonChanged, self._policies.person_changed),
             self._bus.listen(PersonChanged, self._deadlines.person_changed),
@@ -141,6 +151,11 @@ class Directory:
         await self.pulls.close()
         for listening in self._listening:
             listening.stop()
+
+    def _written_elsewhere(self, fact: PersonChanged | GroupsChanged | AddressesChanged) -> None:
+        """Look what is new in the store; with whoever has told it, this node may have told it itself."""
+        if self._nodes.others():
+            self._sweep.hasten()
 
     async def reasons(self, aor: Aor) -> Sequence[Reason]:
         """Say what the directory has to do with a person's fate."""

@@ -52,5 +52,6 @@ def test_of_a_person_only_rights_are_told() -> None:
 
 def test_every_kind_is_listed() -> None:
     """What is not would be heard in its own process alone."""
-    assert set(KINDS) == {*facts.KINDS, *facts.OWN}
-    assert not facts.OWN & {*facts.KINDS}
+    # That a node is lost each process finds out by itself.
+    assert set(KINDS) == {*facts.KINDS, facts.NodeLost}
+    assert facts.NodeLost not in facts.KINDS

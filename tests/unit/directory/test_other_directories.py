@@ -15,10 +15,11 @@ from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.pull import Origin, Pulls
 from lyncpy.workloads.directory.records import DIRECTORY, STATE, DirectoryRecords
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, Inline, PlainSeals, person
+from tests.kit.leases import only_node
 from tests.kit.memory import MemoryStore
 from tests.kit.results import answer_of, result_of
 
@@ -45,7 +46,9 @@ class Server:
             joined = several[""][1]
         places = places_of([DirectorySource(name=name, url=url) for name, (url, _) in several.items()])
         kept = DirectoryRecords(self.store, PlainSeals())
-        self.pulls = Pulls(joined, kept, self.people, self.groups, self.facts, Settings(), self.timers, places)
+        self.pulls = Pulls(
+            Origin(joined, places), kept, self.people, self.groups, self.facts, Settings(), self.timers, only_node()
+        )
 
     def opens(self) -> "Server":
         """Start."""

@@ -16,11 +16,12 @@ from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.change_applier import PersonMissing
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.pull import Origin, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
+from tests.kit.leases import only_node
 from tests.kit.logs import overheard
 from tests.kit.memory import MemoryStore
 from tests.kit.results import answer_of, result_of, started
@@ -47,14 +48,14 @@ class Server:
         self.groups = Groups(self.people)
         kept = DirectoryRecords(self.store, PlainSeals())
         self.pulls = Pulls(
-            self.directory,
+            Origin(self.directory, places_of([self.settings])),
             kept,
             self.people,
             self.groups,
             self.facts,
             self.settings,
             self.timers,
-            places_of([self.settings]),
+            only_node(),
         )
 
     def wall(self) -> float:

@@ -12,10 +12,11 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Pulls
+from lyncpy.workloads.directory.pull import Origin, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, Inline, PlainSeals, person
+from tests.kit.leases import only_node
 from tests.kit.logs import overheard
 from tests.kit.memory import MemoryStore
 from tests.kit.results import result_of
@@ -40,7 +41,16 @@ class Server:
         both = [DirectorySource(url="first"), DirectorySource(name="branch", url="second")]
         place = places_of(both if others else both[:1])
         kept = DirectoryRecords(self.store, PlainSeals())
-        self.pulls = Pulls(joined, kept, self.people, self.groups, Facts(), Settings(**settings), self.timers, place)
+        self.pulls = Pulls(
+            Origin(joined, place),
+            kept,
+            self.people,
+            self.groups,
+            Facts(),
+            Settings(**settings),
+            self.timers,
+            only_node(),
+        )
 
     def opens(self) -> "Server":
         """Start."""
