@@ -14,7 +14,9 @@ from twisted.python.failure import Failure
 from lyncpy.backends.sql.prepared import StatementJob
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.tables import floors
+from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import Version
+from lyncpy.contracts.store import Conflict
 from tests.kit.cellars import NOON, Cellar, opened
 
 pytestmark = pytest.mark.interop
@@ -93,6 +95,27 @@ def test_a_group_of_writes_waits_once(cellar: Cellar, tmp_path: Path) -> None:
         "0": b"2",
         **{str(n): b"3" for n in range(20, 60)},
     }
+
+
+@pytest.mark.libraries
+def test_what_is_archived_waits_once(cellar: Cellar, tmp_path: Path) -> None:
+    """One message or many, with the end that is moved and the places in the index; where another was first nothing is added."""
+    wait, ledger = cellar.wait, cellar.ledger
+    ends = [ChainPosition(serial, bytes([serial]) * 32, b"stamp") for serial in range(52)]
+    wait(ledger.begin_chain(ends[0], ends[0]))
+
+    def added(first: int, last: int, expected: int) -> object:
+        lines = [LedgerLine(n, NOON, "message", "talk", "{}", b"hi", bytes([n]) * 32) for n in range(first, last + 1)]
+        return wait(ledger.append(lines, [("alice", "talk"), (str(last), "talk")], ends[last], ends[expected]))
+
+    added(1, 1, 0)
+    assert turns(cellar, tmp_path / "alone", lambda: added(2, 2, 1)) == 1
+    assert turns(cellar, tmp_path / "many", lambda: added(3, 50, 2)) == 1
+
+    with pytest.raises(Conflict):
+        added(51, 51, 2)
+    assert [line.serial for line in wait(ledger.read_after(48, 10))] == [49, 50]
+    assert wait(ledger.misplaced([("alice", "talk"), ("50", "talk"), ("51", "talk")])) == {("51", "talk")}
 
 
 def test_what_is_wrong_among_many_spoils_no_other(cellar: Cellar) -> None:
