@@ -156,14 +156,19 @@ def make(
     return _put(instances, made, now), instances
 
 
-def _at_levels(plain: Aggregate, lowered: Aggregate) -> Iterable[_Made]:
+def _at_levels(plain: Aggregate, lowered: Aggregate) -> Sequence[_Made]:
     """Make what each access level is shown of the aggregates: its own, of container 2 or 3 and cut, and the old clients' words."""
+    made: list[_Made] = []
+    # The same on nearly all levels; one value is kept, and written, once.
+    known: dict[LegacyInterop, LegacyInterop] = {}
     for state, interop, is_lowered, told in _SHOWN:
         value = for_audience(lowered if is_lowered else plain, told)
-        yield state, value, True
+        made.append((state, value, True))
         if interop is not None:
-            yield interop, interop_of(value), True
-    yield LEGACY[BLOCKED], _BLOCKED_INTEROP, True
+            words = interop_of(value)
+            made.append((interop, known.setdefault(words, words), True))
+    made.append((LEGACY[BLOCKED], _BLOCKED_INTEROP, True))
+    return made
 
 
 def _put(instances: dict[InstanceKey, Instance], made: Iterable[_Made], now: float) -> list[InstanceKey]:
