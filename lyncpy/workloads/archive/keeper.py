@@ -1,10 +1,10 @@
 """The one writer of the chain: many entries in one write, each durable before its speaker is answered."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -321,21 +321,15 @@ class Keeper:
         # When it fails it is tried again later.
         return self._queue.add(None).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
 
-    async def _add(self, group: list[ConversationEvent]) -> None:
+    def _add(self, group: list[ConversationEvent]) -> Coroutine[Any, Any, None]:  # Any: Python's own parameters
         """Write a group behind the end as this knows it; while others write, too, behind wherever it is.
 
         Raises:
             Conflict: The end is another by now; nothing was written, and the next try is one that has to succeed.
         """
         # What is missing is told behind an end that is known: whether that was done is looked for there.
-        if group and self._timers.now() < self._alone_at:
-            await self._add_in_company(group)
-            return
-        try:
-            await self._add_behind(group)
-        except Conflict:
-            self._alone_at = self._timers.now() + COMPANY_S
-            raise
+        in_company = group and self._timers.now() < self._alone_at
+        return self._add_in_company(group) if in_company else self._add_behind(group)
 
     async def _add_in_company(self, group: list[ConversationEvent]) -> None:
         """Write a group behind the end, which is locked meanwhile: others wait, and nobody has to try again."""
@@ -393,9 +387,14 @@ class Keeper:
             raise StoreUnavailable("the archive's disk does not answer")
         self._gaps.attempt = UncertainWrite(point.serial, point.digest.hex(), lost.count)
         fresh = [(said, places) for said in batch if (places := self._places.fresh(said))]
-        await self._ledger.append(lines, {place for _, places in fresh for place in places}, mark, end)
+        try:
+            await self._ledger.append(lines, {place for _, places in fresh for place in places}, mark, end)
+        except Conflict:
+            self._alone_at = self._timers.now() + COMPANY_S
+            raise
         self._end = mark
-        self._gaps.settle(done=True)
+        if self._gaps.gap.doubt is not None:
+            self._gaps.settle(done=True)
         self.counts.told += lost.count
         self._note_added(group, lines, fresh)
 
