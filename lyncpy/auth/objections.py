@@ -17,4 +17,6 @@ def refusal_of(person: Person, wall: float, account: str = "") -> Authentication
 
 def denial_of(objection: SignInObjection, person: Person, account: str) -> AuthenticationDenied:
     """Give the denial that an objection makes."""
-    return AuthenticationDenied(objection.reason, account, person.aor, detail=objection.words)
+    return AuthenticationDenied(
+        objection.reason, account, person.aor, detail=objection.words, unproven=objection.unproven
+    )

@@ -7,6 +7,7 @@ codes, controls and words.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from lyncpy.backends.ldap_messages import SEQUENCE, read_value, values
@@ -27,14 +28,19 @@ _MUST_CHANGE: Final = SignInObjection(
 _PASSWORD_EXPIRED: Final = SignInObjection(
     DenialReason.PASSWORD_EXPIRED, "the directory says that the password is too old"
 )
-_LOCKED: Final = SignInObjection(DenialReason.LOCKED, "the directory has locked the account after wrong passwords")
+_LOCKED: Final = SignInObjection(
+    DenialReason.LOCKED, "the directory has locked the account after wrong passwords", unproven=True
+)
 _DISABLED: Final = SignInObjection(DenialReason.DISABLED, "the directory has switched the account off")
 _UNUSED: Final = SignInObjection(
-    DenialReason.DISABLED, "the directory has switched the account off, for nobody has used it for too long"
+    DenialReason.DISABLED,
+    "the directory has switched the account off, for nobody has used it for too long",
+    unproven=True,
 )
 _TEMPORARY: Final = SignInObjection(
     DenialReason.PASSWORD_EXPIRED,
     "the directory takes the password that an administrator has set no longer, or not yet",
+    unproven=True,
 )
 _EXPIRED: Final = SignInObjection(DenialReason.EXPIRED, "the directory says that the account's time is over")
 
@@ -70,12 +76,13 @@ _WORDS: Final[tuple[tuple[int, str, SignInObjection], ...]] = (
     (19, "too many failed logins", _LOCKED),
     (19, "inactivity limit", _UNUSED),
     (19, "tpr checking", _TEMPORARY),
-    (53, "inactivated", _DISABLED),
-    (53, "is expired", _EXPIRED),
+    (53, "inactivated", replace(_DISABLED, unproven=True)),
+    (53, "is expired", replace(_EXPIRED, unproven=True)),
     (53, "too many failed logins", _LOCKED),
     (53, "permanently locked", _LOCKED),
 )
-"""What 389 Directory Server and FreeIPA's plugins write: result code, words, meaning. It counts before the control of the
+"""What 389 Directory Server and FreeIPA's plugins write: result code, words, meaning. All but code 49 they say before they look at
+the password. It counts before the control of the
 password policy, for of an account that an administrator has switched off 389 says there that it is locked."""
 
 _ERROR: Final = 0x81

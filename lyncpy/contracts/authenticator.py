@@ -75,6 +75,9 @@ class AuthenticationDenied:
     detail: str = ""
     """More words for the operator."""
 
+    unproven: bool = False
+    """Whether it would be so with a wrong password too: it may be a guess, and is no stranger's business."""
+
 
 class Invalid(enum.StrEnum):
     """Why the signature of a message does not hold; the values are the words that an operator reads."""

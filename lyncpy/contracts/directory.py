@@ -130,6 +130,9 @@ class SignInObjection:
     words: str
     """What follows their name in a sentence for an operator."""
 
+    unproven: bool = False
+    """Whether a directory says so of any password, a wrong one too."""
+
 
 def objection_to(person: Person, wall: float) -> SignInObjection | None:
     """Say why somebody may not sign in at a time; None when they may."""

@@ -47,7 +47,7 @@ _BARRED: Final = {
         4141, "The account may not sign in at this hour or from this computer", public=True
     ),
 }
-"""What is wrong with an account whose password is right; of a locked one nobody knows that."""
+"""What is wrong with an account whose password is right, as far as anybody knows that."""
 
 _TOLD: Final = {
     DenialReason.UNKNOWN_PRINCIPAL: Diagnostics(
@@ -88,8 +88,6 @@ _GUESSES: Final = frozenset(
         DenialReason.WRONG_PASSWORD,
         # The one that is kept here would have let in: it can be guessed while the directory is away.
         DenialReason.NOT_THE_KEPT_ONE,
-        # A directory says so whatever the password is.
-        DenialReason.LOCKED,
         DenialReason.MALFORMED,
         # Of a ticket nothing is proven before it is decrypted: anybody can make such.
         DenialReason.TICKET_REPLAYED,
@@ -228,7 +226,7 @@ class SignIns:
         names_it = bool(account.name) and account.name != attempt.pair.name
         refused_s = self.tries.wait_of(account, now, is_user=is_user) if names_it else 0.0
         self._note(denied, attempt)
-        if denied.reason in _GUESSES:
+        if denied.reason in _GUESSES or denied.unproven:
             self.tries.count_failure(attempt, now)
             if names_it:
                 self.tries.guessed(account, now, is_user=is_user)
@@ -236,7 +234,7 @@ class SignIns:
         else:
             self.tries.spare(attempt)
         self._check_patience(refused_s)
-        if denied.reason is DenialReason.LOCKED and not self.tries.may_know(attempt, now):
+        if denied.unproven and not self.tries.may_know(attempt, now):
             return None
         if denied.reason in _BARRED:
             raise Refused(403, _BARRED[denied.reason])

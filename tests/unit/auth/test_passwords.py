@@ -113,11 +113,13 @@ def test_no_hash_of_nothing_lets_anybody_in() -> None:
 def test_what_the_directory_objects_to_is_passed_on() -> None:
     """With its words, for the operator."""
     denied = result_of(
-        _kept(FakePasswords(SignInObjection(DenialReason.LOCKED, "it is locked"))).check(
+        _kept(FakePasswords(SignInObjection(DenialReason.LOCKED, "it is locked", unproven=True))).check(
             "alice@example.test", "x", "192.0.2.1"
         )
     )
-    assert denied == AuthenticationDenied(DenialReason.LOCKED, "alice@example.test", ALICE, detail="it is locked")
+    assert denied == AuthenticationDenied(
+        DenialReason.LOCKED, "alice@example.test", ALICE, detail="it is locked", unproven=True
+    )
 
 
 def test_a_directory_that_cannot_be_asked_has_not_said_that_a_password_is_wrong() -> None:

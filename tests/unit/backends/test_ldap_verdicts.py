@@ -98,3 +98,24 @@ def test_what_says_nothing_of_the_password_is_no_verdict(code: int) -> None:
 def test_a_control_that_cannot_be_read_says_nothing(value: object) -> None:
     """Cut off, of another type or another length."""
     assert policy_error(value) == -1
+
+
+@pytest.mark.parametrize(
+    ("answer", "unproven"),
+    [
+        (_windows("533"), False),
+        (_windows("532"), False),
+        (_windows("775"), True),
+        (_policy(49, "3003810101"), True),
+        (_answer(53, "Account inactivated. Contact system administrator."), True),
+        (_answer(53, "Account (Kerberos principal) is expired"), True),
+        (_answer(19, "Account inactivity limit exceeded. Contact system administrator to reset."), True),
+        (_answer(19, "TPR checking. Contact system administrator"), True),
+        (_answer(49, "password expired!"), False),
+    ],
+)
+def test_what_is_said_of_any_password_proves_none(answer: dict[str, Any], unproven: bool) -> None:
+    """389 Directory Server looks at the account before the password."""
+    verdict = verdict_of(answer)
+    assert verdict is not None
+    assert verdict.unproven == unproven

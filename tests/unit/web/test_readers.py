@@ -339,16 +339,28 @@ def test_what_a_directory_objects_to_is_told(reason: DenialReason, sentence: str
     assert finding.remedy
 
 
-def test_a_lock_that_a_directory_tells_is_a_failed_guess() -> None:
-    """It says so whatever the password is; whoever has failed too often learns no more."""
-    desk = Desk(directory=FakePasswords(SignInObjection(DenialReason.LOCKED, "")))
+UNPROVEN = pytest.mark.parametrize("reason", [DenialReason.LOCKED, DenialReason.DISABLED, DenialReason.EXPIRED])
+
+
+@UNPROVEN
+def test_what_a_directory_says_of_any_password_is_a_failed_guess(reason: DenialReason) -> None:
+    """Whoever has failed too often learns no more."""
+    desk = Desk(directory=FakePasswords(SignInObjection(reason, "", unproven=True)))
     statuses = [desk.refusal(_basic("erin@example.test", f"guess {n}")).status for n in range(6)]
     assert statuses == [403] * 5 + [429]
 
 
-def test_who_learns_no_names_learns_no_locks() -> None:
+def test_what_needs_the_password_is_no_guess() -> None:
+    """Active Directory says that an account is disabled only to who knows its password."""
+    desk = Desk(directory=FakePasswords(SignInObjection(DenialReason.DISABLED, "")))
+    assert {desk.refusal(_basic("erin@example.test", "pässword")).status for _ in range(9)} == {403}
+
+
+@UNPROVEN
+def test_who_learns_no_names_learns_nothing_of_accounts(reason: DenialReason) -> None:
     """A lock would tell that the name exists."""
-    desk = Desk(directory=FakePasswords(SignInObjection(DenialReason.LOCKED, "")), tell_unknown_users=False)
+    objection = SignInObjection(reason, "", unproven=True)
+    desk = Desk(directory=FakePasswords(objection), tell_unknown_users=False)
     assert desk.refusal(_basic("erin@example.test", "guess")).status == 401
 
 
