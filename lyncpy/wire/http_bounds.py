@@ -1,22 +1,17 @@
 """What the settings say of the site's ports and of each connection."""
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from lyncpy.contracts.listening import ListeningPlace
 
 
 class HttpBounds(Protocol):
     """The settings of the listener, and the bounds of one connection."""
 
     @property
-    def https_host(self) -> str:
-        """The address to listen on; "": all."""
-
-    @property
-    def https_port(self) -> int:
-        """The port of the site; 0: there is none."""
-
-    @property
-    def http_port(self) -> int:
-        """The port without TLS; 0: there is none."""
+    def places(self) -> Sequence[ListeningPlace]:
+        """Where browsers are awaited."""
 
     @property
     def line_bytes(self) -> int:

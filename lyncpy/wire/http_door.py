@@ -1,11 +1,10 @@
 """The ports of the site, with TLS and without: opened last, closed first."""
 
-import errno
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -14,8 +13,8 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.http import HttpFactory, PlainHttpFactory
-from lyncpy.wire.listener import CannotOpen, OpenPort
-from lyncpy.wire.ports import PlainPort, TlsPort
+from lyncpy.wire.listener import OpenPort
+from lyncpy.wire.ports import PlainPort, TlsPort, opened
 
 
 @implementer(IUnit)
@@ -61,27 +60,12 @@ class HttpDoor:
         """
         bounds = self._factory.bounds
         self._factory.connections = self._connections()
-        self._open("https", bounds.https_port, self._secure)
-        if bounds.http_port:
-            self._open("http", bounds.http_port, self._plain)
+        for place in bounds.places:
+            kind = place.key.removesuffix("_port")
+            make = self._plain if kind == "http" else self._secure
+            self._ports.append((kind, opened(place, partial(make, place.port))))
         for door in self.doors:
             self.log.info("listening on {host} port {port} ({kind})", host=door.host, port=door.port, kind=door.kind)
-
-    def _open(self, kind: str, number: int, make: Callable[[int, str], Port]) -> None:
-        # "::" takes both families where there is IPv6; where there is none, IPv4 is every address.
-        host = self._factory.bounds.https_host
-        hosts = (host,) if host else ("::", "0.0.0.0")  # noqa: S104 - as the setting says
-        for position, interface in enumerate(hosts, 1):
-            port = make(number, interface)
-            try:
-                port.startListening()
-            except CannotListenError as error:
-                code = getattr(error.socketError, "errno", None)
-                if position < len(hosts) and code in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                    continue
-                raise CannotOpen(_sentence(f"{kind}_port", number, host, code, error)) from error
-            self._ports.append((kind, port))
-            break
 
     def _secure(self, number: int, interface: str) -> Port:
         return TlsPort(
@@ -103,17 +87,3 @@ class HttpDoor:
         for _, port in ports:
             await maybeDeferred(port.stopListening)
         await self._factory.close_all()
-
-
-def _sentence(key: str, number: int, host: str, code: int | None, error: CannotListenError) -> str:
-    setting = f"[web] {key}: port {number} on {host or 'all addresses'} cannot be opened"
-    match code:
-        case errno.EADDRINUSE:
-            return f"{setting}: another program uses it; stop that program or choose another {key}"
-        case errno.EACCES | errno.EPERM:
-            return (
-                f"{setting}: ports below 1024 need a permission; give the service CAP_NET_BIND_SERVICE"
-                f" or choose a port above 1023"
-            )
-        case _:
-            return f"{setting}: {error.socketError}; correct https_host"

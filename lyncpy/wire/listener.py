@@ -1,11 +1,10 @@
 """The ports: opened last, closed first."""
 
-import errno
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.error import CannotListenError
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -16,13 +15,9 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.ports import PlainPort, TlsPort, quick_and_watched
+from lyncpy.wire.ports import CannotOpen, PlainPort, TlsPort, opened, quick_and_watched
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory
-
-
-class CannotOpen(Exception):
-    """A port cannot be opened; the sentence names the setting and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +101,9 @@ class Listener:
         settings = self._settings
         self.granted = self._files.claim()
         self._flows.places.connections = self.granted.sip
-        if settings.tls_port:
-            self._open("tls", settings.tls_host, settings.tls_port)
-        if settings.tcp_port:
-            self._open("tcp", settings.tcp_host, settings.tcp_port)
+        for place in settings.places:
+            kind = place.key.removesuffix("_port")
+            self._ports.append((kind, opened(place, partial(self._port, kind, place.port))))
         if not self._ports:
             raise CannotOpen("[sip] tls_port and tcp_port are both 0, so nobody could connect; set tls_port = 5061")
         for door in self.doors:
@@ -132,22 +126,7 @@ class Listener:
         """
         return self._certificate.reload() if self._certificate is not None else ()
 
-    def _open(self, kind: str, host: str, number: int) -> None:
-        # "::" takes both families where there is IPv6; where there is none, IPv4 is every address.
-        hosts = (host,) if host else ("::", "0.0.0.0")  # noqa: S104 - every address is what the setting says
-        for position, candidate in enumerate(hosts, 1):
-            port = self._port(kind, candidate, number)
-            try:
-                port.startListening()
-            except CannotListenError as error:
-                code = getattr(error.socketError, "errno", None)
-                if position < len(hosts) and code in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                    continue
-                raise CannotOpen(_sentence(kind, host, number, code, error)) from error
-            self._ports.append((kind, port))
-            return
-
-    def _port(self, kind: str, host: str, number: int) -> Port:
+    def _port(self, kind: str, number: int, host: str) -> Port:
         factory = SipFactory(self._flows, self._sink, self._settings, self._timers, secure=kind == "tls")
         is_busy = self._flows.places.is_busy
         prepare = quick_and_watched(self._settings.dead_s)
@@ -166,19 +145,3 @@ class Listener:
             reactor=self._reactor,
             prepare=prepare,
         )
-
-
-def _sentence(kind: str, host: str, number: int, code: int | None, error: CannotListenError) -> str:
-    setting = f"[sip] {kind}_port: port {number} on {host or 'all addresses'} cannot be opened"
-    match code:
-        case errno.EADDRINUSE:
-            return f"{setting}: another program uses it; stop that program or choose another {kind}_port"
-        case errno.EACCES | errno.EPERM:
-            return (
-                f"{setting}: ports below 1024 need a permission; give the service CAP_NET_BIND_SERVICE"
-                f" or choose a {kind}_port above 1023"
-            )
-        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
-            return f"{setting}: this machine has no such address; correct {kind}_host"
-        case _:
-            return f"{setting}: {error.socketError}; correct {kind}_host"

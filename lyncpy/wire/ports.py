@@ -2,14 +2,16 @@
 
 import socket
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 
+from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.polling import log_context_of
 from lyncpy.wire.tls import TlsConnection
@@ -32,6 +34,36 @@ _IPV4: Final = 2
 
 _SCOPE: Final = 3
 _NUMERIC: Final = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+
+
+class CannotOpen(Exception):
+    """A port cannot be opened; the sentence names the setting and what to do."""
+
+
+P = TypeVar("P", bound=Port)
+
+
+def opened(place: ListeningPlace, make: Callable[[str], P]) -> P:
+    """Open a port.
+
+    Args:
+        place: Where.
+        make: Gives the port at an address, not open yet.
+
+    Raises:
+        CannotOpen: It cannot be.
+    """
+    for host in place.hosts:
+        port = make(host)
+        try:
+            port.startListening()
+        except CannotListenError as error:
+            code = getattr(error.socketError, "errno", None)
+            if place.goes_on(host, code):
+                continue
+            raise CannotOpen(place.objection(code, error.socketError)) from error
+        return port
+    raise AssertionError("the last address is not gone on from")
 
 
 class PlainPort(Port):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.contracts.names import domain_of, is_below
 from lyncpy.contracts.networks import check_relays, is_loopback
 
@@ -100,6 +101,14 @@ class Settings(BaseModel):
 
     close_s: int = Field(default=5, ge=1, le=60)
     """Seconds that a client has to read the last bytes and say goodbye before its connection is cut."""
+
+    @property
+    def places(self) -> tuple[ListeningPlace, ...]:
+        """Give where clients are awaited."""
+        given = (("tls", self.tls_host, self.tls_port), ("tcp", self.tcp_host, self.tcp_port))
+        return tuple(
+            ListeningPlace("sip", f"{kind}_port", f"{kind}_host", host, port) for kind, host, port in given if port
+        )
 
     @property
     def all_domains(self) -> tuple[str, ...]:

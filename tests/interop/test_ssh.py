@@ -608,5 +608,5 @@ async def test_a_port_in_use_is_told_in_words(open_desk: Opened, tmp_path: Path)
     """The setting and what to do about it are named."""
     desk = await open_desk()
     other = Desk(tmp_path, port=desk.settings.port)
-    with pytest.raises(CannotListen, match=r"\[admin\] port: .* another program does"):
+    with pytest.raises(CannotListen, match=r"\[admin\] port: .* another program uses it"):
         await other.admin.open()

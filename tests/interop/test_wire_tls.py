@@ -27,7 +27,8 @@ from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.wire.certificate import Certificate, CertificateUnusable
 from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.listener import CannotOpen, Connections, Listener
+from lyncpy.wire.listener import Connections, Listener
+from lyncpy.wire.ports import CannotOpen
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import Key, authority, issue, put, put_both
 from tests.kit.flows import NoOtherNodes

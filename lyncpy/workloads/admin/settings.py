@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lyncpy.contracts.listening import ListeningPlace
+
 
 class Settings(BaseModel):
     """The shell: who may come in by SSH, and how much they may ask for."""
@@ -62,3 +64,8 @@ class Settings(BaseModel):
     def open_files(self) -> int:
         """How many files the shell may have open."""
         return self.connections + self.strangers + 1 if self.port else 0
+
+    @property
+    def places(self) -> tuple[ListeningPlace, ...]:
+        """Give where operators are awaited."""
+        return (ListeningPlace("admin", "port", "host", self.host, self.port),) if self.port else ()

@@ -5,7 +5,6 @@ forwarding, no subsystems, no agent. The name that a client gives itself means n
 key says who they are.
 """
 
-import errno
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -29,6 +28,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.complaints import Complaint
+from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimer
 from lyncpy.workloads.admin.channel import BROKEN, QUIET, Connection, ShellContext, User
@@ -279,7 +279,9 @@ class Server(SSHFactory):
         try:
             self._port = self.given.reactor.listenTCP(settings.port, self, interface=settings.host)
         except CannotListenError as error:
-            raise CannotListen(settings, error) from None
+            place = ListeningPlace("admin", "port", "host", settings.host, settings.port)
+            code = getattr(error.socketError, "errno", None)
+            raise CannotListen(place.objection(code, error.socketError)) from None
         return int(self._port.getHost().port)
 
     async def stop(self) -> None:
@@ -368,16 +370,3 @@ class Server(SSHFactory):
 
 class CannotListen(Exception):
     """The port cannot be opened; the sentence names the setting and the remedy."""
-
-    def __init__(self, settings: Settings, error: CannotListenError) -> None:
-        number = getattr(error.socketError, "errno", None)
-        where = f"[admin] port: the shell cannot listen on {settings.host}:{settings.port}"
-        if number == errno.EADDRINUSE:
-            why = "another program does; stop it, choose another port, or 0 for no shell"
-        elif number == errno.EACCES:
-            why = "only root may; choose a port above 1023, or 0 for no shell"
-        elif number == errno.EADDRNOTAVAIL:
-            why = "this machine has no such address; set [admin] host to one that it has"
-        else:
-            why = f"{error.socketError}"
-        super().__init__(f"{where}: {why}")

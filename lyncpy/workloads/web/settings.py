@@ -5,6 +5,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from lyncpy.contracts.listening import ListeningPlace
+
 _ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -63,6 +65,14 @@ class Settings(BaseModel):
 
     close_s: int = Field(default=5, ge=1, le=60)
     """Seconds that a browser has to say goodbye before its connection is cut."""
+
+    @property
+    def places(self) -> tuple[ListeningPlace, ...]:
+        """Give where browsers are awaited, if anybody is."""
+        ports = {"https_port": self.https_port, "http_port": self.http_port if self.https_port else 0}
+        return tuple(
+            ListeningPlace("web", key, "https_host", self.https_host, port) for key, port in ports.items() if port
+        )
 
     @field_validator("url")
     @classmethod

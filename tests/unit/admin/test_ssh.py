@@ -1,6 +1,5 @@
 """The door: which signatures count, what is served, and why a port does not open."""
 
-import errno
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from twisted.conch.ssh.common import NS
 from twisted.conch.ssh.keys import Key
 from twisted.cred.credentials import SSHPrivateKey
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 
 from lyncpy.contracts.workload import OperatorRole
@@ -19,7 +17,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.keyring import AuthorizedKey, AuthorizedKeys
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
-from lyncpy.workloads.admin.ssh import CannotListen, KeyChecker, Server
+from lyncpy.workloads.admin.ssh import KeyChecker, Server
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of
 from tests.kit.shell import Parlour
@@ -81,21 +79,6 @@ def test_no_other_signature_does(checker: KeyChecker, algorithm: bytes, signatur
     """With SHA-1, of another key, of other bytes, or none at all."""
     with pytest.raises(UnauthorizedLogin):
         checker.requestAvatarId(offered("rsa", algorithm, signature))
-
-
-@pytest.mark.parametrize(
-    ("number", "sentence"),
-    [
-        (errno.EADDRINUSE, "another program does; stop it, choose another port, or 0 for no shell"),
-        (errno.EACCES, "only root may; choose a port above 1023, or 0 for no shell"),
-        (errno.EADDRNOTAVAIL, "this machine has no such address; set [admin] host to one that it has"),
-        (errno.EMFILE, "[Errno 24] x"),
-    ],
-)
-def test_a_port_that_does_not_open_is_told_with_its_setting(number: int, sentence: str) -> None:
-    """And with what to do."""
-    error = CannotListen(Settings(), CannotListenError("127.0.0.1", 2222, OSError(number, "x")))
-    assert str(error) == f"[admin] port: the shell cannot listen on 127.0.0.1:2222: {sentence}"
 
 
 def test_without_a_port_there_is_no_shell(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from lyncpy.contracts.names import NodeName
 from lyncpy.core.timers import Timers
 from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.listener import CannotOpen, Listener, OpenPort
-from lyncpy.wire.ports import TlsPort
+from lyncpy.wire.listener import Listener, OpenPort
+from lyncpy.wire.ports import CannotOpen, TlsPort
 from lyncpy.wire.settings import Settings
 from tests.kit.flows import NoOtherNodes
 from tests.kit.meters import MemoryMeter
