@@ -18,6 +18,8 @@ from lyncpy.app.settings import Settings as LogSettings
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.backends.nats.settings import Settings as BusSettings
 from lyncpy.backends.settings import Settings as StoreSettings
+from lyncpy.contracts.setting_forms import disorder
+from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.settings import Settings as LimitsSettings
 from lyncpy.wire.settings import Settings as SipSettings
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
@@ -142,13 +144,13 @@ def load(file: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: With every fault that was found, not only the first.
     """
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        document = read_toml(file.read_bytes())
     except FileNotFoundError:
         raise ConfigError([f"{file}: there is no such file; make one with: lyncpy init {file.parent}"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{file}: cannot be read: {error}"]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError([f"{file}: is not TOML: {error}"]) from None
+    except OSError as error:
+        raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from None
+    except TomlUnusable as error:
+        raise ConfigError([f"{file}: {error}"]) from None
     return check(file.absolute(), with_overrides(document, overrides))
 
 
@@ -167,6 +169,11 @@ def check(file: Path, document: Mapping[str, object]) -> Config:
     except ValidationError as error:
         raise ConfigError([_sentence(file, one) for one in error.errors()]) from None
     config = Config(file, sections)
+    disordered = [
+        f"{file}: [{name}] {told}" for name in SECTIONS if (told := disorder(getattr(sections, name).model_dump()))
+    ]
+    if disordered:
+        raise ConfigError(disordered)
     names = [one.name for one in config.directories]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -1,10 +1,10 @@
 """What a newcomer needs to know before the server starts; `lyncpy init` prints it."""
 
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from lyncpy.app.config import Config
+from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 
 
 def greeting(config: Config, *, on_terminal: bool) -> Iterator[str]:
@@ -37,8 +37,8 @@ def greeting(config: Config, *, on_terminal: bool) -> Iterator[str]:
 
 def _accounts(file: Path) -> Iterator[str]:
     try:
-        accounts = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, tomllib.TOMLDecodeError):
+        accounts = read_toml(file.read_bytes())
+    except (OSError, TomlUnusable):
         return
     for account in accounts.values():
         yield f"                 {account.get('address', '?')}   {account.get('password', '?')}"

@@ -4,7 +4,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-_NAME = r'^[^"<>\\\x00-\x1f]*$'
+from lyncpy.contracts.setting_forms import written_as
+
+_Name = Annotated[
+    str,
+    written_as(r'[^"<>\\\x00-\x1f]*', 'it can have no ", <, > or \\, and nothing that cannot be seen'),
+]
 
 
 def _words(value: object) -> object:
@@ -19,16 +24,16 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    realm: str = Field(default="SIP Communications Service", min_length=1, max_length=128, pattern=_NAME)
+    realm: _Name = Field(default="SIP Communications Service", min_length=1, max_length=128)
     """The realm in every challenge; some clients accept no other than this one."""
 
-    target_name: str = Field(default="", max_length=255, pattern=_NAME)
+    target_name: _Name = Field(default="", max_length=255)
     """The name of this server in every challenge; empty: the server name of [sip]."""
 
-    netbios_domain: str = Field(default="", max_length=15, pattern=_NAME)
+    netbios_domain: _Name = Field(default="", max_length=15)
     """The Windows domain named in NTLM challenges; empty: the first part of the SIP domain, in capitals. With `ntlm_auth` the domain that this computer has joined."""
 
-    netbios_computer: str = Field(default="", max_length=15, pattern=_NAME)
+    netbios_computer: _Name = Field(default="", max_length=15)
     """The name of this computer in NTLM challenges; empty: the first part of the server name, in capitals. With `ntlm_auth` the name under which it has joined the domain: controllers believe it in no other."""
 
     ntlm_auth: Annotated[tuple[str, ...], BeforeValidator(_words)] = ()

@@ -21,7 +21,6 @@ A member is a person's table or address, or the name or address of another group
 
 import difflib
 import hashlib
-import tomllib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -36,6 +35,7 @@ from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address
 from lyncpy.contracts.directory import Group, IDirectory, Moment, Person, Phone, Pull, Skipped
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.sip.text import one_line, shown
 
 T = TypeVar("T")
@@ -145,11 +145,9 @@ def _tables(
 ) -> dict[str, Any]:  # Any: what TOML holds; each value's type is checked as it is read
     """Read the file as TOML."""
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise DirectoryUnavailable(f'"{path}" is not UTF-8 text (byte {error.start}); save it as UTF-8') from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise DirectoryUnavailable(f'"{path}" is not valid TOML: {error}') from error
+        return read_toml(content)
+    except TomlUnusable as error:
+        raise DirectoryUnavailable(f'"{path}": {error}') from error
 
 
 class _Fields:

@@ -1,14 +1,21 @@
 """The section [sip]: who we are, the ports we listen on, and what one connection may cost."""
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.contracts.names import domain_of, is_below
 from lyncpy.contracts.networks import check_relays, is_loopback
+from lyncpy.contracts.setting_forms import written_as
 
-_DOMAIN: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"
+_Domain = Annotated[
+    str,
+    written_as(
+        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?",
+        'write a name as in DNS, of letters, digits, dots and hyphens: "example.com"',
+    ),
+]
 
 
 class Settings(BaseModel):
@@ -16,15 +23,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    domain: str = Field(min_length=1, max_length=253, pattern=_DOMAIN)
+    domain: _Domain = Field(min_length=1, max_length=253)
     """The SIP domain of the users: what stands behind the @ of their addresses."""
 
-    domains: tuple[Annotated[str, StringConstraints(max_length=253, pattern=_DOMAIN)], ...] = Field(
+    domains: tuple[Annotated[_Domain, StringConstraints(max_length=253)], ...] = Field(
         default=(), strict=False, max_length=100
     )
     """Further SIP domains of users, e.g. ["example.org"]: whoever has an address in one of them is a user as those of `domain` are, and a colleague to them. Their clients look for this server under names of their own domain, which `lyncpy dns` prints."""
 
-    server_name: str = Field(default="", max_length=253, pattern=r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?$")
+    server_name: _Domain = Field(default="", max_length=253)
     """The name clients connect to; it stands in the certificate. When empty: `sip.` and the domain. Clients of each of `domains` in which it is not connect to `sip.` and that domain: Lync trusts no other name."""
 
     tls_host: str = ""

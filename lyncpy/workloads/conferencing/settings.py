@@ -1,10 +1,11 @@
 """The section [conferencing]."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lyncpy.contracts.policy import Policy
+from lyncpy.contracts.setting_forms import written_as
 from lyncpy.workloads.conferencing.model.attendees import MeetingPolicy
 from lyncpy.workloads.conferencing.model.conference import AdmissionPolicy, Autopromote, ConferenceTerms
 
@@ -19,7 +20,9 @@ class Settings(BaseModel):
     announced: bool = True
     """Whether clients are told where to ask for conferences; without that they offer none."""
 
-    meeting_url: str = Field(default="", pattern=r"^(https://[^\s<>\"]+)?$", max_length=256)
+    meeting_url: Annotated[str, written_as(r"(https://[^\s<>\"]+)?", 'write it as "https://meet.example.com"')] = Field(
+        default="", max_length=256
+    )
     """Where meeting links begin, e.g. "https://meet.contoso.com"; a link is this, the organizer's name and the conference's id. Empty: conferences have no links."""
 
     conferences: int = Field(default=200_000, ge=100, le=10_000_000)

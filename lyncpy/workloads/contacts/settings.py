@@ -1,8 +1,8 @@
 """The section [contacts]."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _several(value: object) -> object:
@@ -56,9 +56,3 @@ class Settings(BaseModel):
 
     expires_maximum_s: int = Field(default=43_200, ge=300, le=86_400)
     """The longest subscription that is granted, in seconds; who asks for more gets this."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.expires_minimum_s <= self.expires_s <= self.expires_maximum_s:
-            raise ValueError("expires_s must lie between expires_minimum_s and expires_maximum_s")
-        return self

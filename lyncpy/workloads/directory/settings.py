@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from lyncpy.contracts.setting_forms import written_as
 from lyncpy.workloads.directory.model.places import Places
 
 FACTS: Final = (
@@ -54,7 +55,9 @@ class DirectorySource(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=40)
+    name: Annotated[str, written_as(r"[A-Za-z0-9_.-]*", "it may have letters, digits, _, . and - alone")] = Field(
+        default="", max_length=40
+    )
     """Tells people of this directory from those of others where there are several [[directory]]; one of them may have none. Under another name, with the same url, its people are the same people."""
 
     # repr=False: somebody may write a password into it all the same, and what is refused is not shown then.

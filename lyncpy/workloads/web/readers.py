@@ -11,7 +11,6 @@ import hmac
 import os
 import re
 import stat
-import tomllib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -38,6 +37,7 @@ from lyncpy.contracts.http import (
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.signins import UNASKED, SignIns
 from lyncpy.sip.binary import read_base64
@@ -86,12 +86,13 @@ def read_named(file: Path) -> tuple[TokenHolder, ...]:
         with file.open("rb") as opened:
             if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
                 raise ReadersUnusable(f"[web] readers_file: {file} can be read by others; do: chmod 600 {file}")
-            text = opened.read(_FILE_BYTES).decode("utf-8-sig")
-        document = tomllib.loads(text)
+            document = read_toml(opened.read(_FILE_BYTES))
     except FileNotFoundError:
         return ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ReadersUnusable(f"[web] readers_file: {file} cannot be read: {error}") from None
+    except OSError as error:
+        raise ReadersUnusable(f"[web] readers_file: {file} cannot be read: {error.strerror}") from None
+    except TomlUnusable as error:
+        raise ReadersUnusable(f"[web] readers_file: {file}: {error}") from None
     return tuple(_named(file, name, table) for name, table in document.items())
 
 

@@ -79,10 +79,10 @@ def test_a_rule_between_settings_is_told_in_its_own_words() -> None:
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("[sip\n", "is not TOML"), ("\xff".encode("latin-1").decode("latin-1"), "is not TOML")],
+    [("[sip\n", "lyncpy.toml: line 1: a ] is missing"), ("\xff", "lyncpy.toml: line 1: ")],
 )
 def test_a_file_that_is_not_toml_is_told_so(tmp_path: Path, text: str, sentence: str) -> None:
-    """The reader's own line and column are passed on."""
+    """In words, with its line."""
     file = tmp_path / "lyncpy.toml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=sentence):
@@ -99,8 +99,23 @@ def test_bytes_that_are_not_utf8_are_told(tmp_path: Path) -> None:
     """A file in another encoding gives a sentence."""
     file = tmp_path / "lyncpy.toml"
     file.write_bytes(b'[sip]\ndomain = "\xff"\n')
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match=r"line 2, \[sip\] domain: a letter in another code page"):
         load(file)
+
+
+@pytest.mark.parametrize("section", ["registrar", "contacts"])
+def test_the_shortest_time_is_never_above_the_longest(section: str) -> None:
+    """An administrator hears of a time that could never be granted."""
+    table = {"expires_minimum_s": 4000, "expires_maximum_s": 3000, "expires_s": 4000}
+    (line,) = _sentences({"sip": {"domain": "example.com"}, section: table})
+    assert line.endswith(f"[{section}] expires_s = 4000 is above expires_maximum_s = 3000")
+
+
+@pytest.mark.parametrize("domain", ["-a", "exa mple", "ü.de"])
+def test_a_name_that_is_none_is_told_in_words(domain: str) -> None:
+    """And never by a regular expression."""
+    lines = _sentences({"sip": {"domain": domain, "server_name": "sip.example.com"}})
+    assert [("write a name as in DNS" in line, "^" in line) for line in lines] == [(True, False)]
 
 
 def _overridden(*overrides: str) -> Config:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -273,7 +274,7 @@ def test_a_token_that_is_taken_out_is_refused_at_once(tmp_path: Path) -> None:
     ("text", "mode", "says"),
     [
         (_table(), 0o640, "chmod 600"),
-        ("[wiki\n", 0o600, "cannot be read"),
+        ("[wiki\n", 0o600, "line 1: a ] is missing"),
         ('[wiki]\naddress = "wiki@example.test"\n', 0o600, "needs address and sha256"),
         ('wiki = "x"\n', 0o600, "needs address and sha256"),
         ('[wiki]\naddress = "wiki@example.test"\nsha256 = "abc"\n', 0o600, "64 hexadecimal digits"),
@@ -286,7 +287,7 @@ def test_a_file_that_cannot_be_used_lets_nobody_in_and_says_why(
 ) -> None:
     """An operator reads in the log, once, what to mend; `lyncpy check` says the same."""
     file = _file(tmp_path, text, mode)
-    with pytest.raises(ReadersUnusable, match=says):
+    with pytest.raises(ReadersUnusable, match=re.escape(says)):
         read_named(file)
     with overheard() as events:
         desk = Desk(file)

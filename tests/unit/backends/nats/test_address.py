@@ -96,8 +96,8 @@ def test_names_that_idna_refuses_are_known(host: str, is_plain: bool) -> None:
         ({"url": "nats://u@a"}, "belong together"),
         ({"url": "nats://a", "password_file": "p"}, "belong together"),
         ({"url": "nats://u@a", "nkey_file": "n"}, "in place of"),
-        ({"subject": "a b"}, "pattern"),
-        ({"subject": "a.>"}, "pattern"),
+        ({"subject": "a b"}, "one to four words"),
+        ({"subject": "a.>"}, "one to four words"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(given: dict[str, str], words: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lyncpy.backends.sql import sqlite_trouble
+from lyncpy.backends import processes
 from lyncpy.backends.sql.sqlite_trouble import explained
 
 HOLDER = """
@@ -53,7 +53,7 @@ def test_who_holds_a_database_is_named(tmp_path: Path, journal: str) -> None:
 def test_where_the_system_does_not_tell_it_is_another_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a container."""
     path, locks = tmp_path / "lyncpy.db", tmp_path / "locks"
-    monkeypatch.setattr(sqlite_trouble, "LOCKS", locks)
+    monkeypatch.setattr(processes, "LOCKS", locks)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("begin immediate")
         assert "another program is writing" in explained(failure(path), path, 5.0)

@@ -1,0 +1,1 @@
+What is wrong in lyncpy.toml, a people file or a file of tokens is told in words with the line and the setting there: a key twice, a quote that is missing, another code page than UTF-8. The least of a setting above its most is refused.
