@@ -16,16 +16,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry
-from lyncpy.backends.ldap_conditions import Raw, any_of
-from lyncpy.backends.ldap_groups import FILTERS, GroupMapping
+from lyncpy.backends.ldap_access import Filters, LdapOptions, access_of, filters_of, with_account
+from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapEntry, Root, is_dn
-from lyncpy.backends.ldap_mapping import PRESETS, Mapped, MappingOptions, mapped
+from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.backends.ldap_policies import PasswordPolicies
 from lyncpy.backends.ldap_reach import LastAddress
 from lyncpy.backends.people import BlockingRunner
@@ -45,34 +46,6 @@ READS: Final = 6
 """How entries are read by this version; whoever changes what is made of one raises it, and everybody is read anew once."""
 
 STAMP: Final = "%Y%m%d%H%M%SZ"
-
-
-class LdapOptions(MappingOptions, Protocol):
-    """The settings of an LDAP directory; the section [directory] has them, and says what each means."""
-
-    url: str
-    start_tls: bool
-    insecure: bool
-    ca_file: str
-    bind_dn: str
-    bind_password_file: str
-    bases: tuple[str, ...]
-    filters: tuple[str, ...]
-    password_policy: str
-    contact_filters: tuple[str, ...]
-    group_bases: tuple[str, ...]
-    group_filters: tuple[str, ...] | None
-    groups_max: int
-    group_members_max: int
-    incremental: bool
-    sweep_every: int
-    page_size: int
-    entry_bytes: int
-    pull_bytes: int
-    connect_timeout_s: int
-    answer_timeout_s: int
-    pull_timeout_s: int
-    entries_max: int
 
 
 class MarkKind(enum.StrEnum):
@@ -141,22 +114,6 @@ class Now:
     monotonic: float
     run: str
     """The name of this start of the server, of whose clock `monotonic` is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which entries are what; "": none are."""
-
-    people: str
-    groups: str
-
-
-def filters_of(terms: LdapOptions) -> Filters:
-    """Give what the settings say of which entries are what."""
-    return Filters(
-        people=any_of((*(terms.filters or PRESETS[terms.preset].filters), *terms.contact_filters)),
-        groups=any_of(FILTERS[terms.preset] if terms.group_filters is None else terms.group_filters),
-    )
 
 
 @implementer(IDirectory)
@@ -239,44 +196,11 @@ class LdapDirectory:
         Raises:
             DirectoryUnavailable: There is no password.
         """
-        return replace(self.reach(), bind_dn=self._terms.bind_dn, password=self._password())
+        return with_account(self.reach(), self._terms, self._home)
 
     def reach(self) -> Access:
         """Say how to reach the server without an account; which of its addresses answered last, all connections share."""
         return replace(access_of(self._terms, self._home), last=self._last)
-
-    def _password(self) -> str:
-        """Read the password of bind_dn, which may have been changed since the last pull; "" to bind as nobody."""
-        terms, password = self._terms, ""
-        if terms.bind_password_file:
-            path = self._home / terms.bind_password_file
-            try:
-                password = path.read_text("utf-8-sig").strip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise DirectoryUnavailable(
-                    f'the password file "{path}" ([directory] bind_password_file) cannot be read ({error}): '
-                    "write the password of bind_dn into it, readable by the server alone"
-                ) from error
-        if terms.bind_dn and not password:
-            raise DirectoryUnavailable(
-                f'there is no password for "{shown(terms.bind_dn)}" ([directory] bind_dn): name a file that holds it in bind_password_file'
-            )
-        return password
-
-
-def access_of(terms: LdapOptions, home: Path) -> Access:
-    """Give how the server is reached, without an account."""
-    return Access(
-        url=terms.url,
-        start_tls=terms.start_tls,
-        insecure=terms.insecure,
-        ca_file=str(home / terms.ca_file) if terms.ca_file else "",
-        connect_timeout_s=terms.connect_timeout_s,
-        answer_timeout_s=terms.answer_timeout_s,
-        page_size=terms.page_size,
-        entry_bytes=terms.entry_bytes,
-        pull_bytes=terms.pull_bytes,
-    )
 
 
 class _Reading:

@@ -28,6 +28,7 @@ from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_reach import AnyAddress, LastAddress, VerifiedTls
 from lyncpy.backends.ldap_verdicts import PASSWORD_POLICY, UnclearBind, verdict_of
 from lyncpy.contracts.authenticator import DenialReason
+from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.networks import is_loopback
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.sip.text import shown
@@ -176,12 +177,7 @@ class LdapConnection:
                 "would be read without encryption",
                 "set start_tls = true, use ldaps://, or allow it with insecure = true",
             )
-        try:
-            tls = VerifiedTls(access.ca_file, self._host, self._use)
-        except (OSError, ssl.SSLError) as error:
-            raise self._unavailable(
-                f'cannot be checked: the CA file "{access.ca_file}" cannot be read ({error})', "correct ca_file"
-            ) from error
+        tls = self._tls()
         try:
             server = AnyAddress(
                 access.last,
@@ -227,6 +223,16 @@ class LdapConnection:
                 self._access.last.failed(self._address)
             raise self._failed(error) from error
         return result
+
+    def _tls(self) -> VerifiedTls:
+        """Give what checks the server's certificate."""
+        file = self._access.ca_file
+        try:
+            return VerifiedTls(file, self._host, self._use)
+        except (OSError, ssl.SSLError) as error:
+            raise self._unavailable(
+                f'cannot be checked: the CA file "{file}" cannot be read ({fault_of(error)})', "correct ca_file"
+            ) from error
 
     def _open_socket(self, address: Any, use_ssl: bool = False, unix_socket: bool = False) -> None:  # noqa: FBT002 - ldap3 calls it; Any: what it keeps of an address
         """Connect to one address of the server, so that `abort` ends this at any moment."""

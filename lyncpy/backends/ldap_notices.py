@@ -20,7 +20,7 @@ from ldap3.operation.search import search_operation
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.backends.ldap import Filters, LdapOptions, filters_of
+from lyncpy.backends.ldap_access import Filters, LdapOptions, filters_of
 from lyncpy.backends.ldap_conditions import any_of
 from lyncpy.backends.ldap_link import GARBAGE, Access, Controls, DirectoryConnection, LdapConnection, Root
 from lyncpy.backends.ldap_messages import ENUMERATED, OCTETS, SEQUENCE, LdapMessage, Operation, read_message, read_value

@@ -19,7 +19,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.backends.ldap import LdapOptions
+from lyncpy.backends.ldap_access import LdapOptions
 from lyncpy.backends.ldap_link import Access, is_dn
 from lyncpy.backends.ldap_verdicts import WRONG, UnclearBind, verdict_of
 from lyncpy.backends.pending_verdict import PendingVerdict

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from lyncpy.backends.ldap import access_of
+from lyncpy.backends.ldap_access import access_of
 from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.ldap_passwords import LdapPasswords
 from lyncpy.backends.threads import Threads
