@@ -10,8 +10,14 @@ from pathlib import Path
 
 from zope.interface import implementer
 
+from lyncpy.backends.processes import process
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import IUnit
+
+
+def lock_file(database: Path) -> Path:
+    """Give the file that is locked by whoever works with a database."""
+    return database.with_name(database.name + ".lock")
 
 
 @implementer(IUnit)
@@ -25,7 +31,7 @@ class DatabaseLock:
     name = "claim"
 
     def __init__(self, database: Path) -> None:
-        self._path = database.with_name(database.name + ".lock")
+        self._path = lock_file(database)
         self._held: int | None = None
 
     async def open(self) -> None:
@@ -41,11 +47,11 @@ class DatabaseLock:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(held, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = os.pread(held, 20, 0).decode("ascii", "replace").strip()
             os.close(held)
             raise StoreUnavailable(
-                f'another server (process {holder}) works with the database beside "{self._path}"; stop it, '
-                "or give this one its own [store] url"
+                f'{process(int(holder) if holder.isdecimal() else 0)} works with the database beside "{self._path}"; stop it, '
+                "or give this server its own [store] url"
             ) from None
         os.truncate(held, 0)
         os.pwrite(held, b"%d\n" % os.getpid(), 0)

@@ -9,3 +9,5 @@ class Finding:
 
     good: bool
     sentence: str
+    stops: bool = False
+    """Whether no server starts before it is mended."""

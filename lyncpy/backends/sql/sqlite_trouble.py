@@ -8,12 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from lyncpy.backends.processes import process
+from lyncpy.backends.processes import lock_holders, process
 from lyncpy.backends.sql.dialects import reason_of
-
-LOCKS: Final = Path("/proc/locks")
-"""Where Linux says which process holds which lock. The file itself is not opened for it: with the last handle of a file that
-it closes, a process loses all its locks there, those of SQLite too."""
 
 COPIED: Final = ".before-"
 """Stands between the name of a database and the version for which a copy was made of it."""
@@ -89,20 +85,5 @@ def last_copy(path: Path) -> str:
 
 def _holders(path: Path) -> Iterator[str]:
     """Name the other processes that are writing to a database."""
-    places = {}
     for file, of_writer in ((path, _WRITER), (path.with_name(path.name + "-shm"), _WRITER_IN_WAL)):
-        with suppress(OSError):
-            status = file.stat()
-            device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
-            places[f"{device}:{status.st_ino}"] = of_writer
-    lines: list[str] = []
-    with suppress(OSError):
-        lines = LOCKS.read_bytes().decode("ascii", "replace").splitlines()
-    for line in lines:
-        # 1: POSIX  ADVISORY  WRITE 3568 fd:00:2531452 0 EOF; of who waits for a lock: 1: -> POSIX …
-        _, *words = line.split()
-        if len(words) != 7 or words[2] != "WRITE":
-            continue
-        pid, place, first = words[3], words[4], words[5]
-        if place in places and int(first) in places[place] and pid != str(os.getpid()):
-            yield process(int(pid))
+        yield from (process(pid) for pid in lock_holders(file, "POSIX", of_writer) if pid != os.getpid())

@@ -14,7 +14,7 @@ def test_a_second_server_is_told_who_has_it(tmp_path: Path) -> None:
     """It does not start, and names the process and the setting; when the first has ended it may."""
     first, second = (DatabaseLock(tmp_path / "lyncpy.db") for _ in range(2))
     result_of(first.open())
-    with pytest.raises(StoreUnavailable, match=rf"process {os.getpid()}\).*\[store\] url"):
+    with pytest.raises(StoreUnavailable, match=rf"^process {os.getpid()} .*\[store\] url"):
         result_of(second.open())
     result_of(second.close())
     result_of(first.close())

@@ -1,0 +1,83 @@
+"""The ports that the settings name: whether this server can open each, and who has it already.
+
+The system is asked, in the way in which a start asks it: which addresses have something in common depends on the machine.
+"""
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from lyncpy.app.config import Config
+from lyncpy.app.database_lock import lock_file
+from lyncpy.backends.processes import is_listened_at, listener_at, lock_holders, process
+from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.listening import ListeningPlace
+
+
+def running_server(config: Config) -> int:
+    """Give the number of the process that works with the database of these settings; 0 where none does."""
+    return next(lock_holders(lock_file(config.path(config.sections.store.lock_path)), "FLOCK"), 0)
+
+
+def port_findings(config: Config) -> Iterator[Finding]:
+    """Look at each port: it is free, or this very server runs and has it."""
+    sections = config.sections
+    web = sections.web.places if config.https_port else ()
+    places = (*sections.sip.places, *web, *sections.admin.places)
+    running = running_server(config)
+    for number, place in enumerate(places):
+        same = next((one for one in places[:number] if one.port == place.port and _overlap(one, place)), None)
+        if same is None:
+            yield _looked_at(place, running)
+            continue
+        sentence = (
+            f"{place.setting} {place.port}: {same.setting} is the same, and one of them finds it taken; choose another"
+        )
+        yield Finding(good=False, sentence=sentence, stops=True)
+
+
+def _looked_at(place: ListeningPlace, running: int) -> Finding:
+    try:
+        _bound(place, place.port, shares=True).close()
+    except OSError as error:
+        holder = listener_at(place.port, running)
+        # Whose it is cannot be seen by everybody: then it is the server's that runs.
+        if running and is_listened_at(place.port) and holder in (0, running):
+            return Finding(
+                good=True, sentence=f"{place.setting} {place.port} is open: {process(running)}, this server, has it"
+            )
+        sentence = place.objection(error.errno, error.strerror, process(holder))
+        return Finding(good=False, sentence=sentence, stops=True)
+    return Finding(good=True, sentence=f"{place.setting} {place.port} is free")
+
+
+def _bound(place: ListeningPlace, port: int, *, shares: bool = False) -> socket.socket:
+    """Give a socket at the address of a place, as a start would have it, but not listening.
+
+    Args:
+        port: Instead of the place's own.
+        shares: Whether it may be had while connections of one who had it before are ending, as a start has it.
+    """
+    for host in place.hosts:
+        found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            if shares:
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((host, port))
+        except OSError as error:
+            found.close()
+            if not place.goes_on(host, error.errno):
+                raise
+        else:
+            return found
+    raise AssertionError("there is an address at least")
+
+
+def _overlap(one: ListeningPlace, other: ListeningPlace) -> bool:
+    """Tell whether two places cannot both be listened at: asked of the system, at a port that is free."""
+    try:
+        with _bound(one, 0) as first, _bound(other, first.getsockname()[1]):
+            return False
+    except OSError as error:
+        # A name or an address that is not this machine's is told by itself.
+        return error.errno == errno.EADDRINUSE
