@@ -2,7 +2,7 @@
 
 import datetime
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ from lyncpy.workloads.web.site import Site
 from lyncpy.workloads.webservices.discovery_service import SignInPlace
 from lyncpy.workloads.webservices.service import Trust, WebServices
 
-Reload = Callable[[], Sequence[str]]
+Reload = Callable[[], Awaitable[Sequence[str]]]
 """Reads the configuration again; gives sentences."""
 
 Conditions = tuple[Callable[[], Sequence[Reason]], ...]

@@ -1,8 +1,6 @@
 """`lyncpy check FILE`: look at everything before a start."""
 
 import datetime
-import socket
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +8,20 @@ from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
-from lyncpy.app.home import open_to_others
+from lyncpy.app.home import of_other_owners, open_to_others, open_to_writers
+from lyncpy.app.machine import disk_findings, name_findings
+from lyncpy.app.ports import port_findings
 from lyncpy.auth.proofs import server_names
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
 from lyncpy.backends.keytab import KeytabUnusable, read_keytab
+from lyncpy.backends.ldap_examination import ldap_findings
 from lyncpy.backends.nats.address import bus_of
 from lyncpy.backends.nats.probe import ProbeFailed, first_word, objection_to_files
 from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as
+from lyncpy.backends.people import people_findings
 from lyncpy.backends.sealing import Sealer
+from lyncpy.backends.sql.examination import Unseal
+from lyncpy.backends.sql.files import SqliteFile
 from lyncpy.backends.sql.server import PostgresServer
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
@@ -25,52 +29,100 @@ from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
 from lyncpy.wire.certificate import CertificateUnusable, read_credentials
+from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, HostKeysUnusable, require_host_keys
 from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
 
 def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
-    """Look at certificate, keys, database, ports, people and files; a directory is asked by `directory pull --dry-run`."""
-    sections = config.sections
+    """Look at all that a server needs, on this machine and elsewhere; nothing is changed, and a server may run."""
     yield Finding(good=True, sentence=f"{config.file}: every setting can be used")
     yield Finding(good=True, sentence=f"runs on {interpreter.description()}")
-    yield from _certificate(config, now)
-    yield _key_file(config)
-    yield from _database(config)
+    yield from local_findings(config, now)
+    yield from name_findings(config)
+    yield from _server_of_database(config)
     yield from _bus(config)
-    yield from _ports(config)
-    yield from _site(config)
-    if sections.auth.keytab:
+    if config.sections.auth.keytab:
         yield from kerberos_keytab(config)
-    if sections.auth.ntlm_auth:
+    if config.sections.auth.ntlm_auth:
         yield from _windows_domain(config)
-    # A file is at hand; an LDAP server is not, and may be slow or need a password.
-    for one in config.directories:
-        if not one.is_ldap:
-            yield _readable("directory", "url", config.path(one.url))
+    yield from directory_findings(config)
+
+
+def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    """Look at what is on this machine, as a start does, which refuses what stops it: nobody is asked who could be slow."""
+    yield from _certificate(config, now)
+    unseal, finding = _key(config)
+    yield finding
+    store = config.sections.store
+    if store.is_sqlite:
+        for one in SqliteFile(store, config.home).examined(unseal):
+            named = "[store]" in one.sentence
+            yield one if named else replace(one, sentence=f"[store] url: {one.sentence}")
+    yield from port_findings(config)
+    yield from _site(config)
+    yield from _shell(config)
+    yield from disk_findings(config)
     for path in open_to_others(config):
         yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')
+    for path in open_to_writers(config):
+        yield Finding(good=False, sentence=f'{path} can be changed by everybody here; run `chmod o-w "{path}"`')
+    for path, owner, usual in of_other_owners(config):
+        sentence = f'{path} belongs to user {owner}, and the folder of the server to user {usual}: run `chown {usual} "{path}"`'
+        yield Finding(good=False, sentence=sentence)
 
 
-def _key_file(config: Config) -> Finding:
+def directory_findings(config: Config) -> Iterator[Finding]:
+    """Read people files, and ask LDAP servers for some of their people."""
+    domains = config.sections.sip.all_domains
+    for one in config.directories:
+        whose = f"{one.name}: " if one.name else ""
+        found = (
+            ldap_findings(one, domains, config.home) if one.is_ldap else people_findings(config.path(one.url), domains)
+        )
+        for finding in found:
+            yield replace(finding, sentence=f"{whose}{finding.sentence}")
+
+
+def _key(config: Config) -> tuple[Unseal | None, Finding]:
     key_file = config.sections.store.key_file
     try:
-        Sealer(config.path(key_file))
+        sealer = Sealer(config.path(key_file))
     except WorldUnavailable as error:
-        return Finding(good=False, sentence=str(error))
-    return Finding(good=True, sentence=f"[store] key_file: {key_file} holds a key")
+        return None, Finding(good=False, sentence=str(error), stops=True)
+    return sealer.unseal, Finding(good=True, sentence=f"[store] key_file: {key_file} holds a key")
 
 
-def _database(config: Config) -> Iterator[Finding]:
-    """Ask a PostgreSQL server what a start asks it; a file is made by the start."""
+def _server_of_database(config: Config) -> Iterator[Finding]:
+    """Ask a PostgreSQL server what a start asks it."""
     store = config.sections.store
     if store.is_sqlite:
         return
     try:
-        found = PostgresServer(store, config.home).examined(is_connected=not config.sections.bus.is_memory)
+        is_connected = not config.sections.bus.is_memory
+        found = PostgresServer(store, config.home).examined(_key(config)[0], is_connected=is_connected)
     except StoreUnavailable as error:
-        found = [Finding(good=False, sentence=str(error))]
+        found = [Finding(good=False, sentence=str(error), stops=True)]
     for one in found:
         yield replace(one, sentence=f"[store] url: {one.sentence}")
+
+
+def _shell(config: Config) -> Iterator[Finding]:
+    """Look at the keys of operators, and at the shell's own."""
+    admin = config.sections.admin
+    if not admin.port:
+        return
+    file = config.path(admin.authorized_keys)
+    ring = AuthorizedKeys(file, ROLE_NAMES[admin.default_role]).ring()
+    for fault in ring.faults:
+        yield Finding(good=False, sentence=f"[admin] authorized_keys: {file}: {fault}")
+    if ring.admissions:
+        count = len(ring.admissions)
+        keys = "1 key" if count == 1 else f"{count} keys"
+        yield Finding(good=True, sentence=f"[admin] authorized_keys: {keys} may use the shell")
+    try:
+        require_host_keys(config.path(admin.host_key_folder))
+    except HostKeysUnusable as error:
+        yield Finding(good=False, sentence=str(error), stops=True)
 
 
 def _bus(config: Config) -> Iterator[Finding]:
@@ -96,32 +148,6 @@ def _bus(config: Config) -> Iterator[Finding]:
         yield Finding(good=True, sentence=f"{sentence}, and has a certificate that counts, shows at the start")
 
 
-def _ports(config: Config) -> Iterator[Finding]:
-    sip, web, admin = config.sections.sip, config.sections.web, config.sections.admin
-    others: list[tuple[str, str, int]] = []
-    for section, key, host, port in (
-        ("sip", "tls_port", sip.tls_host, sip.tls_port),
-        ("sip", "tcp_port", sip.tcp_host, sip.tcp_port),
-        ("web", "https_port", web.https_host, config.https_port),
-        ("web", "http_port", web.https_host, web.http_port if config.https_port else 0),
-        ("admin", "port", admin.host, admin.port),
-    ):
-        if not port:
-            continue
-        same = next((name for name, place, number in others if number == port and _overlap(host, place)), "")
-        others.append((f"[{section}] {key}", host, port))
-        if same:
-            sentence = f"[{section}] {key} {port}: {same} is the same, and one of them finds it taken; choose another"
-            yield Finding(good=False, sentence=sentence)
-        else:
-            yield _port(section, key, host, port)
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Tell whether two addresses to listen at have something in common; "" and the unspecified ones are all addresses."""
-    return one == other or not {"", "::", "0.0.0.0"}.isdisjoint((one, other))  # noqa: S104 - nothing is opened
-
-
 def _site(config: Config) -> Iterator[Finding]:
     web = config.sections.web
     if config.https_port:
@@ -139,7 +165,7 @@ def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     try:
         credentials = read_credentials(sip, config.home, now)
     except CertificateUnusable as error:
-        yield Finding(good=False, sentence=str(error))
+        yield Finding(good=False, sentence=str(error), stops=True)
         return
     yield Finding(
         good=True,
@@ -221,26 +247,3 @@ def _readers(file: Path) -> Iterator[Finding]:
     if named:
         names = ", ".join(one.name for one in named)
         yield Finding(good=True, sentence=f"[web] readers_file: {file} lets {names} read with a token")
-
-
-def _port(section: str, key: str, host: str, port: int) -> Finding:
-    """Check that a port is free, or that a running server has it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return Finding(
-                good=False,
-                sentence=f"[{section}] {key} {port}: {error.strerror}; is a server running already? Else choose another",
-            )
-    return Finding(good=True, sentence=f"[{section}] {key} {port} is free")
-
-
-def _readable(section: str, key: str, file: Path) -> Finding:
-    try:
-        mode = file.stat().st_mode
-    except OSError as error:
-        return Finding(good=False, sentence=f"[{section}] {key}: {file} cannot be read: {error.strerror}")
-    return Finding(good=stat.S_ISREG(mode), sentence=f"[{section}] {key}: {file} is there")

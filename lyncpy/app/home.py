@@ -4,7 +4,8 @@ import datetime
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping, Sequence
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -104,6 +105,8 @@ def secret_files(settings: config.Config) -> Sequence[Path]:
     if sections.log.json_file:
         named.append(sections.log.json_file)
     named += [one.url for one in settings.directories if not one.is_ldap]
+    named += [one.bind_password_file for one in settings.directories if one.bind_password_file]
+    named += [sections.auth.keytab] if sections.auth.keytab else []
     own = [settings.file, home / "ca.key", home / "admin_key", home / "demo-accounts.toml"]
     return [*own, *(settings.path(name) for name in named)]
 
@@ -116,6 +119,30 @@ def open_to_others(settings: config.Config) -> Sequence[Path]:
             if path.stat().st_mode & OTHERS:
                 found.append(path)
     return found
+
+
+def open_to_writers(settings: config.Config) -> Sequence[Path]:
+    """Give what everybody may read, and others can change though it says who is trusted."""
+    sip, sections = settings.sections.sip, settings.sections
+    named = [sip.certificate, sip.chain, sections.store.ca_file, sections.bus.ca_file]
+    named += [one.ca_file for one in settings.directories]
+    found = []
+    for path in dict.fromkeys(settings.path(name) for name in named if name):
+        with suppress(OSError):
+            if path.stat().st_mode & stat.S_IWOTH:
+                found.append(path)
+    return found
+
+
+def of_other_owners(settings: config.Config) -> Iterator[tuple[Path, int, int]]:
+    """Give the files in the server's folder that are another user's than that is, with both: a start as one of them fails."""
+    with suppress(OSError):
+        usual = settings.home.stat().st_uid
+        for path in dict.fromkeys(secret_files(settings)):
+            with suppress(OSError):
+                owner = path.stat().st_uid
+                if owner != usual and settings.home in path.parents:
+                    yield path, owner, usual
 
 
 def keep(file: Path, content: str | bytes, mode: int = 0o600) -> None:

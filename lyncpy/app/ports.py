@@ -4,19 +4,27 @@ The system is asked, in the way in which a start asks it: which addresses have s
 """
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import lock_file
-from lyncpy.backends.processes import is_listened_at, listener_at, lock_holders, process
+from lyncpy.backends.processes import is_listened_at, listener_at, lock_holders, names_file, process
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.listening import ListeningPlace
 
 
 def running_server(config: Config) -> int:
-    """Give the number of the process that works with the database of these settings; 0 where none does."""
-    return next(lock_holders(lock_file(config.path(config.sections.store.lock_path)), "FLOCK"), 0)
+    """Give the number of the process that works with the database file of these settings; 0 where none does.
+
+    Where they name another one by now, it is the one that works with any in the server's folder.
+    """
+    store = config.sections.store
+    own = [lock_file(config.path(store.path))] if store.is_sqlite else []
+    locks = [*own, *sorted(config.home.glob(lock_file(Path("*")).name))]
+    return next((pid for lock in locks for pid in lock_holders(lock, "FLOCK")), 0)
 
 
 def port_findings(config: Config) -> Iterator[Finding]:
@@ -28,7 +36,7 @@ def port_findings(config: Config) -> Iterator[Finding]:
     for number, place in enumerate(places):
         same = next((one for one in places[:number] if one.port == place.port and _overlap(one, place)), None)
         if same is None:
-            yield _looked_at(place, running)
+            yield _looked_at(place, running, config.file)
             continue
         sentence = (
             f"{place.setting} {place.port}: {same.setting} is the same, and one of them finds it taken; choose another"
@@ -36,19 +44,23 @@ def port_findings(config: Config) -> Iterator[Finding]:
         yield Finding(good=False, sentence=sentence, stops=True)
 
 
-def _looked_at(place: ListeningPlace, running: int) -> Finding:
+def _looked_at(place: ListeningPlace, running: int, file: Path) -> Finding:
     try:
         _bound(place, place.port, shares=True).close()
     except OSError as error:
         holder = listener_at(place.port, running)
-        # Whose it is cannot be seen by everybody: then it is the server's that runs.
-        if running and is_listened_at(place.port) and holder in (0, running):
-            return Finding(
-                good=True, sentence=f"{place.setting} {place.port} is open: {process(running)}, this server, has it"
-            )
+        may_be_own = error.errno in (errno.EADDRINUSE, errno.EACCES, errno.EPERM) and is_listened_at(place.port)
+        if may_be_own and (_is_own(holder, file) or (running and holder in (0, running))):
+            sentence = f"{place.setting} {place.port} is open: {process(holder or running)}, this server, has it"
+            return Finding(good=True, sentence=sentence)
         sentence = place.objection(error.errno, error.strerror, process(holder))
         return Finding(good=False, sentence=sentence, stops=True)
     return Finding(good=True, sentence=f"{place.setting} {place.port} is free")
+
+
+def _is_own(holder: int, file: Path) -> bool:
+    """Tell whether a process is this one, or was started with these settings: of a PostgreSQL database no lock here tells."""
+    return holder == os.getpid() or (holder > 0 and names_file(holder, file))
 
 
 def _bound(place: ListeningPlace, port: int, *, shares: bool = False) -> socket.socket:

@@ -1,27 +1,31 @@
 """What `twistd lyncpy` loads: options, and the service. The only module that names the reactor."""
 
+import datetime
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 from twisted.application.service import IService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger, globalLogPublisher
 from twisted.python import usage
 
 from lyncpy import __version__
 from lyncpy.app.assembly import BuiltServer, build
+from lyncpy.app.check import findings, local_findings
 from lyncpy.app.config import SECTIONS, Config, ConfigError, load
 from lyncpy.app.garbage import Garbage, resident_bytes
-from lyncpy.app.home import open_to_others
 from lyncpy.app.large_pages import collapse
 from lyncpy.app.log import begin_json, quieten
+from lyncpy.backends.people import BlockingRunner
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import CommandFailed
@@ -58,27 +62,47 @@ class Reloader:
     Args:
         config: The settings in force.
         overrides: Settings of the command line, which replace those of the file.
+        threads: Where all that the settings name is looked at.
+        look: Gives what `lyncpy check` finds.
     """
 
     log = Logger()
 
-    def __init__(self, config: Config, overrides: Sequence[str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        overrides: Sequence[str],
+        threads: BlockingRunner,
+        look: Callable[[Config], Iterable[Finding]],
+    ) -> None:
         self._config = config
         self._overrides = overrides
+        self._threads = threads
+        self._look = look
+        self._reloading = DeferredLock()
         self.built: BuiltServer | None = None
         self._timer: ITimer | None = None
         self._next = 0.0
         self._pulling = self._again = False
 
-    def __call__(self) -> Sequence[str]:
-        """Apply the settings that can change while the server runs; give sentences about the others.
+    async def reload(self) -> Sequence[str]:
+        """Apply the settings that can change while the server runs; give sentences about the others, and about all that is wrong.
 
         Raises:
             ConfigError, CertificateUnusable: Nothing has changed.
         """
+        await self._reloading.acquire()
+        try:
+            fresh = load(self._config.file, self._overrides)
+            found = await self._threads.call_in_thread(lambda: [one for one in self._look(fresh) if not one.good])
+            refuse(found)
+            return [*self._applied(fresh), *(f"look at this: {one.sentence}" for one in found)]
+        finally:
+            self._reloading.release()
+
+    def _applied(self, fresh: Config) -> Sequence[str]:
         if self.built is None:
             return ()
-        fresh = load(self._config.file, self._overrides)
         said = list(self.built.listener.reload())
         said.append("certificate and key were read again; new connections use them")
         if self.built.inside.ground.tables.policies.adopt(fresh.sections.policies):
@@ -113,14 +137,14 @@ class Reloader:
         if self._again:
             self._pull(built)
 
-    def on_command(self) -> Sequence[str]:
+    async def on_command(self) -> Sequence[str]:
         """Reload for an operator; give the sentences of the result.
 
         Raises:
             CommandFailed: What was read cannot be used; nothing has changed.
         """
         try:
-            return self()
+            return await self.reload()
         except (ConfigError, CertificateUnusable) as error:
             raise CommandFailed(f"nothing was changed: {error}") from None
 
@@ -132,12 +156,15 @@ class Reloader:
         self._timer = timers.later(max(0.0, self._next - timers.now()), self._on_time)
 
     def _on_time(self) -> None:
-        """Reload, and log the sentences or the error."""
+        """Begin to reload; the sentences or the error are logged."""
         self._timer = None
         if self.built is not None:
             self._next = self.built.inside.ground.timers.now() + GATHER_S
+        spawn(self._tell(), self.log, "reading the configuration again")
+
+    async def _tell(self) -> None:
         try:
-            for sentence in self():
+            for sentence in await self.reload():
                 self.log.info("reload: {sentence}", sentence=sentence)
         except (ConfigError, CertificateUnusable) as error:
             self.log.error("reload refused, nothing has changed: {reason}", reason=str(error))
@@ -155,7 +182,9 @@ def makeService(options: Options) -> IService:
     os.umask(os.umask(0o077) | 0o027)
     try:
         config = load(Path(options["config"]), options["set"])
-        reload = Reloader(config, options["set"])
+        doubts = [one for one in local_findings(config, _now()) if not one.good]
+        refuse(doubts)
+        reload = Reloader(config, options["set"], Threads(reactor, "reload"), lambda fresh: findings(fresh, _now()))
         reload.built = build(config, reactor, host_clock, reload.on_command)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
@@ -195,7 +224,7 @@ def makeService(options: Options) -> IService:
     # 5 ms a busy reactor would make every durable write wait for that long.
     sys.setswitchinterval(0.0005)
     service: IService = HouseService(
-        reload.built.house, ender(reactor), on_start=partial(_take_log, config), on_ready=ready
+        reload.built.house, ender(reactor), on_start=partial(_take_log, config, doubts), on_ready=ready
     )
     return service
 
@@ -206,7 +235,22 @@ async def _use_large_pages(timers: ITimers) -> None:
     Reloader.log.debug("{count} MiB are in large pages", count=count >> 20)
 
 
-def _take_log(config: Config) -> None:
+def refuse(found: Iterable[Finding]) -> None:
+    """Refuse settings with which no server can start.
+
+    Raises:
+        ConfigError: With the sentence of everything that stands in the way, not only the first.
+    """
+    stops = [one.sentence for one in found if one.stops]
+    if stops:
+        raise ConfigError(stops)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(host_clock(), datetime.UTC)
+
+
+def _take_log(config: Config, doubts: Iterable[Finding]) -> None:
     """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
     log = config.sections.log
     quieten(log.level, globalLogPublisher)
@@ -215,14 +259,8 @@ def _take_log(config: Config) -> None:
     Reloader.log.info(
         "lyncpy {version} runs on {interpreter}", version=__version__, interpreter=interpreter.description()
     )
-    seen = open_to_others(config)
-    if seen:
-        # A home that an older version made, or copied with another umask: only `lyncpy init` closes it.
-        Reloader.log.warn(
-            "everybody on this machine can read {files}; run `lyncpy init {home}`, which takes that right away",
-            files=", ".join(map(str, seen)),
-            home=config.home,
-        )
+    for one in doubts:
+        Reloader.log.warn("{sentence}", sentence=one.sentence)
 
 
 def _stop(reactor: Any, reload: Reloader) -> None:  # Any: as above

@@ -21,7 +21,7 @@ A member is a person's table or address, or the name or address of another group
 
 import difflib
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -33,6 +33,7 @@ from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address_of
 from lyncpy.contracts.directory import Group, IDirectory, Moment, Person, Phone, Pull, Skipped
+from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
@@ -95,22 +96,46 @@ class PeopleFile:
         await self._threads.stop()
 
     def _read(self, cookie: str) -> Pull:
-        try:
-            with self._path.open("rb") as file:
-                content = file.read(FILE_BOUND + 1)
-        except OSError as error:
-            raise DirectoryUnavailable(
-                f'the people file "{self._path}" ([directory] url) cannot be read: {error.strerror}; '
-                "make it, or name another one"
-            ) from error
-        if len(content) > FILE_BOUND:
-            raise DirectoryUnavailable(
-                f'the people file "{self._path}" is larger than {FILE_BOUND >> 20} MiB; is it the right one?'
-            )
-        digest = hashlib.sha256(" ".join(self._domains).encode() + b"\n" + content).hexdigest()
-        if digest == cookie:
-            return Pull((), frozenset(), complete=False, groups=(), cookie=cookie)
-        return read_people(content, str(self._path), self._domains, digest)
+        return read_file(self._path, self._domains, cookie)
+
+
+def read_file(path: Path, domains: tuple[str, ...], cookie: str = "") -> Pull:
+    """Read a file of people; the answer is empty when it is still the one that gave `cookie`. Raises as `read_people`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_BOUND + 1)
+    except OSError as error:
+        raise DirectoryUnavailable(
+            f'the people file "{path}" ([directory] url) cannot be read: {error.strerror}; make it, or name another one'
+        ) from error
+    if len(content) > FILE_BOUND:
+        raise DirectoryUnavailable(
+            f'the people file "{path}" is larger than {FILE_BOUND >> 20} MiB; is it the right one?'
+        )
+    digest = hashlib.sha256(" ".join(domains).encode() + b"\n" + content).hexdigest()
+    if digest == cookie:
+        return Pull((), frozenset(), complete=False, groups=(), cookie=cookie)
+    return read_people(content, str(path), domains, digest)
+
+
+NAMED: Final = 5
+"""Entries that are left out and are named; `directory skipped` has all."""
+
+
+def people_findings(path: Path, domains: tuple[str, ...]) -> Iterator[Finding]:
+    """Read a file of people, as a pull does."""
+    try:
+        found = read_file(path, domains)
+    except DirectoryUnavailable as error:
+        yield Finding(good=False, sentence=str(error))
+        return
+    groups = len(found.groups or ())
+    yield Finding(good=True, sentence=f"[directory] url: {path} has {len(found.people)} people and {groups} groups")
+    for one in found.skipped[:NAMED]:
+        yield Finding(good=False, sentence=f"skipped {one.source}: {one.reason}")
+    if len(found.skipped) > NAMED:
+        more = len(found.skipped) - NAMED
+        yield Finding(good=False, sentence=f"{more} more entries are skipped; see `directory skipped`")
 
 
 def read_people(content: bytes, path: str, domains: tuple[str, ...], cookie: str = "") -> Pull:

@@ -39,6 +39,15 @@ def _command(pid: int) -> str:
     return ""
 
 
+def names_file(pid: int, file: Path) -> bool:
+    """Tell whether a word of a process's command names a file, as a server's does that of its settings."""
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        folder = Path(os.readlink(f"/proc/{pid}/cwd"))
+        return any(folder / word.removeprefix("--config=") == file for word in words if word)
+    return False
+
+
 def lock_holders(path: Path, kind: str, span: range = range(1)) -> Iterator[int]:
     """Give the numbers of the processes that have a file locked for themselves alone.
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from zope.interface import implementer
 
 from lyncpy.contracts.archive import IStamps
+from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.refusal import StoreUnavailable
 
 KEY_BYTES: Final = 32
@@ -112,7 +113,7 @@ def _read_key(path: Path) -> bytes:
             f"{named} is missing: bring it back from a copy; `lyncpy init` makes one for a new server"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreUnavailable(f"{named} cannot be read: {error}") from error
+        raise StoreUnavailable(f"{named} cannot be read: {fault_of(error)}") from error
     if stat.S_IMODE(mode) & 0o077:
         raise StoreUnavailable(f'{named} can be read by others: run `chmod 600 "{path}"`')
     try:

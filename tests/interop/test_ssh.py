@@ -83,7 +83,7 @@ class Desk:
             folder,
             self.settings,
             reactor,
-            lambda: ["the certificate is new"],
+            _reloads,
             {"answer": 42},
         )
 
@@ -610,3 +610,8 @@ async def test_a_port_in_use_is_told_in_words(open_desk: Opened, tmp_path: Path)
     other = Desk(tmp_path, port=desk.settings.port)
     with pytest.raises(CannotListen, match=r"\[admin\] port: .* another program uses it"):
         await other.admin.open()
+
+
+async def _reloads() -> list[str]:
+    """Say what a reload has done."""
+    return ["the certificate is new"]

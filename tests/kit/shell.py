@@ -156,6 +156,11 @@ class NoReactor:
         self.stops += 1
 
 
+async def nothing_to_reload() -> Sequence[str]:
+    """Do what `reload` does where there is no file with settings."""
+    return ()
+
+
 class Parlour:
     """An Admin that is not open, with its parts in reach."""
 
@@ -172,7 +177,11 @@ class Parlour:
         self.reactor = NoReactor()
         self.settings = Settings.model_validate(settings)
         self.platform = platform_of(self.clock, timers=self.timers, records=self.records)
-        self.admin = Admin(self.platform, [self.weather.offer()], Path(), self.settings, self.reactor, reload, {})
+
+        async def reloading() -> Sequence[str]:
+            return reload()
+
+        self.admin = Admin(self.platform, [self.weather.offer()], Path(), self.settings, self.reactor, reloading, {})
         self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
 
     def begin(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> RunningLine:

@@ -47,6 +47,7 @@ from tests.kit.leases import MemoryLeases
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
+from tests.kit.shell import nothing_to_reload
 from tests.kit.volatile import FragileVolatileStore
 
 DOMAIN: Final = "example.com"
@@ -165,7 +166,7 @@ class Stage:
             gap_file=self.gap_file,
         )
         self.inside: ServerParts = inside(
-            config, self.node, back, self.timers, self.clock, lambda: (), credentials=shown_server
+            config, self.node, back, self.timers, self.clock, nothing_to_reload, credentials=shown_server
         )
         self.ground, self.entrance = self.inside.ground, self.inside.entrance
         self.house = UnitGroup(self.inside.units, self.clock)

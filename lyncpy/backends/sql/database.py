@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.backends.settings import Settings
-from lyncpy.backends.sql.files import SqliteFile
+from lyncpy.backends.sql.files import SqliteFile, unusable
 from lyncpy.backends.sql.link import Job, Link, T
 from lyncpy.backends.sql.prepared import PreparedStatement, StatementJob
 from lyncpy.backends.sql.server import PostgresServer
@@ -103,9 +103,7 @@ class Database:
             # Not by way of the queue, which gives up what takes long: an upgrade, or another server's, takes its time.
             await self._writing.call_in_thread(partial(self._writer.commit, [self._place.prepare, require_whole]))
         except StoreUnavailable as error:
-            raise StoreUnavailable(
-                f'the database "{self._place.shown}" ([store] url) cannot be used: {error}'
-            ) from error
+            raise StoreUnavailable(unusable(self._place.shown, error)) from error
         await self.run_read(self._place.settle)
 
     async def close(self) -> None:

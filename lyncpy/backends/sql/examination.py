@@ -1,16 +1,22 @@
 """What a PostgreSQL database has to be like, asked of it: by a start, which refuses what is not so, and by `lyncpy check`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from sqlalchemy import inspect, select
 from sqlalchemy.engine import Connection
 
 from lyncpy.backends.sql.dialects import SERVER_LOCK
-from lyncpy.backends.sql.tables import metadata
+from lyncpy.backends.sql.tables import metadata, records
 from lyncpy.backends.sql.unfinished import require_whole
 from lyncpy.backends.sql.upgrades import VERSIONS, schema_of
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
+
+Unseal = Callable[[bytes, str], bytes]
+
+_SECRET: Final = "secret"  # noqa: S105 - a kind of records
+"""The kind of records that hold passwords."""
 
 OLDEST: Final = 150_000
 """Version 15, as PostgreSQL counts."""
@@ -67,21 +73,45 @@ def fitness(connection: Connection) -> Iterator[Finding]:
     yield _rights(connection)
 
 
-def schema(connection: Connection) -> Finding:
-    """Tell which version's tables are there, and what the next start does about it."""
+def schema(connection: Connection, *, makes_copy: bool = False) -> Finding:
+    """Tell which version's tables are there, and what the next start does about it.
+
+    Args:
+        connection: Any.
+        makes_copy: Whether it keeps a copy of what was.
+    """
     try:
         found = schema_of(connection)
         require_whole(connection)
     except StoreUnavailable as error:
-        return Finding(good=False, sentence=str(error))
+        return Finding(good=False, sentence=str(error), stops=True)
     if found.current is None:
         return Finding(good=True, sentence="it has no tables yet: the first start makes them")
     if found.current == found.newest:
         return Finding(good=True, sentence=f"its schema is {found.current}, that of this version")
-    sentence = (
-        f"its schema is {found.current}; the next start makes {found.newest} of it, and no copy: run pg_dump before"
-    )
+    kept = "and keeps a copy of it beside it" if makes_copy else "and no copy: run pg_dump before"
+    sentence = f"its schema is {found.current}; the next start makes {found.newest} of it, {kept}"
     return Finding(good=True, sentence=sentence)
+
+
+def contents(connection: Connection, unseal: Unseal | None) -> Iterator[Finding]:
+    """Tell whether what is in it fits this server: its key, and the clock.
+
+    Args:
+        connection: To a database with tables.
+        unseal: Opens what was sealed about a name; raises StoreUnavailable.
+    """
+    if not inspect(connection).has_table(records.name):
+        return
+    statement = select(records.c.key, records.c.value).where(records.c.kind == _SECRET, records.c.value.is_not(None))
+    secret = connection.execute(statement.limit(1)).first()
+    if secret is not None and unseal is not None:
+        try:
+            unseal(secret.value, f"{_SECRET}:{secret.key}")
+        except StoreUnavailable as error:
+            yield Finding(good=False, sentence=str(error))
+        else:
+            yield Finding(good=True, sentence="the key in [store] key_file opens what is sealed there")
 
 
 def holders(connection: Connection, *, is_connected: bool = False, has_refused: bool = False) -> Finding:

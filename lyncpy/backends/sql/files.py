@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -14,11 +15,17 @@ from sqlalchemy.pool import NullPool
 from twisted.logger import Logger
 
 from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql.examination import Unseal, contents, schema
+from lyncpy.backends.sql.link import Link
 from lyncpy.backends.sql.sqlite_trouble import COPIED, explained
 from lyncpy.backends.sql.upgrades import upgrade
+from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
 
 log = Logger()
+
+CHECKED_WHOLE_BYTES: Final = 1 << 26
+"""A larger file is read whole by `lyncpy doctor store` alone: it takes a second for each 200 MB."""
 
 PAGES: Final = 256
 """Pages (1 MiB) that one transaction gives back to the disk: other writes go between two of them."""
@@ -76,6 +83,29 @@ class SqliteFile:
     def hold(self, connection: Connection) -> None:
         """Nothing, as above."""
 
+    def examined(self, unseal: Unseal | None) -> Iterator[Finding]:
+        """Look at what a start needs; nothing is changed.
+
+        Args:
+            unseal: Opens what was sealed with this server's key; None: there is none.
+        """
+        path = self._path.resolve()
+        try:
+            require_place(path)
+            if not path.exists():
+                yield Finding(good=True, sentence=f'"{path}" is made by the first start')
+                return
+            link = Link(_as_it_is(path, self._busy_s), explain=self.explain)
+            try:
+                yield from link.look([lambda connection: _looked_at(connection, path, unseal)])[0]
+                # Whether it can be written: a server that runs is not kept from it any longer than that.
+                link.commit([lambda connection: None])
+            finally:
+                link.close()
+        except StoreUnavailable as error:
+            sentence = str(error) if str(error).startswith(named_file(path)) else unusable(self.shown, error)
+            yield Finding(good=False, sentence=sentence, stops=True)
+
     def explain(self, error: BaseException | None) -> str:
         """Say what a failure means, and what to do."""
         return explained(error, self._path, self._busy_s)
@@ -109,13 +139,76 @@ class SqliteFile:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()
 
 
+def unusable(shown: str, reason: object) -> str:
+    """Say why a database cannot be used; a start refuses with the same words."""
+    return f'the database "{shown}" ([store] url) cannot be used: {reason}'
+
+
+def _as_it_is(path: Path, busy_s: float) -> Engine:
+    """Give what opens a file without changing anything of it."""
+    place = f"file:{quote(str(path))}?mode=rw"
+    return create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(place, uri=True, timeout=busy_s, isolation_level=None),
+        poolclass=NullPool,
+        hide_parameters=True,  # as above
+    )
+
+
+def _looked_at(connection: Connection, path: Path, unseal: Unseal | None) -> list[Finding]:
+    """Look at a file."""
+    if path.stat().st_size <= CHECKED_WHOLE_BYTES:
+        require_sound(connection)
+    found = [schema(connection, makes_copy=True)]
+    if all(one.good for one in found):
+        found += contents(connection, unseal)
+    return found
+
+
+def require_sound(connection: Connection) -> None:
+    """Read all of it.
+
+    Raises:
+        StoreUnavailable: It is damaged.
+    """
+    said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if said != "ok":
+        error = sqlite3.DatabaseError(said)
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+
 def require_file(path: Path) -> None:
     """Make the file if it is not there, with mode 0600; SQLite gives its WAL files the same mode.
 
     Raises:
         StoreUnavailable: With a sentence for an operator.
     """
-    named = f'the database "{path}" ([store] url)'
+    require_place(path)
+    named = named_file(path)
+    try:
+        # Before SQLite does, whose files anyone may read by default.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise StoreUnavailable(f"{named} cannot be opened: {error.strerror}") from error
+    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
+    if mode & 0o007:
+        log.warn('anyone on this machine can read "{path}"; run `chmod o-rwx "{path}"*`', path=str(path))
+
+
+def named_file(path: Path) -> str:
+    """Name the database for an operator, with its setting."""
+    return f'the database "{path}" ([store] url)'
+
+
+def require_place(path: Path) -> None:
+    """Look whether the file can be made, or can be used as far as its rights go; nothing is made.
+
+    Raises:
+        StoreUnavailable: With a sentence for an operator.
+    """
+    named = named_file(path)
     folder = path.parent
     if not folder.is_dir():
         raise StoreUnavailable(f'{named} cannot be made: there is no folder "{folder}"; make it, or name another file')
@@ -128,15 +221,8 @@ def require_file(path: Path) -> None:
         raise StoreUnavailable(
             f'{named}: {_me()} may not write it; run `chown {_me()} "{path}"*`, or name another file'
         )
-    try:
-        # Before SQLite does, whose files anyone may read by default.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise StoreUnavailable(f"{named} cannot be opened: {error.strerror}") from error
-    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-    os.close(descriptor)
-    if mode & 0o007:
-        log.warn('anyone on this machine can read "{path}"; run `chmod o-rwx "{path}"*`', path=str(path))
+    if path.is_dir():
+        raise StoreUnavailable(f"{named} cannot be opened: Is a directory")
 
 
 def connect(path: Path, busy_s: float) -> sqlite3.Connection:

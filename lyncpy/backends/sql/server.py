@@ -13,9 +13,10 @@ from twisted.logger import Logger
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.dialects import SERVER_LOCK, reason_of, upgrade_alone
-from lyncpy.backends.sql.examination import encryption, fitness, holders, schema
+from lyncpy.backends.sql.examination import Unseal, contents, encryption, fitness, holders, schema
 from lyncpy.backends.sql.link import Link
 from lyncpy.backends.sql.upgrades import upgrade
+from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
 
@@ -144,10 +145,11 @@ class PostgresServer:
         if not connection.exec_driver_sql(f"SELECT {how}({SERVER_LOCK})").scalar_one():
             raise StoreUnavailable(holders(connection, has_refused=True).sentence)
 
-    def examined(self, *, is_connected: bool) -> Sequence[Finding]:
+    def examined(self, unseal: Unseal | None, *, is_connected: bool = False) -> Sequence[Finding]:
         """Look at what a start needs; nothing is changed.
 
         Args:
+            unseal: Opens what was sealed with this server's key; None: there is none.
             is_connected: Whether [bus] url lets other servers be there.
         """
         link = Link(self.engine)
@@ -161,7 +163,10 @@ class PostgresServer:
                 holders(connection, is_connected=is_connected),
             ]
             # Who may not read the tables cannot say which they are.
-            return [*found, schema(connection)] if all(one.good for one in found[:-1]) else found
+            if not all(one.good for one in found[:-1]):
+                return found
+            found.append(schema(connection))
+            return [*found, *contents(connection, unseal)] if found[-1].good else found
 
         try:
             found: Sequence[Finding] = link.look([look])[0]
@@ -236,6 +241,6 @@ class PostgresServer:
             return path.read_text("utf-8-sig").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise StoreUnavailable(
-                f'the password file "{path}" ([store] password_file) cannot be read ({error}): '
+                f'the password file "{path}" ([store] password_file) cannot be read ({fault_of(error)}): '
                 "write the password of the PostgreSQL user into it, readable by the server alone"
             ) from error

@@ -47,7 +47,7 @@ class Commands:
         offers: Callable[[], Sequence[Offer]],
         words: Callable[[], Vocabulary],
         records: IRecords,
-        reload: Callable[[], Sequence[str]],
+        reload: Callable[[], Awaitable[Sequence[str]]],
         stop: Callable[[], None],
         connections: Callable[[], int],
         settings: Settings,
@@ -181,7 +181,7 @@ class Commands:
     async def reload(self, asked: CommandCall) -> Table:
         """Read the configuration again."""
         try:
-            sentences = self._reload()
+            sentences = await self._reload()
         except CommandFailed:
             raise  # a configuration that cannot be used: whoever asked is told why, and needs no traceback
         except Exception as error:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
 from twisted.logger import Logger
 
+from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.workload import OperatorRole
 
 ROLE_NAMES: Final[Mapping[str, OperatorRole]] = {role.name.lower(): role for role in OperatorRole}
@@ -225,7 +226,7 @@ class AuthorizedKeys:
             return "there is no such file, so nobody can sign in to the shell; put public keys into it, one a line"
         if isinstance(error, UnicodeDecodeError):
             return f"lets nobody in, because it is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        return f"lets nobody in, because it cannot be read: {error}"
+        return f"lets nobody in, because it cannot be read: {fault_of(error)}"
 
 
 class HostKeysUnusable(Exception):
@@ -245,10 +246,25 @@ def host_keys(folder: Path) -> Sequence[Key]:
     return [_host_key(folder / f"ssh_host_{kind}_key", kind) for kind in ("ed25519", "rsa")]
 
 
+def require_host_keys(folder: Path) -> None:
+    """Look at the keys that there are; those that are missing are made by the start. Raises as `host_keys`."""
+    for kind in ("ed25519", "rsa"):
+        file = folder / f"ssh_host_{kind}_key"
+        if file.exists():
+            _read_host_key(file, kind)
+
+
 def _host_key(file: Path, kind: str) -> Key:
     try:
         if not file.exists():
             _make(file, kind)
+    except OSError as error:
+        raise HostKeysUnusable(f"[admin] host_key_folder: {error}") from None
+    return _read_host_key(file, kind)
+
+
+def _read_host_key(file: Path, kind: str) -> Key:
+    try:
         mode = stat.S_IMODE(file.stat().st_mode)
         if mode & 0o077:
             raise HostKeysUnusable(

@@ -1,6 +1,6 @@
 """The shell's life."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ class Admin:
         home: Path,
         settings: Settings,
         reactor: Any,  # Any: a reactor is several interfaces
-        reload: Callable[[], Sequence[str]],
+        reload: Callable[[], Awaitable[Sequence[str]]],
         names: Mapping[str, object],
     ) -> None:
         records, timers = platform.records, platform.timers

@@ -98,7 +98,8 @@ def test_each_directory_is_looked_at(tmp_path: Path) -> None:
         one for one in findings(load(file), datetime.datetime.now(datetime.UTC)) if "[directory] url" in one.sentence
     ]
     assert [one.good for one in found] == [True, False]
-    assert "branch.toml cannot be read" in found[1].sentence
+    assert found[1].sentence.startswith('branch: the people file "')
+    assert 'branch.toml" ([directory] url) cannot be read: No such file' in found[1].sentence
 
 
 NO = "Authenticated: No\nAuthentication-Error: {}\n.\n.\n"

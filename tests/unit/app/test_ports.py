@@ -93,7 +93,7 @@ def test_a_port_of_this_very_server_is_no_fault(tmp_path: Path) -> None:
     """It is the one that works with the database; another's port is a fault beside it, too."""
     tls, tcp, shell = free_ports(3)
     config = config_of(tmp_path, ("127.0.0.1", tls), ("127.0.0.1", tcp), shell)
-    lock = DatabaseLock(config.path(config.sections.store.lock_path))
+    lock = DatabaseLock(config.path(config.sections.store.path))
     assert running_server(config) == 0
     result_of(lock.open())
     try:

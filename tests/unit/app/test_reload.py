@@ -4,12 +4,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from lyncpy.app import tap
 from lyncpy.app.config import check
+from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core.timers import Timers
+from tests.kit.directory import Inline
+from tests.kit.results import result_of
 
 
 class Pulls:
@@ -31,9 +36,11 @@ class House:
         self.clock = Clock()
         self.pulls = Pulls()
         self.reads = 0
+        self.found: list[Finding] = []
+        """What is wrong with what was read."""
         config = check(Path("/nowhere/lyncpy.toml"), {"sip": {"domain": "example.com"}})
         monkeypatch.setattr(tap, "load", lambda file, overrides: self.read(config))
-        self.reloader = tap.Reloader(config, [])
+        self.reloader = tap.Reloader(config, [], Inline(), lambda fresh: self.found)
         timers = Timers(self.clock, lambda: 0.0)
         tables = SimpleNamespace(policies=SimpleNamespace(adopt=lambda policies: False))
         inside = SimpleNamespace(
@@ -76,3 +83,15 @@ def test_a_later_signal_counts_again(monkeypatch: Any) -> None:  # Any: pytest's
         house.clock.advance(10)
         assert house.reads == number
         house.pulls.under_way[-1].callback(None)
+
+
+def test_what_is_wrong_is_told_and_what_stops_a_start_is_refused(monkeypatch: Any) -> None:  # Any: pytest's own
+    """All of it at once, by the sentences of `lyncpy check`; nothing of it is applied then."""
+    house = House(monkeypatch)
+    house.found = [Finding(good=True, sentence="fine"), Finding(good=False, sentence="the disk is full")]
+    assert result_of(house.reloader.on_command())[-1] == "look at this: the disk is full"
+    assert len(house.pulls.under_way) == 1
+    house.found = [Finding(good=False, sentence=one, stops=True) for one in ("no key", "no certificate")]
+    with pytest.raises(CommandFailed, match="nothing was changed: no key\nno certificate"):
+        result_of(house.reloader.on_command())
+    assert len(house.pulls.under_way) == 1

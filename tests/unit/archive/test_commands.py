@@ -20,7 +20,7 @@ from tests.kit.archive import MemoryExports
 from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of, started
-from tests.kit.shell import DeafRecords, NoReactor, author, reply_of, rows_of
+from tests.kit.shell import DeafRecords, NoReactor, author, nothing_to_reload, reply_of, rows_of
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, Vault, said
 
 
@@ -40,7 +40,7 @@ class Office:
         self.archive = Archive(platform, media, vault.settings, close_s=10.0)
         result_of(self.archive.open())
         admin = AdminSettings()
-        words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), list, {}).words
+        words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), nothing_to_reload, {}).words
         self._shell = Shell(words, self.records, admin, vault.timers)
 
     def ask(self, line: str, role: OperatorRole = OperatorRole.OPERATOR) -> Reply:

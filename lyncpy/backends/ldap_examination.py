@@ -1,0 +1,104 @@
+"""What an LDAP directory has to be like, asked of it as a pull asks: by `lyncpy check`, a reload, and `lyncpy doctor ldap`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from lyncpy.backends.addresses import BadDirectoryEntry
+from lyncpy.backends.ldap_access import LdapOptions, access_of, filters_of, with_account
+from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapConnection, LdapEntry
+from lyncpy.backends.ldap_mapping import Mapped, mapped
+from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.names import bare
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.sip.text import shown
+
+LOOKED_AT: Final = 20
+"""Entries that are read of each kind: enough to see whether filters and mapping are right."""
+
+NAMED: Final = 3
+"""Entries that cannot be used and are named."""
+
+
+def ldap_findings(
+    terms: LdapOptions,
+    domains: tuple[str, ...],
+    home: Path,
+    connect: Callable[[Access], DirectoryConnection] = LdapConnection,
+) -> Iterator[Finding]:
+    """Reach a server, bind, and search for some people and groups.
+
+    Args:
+        terms: The settings.
+        domains: Of the addresses.
+        home: The folder that relative file names start from.
+        connect: Makes the connection.
+    """
+    try:
+        mapping = mapped(terms, domains)
+    except ValueError as error:
+        yield Finding(good=False, sentence=f"[directory] {error}", stops=True)
+        return
+    try:
+        access = with_account(access_of(terms, home), terms, home)
+        with connect(replace(access, page_size=min(access.page_size, LOOKED_AT))) as link:
+            whom = f'"{shown(terms.bind_dn)}" may bind' if terms.bind_dn else "anybody may bind"
+            yield Finding(good=True, sentence=f"[directory] url: {terms.url} is reached, and {whom}")
+            yield from _searched(terms, mapping, link)
+    except DirectoryUnavailable as error:
+        yield Finding(good=False, sentence=str(error))
+
+
+def _searched(terms: LdapOptions, mapping: Mapped, link: DirectoryConnection) -> Iterator[Finding]:
+    filters, bases = filters_of(terms), terms.bases or link.root().bases
+    if not bases:
+        sentence = f"{terms.url} does not say what it holds: name the DN to search under in bases ([directory])"
+        yield Finding(good=False, sentence=sentence)
+        return
+    nobody = True
+    for base in bases:
+        found = list(islice(link.search(base, filters.people, mapping.wanted()), LOOKED_AT))
+        nobody = nobody and not found
+        asked = f'[directory] bases: "{shown(base)}", filter {shown(filters.people)}'
+        yield Finding(good=True, sentence=f"{asked}: {_counted(len(found), 'entry', 'entries')}")
+        yield from _read(mapping, found)
+    if nobody:
+        sentence = (
+            f"{terms.url} gives nobody: correct [directory] bases and filters, or let the account bind_dn read there"
+        )
+        yield Finding(good=False, sentence=sentence)
+    for base in (terms.group_bases or bases) if filters.groups else ():
+        groups = list(islice(link.search(base, filters.groups, mapping.key), LOOKED_AT))
+        asked = f'[directory] group_bases: "{shown(base)}", filter {shown(filters.groups)}'
+        yield Finding(good=True, sentence=f"{asked}: {_counted(len(groups), 'group', 'groups')}")
+
+
+def _read(mapping: Mapped, found: Sequence[LdapEntry]) -> Iterator[Finding]:
+    """Make people of entries, as a pull does."""
+    good: list[str] = []
+    bad: list[str] = []
+    for one in found:
+        try:
+            good.append(bare(mapping.person(one.raw, one.dn).aor))
+        except BadDirectoryEntry as error:
+            bad.append(f"{one.dn}: {error.reason}")
+    if good:
+        sentence = (
+            f"[directory] address: {len(good)} of {len(found)} that were looked at are people, as {shown(good[0])}"
+        )
+        yield Finding(good=True, sentence=sentence)
+    elif bad:
+        sentence = (
+            "[directory] address: none of the entries that were looked at is a person: correct address, or filters"
+        )
+        yield Finding(good=False, sentence=sentence)
+    for reason in bad[:NAMED]:
+        # Who is left out so may be meant to be: `directory skipped` has all of them.
+        yield Finding(good=True, sentence=f"[directory] left out is {shown(reason)}")
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    more = "at least " if count == LOOKED_AT else ""
+    return f"{more}{count} {one if count == 1 else many}"

@@ -1,0 +1,1 @@
+`lyncpy check` looks at the people file, LDAP servers (reached, bound, searched), the database and its key, keys of operators, room on disks, names in DNS and owners of files too, beside a running server as well, whose own ports are no fault. A start refuses by the same sentences, all at once, and `reload` says them.
