@@ -17,7 +17,7 @@ from lyncpy.backends.keytab import KeytabUnusable, read_keytab
 from lyncpy.backends.ldap_examination import ldap_findings
 from lyncpy.backends.nats.address import bus_of
 from lyncpy.backends.nats.probe import ProbeFailed, first_word, objection_to_files
-from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as
+from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as, objection_to_program
 from lyncpy.backends.people import people_findings
 from lyncpy.backends.sealing import Sealer
 from lyncpy.backends.sql.examination import Unseal
@@ -41,9 +41,7 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield from name_findings(config)
     yield from _server_of_database(config)
     yield from _bus(config)
-    if config.sections.auth.keytab:
-        yield from kerberos_keytab(config)
-    if config.sections.auth.ntlm_auth:
+    if config.sections.auth.ntlm_auth and not objection_to_program(config.sections.auth.ntlm_auth):
         yield from _windows_domain(config)
     yield from directory_findings(config)
 
@@ -61,6 +59,11 @@ def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield from port_findings(config)
     yield from _site(config)
     yield from _shell(config)
+    if config.sections.auth.keytab:
+        yield from kerberos_keytab(config)
+    objection = objection_to_program(config.sections.auth.ntlm_auth)
+    if objection:
+        yield Finding(good=False, sentence=f"[auth] ntlm_auth: {objection}")
     yield from disk_findings(config)
     for path in open_to_others(config):
         yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')

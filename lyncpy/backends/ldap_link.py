@@ -5,6 +5,7 @@ goes wrong becomes `DirectoryUnavailable` with a sentence that names the server,
 setting and what to do. Nothing here waits without a limit.
 """
 
+import re
 import socket
 import ssl
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -465,7 +466,11 @@ def _account_fault(result: Mapping[str, Any]) -> str:
 
 def _told(error: BaseException) -> str:
     """Give an exception's text; ldap3 hides the cause of some in a list of attempts."""
-    return " ".join(str(part) for part in error.args) or type(error).__name__
+    # The system's own words, without its number.
+    return _NUMBER.sub("", " ".join(str(part) for part in error.args)) or type(error).__name__
+
+
+_NUMBER: Final = re.compile(r"\[Errno -?\d{1,9}\] ")
 
 
 def _certificate_fault(text: str) -> str:

@@ -4,9 +4,12 @@ It waits for the program, at most `PATIENCE_S` for each question.
 """
 
 import base64
+import errno
+import os
 import struct
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from secrets import token_bytes
 from typing import Final
 
@@ -102,3 +105,11 @@ def _said(command: Sequence[str], asked: bytes) -> bytes:
             f"{command[0]} ends with status {done.returncode}{'; it says: ' + shown(last) if last else ''}"
         )
     return done.stdout
+
+
+def objection_to_program(command: Sequence[str]) -> str:
+    """Say why a program cannot be started, without starting it; "" where it can be, or none is named."""
+    if not command or os.access(command[0], os.X_OK):
+        return ""
+    code = errno.EACCES if Path(command[0]).exists() else errno.ENOENT
+    return f"{command[0]} cannot be started: {os.strerror(code)}; is winbind installed?"
