@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,9 +21,8 @@ from lyncpy.backends.nats.probe import ProbeFailed, first_word, objection_to_fil
 from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as, objection_to_program
 from lyncpy.backends.people import people_findings
 from lyncpy.backends.sealing import Sealer
-from lyncpy.backends.sql.examination import Unseal
-from lyncpy.backends.sql.files import SqliteFile
-from lyncpy.backends.sql.server import PostgresServer
+from lyncpy.backends.sql.database import place_of
+from lyncpy.backends.sql.examination import Unseal, clock
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
 from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
@@ -39,23 +39,22 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield Finding(good=True, sentence=f"runs on {interpreter.description()}")
     yield from local_findings(config, now)
     yield from name_findings(config)
-    yield from _server_of_database(config)
+    if not config.sections.store.is_sqlite:
+        yield from store_findings(config)
+        yield from clock_findings(config, now)
     yield from _bus(config)
     if config.sections.auth.ntlm_auth and not objection_to_program(config.sections.auth.ntlm_auth):
         yield from _windows_domain(config)
-    yield from directory_findings(config)
+    yield from directory_findings(config, now)
 
 
 def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at what is on this machine, as a start does, which refuses what stops it: nobody is asked who could be slow."""
-    yield from _certificate(config, now)
-    unseal, finding = _key(config)
-    yield finding
-    store = config.sections.store
-    if store.is_sqlite:
-        for one in SqliteFile(store, config.home).examined(unseal):
-            named = "[store]" in one.sentence
-            yield one if named else replace(one, sentence=f"[store] url: {one.sentence}")
+    yield from certificate_findings(config, now)
+    yield _key(config)[1]
+    if config.sections.store.is_sqlite:
+        yield from store_findings(config)
+        yield from clock_findings(config, now)
     yield from port_findings(config)
     yield from _site(config)
     yield from _shell(config)
@@ -74,13 +73,15 @@ def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
         yield Finding(good=False, sentence=sentence)
 
 
-def directory_findings(config: Config) -> Iterator[Finding]:
+def directory_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Read people files, and ask LDAP servers for some of their people."""
     domains = config.sections.sip.all_domains
     for one in config.directories:
         whose = f"{one.name}: " if one.name else ""
         found = (
-            ldap_findings(one, domains, config.home) if one.is_ldap else people_findings(config.path(one.url), domains)
+            ldap_findings(one, domains, config.home, now)
+            if one.is_ldap
+            else people_findings(config.path(one.url), domains)
         )
         for finding in found:
             yield replace(finding, sentence=f"{whose}{finding.sentence}")
@@ -95,18 +96,23 @@ def _key(config: Config) -> tuple[Unseal | None, Finding]:
     return sealer.unseal, Finding(good=True, sentence=f"[store] key_file: {key_file} holds a key")
 
 
-def _server_of_database(config: Config) -> Iterator[Finding]:
-    """Ask a PostgreSQL server what a start asks it."""
-    store = config.sections.store
-    if store.is_sqlite:
-        return
+def store_findings(config: Config) -> Iterator[Finding]:
+    """Look at the database as a start does, a file or a server's; nothing is changed."""
     try:
-        is_connected = not config.sections.bus.is_memory
-        found = PostgresServer(store, config.home).examined(_key(config)[0], is_connected=is_connected)
+        place, is_connected = place_of(config.sections.store, config.home), not config.sections.bus.is_memory
+        found = list(place.examined(_key(config)[0], is_connected=is_connected))
     except StoreUnavailable as error:
         found = [Finding(good=False, sentence=str(error), stops=True)]
     for one in found:
-        yield replace(one, sentence=f"[store] url: {one.sentence}")
+        yield one if "[store]" in one.sentence else replace(one, sentence=f"[store] url: {one.sentence}")
+
+
+def clock_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    """Compare the clock of this machine with what servers of the same database have noted."""
+    place = place_of(config.sections.store, config.home)
+    # What is wrong with the database is said where that is looked at.
+    with suppress(StoreUnavailable):
+        yield from place.read(lambda connection: list(clock(connection, now.timestamp())))
 
 
 def _shell(config: Config) -> Iterator[Finding]:
@@ -161,7 +167,8 @@ def _site(config: Config) -> Iterator[Finding]:
         yield Finding(good=False, sentence=sentence)
 
 
-def _certificate(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+def certificate_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    """Look at the certificate: its files, dates, and for which of the names that clients ask it is."""
     sip = config.sections.sip
     if not sip.tls_port and not config.https_port:
         return

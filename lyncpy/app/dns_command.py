@@ -22,9 +22,12 @@ ELSEWHERE: Final = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INE
 """Addresses that nobody has (RFC 5737, RFC 3849): the way to them shows from which address this machine is seen."""
 
 
-def declare(words: Any) -> None:  # Any: argparse has no public name for it
+HELP: Final = "print the DNS records that clients need, as a zone file, and check them"
+
+
+def declare(words: Any, text: str = HELP) -> None:  # Any: argparse has no public name for it
     """Add the command to the command line."""
-    command = words.add_parser("dns", help="print the DNS records that clients need, as a zone file, and check them")
+    command = words.add_parser("dns", help=text)
     command.add_argument("file", type=Path, metavar="FILE")
     command.add_argument("--set", action="append", default=[], metavar="section.key=value")
     command.add_argument(

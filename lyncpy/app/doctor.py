@@ -1,28 +1,77 @@
-"""`lyncpy doctor WHAT FILE`: what keeps clients from working, and how to mend it."""
+"""`lyncpy doctor WHAT FILE`: what was asked and what came back, what keeps clients from working, and how to mend it."""
 
+import argparse
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from lyncpy.app import kerberos_doctor, site_doctor
+from lyncpy.app import dns_command
+from lyncpy.app.certificate_doctor import certificate_story
+from lyncpy.app.clock_doctor import clock_story
+from lyncpy.app.config import Config, load
+from lyncpy.app.directory_doctor import ldap_story, user_story
+from lyncpy.app.findings import tell
+from lyncpy.app.kerberos_doctor import SystemNames, kerberos_findings
+from lyncpy.app.site_doctor import SystemWeb, site_findings
+from lyncpy.app.store_doctor import store_story
+from lyncpy.contracts.finding import Finding
+from lyncpy.core.timers import host_clock
+
+Story = Callable[[Config, argparse.Namespace], Iterator[Finding]]
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(host_clock(), UTC)
+
+
+def _site(config: Config, options: argparse.Namespace) -> Iterator[Finding]:
+    return site_findings(config, SystemNames(), SystemWeb(config.path(config.sections.sip.certificate)))
+
+
+DOCTORS: Final[dict[str, tuple[str, Story]]] = {
+    "kerberos": (
+        "look at SPN, keytab, key versions, encryption, clock, DNS and names; ask the KDC for a ticket",
+        lambda config, options: kerberos_findings(config, SystemNames()),
+    ),
+    "site": ("ask all that clients ask over HTTPS, by the names that they are told, while the server runs", _site),
+    "ldap": (
+        "reach each LDAP server, bind, search, and show what is made of the first entries",
+        lambda config, options: ldap_story(config, _now()),
+    ),
+    "user": (
+        "look for a person in the directories, and show what is made of their entry",
+        lambda config, options: user_story(config, options.address, _now()),
+    ),
+    "certificate": (
+        "show each certificate with its key, names, dates and issuers, and which of them a running server shows",
+        lambda config, options: certificate_story(config, _now()),
+    ),
+    "clock": (
+        "compare the clock of this machine with that of others, and with what was written down by it",
+        lambda config, options: clock_story(config, _now()),
+    ),
+    "store": (
+        "read the whole database, and show what is in it and who works with it",
+        lambda config, options: store_story(config),
+    ),
+}
 
 
 def declare(words: Any) -> None:  # Any: argparse has no public name for it
     """Add the command to the command line."""
-    doctor = words.add_parser("doctor", help="say what is wrong and how to mend it")
+    doctor = words.add_parser("doctor", help="say what was asked and what came back, what is wrong and how to mend it")
     whats = doctor.add_subparsers(required=True, metavar="WHAT")
-    for what, run, text in (
-        (
-            "kerberos",
-            kerberos_doctor.run,
-            "look at SPN, keytab, key versions, encryption, clock, DNS and names; ask the KDC for a ticket",
-        ),
-        (
-            "site",
-            site_doctor.run,
-            "ask all that clients ask over HTTPS, by the names that they are told, while the server runs",
-        ),
-    ):
+    for what, (text, story) in DOCTORS.items():
         command = whats.add_parser(what, help=text)
         command.add_argument("file", type=Path, metavar="FILE")
+        if what == "user":
+            command.add_argument("address", metavar="ADDRESS", help="as alice@example.com, or a login")
         command.add_argument("--set", action="append", default=[], metavar="section.key=value")
-        command.set_defaults(run=run)
+        command.set_defaults(run=_run, story=story)
+    dns_command.declare(whats, "as `lyncpy dns`: ask for each record that clients need, and show what stands there")
+
+
+def _run(options: argparse.Namespace) -> int:
+    story: Story = options.story
+    return tell(story(load(options.file, options.set), options))

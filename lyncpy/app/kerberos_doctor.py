@@ -1,6 +1,5 @@
 """`lyncpy doctor kerberos FILE`: what keeps people from signing in with tickets, and how to mend it."""
 
-import argparse
 import socket
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
@@ -8,8 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lyncpy.app.check import kerberos_keytab
-from lyncpy.app.config import Config, load
-from lyncpy.app.findings import tell
+from lyncpy.app.config import Config
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi, verify_ticket
 from lyncpy.backends.kerberos_probe import ProbeFailed, ticket_for
 from lyncpy.backends.kerberos_tokens import WEAK, encryption_name, ticket_label
@@ -40,11 +38,6 @@ class SystemNames:
     def name_of(self, address: str) -> str:
         """Give the name of an address."""
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
-
-
-def run(options: argparse.Namespace) -> int:
-    """Print what is found; status 1 where something is wrong."""
-    return tell(kerberos_findings(load(options.file, options.set), SystemNames()))
 
 
 def kerberos_findings(config: Config, names: Names) -> Iterator[Finding]:

@@ -4,7 +4,6 @@ A client that is offered a certificate and cannot get to the site ends there: it
 nothing of it, so this asks as a client would, by the same names, ports and paths, and compares certificate and name.
 """
 
-import argparse
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -14,10 +13,9 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from lyncpy.app.config import Config, load
+from lyncpy.app.config import Config
 from lyncpy.app.discovery import HTTP, WEB_HOSTS, asked_hosts
-from lyncpy.app.findings import tell
-from lyncpy.app.kerberos_doctor import Names, SystemNames
+from lyncpy.app.kerberos_doctor import Names
 from lyncpy.contracts.finding import Finding
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, TICKETS
 
@@ -118,12 +116,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "nobody listens there; is the server running?"
     return str(getattr(error, "strerror", None) or error) or type(error).__name__
-
-
-def run(options: argparse.Namespace) -> int:
-    """Print what is found; status 1 where something is wrong."""
-    config = load(options.file, options.set)
-    return tell(site_findings(config, SystemNames(), SystemWeb(config.path(config.sections.sip.certificate))))
 
 
 def site_findings(config: Config, names: Names, web: Web) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_access import LdapOptions, access_of, filters_of, with_account
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapConnection, LdapEntry
 from lyncpy.backends.ldap_mapping import Mapped, mapped
+from lyncpy.contracts.directory import Person, Skipped
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import bare
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -17,6 +19,9 @@ from lyncpy.sip.text import shown
 
 LOOKED_AT: Final = 20
 """Entries that are read of each kind: enough to see whether filters and mapping are right."""
+
+SKEW_S: Final = 60.0
+"""Kerberos takes five minutes; what is more than this is no work of NTP."""
 
 NAMED: Final = 3
 """Entries that cannot be used and are named."""
@@ -26,6 +31,9 @@ def ldap_findings(
     terms: LdapOptions,
     domains: tuple[str, ...],
     home: Path,
+    now: datetime,
+    *,
+    names: bool = False,
     connect: Callable[[Access], DirectoryConnection] = LdapConnection,
 ) -> Iterator[Finding]:
     """Reach a server, bind, and search for some people and groups.
@@ -34,6 +42,8 @@ def ldap_findings(
         terms: The settings.
         domains: Of the addresses.
         home: The folder that relative file names start from.
+        now: What the clock of this machine says.
+        names: Whether to show what is made of each entry.
         connect: Makes the connection.
     """
     try:
@@ -46,12 +56,27 @@ def ldap_findings(
         with connect(replace(access, page_size=min(access.page_size, LOOKED_AT))) as link:
             whom = f'"{shown(terms.bind_dn)}" may bind' if terms.bind_dn else "anybody may bind"
             yield Finding(good=True, sentence=f"[directory] url: {terms.url} is reached, and {whom}")
-            yield from _searched(terms, mapping, link)
+            yield from _clock(terms, link, now)
+            yield from _searched(terms, mapping, link, names=names)
     except DirectoryUnavailable as error:
         yield Finding(good=False, sentence=str(error))
 
 
-def _searched(terms: LdapOptions, mapping: Mapped, link: DirectoryConnection) -> Iterator[Finding]:
+def _clock(terms: LdapOptions, link: DirectoryConnection, now: datetime) -> Iterator[Finding]:
+    """Compare the clocks, where the server tells its own, as Active Directory does."""
+    theirs = link.root().clock
+    if theirs is None:
+        return
+    ahead_s = (now - theirs).total_seconds()
+    if abs(ahead_s) <= SKEW_S:
+        yield Finding(good=True, sentence=f"the clock of this machine is that of {terms.url}")
+        return
+    how = "ahead of" if ahead_s > 0 else "behind"
+    sentence = f"the clock of this machine is {abs(ahead_s):.0f} s {how} that of {terms.url}: let both follow the same time server"
+    yield Finding(good=False, sentence=sentence)
+
+
+def _searched(terms: LdapOptions, mapping: Mapped, link: DirectoryConnection, *, names: bool) -> Iterator[Finding]:
     filters, bases = filters_of(terms), terms.bases or link.root().bases
     if not bases:
         sentence = f"{terms.url} does not say what it holds: name the DN to search under in bases ([directory])"
@@ -63,7 +88,7 @@ def _searched(terms: LdapOptions, mapping: Mapped, link: DirectoryConnection) ->
         nobody = nobody and not found
         asked = f'[directory] bases: "{shown(base)}", filter {shown(filters.people)}'
         yield Finding(good=True, sentence=f"{asked}: {_counted(len(found), 'entry', 'entries')}")
-        yield from _read(mapping, found)
+        yield from _read(mapping, found, names=names)
     if nobody:
         sentence = (
             f"{terms.url} gives nobody: correct [directory] bases and filters, or let the account bind_dn read there"
@@ -75,15 +100,20 @@ def _searched(terms: LdapOptions, mapping: Mapped, link: DirectoryConnection) ->
         yield Finding(good=True, sentence=f"{asked}: {_counted(len(groups), 'group', 'groups')}")
 
 
-def _read(mapping: Mapped, found: Sequence[LdapEntry]) -> Iterator[Finding]:
+def _read(mapping: Mapped, found: Sequence[LdapEntry], *, names: bool) -> Iterator[Finding]:
     """Make people of entries, as a pull does."""
     good: list[str] = []
     bad: list[str] = []
     for one in found:
         try:
-            good.append(bare(mapping.person(one.raw, one.dn).aor))
+            person = mapping.person(one.raw, one.dn)
+            good.append(bare(person.aor))
         except BadDirectoryEntry as error:
             bad.append(f"{one.dn}: {error.reason}")
+        else:
+            if names:
+                words = f'{one.dn} is {bare(person.aor)}, "{person.display_name}", with the logins {", ".join(person.logins) or "none"}'
+                yield Finding(good=True, sentence=shown(words, 400))
     if good:
         sentence = (
             f"[directory] address: {len(good)} of {len(found)} that were looked at are people, as {shown(good[0])}"
@@ -102,3 +132,39 @@ def _read(mapping: Mapped, found: Sequence[LdapEntry]) -> Iterator[Finding]:
 def _counted(count: int, one: str, many: str) -> str:
     more = "at least " if count == LOOKED_AT else ""
     return f"{more}{count} {one if count == 1 else many}"
+
+
+def is_meant(person: Person, wanted: str) -> bool:
+    """Tell whether somebody is called so, by address, key or login."""
+    low = wanted.lower().removeprefix("sip:")
+    return low in (bare(person.aor), person.key.lower(), *(login.lower() for login in person.logins))
+
+
+def person_in(
+    terms: LdapOptions,
+    domains: tuple[str, ...],
+    home: Path,
+    wanted: str,
+    connect: Callable[[Access], DirectoryConnection] = LdapConnection,
+) -> Person | Skipped | None:
+    """Read people until one is found; a large directory takes its time.
+
+    Raises:
+        DirectoryUnavailable: It cannot be read.
+    """
+    try:
+        mapping = mapped(terms, domains)
+    except ValueError as error:
+        raise DirectoryUnavailable(f"[directory] {error}") from None
+    with connect(with_account(access_of(terms, home), terms, home)) as link:
+        for base in terms.bases or link.root().bases:
+            for one in link.search(base, filters_of(terms).people, mapping.wanted()):
+                try:
+                    person = mapping.person(one.raw, one.dn)
+                except BadDirectoryEntry as bad:
+                    if wanted.partition("@")[0].lower() in one.dn.lower():
+                        return Skipped(one.dn, bad.reason)
+                    continue
+                if is_meant(person, wanted):
+                    return person
+    return None

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urlsplit
@@ -42,7 +43,7 @@ PORTS: Final = {"ldap": 389, "ldaps": 636}
 PAGED_RESULTS: Final = "1.2.840.113556.1.4.319"
 ROOT_ATTRIBUTES: Final = (
     *("namingContexts", "defaultNamingContext", "supportedControl"),
-    *("dsServiceName", "highestCommittedUSN"),
+    *("dsServiceName", "highestCommittedUSN", "currentTime"),
 )
 
 GARBAGE: Final = (ValueError, LookupError, TypeError, AttributeError)
@@ -90,6 +91,9 @@ class Root:
 
     controls: frozenset[str] = frozenset()
     """OIDs of the controls that it takes."""
+
+    clock: datetime | None = None
+    """What its clock says, where it tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +317,7 @@ class LdapConnection:
             usn=int(usn) if usn.isdecimal() else None,
             contexts=tuple(texts("namingContexts")),
             controls=frozenset(texts("supportedControl")),
+            clock=_clock(next(iter(texts("currentTime")), "")),
         )
 
     def _service(self, dn: str) -> str:
@@ -483,3 +488,11 @@ def _shut(sock: socket.socket | Frames) -> None:
     """Shut a socket down below TLS, so that a thread blocked on it wakes; closing alone would not do that."""
     with suppress(OSError):  # it may not be connected, or not any more
         socket.socket.shutdown(sock.sock if isinstance(sock, Frames) else sock, socket.SHUT_RDWR)
+
+
+def _clock(text: str) -> datetime | None:
+    """Read a time as Active Directory tells it: 20261130124500.0Z."""
+    try:
+        return datetime.strptime(text[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None

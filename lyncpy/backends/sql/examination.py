@@ -1,9 +1,10 @@
 """What a PostgreSQL database has to be like, asked of it: by a start, which refuses what is not so, and by `lyncpy check`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
-from sqlalchemy import inspect, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.engine import Connection
 
 from lyncpy.backends.sql.dialects import SERVER_LOCK
@@ -17,6 +18,9 @@ Unseal = Callable[[bytes, str], bytes]
 
 _SECRET: Final = "secret"  # noqa: S105 - a kind of records
 """The kind of records that hold passwords."""
+
+BEHIND_S: Final = 60.0
+"""What is less is the work of NTP, and of the hour's noting."""
 
 OLDEST: Final = 150_000
 """Version 15, as PostgreSQL counts."""
@@ -112,6 +116,41 @@ def contents(connection: Connection, unseal: Unseal | None) -> Iterator[Finding]
             yield Finding(good=False, sentence=str(error))
         else:
             yield Finding(good=True, sentence="the key in [store] key_file opens what is sealed there")
+
+
+def counted(connection: Connection) -> Sequence[tuple[str, int]]:
+    """Count what is in a database: records by their kinds, and the rows of each other table."""
+    kinds = select(records.c.kind, func.count()).where(records.c.value.is_not(None)).group_by(records.c.kind)
+    found = [(f'records of the kind "{kind}"', count) for kind, count in connection.execute(kinds.order_by("kind"))]
+    for name, table in sorted(metadata.tables.items()):
+        if table is not records and inspect(connection).has_table(name):
+            found.append((f"rows of {name}", connection.execute(select(func.count()).select_from(table)).scalar_one()))
+    return found
+
+
+def clock(connection: Connection, now_s: float) -> Iterator[Finding]:
+    """Compare the clock of this machine with the time at which a server of this database ran last.
+
+    Args:
+        connection: To a database with tables.
+        now_s: Seconds since the epoch, by this machine.
+    """
+    if not inspect(connection).has_table(records.name):
+        return
+    statement = select(records.c.value).where(records.c.kind == "clock", records.c.key == "seen")
+    noted = connection.execute(statement).scalar()
+    if not isinstance(noted, bytes) or not noted.isdigit():
+        return
+    ran = f"{datetime.fromtimestamp(int(noted), UTC):%Y-%m-%d %H:%M} UTC"
+    if int(noted) > now_s + BEHIND_S:
+        sentence = (
+            f"the clock of this machine is behind: a server of this database ran at {ran}: let it follow a time server"
+        )
+        yield Finding(good=False, sentence=sentence)
+    else:
+        yield Finding(
+            good=True, sentence=f"the clock of this machine is not before the time at which this server ran last, {ran}"
+        )
 
 
 def holders(connection: Connection, *, is_connected: bool = False, has_refused: bool = False) -> Finding:

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.examination import Unseal, contents, schema
-from lyncpy.backends.sql.link import Link
+from lyncpy.backends.sql.link import Job, Link, T
 from lyncpy.backends.sql.sqlite_trouble import COPIED, explained
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.finding import Finding
@@ -83,11 +83,17 @@ class SqliteFile:
     def hold(self, connection: Connection) -> None:
         """Nothing, as above."""
 
-    def examined(self, unseal: Unseal | None) -> Iterator[Finding]:
+    def examined(
+        self,
+        unseal: Unseal | None,
+        *,
+        is_connected: bool = False,
+    ) -> Iterator[Finding]:
         """Look at what a start needs; nothing is changed.
 
         Args:
             unseal: Opens what was sealed with this server's key; None: there is none.
+            is_connected: Whether there may be other servers.
         """
         path = self._path.resolve()
         try:
@@ -105,6 +111,23 @@ class SqliteFile:
         except StoreUnavailable as error:
             sentence = str(error) if str(error).startswith(named_file(path)) else unusable(self.shown, error)
             yield Finding(good=False, sentence=sentence, stops=True)
+
+    def read(self, job: Job[T]) -> T:
+        """Do a job that only reads, beside whoever works with it.
+
+        Raises:
+            StoreUnavailable: It cannot be read.
+        """
+        link = Link(_as_it_is(self._path, self._busy_s), explain=self.explain)
+        try:
+            done: T = link.look([job])[0]
+            return done
+        finally:
+            link.close()
+
+    def read_whole(self) -> None:
+        """Read all of it; raises as `read`."""
+        self.read(require_sound)
 
     def explain(self, error: BaseException | None) -> str:
         """Say what a failure means, and what to do."""

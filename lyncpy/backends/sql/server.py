@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.dialects import SERVER_LOCK, reason_of, upgrade_alone
 from lyncpy.backends.sql.examination import Unseal, contents, encryption, fitness, holders, schema
-from lyncpy.backends.sql.link import Link
+from lyncpy.backends.sql.link import Job, Link, T
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.finding import Finding
@@ -175,6 +175,18 @@ class PostgresServer:
         finally:
             link.close()
         return found
+
+    def read(self, job: Job[T]) -> T:
+        """Do a job that only reads; raises StoreUnavailable."""
+        link = Link(self.engine)
+        try:
+            done: T = link.look([job])[0]
+            return done
+        finally:
+            link.close()
+
+    def read_whole(self) -> None:
+        """Do nothing: PostgreSQL finds damage by itself where it reads (`data_checksums`), and pg_amcheck elsewhere."""
 
     def explain(self, error: BaseException | None) -> str:
         """Say what a failure is; what to do is said where a connection cannot be made."""

@@ -1,0 +1,1 @@
+`lyncpy doctor ldap`, `user`, `certificate`, `dns`, `clock` and `store` show what was asked and what came back: which LDAP entries become which people, which certificate a running server shows, what is in the database.

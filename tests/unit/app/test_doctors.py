@@ -1,0 +1,105 @@
+"""`lyncpy doctor`: what was asked and what came back."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lyncpy.app.cli import main
+from tests.kit import forks
+from tests.kit.ports import free_ports
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the settings of a new server with demo people, whom a database knows."""
+    folder = tmp_path_factory.mktemp("home")
+    tls, https = free_ports(2)
+    settings = ["--set", "sip.domain=example.test", "--set", f"sip.tls_port={tls}", "--set", f"web.https_port={https}"]
+    # In a process of its own: passwords are kept by way of the reactor, which begins once.
+    assert forks.run(["init", str(folder), "--demo", *settings], "", timeout=60).returncode == 0
+    return folder / "lyncpy.toml"
+
+
+def told(capsys: pytest.CaptureFixture[str], what: str, file: Path, *more: str, status: int = 0) -> str:
+    """Ask a doctor; give what it says."""
+    assert main(["doctor", what, str(file), *more]) == status
+    return capsys.readouterr().out
+
+
+def test_a_person_is_shown_as_a_sign_in_sees_them(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Or that nobody is called so, or why they are left out."""
+    said = told(capsys, "user", file, "alice@example.test")
+    assert "people.toml: alice@example.test is " in said and "name: Alice Adler" in said
+    assert "they may sign in" in said and "kept here" in said
+    assert "nobody is zoe@example.test: add them" in told(capsys, "user", file, "zoe@example.test", status=1)
+    people = file.parent / "people.toml"
+    before = people.read_text()
+    people.write_text(f'{before}\n[zoe]\ntitle = "none"\n[off]\naddress = "off@example.test"\nenabled = false\n')
+    assert "[zoe] is left out: it has no address" in told(capsys, "user", file, "zoe", status=1)
+    assert "they may not sign in: off@example.test is switched off" in told(capsys, "user", file, "off", status=1)
+    people.unlink()
+    assert "cannot be read: No such file" in told(capsys, "user", file, "zoe", status=1)
+    people.write_text(before)
+
+
+def test_the_store_is_read_to_its_end(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what is in it, and where its copies are."""
+    said = told(capsys, "store", file)
+    assert "no server of this machine works with it" in said and "there is no copy beside it" in said
+    assert "all of it can be read" in said and 'records of the kind "secret": 6' in said
+    assert "rows of archive: 0" in said
+    assert "is made by the first start" in told(capsys, "store", file, "--set", "store.url=sqlite:///new.db")
+    (file.parent / "bad.db").write_bytes(b"x" * 9000)
+    assert "it is damaged" in told(capsys, "store", file, "--set", "store.url=sqlite:///bad.db", status=1)
+
+
+def test_the_clock_is_compared_with_what_was_noted(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that ran later than now has had a clock that was ahead, or this one is behind."""
+    monkeypatch.setattr("lyncpy.app.clock_doctor._kernel", lambda: 0)
+    said = told(capsys, "clock", file)
+    assert " UTC; its zone is " in said and "(NTP)" in said and "nothing to compare it with" in said
+    with closing(sqlite3.connect(file.parent / "lyncpy.db")) as connection, connection:
+        connection.execute(
+            "insert into records (kind, key, version, value) values ('clock', 'seen', 1, ?)", (b"1700000000",)
+        )
+    assert "not before the time at which this server ran last, 2023-11-14" in told(capsys, "clock", file)
+    with closing(sqlite3.connect(file.parent / "lyncpy.db")) as connection, connection:
+        connection.execute("update records set value = ? where kind = 'clock'", (b"9999999999",))
+    said = told(capsys, "clock", file, status=1)
+    assert "the clock of this machine is behind: a server of this database ran at 2286-11-20" in said
+    monkeypatch.setattr("lyncpy.app.clock_doctor._kernel", lambda: 5)
+    assert "no program keeps this clock right" in told(capsys, "clock", file, status=1)
+    with closing(sqlite3.connect(file.parent / "lyncpy.db")) as connection, connection:
+        connection.execute("delete from records where kind = 'clock'")
+
+
+def test_certificates_are_shown_with_all_that_is_in_them(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody listens here; that is told as well."""
+    said = told(capsys, "certificate", file, status=1)
+    assert "CN=sip.example.test, issued by CN=lyncpy private authority" in said
+    assert "RSA, 2048 bits" in said and "ECDSA, 256 bits" in said and "SHA-256 " in said
+    assert said.count("nobody shows a certificate at 127.0.0.1:") == 2
+    (file.parent / "none.pem").write_text("none")
+    said = told(capsys, "certificate", file, "--set", "sip.certificate=none.pem", status=1)
+    assert said.startswith("BAD [sip] certificate: ") and "no certificate in PEM" in said
+
+
+def test_without_an_ldap_server_there_is_none_to_ask(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One whose name leads nowhere, or that does not answer, is told with its sentence."""
+    assert "there is no LDAP server to ask" in told(capsys, "ldap", file)
+    said = told(capsys, "ldap", file, "--set", "directory.url=ldap://127.0.0.1:1", status=1)
+    assert "127.0.0.1 is 127.0.0.1" in said and "ldap://127.0.0.1:1 cannot be reached" in said
+    said = told(capsys, "ldap", file, "--set", "directory.url=ldaps://no.such.invalid", status=1)
+    assert "no.such.invalid has no address here" in said
+    said = told(capsys, "user", file, "zoe", "--set", "directory.url=ldap://127.0.0.1:1", status=1)
+    assert "cannot be reached" in said and "nobody is zoe" in said
+
+
+def test_the_records_of_dns_are_those_of_the_other_word(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `lyncpy dns`."""
+    assert main(["doctor", "dns", str(file), "--print", "--address", "192.0.2.1"]) == 0
+    assert "sip.example.test. 3600 IN A 192.0.2.1" in capsys.readouterr().out
