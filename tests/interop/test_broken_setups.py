@@ -343,6 +343,13 @@ FAULTS = [
         lambda s: s.settings("store", url="postgresql://lyncpy@127.0.0.1:1/lyncpy"),
         "Connection refused",
     ),
+    Fault(
+        "a clock that is behind",
+        lambda s: s.sql("update records set value = cast('9999999999' as blob) where kind = 'clock'"),
+        "the clock of this machine is behind: a server of this database ran at 2286-11-20",
+        starts=True,
+        running=False,
+    ),
     # --- ports
     Fault("a port that another program has", lambda s: s.take(free_port(s)), "cannot be opened: process"),
     Fault(
