@@ -8,6 +8,7 @@ from typing import Any
 
 from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends
+from lyncpy.app.check import standing_findings
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
@@ -16,9 +17,12 @@ from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.passwords import Passwords
+from lyncpy.backends.threads import Threads
+from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Reason
+from lyncpy.core.conditions import ConditionWatch, Examine
 from lyncpy.core.lockouts import Lockouts
 from lyncpy.core.nodes import Nodes
 from lyncpy.core.timers import Timers
@@ -36,6 +40,7 @@ from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.service import Directory
 from lyncpy.workloads.im.service import Im
+from lyncpy.workloads.monitoring.health import HealthPage
 from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
@@ -50,6 +55,20 @@ Reload = Callable[[], Awaitable[Sequence[str]]]
 """Reads the configuration again; gives sentences."""
 
 Conditions = tuple[Callable[[], Sequence[Reason]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known of a server's machine."""
+
+    conditions: Conditions = ()
+    """What the doors say of themselves."""
+
+    found: Sequence[Finding] = ()
+    """What was wrong before the start."""
+
+    examine: Examine | None = None
+    """Looks at it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +129,9 @@ def node_name() -> NodeName:
     return NodeName(f"n{secrets.token_hex(4)}")
 
 
-def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reload) -> BuiltServer:
+def build(
+    config: Config, reactor: Any, wall: Callable[[], float], reload: Reload, found: Sequence[Finding] = ()
+) -> BuiltServer:
     """Build the whole house; nothing is opened.
 
     Args:
@@ -118,20 +139,30 @@ def build(config: Config, reactor: Any, wall: Callable[[], float], reload: Reloa
         reactor: The one reactor; Any, because it is several interfaces.
         wall: Seconds since the epoch.
         reload: What the shell's `reload` does; gives sentences.
+        found: What is wrong with the machine, and keeps nobody from a start.
 
     Raises:
         ConfigError, CertificateUnusable, StoreUnavailable: With a sentence that names setting and remedy.
     """
     sip, web = config.sections.sip, config.sections.web
+
+    def now() -> datetime.datetime:
+        return datetime.datetime.fromtimestamp(wall(), datetime.UTC)
+
     node, timers = node_name(), Timers(reactor, wall)
     back = backends(config, node, timers, reactor, begin_anew=starter())
     certificate, watches = None, []
     if sip.tls_port or config.https_port:
-        certificate = Certificate(sip, config.home, lambda: datetime.datetime.fromtimestamp(wall(), datetime.UTC))
+        certificate = Certificate(sip, config.home, now)
         watches.append(CertificateWatch(certificate, timers))
-    conditions = tuple(watch.conditions for watch in watches)
+    examining = Threads(reactor, "conditions")
+    surroundings = Surroundings(
+        tuple(watch.conditions for watch in watches),
+        found,
+        lambda: examining.call_in_thread(lambda: list(standing_findings(config, now()))),
+    )
     shown = None if certificate is None else certificate.current
-    within = inside(config, node, back, timers, reactor, reload, conditions, shown)
+    within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
     sink = within.entrance.transactions
     listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files)
@@ -157,7 +188,7 @@ def inside(
     timers: Timers,
     reactor: Any,  # Any: as above
     reload: Reload,
-    conditions: Conditions = (),
+    surroundings: Surroundings = Surroundings(),
     credentials: Credentials | None = None,
 ) -> ServerParts:
     """Build all but the doors on backends, whichever they are.
@@ -169,7 +200,7 @@ def inside(
         timers: Deadlines and clocks.
         reactor: The one reactor.
         reload: As of `build`.
-        conditions: What the doors say of themselves.
+        surroundings: What is known of the machine.
         credentials: Of the server's connections; None: there are none with TLS.
     """
     base = ground(config, node, back, timers, reactor)
@@ -180,9 +211,17 @@ def inside(
     way_in = entrance(config, base, floor.conferencing.guests, offered, offers)
     readers = _readers(config, back, base)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
+    hall = _of_hall(back, base, way_in, surroundings.conditions)
+    watch = ConditionWatch(
+        lambda: [one for offer in (*offers, hall) for ask in offer.conditions for one in ask()],
+        surroundings.examine,
+        surroundings.found,
+        back.meter,
+        timers,
+    )
     admin = Admin(
         base.platform,
-        [*(workload.offer for workload in workloads), _of_hall(back, base, way_in, conditions)],
+        [*offers, hall, Offer("conditions", commands=watch.commands(), conditions=(watch.examined,))],
         config.home,
         config.sections.admin,
         reactor,
@@ -204,9 +243,10 @@ def inside(
         base.signins.tries.places,
         admin,
         TokenOwnersUnit(readers),
+        watch,
         way_in.draining,
     )
-    return ServerParts(base, way_in, floor, _site(config, back, readers, [*workloads, admin]), units)
+    return ServerParts(base, way_in, floor, _site(config, back, readers, [*workloads, admin], watch), units)
 
 
 def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads:
@@ -302,9 +342,11 @@ def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     return Readers(passwords, ntlm, tables.people, base.signins, platform.writers, tokens, tables.meanings, tickets)
 
 
-def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload]) -> Site:
+def _site(
+    config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload], watch: ConditionWatch
+) -> Site:
     """Build the site of all HTTP resources that the workloads offer."""
     web = config.sections.web
     offered = [resource for workload in workloads for resource in workload.offer.resources]
-    resources = [*offered, *FrontPage(config.sections.sip.all_domains).rows()]
+    resources = [*offered, *HealthPage(watch.present).rows(), *FrontPage(config.sections.sip.all_domains).rows()]
     return Site(resources, readers, web.origins, back.meter)

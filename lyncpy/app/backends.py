@@ -207,7 +207,7 @@ def backends(
             gap_file,
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
-        conditions=(*(one.conditions for one in others), *_conditions(nodes)),
+        conditions=(database.conditions, *(one.conditions for one in others), *_conditions(nodes)),
         states=tuple(one.states for one in others),
     )
 

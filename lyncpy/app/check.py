@@ -50,12 +50,17 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
 
 def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at what is on this machine, as a start does, which refuses what stops it: nobody is asked who could be slow."""
+    yield from standing_findings(config, now)
+    yield from port_findings(config)
+
+
+def standing_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    """Look at what may change on this machine while a server runs: it is looked at all the time."""
     yield from certificate_findings(config, now)
     yield _key(config)[1]
     if config.sections.store.is_sqlite:
         yield from store_findings(config)
         yield from clock_findings(config, now)
-    yield from port_findings(config)
     yield from _site(config)
     yield from _shell(config)
     if config.sections.auth.keytab:

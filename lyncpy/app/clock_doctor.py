@@ -21,7 +21,7 @@ def clock_story(config: Config, now: datetime) -> Iterator[Finding]:
     """Show what the clock says, and compare it."""
     zone = time.strftime("%Z %z", time.localtime(now.timestamp()))
     yield Finding(good=True, sentence=f"the clock of this machine says {now:%Y-%m-%d %H:%M:%S} UTC; its zone is {zone}")
-    state = _kernel()
+    state = kernel_state()
     if state == _UNSYNCHRONISED:
         sentence = "no program keeps this clock right: let chrony or systemd-timesyncd follow a time server"
         yield Finding(good=False, sentence=sentence)
@@ -36,7 +36,7 @@ def clock_story(config: Config, now: datetime) -> Iterator[Finding]:
         )
 
 
-def _kernel() -> int:
+def kernel_state() -> int:
     """Ask the kernel whether its clock is kept right; -1 where it does not say."""
     try:
         return int(ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX_BYTES)))

@@ -185,7 +185,7 @@ def makeService(options: Options) -> IService:
         doubts = [one for one in local_findings(config, _now()) if not one.good]
         refuse(doubts)
         reload = Reloader(config, options["set"], Threads(reactor, "reload"), lambda fresh: findings(fresh, _now()))
-        reload.built = build(config, reactor, host_clock, reload.on_command)
+        reload.built = build(config, reactor, host_clock, reload.on_command, doubts)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
         raise SystemExit(1) from None
@@ -224,7 +224,7 @@ def makeService(options: Options) -> IService:
     # 5 ms a busy reactor would make every durable write wait for that long.
     sys.setswitchinterval(0.0005)
     service: IService = HouseService(
-        reload.built.house, ender(reactor), on_start=partial(_take_log, config, doubts), on_ready=ready
+        reload.built.house, ender(reactor), on_start=partial(_take_log, config), on_ready=ready
     )
     return service
 
@@ -250,7 +250,7 @@ def _now() -> datetime.datetime:
     return datetime.datetime.fromtimestamp(host_clock(), datetime.UTC)
 
 
-def _take_log(config: Config, doubts: Iterable[Finding]) -> None:
+def _take_log(config: Config) -> None:
     """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
     log = config.sections.log
     quieten(log.level, globalLogPublisher)
@@ -259,8 +259,6 @@ def _take_log(config: Config, doubts: Iterable[Finding]) -> None:
     Reloader.log.info(
         "lyncpy {version} runs on {interpreter}", version=__version__, interpreter=interpreter.description()
     )
-    for one in doubts:
-        Reloader.log.warn("{sentence}", sentence=one.sentence)
 
 
 def _stop(reactor: Any, reload: Reloader) -> None:  # Any: as above

@@ -157,14 +157,15 @@ def person_in(
     except ValueError as error:
         raise DirectoryUnavailable(f"[directory] {error}") from None
     with connect(with_account(access_of(terms, home), terms, home)) as link:
-        for base in terms.bases or link.root().bases:
-            for one in link.search(base, filters_of(terms).people, mapping.wanted()):
-                try:
-                    person = mapping.person(one.raw, one.dn)
-                except BadDirectoryEntry as bad:
-                    if wanted.partition("@")[0].lower() in one.dn.lower():
-                        return Skipped(one.dn, bad.reason)
-                    continue
-                if is_meant(person, wanted):
-                    return person
-    return None
+        bases = terms.bases or link.root().bases
+        found = (one for base in bases for one in link.search(base, filters_of(terms).people, mapping.wanted()))
+        return next((person for one in found if (person := _if_meant(mapping, one, wanted)) is not None), None)
+
+
+def _if_meant(mapping: Mapped, one: LdapEntry, wanted: str) -> Person | Skipped | None:
+    """Make a person of an entry, if it is the one that is wanted; of one that cannot be used its DN tells."""
+    try:
+        person = mapping.person(one.raw, one.dn)
+    except BadDirectoryEntry as bad:
+        return Skipped(one.dn, bad.reason) if wanted.partition("@")[0].lower() in one.dn.lower() else None
+    return person if is_meant(person, wanted) else None

@@ -170,7 +170,7 @@ class Provision:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One finding about a user for `why`: what it concerns, what holds, what to do."""
+    """One finding about a user for `why`, or about the server itself: what it concerns, what holds, what to do."""
 
     concern: str
     """"sign-in", "presence", "directory" …"""
@@ -178,6 +178,8 @@ class Reason:
     finding: str
     good: bool
     remedy: str = ""
+    grave: bool = False
+    """Of what is wrong with the server: whether it keeps it from its work."""
 
 
 @dataclass(frozen=True, slots=True)

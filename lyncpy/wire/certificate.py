@@ -306,7 +306,9 @@ class CertificateWatch:
     def conditions(self) -> tuple[Reason, ...]:
         """Give the present faults of the certificate, for operators."""
         ending = self._certificate.ending()
-        return (Reason("certificate", ending, good=False, remedy=RENEW),) if ending else ()
+        return (
+            (Reason("certificate", ending, good=False, remedy=RENEW, grave=" ended on " in ending),) if ending else ()
+        )
 
     def _look(self) -> None:
         for condition in self.conditions():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_what_is_asked_and_what_comes_back_is_shown(slapd: Slapd) -> None:
         ({"bases": [PEOPLE], "disabled_when": ["&"]}, "[directory] "),
     ],
 )
-def test_what_is_wrong_is_told(slapd: Slapd, settings: dict[str, object], words: str) -> None:
+def test_what_is_wrong_is_told(slapd: Slapd, settings: dict[str, Any], words: str) -> None:  # Any: settings
     """With the setting, as a pull would say it."""
     (slapd.folder / "wrong").write_text("wrong")
     bad = [one.sentence for one in found(slapd, **settings) if not one.good]

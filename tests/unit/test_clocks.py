@@ -25,6 +25,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "auth/inner_contexts.py": (1, "dates of a certificate"),
     "auth/tls_dsk.py": (2, "dates of accounts and certificates, by everybody's clock"),
     "core/certificate_offers.py": (1, "when a certificate was offered, for an operator"),
+    "core/conditions.py": (1, "since when something is wrong, for an operator"),
     "core/gate.py": (1, "Date in a 401, by which a client sees whose clock is wrong"),
     "core/signins.py": (1, "when a sign-in failed, for an operator"),
     "core/timers.py": (1, "is what gives it"),
@@ -89,7 +90,7 @@ Whatever waits, counts, ages or decides which of two is newer asks `now()`; life
 written down ask `steady()`; what deletes for age asks `past()`. See `contracts/timers.py`.
 """
 
-HOST: Final = frozenset({"app/cli.py", "app/home.py", "app/tap.py", "core/timers.py"})
+HOST: Final = frozenset({"app/cli.py", "app/doctor.py", "app/home.py", "app/tap.py", "core/timers.py"})
 """Where `host_clock` is named: commands that end at once, and the start."""
 
 _BANNED: Final = frozenset({"time", "monotonic", "time_ns", "perf_counter", "utcnow", "today", "formatdate"})

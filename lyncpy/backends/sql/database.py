@@ -21,7 +21,7 @@ from lyncpy.backends.sql.unfinished import require_whole
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.group_commit import IGroupCommit, Queues
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import IUnit, Unfinished
+from lyncpy.contracts.workload import IUnit, Reason, Unfinished
 
 WRITES: Final = "store_write"
 READS: Final = "store_read"
@@ -75,7 +75,8 @@ class Database:
         explain = self._place.explain
         self._writer = Link(self._engine, self._place.greet, explain)
         self._reader = Link(self._engine, explain=explain)
-        self._failing: set[str] = set()
+        self._failing: dict[str, str] = {}
+        """Why each queue fails now."""
         self._is_open = True
         self._gathered: Deferred[Any] | None = None  # Any: each job has its own result
         """The last that came without waiting in a queue here."""
@@ -149,6 +150,14 @@ class Database:
         for link in self._fenced:
             link.fence = held
 
+    def conditions(self) -> Sequence[Reason]:
+        """Say whether it can be written and read."""
+        remedy = "requests that need it are refused until it works; mend what the sentence names"
+        return [
+            Reason("store", f"it fails: {reason}", good=False, remedy=remedy, grave=True)
+            for reason in dict.fromkeys(self._failing.values())
+        ]
+
     def prepare(self, statement: ClauseElement, *names: str) -> PreparedStatement:
         """Write a statement down for this database; its values are given in the order of `names`."""
         return PreparedStatement(statement, self._engine.dialect, names)
@@ -200,10 +209,10 @@ class Database:
     def _troubled(self, name: str, reason: str) -> None:
         """Log the first failure of a row of failures: a full disk must not be filled by its own log."""
         if not reason:
-            self._failing.discard(name)
+            self._failing.pop(name, None)
             self.log.info("the store works again")
         elif name not in self._failing:
-            self._failing.add(name)
+            self._failing[name] = reason
             self.log.error(
                 "the store failed: {reason}; requests that need it are refused until it works", reason=reason
             )

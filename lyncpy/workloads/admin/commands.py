@@ -26,6 +26,7 @@ from lyncpy.contracts.workload import (
     Table,
 )
 from lyncpy.core import interpreter
+from lyncpy.core.conditions import told
 from lyncpy.core.flags import count_flag, time_flag
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
@@ -166,7 +167,7 @@ class Commands:
             ("shell connections", self._connections()),
             *(row for offer in self._offers() for states in offer.states for row in states()),
         ]
-        rows += [(one.concern, f"{one.finding}; {one.remedy}") for one in self._conditions()]
+        rows += [(one.concern, told(one)) for one in self._conditions()]
         return Table(("what", "value"), rows)
 
     async def audit(self, asked: CommandCall) -> Table:

@@ -49,6 +49,9 @@ class ArchiveFiles:
     """Keeps what could not be written, until it can."""
 
 
+_REMEDY: Final = "make the archive work again: `archive status`, room on the disk, the log"
+
+
 @implementer(IWorkload, IArchive)
 class Archive:
     """The workload: archives, searches, exports and purges conversations.
@@ -86,7 +89,12 @@ class Archive:
         auditor = Auditor(media.ledger, media.stamps, rest)
         exporter = Exporter(reader, media.exports)
         rooms = Rooms(media.ledger, self._keeper, auditor, reader, exporter, platform.people, platform.owners)
-        self.offer = Offer(self.name, commands=Commands(rooms, settings, timers).words(), reasons=(self.reasons,))
+        self.offer = Offer(
+            self.name,
+            commands=Commands(rooms, settings, timers).words(),
+            reasons=(self.reasons,),
+            conditions=(self.conditions,),
+        )
 
     # --- IArchive
 
@@ -144,8 +152,15 @@ class Archive:
         if not trouble:
             return (Reason("archive", f"what they say and hear {' and '.join(scopes)} is archived", good=True),)
         then = "their messages are refused" if self._settings.critical else "their messages pass unarchived"
-        remedy = "make the archive work again: `archive status`, room on the disk, the log"
-        return (Reason("archive", f"{then}: {trouble}", good=False, remedy=remedy),)
+        return (Reason("archive", f"{then}: {trouble}", good=False, remedy=_REMEDY),)
+
+    def conditions(self) -> Sequence[Reason]:
+        """Say whether it writes."""
+        trouble = self._keeper.counts.trouble
+        if not trouble:
+            return ()
+        finding = f"nothing is written to it: {trouble}"
+        return (Reason("archive", finding, good=False, remedy=_REMEDY, grave=self._settings.critical),)
 
     def _begin(self) -> None:
         self._next_purge.set(EVERY_S)

@@ -116,6 +116,7 @@ class Directory:
                 *SearchCommands(tables.address_book).declared(),
             ),
             reasons=(self.reasons,),
+            conditions=(self._state,),
         )
 
     async def open(self) -> None:
@@ -174,7 +175,7 @@ class Directory:
                     remedy="`directory pull --force` carries it out",
                 )
             )
-        return [*found, *self._pasts(aor), *self._skipped(aor), *self._state()]
+        return [*found, *self._pasts(aor), *self._skipped(aor)]
 
     def _pasts(self, aor: Aor) -> list[Reason]:
         """Give the former holders of the address, and the former addresses of its holder."""

@@ -59,7 +59,7 @@ def test_the_clock_is_compared_with_what_was_noted(
     file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that ran later than now has had a clock that was ahead, or this one is behind."""
-    monkeypatch.setattr("lyncpy.app.clock_doctor._kernel", lambda: 0)
+    monkeypatch.setattr("lyncpy.app.clock_doctor.kernel_state", lambda: 0)
     said = told(capsys, "clock", file)
     assert " UTC; its zone is " in said and "(NTP)" in said and "nothing to compare it with" in said
     with closing(sqlite3.connect(file.parent / "lyncpy.db")) as connection, connection:
@@ -71,7 +71,7 @@ def test_the_clock_is_compared_with_what_was_noted(
         connection.execute("update records set value = ? where kind = 'clock'", (b"9999999999",))
     said = told(capsys, "clock", file, status=1)
     assert "the clock of this machine is behind: a server of this database ran at 2286-11-20" in said
-    monkeypatch.setattr("lyncpy.app.clock_doctor._kernel", lambda: 5)
+    monkeypatch.setattr("lyncpy.app.clock_doctor.kernel_state", lambda: 5)
     assert "no program keeps this clock right" in told(capsys, "clock", file, status=1)
     with closing(sqlite3.connect(file.parent / "lyncpy.db")) as connection, connection:
         connection.execute("delete from records where kind = 'clock'")

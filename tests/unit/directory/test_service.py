@@ -70,7 +70,8 @@ class Desk:
 
     def why(self, address: str) -> list[tuple[str, bool]]:
         """Give findings."""
-        return [(one.finding, one.good) for one in result_of(self.unit.reasons(Aor(f"sip:{address}")))]
+        conditions = [one for ask in self.unit.offer.conditions for one in ask()]
+        return [(one.finding, one.good) for one in (*result_of(self.unit.reasons(Aor(f"sip:{address}"))), *conditions)]
 
 
 def pairs(table: Table) -> dict[object, object]:

@@ -1,0 +1,177 @@
+"""What is wrong with the server itself, looked at all the time: told in the log when it begins and when it ends.
+
+Two kinds come together here. Rooms say what is wrong with them now, which costs nothing to ask (`Offer.conditions`). And what is
+on this machine is examined now and then, in a thread, by the code of `lyncpy check`.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import CommandCall, IUnit, Reason, ShellCommand, Table
+from lyncpy.core.deadline import Deadline
+from lyncpy.core.spawn import spawn
+from lyncpy.core.timestamps import moment
+
+LOOK_S: Final = 10.0
+"""Seconds from one look at what rooms say to the next."""
+
+EXAMINE_S: Final = 300.0
+"""Seconds from one examination of this machine to the next; a disk is filled in hours, not minutes."""
+
+_CONCERN: Final = re.compile(r"\[(\w{1,40})\]")
+_NUMBERS: Final = re.compile(r"\d{1,20}")
+
+Examine = Callable[[], Awaitable[Sequence[Finding]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is wrong, and since when."""
+
+    reason: Reason
+    since: float
+    """Wall-clock seconds."""
+
+    @property
+    def severity(self) -> str:
+        """Say whether the server does its work: "error" where it does not, else "warning"."""
+        return "error" if self.reason.grave else "warning"
+
+    @property
+    def sentence(self) -> str:
+        """Say what is wrong, and what to do."""
+        return told(self.reason)
+
+
+def told(reason: Reason) -> str:
+    """Write a reason as one sentence, with what to do."""
+    return f"{reason.finding}; {reason.remedy}" if reason.remedy else reason.finding
+
+
+def reason_of(finding: Finding) -> Reason:
+    """Make of what an examination has found a reason; its sentence says what to do."""
+    concern = _CONCERN.search(finding.sentence)
+    return Reason(concern[1] if concern else "server", finding.sentence, good=False, grave=finding.stops)
+
+
+@implementer(IUnit)
+class ConditionWatch:
+    """Knows what is wrong now.
+
+    Args:
+        offered: Gives what rooms say is wrong with them; it costs nothing.
+        examine: Gives what is wrong with this machine; None: nobody looks.
+        found: What is known of it at the start.
+        meter: Shows how many there are.
+        timers: The deadlines.
+    """
+
+    name = "conditions"
+    log = Logger()
+
+    def __init__(
+        self,
+        offered: Callable[[], Iterable[Reason]],
+        examine: Examine | None,
+        found: Sequence[Finding],
+        meter: IMeter,
+        timers: ITimers,
+    ) -> None:
+        self._offered = offered
+        self._examine = examine
+        self._found = tuple(map(reason_of, found))
+        self._timers = timers
+        self._next_look = Deadline(timers, self._look)
+        self._next_examination = Deadline(timers, self._begin_examination)
+        self._is_examining = False
+        self._present: dict[str, Condition] = {}
+        """By what is wrong, without the numbers in it, which may change all the time."""
+
+        meter.gauge(
+            "lyncpy_core_conditions_count", "Things that are wrong with the server now.", lambda: len(self._present)
+        )
+        meter.gauge(
+            "lyncpy_core_grave_conditions_count",
+            "Things that keep the server from its work now.",
+            lambda: sum(one.reason.grave for one in self._present.values()),
+        )
+
+    def __len__(self) -> int:
+        """Count what is wrong."""
+        return len(self._present)
+
+    async def open(self) -> None:
+        """Tell what is wrong at the start."""
+        self._look()
+        self._next_examination.set(EXAMINE_S)
+
+    async def close(self) -> None:
+        """Look no more."""
+        self._next_look.clear()
+        self._next_examination.clear()
+
+    def present(self) -> tuple[Condition, ...]:
+        """Give what is wrong, errors first, and what has been so for longest before the rest."""
+        return tuple(sorted(self._present.values(), key=lambda one: (not one.reason.grave, one.since)))
+
+    def examined(self) -> Sequence[Reason]:
+        """Give what the last examination of this machine has found wrong."""
+        return self._found
+
+    def commands(self) -> tuple[ShellCommand, ...]:
+        """Give the shell's word."""
+        return (ShellCommand("conditions", "What is wrong with the server now, and since when.", self.shown),)
+
+    async def shown(self, asked: CommandCall) -> Table:
+        """List what is wrong."""
+        self._look()
+        rows = [
+            (one.severity, one.reason.concern, moment(one.since), one.reason.finding, one.reason.remedy)
+            for one in self.present()
+        ]
+        note = "" if rows else "nothing is wrong"
+        return Table(("severity", "concern", "since", "condition", "remedy"), rows, note=note)
+
+    # --- looking
+
+    def _look(self) -> None:
+        self._next_look.set(LOOK_S)
+        # Of what both say, the room's own words count.
+        now = {_identity(one): one for one in (*self._found, *self._offered())}
+        for identity, reason in now.items():
+            known = self._present.get(identity)
+            if known is None:
+                self._tell(reason)
+            self._present[identity] = Condition(reason, self._timers.wall() if known is None else known.since)
+        for identity in self._present.keys() - now.keys():
+            over = self._present.pop(identity)
+            self.log.info("it is over: {concern}: {finding}", concern=over.reason.concern, finding=over.reason.finding)
+
+    def _tell(self, reason: Reason) -> None:
+        tell = self.log.error if reason.grave else self.log.warn
+        tell("{concern}: {sentence}", concern=reason.concern, sentence=told(reason))
+
+    def _begin_examination(self) -> None:
+        self._next_examination.set(EXAMINE_S)
+        if self._examine is not None and not self._is_examining:
+            self._is_examining = True
+            spawn(self._examined(self._examine), self.log, "examining this machine")
+
+    async def _examined(self, examine: Examine) -> None:
+        try:
+            self._found = tuple(reason_of(one) for one in await examine() if not one.good)
+        finally:
+            self._is_examining = False
+        self._look()
+
+
+def _identity(reason: Reason) -> str:
+    return _NUMBERS.sub("#", reason.finding)

@@ -1,0 +1,1 @@
+What is wrong with the server is looked at all the time, told once in the log when it begins and when it ends, and shown by `conditions`, `status` and `why` in the shell, by two meters, and by `/health` to programs with a token: the certificate, room on disks, modes and owners of files, the database, the directory, the archive, the bus.
