@@ -109,7 +109,8 @@ def store_findings(config: Config) -> Iterator[Finding]:
     except StoreUnavailable as error:
         found = [Finding(good=False, sentence=str(error), stops=True)]
     for one in found:
-        yield one if "[store]" in one.sentence else replace(one, sentence=f"[store] url: {one.sentence}")
+        named = one.sentence.startswith('the database "')
+        yield one if named else replace(one, sentence=f"[store] url: {one.sentence}")
 
 
 def clock_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:

@@ -79,11 +79,14 @@ class KnownNetworks:
             self._on_known(place)
 
     async def close(self) -> None:
-        """Write what was learned just now."""
+        """Write what was learned just now, but wait no longer for that than usual: nobody was promised it."""
         self._gathering.clear()
         due, self._due = self._due, {}
         # All at once: they share a commit.
-        await gatherResults([Deferred.fromCoroutine(self._written(key)) for key in due])
+        writing = gatherResults([Deferred.fromCoroutine(self._written(key)) for key in due], consumeErrors=True)
+        late = self._timers.later(GATHER_S, writing.cancel)
+        await writing.addErrback(lambda failure: self.log.debug("known places are not kept", log_failure=failure))
+        late.cancel()
 
     def knows(self, key: str, place: str, epid: str | None = None) -> bool:
         """Tell whether a person has signed in from a network, with this device if one is given."""
