@@ -5,6 +5,7 @@ Two keep one promise: `LeasedNode` where several servers work with one store, an
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -59,8 +60,9 @@ class OnlyNode:
         await self._leases.end_others(self.node)
 
     async def close(self) -> None:
-        """Leave nothing behind that seems to be alive."""
-        await self._leases.leave(self.node)
+        """Leave nothing behind that seems to be alive; where the store takes nothing more, nobody else looks."""
+        with suppress(StoreUnavailable):
+            await self._leases.leave(self.node)
 
     def others(self) -> Sequence[NodeLease]:
         """Give the other nodes: there are none."""
