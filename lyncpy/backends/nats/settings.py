@@ -9,6 +9,14 @@ from lyncpy.contracts.setting_forms import written_as
 
 MEMORY: Final = "memory:"
 
+_Subject = Annotated[
+    str,
+    written_as(
+        r"[A-Za-z0-9_-]{1,32}(\.[A-Za-z0-9_-]{1,32}){0,3}",
+        "write one to four words with dots between, each of at most 32 letters, digits, _ and -",
+    ),
+]
+
 
 class Settings(BaseModel):
     """How servers of one deployment tell each other what has changed."""
@@ -28,13 +36,7 @@ class Settings(BaseModel):
     ca_file: str = ""
     """The authorities (PEM) that may have issued the NATS servers' certificates; empty: those the system trusts."""
 
-    subject: Annotated[
-        str,
-        written_as(
-            r"[A-Za-z0-9_-]{1,32}(\.[A-Za-z0-9_-]{1,32}){0,3}",
-            "write one to four words with dots between, each of at most 32 letters, digits, _ and -",
-        ),
-    ] = Field(default="lyncpy")
+    subject: _Subject = Field(default="lyncpy")
     """What the names of all subjects begin with: the same for the servers of one deployment, and another for each that shares the NATS servers."""
 
     sign_s: float = Field(default=5.0, ge=0.1, le=60.0)

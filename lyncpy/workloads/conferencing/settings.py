@@ -11,6 +11,8 @@ from lyncpy.workloads.conferencing.model.conference import AdmissionPolicy, Auto
 
 _PROMOTED = {"nobody": Autopromote.NOBODY, "company": Autopromote.COMPANY, "everyone": Autopromote.EVERYONE}
 
+_MeetingUrl = Annotated[str, written_as(r"(https://[^\s<>\"]+)?", 'write it as "https://meet.example.com"')]
+
 
 class Settings(BaseModel):
     """Limits of conferences, how long they are kept, and when a meeting ends."""
@@ -20,9 +22,7 @@ class Settings(BaseModel):
     announced: bool = True
     """Whether clients are told where to ask for conferences; without that they offer none."""
 
-    meeting_url: Annotated[str, written_as(r"(https://[^\s<>\"]+)?", 'write it as "https://meet.example.com"')] = Field(
-        default="", max_length=256
-    )
+    meeting_url: _MeetingUrl = Field(default="", max_length=256)
     """Where meeting links begin, e.g. "https://meet.contoso.com"; a link is this, the organizer's name and the conference's id. Empty: conferences have no links."""
 
     conferences: int = Field(default=200_000, ge=100, le=10_000_000)

@@ -49,15 +49,15 @@ def _mapping(value: object) -> object:
 Texts = Annotated[tuple[str, ...], BeforeValidator(texts)]
 """A list of texts, or one text."""
 
+_DirectoryName = Annotated[str, written_as(r"[A-Za-z0-9_.-]*", "it may have letters, digits, _, . and - alone")]
+
 
 class DirectorySource(BaseModel):
     """What belongs to one directory, where there are several."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    name: Annotated[str, written_as(r"[A-Za-z0-9_.-]*", "it may have letters, digits, _, . and - alone")] = Field(
-        default="", max_length=40
-    )
+    name: _DirectoryName = Field(default="", max_length=40)
     """Tells people of this directory from those of others where there are several [[directory]]; one of them may have none. Under another name, with the same url, its people are the same people."""
 
     # repr=False: somebody may write a password into it all the same, and what is refused is not shown then.
