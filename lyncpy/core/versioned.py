@@ -23,8 +23,9 @@ from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict, IRecordStore, IStore, IVolatileStore, Record
 from lyncpy.core.keyed_lock import KeyedLock
 
-TRIES: Final = 3
-"""Attempts at a change while other writers are first; in one process there is only one writer, so one is the rule."""
+TRIES: Final = 20
+"""Attempts at a change while other writers are first, each of whom is so once. In one process there is only one writer, so one is
+the rule; of several servers each may have a device of the user's, and all of these publish when a meeting begins."""
 
 NONE_YET: Final = Version(0)
 """The version of a record that there is not."""

@@ -1,6 +1,7 @@
 """Presence in a pool: what a device publishes at one server is seen at all, whoever is first, and whatever fails."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -162,11 +163,12 @@ def test_a_board_that_nobody_looks_at_is_mended_too(pool: Pool) -> None:
     first, second = pool
     (alice,) = first.sign_in("alice")
     alice.publishes(6500)
-    first.kill()
-    pool.passes(DEAD_S)
     records = pool.deployment.volatile
     assert len(answer_of(records.store.scan("board"))) == 1
+    pool.expect("the disk is broken")
+    first.kill()
     second.disk.broken = True
+    pool.passes(DEAD_S)
     second.bus.tell(gone(alice))
     pool.passes(1)
     second.disk.broken = False
@@ -251,3 +253,29 @@ def test_nobody_is_shown_by_what_a_dead_server_left(pool: Pool) -> None:
     pool.passes(1)
     keys = [record.key for record in answer_of(pool.deployment.volatile.store.scan("board"))]
     assert [key.partition("@")[0] for key in keys] == ["carol"]
+
+
+def test_devices_at_five_servers_publish_at_once(pool: Pool) -> None:
+    """Each change is written after the one before was seen, and nobody is told to come again."""
+    servers = [*pool, *(pool.joins() for _ in range(3))]
+    devices = [server.sign_in("alice")[0] for server in servers]
+    pool.passes(2)
+    for server in servers:
+        server.disk.slow_down()
+    with ExitStack() as breath:
+        for device in devices:
+            breath.enter_context(device.in_one_breath())
+        exchanges = [device.publishes_raw(*device.status(3500, 3500)[:3]) for device in devices]
+    # The database does one thing for each of them in turn, and so each but one is late, time and again.
+    while any(len(server.disk) for server in servers):
+        for server in servers:
+            if len(server.disk):
+                server.disk.do_one()
+                pool.settle()
+    for server in servers:
+        server.disk.catch_up()
+    pool.passes(2)
+    assert [one.status for one in exchanges] == [200] * 5
+    (bob,) = pool.joins().sign_in("bob")
+    bob.watches(devices[0])
+    assert bob.hears(devices[0]).availability == "available"

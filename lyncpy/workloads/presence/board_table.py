@@ -213,7 +213,7 @@ class BoardTable:
             by: The endpoint that asks for the change; None: no endpoint does.
 
         Raises:
-            Refused: 503, when other writers were first three times, or too many wait.
+            Refused: 503, when other writers were first time and again, or too many wait.
             StoreUnavailable: Nothing was changed.
         """
         async with self._table.hold(aor):

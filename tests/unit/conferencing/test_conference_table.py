@@ -363,7 +363,7 @@ def test_what_was_changed_elsewhere_is_not_purged(cellar: Cellar, table: Confere
 
 
 def test_who_is_never_first_gives_up(cellar: Cellar, table: ConferenceTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After three times, with a word when to come again."""
+    """After a while, with a word when to come again."""
 
     def second(*_: object, **__: object) -> Deferred[None]:
         return fail(Conflict("another was first"))

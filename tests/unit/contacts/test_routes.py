@@ -13,6 +13,7 @@ from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.workload import CommandFailed
+from lyncpy.core.versioned import TRIES
 from lyncpy.sip.message import Response
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.contacts.settings import Settings
@@ -316,7 +317,7 @@ def test_decides_again_when_another_process_was_first(hall: Hall, alice: Device)
 def test_gives_up_when_others_are_always_first(hall: Hall, alice: Device) -> None:
     """The client is asked to come again, and nothing is told."""
     alice.subscribe(EVENT)
-    writes(hall, lambda: fail(Conflict()), 3)
+    writes(hall, lambda: fail(Conflict()), TRIES)
     response = change(alice, "setContact", URI=BOB)
     assert (response.status, response.headers.get("Retry-After")) == (503, "5")
     assert alice.heard == []

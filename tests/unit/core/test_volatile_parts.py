@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 import pytest
 from twisted.internet.task import Clock
@@ -248,7 +249,7 @@ def test_who_is_second_each_time_tries_later(one: Process, other: Process) -> No
     one.connection.broken = True
     one.change("hello")
     one.connection.broken = False
-    run, others = one.connection.run, iter("abcdef")
+    run, others = one.connection.run, (f"word{number}" for number in count())
 
     def late(work: Callable[[], object]) -> object:
         other.change(next(others))
