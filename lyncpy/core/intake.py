@@ -228,13 +228,14 @@ class Intake:
     def _begin_in_lane(self, item: tuple[Queue, Key, Request]) -> None:
         """Begin a request whose turn it is, unless its connection is gone, or what began meanwhile has taken its room."""
         queue, key, request = item
-        if queue.in_lane.pop(key, None) is None:
+        if key not in queue.in_lane:
             return
         if self._room.has_room(queue, request):
+            del queue.in_lane[key]
             self._room.count(queue, -size_of(request))
             self._begin(queue.flow, key, request)
         else:
-            queue.waiting[key] = request
+            _leave_lanes(queue)
             self._starve(queue, request)
         self._reading.relieve(queue)
 
@@ -325,3 +326,15 @@ class Intake:
             else:
                 starved[queue.flow] = queue  # behind the others
             return
+
+
+def _leave_lanes(queue: Queue) -> None:
+    """Have all of a connection that is in the lanes wait for room, before what waits for it already: that came later.
+
+    A dialog's requests come in the order of their numbers, and one with a lower number than the last is refused
+    (RFC 3261 §12.2.2).
+    """
+    for key, request in reversed(queue.in_lane.items()):
+        queue.waiting[key] = request
+        queue.waiting.move_to_end(key, last=False)
+    queue.in_lane.clear()

@@ -3,6 +3,7 @@
 Kept for `Intake`, which lets requests begin.
 """
 
+from collections import OrderedDict
 from typing import Final
 
 from lyncpy.contracts.flows import IFlows
@@ -59,7 +60,7 @@ class Queue:
         """Requests under way, INVITEs not counted."""
         self.ringing = 0
         """INVITEs under way."""
-        self.waiting: dict[Key, Request] = {}
+        self.waiting: OrderedDict[Key, Request] = OrderedDict()
         """In the order in which they came."""
         self.invites: dict[Key, tuple[Request, float]] = {}
         """INVITEs that found no room, and until when they wait."""

@@ -14,6 +14,7 @@ from lyncpy.contracts.facts import FlowClosed
 from lyncpy.contracts.flows import ISink
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.networks import Relays
+from lyncpy.core import lanes
 from lyncpy.core.dispatch import TransactionUser
 from lyncpy.core.outbound import Outbound
 from lyncpy.core.settings import Settings
@@ -405,6 +406,22 @@ def test_who_is_quick_waits_and_is_not_refused() -> None:
     for number in range(5):
         hall.desk.answer(200, number)
     assert (numbers(hall), hall.heard()) == ([1, 2, 3, 4, 5], [200] * 5)
+    assert hall.is_empty()
+
+
+def test_what_waits_for_its_kind_is_not_overtaken_by_what_came_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three wait for the turn of their kind; when it comes messages have taken their room, for which a fourth waits already."""
+    monkeypatch.setattr(lanes, "AT_ONCE_S", 0.0)
+    hall = Hall(pending_per_flow=2)
+    burst(hall, ALICE, 3, "SUBSCRIBE")
+    burst(hall, ALICE, 2, "MESSAGE", start=11)
+    burst(hall, ALICE, 1, "SUBSCRIBE", start=4)
+    assert numbers(hall) == [11, 12]
+    hall.clock.pump([0.0] * 3)
+    for number in range(6):
+        hall.desk.answer(200, number)
+        hall.clock.pump([0.0] * 3)
+    assert (numbers(hall), hall.heard()) == ([11, 12, 1, 2, 3, 4], [200] * 6)
     assert hall.is_empty()
 
 
