@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -173,6 +174,10 @@ class ReactorLoop:
         self.reactor.fireSystemEvent("shutdown")
         for call in self.reactor.getDelayedCalls():
             call.cancel()
+        # The last that a bus's thread does is to wake the reactor, which has to be there.
+        until = time.monotonic() + PATIENCE_S
+        while any(one.name == "bus" for one in threading.enumerate()) and time.monotonic() < until:
+            self.reactor.iterate(0.005)
         for internal in self.reactor.getReaders():
             internal.connectionLost(None)
 
