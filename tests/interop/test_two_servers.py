@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from tests.kit.server import READY, RunningServer, ServerFailed, wait_until
 pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 
 LEASE_S = 2.0
-BOB, CAROL = "bob@example.test", "carol@example.test"
+MESSAGES = 150
+BOB, CAROL, DAVE = (f"{name}@example.test" for name in ("bob", "carol", "dave"))
 KNOWN_DEAD = "is known dead to the others"
 
 
@@ -45,6 +47,7 @@ class Pool:
                 shutil.copy(self.servers[0].home / name, home / name)
         url = self._bus if bus is None else bus
         settings = {**PATIENT, **self._settings, "bus__url": url, "bus__sign_s": 0.2, "pool__lease_s": LEASE_S}
+        settings |= {"policies__archive_internal": "true", "archive__critical": "true"}
         self.servers.append(RunningServer(home, **settings))
         return self.servers[-1].init()
 
@@ -84,7 +87,7 @@ def test_what_a_killed_server_left_is_ended_by_the_other(pool: Pool) -> None:
         assert alice.ask(wishes.invite(alice, BOB), 15.0).status == 200
     carol, dave = signed_in(two, "carol"), signed_in(two, "dave")
     with Answering(dave, well):
-        assert carol.ask(wishes.invite(carol, "dave@example.test"), 15.0).status == 200
+        assert carol.ask(wishes.invite(carol, DAVE), 15.0).status == 200
     open_sessions = "select user1 from sessions where ended_at is null"
     wait_until(lambda: len(pool.rows(open_sessions)) == 2, "both are noted")
 
@@ -158,3 +161,31 @@ def test_a_second_server_without_a_bus_is_refused(pool: Pool) -> None:
         two.start()
     assert signed_in(one, "alice")
     assert KNOWN_DEAD not in one.log()
+
+
+def test_the_archive_is_one_chain_whoever_writes(pool: Pool) -> None:
+    """Two pairs of people talk at once, each pair at another server; each message that was answered is in the chain, once, and it is whole."""
+    one, two = pool.server().start(), pool.server().start()
+    callers = [signed_in(one, "alice"), signed_in(two, "carol")]
+    callees = [signed_in(one, "bob"), signed_in(two, "dave")]
+    said: list[list[str]] = [[], []]
+
+    def talk(number: int) -> None:
+        for count in range(MESSAGES):
+            text, caller = f"{number} {count}", callers[number]
+            if caller.ask(wishes.page(caller, (BOB, DAVE)[number], text), 15.0).status == 200:
+                said[number].append(text)
+
+    with Answering(callees[0], well), Answering(callees[1], well):
+        threads = [threading.Thread(target=talk, args=(number,)) for number in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert [len(texts) for texts in said] == [MESSAGES, MESSAGES]
+    rows = pool.rows("select serial, convert_from(body, 'UTF8') from archive where kind = 'message' order by serial")
+    texts = [text for _, text in rows]
+    assert sorted(texts) == sorted(said[0] + said[1])
+    assert [text for text in texts if text in set(said[0])] == said[0]
+    assert "nothing was removed or altered" in one.ssh("archive verify")
+    assert "cannot be written" not in one.log() + two.log()
