@@ -126,9 +126,10 @@ class Sweep:
 
     def hasten(self) -> None:
         """Look soon: others have told that they wrote something, and a look says what."""
-        self._is_wanted = True
-        if not self._is_under_way:
+        # Said again and again, it is put off no further.
+        if not self._is_wanted and not self._is_under_way:
             self._next.set(SOON_S)
+        self._is_wanted = True
 
     def _begin(self) -> None:
         if not self._is_under_way:

@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from lyncpy.backends.nats.encoding import fact_subject, key_subject
-from lyncpy.backends.nats.interests import FactSubscriptions
+from lyncpy.backends.nats.interests import SETTLED_S, FactSubscriptions
 from lyncpy.backends.nats.link import Hear
 from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.facts import AccessChanged, Fact, PoliciesChanged
@@ -47,7 +47,7 @@ class Wires:
 
 def subscriptions(wires: Wires, most: int = MOST) -> FactSubscriptions:
     """Give those of a node."""
-    return FactSubscriptions("p", most, wires, lambda _: None, Timers(Clock(), lambda: 0.0))
+    return FactSubscriptions("p", most, wires, lambda _: None, Timers(Clock(), lambda: 0.0), lambda: None)
 
 
 @given(STEPS)
@@ -93,6 +93,26 @@ def test_too_many_are_told_and_narrowed_again() -> None:
             interest.discard(key)
     assert list(wires.patterns.values()) == [key_subject("p", AccessChanged, KEYS[0])]
     assert len([event for event in logged if "are not enough" in str(event.get("log_format"))]) == 1
+
+
+def test_what_was_told_before_all_servers_knew_is_looked_for() -> None:
+    """Once for all keys that were added within a moment; a kind that is heard whole has none."""
+    clock, wires, interest = Clock(), Wires(), Interest()
+    missed: list[float] = []
+    facts = FactSubscriptions(
+        "p", MOST, wires, lambda _: None, Timers(clock, lambda: 0.0), lambda: missed.append(clock.seconds())
+    )
+    facts.begin(PoliciesChanged, ())
+    facts.begin(AccessChanged, (interest,))
+    clock.advance(5)
+    for key in KEYS[:3]:
+        interest.add(key)
+    clock.advance(SETTLED_S)
+    interest.discard(KEYS[0])
+    clock.advance(SETTLED_S)
+    interest.add(KEYS[0])
+    clock.advance(SETTLED_S)
+    assert missed == [5 + SETTLED_S, 5 + 3 * SETTLED_S]
 
 
 def test_kinds_without_keys_are_heard_as_they_were() -> None:

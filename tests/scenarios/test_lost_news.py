@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lyncpy.contracts.facts import ContactsChanged
+from lyncpy.contracts.facts import BoardChanged, ContactsChanged
+from lyncpy.contracts.names import NodeName
 from tests.kit.actors import Actor
 from tests.kit.pool import Pool
 
@@ -54,3 +55,47 @@ def test_a_change_that_is_lost_on_the_bus_is_found(pool: Pool) -> None:
     pool.passes(SWEEP_S + 1)
     assert there.contacts.people.keys() >= {"sip:bob@example.com", "sip:dave@example.com"}
     assert there.adds("sip:carol@example.com").status == 200
+
+
+def test_a_publication_that_is_lost_on_the_bus_is_found(pool: Pool) -> None:
+    """Wrong presence is shown for no longer than a sweep takes; so with a block, which is durable, and not volatile."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    bob.watches(alice)
+    pool.hub.loses = lambda sender, receiver, said: True
+    alice.publishes(6500)
+    pool.passes(SWEEP_S / 2)
+    assert bob.hears(alice).availability == "available"
+    pool.passes(SWEEP_S / 2 + 1)
+    assert bob.hears(alice).availability == "busy"
+    alice.blocks(bob)
+    pool.passes(SWEEP_S + 1)
+    assert bob.hears(alice).availability == "offline"
+
+
+def test_one_message_for_each_server_that_shows_somebody(pool: Pool) -> None:
+    """A publication is told to the server of a watcher, once; to one that shows her nobody, nothing is told."""
+    first, second = pool
+    third = pool.joins()
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    third.sign_in("carol")
+    bob.watches(alice)
+    pool.passes(5)
+    crossed: list[tuple[NodeName, object]] = []
+
+    def loses(sender: NodeName, receiver: NodeName, said: object) -> bool:
+        crossed.append((receiver, said))
+        return False
+
+    pool.hub.loses = loses
+    for number in (6500, 9500, 3500):
+        alice.publishes(number)
+        pool.passes(1)
+    boards = [receiver for receiver, said in crossed if isinstance(said, BoardChanged)]
+    assert boards == [second.node] * 3
+    # Nor is anything else told of it.
+    assert len(crossed) == 3
+    crossed.clear()
+    alice.adds("sip:dave@example.com")
+    pool.passes(1)
+    assert {receiver for receiver, _ in crossed} == {second.node}

@@ -66,6 +66,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/im/sessions.py": (1, "call records, written down"),
     "workloads/monitoring/calldetail.py": (1, "`--since`, for an operator"),
     "workloads/monitoring/routes.py": (1, "when a client reported, written down"),
+    "workloads/presence/board_cache.py": (1, "as the board table, of whose boards it keeps the deadlines"),
     "workloads/presence/board_form.py": (4, "as the board table, whose boards it reads and joins"),
     "workloads/presence/board_table.py": (
         4,

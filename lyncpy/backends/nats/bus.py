@@ -91,7 +91,9 @@ class NatsBus:
         self._local = MemoryBus(node, reactor)
         self._link = NatsLink(node, settings, home, reactor, timers, self._ready, self._lost)
         self._told: dict[str, int] = {}
-        self._facts = FactSubscriptions(self._prefix, settings.subscriptions, self._link, self._heard, timers)
+        self._facts = FactSubscriptions(
+            self._prefix, settings.subscriptions, self._link, self._heard, timers, lambda: self._local.tell(FactsLost())
+        )
         self._peers = Peers()
         self._sending = Sending(node, settings.subject, self._link, self._local)
         self._questions = Questions(node, settings.subject, self._link, self._local, reactor)

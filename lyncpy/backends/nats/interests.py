@@ -17,6 +17,9 @@ from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.timers import ITimers
 
+SETTLED_S: Final = 1.0
+"""Until all servers of a cluster know what was subscribed."""
+
 NONE: Final = 0
 """In place of a subscription's number: a key is heard with its share, or the kind as a whole."""
 
@@ -58,18 +61,25 @@ class FactSubscriptions:
         most: Keys with a subscription of their own.
         link: Carries them.
         hear: Is called with what comes.
-        timers: When it may be said again that there are too many.
+        timers: The clock.
+        missed: Is called a moment after keys were added: what was told of them before all servers of the cluster knew of it
+            is lost.
     """
 
     log = Logger()
 
-    def __init__(self, prefix: str, most: int, link: Carrier, hear: Hear, timers: ITimers) -> None:
+    def __init__(
+        self, prefix: str, most: int, link: Carrier, hear: Hear, timers: ITimers, missed: Callable[[], None]
+    ) -> None:
         self._prefix = prefix
         self._most = most
         self._link = link
         self._hear = hear
         self._kinds: dict[type[Fact], _OfKind] = {}
         self._narrow = 0
+        self._timers = timers
+        self._missed = missed
+        self._is_new = False
         self._too_many = Complaint(timers)
 
     @property
@@ -166,7 +176,14 @@ class FactSubscriptions:
 
     def _subscribe(self, of: _OfKind, key: str) -> int:
         self._narrow += 1
+        if not self._is_new:
+            self._is_new = True
+            self._timers.later(SETTLED_S, self._settled)
         return self._link.subscribe(key_subject(self._prefix, of.kind, key), self._hear)
+
+    def _settled(self) -> None:
+        self._is_new = False
+        self._missed()
 
     def _unsubscribe(self, number: int) -> None:
         if number:

@@ -1,6 +1,6 @@
 """What servers tell each other of boards: told, heard, and made good where the store was away."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -8,7 +8,8 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import AccessChanged, BoardChanged, NodeLost
-from lyncpy.contracts.names import Aor, Epid, NodeName
+from lyncpy.contracts.names import Aor, Epid, NodeName, Version
+from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
@@ -125,6 +126,12 @@ class BoardMending:
         if fact.aor in self._kept or self._table.is_held(fact.aor):
             spawn(self._read_again(fact), self.log, "reading a board that another server has changed")
 
+    async def renew(self, aor: Aor) -> None:
+        """Read a board again of which another server has told nothing; raises StoreUnavailable."""
+        async with self._table.hold(aor, must=True):
+            if await self._table.refresh(aor):
+                await self._changes.privatise_if_asked(aor)
+
     def lost(self) -> None:
         """Write all volatile records again: there are none any more."""
         self._table.lost(tuple(self._kept))
@@ -198,3 +205,42 @@ class BoardMending:
             if written and state is not None:
                 self._telling.tell(BoardNews(state.board, BoardDelta(volatile=True), None))
             await self._changes.privatise_if_asked(aor)
+
+
+class BoardsHeld:
+    """The boards in memory, for the sweep of one of the two records that each has.
+
+    Args:
+        owners: Gives whose board is under which address.
+        kept: The boards.
+        version: Gives that of the record.
+        renew: Reads a board again.
+    """
+
+    def __init__(
+        self,
+        owners: IOwners,
+        kept: Mapping[Aor, Entry[BoardState]],
+        version: Callable[[Entry[BoardState]], Version],
+        renew: Callable[[Aor], Awaitable[None]],
+    ) -> None:
+        self._owners = owners
+        self._kept = kept
+        self._version = version
+        self._renew = renew
+
+    def held(self) -> Iterable[str]:
+        """Give the records of boards that are in memory."""
+        return [entry.record for entry in self._kept.values() if entry.record]
+
+    def version_of(self, key: str) -> Version | None:
+        """Give the version of a record as the board in memory has it; None: no such board is."""
+        aor = self._owners.address(OwnerId(key))
+        entry = None if aor is None else self._kept.get(aor)
+        return None if entry is None or entry.record != key else self._version(entry)
+
+    async def renew(self, key: str) -> None:
+        """Read a board again, and tell its watchers."""
+        aor = self._owners.address(OwnerId(key))
+        if aor is not None:
+            await self._renew(aor)

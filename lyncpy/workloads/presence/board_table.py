@@ -4,9 +4,10 @@ A board is in memory from the first time that it is asked for. Boards of people 
 are signed out leave it when there are too many.
 """
 
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 from twisted.logger import Logger
@@ -14,24 +15,22 @@ from twisted.logger import Logger
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.facts import EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, bare, node_of
-from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, StoreUnavailable, WorldUnavailable
-from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
 from lyncpy.core.spawn import spawn
-from lyncpy.core.versioned import Decision, Entry, VersionedTable, VolatilePart
+from lyncpy.core.versioned import Decision, VersionedTable, VolatilePart
+from lyncpy.workloads.presence.board_cache import BoardCache
 from lyncpy.workloads.presence.board_form import BoardForm, BoardState, ClockSteps, homes_after
-from lyncpy.workloads.presence.board_news import AGAIN_S, BoardMending, BoardNews, BoardTelling
+from lyncpy.workloads.presence.board_news import AGAIN_S, BoardMending, BoardNews, BoardsHeld, BoardTelling
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
     Outcome,
     Published,
     StaleVersions,
-    deadline,
     expire,
     leave,
     publish,
@@ -41,12 +40,9 @@ from lyncpy.workloads.presence.model.levels import privatise, still_shown
 from lyncpy.workloads.presence.model.naming import is_concerned, readdress
 from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import directory_publications
-from lyncpy.workloads.presence.model.tables import ExpiryCause, InstanceKey, Publication
+from lyncpy.workloads.presence.model.tables import InstanceKey, Publication
 
 _KIND: Final = "board"
-_SEARCHED: Final = 64
-"""Boards that are searched for one to remove; more would make every read of the store slow when nobody is signed out."""
-
 _LOOKED_AT: Final = 500
 """Boards that are searched for changed addresses in one turn of the reactor."""
 
@@ -55,71 +51,6 @@ _REFUSED_BOUND: Final = 10_000
 
 Decide = Callable[[Board, float], Outcome]
 """Board and wall-clock seconds → the outcome of a change. Pure; called again when another writer was first."""
-
-
-class _BoardCache:
-    """The boards in memory, by the address of their owner, each with its next deadline."""
-
-    def __init__(self, owners: IOwners, most: int, timers: ITimers, due: Callable[[Aor], None]) -> None:
-        """Create an empty cache.
-
-        Args:
-            owners: Gives the owner of an address.
-            most: Boards in memory; of more, those of people who are signed out are let go.
-            timers: The clock.
-            due: Is called with the address of a board whose deadline is reached.
-        """
-        self._owners = owners
-        self._most = most
-        self._timers = timers
-        self.deadlines: Deadlines[Aor] = Deadlines(timers, due)
-        self.kept: dict[Aor, Entry[BoardState]] = {}
-        self.left: dict[Aor, frozenset[tuple[str, int]]] = {}
-        """Category and container of all that watchers were shown under an address, until they see its present owner."""
-
-    def boards(self, keys: Iterable[Aor]) -> dict[Aor, Board | None]:
-        """Give the boards of the present owners of many addresses; None: one is not in memory."""
-        found, owner = {key: self.kept.get(key) for key in keys}, self._owners.owner
-        return {one: kept.value.board if kept and kept.record == owner(one) else None for one, kept in found.items()}
-
-    def get(self, key: Aor) -> Entry[BoardState] | None:
-        """Give the board of the present owner of an address, if it is in memory."""
-        kept = self.kept.get(key)
-        return kept if kept is not None and kept.record == self._owners.owner(key) else None
-
-    def put(self, key: Aor, entry: Entry[BoardState]) -> None:
-        """Put a board into memory as the last one used; that of an earlier owner of the address is discarded."""
-        if self.get(key) is None:
-            self.discard(key)
-        self.kept.pop(key, None)
-        self.kept[key] = entry
-        self.set_deadline(key)
-
-    def set_deadline(self, key: Aor) -> None:
-        """Set the deadline to the next time at which the board changes by itself."""
-        now = self._timers.wall()
-        at = deadline(self.kept[key].value.board, now)
-        self.deadlines.set(key, None if at is None else max(at - now, 0.0))
-
-    def discard(self, key: Aor) -> None:
-        """Remove a board from memory, and note which parts of it watchers were shown."""
-        self.deadlines.clear(key)
-        kept = self.kept.pop(key, None)
-        if kept is not None:
-            self.left[key] = self.left.get(key, frozenset()) | kept.value.board.places.keys()
-
-    def let_go(self) -> None:
-        """Remove the board that was used longest ago, if there are too many."""
-        for aor in tuple(self.kept)[:_SEARCHED] if len(self.kept) > self._most else ():
-            kept = self.kept.pop(aor)
-            if aor not in self.deadlines and _is_idle(kept.value.board):
-                return
-            self.kept[aor] = kept
-
-
-def _is_idle(board: Board) -> bool:
-    """Tell whether everything on a board can be read from the store again."""
-    return not any(not one.made and ExpiryCause.LAST in one.endings for one in board.instances.values())
 
 
 class BoardTable:
@@ -158,8 +89,9 @@ class BoardTable:
         """Endpoint → the stale versions for which its last publication was refused."""
 
         self._privacy_retries: Deadlines[Aor] = Deadlines(timers, self._privacy_due)
-        self._memory = memory = _BoardCache(self._owners, in_memory, timers, self._due)
+        self._memory = memory = BoardCache(self._owners, in_memory, timers, self._due)
         self.peek_all: Final = memory.boards
+        self.shown: Final = memory.shown
         self._form = BoardForm(
             platform.node, self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers
         )
@@ -178,6 +110,8 @@ class BoardTable:
         )
         self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self)
         platform.volatile.on_loss(self.mending.lost)
+        for store, version in ((platform.store, attrgetter("version")), (platform.volatile, attrgetter("volatile"))):
+            platform.sweep.cover(store, _KIND, BoardsHeld(self._owners, memory.kept, version, self.mending.renew))
 
     def __len__(self) -> int:
         return len(self._memory.kept)

@@ -86,6 +86,7 @@ class Presence:
             per_device=settings.watchings_per_device,
         )
         self.boards = boards = BoardTable(platform, contacts, watchers, quotas, in_memory=in_memory)
+        self._shown = watchers.shown, boards.shown
         views = Views(boards=in_memory, size_bytes=settings.views_bytes)
         presentities = Presentities(people, boards, views, relation)
         roaming = Roaming(boards, notifier, relation, timers)
@@ -136,8 +137,9 @@ class Presence:
 
     async def open(self) -> None:
         """Listen for changes of boards, endpoints, people, contact lists and policies."""
+        shown = self._shown
         self._listening = (
-            self._bus.listen(BoardChanged, self._fanout.board_changed),
+            self._bus.listen(BoardChanged, self._fanout.board_changed, *shown),
             self._bus.listen(AccessChanged, self.subscribers.access_changed),
             self._bus.listen(EndpointArrived, self._endpoint_arrived),
             self._bus.listen(EndpointGone, self.boards.endpoint_gone),
@@ -147,8 +149,8 @@ class Presence:
             *(self._bus.listen(FlowClosed, feed.flow_closed) for feed in self._feeds),
             self._bus.listen(PersonChanged, self.boards.person_changed),
             self._bus.listen(AddressesChanged, self._addresses_changed),
-            self._bus.listen(ContactsChanged, self.subscribers.contacts_changed),
-            self._bus.listen(ContactsChanged, self._contacts_changed),
+            self._bus.listen(ContactsChanged, self.subscribers.contacts_changed, *shown),
+            self._bus.listen(ContactsChanged, self._contacts_changed, *shown),
             self._bus.listen(PoliciesChanged, self._policies_changed),
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
@@ -95,6 +96,9 @@ class WatcherIndex:
             per_device: Pairs of one endpoint of a watcher.
         """
         self._watched: dict[Aor, dict[Subscription, Watch]] = {}
+        self.shown: Final = Interest()
+        """Who is watched."""
+
         self.relation: Final = relation
         self._shares = Shares(total, {"device": per_device, "user": per_user})
 
@@ -148,6 +152,7 @@ class WatcherIndex:
             row = self._watched.get(aor)
             if row is None:
                 row = self._watched[aor] = {}
+                self.shown.add(aor)
             watch, seen = row.get(subscription), shown.get(aor)
             if watch is None:
                 row[subscription] = (
@@ -174,6 +179,7 @@ class WatcherIndex:
             self._shares.release(_owners(subscription.watcher, subscription.epid))
             if not row:
                 del self._watched[aor]
+                self.shown.discard(aor)
 
 
 def _owners(watcher: Aor, epid: Epid) -> Owners:
