@@ -251,7 +251,7 @@ class MemoryBus:
         self._answers[kind] = give
 
     async def ask(
-        self, node: NodeName, question: Question, timeout: float
+        self, node: NodeName | None, question: Question, timeout: float
     ) -> Any:  # Any: a question defines its answer
         """Ask this node, in a later turn; any other does not exist, which is known at once.
 
@@ -259,7 +259,7 @@ class MemoryBus:
             BusTimeout: Nobody answered in time.
         """
         give = self._answers.get(type(question))
-        if node != self._node or give is None:
+        if node not in (None, self._node) or give is None:
             raise BusTimeout(f"{node} does not answer {type(question).__name__}")
         await deferLater(self._clock, 0)
         answer = Deferred.fromCoroutine(_awaited(give(question)))

@@ -131,8 +131,20 @@ class IBus(Interface):
             about: Hear those alone whose `key_of` is in any of these when they are told; none: hear all.
         """
 
-    def ask(node: NodeName, question: Question, timeout: float) -> Awaitable[Any]:  # Any: a question defines its answer
-        """Ask a question of one node, and wait for its answer; raises BusTimeout, at once where there is no such node."""
+    def ask(
+        node: NodeName | None, question: Question, timeout: float
+    ) -> Awaitable[Any]:  # Any: a question defines its answer
+        """Ask a question of one node, and wait for its answer.
+
+        Args:
+            node: Who is asked; None: one of those that answer such questions, whichever has time, and this one only where there is
+                no other.
+            question: What is asked.
+            timeout: Seconds that the answer may take.
+
+        Raises:
+            BusTimeout: There is no answer; at once where there is no such node.
+        """
 
     def answer(kind: type[Q], give: Callable[[Q], Awaitable[Any]]) -> None:  # Any: as above
         """Register the function that answers questions of exactly this kind; the last one counts.

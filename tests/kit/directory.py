@@ -104,7 +104,7 @@ class Facts:
         """Nobody else is there."""
         return ()
 
-    async def ask(self, node: NodeName, question: Any, timeout: float) -> Any:
+    async def ask(self, node: NodeName | None, question: Any, timeout: float) -> Any:
         """Nobody answers."""
         raise BusTimeout
 

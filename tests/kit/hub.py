@@ -61,8 +61,9 @@ class HubBus:
         self.kinds[kind.__name__] = kind
         self.local.answer(kind, give)
 
-    async def ask(self, node: NodeName, question: Question, timeout: float) -> Any:  # Any: a question defines it
-        """Ask this server or another."""
+    async def ask(self, node: NodeName | None, question: Question, timeout: float) -> Any:  # Any: a question defines it
+        """Ask this server or another; None: whichever answers."""
+        node = self._hub.one_of(self, question) if node is None else node
         if node == self.node:
             return await self.local.ask(node, question, timeout)
         return await self._hub.ask(self, node, question, timeout)
@@ -96,6 +97,7 @@ class Hub:
         self.loses: Loses = lambda sender, receiver, said: False
         self._buses: dict[NodeName, HubBus] = {}
         self._cut: set[NodeName] = set()
+        self._turn = 0
 
     def bus(self, node: NodeName, clock: StageClock) -> HubBus:
         """Give a server its bus."""
@@ -140,6 +142,13 @@ class Hub:
             for _ in range(self.copies):
                 self._later(other, other.local.receive_from_afar, sender.node, data)
         return True
+
+    def one_of(self, sender: HubBus, question: Question) -> NodeName:
+        """Give one of those who answer a question, in turn; the one that asks only where there is no other."""
+        kind = type(question).__name__
+        others = [one for one in self.others(sender) if kind in self._buses[one.name].kinds]
+        self._turn += 1
+        return others[self._turn % len(others)].name if others else sender.node
 
     async def ask(self, sender: HubBus, node: NodeName, question: Question, timeout: float) -> Any:  # Any: as above
         """Bring a question to another server, and its answer back; one that is lost is waited for."""

@@ -226,9 +226,9 @@ class NatsBus:
         self._local.answer(kind, give)
 
     async def ask(
-        self, node: NodeName, question: Question, timeout: float
+        self, node: NodeName | None, question: Question, timeout: float
     ) -> Any:  # Any: a question defines its answer
-        """Ask a node, this one or another.
+        """Ask a node, this one or another; None: whichever has time.
 
         Raises:
             BusTimeout: There is no answer, or it is known that none will come.
@@ -259,6 +259,7 @@ class NatsBus:
         """Leave; the store is still open."""
         self._closed = True
         self._stop_signs()
+        self._questions.leave()
         await self._link.close()
         self._questions.fail_all("the server ends")
 

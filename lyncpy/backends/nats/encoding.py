@@ -8,6 +8,7 @@ who says it. Beside these:
 | `PREFIX.fact.KIND.KEY` | `kind`, `n`, `fact` | the kind of the fact, how many of this kind the node has told with this one, and its fields |
 | `PREFIX.node.NODE` | `told` | that the node is there, and how many facts of each kind it has told |
 | `PREFIX.ask.NODE` | `kind`, `question` | the kind of the question, and its fields |
+| `PREFIX.any.KIND` | `kind`, `question` | the same, to one of all who answer such questions (queue group `any`) |
 | the reply's | `answer`, or `refused` | the answer, or why there is none |
 
 What one node sends another, on `PREFIX.send.NODE.SENDER`, is no such object but bytes as they are, of at most `SENT_MOST`; what

@@ -277,9 +277,9 @@ def publish(subject: str, payload: bytes, reply: str = "") -> bytes:
     return f"PUB {subject} {reply} {len(payload)}\r\n".encode() + payload + b"\r\n"
 
 
-def subscribe(pattern: str, subscription: int) -> bytes:
-    """Write SUB."""
-    return f"SUB {pattern} {subscription}\r\n".encode()
+def subscribe(pattern: str, subscription: int, group: str = "") -> bytes:
+    """Write SUB; of those who have subscribed as one group the server gives each message to one."""
+    return f"SUB {pattern} {group + ' ' if group else ''}{subscription}\r\n".encode()
 
 
 def unsubscribe(subscription: int) -> bytes:

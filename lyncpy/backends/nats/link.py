@@ -71,7 +71,7 @@ class NatsLink:
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._numbers = count(1)
-        self._subscribed: dict[int, tuple[str, Hear]] = {}
+        self._subscribed: dict[int, tuple[str, Hear, str]] = {}
         self._wire: Wire | None = None
         self._timer: ITimer | None = None
         self._closed: Deferred[None] | None = None
@@ -127,12 +127,12 @@ class NatsLink:
         wire.send(frames.publish(subject, payload, reply))
         return True
 
-    def subscribe(self, pattern: str, hear: Hear) -> int:
+    def subscribe(self, pattern: str, hear: Hear, group: str = "") -> int:
         """Have `hear` called with every message that a pattern matches, from now on; it never fails. Give its number."""
         number = next(self._numbers)
-        self._subscribed[number] = (pattern, hear)
+        self._subscribed[number] = (pattern, hear, group)
         if self._wire is not None and self._wire.is_ready:
-            self._wire.send(frames.subscribe(pattern, number))
+            self._wire.send(frames.subscribe(pattern, number, group))
         return number
 
     def unsubscribe(self, number: int) -> None:
@@ -246,8 +246,8 @@ class NatsLink:
         self.cluster(wire, info, is_vouched=is_vouched)
         if not wire.is_ready:
             return
-        for number, (pattern, _) in self._subscribed.items():
-            wire.send(frames.subscribe(pattern, number))
+        for number, (pattern, _, group) in self._subscribed.items():
+            wire.send(frames.subscribe(pattern, number, group))
         self.log.info(
             "the bus is NATS {version} at {server}, after {took_s:.1f} s",
             version=info.version,

@@ -34,6 +34,22 @@ ANSWER_S: Final = 30.0
 
 NO_RESPONDERS: Final = 503
 
+GROUP: Final = "any"
+"""The queue group of all who answer questions of a kind: the broker gives each question to one of them."""
+
+TRIES: Final = 3
+"""Nodes that are asked one after the other while each has too much to answer."""
+
+_BUSY: Final = "it has too much to answer"
+
+
+class _Nobody(BusTimeout):
+    """Nobody answers such questions."""
+
+
+class _Busy(BusTimeout):
+    """Who was asked has too much to answer."""
+
 
 class Questions:
     """What this node asks others, and answers.
@@ -56,6 +72,9 @@ class Questions:
         self._reactor = reactor
         self._kinds: dict[str, type[Question]] = {}
         self._asked: dict[str, tuple[Question, Deferred[Any]]] = {}  # Any: a question defines its answer
+        self._groups: list[int] = []
+        """The subscriptions to questions for whichever node has time."""
+
         self._numbers = count(1)
         self._answering = 0
 
@@ -65,8 +84,19 @@ class Questions:
         self._link.subscribe(f"{self._prefix}.answer.{self._node}.*", self._answered)
 
     def answered_here(self, kind: type[Question]) -> None:
-        """Note that questions of this kind are answered here."""
+        """Note that questions of this kind are answered here, whoever is asked."""
+        if kind.__name__ not in self._kinds:
+            self._groups.append(self._link.subscribe(self._group_subject(kind), self._asks, GROUP))
         self._kinds[kind.__name__] = kind
+
+    def leave(self) -> None:
+        """Have no more questions come that another node could answer."""
+        groups, self._groups = self._groups, []
+        for number in groups:
+            self._link.unsubscribe(number)
+
+    def _group_subject(self, kind: type[Question]) -> str:
+        return f"{self._prefix}.any.{kind.__name__}"
 
     def fail_all(self, reason: str) -> None:
         """Tell all who wait for an answer that none will come."""
@@ -75,9 +105,21 @@ class Questions:
             answer.errback(Failure(BusTimeout(f"{type(question).__name__} is not answered: {reason}")))
 
     async def ask(
-        self, node: NodeName, question: Question, timeout: float
+        self, node: NodeName | None, question: Question, timeout: float
     ) -> Any:  # Any: a question defines its answer
-        """Ask another node; raises BusTimeout."""
+        """Ask another node, or whichever has time; raises BusTimeout."""
+        if node is not None:
+            return await self._ask(node, f"{self._prefix}.ask.{node}" if is_node_name(node) else "", question, timeout)
+        for _ in range(TRIES):
+            try:
+                return await self._ask(NodeName("any node"), self._group_subject(type(question)), question, timeout)
+            except _Busy:
+                continue  # the broker takes another, by chance
+            except _Nobody:
+                return await self._local.ask(self._node, question, timeout)
+        raise BusTimeout(f"{type(question).__name__} is not answered: all who were asked have too much to answer")
+
+    async def _ask(self, node: NodeName, subject: str, question: Question, timeout: float) -> Any:  # Any: as above
         kind, reply = type(question).__name__, f"{self._prefix}.answer.{self._node}.{next(self._numbers)}"
         if len(self._asked) >= ASKED_MOST:
             raise BusTimeout(f"{node} is not asked {kind}: {ASKED_MOST} questions wait for an answer")
@@ -85,7 +127,7 @@ class Questions:
             data = write_question(self._node, question)
         except MessageTooLarge as error:
             raise BusTimeout(f"{node} is not asked {kind}: {error}") from None
-        if not is_node_name(node) or not self._link.publish(f"{self._prefix}.ask.{node}", data, reply):
+        if not is_subject(subject) or not self._link.publish(subject, data, reply):
             raise BusTimeout(f"{node} cannot be asked {kind}: {self._link.trouble or 'the NATS server takes nothing'}")
         answer: Deferred[Any] = Deferred()
         self._asked[reply] = question, answer
@@ -103,7 +145,7 @@ class Questions:
             return
         kind = type(question).__name__
         if delivery.status == NO_RESPONDERS:
-            answer.errback(Failure(BusTimeout(f"there is no such node to answer {kind}")))
+            answer.errback(Failure(_Nobody(f"there is no such node to answer {kind}")))
             return
         try:
             given = read_answer(delivery.payload, question)
@@ -111,7 +153,8 @@ class Questions:
             answer.errback(Failure(BusTimeout(f"the answer to {kind} cannot be read: {error}")))
             return
         if given.refused:
-            answer.errback(Failure(BusTimeout(f"{kind} is not answered: {given.refused}")))
+            refusal: type[BusTimeout] = _Busy if given.refused == _BUSY else BusTimeout
+            answer.errback(Failure(refusal(f"{kind} is not answered: {given.refused}")))
         else:
             answer.callback(given.value)
 
@@ -124,7 +167,7 @@ class Questions:
             self._link.publish(delivery.reply, write_refusal(self._node, str(error)))
             return
         if self._answering >= ANSWERING_MOST:
-            self._link.publish(delivery.reply, write_refusal(self._node, "it has too much to answer"))
+            self._link.publish(delivery.reply, write_refusal(self._node, _BUSY))
             return
         self._answering += 1
         answering = Deferred.fromCoroutine(self._give(asked.question, delivery.reply))

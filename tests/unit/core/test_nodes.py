@@ -37,9 +37,9 @@ class Deployment(MemoryBus):
         """Give them."""
         return self._others
 
-    async def ask(self, node: NodeName, question: Question, timeout: float) -> Any:  # Any: as the promise
+    async def ask(self, node: NodeName | None, question: Question, timeout: float) -> Any:  # Any: as the promise
         """Answer for others: the silent one does not."""
-        if node == HERE:
+        if node is None or node == HERE:
             return await super().ask(node, question, timeout)
         if node.startswith("frozen"):
             await deferLater(self._clock, timeout)

@@ -138,5 +138,6 @@ def test_commands_are_written_as_a_server_reads_them() -> None:
     assert frames.publish("a", "ü".encode(), "r") == b"PUB a r 2\r\n\xc3\xbc\r\n"
     assert frames.publish("a", b"") == b"PUB a  0\r\n\r\n"
     assert frames.subscribe("a.>", 3) == b"SUB a.> 3\r\n"
+    assert frames.subscribe("a.>", 3, "any") == b"SUB a.> any 3\r\n"
     assert frames.unsubscribe(3) == b"UNSUB 3\r\n"
     assert frames.connect({"echo": False}) == b'CONNECT {"echo":false}\r\n'
