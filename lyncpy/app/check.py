@@ -16,8 +16,7 @@ from lyncpy.auth.proofs import server_names
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
 from lyncpy.backends.keytab import KeytabUnusable, read_keytab
 from lyncpy.backends.ldap_examination import ldap_findings
-from lyncpy.backends.nats.address import bus_of
-from lyncpy.backends.nats.probe import ProbeFailed, first_word, objection_to_files
+from lyncpy.backends.nats.probe import examined
 from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as, objection_to_program
 from lyncpy.backends.people import people_findings
 from lyncpy.backends.sealing import Sealer
@@ -42,7 +41,8 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     if not config.sections.store.is_sqlite:
         yield from store_findings(config)
         yield from clock_findings(config, now)
-    yield from _bus(config)
+    if not config.sections.bus.is_memory:
+        yield from examined(config.sections.bus, config.home)
     if config.sections.auth.ntlm_auth and not objection_to_program(config.sections.auth.ntlm_auth):
         yield from _windows_domain(config)
     yield from directory_findings(config, now)
@@ -138,29 +138,6 @@ def _shell(config: Config) -> Iterator[Finding]:
         require_host_keys(config.path(admin.host_key_folder))
     except HostKeysUnusable as error:
         yield Finding(good=False, sentence=str(error), stops=True)
-
-
-def _bus(config: Config) -> Iterator[Finding]:
-    """Look at the files that prove us, and hear what each NATS server says first."""
-    bus = config.sections.bus
-    if bus.is_memory:
-        return
-    objection = objection_to_files(bus, config.home)
-    if objection:
-        yield Finding(good=False, sentence=f"[bus]: {objection}")
-    address = bus_of(bus.url)
-    for place in address.places if address.tls != "first" else ():
-        try:
-            info = first_word(place)
-        except ProbeFailed as error:
-            yield Finding(good=False, sentence=f"[bus] url: {place}: {error}; does nats-server run there?")
-            continue
-        if address.needs_tls(place) and not (info.requires_tls or info.offers_tls):
-            sentence = f"[bus] url: {place} offers no TLS, without which nothing is said to it: give it a certificate"
-            yield Finding(good=False, sentence=sentence)
-            continue
-        sentence = f"[bus] url: NATS {shown(info.version)} answers at {place}; whether it takes this server"
-        yield Finding(good=True, sentence=f"{sentence}, and has a certificate that counts, shows at the start")
 
 
 def _site(config: Config) -> Iterator[Finding]:

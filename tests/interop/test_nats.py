@@ -15,6 +15,7 @@ from twisted.logger import capturedLogs
 
 from lyncpy.backends.nats import link
 from lyncpy.backends.nats.bus import NatsBus
+from lyncpy.backends.nats.probe import examined
 from lyncpy.backends.nats.servers import Servers
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.bus import BusTimeout
@@ -34,6 +35,7 @@ pytestmark = pytest.mark.interop
 
 HERE = NodeName("here")
 Open = Callable[..., NatsBus]
+Cluster = Callable[..., list[NatsServer]]
 
 
 @pytest.fixture
@@ -57,6 +59,26 @@ def started() -> Iterator[Callable[[NatsServer], NatsServer]]:
     yield start
     for server in servers:
         server.remove()
+
+
+@pytest.fixture
+def clustered(started: Callable[[NatsServer], NatsServer]) -> Cluster:
+    """Starts two servers that tell clients of each other, each with the lines of its own, or with the same ones."""
+
+    def start(*lines: str, prepared: Callable[[NatsServer], NatsServer] = lambda server: server) -> list[NatsServer]:
+        routes = free_ports(2)
+        return [
+            started(
+                prepared(
+                    NatsServer(
+                        f"cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{route}] }}\n{said}"
+                    )
+                )
+            )
+            for own, route, said in ((*routes, lines[0]), (*routes[::-1], lines[-1]))
+        ]
+
+    return start
 
 
 @pytest.fixture
@@ -259,6 +281,53 @@ async def answer(question: HowIsNode) -> NodeState:
     return NodeState("1", 2, 3)
 
 
+# --- what `lyncpy check` says
+
+
+def test_check_says_whether_a_server_takes_this_one_and_which_setting_is_wrong(
+    started: Callable[[NatsServer], NatsServer], tmp_path: Path
+) -> None:
+    """Over TLS and with what proves us, as a start does it."""
+    trusted = trust(tmp_path, authority())
+    (tmp_path / "others.pem").write_bytes(authority("Another").pem)
+    nkey, right, wrong = (secret(tmp_path, *pair) for pair in (("nkey", SEED), ("right", "a b"), ("wrong", "x")))
+    user = "user: lyncpy, password: 'a b'"
+    plain = started(NatsServer(f"authorization {{ {user} }}"))
+    secure = started(NatsServer(f"authorization {{ {user} }}").certify(today("127.0.0.1")))
+    foreign = started(NatsServer().certify(today("nats.example.com")))
+    keyed = started(NatsServer(f"authorization {{ users: [ {{ nkey: {PUBLIC} }} ] }}"))
+    narrow = started(NatsServer(f'authorization {{ users: [ {{ {user}, permissions: {{ publish: "x.>" }} }} ] }}'))
+
+    def found(server: NatsServer, tls: str = "", **settings: Any) -> tuple[bool, str]:  # Any: of a setting's kind
+        """Look at one server."""
+        as_user = "lyncpy@" if "password_file" in settings else ""
+        url = server.url.replace("nats://", f"nats://{as_user}") + tls
+        (one,) = examined(Settings(url=url, **settings), tmp_path)
+        return one.good, one.sentence
+
+    for server, tls, settings, good, words in (
+        (plain, "", {"password_file": right}, True, "takes this server, without TLS"),
+        (secure, "?tls=always", {"password_file": right, "ca_file": trusted}, True, "takes this server, over TLS"),
+        (plain, "", {"password_file": wrong}, False, "[bus] password_file: "),
+        (plain, "", {}, False, "[bus] url: "),
+        (plain, "", {}, False, "wants to know who this is"),
+        (plain, "?tls=always", {"password_file": right}, False, "it offers no TLS"),
+        (plain, "", {"nkey_file": nkey}, False, "[bus] nkey_file: "),
+        (keyed, "", {"nkey_file": nkey}, True, "takes this server"),
+        (keyed, "", {"password_file": right}, False, "knows no user lyncpy with this password"),
+        (secure, "", {"password_file": right, "ca_file": "others.pem"}, False, "[bus] ca_file: "),
+        (secure, "", {"password_file": right, "ca_file": "nowhere"}, False, "([bus] ca_file) cannot be read"),
+        (foreign, "", {"ca_file": trusted}, False, "its certificate is not for 127.0.0.1"),
+        (plain, "?tls=first", {"password_file": right}, False, "it does not speak TLS"),
+        (narrow, "", {"password_file": right}, False, 'publish and subscribe to "lyncpy.>"'),
+    ):
+        is_good, sentence = found(server, tls, **settings)
+        assert (is_good, words in sentence) == (good, True), sentence
+        assert "a b" not in sentence and SEED[5:20] not in sentence
+    plain.stop()
+    assert "does nats-server run there?" in found(plain)[1]
+
+
 # --- its life
 
 
@@ -277,17 +346,13 @@ def test_a_start_that_is_broken_off_ends(loop: ReactorLoop, tmp_path: Path) -> N
 
 
 def test_a_server_that_ends_or_freezes_is_left_for_another(
-    loop: ReactorLoop, opened: Open, started: Callable[[NatsServer], NatsServer], monkeypatch: pytest.MonkeyPatch
+    loop: ReactorLoop, opened: Open, clustered: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a cluster, which the first has told: killed, frozen, or about to end; and each comes back into use."""
     # Long enough that one which is only slow, on a busy machine, is not taken for a frozen one.
     monkeypatch.setattr(link, "PROBE_S", 1.0)
     monkeypatch.setattr(link, "CONNECT_S", 3.0)
-    routes = free_ports(2)
-    servers = []
-    for own, route in (routes, routes[::-1]):
-        cluster = f"cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{route}] }}"
-        servers.append(started(NatsServer(f'{cluster}\nlame_duck_duration: "30s"\nlame_duck_grace_period: "1s"')))
+    servers = clustered('lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"')
     by_place = {f"127.0.0.1:{server.port}": server for server in servers}
     bus, other = opened(servers[0].url), opened(servers[0].url, NodeName("there"))
     assert bus.states()[0] == ("bus", f"127.0.0.1:{servers[0].port}")
@@ -327,18 +392,16 @@ def test_a_server_that_is_about_to_end_is_left_at_once(
     over_tls: bool,
     loop: ReactorLoop,
     opened: Open,
-    started: Callable[[NatsServer], NatsServer],
+    clustered: Cluster,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In order, and for another one of its cluster: long before it would close the connection itself."""
     monkeypatch.setattr(link, "CLOSE_S", 3600.0)
-    routes = free_ports(2)
-    servers = []
-    for own, route in (routes, routes[::-1]):
-        cluster = f"cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{route}] }}"
-        one = NatsServer(f'{cluster}\nlame_duck_duration: "120s"\nlame_duck_grace_period: "100s"')
-        servers.append(started(one.certify(today("127.0.0.1")) if over_tls else one))
+    servers = clustered(
+        'lame_duck_duration: "120s"\nlame_duck_grace_period: "100s"',
+        prepared=lambda one: one.certify(today("127.0.0.1")) if over_tls else one,
+    )
     by_place = {f"127.0.0.1:{server.port}": server for server in servers}
     bus = opened(f"{servers[0].url},127.0.0.1:{servers[1].port}", ca_file=trust(tmp_path, authority()))
     place = str(bus.states()[0][1])
@@ -403,22 +466,13 @@ def test_whatever_goes_wrong_with_one_server_another_is_tried(
     is_fault: bool,
     loop: ReactorLoop,
     opened: Open,
-    started: Callable[[NatsServer], NatsServer],
+    clustered: Cluster,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Told names that cannot be, and a fault of our own: it is connected to again when the server is back."""
     monkeypatch.setattr(link, "CONNECT_S", 0.2)
     names = Names(loop)
-    routes = free_ports(2)
-    server, _ = (
-        started(
-            NatsServer(
-                f'client_advertise: "{name}:1"\n'
-                f"cluster {{ name: c, listen: 127.0.0.1:{own}, routes: [nats://127.0.0.1:{route}] }}"
-            )
-        )
-        for own, route, name in ((*routes, "nats_1"), (*routes[::-1], "nats_2"))
-    )
+    server, _ = clustered('client_advertise: "nats_1:1"', 'client_advertise: "nats_2:1"')
     bus = opened(server.url)
     loop.until(lambda: ("NATS servers known", 2) in bus.states() or ("NATS servers known", 3) in bus.states())
     with capturedLogs():

@@ -1,46 +1,222 @@
-"""What a NATS server says first: an operator's look at the bus, before a start. Blocks."""
+"""Whether the NATS servers take this one: an operator's look at the bus, before a start. Blocks."""
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from OpenSSL import SSL
+
+from lyncpy.backends.nats import frames
 from lyncpy.backends.nats.address import Place
 from lyncpy.backends.nats.client_tls import AuthoritiesUnusable, CheckedServer
-from lyncpy.backends.nats.credentials import SecretUnusable, read_credentials
-from lyncpy.backends.nats.frames import Frame, FrameDecoder, Garbled, ServerInfo
+from lyncpy.backends.nats.credentials import SecretUnusable
+from lyncpy.backends.nats.servers import Approach, Servers
+from lyncpy.backends.nats.session import (
+    BecomeReady,
+    Close,
+    Effect,
+    NoteAnswered,
+    NoteCluster,
+    NoteComplaint,
+    Send,
+    Session,
+    StartTls,
+)
 from lyncpy.backends.nats.settings import Settings
+from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.names import NodeName
+from lyncpy.sip.text import shown
 
-ANSWER_S: Final = 3.0
-"""That the first word may take, as a whole."""
+T = TypeVar("T")
+
+ANSWER_S: Final = 5.0
+"""That one server may take, as a whole."""
+
+CHUNK: Final = 16_384
 
 
-class ProbeFailed(Exception):
-    """It does not answer as it has to; the sentence says why."""
+def examined(settings: Settings, home: Path) -> Iterator[Finding]:
+    """Connect to each server of [bus] url with what proves us, as a start does, and say whether it takes us and what is wrong."""
+    servers = Servers(NodeName("check"), settings, home)
+    for place in servers.known:
+        try:
+            approach = servers.approach(place)()
+        except SecretUnusable as error:
+            yield Finding(good=False, sentence=f"[bus]: {error}")
+            return
+        if isinstance(approach.authorities, AuthoritiesUnusable):
+            yield Finding(good=False, sentence=f"[bus]: {approach.authorities}")
+            return
+        yield _Visit(place, approach, approach.authorities, settings).finding()
 
 
-def first_word(place: Place) -> ServerInfo:
-    """Connect, and give the INFO of a server; nothing is said to it.
+class _Refused(Exception):
+    """It does not take us; the sentence says which setting is to be looked at."""
 
-    Raises:
-        ProbeFailed: There is none, or it is no NATS server.
-    """
-    decoder = FrameDecoder()
-    found: Sequence[Frame] = ()
-    try:
-        with socket.create_connection((place.host, place.port), ANSWER_S) as connection, _within(ANSWER_S, connection):
-            while not found and (data := connection.recv(4096)):
-                found = decoder.feed(data)
-    except OSError as error:
-        raise ProbeFailed(error.strerror or "it says nothing") from None
-    if not found:
-        raise ProbeFailed("it says nothing")
-    first = found[0]
-    if not isinstance(first, ServerInfo):
-        raise ProbeFailed(first.reason if isinstance(first, Garbled) else "it does not begin with INFO")
-    return first
+
+class _Visit:
+    """One connection, until the server has taken us and what we may do is known."""
+
+    def __init__(self, place: Place, approach: Approach, checked: CheckedServer, settings: Settings) -> None:
+        self._place = place
+        self._approach = approach
+        self._checked = checked
+        self._settings = settings
+        self._session = Session(approach.terms)
+        self._wire: _Plain | _Tls | None = None
+        self._version = self._complaint = ""
+        self._is_known = self._is_done = False
+        """Whether it has said INFO, and all that is asked."""
+
+    def finding(self) -> Finding:
+        """Give what is found."""
+        try:
+            with socket.create_connection(self._place, ANSWER_S) as connection, _within(ANSWER_S, connection):
+                self._wire = _Plain(connection)
+                self._perform(self._session.begin())
+                while not self._is_done:
+                    self._go_on(self._wire.receive())
+        except (_Refused, OSError, SSL.Error) as error:
+            return Finding(good=False, sentence=self._objection(error))
+        if self._complaint:
+            return Finding(
+                good=False,
+                sentence=f"[bus] url: {self._place} takes this server and refuses something: {shown(self._complaint)};"
+                f' let its user publish and subscribe to "{self._settings.subject}.>"',
+            )
+        how = "over TLS" if isinstance(self._wire, _Tls) else "without TLS"
+        return Finding(
+            good=True, sentence=f"[bus] url: NATS {shown(self._version)} at {self._place} takes this server, {how}"
+        )
+
+    def _objection(self, error: Exception) -> str:
+        if isinstance(error, _Refused):
+            return str(error)
+        if self._checked.objection:
+            setting = "ca_file" if "not trusted" in self._checked.objection else "url"
+            return f"[bus] {setting}: {self._place}: {self._checked.objection}"
+        if isinstance(error, SSL.Error):
+            return f'[bus] url: {self._place}: it does not speak TLS as it has to; "?tls=first" is for servers that begin with it'
+        told = getattr(error, "strerror", None) or "it says nothing"
+        return f"[bus] url: {self._place}: {told}; does nats-server run there?"
+
+    def _go_on(self, data: bytes) -> None:
+        if not data:
+            if self._is_known:
+                raise _Refused(f"[bus] url: {self._place}: it has closed the connection, or does not answer in time")
+            raise OSError
+        self._perform(self._session.received(data))
+
+    def _perform(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Send):
+                self._send(effect.data)
+            elif isinstance(effect, StartTls):
+                self._start_tls()
+            elif isinstance(effect, BecomeReady):
+                self._version = effect.info.version
+                self._try_out()
+            elif isinstance(effect, NoteComplaint):
+                self._complaint = self._complaint or effect.text
+            elif isinstance(effect, NoteAnswered):
+                self._is_done = True
+            elif isinstance(effect, Close):
+                raise _Refused(self._told(effect.reason))
+            elif isinstance(effect, NoteCluster):
+                self._version = effect.info.version
+
+    def _send(self, data: bytes) -> None:
+        assert self._wire is not None
+        self._is_known = True
+        self._wire.send(data)
+
+    def _start_tls(self) -> None:
+        assert isinstance(self._wire, _Plain)
+        self._wire = _Tls(self._wire.connection, self._checked)
+        self._wire.begin()
+        self._perform(self._session.secured())
+
+    def _try_out(self) -> None:
+        """Subscribe and publish as a server does; whatever is refused is said before the next PONG."""
+        prefix = self._settings.subject
+        self._send(frames.subscribe(f"{prefix}.>", 1) + frames.publish(f"{prefix}.check", b""))
+        self._perform(self._session.probe())
+
+    def _told(self, reason: str) -> str:
+        place, credentials = self._place, self._approach.terms.credentials
+        if "Authorization" in reason or "Authentication" in reason:
+            if credentials.nkey is not None:
+                return f"[bus] nkey_file: {place} knows no user with the nkey {credentials.nkey.public}"
+            if credentials.user:
+                return f"[bus] password_file: {place} knows no user {shown(credentials.user)} with this password"
+            return f"[bus] url: {place} wants to know who this is: set a user in url and password_file, or nkey_file"
+        if "nkeys" in reason:
+            return f"[bus] nkey_file: {place}: {reason}"
+        if "no TLS" in reason:
+            return f"[bus] url: {place}: {reason}: give it a certificate"
+        hint = "" if self._is_known else "; does nats-server run there?"
+        return f"[bus] url: {place}: {shown(reason)}{hint}"
+
+
+class _Plain:
+    """A connection without TLS."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def receive(self) -> bytes:
+        """Give what comes; b"": nothing comes any more."""
+        return self.connection.recv(CHUNK)
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self.connection.sendall(data)
+
+
+class _Tls:
+    """The same over TLS; the name in the certificate is checked as it is at a start."""
+
+    def __init__(self, connection: socket.socket, checked: CheckedServer) -> None:
+        self._connection = connection
+        self._tls = checked.clientConnectionForTLS(None)
+        self._tls.set_connect_state()
+
+    def begin(self) -> None:
+        """Shake hands; raises SSL.Error, or OSError."""
+        self._whole(self._tls.do_handshake)
+
+    def receive(self) -> bytes:
+        """Give what comes; b"": nothing comes any more."""
+        try:
+            return self._whole(lambda: self._tls.recv(CHUNK))
+        except SSL.ZeroReturnError:
+            return b""
+
+    def send(self, data: bytes) -> None:
+        """Send all of it."""
+        self._whole(lambda: self._tls.sendall(data))
+
+    def _whole(self, call: Callable[[], T]) -> T:
+        while True:
+            try:
+                result = call()
+            except SSL.WantReadError:
+                self._flush()
+                data = self._connection.recv(CHUNK)
+                if not data:
+                    raise OSError from None
+                self._tls.bio_write(data)
+            else:
+                self._flush()
+                return result
+
+    def _flush(self) -> None:
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                self._connection.sendall(self._tls.bio_read(CHUNK))
 
 
 @contextlib.contextmanager
@@ -58,14 +234,3 @@ def _within(limit_s: float, connection: socket.socket) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
-
-
-def objection_to_files(settings: Settings, home: Path) -> str:
-    """Say what is wrong with the files that [bus] names; "" when nothing is."""
-    try:
-        read_credentials("", settings, home)
-        if settings.ca_file:
-            CheckedServer(["localhost"], home / settings.ca_file)
-    except (SecretUnusable, AuthoritiesUnusable) as error:
-        return str(error)
-    return ""
