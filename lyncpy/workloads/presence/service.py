@@ -22,7 +22,7 @@ from lyncpy.contracts.facts import (
     PoliciesChanged,
 )
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import Aor, domain_of
+from lyncpy.contracts.names import Aor, domain_of, node_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.workload import IWorkload, Offer
@@ -75,6 +75,7 @@ class Presence:
         locator, notifier = platform.locator, signaling.notifier
         self._bus = bus
         self._people = people
+        self._node = platform.node
         self._locator = locator
         public = frozenset(domain_of(domain) for domain in settings.public_domains)
         relation = self._relation = partial(relation_of, domains=domains, public_domains=public)
@@ -174,7 +175,8 @@ class Presence:
 
         Their devices read it soon in any case; of who signs in at another server nobody asks here.
         """
-        if self.boards.peek(fact.aor) is None and await self._locator.endpoints(fact.aor):
+        is_new = node_of(fact.flow) == self._node and self.boards.peek(fact.aor) is None
+        if is_new and await self._locator.endpoints(fact.aor):
             with suppress(Refused, StoreUnavailable):
                 await self.boards.read(fact.aor)
 
