@@ -7,6 +7,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, NodeLost
 from lyncpy.contracts.names import kept_aor, node_of
 from lyncpy.contracts.nodes import Duty, INodes
+from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IVolatileStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
@@ -63,8 +64,13 @@ class LostServers:
             self._next_look.set(LOST_LOOKS_S)
 
     async def _end_lost(self) -> None:
+        try:
+            records = await self._store.scan(KIND)
+        except StoreUnavailable as error:
+            self.log.warn("who was signed in at a lost server is not known yet: {reason}", reason=str(error))
+            return
         slices = Slices(self._timers, 500)
-        for record in await self._store.scan(KIND):
+        for record in records:
             await slices.spend()
             aor = kept_aor(record.key)
             for one in self._records.endpoints_in(aor, record.value):
