@@ -4,8 +4,9 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from lyncpy.backends.sql.copying import copy_database
 from lyncpy.backends.sql.database import Database, Place, place_of
 from lyncpy.backends.sql.dialects import upgrade_alone
 from lyncpy.backends.sql.ledger import SqlLedger
+from lyncpy.backends.sql.link import Link
 from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.unfinished import unmark
@@ -165,6 +167,7 @@ def test_everything_is_there_as_it_was(both: tuple[House, House], monkeypatch: p
     target.pump.run(target.store.append("calls", b"next", NOON + 99))
     serials = [line.serial for line in target.pump.run(target.store.replay("calls", 0, NOON * 2, 99))]
     assert serials == sorted(set(serials))
+    target.close()
     with pytest.raises(StoreUnavailable, match=r'has rows in "\w+", and only an empty one is filled'):
         copy_database(source.place(), target.place(), quiet, no_pause)
 
@@ -225,7 +228,7 @@ def test_the_source_stays_as_it_is_until_the_copy_has_ended(both: tuple[House, H
     def meanwhile(table: str, done: int, total: int) -> None:
         if table == "records" and not told:
             told.append(table)
-            with pytest.raises(StoreUnavailable, match=r"locked|lock timeout"):
+            with pytest.raises(StoreUnavailable, match=r"locked|`lyncpy store copy` works with it"):
                 write_to(source)
 
     copy_database(source.place(), target.place(), meanwhile, no_pause)
@@ -342,6 +345,9 @@ def test_a_copy_does_not_wait_for_ever_for_who_changes_the_schema(tmp_path: Path
         source, target = House(tmp_path / "from", settings), House(tmp_path / "to", {})
         source.open()
         source.fill()
+        source.close()
+        # Another program, which is no server: a copy is refused beside those at once.
+        other = Link(source.place().engine)
         entered, go_on = Event(), Event()
 
         def hold(connection: Connection) -> bool:
@@ -349,14 +355,15 @@ def test_a_copy_does_not_wait_for_ever_for_who_changes_the_schema(tmp_path: Path
             entered.set()
             return go_on.wait(5)
 
-        holding = source.database.run_write(hold)
+        holding = Thread(target=partial(other.commit, [hold]))
+        holding.start()
         assert entered.wait(20)
         settings = {**settings, "busy_s": 0.1}
         with pytest.raises(StoreUnavailable, match="lock timeout"):
             copy_database(place_of(Settings(**settings), source.home), target.place(), quiet, no_pause)
         go_on.set()
-        assert source.pump.run(holding)
-        source.close()
+        holding.join(20)
+        other.close()
 
 
 def test_what_is_copied_is_not_written_again(tmp_path: Path) -> None:
