@@ -73,6 +73,19 @@ def test_what_a_dead_server_left_open_is_ended(pool: Pool) -> None:
     assert (duties_of(first), duties_of(second)) == (0, len(Duty))
 
 
+def test_what_cannot_be_ended_at_once_is_ended_later(pool: Pool) -> None:
+    """The database takes nothing at the moment when a server is found to be dead."""
+    first, second = pool
+    talk(first, "alice", "bob")
+    first.kill()
+    second.disk.broken = True
+    pool.passes(DEAD_S)
+    assert len(open_sessions(pool)) == 1
+    second.disk.broken = False
+    pool.passes(5)
+    assert open_sessions(pool) == ()
+
+
 def test_a_server_that_starts_ends_what_its_dead_self_left(pool: Pool) -> None:
     """Also when nobody else was there to do so."""
     first, second = pool

@@ -17,10 +17,10 @@ from lyncpy.contracts.facts import (
 )
 from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.nodes import Duty
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
 from lyncpy.core.deadline import Deadline
+from lyncpy.core.leavings import Leavings
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.markup import escape
 from lyncpy.workloads.conferencing.bodies.pages import Pages
@@ -73,8 +73,11 @@ class Conferencing:
             settings: The section [conferencing].
         """
         timers = platform.timers
-        self._bus, self._records, self._nodes = platform.bus, platform.records, platform.nodes
+        self._bus, self._records = platform.bus, platform.records
         self._timers, self._counts_s = timers, settings.record_counts_s
+        self._leavings = Leavings(
+            platform.nodes, timers, self._close_left_open, "closing the conference records of lost servers"
+        )
         self._counting = Deadline(timers, self._tick)
         accesses = {access.mcu.kind: access for access in media}
         kinds = {kind: access.mcu for kind, access in accesses.items()}
@@ -131,12 +134,12 @@ class Conferencing:
 
     async def open(self) -> None:
         """Read the conferences, close the records that dead nodes left open, and go on with their meetings."""
-        await self._records.close_open_conferences(self._timers.wall())
+        await self._close_left_open()
         await self.conferences.open()
         await self._resume_counts()
         self.foci.open()
         self._listening = (
-            self._bus.listen(NodeLost, self._node_lost),
+            self._bus.listen(NodeLost, self._leavings.node_lost),
             self._bus.listen(EndpointGone, self.foci.endpoint_gone),
             self._bus.listen(FlowClosed, self.foci.flow_closed),
             self._bus.listen(FlowClosed, self.foci.feed.flow_closed),
@@ -150,15 +153,14 @@ class Conferencing:
         """Stop all timers, and write what waits; meetings go on in the next process."""
         for listening in self._listening:
             listening.stop()
+        self._leavings.close()
         self._counting.clear()
         self._count()
         self.foci.close()
         await self.conferences.close()
 
-    async def _node_lost(self, fact: NodeLost) -> None:
-        """Close the records that it left open, if that is this node's duty."""
-        if self._nodes.has_duty(Duty.LEAVINGS):
-            await self._records.close_open_conferences(self._timers.wall())
+    async def _close_left_open(self) -> None:
+        await self._records.close_open_conferences(self._timers.wall())
 
     async def _addresses_changed(self, fact: AddressesChanged) -> None:
         self.foci.addresses_changed(fact.aors)

@@ -6,9 +6,9 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.facts import AccessChanged, EndpointGone, FlowClosed, NodeLost, PersonChanged, PoliciesChanged
-from lyncpy.contracts.nodes import Duty
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.core.leavings import Leavings
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.call_records import SessionRecorder
@@ -58,7 +58,9 @@ class Im:
         outbound, forward = signaling.outbound, signaling.forward
         self._records = platform.records
         self._bus = platform.bus
-        self._nodes = platform.nodes
+        self._leavings = Leavings(
+            platform.nodes, timers, self._close_left_open, "closing the call records of lost servers"
+        )
         self._timers = timers
         self._listening: list[IListening] = []
         self._recorder = SessionRecorder(
@@ -101,7 +103,7 @@ class Im:
         """Close the records that dead nodes left open, then listen for facts."""
         await self._close_left_open()
         self._listening = [
-            self._bus.listen(NodeLost, self._node_lost),
+            self._bus.listen(NodeLost, self._leavings.node_lost),
             self._bus.listen(EndpointGone, self._termination.endpoint_gone),
             self._bus.listen(AccessChanged, self._termination.access_changed),
             self._bus.listen(EndpointGone, self.chat.endpoint_gone),
@@ -109,11 +111,6 @@ class Im:
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
             self._bus.listen(PersonChanged, self._archiving.person_changed),
         ]
-
-    async def _node_lost(self, fact: NodeLost) -> None:
-        """Close what it left open, if that is this node's duty."""
-        if self._nodes.has_duty(Duty.LEAVINGS):
-            await self._close_left_open()
 
     async def _close_left_open(self) -> None:
         count = await self._records.close_open_sessions(self._timers.wall())
@@ -124,6 +121,7 @@ class Im:
         """End all sessions and chats, so that every record is complete."""
         for listening in self._listening:
             listening.stop()
+        self._leavings.close()
         self.mcu.stop()
         await self._termination.server_ends()
         for session in self.sessions.all_sessions():

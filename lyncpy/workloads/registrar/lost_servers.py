@@ -1,24 +1,14 @@
 """What is left of a server that is lost: everybody who was signed in there is signed in there no more."""
 
-from typing import Final
-
-from twisted.logger import Logger
-
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, NodeLost
 from lyncpy.contracts.names import kept_aor, node_of
-from lyncpy.contracts.nodes import Duty, INodes
-from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.nodes import INodes
 from lyncpy.contracts.store import IVolatileStore
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.deadline import Deadline
+from lyncpy.core.leavings import Leavings
 from lyncpy.core.slices import Slices
-from lyncpy.core.spawn import spawn
 from lyncpy.workloads.registrar.bindings import HearsOfBindings
 from lyncpy.workloads.registrar.endpoint_records import KIND, EndpointRecords
-
-LOST_LOOKS_S: Final = 2.0
-LOST_LOOKS: Final = 15
-"""How often, and how many times, a node looks whether it has to end what was of one that is lost: whoever had that duty may be lost, too."""
 
 
 class LostServers:
@@ -32,45 +22,27 @@ class LostServers:
         timers: When to look again.
     """
 
-    log = Logger()
-
     def __init__(
         self, store: IVolatileStore, records: EndpointRecords, told: HearsOfBindings, nodes: INodes, timers: ITimers
     ) -> None:
         self._store = store
         self._records = records
         self._told = told
-        self._nodes = nodes
         self._timers = timers
-        self._looks = 0
-        self._next_look = Deadline(timers, self._look)
+        self._leavings = Leavings(nodes, timers, self._end_lost, "ending the sign-ins of lost servers")
 
     def close(self) -> None:
         """Look no more."""
-        self._next_look.clear()
+        self._leavings.close()
 
     def node_lost(self, fact: NodeLost) -> None:
         """Know at once that nobody is signed in there; one node tells so, when it has written it down."""
         self._records.lose_node(fact.node)
-        self._looks = LOST_LOOKS
-        self._look()
-
-    def _look(self) -> None:
-        """End what was of lost nodes, if that is this node's duty now."""
-        if self._nodes.has_duty(Duty.LEAVINGS):
-            spawn(self._end_lost(), self.log, "ending the sign-ins of lost servers")
-        self._looks -= 1
-        if self._looks > 0:
-            self._next_look.set(LOST_LOOKS_S)
+        self._leavings.node_lost(fact)
 
     async def _end_lost(self) -> None:
-        try:
-            records = await self._store.scan(KIND)
-        except StoreUnavailable as error:
-            self.log.warn("who was signed in at a lost server is not known yet: {reason}", reason=str(error))
-            return
         slices = Slices(self._timers, 500)
-        for record in records:
+        for record in await self._store.scan(KIND):
             await slices.spend()
             aor = kept_aor(record.key)
             for one in self._records.endpoints_in(aor, record.value):
