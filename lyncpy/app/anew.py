@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from twisted.logger import Logger
@@ -25,14 +26,20 @@ def starter(
     """
 
     def begin_anew() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         try:
             replace(sys.executable, [sys.executable, *command[1:]])
         except OSError as error:
             # Whoever keeps this process running, systemd or another, starts it.
             _log.critical("it cannot begin anew: {reason}", reason=str(error))
-            sys.stdout.flush()
+            _flush()
             os._exit(1)
 
     return begin_anew
+
+
+def _flush() -> None:
+    """Print what waits to be, if anybody is there to read it: whoever is known dead may not stay for that."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()

@@ -1,5 +1,6 @@
 """A process that starts itself anew."""
 
+import io
 import subprocess
 import sys
 
@@ -37,3 +38,18 @@ def test_one_that_cannot_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
     starter(["python", "x"], replace)()
     assert ended == [1]
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError("nobody reads"), ValueError("I/O operation on closed file")])
+def test_that_nobody_reads_what_it_prints_keeps_nothing_up(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """It is known dead: to stay, deaf to the others, would be worse than to lose a line."""
+
+    class Dead(io.StringIO):
+        def flush(self) -> None:
+            raise error
+
+    monkeypatch.setattr("sys.stdout", Dead())
+    monkeypatch.setattr("sys.stderr", Dead())
+    begun: list[str] = []
+    starter(["python", "x"], lambda program, words: begun.extend(words))()
+    assert begun[1:] == ["x"]
