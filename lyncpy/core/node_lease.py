@@ -3,6 +3,7 @@
 Two keep one promise: `LeasedNode` where several servers work with one store, and `OnlyNode` where there can be no other.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -34,6 +35,10 @@ GONE: Final = 20
 
 SAME: Final = 0.1
 """The part of its length by which the end of an unchanged lease may seem to move: the store's answers take their time."""
+
+UNSEEN: Final = -math.inf
+"""When a lease runs out that was never seen: before any other. 0 is a moment like others, when this machine was started, and
+a lease may have run out before."""
 
 
 @implementer(INodes, IUnit)
@@ -142,6 +147,9 @@ class LeasedNode:
         self._watched: dict[NodeName, tuple[float, float]] = {}
         """When the lease of each runs out, as it was seen first, and since when it has been seen so; monotonic seconds."""
 
+        self._untold: list[NodeLease] = []
+        """Those that are gone and that nobody has been told of yet: the store may fail before the duties are taken."""
+
         self._gone: deque[NodeLease] = deque(maxlen=GONE)
         self._duties: dict[Duty, Home] = {}
         self._trouble = ""
@@ -170,7 +178,7 @@ class LeasedNode:
             await self._look()
             for one in deaf:
                 again = self._living.get(one.name)
-                if again is not None and self._is_renewed(again, first.get(one.name, 0.0)):
+                if again is not None and self._is_renewed(again, first.get(one.name, UNSEEN)):
                     await self.close()
                     raise StoreUnavailable(self._objection(again))
         self._next.set(self._lease_s / RENEWALS)
@@ -247,10 +255,15 @@ class LeasedNode:
             self._fenced()
         except StoreUnavailable as error:
             self._troubled(str(error))
+        except Exception as error:
+            # Whatever it is: a lease that nobody tries to renew any more is over.
+            self._troubled(f"{type(error).__name__}: {error}")
+            raise
         else:
             self._troubled("")
-        if not self._is_closed:
-            self._next.set(self._lease_s / RENEWALS)
+        finally:
+            if not self._is_closed:
+                self._next.set(self._lease_s / RENEWALS)
 
     async def _look(self) -> None:
         """Renew the lease, look who is there, end who is not, and take the duties that are free.
@@ -265,32 +278,33 @@ class LeasedNode:
             # The store was away, or this node was: what was seen before says nothing about the others.
             self._watched.clear()
         self._renewed_at = asked
-        gone = self._note(found)
+        self._note(found)
         over = self._over(asked)
         for name in await self._leases.end(over) if over else ():
             self.log.warn("node {node} is dead: its lease has run out", node=name)
-            gone.append(self._living.pop(name))
+            self._untold.append(self._living.pop(name))
         # First: whoever hears of a dead node looks whose the duties are.
         await self._take_duties()
-        for one in gone:
+        while self._untold:
+            one = self._untold.pop(0)
             self._watched.pop(one.name, None)
             self._gone.append(one)
             self._bus.tell_here(NodeLost(one.name))
 
-    def _note(self, found: Sequence[NodeLease]) -> list[NodeLease]:
-        """Note who is there; give those who were, and are not."""
+    def _note(self, found: Sequence[NodeLease]) -> None:
+        """Note who is there, and who was and is not."""
         living = {one.name: one for one in found if not one.is_ended and one.name != self.node}
-        gone = [one for name, one in self._living.items() if name not in living]
-        for one in gone:
-            self.log.info("node {node} is gone", node=one.name)
+        for name, one in self._living.items():
+            if name not in living:
+                self.log.info("node {node} is gone", node=name)
+                self._untold.append(one)
         self._living = living
-        return gone
 
     def _over(self, now: float) -> Sequence[NodeLease]:
         """Give the leases that have run out, and that nobody has renewed though the store has worked."""
         over = []
         for one in self._living.values():
-            until, since = self._watched.get(one.name, (0.0, now))
+            until, since = self._watched.get(one.name, (UNSEEN, now))
             if self._is_renewed(one, until):
                 self._watched[one.name] = now + one.left_s, now
             elif one.left_s <= 0.0 and now - since >= self._lease_s * WATCHED:

@@ -1,21 +1,22 @@
 """Nodes of one store, on a clock of the test's: who is there, who is dead, and whose the duties are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.facts import NodeLost
 from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.nodes import DUTIES, Duty, INodes, NodeLease
+from lyncpy.contracts.nodes import DUTIES, Duty, Home, INodes, NodeLease
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.core.node_lease import LeasedNode, OnlyNode
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import Fragility
 from tests.kit.leases import MemoryLeases, NodesOfStore, only_node
+from tests.kit.logs import overheard
 from tests.kit.results import answer_of, result_of, started
 
 LEASE_S = 6.0
@@ -27,10 +28,26 @@ class FragileLeases(MemoryLeases):
     def __init__(self, shared: NodesOfStore, disk: Fragility) -> None:
         super().__init__(shared)
         self._disk = disk
+        self.failing: list[str] = []
+        """What fails the next time."""
 
     def renew(self, node: NodeName, seconds: float) -> Deferred[Sequence[NodeLease]]:
         """Renew, if it is there."""
         return self._disk.run(lambda: MemoryLeases.renew(self, node, seconds))
+
+    def end(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
+        """End what has run out, if nothing fails just then."""
+        return self._failing("end") or super().end(nodes)
+
+    def take(self, key: str, node: NodeName) -> Deferred[Home]:
+        """Take a home, if nothing fails just then."""
+        return self._failing("take") or super().take(key, node)
+
+    def _failing(self, call: str) -> Deferred[Any] | None:
+        if call not in self.failing:
+            return None
+        self.failing.remove(call)
+        return fail(StoreUnavailable(f"the connection was lost: {call}"))
 
 
 class Server:
@@ -42,9 +59,10 @@ class Server:
         self.lost: list[str] = []
         bus = MemoryBus(NodeName(name), self.clock)
         bus.listen(NodeLost, self._hear)
+        self.leases = FragileLeases(pool.shared, self.disk)
         self.nodes = LeasedNode(
             NodeName(name),
-            FragileLeases(pool.shared, self.disk),
+            self.leases,
             f"host of {name}",
             bus=bus,
             timers=Timers(self.clock, lambda: 0.0),
@@ -240,6 +258,61 @@ def test_one_without_a_bus_takes_the_place_of_its_dead_self(pool: Pool) -> None:
     assert b.opening.called
     assert b.nodes.has_duty(Duty.LEAVINGS)
     assert b.others == []
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+def test_a_lease_that_ran_out_before_this_machine_was_started_is_over(pool: Pool, is_connected: bool) -> None:
+    """After all machines were off: their clocks begin at 0, and the lease ran out before that."""
+    pool.start("a", is_connected=is_connected)
+    pool.passes(5)
+    del pool.servers["a"]
+    pool.passes(60)
+    b = pool.start("b", is_connected=is_connected)
+    pool.passes(LEASE_S)
+    assert b.opening.called
+    assert (b.lost, b.others, b.nodes.has_duty(Duty.LEAVINGS)) == (["a!"], [], True)
+
+
+@pytest.mark.parametrize("failing", [["end"], ["take"], ["end", "take"]])
+def test_a_lost_node_is_told_of_though_the_store_fails_meanwhile(pool: Pool, failing: list[str]) -> None:
+    """Once it has been ended, no later look finds that out again."""
+    pool.start("a")
+    b = pool.start("b")
+    pool.passes(5)
+    del pool.servers["a"]
+    b.leases.failing.extend(failing)
+    pool.passes(2 * LEASE_S)
+    assert b.lost == ["a!"]
+    assert [one.name for one in b.nodes.gone()] == ["a"]
+    assert not b.leases.failing
+
+
+def test_who_left_is_told_of_though_the_store_fails_meanwhile(pool: Pool) -> None:
+    """Likewise."""
+    a, b = pool.start("a"), pool.start("b")
+    pool.passes(5)
+    result_of(a.nodes.close())
+    b.leases.failing.append("take")
+    pool.passes(LEASE_S)
+    assert b.lost == ["a!"]
+
+
+def test_a_renewal_that_meets_a_bug_is_tried_again(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease goes on, and what failed is logged and told to operators."""
+    a, b = pool.start("a"), pool.start("b")
+    pool.passes(5)
+
+    def broken(node: NodeName, seconds: float) -> Deferred[Sequence[NodeLease]]:
+        raise ZeroDivisionError("a bug")
+
+    with monkeypatch.context() as patch, overheard() as events:
+        patch.setattr(a.leases, "renew", broken)
+        pool.passes(LEASE_S / 4 + 0.1)
+        assert "ZeroDivisionError: a bug" in a.nodes.conditions()[0].finding
+    assert [one["what"] for one in events if "log_failure" in one] == ["the renewal of the lease"]
+    pool.passes(30)
+    assert (a.others, b.lost, a.begun_anew) == (["b"], [], 0)
+    assert not a.nodes.conditions()
 
 
 def test_who_is_dead_is_asked_of_the_store(pool: Pool) -> None:
