@@ -150,7 +150,7 @@ class Stage:
             # Of one process alone they are gone with it.
             volatile=MemoryRecordStore(self.true_wall)
             if self._is_alone
-            else FragileVolatileStore(self.deployment.volatile, self.disk),
+            else FragileVolatileStore(self.deployment.volatile, self.disk, self.clock),
             records=FragileRecords(self.records, self.disk),
             bus=self.bus,
             meter=self.meter,

@@ -1,15 +1,19 @@
 """Volatile records that several servers of a play share, over connections that a play may break."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.store import Conflict, IVolatileStore, Mark, Record, Written
 from tests.kit.fakes import Fragility
+
+T = TypeVar("T")
 
 BASE = 1_000_000
 """Versions between one loss and the next."""
@@ -45,19 +49,22 @@ class FragileVolatileStore:
     Args:
         shared: What all share.
         disk: What keeps them, as this server has it.
+        clock: Gives the server's turns: what it asks gets there in a later one, and the answer comes in one later still;
+            None: at once.
     """
 
-    def __init__(self, shared: SharedRecords, disk: Fragility) -> None:
+    def __init__(self, shared: SharedRecords, disk: Fragility, clock: IReactorTime | None = None) -> None:
         self._shared = shared
         self._disk = disk
+        self._clock = clock
 
     def read(self, kind: str, key: str) -> Deferred[Record | None]:
         """Give one record."""
-        return self._disk.run(lambda: self._shared.store.read(kind, key)).addCallback(self._shown)
+        return self._run(lambda: self._shared.store.read(kind, key)).addCallback(self._shown)
 
     def scan(self, kind: str, prefix: str = "") -> Deferred[Sequence[Record]]:
         """Give all records of a kind."""
-        found = self._disk.run(lambda: self._shared.store.scan(kind, prefix))
+        found = self._run(lambda: self._shared.store.scan(kind, prefix))
         return found.addCallback(lambda records: tuple(map(self._shown, records)))
 
     def write(
@@ -78,7 +85,7 @@ class FragileVolatileStore:
             written = shared.store.write(kind, key, data, self._kept(expected), expires)
             return written.addCallback(lambda version: Version(version + shared.base))
 
-        return self._disk.run(write)
+        return self._run(write)
 
     def remove(self, kind: str, key: str, expected: Version) -> Deferred[None]:
         """Remove a record."""
@@ -88,15 +95,27 @@ class FragileVolatileStore:
                 return fail(Conflict(f"{kind} {key!r} was lost"))
             return self._shared.store.remove(kind, key, self._kept(expected))
 
-        return self._disk.run(remove)
+        return self._run(remove)
 
     def written(self, kind: str, since: Mark | None, limit: int) -> Deferred[Written]:
         """Tell what was written."""
-        return self._disk.run(lambda: self._shared.store.written(kind, since, limit))
+        return self._run(lambda: self._shared.store.written(kind, since, limit))
 
     def on_loss(self, hear: Callable[[], None]) -> None:
         """Have a server hear of a loss."""
         self._shared.hear.append(hear)
+
+    def _run(self, work: Callable[[], Deferred[T]]) -> Deferred[T]:
+        clock = self._clock
+        if clock is None:
+            return self._disk.run(work)
+        answered: Deferred[T] = Deferred()
+
+        def answer(result: T | Failure) -> None:
+            clock.callLater(0.0, answered.callback, result)
+
+        clock.callLater(0.0, lambda: self._disk.run(work).addBoth(answer) and None)
+        return answered
 
     def _kept(self, version: Version) -> Version:
         return Version(version - self._shared.base if version else 0)
