@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from lyncpy.contracts.bus import IBus, Interest
@@ -73,6 +74,25 @@ class WritesRecords(Protocol):
     def is_writing(self, aor: Aor) -> bool:
         """Tell whether a record is being written: whoever does so sees what others wrote."""
 
+    def heard_meanwhile(self, aor: Aor, version: Version) -> bool:
+        """Note of which version others have told while a record is being written; False: it is not."""
+
+
+class _Reading:
+    """A record that is being read, once for all who ask for it meanwhile."""
+
+    __slots__ = ("failure", "found", "is_stale", "waiting")
+
+    def __init__(self) -> None:
+        self.is_stale = True
+        """Whether it has changed since the store was asked."""
+
+        self.found: KnownEndpoints | None = None
+        self.failure = "whoever read it was interrupted"
+        """Why there is nothing found."""
+
+        self.waiting: list[Deferred[None]] = []
+
 
 class EndpointRecords:
     """The records that are known, by user.
@@ -117,35 +137,54 @@ class EndpointRecords:
         self._visitors: OrderedDict[Aor, None] = OrderedDict()
         """Those of them who are not signed in here."""
 
-        self._reading: dict[Aor, bool] = {}
-        """Whose record is being read, and whether it has changed since that began."""
-
+        self._reading: dict[Aor, _Reading] = {}
         self.dead: Final[OrderedDict[NodeName, None]] = OrderedDict()
 
     def expire(self, aor: Aor) -> None:
         """Have a record be read again when it is asked for: somebody has written a later one."""
         self.known.pop(aor, None)
+        self._changed(aor)
+
+    def _changed(self, aor: Aor) -> None:
+        """Have a read that is under way be done again: what it brings may be older than what there is."""
+        reading = self._reading.get(aor)
+        if reading is not None:
+            reading.is_stale = True
 
     def lose(self) -> None:
         """Note that the store has lost all of them."""
         self.known.clear()
         self.recorded.clear()
-        self._reading = dict.fromkeys(self._reading, True)
+        for reading in self._reading.values():
+            reading.is_stale = True
+
+    def leave(self, aor: Aor, name: EndpointName) -> bool:
+        """Note that an endpoint of this node is in its record no more; False: it was not."""
+        mine = self.recorded.get(aor)
+        if mine is None or mine.pop(name, None) is None:
+            return False
+        if not mine:
+            del self.recorded[aor]
+        return True
 
     def heard(self, fact: EndpointFact) -> None:
         """Read a record again of which somebody has written a later version."""
-        if isinstance(fact, EndpointGone) and node_of(fact.flow) == self._node:
-            mine = self.recorded.get(fact.aor, {})
-            if mine.pop((fact.epid, fact.flow), None) is None:
-                return  # this node has written so
-        known = self.known.get(fact.aor)
-        if fact.aor in self._reading:
-            self._reading[fact.aor] = True
-        if known is not None and fact.version > known.seen and not self._writer.is_writing(fact.aor):
-            self.known.pop(fact.aor)
-            if known.own or self._own(fact.aor):
-                # It may be that one of them has to leave.
-                spawn(self._read_again(fact.aor), self.log, "reading where a user is signed in")
+        is_own = isinstance(fact, EndpointGone) and node_of(fact.flow) == self._node
+        if is_own and not self.leave(fact.aor, (fact.epid, fact.flow)):
+            return  # this node has written so
+        self._changed(fact.aor)
+        if not self._writer.heard_meanwhile(fact.aor, fact.version):
+            self.heard_version(fact.aor, fact.version)
+
+    def heard_version(self, aor: Aor, version: Version) -> None:
+        """Read a record again if this version is later than the one that is known."""
+        known = self.known.get(aor)
+        if known is None or version <= known.seen:
+            return
+        self.expire(aor)
+        if known.own or self._own(aor):
+            # It may be that one of them has to leave.
+            spawn(self._read_again(aor), self.log, "reading where a user is signed in")
 
     async def _read_again(self, aor: Aor) -> None:
         try:
@@ -155,20 +194,42 @@ class EndpointRecords:
 
     async def read(self, aor: Aor) -> KnownEndpoints | None:
         """Read a record; None: it cannot be, and somebody is signed in here of whom this is not known."""
-        self.note(aor)
-        self._reading[aor] = True
         try:
-            while self._reading[aor]:
-                self._reading[aor] = False
-                record = await self._store.read(KIND, aor)
-            found = () if record is None else self.endpoints_in(aor, record.value)
-            await self._find_dead(found)
+            return await self._read(aor)
         except StoreUnavailable:
             if self._own(aor):
                 return None
             raise
+
+    async def _read(self, aor: Aor) -> KnownEndpoints:
+        """Read a record, or wait for who does so already: two that keep what they found would keep the older one."""
+        self.note(aor)
+        reading = self._reading.get(aor)
+        if reading is not None:
+            done: Deferred[None] = Deferred()
+            reading.waiting.append(done)
+            await done
+            if reading.found is None:
+                raise StoreUnavailable(reading.failure)
+            return reading.found
+        reading = self._reading[aor] = _Reading()
+        try:
+            reading.found = await self._read_for_all(aor, reading)
+        except StoreUnavailable as error:
+            reading.failure = str(error)
+            raise
         finally:
             self._reading.pop(aor, None)
+            for waiting in reading.waiting:
+                waiting.callback(None)
+        return reading.found
+
+    async def _read_for_all(self, aor: Aor, reading: _Reading) -> KnownEndpoints:
+        while reading.is_stale:
+            reading.is_stale = False
+            record = await self._store.read(KIND, aor)
+            found = () if record is None else self.endpoints_in(aor, record.value)
+            await self._find_dead(found)
         if record is None:
             if self.recorded.pop(aor, None):
                 self._writer.want(aor)  # it is lost, or nobody has renewed it in time
@@ -207,6 +268,7 @@ class EndpointRecords:
         self, aor: Aor, version: Version, mine: Sequence[Endpoint], others: tuple[Endpoint, ...]
     ) -> KnownEndpoints:
         """Keep what a record says: endpoints of this node, and those of others, oldest first."""
+        self._changed(aor)
         former = self.known.get(aor)
         own = frozenset([(one.epid, one.flow) for one in mine])
         known = self.known[aor] = KnownEndpoints(version, own, others)
@@ -270,9 +332,9 @@ class EndpointRecords:
         before = self.known.get(aor)
         if before is None or self._writer.is_writing(aor):
             return
-        self.known.pop(aor)
-        after = await self.read(aor)
-        now = () if after is None else after.elsewhere
+        # What is known stays until there is something newer: if this fails, the next sweep has to find it older still.
+        after = await self._read(aor)
+        now = after.elsewhere
         names = {(one.epid, one.flow) for one in now}
         former = {(one.epid, one.flow) for one in before.elsewhere}
         is_last = not now and not self._own(aor)

@@ -56,10 +56,13 @@ RETRY_S: Final = 2.0
 class _Writing:
     """A record that is being written."""
 
-    __slots__ = ("facts", "is_wanted", "waiting")
+    __slots__ = ("facts", "heard", "is_wanted", "waiting")
 
     def __init__(self) -> None:
         self.facts: list[EndpointFact] = []
+        self.heard = NONE
+        """The highest version of which others have told meanwhile."""
+
         self.is_wanted = False
         self.waiting: list[Deferred[None]] = []
 
@@ -165,8 +168,10 @@ class Registrations:
 
     def drop(self, aor: Aor, epid: Epid, flow: FlowName) -> Binding | None:
         """Remove an endpoint of this node that the record does not have any more; None: it is gone already."""
-        self.records.recorded.get(aor, {}).pop((epid, flow), None)
-        return self.own.drop(aor, epid, flow)
+        self.records.leave(aor, (epid, flow))
+        dropped = self.own.drop(aor, epid, flow)
+        self.records.note(aor)
+        return dropped
 
     def tell(self, aor: Aor, *facts: EndpointFact) -> None:
         """Have changes written down, and told then."""
@@ -213,6 +218,14 @@ class Registrations:
         """Tell whether a record is being written: whoever does so sees what others wrote."""
         return aor in self._writing
 
+    def heard_meanwhile(self, aor: Aor, version: Version) -> bool:
+        """Note of which version others have told while a record is being written; False: it is not."""
+        writing = self._writing.get(aor)
+        if writing is None:
+            return False
+        writing.heard = max(writing.heard, version)
+        return True
+
     async def _write(self, aor: Aor) -> None:
         """Write a record, and tell what it says then, until nothing more has come meanwhile."""
         writing = self._writing[aor]
@@ -225,6 +238,8 @@ class Registrations:
         finally:
             del self._writing[aor]
             self.records.note(aor)
+            # Others may have written between this node's commit and its answer.
+            self.records.heard_version(aor, writing.heard)
             for waiting in writing.waiting:
                 waiting.callback(None)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from lyncpy.backends.bus import MemoryBus
@@ -16,11 +16,11 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.core.node_lease import OnlyNode
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.registrar.endpoint_record import RecordUnreadable, read_record, write_record
-from lyncpy.workloads.registrar.endpoint_records import KIND
+from lyncpy.workloads.registrar.endpoint_records import ASKED_MOST, KIND
 from lyncpy.workloads.registrar.registrations import LEFT_S, RETRY_S, Registrations
 from tests.kit.fakes import awaited
 from tests.kit.leases import MemoryLeases, NodesOfStore
-from tests.kit.results import result_of
+from tests.kit.results import answer_of, result_of
 
 ALICE = Aor("sip:alice@example.com")
 NODE = NodeName("n1")
@@ -70,12 +70,16 @@ class Scene:
         self.clock = Clock()
         self.timers = Timers(self.clock, lambda: 1000.0 + self.clock.seconds())
         self.bus = MemoryBus(NODE, self.clock)
-        self.store = FragileRecordStore(self.timers.steady)
+        self.store = self.make_store()
         self.registrations = Registrations(NODE, self.store, self.bus, self.timers, Neighbours())
         self.registrations.open()
         self.facts: list[Any] = []
         self.bus.listen(EndpointArrived, self.facts.append)
         self.bus.listen(EndpointGone, self.facts.append)
+
+    def make_store(self) -> FragileRecordStore:
+        """Give where the records are."""
+        return FragileRecordStore(self.timers.steady)
 
     def endpoint(self, epid: str = "a1", flow: str = "n1/1", expires_s: float = 600.0) -> Endpoint:
         """Give a device of Alice."""
@@ -221,3 +225,137 @@ def test_an_endpoint_is_read_as_it_was_written(scene: Scene) -> None:
     (read,) = read_record(ALICE, write_record([endpoint], 1000.0), 400.0)
     assert (read.since, read.expires) == (endpoint.since + 600.0, endpoint.expires + 600.0)
     assert (read.epid.written, read.flow, read.contact) == ("AbC", endpoint.flow, endpoint.contact)
+
+
+class SlowRecordStore(FragileRecordStore):
+    """Volatile records as those of a database: each answer comes when a test lets it."""
+
+    def __init__(self, wall: Any) -> None:
+        super().__init__(wall)
+        self.is_slow = False
+        self._late: list[Any] = []
+
+    def read(self, kind: str, key: str) -> Any:
+        return self._later(super().read(kind, key))
+
+    def write(self, kind: str, key: str, value: Any, expected: Version, expires: float | None = None) -> Any:
+        return self._later(super().write(kind, key, value, expected, expires))
+
+    def _later(self, done: Any) -> Any:
+        if not self.is_slow:
+            return done
+        late: Deferred[Any] = Deferred()
+        self._late.append(lambda: done.addBoth(late.callback))
+        return late
+
+    def answer_one(self) -> None:
+        """Have the first answer come."""
+        self._late.pop(0)()
+
+    def answer_all(self) -> None:
+        """Have all answers come, those to what is asked then, too."""
+        while self._late:
+            self.answer_one()
+        self.is_slow = False
+
+
+class SlowScene(Scene):
+    """A node whose store may take its time."""
+
+    store: SlowRecordStore
+
+    def make_store(self) -> SlowRecordStore:
+        return SlowRecordStore(self.timers.steady)
+
+    def begin_flows(self) -> Deferred[Any]:
+        """Ask where Alice is."""
+        self.store.is_slow = True
+        return Deferred.fromCoroutine(self.registrations.endpoints(ALICE))
+
+
+@pytest.fixture
+def slow() -> Iterator[SlowScene]:
+    """One node."""
+    scene = SlowScene()
+    yield scene
+    scene.registrations.close()
+
+
+def test_who_asks_while_a_record_is_read_gets_what_is_found(slow: SlowScene) -> None:
+    """One read for all of them, and one refusal when there is nothing to be had."""
+    slow.others_write(slow.endpoint("b2", "n2/7"))
+    reads = slow.store.reads
+    asked = [slow.begin_flows() for _ in range(3)]
+    slow.store.answer_all()
+    assert [[one.flow for one in answer_of(each)] for each in asked] == [["n2/7"]] * 3
+    assert slow.store.reads == reads + 1
+    slow.registrations.records.expire(ALICE)
+    slow.store.is_away = True
+    asked = [slow.begin_flows() for _ in range(2)]
+    slow.store.answer_all()
+    for each in asked:
+        with pytest.raises(StoreUnavailable, match="away"):
+            answer_of(each)
+
+
+def test_what_changes_while_it_is_read_is_read_once_more(slow: SlowScene) -> None:
+    """Also for those who asked before that."""
+    first = slow.others_write(slow.endpoint("b2", "n2/7"))
+    asked = [slow.begin_flows() for _ in range(2)]
+    slow.store.is_slow = False
+    second = slow.others_write(slow.endpoint("b2", "n2/8"))
+    assert second > first
+    slow.registrations.records.heard(EndpointArrived(ALICE, epid_of("b2"), FlowName("n2/8"), second))
+    slow.store.answer_all()
+    assert [[one.flow for one in answer_of(each)] for each in asked] == [["n2/8"]] * 2
+
+
+def test_what_others_tell_while_a_record_is_written_counts(slow: SlowScene) -> None:
+    """Their next version may be told before the store's answer to our own gets here."""
+    slow.registrations.own.register(slow.endpoint(), None)
+    slow.turn()
+    slow.store.is_slow = True
+    slow.registrations.own.register(slow.endpoint("c3", "n1/2"), None)
+    slow.store.is_slow = False
+    version = slow.others_write(slow.endpoint(), slow.endpoint("c3", "n1/2"), slow.endpoint("b2", "n2/7"))
+    slow.registrations.records.heard(EndpointArrived(ALICE, epid_of("b2"), FlowName("n2/7"), version))
+    slow.store.answer_all()
+    assert sorted(slow.flows()) == ["n1/1", "n1/2", "n2/7"]
+
+
+def test_whoever_has_moved_to_another_server_leaves_nothing_here(scene: Scene) -> None:
+    """They are one of those who were asked for, of whom there are so many at most."""
+
+    def leave(fact: EndpointGone) -> None:
+        scene.registrations.drop(fact.aor, fact.epid, fact.flow)
+
+    scene.bus.listen(EndpointGone, leave)
+    scene.registrations.own.register(scene.endpoint(), None)
+    scene.turn()
+    version = scene.others_write(scene.endpoint("a1", "n2/8"))
+    scene.bus.tell(EndpointGone(ALICE, epid_of("a1"), FlowName("n1/1"), EndpointGoneReason.REPLACED, False, version))
+    scene.turn()
+    assert (scene.flows(), scene.registrations.records.recorded) == (["n2/8"], {})
+    for number in range(ASKED_MOST):
+        scene.registrations.records.note(Aor(f"sip:visitor{number}@example.com"))
+    assert ALICE not in scene.registrations.records.asked
+    assert not list(scene.registrations.records.held())
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_a_sweep_that_fails_finds_it_the_next_time(scene: Scene, is_here: bool) -> None:
+    """Nobody is said to be gone because the store is away, and who is gone is told when it is back."""
+    scene.others_write(scene.endpoint("b2", "n2/7"))
+    if is_here:
+        scene.registrations.own.register(scene.endpoint(), None)
+    assert "n2/7" in scene.flows()
+    scene.turn()
+    scene.others_write(*([scene.endpoint()] if is_here else []))
+    scene.store.is_away = True
+    with pytest.raises(StoreUnavailable):
+        result_of(awaited(scene.registrations.records.renew(ALICE)))
+    assert scene.turn() == []
+    scene.store.is_away = False
+    assert scene.registrations.records.version_of(ALICE) is not None
+    result_of(awaited(scene.registrations.records.renew(ALICE)))
+    assert scene.turn() == [f"connection lost {not is_here}"]
