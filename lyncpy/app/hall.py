@@ -115,7 +115,8 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     )
     place = f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
     contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
-    channels = NodeChannels(back.bus, timers)
+    is_there = partial(_is_there, back)
+    channels = NodeChannels(back.bus, timers, is_there)
     remote = RemoteFlows(node, channels, back.bus, timers)
     flows = _flows(config, node, back, timers, reactor, remote)
     outbound = Outbound(
@@ -128,7 +129,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         contact=registrations.own.contact,
         elsewhere=remote,
     )
-    relay = Relay(channels, timers, partial(_is_there, back))
+    relay = Relay(channels, timers, is_there)
     notifier = _notifier(config, back, outbound, contact, timers)
     forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
     known = KnownNetworks(back.store, timers, flows.places.know)

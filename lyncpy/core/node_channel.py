@@ -35,6 +35,9 @@ LINE_MOST: Final = 16_384
 UNDER_WAY_BYTES: Final = 8_388_608
 """That one node may have under way to another; beyond that nothing more is sent to it."""
 
+UNDER_WAY_BYTES_ALL: Final = 67_108_864
+"""That one node may have under way to all others together."""
+
 ACKNOWLEDGE_S: Final = 0.05
 """How long an acknowledgement waits for a message that takes it along."""
 
@@ -51,7 +54,7 @@ EARLY_MOST: Final = 1_000
 """Messages that are kept while one before them is missing."""
 
 NODES_MOST: Final = 4_096
-"""Other nodes that are remembered; the one first heard goes."""
+"""Other nodes that are remembered. One that is not there any more makes room; with those that are, no talk begins."""
 
 Hear = Callable[[NodeName, Mapping[str, Any], bytes], None]
 """Takes what another node says: who it is, what its line has, and the bytes behind it."""
@@ -95,22 +98,30 @@ class NodeChannels:
     Args:
         bus: Carries the bytes.
         timers: When something is said again.
+        is_there: Tells whether there is such a node: nobody else is talked to, for clients write names of nodes, too.
     """
 
     log = Logger()
 
-    def __init__(self, bus: IBus, timers: ITimers) -> None:
+    def __init__(self, bus: IBus, timers: ITimers, is_there: Callable[[NodeName], bool]) -> None:
         self._bus = bus
+        self._is_there = is_there
         self._timers = timers
         self._peers: dict[NodeName, _Peer] = {}
         self._hear: dict[str, Hear] = {}
         self._lost: list[Callable[[NodeName], None]] = []
         self._runs = 0
+        self._under_way_bytes = 0
         bus.receive(self._received)
 
     def __len__(self) -> int:
         """Give the number of messages under way, for a meter."""
         return sum(len(peer.under_way) for peer in self._peers.values())
+
+    @property
+    def nodes(self) -> int:
+        """The number of nodes that are talked to."""
+        return len(self._peers)
 
     def hear(self, kind: str, hear: Hear) -> None:
         """Call a function with each message of a kind."""
@@ -123,13 +134,16 @@ class NodeChannels:
     def send(self, node: NodeName, kind: str, body: bytes = b"", **said: object) -> bool:
         """Send a message; it arrives, or its loss is told to `on_lost`.
 
-        False: it will not arrive, for nobody can be reached now, or too much is under way to that node.
+        False: it will not arrive, for there is no such node, nobody can be reached now, or too much is under way.
         """
-        peer = self._peers.get(node) or self._begin(node)
-        if peer.under_way_bytes + len(body) > UNDER_WAY_BYTES or len(body) > SENT_MOST - LINE_MOST:
+        peer = self._peers.get(node)
+        if peer is None:
+            peer = self._begin(node) if self._is_there(node) else None
+        text = _json({"k": kind, **said})[1:]
+        size = len(text) + len(body)
+        if peer is None or not self._has_room(peer, size) or len(body) > SENT_MOST - LINE_MOST:
             return False
         run, number = peer.run
-        text = _json({"k": kind, **said})[1:]
         # Whoever was heard once will be heard again, or is given up.
         if not self._write(node, peer, number + 1, text, body) and not peer.is_heard:
             return False
@@ -137,16 +151,22 @@ class NodeChannels:
             peer.began = self._timers.now()
         peer.run = run, number + 1
         peer.under_way.append((number + 1, text, body))
-        peer.under_way_bytes += len(body)
+        peer.under_way_bytes += size
+        self._under_way_bytes += size
         if peer.wake is None:
             peer.wake = Deadline(self._timers, lambda: self._silent(node))
         peer.wake.set_first(peer.waited_s)
         return True
 
+    def _has_room(self, peer: _Peer, size: int) -> bool:
+        """Tell whether so many bytes more may be under way to a node."""
+        return peer.under_way_bytes + size <= UNDER_WAY_BYTES and self._under_way_bytes + size <= UNDER_WAY_BYTES_ALL
+
     def forget(self, node: NodeName) -> None:
         """Give a node up, which is known dead."""
         peer = self._peers.pop(node, None)
         if peer is not None:
+            self._under_way_bytes -= peer.under_way_bytes
             for deadline in (peer.wake, peer.acknowledge):
                 if deadline is not None:
                     deadline.clear()
@@ -162,6 +182,8 @@ class NodeChannels:
             return
         head, body = read
         peer = self._peers.get(node) or self._begin(node)
+        if peer is None:
+            return
         peer.is_heard = True
         self._acknowledged(peer, *head["a"])
         if head["n"]:
@@ -198,7 +220,10 @@ class NodeChannels:
         under_way = peer.under_way
         if under_way and under_way[0][0] <= number:
             while under_way and under_way[0][0] <= number:
-                peer.under_way_bytes -= len(under_way.popleft()[2])
+                _, text, body = under_way.popleft()
+                size = len(text) + len(body)
+                peer.under_way_bytes -= size
+                self._under_way_bytes -= size
             peer.waited_s = REPEAT_S
             peer.began = self._timers.now()
             if not under_way and peer.wake is not None:
@@ -248,9 +273,13 @@ class NodeChannels:
         )
         return self._bus.send(node, head.encode() + body)
 
-    def _begin(self, node: NodeName) -> _Peer:
+    def _begin(self, node: NodeName) -> _Peer | None:
+        """Begin to talk to a node; None: too many are there already."""
         if len(self._peers) >= NODES_MOST:
-            self.forget(next(iter(self._peers)))
+            absent = next((name for name in self._peers if not self._is_there(name)), None)
+            if absent is None:
+                return None
+            self.forget(absent)
         # A run that begins after this node gave another one up has a higher number, whichever peer that was.
         self._runs += 1
         peer = self._peers[node] = _Peer(self._runs, self._timers.now())

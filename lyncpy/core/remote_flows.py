@@ -40,8 +40,18 @@ TAKEN_STEP: Final = 16_384
 DRAINED_S: Final = 5.0
 """After how long a full flow of which nothing was heard is taken for drained; it may be found full again."""
 
+ANSWERS_EACH: Final = 16
+"""Answers to one request that are handed back: provisional ones, a final one, and repetitions of it."""
+
+ANSWERS_MOST: Final = 4_096
+"""Answers of one client that one node may be owed."""
+
 FLOWS_MOST: Final = 100_000
 """Flows of which it is known how much is under way; the one first sent to goes."""
+
+
+UNANSWERED: Final = frozenset({"ACK", "BENOTIFY"})
+"""Requests that nobody answers."""
 
 
 class _UnderWay:
@@ -72,6 +82,9 @@ class RemoteFlows:
         self._channels = channels
         self._bus = bus
         self._under_way: OrderedDict[FlowName, _UnderWay] = OrderedDict()
+        self._owed: dict[FlowName, dict[NodeName, int]] = {}
+        """How many answers a client of this node may still give to each of those that have asked it."""
+
         self._waits = Deadlines[FlowName](timers, self._drained)
         channels.hear("taken flow", self._taken)
         channels.hear("gone flow", self._gone)
@@ -117,9 +130,27 @@ class RemoteFlows:
             self._channels.send(node_of(flow), "close flow", flow=flow, reason=reason[:200])
 
     def hand_back(self, node: NodeName, flow: FlowName, response: Response) -> None:
-        """Give what a client of this node has answered to the node that asked it."""
-        if node != self.node:
+        """Give what a client of this node has answered to the node that asked it; one that did not ask has nothing coming.
+
+        Which node it was, is what the client writes.
+        """
+        owed = self._owed.get(flow, {})
+        left = owed.get(node, 0)
+        if left:
+            owed[node] = left - 1
             self._channels.send(node, "answer", encode(response), flow=flow)
+
+    def was_asked(self, flow: FlowName, node: NodeName) -> None:
+        """Note that a node has sent a client of this one a request, which it may answer."""
+        owed = self._owed.setdefault(flow, {})
+        owed[node] = min(owed.get(node, 0) + ANSWERS_EACH, ANSWERS_MOST)
+
+    def owe_no_more(self, node: NodeName) -> None:
+        """Owe a node that is known dead no answers."""
+        for flow, owed in tuple(self._owed.items()):
+            owed.pop(node, None)
+            if not owed:
+                del self._owed[flow]
 
     def flow_closed(self, flow: FlowName) -> None:
         """Forget a flow that is gone."""
@@ -134,6 +165,7 @@ class RemoteFlows:
     def _forget(self, flow: FlowName) -> None:
         self._waits.clear(flow)
         self._under_way.pop(flow, None)
+        self._owed.pop(flow, None)
 
     def _taken(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
         flow, size = said.get("flow"), said.get("bytes")
@@ -204,7 +236,7 @@ class FlowHost:
         self._listening = (
             self._bus.listen(FlowClosed, self._flow_closed),
             self._bus.listen(FlowDrained, self._flow_drained),
-            self._bus.listen(NodeLost, lambda fact: self._channels.forget(fact.node)),
+            self._bus.listen(NodeLost, self._node_lost),
         )
 
     async def close(self) -> None:
@@ -230,6 +262,8 @@ class FlowHost:
         except LocalProtocolError:
             self.log.failure("what {node} has sent to {flow} cannot be written", node=node, flow=flow)
             return
+        if isinstance(message, Request) and message.method not in UNANSWERED:
+            self._remote.was_asked(flow, node)
         untold = self._untold.setdefault(flow, {})
         untold[node] = untold.get(node, 0) + len(data)
         if untold[node] >= TAKEN_STEP and not self._flows.is_full(flow):
@@ -254,9 +288,13 @@ class FlowHost:
 
     def _flow_closed(self, fact: FlowClosed) -> None:
         self._untold.pop(fact.flow, None)
+        self._remote.flow_closed(fact.flow)
         if node_of(fact.flow) != self._node:
             self._outbound.closed(fact.flow)
-            self._remote.flow_closed(fact.flow)
+
+    def _node_lost(self, fact: NodeLost) -> None:
+        self._channels.forget(fact.node)
+        self._remote.owe_no_more(fact.node)
 
     def _flow_drained(self, fact: FlowDrained) -> None:
         for node, size in self._untold.pop(fact.flow, {}).items():

@@ -58,6 +58,10 @@ def registrations_of(node: str, bus: IBus, timers: Timers) -> Registrations:
     return Registrations(NodeName(node), store, bus, timers, only_node(node))
 
 
+def _nobody_is_there(node: NodeName) -> bool:
+    return False
+
+
 def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fields of Signaling
     """Build what sends over SIP: nobody is connected, and what is sent is kept for the test to answer."""
     given, timers = parts.setdefault, platform.timers
@@ -65,6 +69,6 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     given("flows", StillFlows())
     if "notifier" not in parts:
         parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, per_user=500, total=1000)
-    given("relay", Relay(NodeChannels(platform.bus, timers), timers, lambda node: False))
+    given("relay", Relay(NodeChannels(platform.bus, timers, _nobody_is_there), timers, _nobody_is_there))
     given("forward", Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers))
     return Signaling(**parts)

@@ -9,8 +9,9 @@ from lyncpy.contracts.facts import FlowClosed, FlowDrained
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import ICall
-from lyncpy.core.node_channel import GIVE_UP_S
-from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
+from lyncpy.core.node_channel import GIVE_UP_S, NODES_MOST
+from lyncpy.core.remote_flows import ANSWERS_EACH
+from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag, response_to
 from tests.kit.actors import Actor
 from tests.kit.pool import Pool
 from tests.kit.stage import Stage
@@ -148,3 +149,63 @@ def test_a_full_flow_of_which_nothing_is_heard_is_tried_again(play: Play) -> Non
     filled(play, play.bob)
     play.pool.passes(6)
     assert FlowDrained(play.flow) in play.told
+
+
+def answers_nobody(client: Actor, names: Iterator[str]) -> None:
+    """Have a client answer what nobody asked it; the branch of each answer names a server."""
+    request = client.sip.request("OPTIONS", client.aor)
+    for name in names:
+        answer = response_to(request.edited(first=[("Via", f"SIP/2.0/TLS x:1;branch=z9hG4bK{name}.x")]), 200)
+        client.sip.reply(answer)
+
+
+def test_who_makes_up_names_of_servers_has_nothing_done_by_one_server() -> None:
+    """More of them than servers are ever remembered: none is, and nothing else is forgotten for them."""
+    with Stage.opened() as stage:
+        (mallory,) = stage.sign_in("mallory")
+        answers_nobody(mallory, (f"server{number}" for number in range(NODES_MOST + 10)))
+        stage.passes(1)
+        assert stage.ground.channels.nodes == 0
+        assert mallory.sip.is_connected
+
+
+def test_who_makes_up_names_of_servers_has_nothing_done_by_several(play: Play) -> None:
+    """Nor does anybody who names a real one, which has not asked them: what others have under way stays."""
+    play.bob.ignores_messages = True
+    call = play.asks()
+    play.pool.settle()
+    (mallory,) = play.second.sign_in("mallory")
+    sent: list[bytes] = []
+
+    def counts(sender: object, receiver: object, said: object) -> bool:
+        if isinstance(said, bytes):
+            sent.append(said)
+        return False
+
+    play.pool.passes(1)
+    play.pool.hub.loses = counts
+    answers_nobody(mallory, (f"server{number}" for number in range(NODES_MOST + 10)))
+    answers_nobody(mallory, iter([str(play.first.node)] * 10))
+    play.pool.settle()
+    assert sent == []
+    assert [server.ground.channels.nodes for server in play.pool] == [1, 1]
+    assert (play.statuses, play.told, call.local) == ([], [], False)
+
+
+def test_a_client_answers_a_request_so_many_times_and_no_more(play: Play) -> None:
+    """Each answer is carried to the server that asked: who repeats one for ever has it carried a few times."""
+    carried: list[bytes] = []
+
+    def counts(sender: object, receiver: object, said: object) -> bool:
+        if isinstance(said, bytes) and b'"k":"answer"' in said:
+            carried.append(said)
+        return False
+
+    play.pool.hub.loses = counts
+    call = play.asks()
+    play.pool.settle()
+    (request,) = [request for request in play.bob.sip.heard if request.method == "MESSAGE"]
+    for _ in range(100):
+        play.bob.sip.reply(response_to(request, 200))
+    play.pool.settle()
+    assert (play.statuses, call.local, len(carried)) == ([200], False, ANSWERS_EACH)

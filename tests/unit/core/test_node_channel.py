@@ -9,7 +9,7 @@ import pytest
 
 from lyncpy.contracts.bus import SENT_MOST
 from lyncpy.contracts.names import NodeName
-from lyncpy.core.node_channel import GIVE_UP_S, UNDER_WAY_BYTES, NodeChannels
+from lyncpy.core.node_channel import GIVE_UP_S, NODES_MOST, UNDER_WAY_BYTES, UNDER_WAY_BYTES_ALL, NodeChannels
 from lyncpy.core.timers import Timers
 from tests.kit.clocks import Clocks
 from tests.kit.hub import Hub
@@ -25,12 +25,15 @@ class Pair:
         self.hub = Hub()
         self.heard: dict[NodeName, list[tuple[int, bytes]]] = {HERE: [], THERE: []}
         self.lost: dict[NodeName, list[NodeName]] = {HERE: [], THERE: []}
+        self.living = {HERE, THERE}
         self.channels = {node: self._node(node) for node in (HERE, THERE)}
         self.here, self.there = self.channels[HERE], self.channels[THERE]
 
     def _node(self, node: NodeName) -> NodeChannels:
         clock = self.clocks.new()
-        channels = NodeChannels(self.hub.bus(node, clock), Timers(clock, clock.seconds))
+        channels = NodeChannels(
+            self.hub.bus(node, clock), Timers(clock, clock.seconds), lambda name: name in self.living
+        )
 
         def hear(sender: NodeName, said: Mapping[str, Any], body: bytes) -> None:
             assert sender != node
@@ -147,6 +150,46 @@ def test_what_cannot_be_sent_is_said_at_once(pair: Pair) -> None:
     sent = [pair.here.send(THERE, "other", b"x" * size) for _ in range(20)]
     assert sent.count(True) == UNDER_WAY_BYTES // size
     assert sent[-1] is False
+
+
+def test_nothing_is_sent_or_kept_for_a_node_that_is_not_there(pair: Pair) -> None:
+    """Whoever makes names up, makes no work: not even what is under way to others is forgotten for them."""
+    pair.say(1)
+    for number in range(NODES_MOST + 10):
+        assert not pair.here.send(NodeName(f"made up {number}"), "said", number=1)
+    assert (pair.here.nodes, len(pair.here), pair.lost[HERE]) == (1, 1, [])
+
+
+def test_who_is_there_is_never_forgotten_for_another(pair: Pair) -> None:
+    """When there is no room for one more, one that has gone makes it; if all are there, no talk begins."""
+    pair.say(1)
+    others = [NodeName(f"node {number}") for number in range(NODES_MOST)]
+    pair.living.update(others)
+    assert [pair.here.send(node, "said", number=1) for node in others].count(True) == NODES_MOST - 1
+    pair.hub.bus(others[-1], pair.clocks.new()).send(HERE, b'{"v":1,"s":1,"n":1,"f":1,"a":[0,0],"k":"said"}\n')
+    pair.clocks.settle()
+    assert (pair.here.nodes, pair.lost[HERE], pair.numbers()) == (NODES_MOST, [], [1])
+    pair.living.discard(others[7])
+    assert pair.here.send(others[-1], "said", number=1)
+    assert (pair.here.nodes, pair.lost[HERE]) == (NODES_MOST, [others[7]])
+
+
+def test_what_is_under_way_to_all_is_bounded(pair: Pair) -> None:
+    """By bytes, those of the line counted; what is acknowledged, or given up, makes room."""
+    pair.hub.loses = lambda sender, receiver, said: sender == HERE
+    pair.living.update(others := [NodeName(f"node {number}") for number in range(10)])
+    size = UNDER_WAY_BYTES // 16
+    sent = [pair.here.send(node, "said", b"x" * (size - 1_000), words="y" * 900) for node in others for _ in range(16)]
+    assert sent.count(True) == UNDER_WAY_BYTES_ALL // size
+    pair.clocks.passes(GIVE_UP_S + 10)
+    pair.hub.loses = lambda sender, receiver, said: False
+    assert len(pair.here) == 0
+    pair.say(*range(3))
+    pair.clocks.passes(1)
+    assert len(pair.here) == 0
+    pair.hub.loses = lambda sender, receiver, said: sender == HERE
+    again = [pair.here.send(node, "said", b"x" * (size - 1_000), words="y" * 900) for node in others for _ in range(16)]
+    assert again == sent
 
 
 @pytest.mark.parametrize(
