@@ -185,17 +185,18 @@ class RemoteFlows:
 
     def _told_drained(self, flow: FlowName, found: _UnderWay) -> None:
         found.is_waited_for = False
-        self._bus.tell(FlowDrained(flow))
+        self._bus.tell_here(FlowDrained(flow))
 
     def _gone(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
         flow = FlowName(str(said.get("flow")))
         if node_of(flow) == node:
-            self._bus.tell(FlowClosed(flow, "connection lost"))
+            self._bus.tell_here(FlowClosed(flow, "connection lost"))
 
     def _node_lost(self, node: NodeName) -> None:
+        # Here alone: its clients, and other nodes, may well hear it, and go on.
         for flow in [flow for flow in self._under_way if node_of(flow) == node]:
             self._forget(flow)
-            self._bus.tell(FlowClosed(flow, "its server is lost"))
+            self._bus.tell_here(FlowClosed(flow, "its server is lost"))
 
 
 @implementer(IUnit)

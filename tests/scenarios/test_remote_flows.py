@@ -209,3 +209,20 @@ def test_a_client_answers_a_request_so_many_times_and_no_more(play: Play) -> Non
         play.bob.sip.reply(response_to(request, 200))
     play.pool.settle()
     assert (play.statuses, call.local, len(carried)) == ([200], False, ANSWERS_EACH)
+
+
+def test_people_stay_signed_in_while_their_servers_do_not_hear_one_another(play: Play) -> None:
+    """What servers send one another is lost for a minute, though both live: each gives up the other, and nobody else."""
+    (alice,) = play.first.sign_in("alice")
+    play.pool.hub.loses = lambda sender, receiver, said: isinstance(said, bytes)
+    play.asks(timeout=60)
+    play.second.ground.outbound.send_unanswered(play.first.ground.flows.names()[0], play.message())
+    play.pool.passes(60)
+    assert play.statuses == [430]
+    assert [server.tables()["endpoints"] for server in play.pool] == [1, 1]
+    assert (alice.sip.is_connected, play.bob.sip.is_connected) == (True, True)
+    play.pool.hub.loses = lambda sender, receiver, said: False
+    play.pool.passes(60)
+    assert (alice.publishes(3500).status, play.bob.publishes(3500).status) == (200, 200)
+    mine, _ = alice.talks_to(play.bob)
+    assert mine.says("hello").status == 200
