@@ -4,14 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.directory import Group
-from lyncpy.contracts.facts import Fact
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.facts import Fact, NodeLost
+from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.nodes import DUTIES, Duty
 from lyncpy.contracts.records import SessionRecord
+from tests.kit.memory import MemoryRecords
 from tests.kit.pool import Pool
-from tests.kit.results import answer_of
+from tests.kit.results import answer_of, result_of, started
 from tests.kit.stage import DOMAIN, Stage
 
 LEASE_S = 5.0
@@ -84,6 +86,31 @@ def test_what_cannot_be_ended_at_once_is_ended_later(pool: Pool) -> None:
     second.disk.broken = False
     pool.passes(5)
     assert open_sessions(pool) == ()
+
+
+@pytest.mark.parametrize(("unit", "end"), [("im", "close_open_sessions"), ("conferencing", "close_open_conferences")])
+def test_who_is_lost_while_another_starts_is_not_missed(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, unit: str, end: str
+) -> None:
+    """What it left was not there yet when that was looked for: it is looked for again."""
+    first, _ = pool
+    starting = first.unit(unit)
+    result_of(starting.close())
+    looks: list[Deferred[int]] = []
+
+    def slowly(self: MemoryRecords, at: float) -> Deferred[int]:
+        looks.append(Deferred())
+        return looks[-1]
+
+    monkeypatch.setattr(MemoryRecords, end, slowly)
+    opening = started(starting.open())
+    first.bus.tell_here(NodeLost(NodeName("n9")))
+    first.passes(1)
+    for look in looks:
+        look.callback(0)
+    first.passes(1)
+    answer_of(opening)
+    assert len(looks) == 2
 
 
 def test_a_server_that_starts_ends_what_its_dead_self_left(pool: Pool) -> None:

@@ -100,8 +100,7 @@ class Im:
         )
 
     async def open(self) -> None:
-        """Close the records that dead nodes left open, then listen for facts."""
-        await self._close_left_open()
+        """Listen for facts, and close the records that dead nodes left open."""
         self._listening = [
             self._bus.listen(NodeLost, self._leavings.node_lost),
             self._bus.listen(EndpointGone, self._termination.endpoint_gone),
@@ -111,6 +110,8 @@ class Im:
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
             self._bus.listen(PersonChanged, self._archiving.person_changed),
         ]
+        # Last: a node that is lost before it is listened for has left what is found here, one that is lost later is heard of.
+        await self._close_left_open()
 
     async def _close_left_open(self) -> None:
         count = await self._records.close_open_sessions(self._timers.wall())

@@ -29,7 +29,13 @@ class LostServers:
         self._records = records
         self._told = told
         self._timers = timers
+        self._nodes = nodes
         self._leavings = Leavings(nodes, timers, self._end_lost, "ending the sign-ins of lost servers")
+
+    def open(self) -> None:
+        """End sign-ins at servers that were lost since this one has duties, before it listened for that."""
+        for one in self._nodes.gone():
+            self.node_lost(NodeLost(one.name))
 
     def close(self) -> None:
         """Look no more."""

@@ -185,12 +185,13 @@ class Registrations:
     # --- its life
 
     def open(self) -> None:
-        """Listen to what other nodes tell."""
+        """Listen to what other nodes tell, and end what those left that were lost while this one was starting."""
         self._listening = (
             self._bus.listen(EndpointArrived, self.records.heard, self.records.asked),
             self._bus.listen(EndpointGone, self.records.heard, self.records.asked),
             self._bus.listen(NodeLost, self._lost.node_lost),
         )
+        self._lost.open()
 
     def close(self) -> None:
         """Stop listening."""

@@ -12,6 +12,7 @@ from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, EndpointGoneReason, NodeLost
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, FlowName, NodeName, Version, epid_of, instance_of
+from lyncpy.contracts.nodes import NodeLease
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.core.node_lease import OnlyNode
 from lyncpy.core.timers import Timers
@@ -58,6 +59,10 @@ class Neighbours(OnlyNode):
 
     def __init__(self) -> None:
         super().__init__(NODE, MemoryLeases(NodesOfStore(lambda: 0.0)), "here")
+        self.lost: tuple[NodeLease, ...] = ()
+
+    def gone(self) -> tuple[NodeLease, ...]:
+        return self.lost
 
     async def find_dead(self, names: Collection[NodeName]) -> frozenset[NodeName]:
         return frozenset(names) - {NODE, NodeName("n2")}
@@ -66,12 +71,12 @@ class Neighbours(OnlyNode):
 class Scene:
     """The registrations of one node, and those of another one in the store."""
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: "Neighbours | None" = None) -> None:
         self.clock = Clock()
         self.timers = Timers(self.clock, lambda: 1000.0 + self.clock.seconds())
         self.bus = MemoryBus(NODE, self.clock)
         self.store = self.make_store()
-        self.registrations = Registrations(NODE, self.store, self.bus, self.timers, Neighbours())
+        self.registrations = Registrations(NODE, self.store, self.bus, self.timers, nodes or Neighbours())
         self.registrations.open()
         self.facts: list[Any] = []
         self.bus.listen(EndpointArrived, self.facts.append)
@@ -206,6 +211,19 @@ def test_a_node_that_is_dead_has_nobody(scene: Scene) -> None:
     assert scene.turn() == ["connection lost True"]
     assert scene.recorded() == []
     assert scene.turn(60.0) == []
+
+
+def test_who_was_lost_while_this_node_was_starting_has_nobody() -> None:
+    """The duty may have been taken before this listened: that the node is lost is told once."""
+    nodes = Neighbours()
+    scene = Scene(nodes)
+    scene.registrations.close()
+    scene.others_write(scene.endpoint("b2", "dead/7"))
+    nodes.lost = (NodeLease(NodeName("dead"), 1, "there", is_connected=True, left_s=-1.0, is_ended=True),)
+    scene.registrations.open()
+    assert scene.turn() == ["connection lost True"]
+    assert scene.recorded() == []
+    scene.registrations.close()
 
 
 @pytest.mark.parametrize("value", [b"", b"[]", b"{}", b'{"v":2,"endpoints":[]}', b'{"v":1,"endpoints":[{"epid":"a"}]}'])
