@@ -161,6 +161,23 @@ def test_a_connection_that_comes_back_has_the_keys_too(far: Pair) -> None:
     assert FactsLost() in lost
 
 
+def test_who_had_no_connection_lets_others_know_what_they_missed(far: Pair) -> None:
+    """Also of what is heard of some keys only, of which nobody else can tell that it was for them."""
+    heard: list[Any] = []
+    missed: list[Any] = []
+    far.there.listen(AccessChanged, heard.append, interest(ALICE))
+    far.there.listen(FactsLost, missed.append)
+    far.loop.until(lambda: missed)  # for the key is new
+    missed.clear()
+    with capturedLogs():
+        the_proxy(far).cut()
+        far.loop.until(far.here.conditions)
+        far.here.tell(AccessChanged(ALICE))
+        far.loop.until(lambda: not far.here.conditions())
+        far.loop.until(lambda: missed)
+    assert heard == []
+
+
 @pytest.mark.parametrize("kind", [FlowClosed, SecretChanged])
 def test_a_gap_is_told_within_the_node(far: Pair, kind: type[Any]) -> None:
     """Whoever holds something looks whether it is still true."""

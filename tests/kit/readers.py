@@ -350,7 +350,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "NATS": (_NATS_STREAM, _of_bytes(_nats_frames)),
     "NATS, a session": (_NATS_STREAM, _of_bytes(_nats_session)),
     "bus, a fact": (_FACT, _of_bytes(read_fact)),
-    "bus, a sign of life": ('{"v":1,"node":"n1","told":{"FlowClosed":3}}', _of_bytes(read_sign)),
+    "bus, a sign of life": ('{"v":1,"node":"n1","told":{"FlowClosed":3},"unsent":2}', _of_bytes(read_sign)),
     "bus, a question": (
         '{"v":1,"node":"n1","kind":"HowIsNode","question":{}}',
         _of_bytes(lambda data: read_question(data, {"HowIsNode": HowIsNode})),

@@ -2,7 +2,7 @@
 
 Facts of each kind are counted by who tells them. So a fact that comes twice or late is dropped, and one that does not
 come is known to be lost, at the latest with the next sign of life of its node. Of kinds that are heard of some keys only that
-cannot be told: what they are about has versions in the store.
+cannot be told: what they are about has versions in the store. Who could not tell something says so with that sign, too.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -212,10 +212,12 @@ class NatsBus:
         before = peer.lost
         for kind in self._facts.whole_kinds():
             peer.told(kind.__name__, sign.told.get(kind.__name__, 0))
+        if peer.could_not_tell(sign.unsent):
+            self._losses.untold()
         self._losses.missed(sign.node, peer.lost - before)
 
     def _give_sign(self) -> None:
-        self._link.publish(node_subject(self._prefix, self._node), write_sign(self._node, self._told))
+        self._link.publish(node_subject(self._prefix, self._node), write_sign(self._node, self._told, self._unsent))
         self._sign = self._timers.later(self._sign_s, self._give_sign)
 
     # --- questions

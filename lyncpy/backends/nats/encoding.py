@@ -78,10 +78,11 @@ class ToldFact(NamedTuple):
 
 
 class Sign(NamedTuple):
-    """That a node is there, and how many facts of each kind it has told."""
+    """That a node is there, how many facts of each kind it has told, and how many of all it could tell nobody."""
 
     node: NodeName
     told: Mapping[str, int]
+    unsent: int = 0
 
 
 class Asked(NamedTuple):
@@ -231,16 +232,17 @@ def read_fact(data: bytes) -> ToldFact:
     return ToldFact(node, _number(told.get("n")), _for_others(_form(kind).read(told.get("fact"))))
 
 
-def write_sign(node: NodeName, told: Mapping[str, int]) -> bytes:
+def write_sign(node: NodeName, told: Mapping[str, int], unsent: int) -> bytes:
     """Write that this node is there."""
-    return _written(node, told=dict(told))
+    return _written(node, told=dict(told), unsent=unsent)
 
 
 def read_sign(data: bytes) -> Sign:
     """Read that another node is there; raises MessageUnreadable."""
     node, told = _envelope(data)
     counts: dict[str, Any] = _of(told, "told", dict)
-    return Sign(node, {name: _number(count) for name, count in counts.items() if name in _FACTS})
+    of_kinds = {name: _number(count) for name, count in counts.items() if name in _FACTS}
+    return Sign(node, of_kinds, _whole(told.get("unsent", 0)))
 
 
 # --- questions

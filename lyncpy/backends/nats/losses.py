@@ -41,6 +41,10 @@ class Losses:
         if count := self._missed.happened(number):
             self.log.warn("{count} facts are lost on the bus, the last of {node}", count=count, node=node)
 
+    def untold(self) -> None:
+        """Note that a node has told facts while it had no connection: nobody knows which were for this one."""
+        self._lost()
+
     def overflowed(self, node: NodeName) -> None:
         """Note a fact of a node that came while too many waited."""
         self._lost()

@@ -30,6 +30,7 @@ class Peer:
         self.lost = 0
         """Facts that were told and not heard, of kinds that somebody listens to."""
 
+        self._unsent = 0
         self._heard: dict[str, int] = {}
         self._doubted: set[str] = set()
         """Kinds of which its last sign of life has said less than was heard."""
@@ -63,6 +64,11 @@ class Peer:
             self._heard[kind] = number
         else:
             self._doubted.add(kind)
+
+    def could_not_tell(self, number: int) -> bool:
+        """Note how many facts the node could tell nobody, as its sign of life says; give whether there are more by now."""
+        before, self._unsent = self._unsent, number
+        return number > before
 
     def _reached(self, kind: str, number: int) -> None:
         before = self._heard.get(kind, number)

@@ -204,8 +204,9 @@ def test_what_cannot_be_told_in_parts_is_refused(monkeypatch: pytest.MonkeyPatch
 
 def test_a_sign_of_life_counts_what_was_told() -> None:
     """Kinds that this version does not know are not its to miss."""
-    assert read_sign(write_sign(NODE, {"FlowClosed": 3})) == (NODE, {"FlowClosed": 3})
-    assert read_sign(write_sign(NODE, {"Later": 3})) == (NODE, {})
+    assert read_sign(write_sign(NODE, {"FlowClosed": 3}, 2)) == (NODE, {"FlowClosed": 3}, 2)
+    assert read_sign(write_sign(NODE, {"Later": 3}, 0)) == (NODE, {}, 0)
+    assert read_sign(b'{"v":1,"node":"n","told":{"FlowClosed":1}}').unsent == 0
     with pytest.raises(MessageUnreadable):
         read_sign(b'{"v":1,"node":"n","told":{"FlowClosed":-1}}')
 

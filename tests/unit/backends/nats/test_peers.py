@@ -83,3 +83,17 @@ def test_invented_names_make_no_server_forgotten_that_has_told_something() -> No
         peers.heard(NodeName(f"y{number:05}"), 4.0, tells=True)
     assert len(names(peers)) == NODES_MOST
     assert names(peers)[0] == "y00000"
+
+
+def test_who_could_tell_nobody_is_noticed_once() -> None:
+    """From the first sign of life that says so; a number that falls was not the node's, and is believed nevertheless."""
+    peer, _ = heard(1)
+    assert [peer.could_not_tell(number) for number in (0, 2, 2, 3, FORGED, 3, 4)] == [
+        False,
+        True,
+        False,
+        True,
+        True,
+        False,
+        True,
+    ]
