@@ -213,7 +213,7 @@ def inside(
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     hall = _of_hall(back, base, way_in, surroundings.conditions)
     watch = ConditionWatch(
-        lambda: [one for offer in (*offers, hall) for ask in offer.conditions for one in ask()],
+        [(offer.name, ask) for offer in (*offers, hall) for ask in offer.conditions],
         surroundings.examine,
         surroundings.found,
         back.meter,
@@ -221,12 +221,13 @@ def inside(
     )
     admin = Admin(
         base.platform,
-        [*offers, hall, Offer("conditions", commands=watch.commands(), conditions=(watch.examined,))],
+        [*offers, hall, Offer("conditions", commands=watch.commands())],
         config.home,
         config.sections.admin,
         reactor,
         reload,
         {**known, **{workload.name: workload for workload in workloads}},
+        watch.now,
     )
     units = (
         *back.units,

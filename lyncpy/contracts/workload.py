@@ -181,6 +181,9 @@ class Reason:
     grave: bool = False
     """Of what is wrong with the server: whether it keeps it from its work."""
 
+    key: str = ""
+    """Which of the things that may be wrong with the same concern, whatever words it is told in; "": its words say that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:

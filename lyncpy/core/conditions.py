@@ -5,7 +5,7 @@ on this machine is examined now and then, in a thread, by the code of `lyncpy ch
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import CommandCall, IUnit, Reason, ShellCommand, Table
+from lyncpy.core.asking import UNASKED, asking
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
 from lyncpy.core.timestamps import moment
@@ -26,8 +27,17 @@ LOOK_S: Final = 10.0
 EXAMINE_S: Final = 300.0
 """Seconds from one examination of this machine to the next; a disk is filled in hours, not minutes."""
 
+MACHINE: Final = "machine"
+"""The concern of an examination that fails."""
+
 _CONCERN: Final = re.compile(r"\[(\w{1,40})\]")
-_NUMBERS: Final = re.compile(r"\d{1,20}")
+_NUMBERS: Final = re.compile(r"(?<![^\s(])\d{1,20}(?:\.\d{1,20})?(?=[\s,;:)%]|\.?$|\.\s)")
+"""Numbers that stand alone: amounts, which may change all the time. One in a name ("dc1") is part of it."""
+
+Ask = Callable[[], Sequence[Reason]]
+"""Gives what a room says is wrong with it; it costs nothing."""
+
+Identity = tuple[str, str]
 
 Examine = Callable[[], Awaitable[Sequence[Finding]]]
 
@@ -57,9 +67,12 @@ def told(reason: Reason) -> str:
 
 
 def reason_of(finding: Finding) -> Reason:
-    """Make of what an examination has found a reason; its sentence says what to do."""
+    """Make of what an examination has found a reason; its sentence says what to do.
+
+    It is not grave: what keeps the next start from succeeding does not keep this server from its work. Rooms say what does.
+    """
     concern = _CONCERN.search(finding.sentence)
-    return Reason(concern[1] if concern else "server", finding.sentence, good=False, grave=finding.stops)
+    return Reason(concern[1] if concern else "server", finding.sentence, good=False)
 
 
 @implementer(IUnit)
@@ -67,7 +80,7 @@ class ConditionWatch:
     """Knows what is wrong now.
 
     Args:
-        offered: Gives what rooms say is wrong with them; it costs nothing.
+        rooms: Who is asked, by name.
         examine: Gives what is wrong with this machine; None: nobody looks.
         found: What is known of it at the start.
         meter: Shows how many there are.
@@ -79,21 +92,21 @@ class ConditionWatch:
 
     def __init__(
         self,
-        offered: Callable[[], Iterable[Reason]],
+        rooms: Sequence[tuple[str, Ask]],
         examine: Examine | None,
         found: Sequence[Finding],
         meter: IMeter,
         timers: ITimers,
     ) -> None:
-        self._offered = offered
+        self._rooms = rooms
         self._examine = examine
         self._found = tuple(map(reason_of, found))
         self._timers = timers
         self._next_look = Deadline(timers, self._look)
         self._next_examination = Deadline(timers, self._begin_examination)
-        self._is_examining = False
-        self._present: dict[str, Condition] = {}
-        """By what is wrong, without the numbers in it, which may change all the time."""
+        self._is_examining = self._is_closed = False
+        self._present: dict[Identity, Condition] = {}
+        """By what is wrong, whatever words it is told in."""
 
         meter.gauge(
             "lyncpy_core_conditions_count", "Things that are wrong with the server now.", lambda: len(self._present)
@@ -115,6 +128,7 @@ class ConditionWatch:
 
     async def close(self) -> None:
         """Look no more."""
+        self._is_closed = True
         self._next_look.clear()
         self._next_examination.clear()
 
@@ -122,9 +136,10 @@ class ConditionWatch:
         """Give what is wrong, errors first, and what has been so for longest before the rest."""
         return tuple(sorted(self._present.values(), key=lambda one: (not one.reason.grave, one.since)))
 
-    def examined(self) -> Sequence[Reason]:
-        """Give what the last examination of this machine has found wrong."""
-        return self._found
+    def now(self) -> Sequence[Reason]:
+        """Ask the rooms, and give what is wrong in the order of `present`."""
+        self._look()
+        return [one.reason for one in self.present()]
 
     def commands(self) -> tuple[ShellCommand, ...]:
         """Give the shell's word."""
@@ -143,17 +158,27 @@ class ConditionWatch:
     # --- looking
 
     def _look(self) -> None:
-        self._next_look.set(LOOK_S)
+        if not self._is_closed:
+            self._next_look.set(LOOK_S)
+        offered = self._asked()
+        said = {one.finding for one in offered}
         # Of what both say, the room's own words count.
-        now = {_identity(one): one for one in (*self._found, *self._offered())}
+        now = {_identity(one): one for one in (*(one for one in self._found if one.finding not in said), *offered)}
         for identity, reason in now.items():
             known = self._present.get(identity)
-            if known is None:
+            if known is None or (reason.grave and not known.reason.grave):
                 self._tell(reason)
             self._present[identity] = Condition(reason, self._timers.wall() if known is None else known.since)
         for identity in self._present.keys() - now.keys():
             over = self._present.pop(identity)
             self.log.info("it is over: {concern}: {finding}", concern=over.reason.concern, finding=over.reason.finding)
+
+    def _asked(self) -> Sequence[Reason]:
+        found: list[Reason] = []
+        for name, ask in self._rooms:
+            with asking(name, found, self.log, is_told=(name, UNASKED) in self._present):
+                found += ask()
+        return found
 
     def _tell(self, reason: Reason) -> None:
         tell = self.log.error if reason.grave else self.log.warn
@@ -166,12 +191,16 @@ class ConditionWatch:
             spawn(self._examined(self._examine), self.log, "examining this machine")
 
     async def _examined(self, examine: Examine) -> None:
-        try:
+        failed: list[Reason] = []
+        with asking(MACHINE, failed, self.log, is_told=(MACHINE, UNASKED) in self._present):
             self._found = tuple(reason_of(one) for one in await examine() if not one.good)
-        finally:
-            self._is_examining = False
-        self._look()
+        # What was found before is not over because nobody could look.
+        known = tuple(one for one in self._found if one.key != UNASKED)
+        self._found = (*known, *failed)
+        self._is_examining = False
+        if not self._is_closed:
+            self._look()
 
 
-def _identity(reason: Reason) -> str:
-    return _NUMBERS.sub("#", reason.finding)
+def _identity(reason: Reason) -> Identity:
+    return reason.concern, reason.key or _NUMBERS.sub("#", reason.finding)

@@ -202,6 +202,7 @@ class LeasedNode:
                 f"the lease of this node cannot be renewed, and others may take it for dead: {self._trouble}",
                 good=False,
                 remedy="have the PostgreSQL server ([store] url) answer this machine",
+                key="lease",
             ),
         )
 

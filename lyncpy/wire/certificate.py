@@ -307,7 +307,9 @@ class CertificateWatch:
         """Give the present faults of the certificate, for operators."""
         ending = self._certificate.ending()
         return (
-            (Reason("certificate", ending, good=False, remedy=RENEW, grave=" ended on " in ending),) if ending else ()
+            (Reason("certificate", ending, good=False, remedy=RENEW, grave=" ended on " in ending, key="end"),)
+            if ending
+            else ()
         )
 
     def _look(self) -> None:

@@ -181,7 +181,10 @@ class Parlour:
         async def reloading() -> Sequence[str]:
             return reload()
 
-        self.admin = Admin(self.platform, [self.weather.offer()], Path(), self.settings, self.reactor, reloading, {})
+        offers = [self.weather.offer()]
+        self.admin = Admin(
+            self.platform, offers, Path(), self.settings, self.reactor, reloading, {}, self.weather.storm
+        )
         self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
 
     def begin(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> RunningLine:

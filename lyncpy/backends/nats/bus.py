@@ -271,12 +271,12 @@ class NatsBus:
         if self._closed or not (trouble or refused):
             return ()
         if trouble:
-            finding = f"no NATS server takes this one, and other servers hear nothing of it: {trouble}"
+            key, finding = "away", f"no NATS server takes this one, and other servers hear nothing of it: {trouble}"
             remedy = "see [bus] url, and whether the NATS servers run"
         else:
-            finding = f"the NATS server refuses something: {refused}"
+            key, finding = "refused", f"the NATS server refuses something: {refused}"
             remedy = f'let the user of [bus] publish and subscribe to "{self._prefix}.>"'
-        return (Reason("bus", finding, good=False, remedy=remedy),)
+        return (Reason("bus", finding, good=False, remedy=remedy, key=key),)
 
     def states(self) -> Sequence[tuple[str, object]]:
         """Give the rows of `status`."""

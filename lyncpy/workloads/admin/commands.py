@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from lyncpy import __version__
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.records import IRecords
-from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import (
     Arg,
@@ -26,6 +25,7 @@ from lyncpy.contracts.workload import (
     Table,
 )
 from lyncpy.core import interpreter
+from lyncpy.core.asking import asking
 from lyncpy.core.conditions import told
 from lyncpy.core.flags import count_flag, time_flag
 from lyncpy.core.timestamps import moment
@@ -46,20 +46,20 @@ class Commands:
     def __init__(
         self,
         offers: Callable[[], Sequence[Offer]],
-        words: Callable[[], Vocabulary],
         records: IRecords,
         reload: Callable[[], Awaitable[Sequence[str]]],
         stop: Callable[[], None],
         connections: Callable[[], int],
+        conditions: Callable[[], Sequence[Reason]],
         settings: Settings,
         timers: ITimers,
     ) -> None:
         self._offers = offers
-        self._words = words
         self._records = records
         self._reload = reload
         self._stop = stop
         self._connections = connections
+        self._conditions = conditions
         self._settings = settings
         self._timers = timers
         self._since = timers.now()
@@ -99,6 +99,9 @@ class Commands:
             ShellCommand("exit", "Leave the shell; so does Ctrl-D.", self.exit),
         )
 
+    def _words(self) -> Vocabulary:
+        return Vocabulary([command for offer in self._offers() for command in offer.commands])
+
     async def help(self, asked: CommandCall) -> Table:
         """List the commands, or explain one."""
         words = self._words()
@@ -127,10 +130,6 @@ class Commands:
         note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in their way"
         return _reasons(found, note if found else "nobody knows anything of them")
 
-    def _conditions(self) -> list[Reason]:
-        """Ask what is wrong with the server itself."""
-        return [one for offer in self._offers() for ask in offer.conditions for one in ask()]
-
     async def _why_seen(self, aor: Aor, watcher: Aor) -> Table:
         """Collect the findings about a user as a watcher sees them, in the order in which they follow from one another."""
         asks = ((offer.name, partial(ask, aor, watcher)) for offer in self._offers() for ask in offer.views)
@@ -143,13 +142,8 @@ class Commands:
         """Collect findings, each with the name of its workload."""
         found: list[Reason] = []
         for name, ask in asks:
-            try:
+            with asking(name, found, self.log):
                 found += await ask()
-            except WorldUnavailable as error:
-                found.append(Reason(name, f"not known now: {error}", good=False))
-            except Exception:  # noqa: BLE001 - the operator needs the findings of the others now
-                self.log.failure("{name} could not say why", name=name)
-                found.append(Reason(name, "cannot be asked: internal error, see the log", good=False))
         return found
 
     async def status(self, asked: CommandCall) -> Table:

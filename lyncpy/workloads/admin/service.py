@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.workload import IWorkload, Offer, ShellCommand
+from lyncpy.contracts.workload import IWorkload, Offer, Reason, ShellCommand
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.admin.channel import ShellContext
 from lyncpy.workloads.admin.commands import Commands
@@ -35,6 +35,7 @@ class Admin:
         reactor: Listens and, for `shutdown`, stops.
         reload: What `reload` does; gives sentences, raises with one.
         names: What the Python prompt knows, this workload beside it.
+        conditions: Gives what is wrong with the server itself.
     """
 
     name = "admin"
@@ -49,6 +50,7 @@ class Admin:
         reactor: Any,  # Any: a reactor is several interfaces
         reload: Callable[[], Awaitable[Sequence[str]]],
         names: Mapping[str, object],
+        conditions: Callable[[], Sequence[Reason]] = lambda: (),
     ) -> None:
         records, timers = platform.records, platform.timers
         self._home = home
@@ -64,7 +66,7 @@ class Admin:
         self.port = 0
         """The port as it is opened; 0 when there is none."""
 
-        commands = Commands(self.offers, self.words, records, reload, reactor.stop, self._connections, settings, timers)
+        commands = Commands(self.offers, records, reload, reactor.stop, self._connections, conditions, settings, timers)
         self.offer = Offer(self.name, commands=commands.declared())
         self._offers = (*offers, self.offer)
 

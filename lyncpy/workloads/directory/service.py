@@ -291,6 +291,7 @@ class Directory:
                     f"it cannot be read since {moment(self.pulls.failing_since)}; what is known is as old as the last pull",
                     good=False,
                     remedy=self.pulls.failure,
+                    key="whole",
                 )
             )
         found += [
@@ -299,6 +300,8 @@ class Directory:
                 f"one of the directories cannot be read since {moment(self.pulls.failing_since)}; what is known of its people is as old",
                 good=False,
                 remedy=reason,
+                # With the name that this directory has in the settings, or its url.
+                key=f"unread {reason.partition(': ')[0]}",
             )
             for reason in self.pulls.unread
         ]
@@ -309,6 +312,7 @@ class Directory:
                     f"removals are held back: {self.pulls.refused}",
                     good=False,
                     remedy="correct the directory, or run `directory pull --force` if it is right",
+                    key="refused",
                 )
             )
         return found

@@ -85,14 +85,16 @@ def test_status_is_short() -> None:
 
 
 def test_what_is_wrong_with_the_server_is_told_by_status_and_why() -> None:
-    """Whoever looks for another reason reads it as well."""
+    """Whoever looks for another reason reads it as well, once: as the watch has it, not as each room says it."""
     parlour = Parlour()
     assert "weather" not in [row["what"] for row in rows(parlour, "status")]
     parlour.weather.stormy = True
-    assert rows(parlour, "status")[-1] == {"what": "weather", "value": "a storm is near; go home"}
-    assert {"state": "trouble", "concern": "weather", "finding": "a storm is near", "remedy": "go home"} in rows(
-        parlour, "why bob@example.com"
-    )
+    assert [row for row in rows(parlour, "status") if row["what"] == "weather"] == [
+        {"what": "weather", "value": "a storm is near; go home"}
+    ]
+    assert [row for row in rows(parlour, "why bob@example.com") if row["remedy"] == "go home"] == [
+        {"state": "trouble", "concern": "weather", "finding": "a storm is near", "remedy": "go home"}
+    ]
 
 
 def test_why_says_in_words_what_cannot_be_read_now() -> None:
