@@ -159,7 +159,7 @@ def build(
     surroundings = Surroundings(
         tuple(watch.conditions for watch in watches),
         found,
-        lambda: examining.call_in_thread(lambda: list(standing_findings(config, now()))),
+        lambda: examining.call_in_thread(lambda: list(standing_findings(config, now(), is_running=True))),
     )
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)

@@ -1,7 +1,7 @@
 """`lyncpy check FILE`: look at everything before a start."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -37,14 +37,18 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield Finding(good=True, sentence=f"{config.file}: every setting can be used")
     yield Finding(good=True, sentence=f"runs on {interpreter.description()}")
     yield from local_findings(config, now)
-    yield from name_findings(config)
+    yield from distant_findings(config, now)
+
+
+def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    """Ask whoever the settings name on other machines; each may be slow to answer, or silent."""
+    yield from _guarded("[sip] server_name", name_findings(config))
     if not config.sections.store.is_sqlite:
-        yield from store_findings(config)
-        yield from clock_findings(config, now)
+        yield from _store_and_clock(config, now)
     if not config.sections.bus.is_memory:
-        yield from examined(config.sections.bus, config.home)
+        yield from _guarded("[bus] url", examined(config.sections.bus, config.home))
     if config.sections.auth.ntlm_auth and not objection_to_program(config.sections.auth.ntlm_auth):
-        yield from _windows_domain(config)
+        yield from _guarded("[auth] ntlm_auth", _windows_domain(config))
     yield from directory_findings(config, now)
 
 
@@ -54,21 +58,36 @@ def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield from port_findings(config)
 
 
-def standing_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
-    """Look at what may change on this machine while a server runs: it is looked at all the time."""
-    yield from certificate_findings(config, now)
+def standing_findings(config: Config, now: datetime.datetime, *, is_running: bool = False) -> Iterator[Finding]:
+    """Look at what may change on this machine while a server runs: it is looked at all the time.
+
+    Args:
+        config: The settings.
+        now: What the clock says.
+        is_running: Whether it is the server itself that looks; it knows whether it can write to its database.
+    """
+    yield from _guarded("[sip] certificate", certificate_findings(config, now))
     yield _key(config)[1]
     if config.sections.store.is_sqlite:
-        yield from store_findings(config)
-        yield from clock_findings(config, now)
-    yield from _site(config)
-    yield from _shell(config)
+        yield from _store_and_clock(config, now, writes=not is_running)
+    yield from _guarded("[web] readers_file", _site(config))
+    yield from _guarded("[admin] authorized_keys", _shell(config))
     if config.sections.auth.keytab:
-        yield from kerberos_keytab(config)
+        yield from _guarded("[auth] keytab", kerberos_keytab(config))
     objection = objection_to_program(config.sections.auth.ntlm_auth)
     if objection:
         yield Finding(good=False, sentence=f"[auth] ntlm_auth: {objection}")
     yield from disk_findings(config)
+    yield from _guarded("the modes of files", _mode_findings(config))
+
+
+def _store_and_clock(config: Config, now: datetime.datetime, *, writes: bool = True) -> Iterator[Finding]:
+    yield from _guarded("[store] url", store_findings(config, writes=writes))
+    yield from _guarded("[store] url", clock_findings(config, now))
+
+
+def _mode_findings(config: Config) -> Iterator[Finding]:
+    """Look who may read and change the files of a server."""
     for path in open_to_others(config):
         yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')
     for path in open_to_writers(config):
@@ -76,6 +95,15 @@ def standing_findings(config: Config, now: datetime.datetime) -> Iterator[Findin
     for path, owner, usual in of_other_owners(config):
         sentence = f'{path} belongs to user {owner}, and the folder of the server to user {usual}: run `chown {usual} "{path}"`'
         yield Finding(good=False, sentence=sentence)
+
+
+def _guarded(what: str, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Give findings; where the system does not let something be looked at, that is one, and what follows is looked at."""
+    try:
+        yield from found
+    except OSError as error:
+        where = f' "{error.filename}"' if error.filename else ""
+        yield Finding(good=False, sentence=f"{what}:{where} cannot be looked at: {error.strerror or error}")
 
 
 def directory_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
@@ -88,7 +116,7 @@ def directory_findings(config: Config, now: datetime.datetime) -> Iterator[Findi
             if one.is_ldap
             else people_findings(config.path(one.url), domains)
         )
-        for finding in found:
+        for finding in _guarded("[directory] url", found):
             yield replace(finding, sentence=f"{whose}{finding.sentence}")
 
 
@@ -101,11 +129,16 @@ def _key(config: Config) -> tuple[Unseal | None, Finding]:
     return sealer.unseal, Finding(good=True, sentence=f"[store] key_file: {key_file} holds a key")
 
 
-def store_findings(config: Config) -> Iterator[Finding]:
-    """Look at the database as a start does, a file or a server's; nothing is changed."""
+def store_findings(config: Config, *, writes: bool = True) -> Iterator[Finding]:
+    """Look at the database as a start does, a file or a server's; nothing is changed.
+
+    Args:
+        config: The settings.
+        writes: Whether to try to write to a file.
+    """
     try:
         place, is_connected = place_of(config.sections.store, config.home), not config.sections.bus.is_memory
-        found = list(place.examined(_key(config)[0], is_connected=is_connected))
+        found = list(place.examined(_key(config)[0], is_connected=is_connected, writes=writes))
     except StoreUnavailable as error:
         found = [Finding(good=False, sentence=str(error), stops=True)]
     for one in found:
@@ -115,9 +148,9 @@ def store_findings(config: Config) -> Iterator[Finding]:
 
 def clock_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Compare the clock of this machine with what servers of the same database have noted."""
-    place = place_of(config.sections.store, config.home)
-    # What is wrong with the database is said where that is looked at.
+    # What is wrong with the database, or with what it takes to reach it, is said where that is looked at.
     with suppress(StoreUnavailable):
+        place = place_of(config.sections.store, config.home)
         yield from place.read(lambda connection: list(clock(connection, now.timestamp())))
 
 

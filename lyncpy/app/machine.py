@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Final
@@ -29,14 +28,15 @@ def disk_findings(config: Config) -> Iterator[Finding]:
     """Look at the room on each disk that the server writes to."""
     seen: set[int] = set()
     for what, path in _written_to(config):
-        folder = next((one for one in (path, *path.parents) if one.is_dir()), None)
-        if folder is None:
+        try:
+            folder = next(one for one in (path, *path.parents) if one.is_dir())
+            status, device = os.statvfs(folder), folder.stat().st_dev
+        except OSError as error:
+            sentence = f'{what}: "{path}" cannot be looked at: {error.strerror}; let user {os.geteuid()} reach it'
+            yield Finding(good=False, sentence=sentence)
             continue
-        with suppress(OSError):
-            status = os.statvfs(folder)
-            if folder.stat().st_dev in seen:
-                continue
-            seen.add(folder.stat().st_dev)
+        if device not in seen:
+            seen.add(device)
             yield _room(what, folder, status)
 
 

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.examination import Unseal, contents, schema
 from lyncpy.backends.sql.link import Job, Link, T
-from lyncpy.backends.sql.sqlite_trouble import COPIED, explained
+from lyncpy.backends.sql.sqlite_trouble import COPIED, explained, is_busy
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -88,12 +88,14 @@ class SqliteFile:
         unseal: Unseal | None,
         *,
         is_connected: bool = False,
+        writes: bool = True,
     ) -> Iterator[Finding]:
         """Look at what a start needs; nothing is changed.
 
         Args:
             unseal: Opens what was sealed with this server's key; None: there is none.
             is_connected: Whether there may be other servers.
+            writes: Whether to try whether it can be written; a server knows that of its own.
         """
         path = self._path.resolve()
         try:
@@ -104,11 +106,16 @@ class SqliteFile:
             link = Link(_as_it_is(path, self._busy_s), explain=self.explain)
             try:
                 yield from link.look([lambda connection: _looked_at(connection, path, unseal)])[0]
-                # Whether it can be written: a server that runs is not kept from it any longer than that.
-                link.commit([lambda connection: None])
+                if writes:
+                    # A server that runs is not kept from writing any longer than that.
+                    link.commit([lambda connection: None])
             finally:
                 link.close()
         except StoreUnavailable as error:
+            if is_busy(error):
+                # It ends by itself; a start waits for it as well.
+                yield Finding(good=False, sentence=f"{named_file(path)} is not free: {error}")
+                return
             sentence = str(error) if str(error).startswith(named_file(path)) else unusable(self.shown, error)
             yield Finding(good=False, sentence=sentence, stops=True)
 
@@ -231,6 +238,15 @@ def require_place(path: Path) -> None:
     Raises:
         StoreUnavailable: With a sentence for an operator.
     """
+    try:
+        _require_place(path)
+    except OSError as error:
+        raise StoreUnavailable(
+            f'{named_file(path)} cannot be reached: {error.strerror}; let {_me()} reach "{path.parent}", or name another file'
+        ) from error
+
+
+def _require_place(path: Path) -> None:
     named = named_file(path)
     folder = path.parent
     if not folder.is_dir():

@@ -145,12 +145,13 @@ class PostgresServer:
         if not connection.exec_driver_sql(f"SELECT {how}({SERVER_LOCK})").scalar_one():
             raise StoreUnavailable(holders(connection, has_refused=True).sentence)
 
-    def examined(self, unseal: Unseal | None, *, is_connected: bool = False) -> Sequence[Finding]:
+    def examined(self, unseal: Unseal | None, *, is_connected: bool = False, writes: bool = True) -> Sequence[Finding]:
         """Look at what a start needs; nothing is changed.
 
         Args:
             unseal: Opens what was sealed with this server's key; None: there is none.
             is_connected: Whether [bus] url lets other servers be there.
+            writes: Of a file; a server is asked whether it takes writes.
         """
         link = Link(self.engine)
 

@@ -8,8 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.exc import DBAPIError
+
 from lyncpy.backends.processes import lock_holders, process
 from lyncpy.backends.sql.dialects import reason_of
+from lyncpy.contracts.refusal import StoreUnavailable
+
+SELF: Final = "this server"
 
 COPIED: Final = ".before-"
 """Stands between the name of a database and the version for which a copy was made of it."""
@@ -32,8 +37,17 @@ def explained(error: BaseException | None, path: Path, busy_s: float) -> str:
     return said if explain is None else explain(said, path, busy_s)
 
 
+def is_busy(failure: StoreUnavailable) -> bool:
+    """Tell whether somebody else has the database for the moment, and nothing is wrong with it."""
+    cause = failure.__cause__
+    origin = cause.orig if isinstance(cause, DBAPIError) else cause
+    return getattr(origin, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def _busy(said: str, path: Path, busy_s: float) -> str:
     holder = next(_holders(path), "another program")
+    if holder == SELF:
+        return f"{said}: {holder} is writing to it, and has not ended within {busy_s:g} s ([store] busy_s)"
     return f"{said}: {holder} is writing to it, and has not ended within {busy_s:g} s ([store] busy_s): wait until it has, or end it"
 
 
@@ -84,6 +98,6 @@ def last_copy(path: Path) -> str:
 
 
 def _holders(path: Path) -> Iterator[str]:
-    """Name the other processes that are writing to a database."""
+    """Name the processes that are writing to a database; who asks may be the server that does."""
     for file, of_writer in ((path, _WRITER), (path.with_name(path.name + "-shm"), _WRITER_IN_WAL)):
-        yield from (process(pid) for pid in lock_holders(file, "POSIX", of_writer) if pid != os.getpid())
+        yield from (SELF if pid == os.getpid() else process(pid) for pid in lock_holders(file, "POSIX", of_writer))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lyncpy.app import check
 from lyncpy.app.check import findings
 from lyncpy.app.cli import main
 from lyncpy.app.config import load
@@ -243,3 +244,25 @@ def test_what_proves_us_to_the_bus_is_looked_at(home: Path) -> None:
     ):
         ((good, sentence),) = bus_findings(home, *overrides)
         assert (good, words in sentence) == (False, True), sentence
+
+
+def test_what_cannot_be_looked_at_is_told_and_ends_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a folder is closed to this user."""
+
+    def closed(*asked: object) -> bool:
+        raise PermissionError(13, "Permission denied", "/srv/closed")
+
+    monkeypatch.setattr(check, "read_credentials", closed)
+    monkeypatch.setattr(check, "open_to_others", closed)
+    found = [one.sentence for one in findings(load(home, []), datetime.datetime.now(datetime.UTC)) if not one.good]
+    assert '[sip] certificate: "/srv/closed" cannot be looked at: Permission denied' in found
+    assert 'the modes of files: "/srv/closed" cannot be looked at: Permission denied' in found
+
+
+def test_without_the_driver_of_postgresql_all_else_is_looked_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is told once."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    overrides = ["store.url=postgresql://lyncpy@127.0.0.1/lyncpy", "directory.url=ldap://127.0.0.1:1"]
+    found = [one for one in findings(load(home, overrides), datetime.datetime.now(datetime.UTC)) if not one.good]
+    assert [one.stops for one in found if "[store] url" in one.sentence] == [True]
+    assert "cannot be reached" in found[-1].sentence

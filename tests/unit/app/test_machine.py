@@ -63,3 +63,10 @@ def test_the_servers_own_name_is_looked_for(tmp_path: Path, monkeypatch: pytest.
     reading, writing = os.pipe()
     assert "no answer within 0 s" in next(hanging).sentence
     os.close(writing)
+
+
+def test_a_folder_that_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    """And the others are looked at: whoever may not enter a folder is told so in the same way."""
+    found = list(disk_findings(config_of(tmp_path / ("long" * 100))))
+    assert [one.good for one in found] == [False] * len(found)
+    assert "cannot be looked at: File name too long" in found[0].sentence
