@@ -85,6 +85,7 @@ class Desk:
             reactor,
             _reloads,
             {"answer": 42},
+            tuple,
         )
 
     def key(self, name: str = "admin_key", *kind: str) -> Path:

@@ -50,7 +50,7 @@ class Admin:
         reactor: Any,  # Any: a reactor is several interfaces
         reload: Callable[[], Awaitable[Sequence[str]]],
         names: Mapping[str, object],
-        conditions: Callable[[], Sequence[Reason]] = lambda: (),
+        conditions: Callable[[], Sequence[Reason]],
     ) -> None:
         records, timers = platform.records, platform.timers
         self._home = home

@@ -160,7 +160,7 @@ class Archive:
         if not trouble:
             return ()
         finding = f"nothing is written to it: {trouble}"
-        return (Reason("archive", finding, good=False, remedy=_REMEDY, grave=self._settings.critical),)
+        return (Reason("archive", finding, good=False, remedy=_REMEDY, grave=self._settings.critical, key="trouble"),)
 
     def _begin(self) -> None:
         self._next_purge.set(EVERY_S)

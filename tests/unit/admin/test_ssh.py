@@ -95,7 +95,9 @@ def test_two_commands_of_one_name_are_found_at_start() -> None:
     """One would hide the other."""
     parlour = Parlour(port=0)
     offer = parlour.weather.offer()
-    twice = Admin(parlour.platform, [offer, offer], Path(), parlour.settings, parlour.reactor, nothing_to_reload, {})
+    twice = Admin(
+        parlour.platform, [offer, offer], Path(), parlour.settings, parlour.reactor, nothing_to_reload, {}, tuple
+    )
     with pytest.raises(ValueError, match=r"declared twice: .*'users'"):
         result_of(twice.open())
 
@@ -107,7 +109,7 @@ def test_it_listens_where_it_is_told(tmp_path: Path) -> None:
     settings = Settings(port=2200)
     timers = Timers(reactor, lambda: 0.0)
     platform = platform_of(reactor, timers=timers, records=parlour.records)
-    admin = Admin(platform, [parlour.weather.offer()], tmp_path, settings, reactor, nothing_to_reload, {})
+    admin = Admin(platform, [parlour.weather.offer()], tmp_path, settings, reactor, nothing_to_reload, {}, tuple)
     result_of(admin.open())
     (port, factory, _, interface) = reactor.tcpServers[0]
     assert (port, interface) == (2200, "127.0.0.1")

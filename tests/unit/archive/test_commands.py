@@ -40,7 +40,7 @@ class Office:
         self.archive = Archive(platform, media, vault.settings, close_s=10.0)
         result_of(self.archive.open())
         admin = AdminSettings()
-        words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), nothing_to_reload, {}).words
+        words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), nothing_to_reload, {}, tuple).words
         self._shell = Shell(words, self.records, admin, vault.timers)
 
     def ask(self, line: str, role: OperatorRole = OperatorRole.OPERATOR) -> Reply:
