@@ -12,7 +12,8 @@ A message is one line of JSON, and behind its line end bytes as they are, such a
 
 and whatever the kind needs. What has not come is sent again from there on, at once when the other side sees the gap, else
 when nothing was heard of it for a while. A side that has heard nothing for `GIVE_UP_S` gives up: all that was under way is
-lost, those who depend on it are told so, and another run begins with the next message.
+lost, those who depend on it are told so, and another run begins with the next message. By that the other side, if it
+lives, knows that it was given up, and that what was under way to it is lost.
 """
 
 import json
@@ -33,7 +34,11 @@ LINE_MOST: Final = 16_384
 """Bytes of the line of JSON."""
 
 UNDER_WAY_BYTES: Final = 8_388_608
-"""That one node may have under way to another; beyond that nothing more is sent to it."""
+"""That one node may have under way to another; beyond that nothing more is sent to it but what is small."""
+
+SMALL: Final = 16_384
+SMALL_BYTES: Final = 1_048_576
+"""Up to which size a message is small, and how many bytes of such there may be beyond: why nothing large comes is said."""
 
 UNDER_WAY_BYTES_ALL: Final = 67_108_864
 """That one node may have under way to all others together."""
@@ -58,6 +63,9 @@ NODES_MOST: Final = 4_096
 
 Hear = Callable[[NodeName, Mapping[str, Any], bytes], None]
 """Takes what another node says: who it is, what its line has, and the bytes behind it."""
+
+HearAnew = Callable[[NodeName, int], None]
+"""Takes who has given this node up and begun anew, and up to which number it had taken before what was sent to it."""
 
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -110,6 +118,7 @@ class NodeChannels:
         self._peers: dict[NodeName, _Peer] = {}
         self._hear: dict[str, Hear] = {}
         self._lost: list[Callable[[NodeName], None]] = []
+        self._anew: list[HearAnew] = []
         self._runs = 0
         self._under_way_bytes = 0
         bus.receive(self._received)
@@ -130,6 +139,18 @@ class NodeChannels:
     def on_lost(self, hear: Callable[[NodeName], None]) -> None:
         """Call a function with each node that is given up, or known dead."""
         self._lost.append(hear)
+
+    def on_begun_anew(self, hear: HearAnew) -> None:
+        """Call a function with each node that had given this one up, and is heard again.
+
+        What it had taken is forgotten there, and what it had under way is lost; what it has not taken yet comes to it anew.
+        """
+        self._anew.append(hear)
+
+    def last_sent(self, node: NodeName) -> int:
+        """Give the number of what was sent to a node last."""
+        peer = self._peers.get(node)
+        return peer.run[1] if peer is not None else 0
 
     def send(self, node: NodeName, kind: str, body: bytes = b"", **said: object) -> bool:
         """Send a message; it arrives, or its loss is told to `on_lost`.
@@ -160,7 +181,11 @@ class NodeChannels:
 
     def _has_room(self, peer: _Peer, size: int) -> bool:
         """Tell whether so many bytes more may be under way to a node."""
-        return peer.under_way_bytes + size <= UNDER_WAY_BYTES and self._under_way_bytes + size <= UNDER_WAY_BYTES_ALL
+        more = SMALL_BYTES if size <= SMALL else 0
+        return (
+            peer.under_way_bytes + size <= UNDER_WAY_BYTES + more
+            and self._under_way_bytes + size <= UNDER_WAY_BYTES_ALL + more
+        )
 
     def forget(self, node: NodeName) -> None:
         """Give a node up, which is known dead."""
@@ -185,6 +210,8 @@ class NodeChannels:
         if peer is None:
             return
         peer.is_heard = True
+        if head["s"] > peer.their_run:
+            self._begin_their_run(node, peer, head["s"])
         self._acknowledged(peer, *head["a"])
         if head["n"]:
             self._take(node, peer, head, body)
@@ -193,12 +220,9 @@ class NodeChannels:
 
     def _take(self, node: NodeName, peer: _Peer, head: Mapping[str, Any], body: bytes) -> None:
         """Take a message of a run, when its turn has come; one that has been here is dropped."""
-        run, number = head["s"], head["n"]
-        if run < peer.their_run:
+        number = head["n"]
+        if head["s"] < peer.their_run:
             return
-        if run > peer.their_run:
-            peer.their_run, peer.taken, peer.again = run, 0, 0
-            peer.early.clear()
         # This node may have given the other one up meanwhile, and begun anew: what it had then is not sent again.
         peer.taken = max(peer.taken, head["f"] - 1)
         if number > peer.taken and len(peer.early) < EARLY_MOST:
@@ -213,6 +237,16 @@ class NodeChannels:
             self._write(node, peer, 0, '"k":"again"}', b"")
         else:
             self._acknowledge_soon(node, peer)
+
+    def _begin_their_run(self, node: NodeName, peer: _Peer, run: int) -> None:
+        """Begin to take another run: whoever had one before has given this node up meanwhile."""
+        was_given_up = peer.their_run != 0
+        peer.their_run, peer.taken, peer.again = run, 0, 0
+        peer.early.clear()
+        if was_given_up:
+            taken = peer.under_way[0][0] - 1 if peer.under_way else peer.run[1]
+            for hear in self._anew:
+                hear(node, taken)
 
     def _acknowledged(self, peer: _Peer, run: int, number: int) -> None:
         if run != peer.run[0] or number > peer.run[1]:

@@ -5,7 +5,7 @@ home decides, as of a request that came to it: its `Arrival` has the name of the
 believed of other nodes alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import count
 from math import inf, isfinite
@@ -32,6 +32,8 @@ RELAYED_MOST: Final = 20_000
 
 LOST: Final = Diagnostics(1, "The server that has this conversation cannot be reached")
 
+UNSENT: Final = Diagnostics(1, "The answer of the server that has this conversation cannot be brought here")
+
 
 class NodeUnreachable(Exception):
     """A request was not taken to its home, and nobody there has seen it."""
@@ -40,10 +42,13 @@ class NodeUnreachable(Exception):
 class _Asked:
     """A request of this node that another one answers."""
 
-    __slots__ = ("answer", "arrival", "node")
+    __slots__ = ("answer", "arrival", "node", "place")
 
-    def __init__(self, node: NodeName, arrival: Arrival) -> None:
+    def __init__(self, node: NodeName, place: int, arrival: Arrival) -> None:
         self.node = node
+        self.place = place
+        """Its number among all that this node has sent there."""
+
         self.arrival = arrival
         self.answer: Deferred[Response] = Deferred()
 
@@ -66,6 +71,7 @@ class Relay:
         self._read = MessageReader()
         channels.hear("answered", self._answered)
         channels.on_lost(self._node_lost)
+        channels.on_begun_anew(self._begun_anew)
 
     def __len__(self) -> int:
         """Give the number of requests that wait for another node."""
@@ -92,7 +98,7 @@ class Relay:
             raise NodeUnreachable(node)
         if request.method == "ACK":
             return None
-        asked = self._asked[number] = _Asked(node, arrival)
+        asked = self._asked[number] = _Asked(node, self._channels.last_sent(node), arrival)
 
         def cancel() -> None:
             self._channels.send(node, "cancel", id=number)
@@ -115,8 +121,16 @@ class Relay:
             asked.answer.callback(response)
 
     def _node_lost(self, node: NodeName) -> None:
-        for asked in [one for one in self._asked.values() if one.node == node and not one.answer.called]:
-            asked.answer.errback(Refused(504, LOST))
+        self._fail([one for one in self._asked.values() if one.node == node])
+
+    def _begun_anew(self, node: NodeName, taken: int) -> None:
+        """Wait no more for answers of what was asked before: they were lost when the other node gave this one up."""
+        self._fail([one for one in self._asked.values() if one.node == node and one.place <= taken])
+
+    def _fail(self, lost: Sequence[_Asked]) -> None:
+        for asked in lost:
+            if not asked.answer.called:
+                asked.answer.errback(Refused(504, LOST))
 
 
 class RelayedRequests:
@@ -141,6 +155,7 @@ class RelayedRequests:
         channels.hear("ask", self._ask)
         channels.hear("cancel", self._cancel)
         channels.on_lost(self._node_lost)
+        channels.on_begun_anew(lambda node, taken: self._node_lost(node))
 
     def __len__(self) -> int:
         """Give the number of other nodes' requests that are being answered."""
@@ -153,9 +168,9 @@ class RelayedRequests:
             return
         if len(self._under_way) >= RELAYED_MOST:
             refused = Refused(503, LOST, headers=[("Retry-After", "5")])
-            self._answer(node, number, refused.response(arrival.request))
+            self._answer(node, number, arrival.request, refused.response(arrival.request))
             return
-        arrival.provisional = partial(self._answer, node, number)
+        arrival.provisional = partial(self._answer, node, number, arrival.request)
         self._under_way[node, number] = arrival
         answered, failed = partial(self._served, node, number), partial(self._failed, node, number)
         task = Task(self._dispatch.serve(arrival, is_proven=True), answered, failed)
@@ -177,18 +192,20 @@ class RelayedRequests:
         return Arrival(request, FlowName(flow), peer, now, who, proven_until=until)
 
     def _served(self, node: NodeName, number: int, response: Response | None) -> None:
-        del self._under_way[node, number]
+        arrival = self._under_way.pop((node, number))
         if response is not None:
-            self._answer(node, number, response)
+            self._answer(node, number, arrival.request, response)
 
     def _failed(self, node: NodeName, number: int, failure: Failure) -> None:
         request = self._under_way[node, number].request
         self.log.failure("{method} of {node} failed", failure, method=request.method, node=node)
         self._served(node, number, None if request.method == "ACK" else response_to(request, 500))
 
-    def _answer(self, node: NodeName, number: int, response: Response) -> None:
+    def _answer(self, node: NodeName, number: int, request: Request, response: Response) -> None:
         data = response.encoded() if isinstance(response, PreparedResponse) else encode(response)
-        self._channels.send(node, "answered", data, id=number)
+        if not self._channels.send(node, "answered", data, id=number) and response.status >= 200:
+            self.log.warn("{node} has not got the answer to a {method}", node=node, method=request.method)
+            self._channels.send(node, "answered", encode(Refused(504, UNSENT).response(request)), id=number)
 
     def _cancel(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
         number = said.get("id")

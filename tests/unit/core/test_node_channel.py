@@ -152,6 +152,50 @@ def test_what_cannot_be_sent_is_said_at_once(pair: Pair) -> None:
     assert sent[-1] is False
 
 
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (1, 0), (1, 1), (2, 3)])
+def test_who_was_given_up_hears_of_it_by_what_is_said_next(pair: Pair, before: int, after: int) -> None:
+    """Once, before the first message of the new run; with how much of one's own the other side had taken till then."""
+    anew: list[tuple[NodeName, int, int]] = []
+    pair.there.on_begun_anew(lambda node, taken: anew.append((node, taken, len(pair.heard[THERE]))))
+    pair.say(1)
+    for number in range(before):
+        pair.there.send(HERE, "said", b"", number=number)
+    pair.clocks.passes(1)
+    pair.here.forget(THERE)
+    for number in range(after):
+        pair.there.send(HERE, "said", b"", number=number)
+    pair.say(2)
+    pair.clocks.passes(60)
+    assert anew == [(HERE, before, 1)]
+    assert pair.numbers() == [1, 2]
+    assert pair.there.last_sent(HERE) == before + after
+
+
+def test_who_was_given_up_hears_of_it_by_an_acknowledgement(pair: Pair) -> None:
+    """The other side may have nothing to say of its own, before and after."""
+    anew: list[NodeName] = []
+    pair.there.on_begun_anew(lambda node, number: anew.append(node))
+    pair.there.send(HERE, "said", b"body 1", number=1)
+    pair.clocks.passes(1)
+    pair.here.forget(THERE)
+    pair.there.send(HERE, "said", b"body 2", number=2)
+    pair.clocks.passes(1)
+    assert (anew, pair.numbers(HERE)) == ([HERE], [1, 2])
+
+
+def test_what_is_small_is_sent_though_there_is_no_room_for_more(pair: Pair) -> None:
+    """That something large could not be sent can be said, and that is bounded, too."""
+    pair.hub.loses = lambda sender, receiver, said: sender == HERE
+    while pair.here.send(THERE, "other", b"x" * 500_000):
+        pass
+    while pair.here.send(THERE, "other", b"x" * 20_000):
+        pass
+    small = 10_000
+    sent = [pair.here.send(THERE, "other", b"x" * small) for _ in range(200)]
+    assert 100 <= sent.count(True) < 110
+    assert sent[-1] is False
+
+
 def test_nothing_is_sent_or_kept_for_a_node_that_is_not_there(pair: Pair) -> None:
     """Whoever makes names up, makes no work: not even what is under way to others is forgotten for them."""
     pair.say(1)
