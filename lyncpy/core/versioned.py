@@ -206,9 +206,17 @@ class VersionedTable(Generic[K, V]):
         """Give a value, from the store if need be; hold its key before you read a value that you change."""
         return (await self._entry(key)).value
 
-    async def reload(self, key: K) -> None:
-        """Read a value from its record into memory, in place of any other, without completing it."""
-        self._memory.put(key, await self._read(key))
+    async def reload(self, key: K, complete: Callable[[K, V], Awaitable[V]] | None = None) -> None:
+        """Read a value from its record into memory, in place of any other.
+
+        Args:
+            key: Of the value.
+            complete: Adds what is to be on it before anybody sees it, in place of what the table adds; None: nothing is.
+        """
+        entry = await self._read(key)
+        if complete is not None:
+            entry = replace(entry, value=await complete(key, entry.value))
+        self._memory.put(key, entry)
 
     async def scan(self, key_of: Callable[[Record], K]) -> None:
         """Read all records into memory."""

@@ -232,7 +232,7 @@ class BoardTable:
             made = directory_publications(self._people.person(aor))
             if self.peek(aor) is None:
                 # As it was read, without cards: what is on them now counts as new.
-                await self._table.reload(aor)
+                await self._table.reload(aor, self._guarded)
             outcome = await self._changed(aor, lambda board, now: publish_directory_facts(board, made, now), None)
             left = self._memory.left.pop(aor, None)
             if left is not None and isinstance(outcome, Published):
@@ -324,9 +324,14 @@ class BoardTable:
 
     async def _completed(self, aor: Aor, state: BoardState) -> BoardState:
         """Add to a board that has been read what the directory knows, and apply privacy mode."""
+        guarded = await self._guarded(aor, state)
+        made = directory_publications(self._people.person(aor))
+        return replace(guarded, board=publish_directory_facts(guarded.board, made, self._timers.wall()).board)
+
+    async def _guarded(self, aor: Aor, state: BoardState) -> BoardState:
+        """Take from a board that has been read what nobody may see, by privacy mode or because its node is dead."""
         now = self._timers.wall()
         board = await self._living(state, now)
-        board = publish_directory_facts(board, directory_publications(self._people.person(aor)), now).board
         if _asks_contacts(board, self._policies):
             board = _privatised(board, await self._contacts.contacts_of(aor), now, self._quotas, self._policies).board
         return replace(state, board=board)

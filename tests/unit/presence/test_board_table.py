@@ -405,6 +405,23 @@ def test_privacy_mode_holds_from_the_first_reading(hall: Hall) -> None:
     assert not sees(boards)
 
 
+def test_privacy_mode_holds_where_the_directory_has_a_board_read(hall: Hall) -> None:
+    """Alice is watched, and their board is read only because something else is known of them now; nobody sees it open."""
+    rules = Rules()
+    rules.private = True
+    boards = BoardTable(hall.platform(policies=rules), Lists(), {ALICE}, usual_quotas(), in_memory=100)
+    seen: list[bool] = []
+
+    async def looks(_: BoardChanged) -> None:
+        seen.append(sees(boards))
+
+    listening = hall.bus.listen(BoardChanged, looks)
+    result_of(boards.person_changed(PersonChanged(ALICE, is_known=True, may_stay=True)))
+    hall.clock.advance(0)
+    assert (seen, sees(boards)) == ([False], False)
+    listening.stop()
+
+
 def test_a_user_may_choose_privacy(hall: Hall) -> None:
     """Their own client turns it on, and it outlasts a restart; taking the wish away turns it off."""
     lists, rules = Lists(), Rules()
