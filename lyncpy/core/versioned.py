@@ -118,7 +118,10 @@ class VolatileForm(Protocol[K_contra, V]):
         """Give what writes the volatile part as bytes; None: there is to be no record."""
 
     def united(self, mine: V, theirs: V) -> V:
-        """Add to another process's value what is volatile of mine, began in this process, and could not be written."""
+        """Give another process's value with all changes of mine that are volatile, began in this process, and could not be written.
+
+        Of what began in this process mine is right, also in that something is there no more.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,14 +46,21 @@ def test_a_publication_lives_as_long_as_it_was_granted(stage: Stage, by: float) 
 
 @pytest.mark.parametrize("by", [-3600.0, -YEAR_S])
 def test_a_note_is_not_for_ever_when_the_server_comes_back_in_the_past(stage: Stage, by: float) -> None:
-    """A lifetime is counted from the restart at the latest, if what was written is of the future."""
+    """A lifetime is counted from when it is read at the latest, if what was written is of the future; then it is over for good."""
     (alice,) = stage.sign_in("alice")
     alice.publishes(note="back soon", lasts_s=600)
     stage.stop()
     stage.step(by)
     stage.start(clock_is_right=False)
+    bob = stage.actor("bob", wall=stage.wall)
+    bob.signs_in()
+    bob.watches(alice)
+    assert bob.hears(alice).note == "back soon"
     stage.passes(700)
-    (bob,) = (stage.actor("bob", wall=stage.wall),)
+    assert bob.hears(alice).note == ""
+    stage.stop()
+    stage.start(clock_is_right=False)
+    bob = stage.actor("bob", number=2, wall=stage.wall)
     bob.signs_in()
     bob.watches(alice)
     assert bob.hears(alice).note == ""

@@ -1,5 +1,6 @@
 """Presence in a pool: what a device publishes at one server is seen at all, whoever is first, and whatever fails."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -151,6 +152,60 @@ def test_one_publication_is_one_message_between_servers(pool: Pool) -> None:
     pool.passes(2)
     assert bob.hears(alice).availability == "busy"
     assert told == ["BoardChanged"]
+
+
+def test_a_clock_that_is_ahead_makes_nothing_older(pool: Pool) -> None:
+    """A server that runs for hours reads what another wrote a blink ahead of it, and writes it again."""
+    first, second = pool
+    pool.passes(7200)
+    first.step(0.05)
+    (office,), (home,) = first.sign_in("alice"), second.sign_in("alice")
+    (bob,), (carol,) = second.sign_in("bob"), first.sign_in("carol")
+    bob.watches(office)
+    carol.watches(office)
+    assert office.publishes(note="back in an hour", lasts_s=3600).status == 200
+    pool.passes(0.5)
+    assert bob.hears(office).note == "back in an hour"
+    assert home.publishes(note="for friends", container=400).status == 200
+    pool.passes(60)
+    assert [one.hears(office).note for one in (bob, carol)] == ["back in an hour"] * 2
+
+
+def test_clocks_a_minute_apart_do_no_harm_however_often_they_write_in_turn(pool: Pool) -> None:
+    """Each server reads and writes what the other has written; what was published before is not older by that."""
+    first, second = pool
+    first.step(30)
+    second.step(-30)
+    (office,), (home,), (bob,) = first.sign_in("alice"), second.sign_in("alice"), second.sign_in("bob")
+    bob.watches(office)
+    office.publishes(note="in the library", container=200, lasts_s=3600)
+    for number in range(40):
+        assert office.publishes(note=f"office {number}", container=300).status == 200
+        pool.passes(25)
+        assert home.publishes(note=f"home {number}", container=400).status == 200
+        pool.passes(25)
+    assert bob.hears(office).note == "in the library"
+
+
+def test_what_was_taken_off_while_the_database_was_away_stays_off(pool: Pool) -> None:
+    """Alice goes out of reach at one server, and meanwhile another of their devices publishes at another one."""
+    first, second = pool
+    (office,), (home,), (bob,) = first.sign_in("alice"), second.sign_in("alice"), second.sign_in("bob")
+    bob.watches(office)
+    home.publishes(3500, machine=15500)
+    office.publishes_raw(*office.status(3500, 3500)[:3])
+    pool.passes(1)
+    assert bob.hears(office).availability == "available"
+    first.disk.broken = True
+    office.signs_out()
+    pool.passes(1)
+    home.publishes_raw(*home.status(3500, 15500)[:3])
+    pool.passes(1)
+    first.disk.broken = False
+    pool.passes(61)
+    assert bob.hears(office).availability == "away"
+    [record] = [one for one in answer_of(pool.deployment.volatile.store.scan("board")) if one.key.startswith("alice")]
+    assert json.loads(record.value)["homes"] == {home.sip.epid: "n2"}
 
 
 def gone(alice: Actor) -> EndpointGone:

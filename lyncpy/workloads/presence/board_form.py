@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from lyncpy.contracts.names import Aor, Epid, NodeName
+from lyncpy.contracts.names import NO_EPID, Aor, Epid, NodeName
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.presence.bodies.board_record import (
@@ -16,7 +16,8 @@ from lyncpy.workloads.presence.bodies.board_record import (
     write_record,
     write_volatile,
 )
-from lyncpy.workloads.presence.model.board import Board, ahead_s, carry, expire, with_aggregates
+from lyncpy.workloads.presence.model.ages import carry, not_ahead
+from lyncpy.workloads.presence.model.board import Board, expire, with_aggregates
 from lyncpy.workloads.presence.model.levels import again
 from lyncpy.workloads.presence.model.naming import BoardNames, noted, readdress
 from lyncpy.workloads.presence.model.tables import Instance, InstanceKey
@@ -60,7 +61,6 @@ class ClockSteps:
         self._timers = timers
         self._with_deadline = with_deadline
         self._due = due
-        self._began = timers.steady()
         self._waiting: deque[Aor] = deque()
         timers.on_step(self._on_step)
 
@@ -76,15 +76,6 @@ class ClockSteps:
         """
         by_s = self.stepped() - stepped
         return by_s if abs(by_s) >= _STEP_LEAST_S else 0.0
-
-    def as_read(self, board: Board) -> Board:
-        """Give a board from the store; the times of one that was written before the clock was set back are moved.
-
-        Its newest publication then counts as of the start of this process: nothing lives for longer than was granted.
-        """
-        if ahead_s(board, self._timers.wall()) <= 0:
-            return board
-        return carry(board, -ahead_s(board, self._began + self.stepped()))
 
     def _on_step(self, _: float) -> None:
         idle = not self._waiting
@@ -119,7 +110,7 @@ class BoardForm:
             return BoardState(Board(key), stepped=stepped)
         board, names = (Board(key), BoardNames()) if value is None else read_named(key, value, self._owners)
         now = self._timers.wall()
-        published, names = readdress(self._steps.as_read(board), names.since(now), self._owners, now)
+        published, names = readdress(not_ahead(board, now), names.since(now), self._owners, now)
         durable = published.board
         said = read_volatile(volatile)
         joined = durable.having(
@@ -160,17 +151,24 @@ class BoardForm:
         return replace(state, board=self._settled(here, board, said.last_active), homes=said.homes)
 
     def united(self, mine: BoardState, theirs: BoardState) -> BoardState:
-        """Add to a board what devices have published in this process, where nothing newer is on it."""
+        """Give a board with what devices publish in this process, and say no more, where nothing newer is on it."""
         board = theirs.board
         here = {epid: home for epid, home in mine.homes.items() if home == self._node}
+        published = {key: one for key, one in self.carried(mine).board.instances.items() if is_volatile(one)}
+        # What was written of this process's devices is older than what it has of them; what it has not, it took off.
+        others = {
+            key: one
+            for key, one in board.instances.items()
+            if key in published or not is_volatile(one) or theirs.homes.get(one.epid or NO_EPID) != self._node
+        }
         own = {
             key: one
-            for key, one in self.carried(mine).board.instances.items()
-            if is_volatile(one) and one.epid in here and not _is_newer(board.instances.get(key), one)
+            for key, one in published.items()
+            if one.epid in here and not _is_newer(board.instances.get(key), one)
         }
-        both = board.having(instances={**board.instances, **own})
-        homes = {**theirs.homes, **here}
-        return replace(theirs, board=self._settled(board, both, mine.board.last_active), homes=homes)
+        both = board.having(instances={**others, **own})
+        elsewhere = {epid: home for epid, home in theirs.homes.items() if home != self._node}
+        return replace(theirs, board=self._settled(board, both, mine.board.last_active), homes={**elsewhere, **here})
 
     def _settled(self, before: Board, after: Board, last_active: float | None) -> Board:
         """Give a board with what the server makes of it, which counts as one change."""

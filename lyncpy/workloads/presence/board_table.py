@@ -88,7 +88,9 @@ class BoardTable:
         self._refused: dict[tuple[Aor, Epid], Mapping[InstanceKey | int, int]] = {}
         """Endpoint → the stale versions for which its last publication was refused."""
 
-        self._privacy_retries: Deadlines[Aor] = Deadlines(timers, self._privacy_due)
+        self._privacy_retries: Deadlines[Aor] = Deadlines(
+            timers, lambda aor: spawn(self._privatise_again(aor), self.log, "applying a contact list to a board")
+        )
         self._memory = memory = BoardCache(self._owners, in_memory, timers, self._due)
         self.peek_all: Final = memory.boards
         self.shown: Final = memory.shown
@@ -394,9 +396,6 @@ class BoardTable:
             return
         if self.peek(aor) is not None:
             self._memory.set_deadline(aor)  # a meeting that changes nothing also has an end
-
-    def _privacy_due(self, aor: Aor) -> None:
-        spawn(self._privatise_again(aor), self.log, "applying a contact list to a board")
 
     async def _privatise_again(self, aor: Aor) -> None:
         try:

@@ -26,7 +26,7 @@ class Pair:
     kept: str = ""
     said: frozenset[str] = frozenset()
     here: frozenset[str] = frozenset()
-    """Those that were said in this process."""
+    """Those that were ever said in this process."""
 
 
 class Pairs:
@@ -57,8 +57,8 @@ class Pairs:
         return replace(mine, said=frozenset((volatile or b"").decode().split()))
 
     def united(self, mine: Pair, theirs: Pair) -> Pair:
-        """Add what was said here."""
-        return replace(theirs, said=theirs.said | (mine.said & mine.here), here=mine.here)
+        """Add what was said here, and take away what is not said here any more."""
+        return replace(theirs, said=theirs.said - mine.here | (mine.said & mine.here), here=mine.here)
 
 
 @dataclass
@@ -241,6 +241,21 @@ def test_what_cannot_be_said_to_others_counts_here(one: Process, other: Process,
     assert result_of(one.table.rewrite(KEY))
     assert record(deployment) == b"bonjour hello"
     assert one.value.said == {"hello", "bonjour"}
+
+
+def test_what_was_taken_back_while_others_could_not_be_told_is_not_said_again(
+    one: Process, other: Process, deployment: Deployment
+) -> None:
+    """What others have said meanwhile is; and so is what they read of it and wrote again."""
+    one.change("hello")
+    result_of(other.table.load(KEY))
+    one.connection.broken = True
+    one.change(gone="hello")
+    other.change("bonjour")
+    assert record(deployment) == b"bonjour hello"
+    one.connection.broken = False
+    assert result_of(one.table.rewrite(KEY))
+    assert (record(deployment), sorted(one.value.said)) == (b"bonjour", ["bonjour"])
 
 
 def test_who_is_second_each_time_tries_later(one: Process, other: Process) -> None:

@@ -9,12 +9,12 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.presence.bodies.board_record import read_named, write_record
 from lyncpy.workloads.presence.model.absences import Absence, SignedOutView
+from lyncpy.workloads.presence.model.ages import carry
 from lyncpy.workloads.presence.model.audience import Audience, BlockedAudience, concerns, differs, visible
 from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import (
     Board,
     Published,
-    carry,
     deadline,
     expire,
     leave,

@@ -6,7 +6,8 @@ from twisted.internet.task import Clock
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.presence.board_form import STEPPED_AT_ONCE, ClockSteps
-from lyncpy.workloads.presence.model.board import Board, ahead_s, carry
+from lyncpy.workloads.presence.model.ages import carry, not_ahead
+from lyncpy.workloads.presence.model.board import Board
 from lyncpy.workloads.presence.model.tables import Expire, Instance, InstanceKey
 
 NOON = 1_784_548_800.0
@@ -41,16 +42,25 @@ def test_a_board_is_taken_along_once(by: float) -> None:
     assert steps.set_by(steps.stepped()) == 0.0
 
 
+def times(board: Board) -> list[float]:
+    """Give when each thing on a board was published."""
+    return [one.published for one in board.instances.values()]
+
+
 def test_a_board_of_the_future_was_written_before_the_clock_was_set_back() -> None:
-    """What was published last was published at the start, at the latest; what is older is as much older as before."""
-    clock = Clock()
-    steps = ClockSteps(Timers(clock, lambda: NOON + clock.seconds()), list, print)
-    clock.advance(100)
-    read = steps.as_read(board_of(NOON + 3000, NOON + 3600))
-    assert [one.published for one in read.instances.values()] == [NOON - 600, NOON]
-    assert ahead_s(read, NOON + 100) == -100
+    """What was published last counts as of now, however long the reader runs; what is older is as much older as before."""
+    read = not_ahead(board_of(NOON + 3000, NOON + 3600), NOON)
+    assert times(read) == [NOON - 600, NOON]
+    assert [one.until for one in read.instances.values()] == [NOON, NOON + 600]
     past = board_of(NOON - 5)
-    assert steps.as_read(past) is past
+    assert not_ahead(past, NOON) is past
+    assert not_ahead(Board(ALICE), NOON) == Board(ALICE)
+
+
+def test_what_is_not_ahead_stays_and_stays_the_older() -> None:
+    """Two servers whose clocks differ write in turn, and nothing gets older by that."""
+    board = not_ahead(board_of(NOON - 1800, NOON - 5, NOON + 30, NOON + 60), NOON)
+    assert times(board) == [NOON - 1800, NOON - 5, NOON - 5, NOON]
 
 
 def test_many_boards_are_looked_at_in_slices() -> None:

@@ -128,15 +128,20 @@ def ends(absences: Absences) -> Iterator[float]:
 
 def carried(absences: Absences, by_s: float) -> Absences:
     """Move all times by the seconds by which the wall clock was set, as those of the publications on a board."""
-
-    def moved(kept: SignedOutView) -> SignedOutView:
-        return replace(kept, instances=tuple(one.carried(by_s) for one in kept.instances))
-
-    found = _each(absences, moved)
+    found = each(absences, lambda one: one.carried(by_s))
     return {
         member: one._replace(at=one.at + by_s if one.at else one.at, ages=tuple(age + by_s for age in one.ages))
         for member, one in found.items()
     }
+
+
+def each(absences: Absences, become: Callable[[Instance], Instance]) -> Absences:
+    """Replace each of the publications that are kept."""
+
+    def with_each(kept: SignedOutView) -> SignedOutView:
+        return replace(kept, instances=tuple(map(become, kept.instances)))
+
+    return _each(absences, with_each)
 
 
 def bounded(absences: Absences, instances: Collection[Instance], room_bytes: int) -> Absences:

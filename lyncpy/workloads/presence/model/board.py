@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, Epid, Version
-from lyncpy.workloads.presence.model.absences import Absences, bounded, carried, ends, lapsed
+from lyncpy.workloads.presence.model.absences import Absences, bounded, ends, lapsed
 from lyncpy.workloads.presence.model.access import Access
 from lyncpy.workloads.presence.model.aggregate import moments
 from lyncpy.workloads.presence.model.quotas import Quotas, excess_of, is_too_long, size_of
@@ -308,27 +308,6 @@ def roomy(board: Board, quotas: Quotas) -> Board:
         return board
     room = quotas.board_bytes - size_of(board.instances)
     return _seen_by_blocked(board, bounded(board.absences, board.instances.values(), room))
-
-
-def carry(board: Board, by_s: float) -> Board:
-    """Move the times on a board by the seconds by which the wall clock was set: lifetimes and ages stay what they were.
-
-    Which state of two is newer, and how long a publication still lives, must not change because
-    the host's clock was set. A calendar entry begins and ends by everybody's clock, and so
-    stays as it is; so does the time of the last activity, which was told to others.
-
-    Args:
-        board: The board.
-        by_s: Seconds by which the clock was set; negative: back.
-    """
-    moved = {key: one.carried(by_s) for key, one in board.instances.items()}
-    # Who is told what does not change by that: the containers stay the same mapping.
-    return board.having(instances=moved, absences=carried(board.absences, by_s))
-
-
-def ahead_s(board: Board, now: float) -> float:
-    """Give by how many seconds a stored board is from the future: it was written before the clock was set back."""
-    return max((one.published - now for one in board.instances.values()), default=0.0)
 
 
 def reset(board: Board, now: float) -> Published:
