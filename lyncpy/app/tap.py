@@ -4,7 +4,7 @@ import datetime
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -18,12 +18,11 @@ from twisted.python import usage
 
 from lyncpy import __version__
 from lyncpy.app.assembly import BuiltServer, build
-from lyncpy.app.check import findings, local_findings
+from lyncpy.app.check import distant_findings, local_findings
 from lyncpy.app.config import SECTIONS, Config, ConfigError, load
 from lyncpy.app.garbage import Garbage, resident_bytes
 from lyncpy.app.large_pages import collapse
 from lyncpy.app.log import begin_json, quieten
-from lyncpy.backends.people import BlockingRunner
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import WorldUnavailable
@@ -35,6 +34,9 @@ from lyncpy.core.timers import host_clock, steady
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
 from lyncpy.wire.polling import with_known_contexts
+
+Look = Callable[[Config], Awaitable[Sequence[Finding]]]
+"""Looks at what settings name; gives what is bad."""
 
 GATHER_S: Final = 5.0
 """The least seconds between two reloads because of SIGHUP."""
@@ -62,8 +64,8 @@ class Reloader:
     Args:
         config: The settings in force.
         overrides: Settings of the command line, which replace those of the file.
-        threads: Where all that the settings name is looked at.
-        look: Gives what `lyncpy check` finds.
+        here: Gives what is wrong on this machine; a start refuses by it.
+        elsewhere: Gives what is wrong with other machines, which may be slow or silent.
     """
 
     log = Logger()
@@ -72,33 +74,52 @@ class Reloader:
         self,
         config: Config,
         overrides: Sequence[str],
-        threads: BlockingRunner,
-        look: Callable[[Config], Iterable[Finding]],
+        here: Look,
+        elsewhere: Look,
     ) -> None:
         self._config = config
         self._overrides = overrides
-        self._threads = threads
-        self._look = look
+        self._here = here
+        self._elsewhere = elsewhere
         self._reloading = DeferredLock()
+        self._asking = DeferredLock()
         self.built: BuiltServer | None = None
         self._timer: ITimer | None = None
         self._next = 0.0
         self._pulling = self._again = False
 
-    async def reload(self) -> Sequence[str]:
-        """Apply the settings that can change while the server runs; give sentences about the others, and about all that is wrong.
+    async def _taken_up(self) -> tuple[Config | None, Sequence[str]]:
+        """Apply the settings that can change while the server runs; give sentences about the others, and about what is wrong here.
+
+        Nobody elsewhere is waited for: a certificate must not end because an LDAP server is silent. At most one waits
+        for the one that is at it; of what is asked behind that, None is given with a sentence.
 
         Raises:
             ConfigError, CertificateUnusable: Nothing has changed.
         """
+        if self._reloading.waiting:
+            # It has read nothing yet.
+            return None, ("a reload that waits reads it as well",)
         await self._reloading.acquire()
         try:
             fresh = load(self._config.file, self._overrides)
-            found = await self._threads.call_in_thread(lambda: [one for one in self._look(fresh) if not one.good])
+            found = await self._here(fresh)
             refuse(found)
-            return [*self._applied(fresh), *(f"look at this: {one.sentence}" for one in found)]
+            return fresh, [*self._applied(fresh), *map(_look_at, found)]
         finally:
             self._reloading.release()
+
+    async def _asked(self, fresh: Config | None) -> Sequence[str]:
+        """Ask other machines, when it was applied; give sentences about what is wrong. At most one waits, as above."""
+        if fresh is None:
+            return ()
+        if self._asking.waiting:
+            return ("other machines are not asked: two reloads are at it; `lyncpy check` asks them now",)
+        await self._asking.acquire()
+        try:
+            return [*map(_look_at, await self._elsewhere(fresh))]
+        finally:
+            self._asking.release()
 
     def _applied(self, fresh: Config) -> Sequence[str]:
         if self.built is None:
@@ -144,9 +165,10 @@ class Reloader:
             CommandFailed: What was read cannot be used; nothing has changed.
         """
         try:
-            return await self.reload()
+            fresh, said = await self._taken_up()
         except (ConfigError, CertificateUnusable) as error:
             raise CommandFailed(f"nothing was changed: {error}") from None
+        return [*said, *await self._asked(fresh)]
 
     def on_signal(self) -> None:
         """Reload now or soon, once for all signals of a moment: a script may send hundreds."""
@@ -164,10 +186,20 @@ class Reloader:
 
     async def _tell(self) -> None:
         try:
-            for sentence in await self.reload():
-                self.log.info("reload: {sentence}", sentence=sentence)
+            fresh, said = await self._taken_up()
         except (ConfigError, CertificateUnusable) as error:
             self.log.error("reload refused, nothing has changed: {reason}", reason=str(error))
+            return
+        self._say(said)
+        self._say(await self._asked(fresh))
+
+    def _say(self, sentences: Sequence[str]) -> None:
+        for sentence in sentences:
+            self.log.info("reload: {sentence}", sentence=sentence)
+
+
+def _look_at(found: Finding) -> str:
+    return f"look at this: {found.sentence}"
 
 
 def makeService(options: Options) -> IService:
@@ -184,7 +216,8 @@ def makeService(options: Options) -> IService:
         config = load(Path(options["config"]), options["set"])
         doubts = [one for one in local_findings(config, _now()) if not one.good]
         refuse(doubts)
-        reload = Reloader(config, options["set"], Threads(reactor, "reload"), lambda fresh: findings(fresh, _now()))
+        here, elsewhere = Threads(reactor, "reload"), Threads(reactor, "reload-elsewhere")
+        reload = Reloader(config, options["set"], _looking(here, local_findings), _looking(elsewhere, distant_findings))
         reload.built = build(config, reactor, host_clock, reload.on_command, doubts)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
@@ -244,6 +277,11 @@ def refuse(found: Iterable[Finding]) -> None:
     stops = [one.sentence for one in found if one.stops]
     if stops:
         raise ConfigError(stops)
+
+
+def _looking(threads: Threads, look: Callable[[Config, datetime.datetime], Iterable[Finding]]) -> Look:
+    """Look in a thread; what is good is left out."""
+    return lambda fresh: threads.call_in_thread(lambda: [one for one in look(fresh, _now()) if not one.good])
 
 
 def _now() -> datetime.datetime:

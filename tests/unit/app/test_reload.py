@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from lyncpy.app import tap
 from lyncpy.app.config import check
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core.timers import Timers
-from tests.kit.directory import Inline
 from tests.kit.results import result_of
 
 
@@ -37,10 +37,18 @@ class House:
         self.pulls = Pulls()
         self.reads = 0
         self.found: list[Finding] = []
-        """What is wrong with what was read."""
+        """What is wrong on this machine."""
+        self.far: list[Finding] = []
+        """What is wrong elsewhere."""
+        self.looks = {"here": 0, "elsewhere": 0}
+        self.held: dict[str, Deferred[None]] = {}
+        """What does not answer until a test says so."""
+        self.applied = 0
         config = check(Path("/nowhere/lyncpy.toml"), {"sip": {"domain": "example.com"}})
         monkeypatch.setattr(tap, "load", lambda file, overrides: self.read(config))
-        self.reloader = tap.Reloader(config, [], Inline(), lambda fresh: self.found)
+        self.reloader = tap.Reloader(
+            config, [], lambda fresh: self.look("here", self.found), lambda fresh: self.look("elsewhere", self.far)
+        )
         timers = Timers(self.clock, lambda: 0.0)
         tables = SimpleNamespace(policies=SimpleNamespace(adopt=lambda policies: False))
         inside = SimpleNamespace(
@@ -48,9 +56,21 @@ class House:
             workloads=SimpleNamespace(directory=SimpleNamespace(pulls=self.pulls)),
         )
         built: Any = SimpleNamespace(  # Any: a house that has only what is asked here
-            inside=inside, listener=SimpleNamespace(reload=lambda: ())
+            inside=inside, listener=SimpleNamespace(reload=self.apply)
         )
         self.reloader.built = built
+
+    async def look(self, where: str, found: list[Finding]) -> list[Finding]:
+        """Give what is bad, when nothing is held."""
+        self.looks[where] += 1
+        if where in self.held:
+            await self.held[where]
+        return [one for one in found if not one.good]
+
+    def apply(self) -> tuple[str, ...]:
+        """Count."""
+        self.applied += 1
+        return ()
 
     def read(self, config: object) -> object:
         """Count."""
@@ -95,3 +115,35 @@ def test_what_is_wrong_is_told_and_what_stops_a_start_is_refused(monkeypatch: An
     with pytest.raises(CommandFailed, match="nothing was changed: no key\nno certificate"):
         result_of(house.reloader.on_command())
     assert len(house.pulls.under_way) == 1
+
+
+def test_a_silent_machine_elsewhere_keeps_no_certificate_from_being_taken_up(monkeypatch: Any) -> None:  # Any: as above
+    """Each signal counts, and of those who ask that machine one waits at most."""
+    house = House(monkeypatch)
+    house.far = [Finding(good=False, sentence="it is away", stops=True)]
+    house.held["elsewhere"] = Deferred()
+    with capturedLogs() as heard:
+        for number in range(1, 6):
+            house.reloader.on_signal()
+            house.clock.advance(10)
+            assert house.applied == number
+        assert house.looks == {"here": 5, "elsewhere": 1}
+        house.held.pop("elsewhere").callback(None)
+    assert house.looks == {"here": 5, "elsewhere": 2}
+    said = [one["sentence"] for one in heard if "sentence" in one]
+    assert said.count("look at this: it is away") == 2
+    assert len([one for one in said if one.startswith("other machines are not asked")]) == 3
+
+
+def test_behind_a_slow_reload_one_waits(monkeypatch: Any) -> None:  # Any: as above
+    """It has read nothing yet, and reads what all want to be read."""
+    house = House(monkeypatch)
+    held = house.held["here"] = Deferred()
+    for _ in range(5):
+        house.reloader.on_signal()
+        house.clock.advance(10)
+    assert (house.reads, house.applied) == (1, 0)
+    assert result_of(house.reloader.on_command()) == ["a reload that waits reads it as well"]
+    del house.held["here"]
+    held.callback(None)
+    assert (house.reads, house.applied) == (2, 2)
