@@ -24,19 +24,26 @@ TIMEOUT_S: Final = 5.0
 def certificate_story(config: Config, now: datetime) -> Iterator[Finding]:
     """Show the certificates in the files, and ask the ports which of them they show."""
     sip = config.sections.sip
+    credentials: ServerCredentials | None = None
     try:
         credentials = read_credentials(sip, config.home, now)
     except CertificateUnusable as error:
         yield Finding(good=False, sentence=str(error))
-        return
+    else:
+        yield from _of_files(config, credentials, now)
+    # Also where the files are of no use: a server that runs shows what it read before.
+    web = config.sections.web.places[:1] if config.https_port else ()
+    for place in (*(one for one in sip.places if one.key == "tls_port"), *web):
+        yield _asked(place, credentials)
+
+
+def _of_files(config: Config, credentials: ServerCredentials, now: datetime) -> Iterator[Finding]:
+    sip = config.sections.sip
     for one in (credentials, *credentials.also):
         yield Finding(good=True, sentence=f"{config.path(sip.certificate)}: {_shown(one.certificate)}")
         for issuer in one.chain:
             yield Finding(good=True, sentence=f"with it go its issuers: {_shown(issuer)}")
     yield from certificate_findings(config, now)
-    web = config.sections.web.places[:1] if config.https_port else ()
-    for place in (*(one for one in sip.places if one.key == "tls_port"), *web):
-        yield _asked(place, credentials)
 
 
 def _shown(certificate: x509.Certificate) -> str:
@@ -56,7 +63,15 @@ def _shown(certificate: x509.Certificate) -> str:
     )
 
 
-def _asked(place: ListeningPlace, credentials: ServerCredentials) -> Finding:
+def _described(told: bytes | None) -> str:
+    """Show a certificate that a stranger may have sent."""
+    try:
+        return _shown(x509.load_der_x509_certificate(told or b""))
+    except ValueError:
+        return "a certificate that cannot be read"
+
+
+def _asked(place: ListeningPlace, credentials: ServerCredentials | None) -> Finding:
     """Connect as a client does, and compare what is shown with the files."""
     host = place.host if place.host not in ("", "::", "0.0.0.0") else "127.0.0.1"  # noqa: S104 - where it listens
     context = ssl.create_default_context()
@@ -72,6 +87,10 @@ def _asked(place: ListeningPlace, credentials: ServerCredentials) -> Finding:
         said = getattr(error, "strerror", None) or str(error)
         return Finding(
             good=False, sentence=f"{place.setting}: nobody shows a certificate at {host}:{place.port} ({said})"
+        )
+    if credentials is None:
+        return Finding(
+            good=True, sentence=f"{place.setting}: what listens at {host}:{place.port} shows {_described(told)}"
         )
     if told in [one.certificate.public_bytes(Encoding.DER) for one in (credentials, *credentials.also)]:
         return Finding(good=True, sentence=f"{place.setting}: the server at {host}:{place.port} shows it")

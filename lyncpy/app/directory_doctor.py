@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config
@@ -24,9 +25,10 @@ def ldap_story(config: Config, now: datetime) -> Iterator[Finding]:
         yield Finding(good=True, sentence=f"people come from {config.people_from}: there is no LDAP server to ask")
     for one in asked:
         whose = f"{one.name}: " if one.name else ""
-        for finding in (
-            *_addresses(one),
-            *ldap_findings(one, config.sections.sip.all_domains, config.home, now, names=True),
+        # Each is told when it is there, for the server may be slow.
+        for finding in chain(
+            _addresses(one),
+            ldap_findings(one, config.sections.sip.all_domains, config.home, now, names=True),
         ):
             yield replace(finding, sentence=f"{whose}{finding.sentence}")
 
@@ -44,7 +46,7 @@ def _addresses(source: DirectorySource) -> Iterator[Finding]:
 
 def user_story(config: Config, wanted: str, now: datetime) -> Iterator[Finding]:
     """Look for a person by their address or login in each directory, and show who they are there."""
-    known = False
+    known = is_unread = False
     for source in config.directories:
         try:
             found = (
@@ -53,6 +55,7 @@ def user_story(config: Config, wanted: str, now: datetime) -> Iterator[Finding]:
                 else person_in(source, config.sections.sip.all_domains, config.home, wanted)
             )
         except DirectoryUnavailable as error:
+            is_unread = True
             yield Finding(good=False, sentence=str(error))
             continue
         if isinstance(found, Person):
@@ -63,7 +66,8 @@ def user_story(config: Config, wanted: str, now: datetime) -> Iterator[Finding]:
             yield Finding(good=False, sentence=f"{found.source} is left out: {found.reason}")
         else:
             yield Finding(good=True, sentence=f"{source.url}: nobody there has the address or login {shown(wanted)}")
-    if not known:
+    # They may be in the one that could not be read.
+    if not known and not is_unread:
         sentence = (
             f"nobody is {shown(wanted)}: add them to a directory, or correct [directory] filters, bases or address"
         )

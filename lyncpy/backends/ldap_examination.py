@@ -158,8 +158,14 @@ def person_in(
         raise DirectoryUnavailable(f"[directory] {error}") from None
     with connect(with_account(access_of(terms, home), terms, home)) as link:
         bases = terms.bases or link.root().bases
-        found = (one for base in bases for one in link.search(base, filters_of(terms).people, mapping.wanted()))
-        return next((person for one in found if (person := _if_meant(mapping, one, wanted)) is not None), None)
+        left_out: Skipped | None = None
+        for one in (one for base in bases for one in link.search(base, filters_of(terms).people, mapping.wanted())):
+            found = _if_meant(mapping, one, wanted)
+            if isinstance(found, Person):
+                return found
+            # Its DN may only sound like the one that is wanted, who may come behind it.
+            left_out = left_out or found
+        return left_out
 
 
 def _if_meant(mapping: Mapped, one: LdapEntry, wanted: str) -> Person | Skipped | None:

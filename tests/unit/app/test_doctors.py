@@ -1,12 +1,22 @@
 """`lyncpy doctor`: what was asked and what came back."""
 
+import socket
 import sqlite3
+import ssl
+import threading
+from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from lyncpy.app import directory_doctor
 from lyncpy.app.cli import main
+from lyncpy.app.config import load
+from lyncpy.contracts.finding import Finding
+from lyncpy.wire.certificate import read_credentials
 from tests.kit import forks
 from tests.kit.ports import free_ports
 
@@ -40,7 +50,8 @@ def test_a_person_is_shown_as_a_sign_in_sees_them(file: Path, capsys: pytest.Cap
     assert "[zoe] is left out: it has no address" in told(capsys, "user", file, "zoe", status=1)
     assert "they may not sign in: off@example.test is switched off" in told(capsys, "user", file, "off", status=1)
     people.unlink()
-    assert "cannot be read: No such file" in told(capsys, "user", file, "zoe", status=1)
+    said = told(capsys, "user", file, "zoe", status=1)
+    assert "cannot be read: No such file" in said and "nobody is zoe" not in said
     people.write_text(before)
 
 
@@ -96,10 +107,57 @@ def test_without_an_ldap_server_there_is_none_to_ask(file: Path, capsys: pytest.
     said = told(capsys, "ldap", file, "--set", "directory.url=ldaps://no.such.invalid", status=1)
     assert "no.such.invalid has no address here" in said
     said = told(capsys, "user", file, "zoe", "--set", "directory.url=ldap://127.0.0.1:1", status=1)
-    assert "cannot be reached" in said and "nobody is zoe" in said
+    # They may be there.
+    assert "cannot be reached" in said and "nobody is zoe" not in said
 
 
 def test_the_records_of_dns_are_those_of_the_other_word(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As `lyncpy dns`."""
     assert main(["doctor", "dns", str(file), "--print", "--address", "192.0.2.1"]) == 0
     assert "sip.example.test. 3600 IN A 192.0.2.1" in capsys.readouterr().out
+
+
+def test_where_the_files_are_of_no_use_the_ports_say_what_they_show(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For the server that runs has read others: then it matters most."""
+    config = load(file, [])
+    sip = config.sections.sip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Of the two kinds of keys the first is as good as the second.
+    made = read_credentials(sip, config.home, datetime.now(UTC))
+    pem = file.parent / "shown.pem"
+    pem.write_bytes(
+        made.certificate.public_bytes(Encoding.PEM)
+        + made.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context.load_cert_chain(pem)
+    with socket.create_server(("127.0.0.1", sip.tls_port)) as server:
+
+        def serve() -> None:
+            plain, _ = server.accept()
+            with context.wrap_socket(plain, server_side=True) as connection:
+                connection.recv(1)
+
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
+        said = told(capsys, "certificate", file, "--set", "sip.certificate=none.pem", status=1)
+        serving.join(10)
+    pem.unlink()
+    assert said.startswith("BAD [sip] certificate: ")
+    assert f"what listens at 127.0.0.1:{sip.tls_port} shows CN=sip.example.test, issued by" in said
+
+
+def test_what_an_ldap_server_says_is_told_as_it_says_it(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is silent for long keeps nothing back that was found before."""
+    asked: list[str] = []
+
+    def slow(*terms: object, **more: object) -> Iterator[Finding]:
+        asked.append("server")
+        yield Finding(good=True, sentence="it answers")
+
+    monkeypatch.setattr(directory_doctor, "ldap_findings", slow)
+    story = directory_doctor.ldap_story(load(file, ["directory.url=ldap://127.0.0.1:1"]), datetime.now(UTC))
+    assert "127.0.0.1 is 127.0.0.1" in next(story).sentence
+    assert asked == []
+    assert [one.sentence for one in story] == ["it answers"]
