@@ -350,6 +350,17 @@ def test_a_device_that_comes_back_takes_the_place_of_its_old_self(stage: Stage) 
     assert bob.talks_to(alice)[0].says("there you are").status == 200
 
 
+def test_a_device_that_changes_its_instance_stays(stage: Stage) -> None:
+    """It registers as another one, over the connection and with the epid that it had: it is signed in once, and not signed out."""
+    (alice,) = stage.sign_in("alice")
+    alice.sip.instance = "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0ff"
+    answers = [alice.sip.register().answer.headers.get("presence-state") for _ in range(2)]
+    assert answers == [f'register-action="{action}"' for action in ("added", "refreshed")]
+    stage.passes(10)
+    assert alice.sip.is_connected
+    assert len(stage.shell(f"endpoints {alice.aor}").rows) == 1
+
+
 @pytest.mark.parametrize("hangs_up", [True, False])
 def test_two_clients_of_one_device_that_always_come_back(stage: Stage, hangs_up: bool) -> None:
     """They ignore what they are told, and one leaves its connections open; in the end one of them can work in peace."""

@@ -16,8 +16,13 @@ HOME: Final = "core/versioned.py"
 OTHERS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/archive/commands.py": (1, "tells an operator, who may try again; a torn chain is not mended twice"),
     "workloads/archive/keeper.py": (
-        2,
-        "an entry of many: the gap's doubt ends with the last try; and a purge that finds another at it leaves it to that",
+        4,
+        "an entry of many: the gap's doubt ends with the last try, and each tells the next how to try; "
+        "a purge that finds another at it leaves it to that",
+    ),
+    "workloads/registrar/registrations.py": (
+        1,
+        "what others wrote of the same user is read, and after the last try written later: whoever is connected stays",
     ),
 }
 """How many handlers stand elsewhere, and why none of them could be `uncontended` or a table of `core/versioned`."""

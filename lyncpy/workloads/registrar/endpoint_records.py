@@ -167,9 +167,19 @@ class EndpointRecords:
             del self.recorded[aor]
         return True
 
+    def is_back(self, fact: EndpointFact) -> bool:
+        """Tell whether an endpoint that has gone is in the record all the same, which is as new: it came back as another one.
+
+        A device that registers again with another instance keeps its epid and its connection.
+        """
+        known = self.known.get(fact.aor)
+        return known is not None and fact.version <= known.told and (fact.epid, fact.flow) in known.own
+
     def heard(self, fact: EndpointFact) -> None:
         """Read a record again of which somebody has written a later version."""
         is_own = isinstance(fact, EndpointGone) and node_of(fact.flow) == self._node
+        if is_own and self.is_back(fact):
+            return
         if is_own and not self.leave(fact.aor, (fact.epid, fact.flow)):
             return  # this node has written so
         self._changed(fact.aor)

@@ -29,6 +29,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
+from lyncpy.core.versioned import TRIES
 from lyncpy.sip.uri import Uri
 from lyncpy.workloads.registrar.bindings import Binding, Bindings, end_of_gruu
 from lyncpy.workloads.registrar.endpoint_record import write_record
@@ -45,9 +46,6 @@ from lyncpy.workloads.registrar.model import TAKEOVERS, EndpointConflict
 
 LEFT_S: Final = 3600.0
 """How long a record outlives its last endpoint's time: it is written again by then if the endpoint is renewed."""
-
-TRIES: Final = 20
-"""Writers that may be quicker, one after the other, before one gives up for a while."""
 
 RETRY_S: Final = 2.0
 """After how long a record is written again that could not be."""

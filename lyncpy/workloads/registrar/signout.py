@@ -76,7 +76,8 @@ class SignOut:
 
     def leave(self, fact: EndpointGone) -> None:
         """Have an endpoint leave that another node has signed out, or whose place another one has taken."""
-        binding = self._registrations.drop(fact.aor, fact.epid, fact.flow)
+        is_back = self._registrations.records.is_back(fact)
+        binding = None if is_back else self._registrations.drop(fact.aor, fact.epid, fact.flow)
         if binding is not None:
             self.notify(binding.endpoint, binding.thread, _CAUSES.get(fact.reason, SignOutCauses.REPLACED))
 
