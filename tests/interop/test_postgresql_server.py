@@ -91,7 +91,7 @@ def test_a_server_moves_into_the_database(postgres: Postgres, tmp_path: Path) ->
             (server.home / "enterprise.toml").write_text(f"{text}\n[store]\n{given}")
             refused = store_copy(server.home)
             assert refused.returncode == 1
-            assert "another server (process" in refused.stderr
+            assert f"process {server.pid} " in refused.stderr
             server.stop()
             done = store_copy(server.home)
             assert (done.returncode, done.stderr) == (0, "")
