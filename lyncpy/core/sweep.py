@@ -7,14 +7,13 @@ bounds for how long a lost fact can be believed. The bus says where something ma
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import FactsLost, IBus, IListening
-from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.meter import ICounter, IMeter
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.contracts.store import REMOVED_S, IRecordStore, Mark
@@ -33,6 +32,8 @@ SLICES_MOST: Final = 50
 SOON_S: Final = 1.0
 """From one sweep to the next where there is more to look at, or something may be lost."""
 
+NEVER: Final = float("-inf")
+
 LOOKED_AT: Final = 500
 """Records that are compared in one turn of the reactor."""
 
@@ -50,18 +51,128 @@ class Held(Protocol):
         """Read a value again, and tell whoever shows it here; may raise StoreUnavailable, or Refused, and is tried again then."""
 
 
-@dataclass
 class _Covered:
-    """One kind of records, and how far it was looked through."""
+    """One kind of records, and how far it was looked through: each at its own pace, so that none waits for another.
 
-    store: IRecordStore
-    kind: str
-    table: Held
-    mark: Mark | None = None
-    """None: not at all."""
+    Args:
+        store: Has the records.
+        kind: Theirs.
+        table: What of them is in memory.
+        timers: The clock.
+        renewed: Counts values that were older than the store's.
+        every_s: Seconds from one sweep to the next.
+    """
 
-    at: float = float("-inf")
-    """When that was, in monotonic seconds."""
+    log = Logger()
+
+    def __init__(
+        self, store: IRecordStore, kind: str, table: Held, timers: ITimers, renewed: ICounter, every_s: float
+    ) -> None:
+        self._store = store
+        self._kind = kind
+        self._table = table
+        self._timers = timers
+        self._renewed = renewed
+        self._every_s = every_s
+        self._next = Deadline(timers, self._spawn)
+        self._mark: Mark | None = None
+        """None: it was not looked through at all."""
+
+        self._asked_at = NEVER
+        """When the mark was given, in monotonic seconds."""
+
+        self.true_at = NEVER
+        """When nothing in memory was older than the store's last, in monotonic seconds."""
+
+        self._owed: dict[str, Version | None] = {}
+        """What is to be read again, and as of which version; None: of any. One that has failed is the last."""
+
+        self._is_under_way = self._is_wanted = self._is_closed = False
+
+    async def open(self) -> None:
+        """Note where the store is now."""
+        self._mark = (await self._store.written(self._kind, None, 1)).mark
+        self._asked_at = self.true_at = self._timers.now()
+
+    def begin(self) -> None:
+        """Look for the first time after a while."""
+        self._next.set(self._every_s)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._is_closed = True
+        self._next.clear()
+
+    def hasten(self) -> None:
+        """Look soon."""
+        # Said again and again, it is put off no further.
+        if not self._is_wanted and not self._is_under_way:
+            self._next.set(SOON_S)
+        self._is_wanted = True
+
+    def _spawn(self) -> None:
+        if not self._is_under_way:
+            self._is_under_way, self._is_wanted = True, False
+            spawn(self._sweep(), self.log, f'looking at what others wrote of "{self._kind}"')
+
+    async def _sweep(self) -> None:
+        is_done = True
+        try:
+            is_done = await self._look()
+        finally:
+            self._is_under_way = False
+            if not self._is_closed:
+                self._next.set(self._every_s if is_done and not self._is_wanted else min(SOON_S, self._every_s))
+
+    async def _look(self) -> bool:
+        """Look at what was written; tell whether there is no more."""
+        try:
+            for _ in range(SLICES_MOST):
+                if self._is_closed or await self._look_on():
+                    return True
+        except WorldUnavailable as error:
+            # As much as was looked at counts; the rest is looked at next time.
+            self.log.debug('what others wrote of "{kind}" is not known: {reason}', kind=self._kind, reason=str(error))
+            return True
+        return False
+
+    async def _look_on(self) -> bool:
+        now = self._timers.now()
+        # What was removed for longer is not told any more.
+        since = self._mark if now - self._asked_at < REMOVED_S / 2 else None
+        written = await self._store.written(self._kind, since, SLICE)
+        slices = Slices(self._timers, LOOKED_AT)
+        is_unknown = since is None or not written.is_known
+        found: dict[str, Version | None] = dict.fromkeys(self._table.held()) if is_unknown else {}
+        for key, version in written.versions:
+            await slices.spend()
+            held = self._table.version_of(key)
+            if held is not None and held != version:
+                self._renewed.add()
+                found[key] = version
+        # What has failed before comes last.
+        self._owed = found | {key: version for key, version in self._owed.items() if key not in found}
+        self._mark, self._asked_at = written.mark, now
+        await self._renew(slices)
+        if not self._owed and written.is_all:
+            self.true_at = now
+        return written.is_all
+
+    async def _renew(self, slices: Slices) -> None:
+        """Read again what is owed, each once; one that fails keeps no other from it, now or the next time."""
+        for key in tuple(self._owed):
+            await slices.spend()
+            version = self._owed.pop(key)
+            held = self._table.version_of(key)
+            if held is None or held == version:
+                continue
+            self._owed[key] = version
+            try:
+                await self._table.renew(key)
+            except Refused as error:
+                self.log.debug("{key} cannot be read again now: {reason}", key=key, reason=str(error))
+            else:
+                self._owed.pop(key, None)
 
 
 @implementer(IUnit)
@@ -75,7 +186,6 @@ class Sweep:
         every_s: Seconds from one sweep to the next.
     """
 
-    log = Logger()
     name = "sweep"
 
     def __init__(self, bus: IBus, timers: ITimers, meter: IMeter, every_s: float) -> None:
@@ -83,8 +193,6 @@ class Sweep:
         self._timers = timers
         self._every_s = every_s
         self._covered: list[_Covered] = []
-        self._next = Deadline(timers, self._begin)
-        self._is_under_way = self._is_wanted = self._is_closed = False
         self._listening: IListening | None = None
         self._renewed = meter.counter(
             "lyncpy_core_sweep_renewed_total", "Values in memory that were older than the store's, as a sweep found."
@@ -97,11 +205,11 @@ class Sweep:
     def age_s(self) -> float:
         """Seconds since all that others wrote was looked at last; 0 where nothing is covered."""
         now = self._timers.now()
-        return max((now - one.at for one in self._covered if one.mark is not None), default=0.0)
+        return max((now - one.true_at for one in self._covered if one.true_at > NEVER), default=0.0)
 
     def cover(self, store: IRecordStore, kind: str, table: Held) -> None:
         """Keep a table true; to be called before anything of it is read."""
-        self._covered.append(_Covered(store, kind, table))
+        self._covered.append(_Covered(store, kind, table, self._timers, self._renewed, self._every_s))
 
     async def open(self) -> None:
         """Note where the store is now: what is read from here on is as new as that.
@@ -110,14 +218,15 @@ class Sweep:
             StoreUnavailable: It cannot be asked.
         """
         for one in self._covered:
-            one.mark, one.at = (await one.store.written(one.kind, None, 1)).mark, self._timers.now()
+            await one.open()
+        for one in self._covered:
+            one.begin()
         self._listening = self._bus.listen(FactsLost, self._lost)
-        self._next.set(self._every_s)
 
     async def close(self) -> None:
         """Sweep no more."""
-        self._is_closed = True
-        self._next.clear()
+        for one in self._covered:
+            one.close()
         if self._listening is not None:
             self._listening.stop()
 
@@ -126,53 +235,5 @@ class Sweep:
 
     def hasten(self) -> None:
         """Look soon: others have told that they wrote something, and a look says what."""
-        # Said again and again, it is put off no further.
-        if not self._is_wanted and not self._is_under_way:
-            self._next.set(SOON_S)
-        self._is_wanted = True
-
-    def _begin(self) -> None:
-        if not self._is_under_way:
-            self._is_under_way, self._is_wanted = True, False
-            spawn(self._sweep(), self.log, "looking at what others wrote")
-
-    async def _sweep(self) -> None:
-        is_done = True
-        try:
-            for one in self._covered:
-                is_done = await self._look(one) and is_done
-        finally:
-            self._is_under_way = False
-            if not self._is_closed:
-                self._next.set(self._every_s if is_done and not self._is_wanted else min(SOON_S, self._every_s))
-
-    async def _look(self, covered: _Covered) -> bool:
-        """Look at what was written of one kind; tell whether there is no more."""
-        try:
-            for _ in range(SLICES_MOST):
-                if self._is_closed or await self._look_on(covered):
-                    return True
-        except (WorldUnavailable, Refused) as error:
-            # As much as was looked at counts; the rest is looked at next time.
-            self.log.debug('what others wrote of "{kind}" is not known: {reason}', kind=covered.kind, reason=str(error))
-            return True
-        return False
-
-    async def _look_on(self, covered: _Covered) -> bool:
-        now = self._timers.now()
-        # What was removed for longer is not told any more.
-        since = covered.mark if now - covered.at < REMOVED_S / 2 else None
-        written = await covered.store.written(covered.kind, since, SLICE)
-        slices = Slices(self._timers, LOOKED_AT)
-        if since is None or not written.is_known:
-            for key in tuple(covered.table.held()):
-                await slices.spend()
-                await covered.table.renew(key)
-        for key, version in written.versions:
-            await slices.spend()
-            held = covered.table.version_of(key)
-            if held is not None and held != version:
-                self._renewed.add()
-                await covered.table.renew(key)
-        covered.mark, covered.at = written.mark, now
-        return written.is_all
+        for one in self._covered:
+            one.hasten()

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.bus import FactsLost
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import REMOVED_S
 from lyncpy.core import sweep as module
 from lyncpy.core.sweep import SOON_S, Sweep
@@ -188,3 +190,49 @@ def test_who_ends_sweeps_no_more(there: Deployment) -> None:
     there.disk.catch_up()
     there.passes(EVERY_S)
     assert not there.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a fault"), Refused(503)])
+def test_what_always_fails_keeps_nothing_else_waiting(
+    there: Deployment, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Neither another kind, nor others of its own; it is tried each time, and the age says that it is older than the store."""
+    there.boards.values |= {"alice": NONE, "bob": NONE}
+    there.lists.values["alice"] = NONE
+    whole = there.boards.renew
+
+    async def renew(key: str) -> None:
+        if key == "alice":
+            raise error
+        await whole(key)
+
+    monkeypatch.setattr(there.boards, "renew", renew)
+    for kind, key in (("board", "alice"), ("board", "bob"), ("contacts", "alice")):
+        there.write(kind, key)
+    with capturedLogs():
+        there.passes(EVERY_S)
+        there.passes(EVERY_S)
+    assert (there.boards.renewed, there.lists.renewed) == (["bob"], ["alice"])
+    assert there.sweep.age_s == 2 * EVERY_S
+    there.write("board", "bob")
+    with capturedLogs():
+        there.passes(EVERY_S)
+    assert there.boards.renewed == ["bob", "bob"]
+    monkeypatch.setattr(there.boards, "renew", whole)
+    there.passes(EVERY_S)
+    assert (there.boards.renewed, there.sweep.age_s) == (["bob", "bob", "alice"], 0)
+
+
+def test_a_kind_that_takes_long_keeps_no_other_waiting(there: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is looked at at its own pace."""
+    there.boards.values["alice"] = there.lists.values["alice"] = NONE
+
+    async def never(key: str) -> None:
+        await Deferred[None]()
+
+    monkeypatch.setattr(there.boards, "renew", never)
+    there.write("board", "alice")
+    for _ in range(2):
+        there.write("contacts", "alice")
+        there.passes(EVERY_S)
+    assert there.lists.renewed == ["alice"] * 2
