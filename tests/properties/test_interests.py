@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
 from lyncpy.backends.nats.encoding import fact_subject, key_subject
-from lyncpy.backends.nats.interests import SETTLED_S, FactSubscriptions
+from lyncpy.backends.nats.interests import MISSED_S, SETTLED_S, FactSubscriptions
 from lyncpy.backends.nats.link import Hear
 from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.facts import AccessChanged, Fact, PoliciesChanged
@@ -112,7 +112,29 @@ def test_what_was_told_before_all_servers_knew_is_looked_for() -> None:
     clock.advance(SETTLED_S)
     interest.add(KEYS[0])
     clock.advance(SETTLED_S)
-    assert missed == [5 + SETTLED_S, 5 + 3 * SETTLED_S]
+    assert missed == [5 + SETTLED_S]
+    clock.advance(MISSED_S)
+    assert missed == [5 + SETTLED_S, 5 + 3 * SETTLED_S + MISSED_S]
+
+
+def test_where_keys_come_all_the_time_it_is_looked_for_now_and_then() -> None:
+    """Never later than that after a key was added, and one that comes after a while is not kept waiting."""
+    clock, interest = Clock(), Interest()
+    missed: list[float] = []
+    facts = FactSubscriptions(
+        "p", 1_000, Wires(), lambda _: None, Timers(clock, lambda: 0.0), lambda: missed.append(clock.seconds())
+    )
+    facts.begin(AccessChanged, (interest,))
+    for number in range(100):
+        interest.add(f"sip:{number}@example.com")
+        clock.advance(0.25)
+    clock.advance(MISSED_S)
+    assert len(missed) == 25 / MISSED_S + 1
+    before = clock.seconds()
+    clock.advance(MISSED_S)
+    interest.add("sip:late@example.com")
+    clock.advance(SETTLED_S)
+    assert missed[-1] == before + MISSED_S + SETTLED_S
 
 
 def test_kinds_without_keys_are_heard_as_they_were() -> None:

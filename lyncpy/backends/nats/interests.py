@@ -20,6 +20,10 @@ from lyncpy.contracts.timers import ITimers
 SETTLED_S: Final = 1.0
 """Until all servers of a cluster know what was subscribed."""
 
+MISSED_S: Final = 5.0
+"""From one time to the next that something may be missed of new keys, at least: where they come all the time, looking at what
+others wrote for each of them would never end."""
+
 NONE: Final = 0
 """In place of a subscription's number: a key is heard with its share, or the kind as a whole."""
 
@@ -80,6 +84,7 @@ class FactSubscriptions:
         self._timers = timers
         self._missed = missed
         self._is_new = False
+        self._missed_at = float("-inf")
         self._too_many = Complaint(timers)
 
     @property
@@ -178,11 +183,13 @@ class FactSubscriptions:
         self._narrow += 1
         if not self._is_new:
             self._is_new = True
-            self._timers.later(SETTLED_S, self._settled)
+            rest_s = self._missed_at + MISSED_S - self._timers.now()
+            self._timers.later(max(SETTLED_S, rest_s), self._settled)
         return self._link.subscribe(key_subject(self._prefix, of.kind, key), self._hear)
 
     def _settled(self) -> None:
         self._is_new = False
+        self._missed_at = self._timers.now()
         self._missed()
 
     def _unsubscribe(self, number: int) -> None:
