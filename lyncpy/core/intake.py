@@ -25,7 +25,7 @@ from lyncpy.contracts.turns import TALK
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.lanes import Lanes, lane_of
 from lyncpy.core.limits import Bucket
-from lyncpy.core.request_shares import Queue, ReadingHolds, Requester, Requesters, RequestShares, size_of
+from lyncpy.core.request_shares import InLane, Queue, ReadingHolds, Requester, Requesters, RequestShares, size_of
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Request
 from lyncpy.sip.transaction import Key
@@ -72,7 +72,7 @@ class Intake:
         self._next: Deadlines[FlowName] = Deadlines(timers, self._on_time)
         """When something of a connection that waits may begin."""
 
-        self._lanes: Lanes[tuple[Queue, Key, Request]] = Lanes(self._begin_in_lane, timers, meter)
+        self._lanes: Lanes[InLane] = Lanes(self._begin_in_lane, timers, meter)
         self.states: Final = self._lanes.states
         """Gives the lines of the command `status` about what waits."""
         self._owners = Requesters()
@@ -110,6 +110,8 @@ class Intake:
         self._owners.leave(old)
         queue.owner = self._owners.enter(name)
         self._room.add(queue, 1)
+        # In the lanes owners take turns: what comes under the new name would overtake what waits there under the old.
+        _leave_lanes(queue)
         self._feed_owner(old)
         self._go_on(queue)
 
@@ -124,18 +126,23 @@ class Intake:
         queue.invites.clear()
         queue.in_lane.clear()
         self._owners.leave(queue.owner)
+        # Room that was given to this connection, and that it had not taken yet, is another's.
+        self._feed_owner(queue.owner)
+        self._feed(self._starved, self._room.house_has_room)
 
     # --- what arrives
 
     def admit_or_queue(self, queue: Queue, key: Key, request: Request) -> None:
         """Admit a request: now, or when its turn comes. One that came again while it waits is one."""
-        if not queue.waiting and self._room.has_room(queue, request) and self._may_begin(queue):
+        if _is_next(queue, request) and self._room.has_room(queue, request) and self._may_begin(queue):
             if request.method in TALK:
                 self._begin(queue.flow, key, request)
             else:
                 self._take_in_lane(queue, key, request)
         elif key not in queue.waiting and key not in queue.invites and key not in queue.in_lane:
             self._put_off(queue, key, request)
+            if request.method == "INVITE":
+                self._go_on(queue)  # there may be room by now for those that it has to wait for
 
     def take_at_once(self, queue: Queue) -> bool:
         """Tell whether a request that must not wait may begin; there is twice the usual room for it."""
@@ -155,7 +162,8 @@ class Intake:
     def withdraw_all(self, queue: Queue) -> tuple[Request, ...]:
         """Remove and give all requests that wait: the server ends."""
         invites = (request for request, _ in queue.invites.values())
-        waiting = (*queue.in_lane.values(), *queue.waiting.values(), *invites)
+        in_lane = (item.request for item in queue.in_lane.values())
+        waiting = (*in_lane, *queue.waiting.values(), *invites)
         queue.in_lane.clear()
         queue.waiting.clear()
         queue.invites.clear()
@@ -204,7 +212,8 @@ class Intake:
 
     def _put_off(self, queue: Queue, key: Key, request: Request) -> None:
         self._delayed.add()
-        if request.method == "INVITE" and not self._room.has_own_room(queue, request):
+        # Behind others it waits for its place first: another INVITE may be among them.
+        if not queue.waiting and self._steps_aside(queue, request):
             self._ring_later(queue, key, request)
         else:
             queue.waiting[key] = request
@@ -221,14 +230,15 @@ class Intake:
             self._lanes.begun_at_once(since)
             return
         self._delayed.add()
-        queue.in_lane[key] = request
+        item = queue.in_lane[key] = InLane(queue, key, request)
         self._reading.keep(queue, request)
-        self._lanes.put(lane_of(request), queue.owner, (queue, key, request))
+        self._lanes.put(lane_of(request), queue.owner, item)
 
-    def _begin_in_lane(self, item: tuple[Queue, Key, Request]) -> None:
+    def _begin_in_lane(self, item: InLane) -> None:
         """Begin a request whose turn it is, unless its connection is gone, or what began meanwhile has taken its room."""
-        queue, key, request = item
-        if key not in queue.in_lane:
+        queue, key, request = item.queue, item.key, item.request
+        # One that left the lanes and came back has its place by then behind those that came before it.
+        if queue.in_lane.get(key) is not item:
             return
         if self._room.has_room(queue, request):
             del queue.in_lane[key]
@@ -247,6 +257,10 @@ class Intake:
             queue.owner.starved[queue.flow] = queue
         elif not self._room.house_has_room(queue):
             self._starved[queue.flow] = queue
+
+    def _steps_aside(self, queue: Queue, request: Request) -> bool:
+        """Tell whether a request is an INVITE that waits beside the others: for room, or behind those that do."""
+        return request.method == "INVITE" and (bool(queue.invites) or not self._room.has_own_room(queue, request))
 
     def _ring_later(self, queue: Queue, key: Key, request: Request) -> None:
         queue.invites[key] = (request, self._timers.now() + INVITE_WAIT_S)
@@ -275,7 +289,7 @@ class Intake:
             if key is None or request is None:
                 return
             # INVITEs last as long as a phone rings: they step aside, so that requests behind them go on.
-            if request.method == "INVITE" and not self._room.has_own_room(queue, request):
+            if self._steps_aside(queue, request):
                 del queue.waiting[key]
                 self._ring_later(queue, key, request)
                 continue
@@ -316,16 +330,25 @@ class Intake:
         self._feed(owner.starved, lambda queue: owner.pending < self._settings.pending_per_user)
 
     def _feed(self, starved: dict[FlowName, Queue], has_room: Callable[[Queue], bool]) -> None:
-        """Give room to the first connection that waits for it."""
+        """Give room to the first connection that waits for it, and to the next ones while those before do not take it."""
+        fed = False
         while starved:
-            queue = starved.pop(next(iter(starved)))
-            if not queue.waiting:
-                continue
-            if has_room(queue):
+            flow, queue = next(iter(starved.items()))
+            if queue.waiting and not has_room(queue):
+                if not fed:
+                    starved[flow] = starved.pop(flow)  # behind the others
+                return
+            del starved[flow]
+            if queue.waiting:
                 self._go_on(queue)
-            else:
-                starved[queue.flow] = queue  # behind the others
-            return
+                fed = True
+            if queue.in_lane:
+                return  # it takes its room when the turn comes
+
+
+def _is_next(queue: Queue, request: Request) -> bool:
+    """Tell whether nothing of the connection waits for room that a request must not overtake."""
+    return not queue.waiting and not (queue.invites and request.method == "INVITE")
 
 
 def _leave_lanes(queue: Queue) -> None:
@@ -334,7 +357,7 @@ def _leave_lanes(queue: Queue) -> None:
     A dialog's requests come in the order of their numbers, and one with a lower number than the last is refused
     (RFC 3261 §12.2.2).
     """
-    for key, request in reversed(queue.in_lane.items()):
-        queue.waiting[key] = request
+    for key, item in reversed(queue.in_lane.items()):
+        queue.waiting[key] = item.request
         queue.waiting.move_to_end(key, last=False)
     queue.in_lane.clear()

@@ -64,7 +64,7 @@ class Queue:
         """In the order in which they came."""
         self.invites: dict[Key, tuple[Request, float]] = {}
         """INVITEs that found no room, and until when they wait."""
-        self.in_lane: dict[Key, Request] = {}
+        self.in_lane: dict[Key, InLane] = {}
         """Those that may begin, and wait until it is the turn of their kind."""
         self.size = 0
         """Bytes of all that waits, about."""
@@ -78,6 +78,17 @@ class Queue:
     def under_way(self) -> int:
         """Give the number of requests that wait for their answer."""
         return self.pending + self.ringing
+
+
+class InLane:
+    """A request that waits in a lane, for as long as it is this one that its connection has under the request's key."""
+
+    __slots__ = ("key", "queue", "request")
+
+    def __init__(self, queue: Queue, key: Key, request: Request) -> None:
+        self.queue = queue
+        self.key = key
+        self.request = request
 
 
 class Requesters:
