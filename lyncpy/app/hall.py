@@ -129,7 +129,8 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         contact=registrations.own.contact,
         elsewhere=remote,
     )
-    relay = Relay(channels, timers, is_there)
+    flow_host = FlowHost(node, channels, flows, outbound, remote, back.bus)
+    relay = Relay(channels, timers, is_there, flow_host.note)
     notifier = _notifier(config, back, outbound, contact, timers)
     forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
     known = KnownNetworks(back.store, timers, flows.places.know)
@@ -138,7 +139,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         platform=platform,
         signaling=Signaling(flows, outbound, notifier, forward, relay),
         channels=channels,
-        flow_host=FlowHost(node, channels, flows, outbound, remote, back.bus),
+        flow_host=flow_host,
         flows=flows,
         outbound=outbound,
         notifier=notifier,

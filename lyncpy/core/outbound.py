@@ -16,7 +16,7 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import FlowSilent
 from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.contracts.names import FlowName, NodeName, node_of
 from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
@@ -53,6 +53,9 @@ class AnswersElsewhere(Protocol):
 
     def hand_back(self, node: NodeName, flow: FlowName, response: Response) -> None:
         """Give another node what a client has answered to it."""
+
+    def was_silent(self, flow: FlowName) -> None:
+        """Have another node look whether the client of its flow is there."""
 
 
 @implementer(IOutbound)
@@ -98,7 +101,9 @@ class Outbound:
         self._own = f"{MAGIC}{elsewhere.node}."
         self._told = f"Via: {self._via}{self._new_branch()}."
         self._branch = self._told.rpartition("=")[2]
+        self._node = elsewhere.node
         self._hand_back: Final = elsewhere.hand_back
+        self._was_silent: Final = elsewhere.was_silent
         self._tellings = count(1)
         self._calls: dict[str, Call | PreparedCall] = {}
         self._of_flow: dict[FlowName, dict[str, Call | PreparedCall]] = {}
@@ -182,7 +187,10 @@ class Outbound:
     def was_silent(self, flow: FlowName) -> None:
         """Tell that a request was not answered in time: its client may not be there any more."""
         self.silent.add()
-        self._bus.tell(FlowSilent(flow))
+        if node_of(flow) == self._node:
+            self._bus.tell_here(FlowSilent(flow))
+        else:
+            self._was_silent(flow)
 
     def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | PreparedCall] | None":
         """Give the table of calls on a flow, if one more may begin."""

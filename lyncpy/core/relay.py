@@ -60,11 +60,19 @@ class Relay:
         channels: Carry them.
         timers: How long a sender's proof is good for.
         is_there: Tells whether there is such a node: clients write names of nodes, too.
+        note: Takes which node knows of a connection from now on, and hears when it is gone.
     """
 
-    def __init__(self, channels: NodeChannels, timers: ITimers, is_there: Callable[[NodeName], bool]) -> None:
+    def __init__(
+        self,
+        channels: NodeChannels,
+        timers: ITimers,
+        is_there: Callable[[NodeName], bool],
+        note: Callable[[NodeName, FlowName], None],
+    ) -> None:
         self._channels = channels
         self._is_there = is_there
+        self._note = note
         self._timers = timers
         self._numbers = count(1)
         self._asked: dict[int, _Asked] = {}
@@ -96,6 +104,7 @@ class Relay:
         }  # fmt: skip
         if not self._channels.send(node, "ask", encode(request), **said):
             raise NodeUnreachable(node)
+        self._note(node, arrival.flow)
         if request.method == "ACK":
             return None
         asked = self._asked[number] = _Asked(node, self._channels.last_sent(node), arrival)

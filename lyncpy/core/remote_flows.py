@@ -4,6 +4,7 @@
 the node that sends: the branch of its Via names it. So nobody asks a table, and nobody waits.
 
 Sending is a promise to try. That a flow is gone is heard later, as `FlowClosed`, which whoever sends treats as `FlowGone`.
+A flow's node says so to those that have sent to it or answered it, and to no other: most flows are nobody's business elsewhere.
 """
 
 from collections import OrderedDict
@@ -14,7 +15,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import FlowClosed, FlowDrained, NodeLost
+from lyncpy.contracts.facts import FlowClosed, FlowDrained, FlowSilent, NodeLost
 from lyncpy.contracts.flows import FlowGone, IFlows, IRemoteFlows
 from lyncpy.contracts.names import FlowName, NodeName, node_of
 from lyncpy.contracts.timers import ITimers
@@ -83,11 +84,12 @@ class RemoteFlows:
         self._bus = bus
         self._under_way: OrderedDict[FlowName, _UnderWay] = OrderedDict()
         self._owed: dict[FlowName, dict[NodeName, int]] = {}
-        """How many answers a client of this node may still give to each of those that have asked it."""
+        """Of flows of this node: who knows of each, and how many answers its client may still give to them."""
 
         self._waits = Deadlines[FlowName](timers, self._drained)
         channels.hear("taken flow", self._taken)
         channels.hear("gone flow", self._gone)
+        channels.hear("silent flow", self._silent)
         channels.on_lost(self._node_lost)
 
     def __len__(self) -> int:
@@ -140,10 +142,14 @@ class RemoteFlows:
             owed[node] = left - 1
             self._channels.send(node, "answer", encode(response), flow=flow)
 
-    def was_asked(self, flow: FlowName, node: NodeName) -> None:
-        """Note that a node has sent a client of this one a request, which it may answer."""
+    def note(self, node: NodeName, flow: FlowName, answers: int = 0) -> None:
+        """Note that a node knows of a flow of this one, and that so many more answers of its client may go there."""
         owed = self._owed.setdefault(flow, {})
-        owed[node] = min(owed.get(node, 0) + ANSWERS_EACH, ANSWERS_MOST)
+        owed[node] = min(owed.get(node, 0) + answers, ANSWERS_MOST)
+
+    def was_silent(self, flow: FlowName) -> None:
+        """Have a flow's node look whether its client is there."""
+        self._channels.send(node_of(flow), "silent flow", flow=flow)
 
     def owe_no_more(self, node: NodeName) -> None:
         """Owe a node that is known dead no answers."""
@@ -153,7 +159,9 @@ class RemoteFlows:
                 del self._owed[flow]
 
     def flow_closed(self, flow: FlowName) -> None:
-        """Forget a flow that is gone."""
+        """Forget a flow that is gone; one of this node is gone for all who know of it."""
+        for node in self._owed.pop(flow, ()):
+            self._channels.send(node, "gone flow", flow=flow)
         self._forget(flow)
 
     def _new(self, flow: FlowName) -> _UnderWay:
@@ -165,7 +173,6 @@ class RemoteFlows:
     def _forget(self, flow: FlowName) -> None:
         self._waits.clear(flow)
         self._under_way.pop(flow, None)
-        self._owed.pop(flow, None)
 
     def _taken(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
         flow, size = said.get("flow"), said.get("bytes")
@@ -191,6 +198,11 @@ class RemoteFlows:
         flow = FlowName(str(said.get("flow")))
         if node_of(flow) == node:
             self._bus.tell_here(FlowClosed(flow, "connection lost"))
+
+    def _silent(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
+        flow = FlowName(str(said.get("flow")))
+        if node_of(flow) == self.node:
+            self._bus.tell_here(FlowSilent(flow))
 
     def _node_lost(self, node: NodeName) -> None:
         # Here alone: its clients, and other nodes, may well hear it, and go on.
@@ -232,6 +244,11 @@ class FlowHost:
         channels.hear("close flow", self._close)
         channels.hear("answer", self._answered)
 
+    def note(self, node: NodeName, flow: FlowName) -> None:
+        """Note that a node answers what has come on a flow of this one, if that is still there."""
+        if self._flows.peer(flow):
+            self._remote.note(node, flow)
+
     async def open(self) -> None:
         """Begin to hear of flows that are gone or have drained, and of nodes that are lost."""
         self._listening = (
@@ -263,8 +280,8 @@ class FlowHost:
         except LocalProtocolError:
             self.log.failure("what {node} has sent to {flow} cannot be written", node=node, flow=flow)
             return
-        if isinstance(message, Request) and message.method not in UNANSWERED:
-            self._remote.was_asked(flow, node)
+        is_answered = isinstance(message, Request) and message.method not in UNANSWERED
+        self._remote.note(node, flow, ANSWERS_EACH if is_answered else 0)
         untold = self._untold.setdefault(flow, {})
         untold[node] = untold.get(node, 0) + len(data)
         if untold[node] >= TAKEN_STEP and not self._flows.is_full(flow):

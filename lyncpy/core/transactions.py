@@ -137,8 +137,8 @@ class Transactions:
             self._reply(flow, Refused(status, Diagnostics(1018, reason)).response(message))
 
     def drained(self, flow: FlowName) -> None:
-        """Tell on the bus that a connection has room again, for those who put something off."""
-        self._bus.tell(FlowDrained(flow))
+        """Tell that a connection has room again, for those who put something off."""
+        self._bus.tell_here(FlowDrained(flow))
 
     def closed(self, flow: FlowName, reason: str) -> None:
         """Forget a connection that is gone: its requests are cancelled, requests to it fail, its tables are removed."""
@@ -150,7 +150,7 @@ class Transactions:
             transaction.lose()
         self._outbound.closed(flow)
         self._gate.closed(flow)
-        self._bus.tell(FlowClosed(flow, reason))
+        self._bus.tell_here(FlowClosed(flow, reason))
 
     def _request(self, flow: FlowRequests, request: Request) -> None:
         self._counters.get(request.method, self._others).add()

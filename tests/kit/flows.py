@@ -30,6 +30,9 @@ class NoOtherNodes:
     def hand_back(self, node: NodeName, flow: FlowName, response: Response) -> None:
         """Nobody else has asked."""
 
+    def was_silent(self, flow: FlowName) -> None:
+        """Nobody else has it."""
+
     async def ask(self, node: NodeName, arrival: Arrival) -> Response | None:
         """Nobody else answers."""
         raise NodeUnreachable(node)

@@ -69,6 +69,7 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     given("flows", StillFlows())
     if "notifier" not in parts:
         parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, per_user=500, total=1000)
-    given("relay", Relay(NodeChannels(platform.bus, timers, _nobody_is_there), timers, _nobody_is_there))
+    channels = NodeChannels(platform.bus, timers, _nobody_is_there)
+    given("relay", Relay(channels, timers, _nobody_is_there, lambda node, flow: None))
     given("forward", Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers))
     return Signaling(**parts)

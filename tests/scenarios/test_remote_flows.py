@@ -1,11 +1,12 @@
 """Flows of another server: what is sent to one is signed and written there, and its end is news that comes later."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from lyncpy.contracts.facts import FlowClosed, FlowDrained
+from lyncpy.contracts.facts import FlowClosed, FlowDrained, FlowSilent
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import ICall
@@ -79,8 +80,7 @@ def test_what_the_bus_loses_reaches_the_flow_all_the_same(play: Play) -> None:
 
 
 def test_a_flow_that_has_gone_is_told_later(play: Play) -> None:
-    """Its server has told everybody, which was lost on the way: who sends hears of it from the flow's server."""
-    play.pool.hub.loses = lambda sender, receiver, said: not isinstance(said, bytes)
+    """Who sends to it for the first time hears of it from the flow's server."""
     play.bob.is_cut_off()
     call = play.asks()
     assert play.statuses == []
@@ -125,6 +125,32 @@ def test_a_flow_of_another_server_can_be_closed(play: Play) -> None:
     assert not play.bob.sip.is_connected
 
 
+def test_who_answers_for_a_connection_hears_that_it_is_gone(play: Play) -> None:
+    """A server that has answered what came on it has sent nothing to it; of one that is gone already nothing is kept."""
+    (carol,) = play.second.sign_in("carol")
+    (flow,) = set(play.second.ground.flows.names()) - {play.flow}
+    host, bus = play.second.ground.flow_host, play.second.ground.platform.bus
+    host.note(play.first.node, flow)
+    carol.is_cut_off()
+    assert play.told == [FlowClosed(flow, "connection lost")]
+    host.note(play.first.node, flow)
+    bus.tell_here(FlowClosed(flow, "again"))
+    play.pool.settle()
+    assert len(play.told) == 1
+
+
+def test_a_client_that_does_not_answer_is_looked_for_by_its_server(play: Play) -> None:
+    """Whoever has asked it in vain tells that server alone, which asks whether it is there, and closes its connection."""
+    silent: dict[object, list[Any]] = {server.node: [] for server in play.pool}
+    for server in play.pool:
+        server.ground.platform.bus.listen(FlowSilent, silent[server.node].append)
+    play.bob.ignores_messages = True
+    play.asks(timeout=5)
+    play.pool.passes(6)
+    assert play.statuses == [408]
+    assert silent == {play.first.node: [], play.second.node: [FlowSilent(play.flow)]}
+
+
 def filled(play: Play, bob: Actor) -> None:
     """Send to Bob, who does not read, until his connection is full for the first server."""
     bob.sip.connect().stop_reading()
@@ -132,6 +158,28 @@ def filled(play: Play, bob: Actor) -> None:
         play.first.ground.outbound.send_unanswered(play.flow, play.message(b"x" * 4_000))
         play.pool.settle()
     assert play.first.ground.flows.is_full(play.flow)
+
+
+def test_only_who_knows_of_a_connection_hears_of_it(play: Play) -> None:
+    """Servers that have sent nothing to it, and answered nothing, hear neither that it is full nor that it is gone."""
+    play.pool.joins()
+    heard: list[tuple[object, str]] = []
+
+    def hears(sender: object, receiver: object, said: object) -> bool:
+        if isinstance(said, FlowClosed | FlowDrained | FlowSilent):
+            heard.append((receiver, type(said).__name__))
+        elif isinstance(said, bytes) and b' flow"' in said:
+            heard.append((receiver, str(json.loads(said.partition(b"\n")[0])["k"])))
+        return False
+
+    play.pool.hub.loses = hears
+    filled(play, play.bob)
+    play.bob.sip.connect().read_again()
+    play.pool.settle()
+    play.bob.is_cut_off()
+    play.pool.settle()
+    assert set(heard) == {(play.first.node, "taken flow"), (play.first.node, "gone flow")}
+    assert play.told == [FlowDrained(play.flow), FlowClosed(play.flow, "connection lost")]
 
 
 def test_a_full_flow_is_heard_of_when_it_has_drained(play: Play) -> None:

@@ -65,10 +65,16 @@ class Two:
             node: NodeChannels(self.hub.bus(node, clock), self.timers[node], lambda name: True)
             for node, clock in clocks.items()
         }
-        self.relay = Relay(self.channels[HERE], self.timers[HERE], lambda node: True)
+        self.relay = Relay(
+            self.channels[HERE],
+            self.timers[HERE],
+            lambda node: True,
+            lambda node, flow: self.noted.append((node, flow)),
+        )
         dispatch = Dispatch(Admits(), self.home, AddressOwners())
         self.relayed = RelayedRequests(self.channels[THERE], dispatch, self.timers[THERE], 300.0)
         self.answers: dict[str, int] = {}
+        self.noted: list[tuple[NodeName, FlowName]] = []
 
     def asks(self, name: str, method: str = "INFO") -> None:
         """Ask, and keep the status of the answer."""
@@ -116,6 +122,7 @@ def two() -> Iterator[Two]:
 def test_what_is_asked_is_answered(two: Two) -> None:
     """The answer comes back to whoever asked."""
     two.asks("1")
+    assert two.noted == [(THERE, FlowName(f"{HERE}/1"))]
     two.answers_to("1")
     assert two.answers == {"1": 200}
 
