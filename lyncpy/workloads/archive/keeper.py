@@ -100,6 +100,9 @@ class Keeper:
         timers: The deadlines, and the clocks.
         gaps: Counts what passes unarchived.
         close_s: The seconds that `close` may take.
+
+    Attributes:
+        places: What is in the index, as far as it is remembered; to be cleared where a purge may have removed it.
     """
 
     log = Logger()
@@ -126,7 +129,7 @@ class Keeper:
         self._alone_at = 0.0
         """Monotonic seconds until which others are taken to write, too."""
 
-        self._places = ConversationIndex(CONVERSATIONS)
+        self.places: Final = ConversationIndex(CONVERSATIONS)
         terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
             Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),
@@ -273,7 +276,7 @@ class Keeper:
                 return total
             start = sealed(self._stamps, "start", ChainPoint(old[-1].serial, old[-1].digest))
             # An entry that is written behind this must bring its places with it again.
-            self._places.clear()
+            self.places.clear()
             try:
                 await self._ledger.remove_until(start, ends.start)
             except Conflict:
@@ -337,7 +340,7 @@ class Keeper:
         if self.gap.doubt is not None or self._doubtful.serial is not None:
             await self._find_end()
         self._end = None
-        fresh = [(said, places) for said in group if (places := self._places.fresh(said))]
+        fresh = [(said, places) for said in group if (places := self.places.fresh(said))]
         lines: Sequence[LedgerLine] = ()
         torn = False
 
@@ -386,7 +389,7 @@ class Keeper:
             # Who waits has been told that it is not written, and so it must not be.
             raise StoreUnavailable("the archive's disk does not answer")
         self._gaps.attempt = UncertainWrite(point.serial, point.digest.hex(), lost.count)
-        fresh = [(said, places) for said in batch if (places := self._places.fresh(said))]
+        fresh = [(said, places) for said in batch if (places := self.places.fresh(said))]
         try:
             await self._ledger.append(lines, {place for _, places in fresh for place in places}, mark, end)
         except Conflict:
@@ -407,7 +410,7 @@ class Keeper:
         if self._doubtful.serial is not None:
             self._correct(self._doubtful.settled(lines[-1:]))
         for said, _ in fresh:
-            self._places.add_entry(said)
+            self.places.add_entry(said)
         self.counts.kept += len(group)
         self._kept.add(len(lines))
 

@@ -164,6 +164,8 @@ class Archive:
 
     def _begin(self) -> None:
         self._next_purge.set(EVERY_S)
+        # Whoever purges: what another server removes from the index has not been written here for longer than that.
+        self._keeper.places.clear()
         if self._purging is None and self._nodes.has_duty(Duty.ARCHIVE):
             purging = self._purging = Deferred.fromCoroutine(self.purge())
             _ = purging.addErrback(self._failed).addBoth(self._ended)

@@ -11,6 +11,7 @@ from twisted.logger import capturedLogs
 from lyncpy.contracts.archive import ConversationEvent, EntryKind
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.workload import IWorkload, OperatorRole
+from lyncpy.core.node_lease import OnlyNode
 from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.admin.shell import Reply, Shell
@@ -298,6 +299,21 @@ def test_what_is_over_is_purged_every_hour() -> None:
         Vault(closed.vault.ledger).keep(said("old", at=1.0))
         closed.vault.clock.advance(2 * EVERY_S)
         assert len(closed.vault.ledger.lines) == 1
+
+
+def test_what_another_server_has_purged_is_found_again_when_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index forgets a conversation that is over; who goes on with it is in the index again, wherever they write."""
+    office = Office(keep_days=1)
+    monkeypatch.setattr(OnlyNode, "has_duty", lambda self, duty: False)
+    office.keep(said("the plan", at=NOON))
+    for _ in range(int(DAY_S / EVERY_S) + 2):
+        office.vault.clock.advance(EVERY_S)
+    later = NOON + office.vault.clock.seconds()
+    assert result_of(Vault(office.vault.ledger).keeper.purge(NOON + 1)) == 1
+    assert not office.vault.ledger.places
+    office.keep(said("the plan goes on", at=later))
+    assert office.vault.ledger.places == {(ALICE, "talk"), (BOB, "talk")}
+    assert office.vault.verify().broken is None
 
 
 def test_a_purge_that_fails_is_logged_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
