@@ -77,7 +77,7 @@ class ILeases(Interface):
     def end(nodes: Collection[NodeLease]) -> Awaitable[Sequence[NodeName]]:
         """Write down that leases are over which have run out as they were; give those of which this call did so.
 
-        One that was renewed meanwhile goes on.
+        One that was renewed meanwhile goes on, and so may one of whose node a write is under way; nobody waits for that.
         """
 
     def end_others(node: NodeName) -> Awaitable[int]:

@@ -3,10 +3,12 @@
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from sqlalchemy import update
+from sqlalchemy.engine import Connection
 
 from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.leases import SqlLeases
@@ -34,6 +36,7 @@ class Pair:
     def __init__(self, kind: str, ending: ExitStack, home: Path) -> None:
         """Open it; each has leases, a store and records."""
         self.pump = ThreadPump()
+        self.databases: list[Database] = []
         self.leases: list[Any] = []  # Any: promises have no class
         self.stores: list[Any] = []
         self.records: list[Any] = []
@@ -45,6 +48,7 @@ class Pair:
             database = database_in(home, self.pump, **settings)
             _ = ending.callback(self._close, database)
             self.pump.run(database.open())
+            self.databases.append(database)
             self.leases.append(SqlLeases(database))
             self.stores.append(SqlStore(database, Wall()))
             self.records.append(SqlRecords(database))
@@ -149,6 +153,31 @@ def test_who_has_run_out_may_be_ended_once(pair: Pair) -> None:
     assert pair.end(1, A) == []
     assert pair.node(A).is_ended
     assert not pair.node(B).is_ended
+
+
+def test_who_stands_still_in_a_transaction_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Whoever would end it, and renews its own lease in the same queue, tries again; nor does it stand there for long."""
+    with ExitStack() as ending:
+        pair = Pair("postgresql", ending, tmp_path)
+        pair.join(0, A)
+        pair.join(1, B)
+        pair.passes()
+        begins, goes_on = Event(), Event()
+        _ = ending.callback(goes_on.set)
+
+        def stands(connection: Connection) -> str:
+            bound: str = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
+            begins.set()
+            goes_on.wait(30)
+            return bound
+
+        standing = pair.databases[0].run_write(stands)
+        assert begins.wait(10)
+        assert pair.end(1, A) == []
+        goes_on.set()
+        bound = pair.wait(standing)
+        assert float(bound.removesuffix("s")) < LENGTH / 2
+        assert pair.end(1, A) == [A]
 
 
 def test_who_was_ended_renews_nothing(pair: Pair) -> None:

@@ -90,18 +90,14 @@ class SqlLeases:
     def end(self, nodes_: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
         """Write down that leases are over which have run out; give those of which this call did so."""
         names = [one.name for one in nodes_]
-        # Whole, see the fence; in one order, for two who end the same.
-        held = select(nodes.c.name).where(nodes.c.name.in_(names)).order_by(nodes.c.name).with_for_update()
-        over = (
-            update(nodes)
-            .where(nodes.c.name.in_(names), nodes.c.ended.is_(None), nodes.c.until <= self._now)
-            .values(ended=self._now)
-            .returning(nodes.c.name)
-        )
+        # Whole, see the fence. Of whoever stands still within a transaction it cannot be had, and nobody waits for it: renewals
+        # are in this queue, too. It is tried again.
+        free = select(nodes.c.name).where(nodes.c.name.in_(names)).with_for_update(skip_locked=True)
+        over = update(nodes).where(nodes.c.ended.is_(None), nodes.c.until <= self._now).values(ended=self._now)
 
         def job(connection: Connection) -> Sequence[NodeName]:
-            connection.execute(held).all()
-            return tuple(map(NodeName, connection.execute(over).scalars()))
+            held = nodes.c.name.in_(connection.execute(free).scalars().all())
+            return tuple(map(NodeName, connection.execute(over.where(held).returning(nodes.c.name)).scalars()))
 
         return self._fenced(job)
 

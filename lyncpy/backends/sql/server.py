@@ -38,6 +38,10 @@ TERMS: Final = {
 }
 """What libpq is told unless the url says otherwise."""
 
+IDLE_S: Final = 2.0
+"""How long a transaction may wait for its server's next word: nothing but SQL is done in one. A server that stands still in one, as
+by SIGSTOP, holds what others need: its own lease, which they are to end, and the end of the archive."""
+
 _SESSION: Final = """
 SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
     set_config('idle_in_transaction_session_timeout', %s, false), set_config('timezone', 'UTC', false),
@@ -230,7 +234,7 @@ class PostgresServer:
             raise StoreUnavailable("; ".join([reason, *remedies])) from error
         connection.execute(
             _SESSION,
-            [str(round(seconds * 1000)) for seconds in (settings.statement_s, settings.busy_s, settings.statement_s)],
+            [str(round(seconds * 1000)) for seconds in (settings.statement_s, settings.busy_s, IDLE_S)],
         )
         return connection
 
