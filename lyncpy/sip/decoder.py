@@ -361,7 +361,7 @@ def _read_names(method: str, lines: list[str]) -> tuple[Layout, str | None]:
     layout = layout_of(keys)
     if unreadable is None and len(lines) == count <= LONGEST:
         spelt = tuple([interned(line[: line.index(":") + 1]) for line in lines])
-        if sum(map(len, spelt)) <= LONGEST_NAMES:
+        if len(method) + sum(map(len, spelt)) <= LONGEST_NAMES:
             is_framed = "content-length" in layout.places and "content-length" not in layout.repeated
             unframed = layout.edited(_WITHOUT_LENGTH)[0] if is_framed else None
             names = Names(spelt, layout, unframed, layout.places.get("content-length", 0))

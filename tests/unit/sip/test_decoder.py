@@ -286,4 +286,5 @@ def test_names_that_strangers_invent_are_bounded(monkeypatch: pytest.MonkeyPatch
     assert list(USUAL_NAMES) == [("C", 5)]
     for _ in range(2):
         assert len(request(OPTIONS + b"X-" + b"y" * LONGEST_NAMES + b": z\r\n\r\n").headers) == 1
+        assert len(request(b"Y" * LONGEST_NAMES + OPTIONS[7:] + b"X-A: z\r\n\r\n").headers) == 1
     assert list(USUAL_NAMES) == [("C", 5)]
