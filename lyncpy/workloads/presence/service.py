@@ -176,8 +176,8 @@ class Presence:
         Their devices read it soon in any case; of who signs in at another server nobody asks here.
         """
         is_new = node_of(fact.flow) == self._node and self.boards.peek(fact.aor) is None
-        if is_new and await self._locator.endpoints(fact.aor):
-            with suppress(Refused, StoreUnavailable):
+        with suppress(Refused, StoreUnavailable):
+            if is_new and await self._locator.endpoints(fact.aor):
                 await self.boards.read(fact.aor)
 
     async def _contacts_changed(self, fact: ContactsChanged) -> None:
