@@ -215,8 +215,10 @@ def _same(board: Board, instances: Mapping[InstanceKey, Instance]) -> Mapping[In
 
 
 def _known(known: Instance | None, one: Instance) -> Instance:
-    is_known = known is not None and (known.version, known.epid, known.value) == (one.version, one.epid, one.value)
-    return known if known is not None and is_known else one
+    if known is None or (known.version, known.epid, known.value) != (one.version, one.epid, one.value):
+        return one
+    # Published again it is nothing new, but for when it ends.
+    return known if known.until == one.until else known._replace(until=one.until)
 
 
 def _is_newer(other: Instance | None, one: Instance) -> bool:
