@@ -208,21 +208,68 @@ def test_what_was_taken_off_while_the_database_was_away_stays_off(pool: Pool) ->
     assert json.loads(record.value)["homes"] == {home.sip.epid: "n2"}
 
 
+def crowds(server: Stage) -> None:
+    """Have the boards of all who are signed out leave the memory of a server, because those of others are read."""
+    boards = server.unit("presence").boards
+    for number in range(200):
+        answer_of(boards.read(Aor(f"sip:crowd{number}@contoso.test")))
+
+
+@pytest.fixture
+def small() -> Iterator[Pool]:
+    """Two servers that keep few boards in memory."""
+    with Pool.opened(presence={"boards_in_memory": 100}) as pool:
+        yield pool
+
+
+def test_who_is_not_in_memory_is_watched_too(small: Pool) -> None:
+    """Bob's server has forgotten Alice's board, who is signed out; then Alice comes, at another one."""
+    first, second = small
+    (bob,) = second.sign_in("bob")
+    bob.watches(first.actor("alice"))
+    crowds(second)
+    (alice,) = first.sign_in("alice")
+    assert second.unit("presence").boards.peek(Aor(alice.aor)) is not None
+    small.passes(1)
+    assert bob.hears(alice).availability == "available"
+
+
+def test_a_lost_change_of_a_board_that_is_not_in_memory_is_found(small: Pool) -> None:
+    """The bus has said nothing of it; the sweep tells of it once."""
+    first, second = small
+    (bob,), (alice,) = second.sign_in("bob"), first.sign_in("alice")
+    alice.publishes(note="soon back")
+    bob.watches(alice)
+    alice.signs_out()
+    small.passes(2)
+    assert (bob.hears(alice).availability, bob.hears(alice).note) == ("offline", "soon back")
+    small.passes(61)
+    crowds(second)
+    assert second.unit("presence").boards.peek(Aor(alice.aor)) is None
+    small.hub.loses = lambda sender, receiver, said: type(said).__name__ == "BoardChanged"
+    (again,) = first.sign_in("alice")
+    again.publishes(6500, note="")
+    small.passes(1)
+    assert bob.hears(alice).availability == "offline"
+    small.passes(61)
+    assert (bob.hears(alice).availability, bob.hears(alice).note) == ("busy", "")
+
+
+def breaks_when_told(server: Stage, kind: type[Fact]) -> None:
+    """Have a server lose its database at the moment in which it tells a fact of a kind."""
+    tell = server.bus.tell
+
+    def told(fact: Fact) -> None:
+        server.disk.broken = server.disk.broken or isinstance(fact, kind)
+        tell(fact)
+
+    server.bus.tell = told  # type: ignore[method-assign]  # a play may
+
+
 def gone(alice: Actor) -> EndpointGone:
     """Give the fact that Alice's only device is lost."""
     flow = FlowName("n1/1")
     return EndpointGone(Aor(alice.aor), Epid(alice.sip.epid), flow, EndpointGoneReason.CONNECTION_LOST, last=True)
-
-
-def breaks_when_somebody_is_gone(server: Stage) -> None:
-    """Have a server lose its database at the moment in which it tells that somebody is gone."""
-    tell = server.bus.tell
-
-    def told(fact: Fact) -> None:
-        server.disk.broken = server.disk.broken or isinstance(fact, EndpointGone)
-        tell(fact)
-
-    server.bus.tell = told  # type: ignore[method-assign]  # a play may
 
 
 def test_a_board_that_nobody_looks_at_is_mended_too(pool: Pool) -> None:
@@ -230,7 +277,7 @@ def test_a_board_that_nobody_looks_at_is_mended_too(pool: Pool) -> None:
     first, second = pool
     (alice,) = first.sign_in("alice")
     alice.publishes(6500)
-    breaks_when_somebody_is_gone(second)
+    breaks_when_told(second, EndpointGone)
     first.kill()
     pool.passes(DEAD_S)
     records = pool.deployment.volatile

@@ -1,10 +1,11 @@
 """The boards in memory."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Callable, Container, Iterable
+from itertools import islice
+from typing import Final, NamedTuple
 
 from lyncpy.contracts.bus import Interest
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
@@ -17,10 +18,24 @@ _SEARCHED: Final = 64
 """Boards that are searched for one to remove; more would make every read of the store slow when nobody is signed out."""
 
 
+class RestingBoard(NamedTuple):
+    """What is known of a watched board that has left the memory."""
+
+    record: str
+    version: Version
+    volatile: Version
+    """Key of its records, and their versions when it left."""
+
+    places: frozenset[tuple[str, int]]
+    """Category and container of all that was on it."""
+
+
 class BoardCache:
     """The boards in memory, by the address of their owner, each with its next deadline."""
 
-    def __init__(self, owners: IOwners, most: int, timers: ITimers, due: Callable[[Aor], None]) -> None:
+    def __init__(
+        self, owners: IOwners, most: int, timers: ITimers, due: Callable[[Aor], None], watched: Container[Aor]
+    ) -> None:
         """Create an empty cache.
 
         Args:
@@ -28,12 +43,17 @@ class BoardCache:
             most: Boards in memory; of more, those of people who are signed out are let go.
             timers: The clock.
             due: Is called with the address of a board whose deadline is reached.
+            watched: The addresses that have a watcher.
         """
         self._owners = owners
         self._most = most
         self._timers = timers
+        self._watched = watched
         self.deadlines: Deadlines[Aor] = Deadlines(timers, due)
         self.kept: dict[Aor, Entry[BoardState]] = {}
+        self.resting: dict[Aor, RestingBoard] = {}
+        """Watched boards that have left the memory lately; of another one nothing is known but that it is watched."""
+
         self.left: dict[Aor, frozenset[tuple[str, int]]] = {}
         """Category and container of all that watchers were shown under an address, until they see its present owner."""
 
@@ -56,6 +76,7 @@ class BoardCache:
             self.discard(key)
             self.shown.add(key)
         self.kept.pop(key, None)
+        self.resting.pop(key, None)
         self.kept[key] = entry
         self.set_deadline(key)
 
@@ -75,12 +96,20 @@ class BoardCache:
 
     def let_go(self) -> None:
         """Remove the board that was used longest ago, if there are too many."""
-        for aor in tuple(self.kept)[:_SEARCHED] if len(self.kept) > self._most else ():
+        for aor in tuple(islice(self.kept, _SEARCHED)) if len(self.kept) > self._most else ():
             kept = self.kept.pop(aor)
             if aor not in self.deadlines and _is_idle(kept.value.board):
                 self.shown.discard(aor)
+                self._rest(aor, kept)
                 return
             self.kept[aor] = kept
+
+    def _rest(self, aor: Aor, kept: Entry[BoardState]) -> None:
+        if aor in self._watched:
+            if len(self.resting) >= self._most:
+                del self.resting[next(iter(self.resting))]
+            places = frozenset(kept.value.board.places)
+            self.resting[aor] = RestingBoard(kept.record, kept.version, kept.volatile, places)
 
 
 def _is_idle(board: Board) -> bool:

@@ -1,6 +1,6 @@
 """What servers tell each other of boards: told, heard, and made good where the store was away."""
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -15,7 +15,8 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
-from lyncpy.core.versioned import Decision, Entry, VersionedTable
+from lyncpy.core.versioned import NONE_YET, Decision, Entry, VersionedTable
+from lyncpy.workloads.presence.board_cache import BoardCache, RestingBoard
 from lyncpy.workloads.presence.board_form import BoardState
 from lyncpy.workloads.presence.model.board import Board, BoardDelta, compare
 
@@ -73,6 +74,19 @@ class BoardTelling:
         if changes.members:
             self._bus.tell_here(AccessChanged(after.board.aor))
 
+    def tell_all(self, board: Board, places: frozenset[tuple[str, int]]) -> None:
+        """Tell this server that anything may be new on a board, and in these places that had something on it."""
+        shown = places | board.places.keys()
+        touched = frozenset(category for category, _ in shown)
+        self._bus.tell_here(self._fact(BoardNews(board, BoardDelta(touched, shown), None)))
+
+    def numbered(self, fact: BoardChanged) -> BoardChanged:
+        """Give what another server has told of a board that is not in memory, with a number among the changes told here."""
+        self.serial += 1
+        if fact.members:
+            self._bus.tell_here(AccessChanged(fact.aor))
+        return replace(fact, serial=self.serial)
+
     def _fact(self, news: BoardNews) -> BoardChanged:
         self.serial += 1
         board, now, by = news
@@ -84,7 +98,10 @@ class BoardTelling:
 
 
 class BoardChanges(Protocol):
-    """What is changed on boards that others have changed, or left; whoever asks for it holds the board."""
+    """What is changed on boards that others have changed, or left; whoever asks for a change holds the board."""
+
+    async def read(self, aor: Aor) -> Board:
+        """Give a user's board, from the store if need be."""
 
     async def privatise_if_asked(self, aor: Aor) -> None:
         """Apply the user's contact list, as far as it makes a difference."""
@@ -121,16 +138,27 @@ class BoardMending:
         self._changes = changes
         self._behind: Deadlines[Aor] = Deadlines(timers, self._mend)
 
-    def heard(self, fact: BoardChanged) -> None:
-        """Read a board again that another server has changed, if it is in memory, or about to be."""
-        if fact.aor in self._kept or self._table.is_held(fact.aor):
+    def heard(self, fact: BoardChanged) -> bool:
+        """Read a board again that another server has changed, if it is in memory, or about to be; tell whether it is."""
+        is_here = fact.aor in self._kept or self._table.is_held(fact.aor)
+        if is_here:
             spawn(self._read_again(fact), self.log, "reading a board that another server has changed")
+        return is_here
 
     async def renew(self, aor: Aor) -> None:
         """Read a board again of which another server has told nothing; raises StoreUnavailable."""
         async with self._table.hold(aor, must=True):
             if await self._table.refresh(aor):
                 await self._changes.privatise_if_asked(aor)
+
+    async def found(self, aor: Aor, places: frozenset[tuple[str, int]]) -> None:
+        """Read a watched board that is not in memory, and has changed unheard; raises StoreUnavailable.
+
+        Args:
+            aor: Its user's address.
+            places: Category and container of what was on it before, as far as is known.
+        """
+        self._telling.tell_all(await self._changes.read(aor), places)
 
     def lost(self) -> None:
         """Write all volatile records again: there are none any more."""
@@ -207,40 +235,62 @@ class BoardMending:
             await self._changes.privatise_if_asked(aor)
 
 
+class WatchedAddresses(Protocol):
+    """The addresses that have a watcher."""
+
+    def __iter__(self) -> Iterator[Aor]: ...
+
+    def __contains__(self, aor: object, /) -> bool: ...
+
+
 class BoardsHeld:
-    """The boards in memory, for the sweep of one of the two records that each has.
+    """The boards that are in memory, or watched, for the sweep of one of the two records that each has.
 
     Args:
         owners: Gives whose board is under which address.
-        kept: The boards.
+        memory: The boards in memory, and what is known of others.
+        watched: The addresses that have a watcher.
         version: Gives that of the record.
-        renew: Reads a board again.
+        mending: Reads boards.
     """
 
     def __init__(
         self,
         owners: IOwners,
-        kept: Mapping[Aor, Entry[BoardState]],
-        version: Callable[[Entry[BoardState]], Version],
-        renew: Callable[[Aor], Awaitable[None]],
+        memory: BoardCache,
+        watched: WatchedAddresses,
+        version: Callable[[Entry[BoardState] | RestingBoard], Version],
+        mending: BoardMending,
     ) -> None:
         self._owners = owners
-        self._kept = kept
+        self._memory = memory
+        self._watched = watched
         self._version = version
-        self._renew = renew
+        self._mending = mending
 
     def held(self) -> Iterable[str]:
-        """Give the records of boards that are in memory."""
-        return [entry.record for entry in self._kept.values() if entry.record]
+        """Give the records of boards that are in memory, or watched."""
+        kept = self._memory.kept
+        resting = [self._owners.owner(aor) for aor in self._watched if aor not in kept]
+        return filter(None, [*(entry.record for entry in kept.values()), *resting])
 
     def version_of(self, key: str) -> Version | None:
-        """Give the version of a record as the board in memory has it; None: no such board is."""
+        """Give the version of a record as it was read last; 0: of a watched board of which that is not known; None: of no other."""
         aor = self._owners.address(OwnerId(key))
-        entry = None if aor is None else self._kept.get(aor)
-        return None if entry is None or entry.record != key else self._version(entry)
+        if aor is None:
+            return None
+        known = self._memory.kept.get(aor) or (self._memory.resting.get(aor) if aor in self._watched else None)
+        if known is None:
+            return NONE_YET if aor in self._watched else None
+        return None if known.record != key else self._version(known)
 
     async def renew(self, key: str) -> None:
         """Read a board again, and tell its watchers."""
         aor = self._owners.address(OwnerId(key))
-        if aor is not None:
-            await self._renew(aor)
+        if aor is None:
+            return
+        if aor in self._memory.kept:
+            await self._mending.renew(aor)
+        elif aor in self._watched:
+            resting = self._memory.resting.get(aor)
+            await self._mending.found(aor, resting.places if resting is not None else frozenset())

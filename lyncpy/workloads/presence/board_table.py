@@ -4,7 +4,7 @@ A board is in memory from the first time that it is asked for. Boards of people 
 are signed out leave it when there are too many.
 """
 
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
@@ -24,7 +24,14 @@ from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Decision, VersionedTable, VolatilePart
 from lyncpy.workloads.presence.board_cache import BoardCache
 from lyncpy.workloads.presence.board_form import BoardForm, BoardState, ClockSteps, homes_after
-from lyncpy.workloads.presence.board_news import AGAIN_S, BoardMending, BoardNews, BoardsHeld, BoardTelling
+from lyncpy.workloads.presence.board_news import (
+    AGAIN_S,
+    BoardMending,
+    BoardNews,
+    BoardsHeld,
+    BoardTelling,
+    WatchedAddresses,
+)
 from lyncpy.workloads.presence.model.board import (
     Board,
     BoardDelta,
@@ -62,7 +69,7 @@ class BoardTable:
         self,
         platform: Platform,
         contacts: IContacts,
-        watched: Container[Aor],
+        watched: WatchedAddresses,
         quotas: Quotas,
         *,
         in_memory: int,
@@ -91,7 +98,7 @@ class BoardTable:
         self._privacy_retries: Deadlines[Aor] = Deadlines(
             timers, lambda aor: spawn(self._privatise_again(aor), self.log, "applying a contact list to a board")
         )
-        self._memory = memory = BoardCache(self._owners, in_memory, timers, self._due)
+        self._memory = memory = BoardCache(self._owners, in_memory, timers, self._due, watched)
         self.peek_all: Final = memory.boards
         self.shown: Final = memory.shown
         self._form = BoardForm(
@@ -113,7 +120,7 @@ class BoardTable:
         self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self)
         platform.volatile.on_loss(self.mending.lost)
         for store, version in ((platform.store, attrgetter("version")), (platform.volatile, attrgetter("volatile"))):
-            platform.sweep.cover(store, _KIND, BoardsHeld(self._owners, memory.kept, version, self.mending.renew))
+            platform.sweep.cover(store, _KIND, BoardsHeld(self._owners, memory, watched, version, self.mending))
 
     def __len__(self) -> int:
         return len(self._memory.kept)
@@ -238,10 +245,7 @@ class BoardTable:
             outcome = await self._changed(aor, lambda board, now: publish_directory_facts(board, made, now), None)
             left = self._memory.left.pop(aor, None)
             if left is not None and isinstance(outcome, Published):
-                board = outcome.board
-                shown = left | board.places.keys()
-                touched = frozenset(category for category, _ in shown)
-                self.telling.tell(BoardNews(board, BoardDelta(touched, shown), None))
+                self.telling.tell_all(outcome.board, left)
 
     async def readdress(self, aors: frozenset[Aor]) -> None:
         """Replace addresses on all boards in memory by those that their owners have now.

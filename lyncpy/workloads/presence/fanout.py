@@ -105,11 +105,12 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         """Gather a change; the first of a burst sets the time, so that a stream of changes delays nothing for ever.
 
         The changes of a device within the limit do not wait for those of one beyond it. One that was made at another
-        server is told here once it was read.
+        server is told here once it was read: how a board in memory differs, and of any other what was told.
         """
         if fact.node != self._boards.telling.node:
-            self._boards.mending.heard(fact)
-            return
+            if self._boards.mending.heard(fact):
+                return
+            fact = self._boards.telling.numbered(fact)
         wait_s = self._gather_s or None
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
             wait_s = self._limited_gather_s

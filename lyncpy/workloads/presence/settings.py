@@ -77,7 +77,7 @@ class Settings(BaseModel):
     """Bytes of documents that are kept written for the next watcher who sees the same; of more, the oldest are written anew when asked for."""
 
     boards_in_memory: int = Field(default=20_000, ge=100, le=1_000_000)
-    """Users whose presence is kept in memory; beyond it those who are signed out are read from the store when asked for."""
+    """Users whose presence is kept in memory; beyond it those who are signed out are read from the store when asked for, or when they are watched and change at another server."""
 
     gather_ms: int = Field(default=50, ge=0, le=1000)
     """Milliseconds that changes of one user are gathered before watchers are told, so that a burst becomes one notification."""

@@ -5,7 +5,7 @@ the same is kept the other way round, because a change asks for the watchers of 
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -108,6 +108,9 @@ class WatcherIndex:
 
     def __contains__(self, aor: object) -> bool:
         return aor in self._watched
+
+    def __iter__(self) -> Iterator[Aor]:
+        return iter(tuple(self._watched))
 
     def watchers_of(self, aor: Aor) -> Mapping[Subscription, Watch]:
         """Map the subscriptions that watch a person to what they watch of them."""
