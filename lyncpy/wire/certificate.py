@@ -30,8 +30,6 @@ from lyncpy.wire.settings import Settings
 TOLD_BEFORE: Final = timedelta(days=30)
 """From when on the end of the certificate is told."""
 
-TOLD_EACH_S: Final = 86_400.0
-
 KEYS_S: Final = 28_800
 """Seconds after which the keys of tickets are replaced: who has them can read what was said in TLS 1.2 with tickets
 of that time. A device that comes back later shakes hands in full once, and so it does after a restart: no library that
@@ -256,7 +254,7 @@ class Certificate:
         """Read the files again; from the next connection on they are used.
 
         Returns:
-            Sentences about what clients may dislike; they were logged too.
+            Sentences about what clients may dislike.
 
         Raises:
             CertificateUnusable: Nothing has changed.
@@ -266,8 +264,6 @@ class Certificate:
         self.context = make_context(credentials, self._settings.tls_minimum)
         self.credentials = credentials
         doubts = credentials.doubts(self._settings.server_name, now)
-        for doubt in doubts:
-            self.log.warn("{reason}", reason=doubt)
         self.log.info(
             "certificate for {names} in use, until {expires}",
             names=", ".join(credentials.names),
@@ -278,10 +274,7 @@ class Certificate:
 
 @implementer(IUnit)
 class CertificateWatch:
-    """Tells that the certificate is about to expire: in the log each day, and among the conditions of the server.
-
-    It also has the keys of tickets replaced.
-    """
+    """Tells that the certificate is about to expire, among the conditions of the server, and has the keys of tickets replaced."""
 
     name = "certificate"
     log = Logger()
@@ -289,19 +282,16 @@ class CertificateWatch:
     def __init__(self, certificate: Certificate, timers: ITimers) -> None:
         self._certificate = certificate
         self._timers = timers
-        self._look_again: ITimer | None = None
         self._keys_end: ITimer | None = None
 
     async def open(self) -> None:
-        """Begin; what is to be said now was said when the files were read."""
-        self._look_again = self._timers.later(TOLD_EACH_S, self._look)
+        """Begin."""
         self._keys_end = self._timers.later(KEYS_S, self._renew_keys)
 
     async def close(self) -> None:
         """Stop."""
-        for timer in (self._look_again, self._keys_end):
-            if timer is not None:
-                timer.cancel()
+        if self._keys_end is not None:
+            self._keys_end.cancel()
 
     def conditions(self) -> tuple[Reason, ...]:
         """Give the present faults of the certificate, for operators."""
@@ -311,11 +301,6 @@ class CertificateWatch:
             if ending
             else ()
         )
-
-    def _look(self) -> None:
-        for condition in self.conditions():
-            self.log.warn("{finding}; {remedy}", finding=condition.finding, remedy=condition.remedy)
-        self._look_again = self._timers.later(TOLD_EACH_S, self._look)
 
     def _renew_keys(self) -> None:
         self._certificate.renew_keys()

@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -221,10 +220,7 @@ def require_file(path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StoreUnavailable(f"{named} cannot be opened: {error.strerror}") from error
-    mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
     os.close(descriptor)
-    if mode & 0o007:
-        log.warn('anyone on this machine can read "{path}"; run `chmod o-rwx "{path}"*`', path=str(path))
 
 
 def named_file(path: Path) -> str:

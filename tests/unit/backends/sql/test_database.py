@@ -263,15 +263,6 @@ def test_a_folder_in_the_files_place_is_named(house: Household) -> None:
         pass
 
 
-def test_a_file_that_anyone_can_read_is_warned_about(house: Household) -> None:
-    """The server goes on, and the operator is told what to run."""
-    house.path.touch()
-    house.path.chmod(0o644)
-    with capturedLogs() as events, house.open():
-        pass
-    assert any("chmod o-rwx" in str(event["log_format"]) for event in events)
-
-
 def test_a_write_that_finds_the_file_locked_fails_and_the_next_goes_on(house: Household) -> None:
     """Another program that writes too long costs a refusal, not the server."""
     with house.open() as store:

@@ -6,9 +6,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from twisted.logger import capturedLogs
 
 from lyncpy.backends.settings import Settings
-from lyncpy.backends.sql.files import SqliteFile, require_place
+from lyncpy.backends.sql.files import SqliteFile, require_file, require_place
 from lyncpy.contracts.refusal import StoreUnavailable
 
 
@@ -47,3 +48,13 @@ def test_a_folder_that_cannot_be_reached_is_told_in_a_sentence(tmp_path: Path) -
         require_place(path)
     file = SqliteFile(Settings(url=f"sqlite:///{'long' * 100}/lyncpy.db"), tmp_path)
     assert [one.stops for one in file.examined(None)] == [True]
+
+
+def test_a_file_that_others_can_read_is_told_by_the_examination_alone(tmp_path: Path) -> None:
+    """With all other files; the log has it once."""
+    path = tmp_path / "lyncpy.db"
+    path.touch()
+    path.chmod(0o644)
+    with capturedLogs() as heard:
+        require_file(path)
+    assert heard == []
