@@ -104,7 +104,7 @@ def test_what_an_orderly_end_cannot_write_it_says(server: RunningServer, tmp_pat
 
 def test_what_a_disk_that_hangs_does_not_take_is_counted(server: RunningServer, tmp_path: Path) -> None:
     """SIGTERM with a full queue: after `close_s` the log has the number, of records and of writes, and the status is 1."""
-    calls = call(server, lambda: (tmp_path / "slower").write_text("9"))
+    calls = call(server, lambda: (tmp_path / "slower").write_text("60"))
     with pytest.raises(ServerFailed, match="status 1"):
         server.stop()
     (said,) = re.findall(
