@@ -342,16 +342,13 @@ class PresenceSubscriptions:
         views: dict[str, Document] = {}
         late: list[Aor] = []
         left = self._answer_bytes * times
-        written = self._presentities.views.document_for
+        written = self._presentities.document_for
         for aor, asked in told.items():
             uri, board = asked.uri or aor, seen.get(aor)
-            if board is None:
-                view = self._presentities.document_for(uri, asked, None)
-            else:  # there are many of them
-                view = written(board.board, board.seen_by, asked.categories, asked.form)
+            view = written(uri, asked, board)
             if len(view.body) > left and views and aor in seen:
                 late.append(aor)
-                view = self._presentities.document_for(uri, asked, None)
+                view = written(uri, asked, None)
             left -= len(view.body)
             views[uri] = view
         return views, late

@@ -111,35 +111,30 @@ def audience(board: Board, watcher: Aor, relation: Relation = Relation.SAME_ENTE
     client has not yet set up the two usual levels is seen as if it had, so that two new
     colleagues see each other at once.
     """
-    if watcher == board.aor:
-        return OWNER
-    access, contacts = board.access, board.private_to
-    if watcher in access.people or (contacts is not None and watcher in contacts):
-        return _searched(board, watcher, relation)
-    # All others whom no list names are one audience, or one for each domain that a list does name.
-    domain = watcher.rpartition("@")[2] if access.domains else ""
-    others = (relation, domain if domain in access.domains else "")
-    known = access.audiences.get(others)
-    if known is not None:
-        return known
-    found = _searched(board, watcher, relation)
-    if not isinstance(found, BlockedAudience):
-        access.audiences[others] = found
-    return found
+    return audiences({board.aor: board}, watcher, relation)[board.aor]
 
 
 def audiences(boards: Mapping[Aor, Board], watcher: Aor, relation: Relation) -> dict[Aor, Audience]:
     """Give the audience of a watcher for many boards, see `audience`: most are looked at by many, of whom no list names one."""
     found: dict[Aor, Audience] = {}
-    others = relation, ""
+    domain = watcher.rpartition("@")[2]
     for aor, board in boards.items():
-        access = board.access
-        if board.private_to is None and not access.domains and watcher not in access.people and watcher != board.aor:
-            known = access.audiences.get(others)
-            if known is not None:
-                found[aor] = known
-                continue
-        found[aor] = audience(board, watcher, relation)
+        access, contacts = board.access, board.private_to
+        if watcher == board.aor:
+            found[aor] = OWNER
+            continue
+        if watcher in access.people or (contacts is not None and watcher in contacts):
+            found[aor] = _searched(board, watcher, relation)
+            continue
+        # All others whom no list names are one audience, or one for each domain that a list does name.
+        others = relation, domain if domain in access.domains else ""
+        known = access.audiences.get(others)
+        if known is not None:
+            found[aor] = known
+            continue
+        seen_by = found[aor] = _searched(board, watcher, relation)
+        if not isinstance(seen_by, BlockedAudience):
+            access.audiences[others] = seen_by
     return found
 
 
