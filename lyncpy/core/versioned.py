@@ -255,12 +255,18 @@ class VersionedTable(Generic[K, V]):
             return decision.result
         raise Refused(503, Diagnostics(1, "Too many changes at once"), headers=[("Retry-After", "5")])
 
-    async def refresh(self, key: K, versions: tuple[Version, Version] | None = None) -> bool:
+    async def refresh(
+        self,
+        key: K,
+        versions: tuple[Version, Version] | None = None,
+        read_again: Callable[[V, V], None] | None = None,
+    ) -> bool:
         """Read a value again that is in memory, and tell whether it was; the caller holds the key.
 
         Args:
             key: Of the value.
             versions: Those of its records as they are known to be: it is not read if it is of these. None: they are not known.
+            read_again: Is called in the place of `VolatilePart.read_again`, by who knows more of what others have changed.
 
         Raises:
             StoreUnavailable: It could not be read, and stays as it was.
@@ -268,7 +274,7 @@ class VersionedTable(Generic[K, V]):
         entry = self._memory.get(key)
         if entry is None or versions == (entry.version, entry.volatile):
             return False
-        await self._reread(key, entry, durable=versions is None or versions[0] != entry.version)
+        await self._reread(key, entry, durable=versions is None or versions[0] != entry.version, read_again=read_again)
         return True
 
     def lost(self, keys: Iterable[K]) -> None:
@@ -379,13 +385,21 @@ class VersionedTable(Generic[K, V]):
         record = await part.store.read(self._kind, name) if name else None
         return (NONE_YET, None) if record is None else (record.version, record.value)
 
-    async def _reread(self, key: K, entry: Entry[V], *, durable: bool = True) -> None:
+    async def _reread(
+        self,
+        key: K,
+        entry: Entry[V],
+        *,
+        durable: bool = True,
+        read_again: Callable[[V, V], None] | None = None,
+    ) -> None:
         """Merge in the value that another process has written.
 
         Args:
             key: Of the value.
             entry: As it was known before.
             durable: Whether its durable record may be another one, too.
+            read_again: Is called with the value before and after; None: what the table calls is.
         """
         part = self._volatile
         if part is None or durable:
@@ -401,7 +415,7 @@ class VersionedTable(Generic[K, V]):
             value = part.form.united(mine.value, value)
         self._memory.put(key, replace(theirs, value=value, is_written=mine.is_written))
         if part is not None:
-            part.read_again(mine.value, value)
+            (read_again or part.read_again)(mine.value, value)
 
 
 class LastWriter:

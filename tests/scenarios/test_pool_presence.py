@@ -266,6 +266,22 @@ def breaks_when_told(server: Stage, kind: type[Fact]) -> None:
     server.bus.tell = told  # type: ignore[method-assign]  # a play may
 
 
+def test_who_publishes_too_fast_is_gathered_for_longer_at_every_server() -> None:
+    """Each counts what it hears of a device, wherever that is signed in."""
+    with Pool.opened(presence={"publications_burst": 10, "publications_per_minute": 6}) as pool:
+        first, second = pool
+        (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+        bob.watches(alice)
+        for number in range(30):
+            assert alice.publishes(note=f"note {number}", container=200).status == 200
+            pool.passes(0.1)
+        alice.publishes(note="the last", container=200)
+        pool.passes(0.5)
+        assert bob.hears(alice).note != "the last"
+        pool.passes(6)
+        assert bob.hears(alice).note == "the last"
+
+
 def gone(alice: Actor) -> EndpointGone:
     """Give the fact that Alice's only device is lost."""
     flow = FlowName("n1/1")

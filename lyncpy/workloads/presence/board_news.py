@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 from twisted.logger import Logger
@@ -65,12 +66,20 @@ class BoardTelling:
         if news.changes.members:
             self._bus.tell_here(AccessChanged(news.board.aor))
 
-    def tell_read(self, before: BoardState, after: BoardState) -> None:
-        """Tell this server of a change that another one has made, and told the others."""
+    def tell_read(self, before: BoardState, after: BoardState, by: Epid | None = None) -> None:
+        """Tell this server of a change that another one has made, and told the others.
+
+        Args:
+            before: The board as it was known here.
+            after: The board now.
+            by: The endpoint that has published; None: it is not known, or others may have, too.
+        """
         changes = compare(before.board, after.board)
         if changes == _NOTHING:
             return
-        self._bus.tell_here(self._fact(BoardNews(after.board, changes, None)))
+        # One that is at this server has not heard of what others have changed meanwhile.
+        by = None if by is None or after.homes.get(by) == self.node else by
+        self._bus.tell_here(self._fact(BoardNews(after.board, changes, by)))
         if changes.members:
             self._bus.tell_here(AccessChanged(after.board.aor))
 
@@ -195,7 +204,8 @@ class BoardMending:
         aor = fact.aor
         async with self._table.hold(aor, must=True):
             try:
-                if await self._table.refresh(aor, (fact.record, fact.volatile)):
+                tell = partial(self._telling.tell_read, by=fact.by)
+                if await self._table.refresh(aor, (fact.record, fact.volatile), tell):
                     await self._changes.privatise_if_asked(aor)
             except StoreUnavailable:
                 self.late(aor)
