@@ -65,8 +65,10 @@ class JournalEntry:
 class IRecordStore(Interface):
     """Versioned records: keys are text, values bytes. What is written in one process is read in all.
 
-    Every method may raise StoreUnavailable; then nothing was written. Methods may be called
-    from the reactor's thread only and never block it. Writes are done in calling order.
+    Every method may raise StoreUnavailable; then nothing was written, unless the connection to the store was lost, or it said
+    nothing for too long, while it was making a write durable: nobody knows of that one before it is read again. Who tries once
+    more with the version of before is told Conflict if it was written. Methods may be called from the reactor's thread only and
+    never block it. Writes are done in calling order.
     """
 
     def read(kind: str, key: str) -> Awaitable[Record | None]:
