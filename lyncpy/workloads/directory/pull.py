@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import Group, IDirectory, Person, Skipped
+from lyncpy.contracts.facts import NodeLost
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.nodes import Duty, INodes
 from lyncpy.contracts.owners import OwnerId
@@ -256,6 +257,11 @@ class Pulls:
         self._has_state = False
         return NOTHING
 
+    def node_lost(self, _: NodeLost) -> None:
+        """Pull now, if that has become this node's duty: what the directory has told since was told to nobody whose it was."""
+        if self._nodes.has_duty(Duty.DIRECTORY) and not self._has_state and not self._closed:
+            spawn(self._scheduled(counting=True), self.log, "the pull of a duty that is new")
+
     async def follow(self, owner: OwnerId) -> None:
         """Show somebody as another node has kept them; wait for a pull under way first.
 
@@ -442,12 +448,14 @@ class Pulls:
             self.log.warn("no pull now, {count} people stay known: {reason}", count=len(self._people), reason=reason)
         self.failure = reason
 
-    async def _scheduled(self) -> None:
+    async def _scheduled(self, *, counting: bool | None = None) -> None:
         try:
             if self._nodes.has_duty(Duty.DIRECTORY):
-                await self.pull()
+                await self.pull(counting=counting)
             else:
                 self._has_state = False
+                # Of a pull that somebody asked for here: whether the directory can be read is another's to find out.
+                self.failure, self.unread = "", ()
         except WorldUnavailable:
             # Noted by `pull`; the next try is armed below.
             self.log.debug("the pull will be tried again")
@@ -464,18 +472,18 @@ class Pulls:
     def _due(self) -> None:
         spawn(self._scheduled(), self.log, "a pull of the directory")
 
-    def _broken(self, failure: Failure) -> None:
-        self.log.failure("a pull failed for a reason of our own", failure=failure)
-
     async def _within(self, limit_s: float, work: Deferred[None]) -> None:
         """Wait for work that goes on by itself, but only so long."""
         enough: Deferred[None] = Deferred()
+
+        def broken(failure: Failure) -> None:
+            self.log.failure("a pull failed for a reason of our own", failure=failure)
 
         def end(result: object = None) -> None:
             if not enough.called:
                 enough.callback(None)
 
-        _ = work.addErrback(self._broken).addBoth(end)
+        _ = work.addErrback(broken).addBoth(end)
         timer = self._timers.later(limit_s, end)
         await enough
         timer.cancel()

@@ -9,7 +9,7 @@ from zope.interface import implementer
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, ISecrets, Person, objection_to
-from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged
+from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, NodeLost, PersonChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
@@ -125,6 +125,7 @@ class Directory:
             self._bus.listen(PersonChanged, self._written_elsewhere),
             self._bus.listen(GroupsChanged, self._written_elsewhere),
             self._bus.listen(AddressesChanged, self._written_elsewhere),
+            self._bus.listen(NodeLost, self.pulls.node_lost),
             self._bus.listen(GroupsChanged, self._policies.groups_changed),
             self._bus.listen(PersonChanged, self._policies.person_changed),
             self._bus.listen(PersonChanged, self._deadlines.person_changed),

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.contracts.directory import Group, Person
-from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, PersonChanged, SecretChanged
+from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, NodeLost, PersonChanged, SecretChanged
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.nodes import Duty
 from lyncpy.contracts.owners import OwnerId
+from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.node_lease import OnlyNode
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.following import FollowedRecords
@@ -27,17 +29,20 @@ ALICE, BOB = Aor("sip:alice@example.com"), Aor("sip:bob@example.com")
 
 
 class Idle(OnlyNode):
-    """A node without duties."""
+    """A node without duties, until a test gives it some."""
+
+    is_mine = False
 
     def has_duty(self, duty: Duty) -> bool:
-        """Tell that it is another's."""
-        return False
+        """Tell whose it is."""
+        return self.is_mine
 
 
 class Node:
     """The directory at one node."""
 
     def __init__(self, store: MemoryStore, directory: FakeDirectory, nodes: OnlyNode) -> None:
+        self.clock = Clock()
         self.people, self.facts = People(), Facts()
         self.groups = Groups(self.people)
         self.kept = DirectoryRecords(store, PlainSeals())
@@ -49,7 +54,7 @@ class Node:
             self.groups,
             self.facts,
             settings,
-            Timers(Clock(), lambda: 1_000.0),
+            Timers(self.clock, lambda: 1_000.0),
             nodes,
         )
         result_of(self.pulls.open())
@@ -62,7 +67,8 @@ class Pair:
         self.store = MemoryStore(lambda: 1_000.0)
         self.directory = FakeDirectory(*people)
         self.first = Node(self.store, self.directory, only_node())
-        self.second = Node(self.store, self.directory, Idle(NodeName("n2"), MemoryLeases(NodesOfStore(float)), "there"))
+        self.idle = Idle(NodeName("n2"), MemoryLeases(NodesOfStore(float)), "there")
+        self.second = Node(self.store, self.directory, self.idle)
 
     def pulls(self, *people: Person) -> None:
         """Have the first pull these people, and the second follow."""
@@ -96,6 +102,34 @@ def test_who_has_no_duty_asks_no_directory() -> None:
     assert (len(pair.directory.cookies), result.complete, result.changes.is_empty) == (asked, False, True)
     result_of(pair.first.pulls.pull_if_mine(counting=False))
     assert len(pair.directory.cookies) == asked + 1
+
+
+def test_what_the_directory_told_nobody_is_pulled_by_who_has_the_duty_then() -> None:
+    """Once: whoever has it already, or has it not, has nothing to make up for."""
+    pair = Pair(person("alice"))
+    second, lost = pair.second, NodeLost(NodeName("n1"))
+    pair.directory.people = [person("alice"), person("bob")]
+    result_of(second.pulls.pull_if_mine(counting=False))
+    second.pulls.node_lost(lost)
+    assert second.people.person(BOB) is None
+    pair.idle.is_mine = True
+    asked = len(pair.directory.cookies)
+    second.pulls.node_lost(lost)
+    assert second.people.person(BOB) is not None
+    second.pulls.node_lost(lost)
+    assert len(pair.directory.cookies) == asked + 1
+
+
+def test_a_pull_by_hand_that_failed_is_no_failure_for_good() -> None:
+    """Where another node pulls: that the directory cannot be read is said until the next time that one would be due."""
+    pair = Pair(person("alice"))
+    second = pair.second
+    pair.directory.down = "it is away"
+    with pytest.raises(DirectoryUnavailable):
+        result_of(second.pulls.pull())
+    assert second.pulls.failure == "it is away"
+    second.clock.advance(Settings().interval_s)
+    assert second.pulls.failure == ""
 
 
 def test_new_people_and_changes_are_shown_and_told_here() -> None:
