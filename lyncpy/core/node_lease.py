@@ -41,8 +41,36 @@ UNSEEN: Final = -math.inf
 a lease may have run out before."""
 
 
+class _Homes:
+    """What both say of homes: the store knows them.
+
+    Args:
+        node: This process.
+        leases: Where they are.
+    """
+
+    def __init__(self, node: NodeName, leases: ILeases) -> None:
+        self.node = node
+        self.epoch = 0
+        self._leases = leases
+
+    async def take(self, key: str) -> Home:
+        """Make this node the home of a name, unless a living one is; give which node is."""
+        home: Home = await self._leases.take(key, self.node)
+        return home
+
+    async def give_up(self, home: Home) -> None:
+        """Have a home of this node be nobody's."""
+        await self._leases.give_up(home)
+
+    async def all_homes(self, prefix: str = "") -> Sequence[Home]:
+        """Give the homes whose key begins so."""
+        found: Sequence[Home] = await self._leases.homes(prefix)
+        return found
+
+
 @implementer(INodes, IUnit)
-class OnlyNode:
+class OnlyNode(_Homes):
     """The one server of its store: all that were before it are dead, and every duty is its own.
 
     Args:
@@ -54,9 +82,7 @@ class OnlyNode:
     name = "nodes"
 
     def __init__(self, node: NodeName, leases: ILeases, place: str) -> None:
-        self.node = node
-        self.epoch = 0
-        self._leases = leases
+        super().__init__(node, leases)
         self._place = place
 
     async def open(self) -> None:
@@ -85,23 +111,9 @@ class OnlyNode:
         """Tell that it is this one's."""
         return True
 
-    async def take(self, key: str) -> Home:
-        """Make this node the home of a name."""
-        home: Home = await self._leases.take(key, self.node)
-        return home
-
-    async def give_up(self, home: Home) -> None:
-        """Have a home be nobody's."""
-        await self._leases.give_up(home)
-
-    async def all_homes(self, prefix: str = "") -> Sequence[Home]:
-        """Give the homes whose key begins so."""
-        found: Sequence[Home] = await self._leases.homes(prefix)
-        return found
-
 
 @implementer(INodes, IUnit)
-class LeasedNode:
+class LeasedNode(_Homes):
     """One of several servers of a store.
 
     Args:
@@ -130,9 +142,7 @@ class LeasedNode:
         is_connected: bool,
         begin_anew: Callable[[], None],
     ) -> None:
-        self.node = node
-        self.epoch = 0
-        self._leases = leases
+        super().__init__(node, leases)
         self._place = place
         self._bus = bus
         self._timers = timers
@@ -229,20 +239,6 @@ class LeasedNode:
         if home is None or home.node != self.node:
             return False
         return self._timers.now() < self._renewed_at + self._lease_s
-
-    async def take(self, key: str) -> Home:
-        """Make this node the home of a name, unless a living one is; give which node is."""
-        home: Home = await self._leases.take(key, self.node)
-        return home
-
-    async def give_up(self, home: Home) -> None:
-        """Have a home of this node be nobody's."""
-        await self._leases.give_up(home)
-
-    async def all_homes(self, prefix: str = "") -> Sequence[Home]:
-        """Give the homes whose key begins so."""
-        found: Sequence[Home] = await self._leases.homes(prefix)
-        return found
 
     # --- renewing
 

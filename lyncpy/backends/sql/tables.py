@@ -64,56 +64,50 @@ class UtcTimestamp(TypeDecorator[float]):
 
 metadata: Final = MetaData()
 
-records: Final = Table(
-    "records",
-    metadata,
-    Column("kind", KEY, primary_key=True),
-    Column("key", KEY, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-    # NULL: removed, at `expires`. The row stays until a purge, so that its next version follows this one.
-    Column("value", LargeBinary),
-    Column("expires", Double),
-    # In which change it was written, for whoever asks what was since another: see `next_change`.
-    Column("change", BigInteger, nullable=False, server_default="0"),
-    Index("records_expires", "expires"),
-    Index("records_change", "kind", "change"),
-)
 
-floors: Final = Table(
-    "floors",
-    metadata,
-    # The highest version among purged rows of a kind: a new key begins above it, so that no
-    # version of a key is ever given twice, though nothing is left of the key itself.
-    Column("kind", KEY, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-)
+def _records(name: str, metadata: MetaData, *prefixes: str) -> Table:
+    """Make a table of records."""
+    return Table(
+        name,
+        metadata,
+        Column("kind", KEY, primary_key=True),
+        Column("key", KEY, primary_key=True),
+        Column("version", BigInteger, nullable=False),
+        # NULL: removed, at `expires`. The row stays until a purge, so that its next version follows this one.
+        Column("value", LargeBinary),
+        Column("expires", Double),
+        # In which change it was written, for whoever asks what was since another: see `next_change`.
+        Column("change", BigInteger, nullable=False, server_default="0"),
+        Index(f"{name}_expires", "expires"),
+        Index(f"{name}_change", "kind", "change"),
+        prefixes=list(prefixes),
+    )
+
+
+def _floors(name: str, metadata: MetaData, *prefixes: str) -> Table:
+    """Make a table of the highest version among purged rows of each kind.
+
+    A new key begins above it, so that no version of a key is ever given twice, though nothing is left of the key itself.
+    """
+    return Table(
+        name,
+        metadata,
+        Column("kind", KEY, primary_key=True),
+        Column("version", BigInteger, nullable=False),
+        prefixes=list(prefixes),
+    )
+
+
+records: Final = _records("records", metadata)
+floors: Final = _floors("floors", metadata)
 
 volatile: Final = MetaData()
 """What only PostgreSQL has, and loses when it does not end in order: a single process keeps volatile records in its memory."""
 
-volatile_records: Final = Table(
-    "volatile_records",
-    volatile,
-    Column("kind", KEY, primary_key=True),
-    Column("key", KEY, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-    Column("value", LargeBinary),
-    Column("expires", Double),
-    # In which change it was written, for whoever asks what was since another: see `next_change`.
-    Column("change", BigInteger, nullable=False, server_default="0"),
-    Index("volatile_records_expires", "expires"),
-    Index("volatile_records_change", "kind", "change"),
-    prefixes=["UNLOGGED"],
-)
+volatile_records: Final = _records("volatile_records", volatile, "UNLOGGED")
 
-volatile_floors: Final = Table(
-    "volatile_floors",
-    volatile,
-    # As `floors`; the one of kind "" is that of all kinds, and tells one loss from the next.
-    Column("kind", KEY, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-    prefixes=["UNLOGGED"],
-)
+volatile_floors: Final = _floors("volatile_floors", volatile, "UNLOGGED")
+"""As `floors`; the one of kind "" is that of all kinds, and tells one loss from the next."""
 
 nodes: Final = Table(
     "nodes",
