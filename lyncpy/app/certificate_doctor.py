@@ -48,16 +48,13 @@ def _of_files(config: Config, credentials: ServerCredentials, now: datetime) -> 
 
 def _shown(certificate: x509.Certificate) -> str:
     key = certificate.public_key()
-    kind = (
-        "RSA"
-        if isinstance(key, rsa.RSAPublicKey)
-        else "ECDSA"
-        if isinstance(key, ec.EllipticCurvePublicKey)
-        else "EdDSA"
-    )
-    size = f", {key.key_size} bits" if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey) else ""
+    kind = "EdDSA"
+    if isinstance(key, rsa.RSAPublicKey):
+        kind = f"RSA, {key.key_size} bits"
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        kind = f"ECDSA, {key.key_size} bits"
     return (
-        f"{shown(certificate.subject.rfc4514_string())}, issued by {shown(certificate.issuer.rfc4514_string())}, {kind}{size},"
+        f"{shown(certificate.subject.rfc4514_string())}, issued by {shown(certificate.issuer.rfc4514_string())}, {kind},"
         f" {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC,"
         f" SHA-256 {certificate.fingerprint(hashes.SHA256()).hex()}"
     )
