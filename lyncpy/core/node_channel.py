@@ -179,6 +179,13 @@ class NodeChannels:
         peer.wake.set_first(peer.waited_s)
         return True
 
+    def is_behind(self, node: NodeName) -> bool:
+        """Tell whether so much is under way to a node that what can wait should: the rest of the room is for what cannot."""
+        peer = self._peers.get(node)
+        return peer is not None and (
+            peer.under_way_bytes > UNDER_WAY_BYTES // 2 or self._under_way_bytes > UNDER_WAY_BYTES_ALL // 2
+        )
+
     def _has_room(self, peer: _Peer, size: int) -> bool:
         """Tell whether so many bytes more may be under way to a node."""
         more = SMALL_BYTES if size <= SMALL else 0

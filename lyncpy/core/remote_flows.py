@@ -118,10 +118,15 @@ class RemoteFlows:
         found.size += len(data)
 
     def is_full(self, flow: FlowName) -> bool:
-        """Tell whether so much is under way that other messages should wait; `FlowDrained` says when they need not."""
+        """Tell whether so much is under way that other messages should wait; `FlowDrained` says when they need not.
+
+        Under way to the flow, or to its node: what has no room there would be refused, and its flow taken for gone.
+        """
         found = self._under_way.get(flow)
-        if found is None or found.size <= FULL:
+        if (found is None or found.size <= FULL) and not self._channels.is_behind(node_of(flow)):
             return False
+        if found is None:
+            found = self._new(flow)
         found.is_waited_for = True
         self._waits.set_first(flow, DRAINED_S)
         return True

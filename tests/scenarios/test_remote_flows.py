@@ -33,12 +33,13 @@ class Play:
         for kind in (FlowClosed, FlowDrained):
             self.first.ground.platform.bus.listen(kind, self.told.append)
 
-    def message(self, text: bytes = b"hello") -> Request:
-        """Write a message for Bob's device, by its GRUU."""
+    def message(self, text: bytes = b"hello", to: Actor | None = None) -> Request:
+        """Write a message for somebody's device, by its GRUU; Bob's if not said."""
+        to = to or self.bob
         sender = f"<sip:alice@example.com>;tag={new_tag()}"
-        lines = (("From", sender), ("To", f"<{self.bob.aor}>"), ("Call-ID", new_call_id()), ("CSeq", "1 MESSAGE"))
+        lines = (("From", sender), ("To", f"<{to.aor}>"), ("Call-ID", new_call_id()), ("CSeq", "1 MESSAGE"))
         kind = ("Content-Type", "text/plain")
-        return Request("MESSAGE", self.bob.sip.gruu, Headers((*lines, ("Max-Forwards", "70"), kind)), text)
+        return Request("MESSAGE", to.sip.gruu, Headers((*lines, ("Max-Forwards", "70"), kind)), text)
 
     def asks(self, text: bytes = b"hello", timeout: float = 10.0) -> ICall:
         """Send it, and keep what is answered."""
@@ -197,6 +198,28 @@ def test_a_full_flow_of_which_nothing_is_heard_is_tried_again(play: Play) -> Non
     filled(play, play.bob)
     play.pool.passes(6)
     assert FlowDrained(play.flow) in play.told
+
+
+def test_a_flow_waits_while_much_is_under_way_to_its_server(play: Play) -> None:
+    """Nothing is refused of what can wait, though the room for all flows of a server is nearly used; then it is told."""
+    (erin,) = play.second.sign_in("erin")
+    erins = play.second.ground.flows.names()[-1]
+    others = [(play.flow, play.bob)]
+    for user in ("carol", "dave"):
+        (one,) = play.second.sign_in(user)
+        others.append((play.second.ground.flows.names()[-1], one))
+    flows, outbound = play.first.ground.flows, play.first.ground.outbound
+    assert not flows.is_full(erins)
+    play.pool.hub.loses = lambda sender, receiver, said: isinstance(said, bytes)
+    for flow, one in others:
+        for _ in range(16):
+            outbound.send_unanswered(flow, play.message(b"x" * 100_000, one))
+    assert flows.is_full(erins)
+    play.pool.hub.loses = lambda sender, receiver, said: False
+    play.pool.passes(20)
+    assert FlowDrained(erins) in play.told
+    assert not flows.is_full(erins)
+    assert erin.sip.is_connected
 
 
 def answers_nobody(client: Actor, names: Iterator[str]) -> None:
