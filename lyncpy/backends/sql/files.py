@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.examination import Unseal, contents, schema
-from lyncpy.backends.sql.link import Job, Link, T
+from lyncpy.backends.sql.link import Job, Link, T, look_once
 from lyncpy.backends.sql.sqlite_trouble import COPIED, explained, is_busy
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.finding import Finding
@@ -124,12 +124,7 @@ class SqliteFile:
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        link = Link(_as_it_is(self._path, self._busy_s), explain=self.explain)
-        try:
-            done: T = link.look([job])[0]
-            return done
-        finally:
-            link.close()
+        return look_once(Link(_as_it_is(self._path, self._busy_s), explain=self.explain), job)
 
     def read_whole(self) -> None:
         """Read all of it; raises as `read`."""

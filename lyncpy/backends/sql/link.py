@@ -207,3 +207,12 @@ def _at_once(
         if begin and ends:
             driver.cursor().execute("COMMIT")
     return [job.judge(cursor) for job, cursor in zip(jobs, cursors, strict=True)]
+
+
+def look_once(link: Link, job: Job[T]) -> T:
+    """Do a job that only reads, and close the connection; raises as `look`."""
+    try:
+        done: T = link.look([job])[0]
+        return done
+    finally:
+        link.close()

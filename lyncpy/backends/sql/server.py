@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.dialects import SERVER_LOCK, reason_of, upgrade_alone
 from lyncpy.backends.sql.examination import Unseal, contents, encryption, fitness, holders, schema
-from lyncpy.backends.sql.link import Job, Link, T
+from lyncpy.backends.sql.link import Job, Link, T, look_once
 from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.finding import Finding
@@ -157,7 +157,6 @@ class PostgresServer:
             is_connected: Whether [bus] url lets other servers be there.
             writes: Of a file; a server is asked whether it takes writes.
         """
-        link = Link(self.engine)
 
         def look(connection: Connection) -> Sequence[Finding]:
             mode = self._trust()["sslmode"]
@@ -174,21 +173,13 @@ class PostgresServer:
             return [*found, *contents(connection, unseal)] if found[-1].good else found
 
         try:
-            found: Sequence[Finding] = link.look([look])[0]
+            return look_once(Link(self.engine), look)
         except StoreUnavailable as error:
             return [Finding(good=False, sentence=f"{self.shown} cannot be used: {error}")]
-        finally:
-            link.close()
-        return found
 
     def read(self, job: Job[T]) -> T:
         """Do a job that only reads; raises StoreUnavailable."""
-        link = Link(self.engine)
-        try:
-            done: T = link.look([job])[0]
-            return done
-        finally:
-            link.close()
+        return look_once(Link(self.engine), job)
 
     def read_whole(self) -> None:
         """Do nothing: PostgreSQL finds damage by itself where it reads (`data_checksums`), and pg_amcheck elsewhere."""
