@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.kit.caller import Gone, Silence
 from tests.kit.cellars import in_postgresql
 from tests.kit.hostile import PATIENT, Answering, time_limit
 from tests.kit.nats import nats
-from tests.kit.postgres import shared_postgres
+from tests.kit.postgres import Postgres, shared_postgres
 from tests.kit.server import READY, RunningServer, ServerFailed, wait_until
 
 pytestmark = [pytest.mark.interop, pytest.mark.libraries]
@@ -43,6 +44,18 @@ class Pool:
         self.database = str(store["url"]).rpartition("/")[2]
         self.servers: list[RunningServer] = []
 
+    @classmethod
+    @contextmanager
+    def opened(cls, folder: Path, limit_s: int, database: Postgres | None = None) -> Iterator["Pool"]:
+        """Begin one without servers; it and they end with the context."""
+        with nats() as broker, in_postgresql(folder, database) as store, time_limit(limit_s):
+            made = cls(folder, store, broker.url)
+            try:
+                yield made
+            finally:
+                for server in made.servers:
+                    server.close()
+
     def server(self, *, bus: str | None = None) -> RunningServer:
         """Make the home of one more; those behind the first have its people and its key."""
         home = self._folder / f"home{len(self.servers)}"
@@ -64,11 +77,8 @@ class Pool:
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Pool]:
     """One without servers yet."""
-    with nats() as broker, in_postgresql(tmp_path) as store, time_limit(120):
-        made = Pool(tmp_path, store, broker.url)
-        yield made
-        for server in made.servers:
-            server.close()
+    with Pool.opened(tmp_path, 120) as pool:
+        yield pool
 
 
 def nodes_of(server: RunningServer) -> dict[str, list[str]]:

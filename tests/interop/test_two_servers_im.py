@@ -7,9 +7,6 @@ import pytest
 
 from tests.interop.conftest import PLUGIN, Clients
 from tests.interop.test_two_servers import Pool, nodes_of
-from tests.kit.cellars import in_postgresql
-from tests.kit.hostile import time_limit
-from tests.kit.nats import nats
 from tests.kit.purple_client import PurpleClient
 from tests.kit.server import wait_until
 
@@ -19,11 +16,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.libraries]
 @pytest.fixture
 def pool(tmp_path: Path) -> Iterator[Pool]:
     """One without servers yet."""
-    with nats() as broker, in_postgresql(tmp_path) as store, time_limit(180):
-        made = Pool(tmp_path, store, broker.url)
-        yield made
-        for server in made.servers:
-            server.close()
+    with Pool.opened(tmp_path, 180) as pool:
+        yield pool
 
 
 @pytest.fixture

@@ -11,9 +11,6 @@ from tests.interop.test_postgresql_server import signed_in
 from tests.interop.test_two_servers import Pool
 from tests.kit import wishes
 from tests.kit.caller import Caller, Silence
-from tests.kit.cellars import in_postgresql
-from tests.kit.hostile import time_limit
-from tests.kit.nats import nats
 from tests.kit.postgres import Postgres
 from tests.kit.server import wait_until
 
@@ -35,11 +32,8 @@ def database() -> Iterator[Postgres]:
 @pytest.fixture
 def pool(tmp_path: Path, database: Postgres) -> Iterator[Pool]:
     """One without servers yet."""
-    with nats() as broker, in_postgresql(tmp_path, database) as store, time_limit(120):
-        made = Pool(tmp_path, store, broker.url)
-        yield made
-        for server in made.servers:
-            server.close()
+    with Pool.opened(tmp_path, 120, database) as pool:
+        yield pool
 
 
 def is_at_machine(caller: Caller, availability: int, version: int = 0) -> None:

@@ -71,15 +71,7 @@ def outcome(read: object, request: Request) -> object:
 def in_one_go(request: Request) -> object:
     """Read as the server does."""
     read_essentials(request)
-    return (
-        request.call_id,
-        request.cseq,
-        request.from_,
-        request.from_.tag,
-        request.from_.epid,
-        request.to,
-        request.to.tag,
-    )
+    return each(request)
 
 
 def each(request: Request) -> object:
