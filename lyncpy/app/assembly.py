@@ -40,7 +40,7 @@ from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.service import Directory
 from lyncpy.workloads.im.service import Im
-from lyncpy.workloads.monitoring.health import HealthPage
+from lyncpy.workloads.monitoring.pages import Pages
 from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
@@ -349,5 +349,9 @@ def _site(
     """Build the site of all HTTP resources that the workloads offer."""
     web = config.sections.web
     offered = [resource for workload in workloads for resource in workload.offer.resources]
-    resources = [*offered, *HealthPage(watch.present).rows(), *FrontPage(config.sections.sip.all_domains).rows()]
+    resources = [
+        *offered,
+        *Pages(back.meters, watch.present).rows(),
+        *FrontPage(config.sections.sip.all_domains).rows(),
+    ]
     return Site(resources, readers, web.origins, back.meter)
