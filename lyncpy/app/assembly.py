@@ -8,9 +8,11 @@ from typing import Any
 
 from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends
+from lyncpy.app.certificate_files import CertificateFiles
 from lyncpy.app.check import standing_findings
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
+from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
 from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
@@ -151,10 +153,13 @@ def build(
 
     node, timers = node_name(), Timers(reactor, wall)
     back = backends(config, node, timers, reactor, begin_anew=starter())
-    certificate, watches = None, []
+    certificate, watches = None, list[CertificateWatch | CertificateFiles]()
     if sip.tls_port or config.https_port:
         certificate = Certificate(sip, config.home, now)
+        reading = Threads(reactor, "certificate files")
+        names = (sip.server_name, *(host.name for host in asked_hosts(config)))
         watches.append(CertificateWatch(certificate, timers))
+        watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
     examining = Threads(reactor, "conditions")
     surroundings = Surroundings(
         tuple(watch.conditions for watch in watches),

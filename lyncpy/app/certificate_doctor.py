@@ -91,5 +91,5 @@ def _asked(place: ListeningPlace, credentials: ServerCredentials | None) -> Find
         )
     if told in [one.certificate.public_bytes(Encoding.DER) for one in (credentials, *credentials.also)]:
         return Finding(good=True, sentence=f"{place.setting}: the server at {host}:{place.port} shows it")
-    sentence = f"{place.setting}: what listens at {host}:{place.port} shows another one: run `reload` in the shell, or send it SIGHUP"
+    sentence = f"{place.setting}: what listens at {host}:{place.port} shows another one: a server takes up new files within a minute, and says in `conditions` why it does not"
     return Finding(good=False, sentence=sentence)

@@ -4,15 +4,17 @@ What is wrong with a file is said in one sentence that names the setting, becaus
 operator who has to mend it. Connections keep the context they began with.
 """
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -35,7 +37,10 @@ KEYS_S: Final = 28_800
 of that time. A device that comes back later shakes hands in full once, and so it does after a restart: no library that
 we stand on lets a process give its keys to the next."""
 
-RENEW: Final = "put the new certificate and its key in place, then: reload"
+RENEW: Final = "put the new certificate and its key in place; they are taken up by themselves"
+
+Stamp = tuple[tuple[int, int, int] | None, ...]
+"""What tells whether files are the ones that were read: of each its number, size and time of change; None: it cannot be seen."""
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -93,17 +98,27 @@ class ServerCredentials:
         return all(_covers(one.names, host) for one in (self, *self.also))
 
     @property
+    def shown(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that clients may be sent: its own, and those of the issuers."""
+        return tuple(one for own in (self, *self.also) for one in (own.certificate, *own.chain))
+
+    @property
     def expires(self) -> datetime:
         """The last moment at which clients accept the first of the certificates; `ending` looks at all."""
         return self.certificate.not_valid_after_utc
 
-    def ending(self, now: datetime) -> str:
-        """Give the sentence about its end, from `TOLD_BEFORE` on; "" earlier.
+    @property
+    def first_to_end(self) -> x509.Certificate:
+        """The certificate that ends before all others.
 
-        An issuer's certificate that clients get with it counts as well: they believe neither without the other.
+        An issuer's that clients get with it counts as well: they believe neither without the other.
         """
+        return min(self.shown, key=lambda one: one.not_valid_after_utc)
+
+    def ending(self, now: datetime) -> str:
+        """Give the sentence about its end, from `TOLD_BEFORE` on; "" earlier."""
         own = [self.certificate, *(other.certificate for other in self.also)]
-        first = min((*own, *self.chain), key=lambda one: one.not_valid_after_utc)
+        first = self.first_to_end
         left = first.not_valid_after_utc - now
         if left >= TOLD_BEFORE:
             return ""
@@ -130,11 +145,24 @@ class ServerCredentials:
                     f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(one.names) or 'no name'};"
                     " clients that connect to that name refuse it"
                 )
-            if not _is_for_servers(one.certificate):
+            if not is_for_servers(one.certificate):
                 found.append(
                     "[sip] certificate is not meant for servers (extended key usage serverAuth); clients refuse it"
                 )
+        found += [
+            f"[sip] certificate: {name} stands behind it as its issuer, and has not signed it; clients refuse it"
+            for name in self.strange_issuers()
+        ]
         return tuple(dict.fromkeys(found))
+
+    def strange_issuers(self) -> tuple[str, ...]:
+        """Give the names of issuers that go with it, and have not signed what they stand behind."""
+        return tuple(
+            issuer.subject.rfc4514_string()
+            for own in (self, *self.also)
+            for one, issuer in pairwise((own.certificate, *own.chain))
+            if one.issuer == issuer.subject and not _has_signed(issuer, one)
+        )
 
 
 def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerCredentials:
@@ -236,6 +264,9 @@ class Certificate:
         self._wall = wall
         self.credentials: ServerCredentials
         self.context: SSL.Context
+        self.stamp: Stamp = ()
+        """Of the files when they were read."""
+
         self.reload()
 
     def current(self) -> ServerCredentials:
@@ -259,17 +290,41 @@ class Certificate:
         Raises:
             CertificateUnusable: Nothing has changed.
         """
-        now = self._wall()
-        credentials = read_credentials(self._settings, self._folder, now)
+        stamp = self.seen()
+        credentials = self.read()
+        self.adopt(credentials, stamp)
+        return credentials.doubts(self._settings.server_name, self._wall())
+
+    def seen(self) -> Stamp:
+        """Look at the files, without reading them; may be done in a thread."""
+        names = (self._settings.certificate, self._settings.private_key, self._settings.chain)
+        return tuple(_stamp(self._folder / name) for name in names if name)
+
+    def read(self) -> ServerCredentials:
+        """Read and check the files; nothing changes. It may be done in a thread.
+
+        Raises:
+            CertificateUnusable: See `read_credentials`.
+        """
+        return read_credentials(self._settings, self._folder, self._wall())
+
+    def adopt(self, credentials: ServerCredentials, stamp: Stamp) -> None:
+        """Use what was read for new connections.
+
+        Args:
+            credentials: What `read` gave.
+            stamp: Of the files, from before they were read.
+
+        Raises:
+            CertificateUnusable: Nothing has changed.
+        """
         self.context = make_context(credentials, self._settings.tls_minimum)
-        self.credentials = credentials
-        doubts = credentials.doubts(self._settings.server_name, now)
+        self.credentials, self.stamp = credentials, stamp
         self.log.info(
             "certificate for {names} in use, until {expires}",
             names=", ".join(credentials.names),
             expires=credentials.expires.isoformat(),
         )
-        return doubts
 
 
 @implementer(IUnit)
@@ -305,6 +360,22 @@ class CertificateWatch:
     def _renew_keys(self) -> None:
         self._certificate.renew_keys()
         self._keys_end = self._timers.later(KEYS_S, self._renew_keys)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _has_signed(issuer: x509.Certificate, one: x509.Certificate) -> bool:
+    try:
+        one.verify_directly_issued_by(issuer)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
 
 
 def _read(setting: str, path: Path) -> bytes:
@@ -373,7 +444,8 @@ def _is_named(server_name: str, name: str) -> bool:
     return ours == name or (name.startswith("*.") and "." in ours and ours.split(".", 1)[1] == name[2:])
 
 
-def _is_for_servers(certificate: x509.Certificate) -> bool:
+def is_for_servers(certificate: x509.Certificate) -> bool:
+    """Tell whether clients take a certificate for a server's."""
     try:
         usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:

@@ -206,6 +206,13 @@ def test_doubts_a_certificate_that_ends_soon_or_is_for_something_else(tmp_path: 
     assert "serverAuth" in usage
 
 
+def test_doubts_an_issuer_that_has_not_signed_it(folder: Path) -> None:
+    """It has the name of the one that has: an older one of the same authority, say."""
+    put(folder, issue("sip.example.com", by=issue("Test Authority")), authority())
+    (doubt,) = read_credentials(SETTINGS, folder, TODAY).doubts("sip.example.com", TODAY)
+    assert "CN=Test Authority stands behind it as its issuer, and has not signed it" in doubt
+
+
 def test_a_certificate_for_any_use_is_for_servers(tmp_path: Path) -> None:
     """Without a list of uses, or with one for everything, there is nothing to doubt."""
     for usage in (None, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE):

@@ -1,0 +1,1 @@
+A certificate whose files are replaced is taken up by itself for new connections, without a reload or an ACME client's hook. One that cannot be used, or is worse for clients than the present one (names, issuers, dates, purpose), is refused, and `conditions`, `status`, `/health` and the log say why.
