@@ -247,6 +247,7 @@ def of_server(text: str) -> Iterator[Meter]:
         kind = rest.partition("\n")[0].rpartition(" ")[2]
         sample = next((one for line in rest.splitlines()[1:] if (one := _SAMPLE.match(line))), None)
         labels = re.findall(r"(\w+)=", (sample["labels"] if sample else "") or "")
+        labels = [one for one in labels if one != "le"]
         yield Meter(f"{name}_total" if kind == "counter" else name, kind, help_, tuple(labels))
 
 
@@ -255,8 +256,9 @@ def meters_page(found: Sequence[Meter]) -> str:
     lines = [
         "# Meters",
         "",
-        "What the server counts (a counter only grows, from its start) and measures (a gauge is as it is now). "
-        "The shell's `meters` shows them, and the names are those of OpenMetrics.",
+        "What the server counts (a counter only grows, from its start) and measures (a gauge is as it is now; a histogram "
+        "counts how many values were at most so large). The shell's `meters` shows them, and Prometheus reads them from "
+        "`/metrics`; the names are those of OpenMetrics.",
         "",
         "| Meter | Kind | Labels | What |",
         "|---|---|---|---|",

@@ -1,14 +1,19 @@
 """IMeter on prometheus_client: numbers that Prometheus and others collect."""
 
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
+from typing import Final, Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Gauge, Metric
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 from zope.interface import implementer
 
-from lyncpy.contracts.meter import ICounter, IMeter
+from lyncpy.contracts.meter import ICounter, IHistogram, IMeter
+
+M = TypeVar("M")
 
 
 @implementer(ICounter)
@@ -25,25 +30,74 @@ class _Counter:
         self.value += amount
 
 
+@implementer(IHistogram)
+class _Histogram:
+    """One histogram with its labels."""
+
+    __slots__ = ("_bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        """Of values up to each bound and above the one before; the last: of those above all."""
+
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value, in the reactor's thread alone."""
+        self.counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+
+class _Labelled(Generic[M]):
+    """All meters of one name, by their labels."""
+
+    def __init__(self, name: str, labels: tuple[str, ...], make: Callable[[], M]) -> None:
+        self._name = name
+        self._make = make
+        self.labels: Final = labels
+        self.of: Final[dict[tuple[str, ...], M]] = {}
+
+    def one(self, labels: Mapping[str, str]) -> M:
+        """Give the one with these labels."""
+        if labels.keys() != set(self.labels):
+            raise ValueError(f"the labels of {self._name} are {self.labels}, not {tuple(labels)}")
+        values = tuple([labels[name] for name in self.labels])
+        found = self.of.get(values)
+        if found is None:
+            found = self.of[values] = self._make()
+        return found
+
+
 class _Counters(Collector):
-    """All counters of one name, by their labels."""
+    """All counters of one name."""
 
     def __init__(self, name: str, text: str, labels: tuple[str, ...]) -> None:
         self._family = name, text
-        self._labels = labels
-        self._of: dict[tuple[str, ...], _Counter] = {}
-
-    def counter(self, labels: Mapping[str, str]) -> _Counter:
-        """Give the one with these labels."""
-        if labels.keys() != set(self._labels):
-            raise ValueError(f"the labels of {self._family[0]} are {self._labels}, not {tuple(labels)}")
-        return self._of.setdefault(tuple([labels[name] for name in self._labels]), _Counter())
+        self.all = _Labelled(name, labels, _Counter)
 
     def collect(self) -> Iterable[Metric]:
         """Give them as they are now."""
-        family = CounterMetricFamily(*self._family, labels=self._labels)
-        for values, counter in self._of.items():
+        family = CounterMetricFamily(*self._family, labels=self.all.labels)
+        for values, counter in self.all.of.items():
             family.add_metric(values, counter.value)
+        return (family,)
+
+
+class _Histograms(Collector):
+    """All histograms of one name."""
+
+    def __init__(self, name: str, text: str, bounds: tuple[float, ...], labels: tuple[str, ...]) -> None:
+        self._family = name, text
+        self.bounds: Final = bounds
+        self.all = _Labelled(name, labels, lambda: _Histogram(bounds))
+
+    def collect(self) -> Iterable[Metric]:
+        """Give them as they are now."""
+        family = HistogramMetricFamily(*self._family, labels=self.all.labels)
+        ends = [*map(str, self.bounds), "+Inf"]
+        for values, one in self.all.of.items():
+            family.add_metric(values, list(zip(ends, accumulate(one.counts), strict=True)), one.sum)
         return (family,)
 
 
@@ -65,7 +119,10 @@ class OpenMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
+        # Memory, processor time and open files, under the names that every Prometheus knows.
+        ProcessCollector(registry=self._registry)
         self._counters: dict[str, _Counters] = {}
+        self._histograms: dict[str, _Histograms] = {}
         self._gauges: dict[str, Gauge] = {}
 
     def counter(self, name: str, help: str, **labels: str) -> ICounter:  # noqa: A002 - as the promise has it
@@ -78,7 +135,21 @@ class OpenMetrics:
         if family is None:
             family = self._counters[name] = _Counters(name, help, tuple(labels))
             self._registry.register(family)
-        return family.counter(labels)
+        return family.all.one(labels)
+
+    def histogram(self, name: str, help: str, bounds: Sequence[float], **labels: str) -> IHistogram:  # noqa: A002 - as the promise has it
+        """Give the histogram of this name and these labels; the same one each time it is asked for.
+
+        Raises:
+            ValueError: The name was used with other bounds or label names before.
+        """
+        family = self._histograms.get(name)
+        if family is None:
+            family = self._histograms[name] = _Histograms(name, help, tuple(bounds), tuple(labels))
+            self._registry.register(family)
+        if family.bounds != tuple(bounds):
+            raise ValueError(f"the bounds of {name} are {family.bounds}, not {tuple(bounds)}")
+        return family.all.one(labels)
 
     def total(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
         """Have a number that only grows read at each `render`."""

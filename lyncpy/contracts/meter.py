@@ -1,8 +1,12 @@
-"""Counters and gauges."""
+"""Counters, gauges and histograms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from zope.interface import Interface
+
+LATENCIES_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Bounds for what should take milliseconds and may take seconds."""
 
 
 class ICounter(Interface):
@@ -12,15 +16,32 @@ class ICounter(Interface):
         """Add to the count."""
 
 
+class IHistogram(Interface):
+    """How values are distributed; keep the object, it is cheap to add to."""
+
+    def observe(value: float) -> None:
+        """Count a value."""
+
+
 class IMeter(Interface):
     """Names are `lyncpy_<room>_<thing>_<unit>`; labels are few and bounded.
 
     The unit is `total` for what only grows, and for nothing else; `count`, `bytes` or `seconds` for what is
-    read at the moment. The room is the package in which the thing happens.
+    read at the moment, and for histograms. The room is the package in which the thing happens.
     """
 
     def counter(name: str, help: str, **labels: str) -> ICounter:
         """Give the counter of this name and these labels."""
+
+    def histogram(name: str, help: str, bounds: Sequence[float], **labels: str) -> IHistogram:
+        """Give the histogram of this name and these labels.
+
+        Args:
+            name: Of the meter.
+            help: A sentence.
+            bounds: The upper ends of its buckets, ascending; of one name always the same.
+            labels: Of closed sets.
+        """
 
     def total(name: str, help: str, read: Callable[[], float]) -> None:
         """Register a counter that is read when the meters are shown."""

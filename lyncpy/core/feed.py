@@ -113,6 +113,7 @@ class _Telling(Generic[C, N]):
     update: Update[N]
     left: dict[Subscription, None]
     written: dict[Hashable, Document | None]
+    since: float
     told: int = 0
 
 
@@ -135,7 +136,8 @@ class Feed(Generic[K, C, N]):
         source: What knows the things.
         notifier: Sends, and knows which connections are full.
         timers: The clock.
-        on_told: Hears of a thing, what was changed on it, and to how many subscribers that was news.
+        on_told: Hears of a thing, what was changed on it, to how many subscribers that was news, and in how many seconds
+            they were told.
     """
 
     log = Logger()
@@ -145,7 +147,7 @@ class Feed(Generic[K, C, N]):
         source: FeedSource[K, C, N],
         notifier: Notifier,
         timers: ITimers,
-        on_told: Callable[[K, C, int], None] | None = None,
+        on_told: Callable[[K, C, int, float], None] | None = None,
     ) -> None:
         self._source = source
         self._notifier = notifier
@@ -266,7 +268,7 @@ class Feed(Generic[K, C, N]):
             self.changed(key, changes, 0.0)
             return
         # A copy: a notification that cannot be sent ends its subscription.
-        telling = _Telling(changes, update, dict.fromkeys(self._source.subscriptions(key)), {})
+        telling = _Telling(changes, update, dict.fromkeys(self._source.subscriptions(key)), {}, self._timers.now())
         self._tellings[key] = telling
         self._tell_some(key, telling)
 
@@ -282,7 +284,7 @@ class Feed(Generic[K, C, N]):
             self._timers.soon(partial(self._tell_on, key, telling))
             return
         if self._on_told is not None:
-            self._on_told(key, telling.changes, telling.told)
+            self._on_told(key, telling.changes, telling.told, self._timers.now() - telling.since)
         if key in self._gathered and key not in self._due:
             self._tell_gathered(key)
 

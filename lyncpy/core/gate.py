@@ -345,7 +345,7 @@ class Gate:
         if offered.token:
             # It counts from here on: many guesses at once would all pass before the first has failed.
             self._signins.count_attempt(attempt)
-        state.stepping = True
+        scheme, state.stepping = offered.authenticator.scheme, True
         try:
             outcome = await offered.authenticator.step(arrival, offered.value)
         finally:
@@ -354,9 +354,9 @@ class Gate:
             raise self._challenge(state, [outcome.value])
         if isinstance(outcome, AuthenticationDenied):
             self._release(state)
-            raise self._challenge(state, diagnostics=self._signins.failed(outcome, attempt))
+            raise self._challenge(state, diagnostics=self._signins.failed(outcome, attempt, scheme))
         self._establish(state, outcome)
-        self._signins.succeeded(attempt)
+        self._signins.succeeded(attempt, scheme)
         return _proven(arrival, outcome)
 
     def _offered(self, headers: Headers) -> _Offered | None:

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.group_commit import IGroupCommit
-from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.meter import LATENCIES_S, IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
 from lyncpy.contracts.timers import ITimers
@@ -136,6 +136,9 @@ class GroupCommit(Generic[T, R]):
         meter.gauge(f"lyncpy_{name}_oldest_seconds", "Age of the oldest of them.", self.oldest_s)
         self._commits = meter.counter(f"lyncpy_{name}_commits_total", f"Groups of items sent to {terms.subject}.")
         self._failures = meter.counter(f"lyncpy_{name}_commit_failures_total", "Groups of items that failed there.")
+        self._seconds = meter.histogram(
+            f"lyncpy_{name}_commit_seconds", f"Seconds in which {terms.subject} took a group of items.", LATENCIES_S
+        )
 
     def __len__(self) -> int:
         return len(self._waiting.entries) + len(self._alone) + len(self._under_way)
@@ -301,6 +304,7 @@ class GroupCommit(Generic[T, R]):
         group = self._under_way
         if not isinstance(outcome, Failure) and len(outcome) != len(group):
             outcome = Failure(ValueError(f"{len(outcome)} results for {len(group)} items"))
+        self._seconds.observe(self._timers.now() - self._since)
         self._outcome = outcome
         # What comes at once is met by the turn that has sent it off; callers of the group before are told first.
         if not self._is_turning and not self._answers.waiting:

@@ -18,6 +18,7 @@ from lyncpy.contracts.flows import FlowGone, IFlows
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.answers import AnswerMeter
 from lyncpy.core.deadline import Runner
 from lyncpy.core.dispatch import DispatchForTransactions
 from lyncpy.core.intake import Intake
@@ -68,6 +69,7 @@ class Serving:
         timers: The deadlines.
         settings: How long an answer may take.
         source: This server's host name, for who wants to know who refused.
+        answers: Counts them.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class Serving:
         timers: ITimers,
         settings: Settings,
         source: str,
+        answers: AnswerMeter,
     ) -> None:
+        self.answers: Final = answers
         self.flows: Final = flows
         self.timers: Final = timers
         self.settings: Final = settings
@@ -227,9 +231,14 @@ class ServerTransaction:
 
     def _send(self, response: Response) -> None:
         # What an endpoint has accepted is passed on as it was prepared.
+        serving = self._serving
         is_prepared = isinstance(response, PreparedResponse)
-        self._response = response if is_prepared else explained(response, self._serving.source)
-        self._write(self._response)
+        self._response = leaving = response if is_prepared else explained(response, serving.source)
+        if response.status >= 200:
+            serving.answers.answered(self.request.method, serving.timers.now() - self._now)
+            if response.status >= 300:
+                serving.answers.refused(leaving, is_ours=not is_prepared and "server" in response.headers.layout.places)
+        self._write(leaving)
 
     def _write(self, response: Response) -> None:
         try:

@@ -213,13 +213,19 @@ class SignIns:
                 headers=[("Retry-After", str(seconds))],
             )
 
-    def failed(self, denied: AuthenticationDenied, attempt: SignInAttempt) -> Diagnostics | None:
+    def failed(self, denied: AuthenticationDenied, attempt: SignInAttempt, scheme: str) -> Diagnostics | None:
         """Count and log a failed handshake; return when the client shall begin anew, with what it is told then, if anything.
+
+        Args:
+            denied: Why.
+            attempt: Whose it was.
+            scheme: By which the password, ticket or certificate was shown.
 
         Raises:
             Refused: With the words that the client shall show.
         """
         now = self._timers.now()
+        self._count_result(scheme, "failed")
         self.offers.tried(attempt)
         account, is_user = UserAtPlace(account_of(denied.account), attempt.place), denied.aor is not None
         # Under one address after another somebody may guess one account's password: its patience ends too.
@@ -248,8 +254,9 @@ class SignIns:
             raise Refused(503, UNASKED, headers=[("Retry-After", "30")])
         return _TOLD.get(denied.reason)
 
-    def succeeded(self, attempt: SignInAttempt) -> None:
+    def succeeded(self, attempt: SignInAttempt, scheme: str) -> None:
         """Forgive what the user failed before at this place, and know the place from now on."""
+        self._count_result(scheme, "succeeded")
         self.offers.tried(attempt)
         self.tries.succeeded(attempt)
 
@@ -279,6 +286,10 @@ class SignIns:
                 place=attempt.place,
                 wait_s=ceil(wait_s),
             )
+
+    def _count_result(self, scheme: str, result: str) -> None:
+        help_ = "Sign-ins by scheme and result; reasons are in lyncpy_core_signin_failures_total."
+        self._meter.counter("lyncpy_core_signins_total", help_, scheme=scheme.lower(), result=result).add()
 
     def _count(self, reason: str) -> None:
         self._meter.counter("lyncpy_core_signin_failures_total", "Sign-ins that failed.", reason=reason).add()

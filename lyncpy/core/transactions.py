@@ -20,6 +20,7 @@ from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.refusal import Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.answers import METERED, OTHER, AnswerMeter
 from lyncpy.core.dispatch import TransactionUser
 from lyncpy.core.intake import Intake
 from lyncpy.core.server_transactions import FlowRequests, InviteServerTransaction, Serving, unavailable
@@ -28,11 +29,6 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.essentials import read_essentials
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.sip.transaction import Key, server_key
-
-METERED: Final = frozenset(
-    {"REGISTER", "SUBSCRIBE", "SERVICE", "INVITE", "ACK", "MESSAGE", "INFO", "BYE", "CANCEL", "OPTIONS", "NOTIFY"}
-)
-"""Methods with a counter of their own; all others share one, so that a stranger cannot make counters."""
 
 ENDING: Final = frozenset({"BYE", "PRACK"})
 """What the server takes, beside ACK and CANCEL, while it ends: they bring to an end what is under way."""
@@ -77,10 +73,10 @@ class Transactions:
         self._ending = False
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
         self.states: Final = self._intake.states
-        self._serving = Serving(user.dispatch, self._intake, flows, timers, settings, source)
+        self._serving = Serving(user.dispatch, self._intake, flows, timers, settings, source, AnswerMeter(meter))
         help_ = "Requests that came in, by method."
         self._counters = {name: meter.counter("lyncpy_core_requests_total", help_, method=name) for name in METERED}
-        self._others = meter.counter("lyncpy_core_requests_total", help_, method="other")
+        self._others = meter.counter("lyncpy_core_requests_total", help_, method=OTHER)
         self._repeated = meter.counter("lyncpy_core_requests_repeated_total", "Requests that came again.")
         self._refused = meter.counter("lyncpy_core_requests_refused_total", "INVITEs refused: too many rang already.")
         self._broken = meter.counter("lyncpy_core_messages_broken_total", "Messages that could not be read.")

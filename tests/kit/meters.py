@@ -1,10 +1,10 @@
 """Meters that a test reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from zope.interface import implementer
 
-from lyncpy.contracts.meter import ICounter, IMeter
+from lyncpy.contracts.meter import ICounter, IHistogram, IMeter
 
 
 @implementer(ICounter)
@@ -22,6 +22,19 @@ class MemoryCounter:
         self.value += amount
 
 
+@implementer(IHistogram)
+class MemoryHistogram:
+    """All values that were observed."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.values: list[float] = []
+
+    def observe(self, value: float) -> None:
+        """Keep a value."""
+        self.values.append(value)
+
+
 @implementer(IMeter)
 class MemoryMeter:
     """Counters by name and labels, gauges by name; refuses names that are not ours."""
@@ -30,11 +43,19 @@ class MemoryMeter:
         """Begin without meters."""
         self.counters: dict[tuple[str, tuple[tuple[str, str], ...]], MemoryCounter] = {}
         self.gauges: dict[str, Callable[[], float]] = {}
+        self.histograms: dict[tuple[str, tuple[tuple[str, str], ...]], MemoryHistogram] = {}
 
     def counter(self, name: str, help: str, **labels: str) -> MemoryCounter:  # noqa: A002
         """Give the counter of this name and these labels."""
         _require_name(name)
         return self.counters.setdefault((name, tuple(sorted(labels.items()))), MemoryCounter())
+
+    def histogram(self, name: str, help: str, bounds: Sequence[float], **labels: str) -> MemoryHistogram:  # noqa: A002
+        """Give the histogram of this name and these labels."""
+        _require_name(name)
+        if list(bounds) != sorted(set(bounds)):
+            raise AssertionError(f"the bounds of {name} do not ascend")
+        return self.histograms.setdefault((name, tuple(sorted(labels.items()))), MemoryHistogram())
 
     def total(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002
         """Keep what reads the number, with the gauges."""
@@ -44,6 +65,11 @@ class MemoryMeter:
         """Keep what reads the value."""
         _require_name(name)
         self.gauges[name] = read
+
+    def observed(self, name: str, **labels: str) -> list[float]:
+        """Give the values that were observed."""
+        histogram = self.histograms.get((name, tuple(sorted(labels.items()))))
+        return [] if histogram is None else histogram.values
 
     def count(self, name: str, **labels: str) -> float:
         """Give what was counted; nought when nobody asked for such a counter."""

@@ -45,7 +45,7 @@ class Feeds(RuleBasedStateMachine):
         self.known: dict[tuple[Subscriber, str], set[str]] = defaultdict(set)
         """What was changed, but not told, when it subscribed: it knows it, and hears of it with what is gathered, or not."""
 
-    def was_told(self, key: str, changes: frozenset[str], _: int) -> None:
+    def was_told(self, key: str, changes: frozenset[str], _: int, __: float) -> None:
         """Note that a change was told to whoever can be told."""
         assert changes <= self.gathered[key]
         self.gathered[key] -= changes

@@ -55,7 +55,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
         5,
         "when a pull was, shown, and since when data is held that a former server left; at a start, its age: in doubt everything is read again",
     ),
-    "workloads/directory/service.py": (1, "dates of accounts, for an operator"),
+    "workloads/directory/service.py": (2, "dates of accounts, and the age of the last pull, for an operator"),
     "workloads/im/archiving.py": (2, "when it was said, written down"),
     "workloads/im/chat.py": (1, "when it was said, written down"),
     "workloads/im/delivery.py": (3, "call records, written down"),

@@ -107,6 +107,11 @@ class Directory:
         self._told = PullsOnNotice(lambda gone: self.pulls.pull_if_mine(counting=gone), settings.retry_s, timers)
         self._notices = tuple(Notices(notices.get(one.name), self._told, one, timers) for one in self._sources)
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
+        platform.meter.gauge(
+            "lyncpy_directory_pull_age_seconds",
+            "Time since the directory was last read whole; -1: it never was.",
+            lambda: timers.wall() - self.pulls.state.pulled_at if self.pulls.state.pulled_at else -1.0,
+        )
         self.offer = Offer(
             self.name,
             operations=Search(tables.address_book).operations(),

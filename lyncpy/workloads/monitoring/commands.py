@@ -105,9 +105,11 @@ class Commands:
         return Table(("flow",), [(flow,)], note="closed")
 
     async def meters(self, asked: CommandCall) -> Table:
-        """List meters, by name."""
+        """List meters, by name; the buckets of histograms where a part of a name is asked for."""
         part = asked.args.get("part", "")
         lines = [line for line in self._meters().decode().splitlines() if line and not line.startswith("#")]
+        if not part:
+            lines = [line for line in lines if "_bucket{" not in line]
         rows = [(name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines) if part in name]
         return Table(("meter", "value"), rows)
 

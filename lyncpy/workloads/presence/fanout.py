@@ -15,6 +15,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.facts import BoardChanged, EndpointGone
+from lyncpy.contracts.meter import LATENCIES_S, IMeter
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -78,6 +79,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         notifier: Notifier,
         settings: Settings,
         timers: ITimers,
+        meter: IMeter,
     ) -> None:
         """Create the fan-out with nothing to tell.
 
@@ -89,6 +91,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
             notifier: Sends notifications.
             settings: How long changes are gathered.
             timers: The clock.
+            meter: Shows how long telling takes.
         """
         self._boards = presentities.boards
         self._watchers = watchers
@@ -99,6 +102,11 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         self._gather_s = settings.gather_ms / 1000
         self._limited_gather_s = max(settings.limited_gather_ms / 1000, self._gather_s)
         self._traffic = traffic
+        self._fanout_seconds = meter.histogram(
+            "lyncpy_presence_fanout_seconds",
+            "Seconds in which all watchers of a board were told a change.",
+            LATENCIES_S,
+        )
         self.feed: Final[Feed[Aor, GatheredChanges, frozenset[str]]] = Feed(self, notifier, timers, self._told)
 
     def board_changed(self, fact: BoardChanged) -> None:
@@ -133,7 +141,9 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         """Forget how much the endpoint published; the board table removes what it published."""
         self._traffic.forget(fact.aor, fact.epid)
 
-    def _told(self, aor: Aor, changes: GatheredChanges, watchers: int) -> None:
+    def _told(self, aor: Aor, changes: GatheredChanges, watchers: int, seconds: float) -> None:
+        if watchers:
+            self._fanout_seconds.observe(seconds)
         self._traffic.caused(aor, changes.by, watchers, self._timers.now())
 
     def _begin_comparing(self, subscription: Subscription, shown: Mapping[Aor, Board | None]) -> None:

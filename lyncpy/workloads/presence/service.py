@@ -96,7 +96,9 @@ class Presence:
             per_minute=settings.publications_per_minute, burst=settings.publications_burst, endpoints=in_memory
         )
         self.subscribers = Subscribers(presentities, contacts, policies, settings, timers)
-        self._fanout = fanout = PresenceFanout(presentities, watchers, roaming, traffic, notifier, settings, timers)
+        self._fanout = fanout = PresenceFanout(
+            presentities, watchers, roaming, traffic, notifier, settings, timers, platform.meter
+        )
         self._feeds = (roaming.feed, fanout.feed)
         routes = Routes(boards, roaming, grants, locator, relation, settings)
         watching = PresenceSubscriptions(

@@ -67,6 +67,11 @@ class Bindings:
     def __len__(self) -> int:
         return self._count
 
+    @property
+    def people_count(self) -> int:
+        """How many users have an endpoint here."""
+        return len(self._users)
+
     def contact(self, flow: FlowName, key: str) -> str | None:
         """Give the Contact of the endpoint that a `device_key` names, if it was registered over this connection."""
         return self._contacts.get((flow, key))

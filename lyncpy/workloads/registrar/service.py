@@ -38,6 +38,10 @@ class Registrar:
         platform.sweep.cover(platform.volatile, KIND, registrations.records)
         self._signout = SignOut(registrations, outbound, flows, timers)
         self._listening: list[IListening] = []
+        platform.meter.gauge("lyncpy_registrar_endpoints_count", "Devices signed in here.", bindings.__len__)
+        platform.meter.gauge(
+            "lyncpy_registrar_people_count", "People with a device signed in here.", lambda: bindings.people_count
+        )
         self._keep_alive_watch = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
         clients = ClientFilter(platform.policies)
         watch = self._keep_alive_watch

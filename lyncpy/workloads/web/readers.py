@@ -259,13 +259,14 @@ class Readers:
             self._signins.check_wait(attempt)
             outcome = await tickets.check(token, asked.peer)
             if isinstance(outcome, TicketProof):
-                self._signins.succeeded(self._signins.attempt(outcome.aor, asked.peer, account=outcome.principal))
+                proven = self._signins.attempt(outcome.aor, asked.peer, account=outcome.principal)
+                self._signins.succeeded(proven, "http negotiate")
                 proof = f"{_NEGOTIATE} {outcome.reply}" if outcome.reply else ""
                 return HttpReader(HttpReaderKind.SIGNED_IN, outcome.aor, proof=proof)
             assert isinstance(outcome, AuthenticationDenied)  # as the promise says
             if outcome.aor is not None:
                 attempt = self._signins.attempt(outcome.aor, asked.peer, account=outcome.account)
-            said = self._signins.failed(outcome, attempt)
+            said = self._signins.failed(outcome, attempt, "http negotiate")
         except RemoteProtocolError as error:
             raise HttpRefused(401, error.reason, instead) from None
         except Refused as no:
@@ -337,11 +338,12 @@ class Readers:
                 try:
                     outcome = await check()
                     if isinstance(outcome, AuthenticationDenied):
-                        self._signins.failed(outcome, attempt)
+                        self._signins.failed(outcome, attempt, "http password")
                         raise wrong
                     # Whose password it is; the login may have gone to somebody else since it was looked up here.
                     self._signins.spare(attempt)
-                    self._signins.succeeded(self._signins.attempt(outcome, asked.peer, account=login))
+                    proven = self._signins.attempt(outcome, asked.peer, account=login)
+                    self._signins.succeeded(proven, "http password")
                 finally:
                     self._signins.spare(attempt)
         except Refused as no:

@@ -24,6 +24,31 @@ def test_counts_and_reads() -> None:
     assert text.endswith("# EOF\n")
 
 
+def test_a_histogram_counts_up_to_each_bound() -> None:
+    """Each bucket has what is below it too, as Prometheus wants it; nothing says when it was made."""
+    meter = OpenMetrics()
+    for value in (0.05, 0.1, 0.5, 7.0):
+        meter.histogram("lyncpy_core_answer_seconds", "Answers", (0.1, 1.0), method="MESSAGE").observe(value)
+
+    text = meter.render().decode()
+
+    assert 'lyncpy_core_answer_seconds_bucket{le="0.1",method="MESSAGE"} 2.0' in text
+    assert 'lyncpy_core_answer_seconds_bucket{le="1.0",method="MESSAGE"} 3.0' in text
+    assert 'lyncpy_core_answer_seconds_bucket{le="+Inf",method="MESSAGE"} 4.0' in text
+    assert 'lyncpy_core_answer_seconds_count{method="MESSAGE"} 4.0' in text
+    assert 'lyncpy_core_answer_seconds_sum{method="MESSAGE"} 7.65' in text
+    assert "_created" not in text
+    with pytest.raises(ValueError, match="bounds"):
+        meter.histogram("lyncpy_core_answer_seconds", "Answers", (0.1, 2.0), method="MESSAGE")
+
+
+def test_the_process_is_measured() -> None:
+    """Memory and open files come under their usual names."""
+    text = OpenMetrics().render().decode()
+    assert "process_resident_memory_bytes " in text
+    assert "process_open_fds " in text
+
+
 def test_keeps_the_promise() -> None:
     """The implementation declares it."""
     assert IMeter.providedBy(OpenMetrics())

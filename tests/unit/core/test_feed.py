@@ -25,7 +25,7 @@ class Newsroom:
         self.told: list[tuple[str, frozenset[str], int]] = []
         notifier: Any = self.desk  # Any: it is as much of a Notifier as a feed needs
         self.feed: Feed[str, frozenset[str], frozenset[str]] = Feed(
-            self.desk, notifier, timers_of(self.clock), lambda *what: self.told.append(what)
+            self.desk, notifier, timers_of(self.clock), lambda *what: self.told.append(what[:3])
         )
 
     def changes(self, key: str, *fields: str, delay_s: float | None = 1.0) -> None:

@@ -654,6 +654,7 @@ def test_keeps_the_reasons_for_why() -> None:
     assert reasons[1].finding == "2023-11-14 22:13:20 UTC from 192.0.2.1 as 'alice': wrong password"
     assert "clock" in reasons[0].remedy
     assert hall.meter.count("lyncpy_core_signin_failures_total", reason="wrong password") == 1
+    assert hall.meter.count("lyncpy_core_signins_total", scheme="ntlm", result="failed") == 2
 
 
 def test_says_when_nothing_failed_and_when_somebody_must_wait() -> None:
