@@ -22,7 +22,7 @@ from bench import words
 from bench.alone import CONTACTS
 from bench.device import Device, connect
 from bench.people import DOMAIN, user
-from bench.rounds import Paced, Rounds
+from bench.rounds import Paced, Rounds, Spends
 from bench.runs import run_all
 from bench.server import Server
 from bench.sites import TEXT
@@ -62,13 +62,17 @@ class Model:
 
 
 class Company:
-    """Everybody who works there."""
+    """Everybody who works there.
 
-    name = OURS
+    Args:
+        rounds: Keep what was measured.
+        servers: Where they sign in; half of those who talk with each other, or watch each other, do so across two of them.
+        amounts: How much of everything.
+    """
 
-    def __init__(self, rounds: Rounds, server: Server, amounts: Model) -> None:
+    def __init__(self, rounds: Rounds, servers: Sequence[Server], amounts: Model) -> None:
         self._rounds = rounds
-        self._server = server
+        self._servers = servers
         self._amounts = amounts
         self._devices: list[Device] = []
         self._groups: list[list[str]] = []
@@ -76,10 +80,22 @@ class Company:
     async def run(self) -> None:
         """Have all sign in and watch each other, then work; give how many users one core would serve."""
         amounts = self._amounts
-        self._rounds.say(f"{amounts.devices} devices sign in and watch {FANOUT} others")
-        await run_all(range(amounts.devices), self._sign_in)
+        await self.gather()
         piece_us = await self._rounds.breathe()
         self._rounds.say(f"they do what {amounts.users:,} users do, for {amounts.seconds:.0f} s")
+        (share,) = await self.work(self._servers)
+        row = self._rounds.row("model", OURS, "users")
+        row.values.append(amounts.users / share)
+        self._rounds.say(f"{share:.0%} of a core; a step of the fixed piece took {piece_us:.1f} µs")
+        self.leave()
+
+    async def gather(self) -> None:
+        """Have all sign in, and watch each other."""
+        self._rounds.say(f"{self._amounts.devices} devices sign in and watch {FANOUT} others")
+        await run_all(range(self._amounts.devices), self._sign_in)
+
+    async def work(self, spenders: Sequence[Spends]) -> Sequence[float]:
+        """Do what the users do; give what part of a core each of these used meanwhile."""
         kinds: dict[str, Callable[[int], Awaitable[Any]]] = {  # Any: nobody looks at it
             "conversation": self._talk,
             "publication": self._publish,
@@ -89,12 +105,13 @@ class Company:
             "sign-in": self._come_and_go,
             "refresh": lambda number: self._device(number).refresh(),
         }
-        before, began = self._server.cpu_s(), time.monotonic()
-        await gatherResults([self._paced(RATES[kind] * amounts.users, do) for kind, do in kinds.items()])
-        share = (self._server.cpu_s() - before) / (time.monotonic() - began)
-        row = self._rounds.row("model", OURS, "users")
-        row.values.append(amounts.users / share)
-        self._rounds.say(f"{share:.0%} of a core; a step of the fixed piece took {piece_us:.1f} µs")
+        before, began = [one.cpu_s() for one in spenders], time.monotonic()
+        await gatherResults([self._paced(RATES[kind] * self._amounts.users, do) for kind, do in kinds.items()])
+        took = time.monotonic() - began
+        return [(one.cpu_s() - spent) / took for one, spent in zip(spenders, before, strict=True)]
+
+    def leave(self) -> None:
+        """Have all close their connections."""
         for device in self._devices:
             device.leave()
 
@@ -105,7 +122,7 @@ class Company:
     # What they do.
 
     async def _sign_in(self, number: int) -> None:
-        device = await connect(self._rounds.reactor, self._server, number)
+        device = await connect(self._rounds.reactor, self._server_of(number), number)
         await device.register()
         half = FANOUT // 2
         await device.settle(self._after(number, 1, half))
@@ -135,10 +152,15 @@ class Company:
 
     async def _come_and_go(self, number: int) -> None:
         amounts = self._amounts
-        device = await connect(self._rounds.reactor, self._server, amounts.devices + number % amounts.devices)
+        newcomer = amounts.devices + number % amounts.devices
+        device = await connect(self._rounds.reactor, self._server_of(newcomer), newcomer)
         await device.register()
         await device.settle(self._after(number, 1, CONTACTS))
         device.leave()
+
+    def _server_of(self, number: int) -> Server:
+        # Of four pairs two are at one server, in both ways.
+        return self._servers[(number + 1) // 4 % len(self._servers)]
 
     def _device(self, number: int) -> Device:
         return self._devices[number % len(self._devices)]

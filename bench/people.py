@@ -4,6 +4,8 @@ All have the same password. It is made in a process of its own, because it needs
 ends with it; see `bench.server`.
 """
 
+import shutil
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,10 +36,23 @@ def make(folder: str, number: str, *settings: str) -> None:
         for n in range(count)
     ]
     (home / "people.toml").write_text("\n".join(tables), encoding="utf-8")
+    _init(home, settings)
+    cli.with_secrets(load(home / "lyncpy.toml", ()), partial(_keep_passwords, count))
+
+
+def make_beside(folder: str, first: str, *settings: str) -> None:
+    """Make the home of one more server of a deployment: it has the people and the key of the first, and the same database."""
+    home = Path(folder)
+    home.mkdir(parents=True, mode=0o700)
+    for name in ("people.toml", "store.key"):
+        shutil.copy(Path(first) / name, home / name)
+    _init(home, settings)
+
+
+def _init(home: Path, settings: Sequence[str]) -> None:
     words = [word for setting in settings for word in ("--set", setting)]
     if cli.main(["init", str(home), *words]):
         raise SystemExit(1)
-    cli.with_secrets(load(home / "lyncpy.toml", ()), partial(_keep_passwords, count))
 
 
 async def _keep_passwords(count: int, secrets: ISecrets) -> None:

@@ -25,8 +25,6 @@ TOO_BUSY: Final = 0.8
 class Spends(Protocol):
     """Whatever the kernel counts processor time of."""
 
-    name: str
-
     def cpu_s(self) -> float:
         """Give the processor time until now, in seconds."""
 

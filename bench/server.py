@@ -26,7 +26,7 @@ _ROOT: Final = Path(__file__).resolve().parent.parent
 class Server:
     """One server with a home; it can be killed and started again."""
 
-    def __init__(self, home: Path, port: int, profiling: Sequence[str], sampled: Path | None) -> None:
+    def __init__(self, home: Path, port: int, profiling: Sequence[str] = (), sampled: Path | None = None) -> None:
         """Take the home, which is made, the port that stands in its settings, and where samples go."""
         self.home: Final = home
         self.port: Final = port
@@ -131,7 +131,28 @@ def serving(
         sampled: Where to write where it was found, as `bench.sampled` says.
     """
     port = free_port()
-    settings = [
+    # Nothing of this is measured, so that it need not read all modules anew.
+    made = Forked(make, str(home), str(people), *settings_of(port, gather_ms), *more, out=Path(os.devnull))
+    if status := made.wait(START_S):
+        raise RuntimeError(f"the people could not be made: status {status}")
+    profiling = ["--profile", str(profile), "--profiler", "cprofile", "--savestats"] if profile is not None else []
+    with running(Server(home, port, profiling, sampled)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: Server) -> Iterator[Server]:
+    """Start a server; it is stopped at the end."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def settings_of(port: int, gather_ms: int) -> Sequence[str]:
+    """Give what is set in each home."""
+    return [
         f"sip.domain={DOMAIN}",
         "sip.tls_host=127.0.0.1",
         f"sip.tls_port={port}",
@@ -150,19 +171,7 @@ def serving(
         # One device publishes as a whole company would.
         "presence.publications_per_minute=1000000",
         "presence.publications_burst=1000000",
-        *more,
     ]
-    # Nothing of this is measured, so that it need not read all modules anew.
-    made = Forked(make, str(home), str(people), *settings, out=Path(os.devnull))
-    if status := made.wait(START_S):
-        raise RuntimeError(f"the people could not be made: status {status}")
-    profiling = ["--profile", str(profile), "--profiler", "cprofile", "--savestats"] if profile is not None else []
-    server = Server(home, port, profiling, sampled)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
 
 
 def _await_ready(process: "subprocess.Popen[str]", home: Path) -> None:

@@ -43,6 +43,11 @@ class NatsServer:
         """What [bus] url says of it."""
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._daemon.pid
+
     def configure(self, lines: str) -> "NatsServer":
         """Add lines to its configuration."""
         with self._file.open("a") as file:

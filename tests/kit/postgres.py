@@ -88,6 +88,13 @@ class Postgres:
         """Whether its process is there."""
         return self._pid() is not None
 
+    @property
+    def pid(self) -> int:
+        """The number of its first process; all others are its children."""
+        found = self._pid()
+        assert found is not None, "the server does not run"
+        return found
+
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         log = self.folder / "server.log"
@@ -126,8 +133,7 @@ class Postgres:
     @contextmanager
     def full_disk(self) -> Iterator[None]:
         """Have none of its files grow beyond what its log is given in advance, within the block, as on a disk without room."""
-        pid = self._pid()
-        assert pid is not None, "the server does not run"
+        pid = self.pid
         for one in (pid, *self._children(pid)):
             self._limit_files(one, str(LOG_FILE_BYTES))
         try:
@@ -181,8 +187,7 @@ class Postgres:
 
     def used_s(self) -> float:
         """Give the seconds of processor time that its processes have used, those of connections that ended included."""
-        pid = self._pid()
-        assert pid is not None, "the server does not run"
+        pid = self.pid
         used = 0.0
         for one in (pid, *self._children(pid)):
             # user, system, and of children that have ended
@@ -200,8 +205,7 @@ class Postgres:
 
     def _signal(self, number: int) -> None:
         """Tell all its processes: each is a session of its own, and a child of the first."""
-        pid = self._pid()
-        assert pid is not None, "the server does not run"
+        pid = self.pid
         for one in (pid, *self._children(pid)):
             os.kill(one, number)
 
