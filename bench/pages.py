@@ -13,17 +13,16 @@ from statistics import median
 from typing import Final
 
 from bench.drawing import bars, lines
+from bench.figures import Rows, by_name, number
 from bench.growth import OPERATIONS
+from bench.pool_table import pool_tables
 from bench.results import Results
 from bench.table import (
     OURS,
     PEER,
-    Rows,
-    by_name,
     judged,
     latency_lines,
     noise,
-    number,
     percentile,
     scheme_lines,
     stage_lines,
@@ -44,9 +43,11 @@ def rewrite(results: Results) -> None:
     """Write tables and drawings anew, of what was measured."""
     rows = by_name(results.rows)
     table, schemes = markdown(table_lines(rows)), markdown(scheme_lines(rows))
+    pool = "\n".join(map(markdown, pool_tables(rows)))
     blocks = {
         "machine": _machine(results) if table else "",
         "table": table,
+        "pool": f"{pool}\n{_machine(results)}" if pool else "",
         "schemes": f"{schemes}\n{_machine(results)}" if schemes else "",
         "latency": markdown(latency_lines(rows)),
         "stages": markdown(stage_lines(results.stages)) if results.stages else "",

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from bench import alone, comparison, pages
+from bench import alone, comparison, pages, pool_loads
 from bench.alone import Alone, LyncpyAlone
 from bench.comparison import Amounts, Comparison
 from bench.growth import Growing, Growth
@@ -26,6 +26,8 @@ from bench.peers.process import Missing, Running, rsa_alone
 from bench.peers.xmpp import enrol
 from bench.peers.xmpp_servers import ejabberd, prosody
 from bench.piece import STEPS, Piece, piece
+from bench.pool_loads import Pool
+from bench.pool_targets import ENDPOINTS
 from bench.results import Results
 from bench.rounds import Rounds
 from bench.runs import react
@@ -55,6 +57,7 @@ class Form:
     walk: Walk
     growth: Growth
     schemes: Schemes
+    pool: Pool
     steps: int = STEPS
     """Of the fixed piece, each time."""
 
@@ -68,6 +71,7 @@ QUICK: Final = Form(
     Walk(4.0),
     Growth((250, 750), rounds=2),
     Schemes(),
+    Pool(),
 )
 WHOLE: Final = Form(
     Amounts(rounds=9, messages=5_000, slow_s=5.0, publications=200, sign_ins=80, refreshes=500),
@@ -78,6 +82,7 @@ WHOLE: Final = Form(
     Walk(30.0),
     Growth(),
     Schemes(rounds=9, group=40),
+    Pool(rounds=9, model_rounds=5, devices=ENDPOINTS),
 )
 TINY: Final = Form(
     Amounts(1, 2, 4, 2, slow_s=0.05, publications=4, watchers=(0, 1, 2), sign_ins=2, refreshes=2),
@@ -88,10 +93,14 @@ TINY: Final = Form(
     Walk(0.3, ("message",)),
     Growth((10, 12), 1, 10, 2, 4),
     Schemes(1, 2),
+    Pool(1, 2, 4, 4, (0, 1, 2), 2, 18, Model(devices=4, users=300, seconds=0.3), 1, 8),
     steps=50,
 )
 LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "growth", "latency", "stages", "schemes")
 """Of the quick form."""
+
+POOL: Final = "pool"
+"""By itself alone: it has PostgreSQL, NATS and several servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--keep", action="store_true", help="keep them in bench/results, and write docs/performance.md from them"
     )
-    parser.add_argument("--only", choices=LOADS, action="append", help="this load alone; may be given again")
+    parser.add_argument("--only", choices=(*LOADS, POOL), action="append", help="this load alone; may be given again")
     parser.add_argument("--peer", choices=tuple(PEERS), action="append", help="this peer alone; may be given again")
     parser.add_argument("--alone", action="store_true", help="no peer at all")
     options = parser.parse_args(argv)
@@ -200,7 +209,7 @@ async def _work(
         people = max(2 * amounts.model.devices, amounts.outage.devices)
         with _apart("a company works, and comes back", rounds, people, gather_ms=50) as server:
             if "model" in loads:
-                await Company(rounds, server, amounts.model).run()
+                await Company(rounds, [server], amounts.model).run()
             if "storm" in loads:
                 await Office(rounds, server, amounts.outage).run()
     if "growth" in loads:
@@ -214,6 +223,8 @@ async def _work(
             scheme_server(Path(folder), amounts.schemes, rounds.say) as schemed,
         ):
             await SchemeCosts(rounds, schemed, amounts.schemes).run()
+    if POOL in loads:
+        await pool_loads.measure(rounds, amounts.pool)
     if "latency" in loads:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             rounds.say("a server with a directory starts")

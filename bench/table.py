@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from bench.figures import Rows, by_name, number
 from bench.piece import Quiet
+from bench.pool_table import pool_tables
 from bench.results import Results
 from bench.rounds import TOO_BUSY, Row
 from bench.targets import KAMAILIO_US, LATENCIES, MOST_MS, P99_MS, SCHEMES, TARGETS, Target
@@ -16,9 +18,6 @@ ARCHIVED: Final = "lyncpy, archiving"
 
 PEER: Final = "Kamailio"
 """Whose cost is the unit of targets."""
-
-Rows = Mapping[tuple[str, str], Row]
-"""By operation and site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,6 @@ class Verdict:
     is_met: bool
     of_what: str
     """Of what it is a ratio."""
-
-
-def by_name(rows: Sequence[Row]) -> Rows:
-    """Give them by operation and site."""
-    return {(row.operation, row.site): row for row in rows if row.values}
 
 
 def judged(target: Target, rows: Rows) -> Verdict | None:
@@ -171,11 +165,14 @@ def stage_lines(stages: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
 def printed(results: Results) -> str:
     """Write all of it for a terminal."""
     rows, quiet, found = results.rows, results.quiet, by_name(results.rows)
-    text = _aligned(table_lines(found))
+    table = table_lines(found)
+    text = _aligned(table) if len(table) > 1 else []
     if schemes := scheme_lines(found):
         text += ["", *_aligned(schemes)]
     if latencies := latency_lines(found):
         text += ["", *_aligned(latencies)]
+    for lines in pool_tables(found):
+        text += ["", *_aligned(lines)]
     if results.stages:
         text += ["", *_aligned(stage_lines(results.stages))]
     return "\n".join([*text, "", *(noise(quiet) if quiet else []), *too_busy(rows)])
@@ -189,10 +186,3 @@ def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
         text.append("  ".join([row[0].ljust(widths[0]), *right]).rstrip())
     text.insert(1, "  ".join("-" * width for width in widths))
     return text
-
-
-def number(value: float) -> str:
-    """Write a number with as many digits as say something."""
-    if abs(value) < 10:
-        return f"{value:.2f}"
-    return f"{value:.1f}" if abs(value) < 100 else f"{value:,.0f}"

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import pytest
 
+from bench.figures import by_name
 from bench.machine import UNPINNED
 from bench.pages import drawings
+from bench.pool_table import pool_tables
+from bench.pool_targets import ACROSS, COUNTS, OPERATIONS
 from bench.results import Results
-from bench.table import by_name
 from bench.targets import LATENCIES, SCHEMES, TARGETS
 from tests.kit.kdc import kerberos_lacks
 from tests.kit.slapd import SLAPD
 
 pytestmark = pytest.mark.perf
+
+PUBLISHED_MOST = 2.0
+"""Messages for each of four publications, with signs of life that come meanwhile."""
 
 TINY = (
     "--rounds=1", "--endpoints=3", "--contacts=2", "--pairs=2", "--messages=4", "--publishers=2", "--watchers=2",
@@ -82,3 +87,17 @@ def test_every_line_of_the_table_has_a_load(tmp_path: Path) -> None:
     assert set(drawings(results, rows)) == {"stages", "growth", "latency"}
     schemes = {key for key, _ in SCHEMES if key != "kerberos" or not kerberos_lacks()}
     assert {f"scheme-{key}" for key in schemes} <= named
+
+
+def test_a_pool_is_measured_beside_one_server(tmp_path: Path) -> None:
+    """`scripts/bench --only pool` gives each operation in both ways, what is said for it, throughput and memory."""
+    kept = tmp_path / "results.json"
+    done = _run([sys.executable, "-m", "bench.run", "--tiny", "--only", "pool", "--results", str(kept)])
+
+    assert done.returncode == 0, done.stderr
+    rows = by_name(Results.read(kept).rows)
+    costs, counts, throughput, memory = pool_tables(rows)
+    assert {line[0] for line in counts[1:]} <= {line[0] for line in costs[1:]} <= {name for _, name in OPERATIONS}
+    assert all(float(line[1].replace(",", "")) > 0 for table in (costs, throughput, memory) for line in table[1:])
+    # A publication is one message: each node that shows the person has it once.
+    assert rows["pool-publication-1", f"{ACROSS}, {COUNTS['heard']}"].median <= PUBLISHED_MOST
