@@ -154,7 +154,7 @@ def objection_to(person: Person, wall: float) -> SignInObjection | None:
 
 
 def _when(moment: Moment) -> str:
-    return f"{datetime.fromtimestamp(moment.at, UTC):%Y-%m-%d %H:%M:%S} UTC ({moment.by})"
+    return f"{datetime.fromtimestamp(moment.at, UTC):%Y-%m-%dT%H:%M:%SZ} ({moment.by})"
 
 
 _NO_ADDRESS: Final = Aor("")

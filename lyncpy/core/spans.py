@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.owners import IOwners, OwnerId, Span
-from lyncpy.contracts.workload import Flag
+from lyncpy.contracts.workload import CommandFailed, Flag
 from lyncpy.core.timestamps import moment
 
 R = TypeVar("R")
@@ -26,13 +26,20 @@ def spans_of(owners: IOwners, text: str, *, written: bool) -> Sequence[Span]:
         owners: Who has and had which address.
         text: An address, also one that they have no more, or the owner as `directory held` shows it.
         written: Only this address is meant, whoever had it.
+
+    Raises:
+        CommandFailed: Nobody has it or had it: what is not found under a mistyped name was said all the same.
     """
     aor = aor_of(text)
     if written:
         return (Span(aor),)
     # An owner is named by who looks for somebody whose address is another's by now.
     found: Sequence[Span] = owners.spans(owners.meant(aor) or OwnerId(text))
-    return found or (Span(aor),)
+    if not found:
+        raise CommandFailed(
+            f'nobody is known as "{text[:80]}", or was; see: users; --{AS_WRITTEN} looks for the address, whoever had it'
+        )
+    return found
 
 
 async def newest(

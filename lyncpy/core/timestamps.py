@@ -25,5 +25,5 @@ def since_of(text: str, now: float) -> float:
 
 
 def moment(at: float) -> str:
-    """Write a time for an operator."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    """Write a time for an operator and for programs, to the second: RFC 3339, in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -6,7 +6,8 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.records import AuditRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import (
@@ -25,6 +26,7 @@ from lyncpy.workloads.admin.service import Admin
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author, Reply, RunningLine, Shell
 from tests.kit.fakes import awaited
+from tests.kit.gatehouse import TablePeople
 from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of
@@ -176,7 +178,8 @@ class Parlour:
         self.records = records if records is not None else MemoryRecords()
         self.reactor = NoReactor()
         self.settings = Settings.model_validate(settings)
-        self.platform = platform_of(self.clock, timers=self.timers, records=self.records)
+        people = TablePeople(*(Person(aor_of(one), one) for one in PEOPLE))
+        self.platform = platform_of(self.clock, timers=self.timers, records=self.records, people=people)
 
         async def reloading() -> Sequence[str]:
             return reload()

@@ -8,7 +8,7 @@ from tests.kit.presence import batch_body, state
 from tests.kit.stage import Stage
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
-NOON = "2026-07-20 12:00"
+NOON = "2026-07-20T12:00"
 MEETING = 0x40000001
 
 
@@ -95,12 +95,12 @@ def test_a_meeting_is_named_by_its_time_and_by_what_ends_it(stage: Stage, alice:
     (bob,) = stage.sign_in("bob")
     alice.allows(bob, 400)
     meets(alice, "2026-07-20T11:30:00Z", "2026-07-20T13:00:00Z")
-    times = "since 2026-07-20 11:30:00Z until 2026-07-20 13:00:00Z"
+    times = "since 2026-07-20T11:30:00Z until 2026-07-20T13:00:00Z"
     makes = "makes alice busy (6500, in-a-meeting)"
     assert f"a meeting (what and where it is, this level is told) {makes} {times}" in said(stage, BOB, "made of")
     colleague = said(stage, "dave@example.com", "made of")
     assert f"a meeting (what and where it is, this level is not told) {makes} {times}" in colleague
-    assert said(stage, BOB, "changes") == ["at 2026-07-20 13:00:00Z: a meeting ends (busy)"]
+    assert said(stage, BOB, "changes") == ["at 2026-07-20T13:00:00Z: a meeting ends (busy)"]
     everything = repr((why(stage, BOB), stage.shell(f"why {ALICE}").rows, stage.shell(f"presence show {ALICE}").rows))
     assert "Merger" not in everything and "Room 5" not in everything
 

@@ -2,6 +2,7 @@
 
 import resource
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy import __version__
+from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.timers import ITimers
@@ -38,6 +40,21 @@ STOP_DELAY_S: Final = 0.2
 """Between the answer to `shutdown` and the stop: time for the answer to leave."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServerHandle:
+    """What the shell knows of the server as a whole, and does with it."""
+
+    reload: Callable[[], Awaitable[Sequence[str]]]
+    """Gives sentences, raises with one."""
+
+    stop: Callable[[], None]
+    connections: Callable[[], int]
+    """Counts those to the shell."""
+
+    conditions: Callable[[], Sequence[Reason]]
+    """Gives what is wrong with it."""
+
+
 class Commands:
     """`help`, `why`, `status`, `audit`, `reload`, `shutdown`, `python`, `exit`."""
 
@@ -47,19 +64,15 @@ class Commands:
         self,
         offers: Callable[[], Sequence[Offer]],
         records: IRecords,
-        reload: Callable[[], Awaitable[Sequence[str]]],
-        stop: Callable[[], None],
-        connections: Callable[[], int],
-        conditions: Callable[[], Sequence[Reason]],
+        server: ServerHandle,
+        people: IPeople,
         settings: Settings,
         timers: ITimers,
     ) -> None:
         self._offers = offers
         self._records = records
-        self._reload = reload
-        self._stop = stop
-        self._connections = connections
-        self._conditions = conditions
+        self._server = server
+        self._people = people
         self._settings = settings
         self._timers = timers
         self._since = timers.now()
@@ -124,11 +137,16 @@ class Commands:
         if watcher is not None:
             return await self._why_seen(aor, _address(watcher))
         found = await self._asked((offer.name, partial(ask, aor)) for offer in self._offers() for ask in offer.reasons)
-        found += self._conditions()
+        found += self._server.conditions()
         found.sort(key=lambda reason: reason.good)
         bad = sum(not reason.good for reason in found)
         note = f"{bad} of {len(found)} findings need a look" if bad else "nothing stands in their way"
-        return _reasons(found, note if found else "nobody knows anything of them")
+        return _reasons(found, note if found else "nobody knows anything of them", self._stranger(aor))
+
+    def _stranger(self, *named: Aor) -> str:
+        """Say who of these is not known at all; "": everybody is. What is found of them says more."""
+        strange = [bare(aor) for aor in named if self._people.person(aor) is None]
+        return f"nobody is known as {' or '.join(strange)}" if strange else ""
 
     async def _why_seen(self, aor: Aor, watcher: Aor) -> Table:
         """Collect the findings about a user as a watcher sees them, in the order in which they follow from one another."""
@@ -136,7 +154,7 @@ class Commands:
         found = await self._asked(asks)
         bad = sum(not reason.good for reason in found)
         note = f"{bad} of {len(found)} findings hide something" if bad else f"nothing hides them from {bare(watcher)}"
-        return _reasons(found, note if found else "nobody knows anything of them")
+        return _reasons(found, note if found else "nobody knows anything of them", self._stranger(aor))
 
     async def _asked(self, asks: Iterable[tuple[str, Callable[[], Awaitable[Sequence[Reason]]]]]) -> list[Reason]:
         """Collect findings, each with the name of its workload."""
@@ -158,10 +176,10 @@ class Commands:
             ("processor time", duration(used.ru_utime + used.ru_stime)),
             ("memory at most, MiB", used.ru_maxrss // 1024),
             ("parts", ", ".join(offer.name for offer in self._offers())),
-            ("shell connections", self._connections()),
+            ("shell connections", self._server.connections()),
             *(row for offer in self._offers() for states in offer.states for row in states()),
         ]
-        rows += [(one.concern, told(one)) for one in self._conditions()]
+        rows += [(one.concern, told(one)) for one in self._server.conditions()]
         return Table(("what", "value"), rows)
 
     async def audit(self, asked: CommandCall) -> Table:
@@ -176,7 +194,7 @@ class Commands:
     async def reload(self, asked: CommandCall) -> Table:
         """Read the configuration again."""
         try:
-            sentences = await self._reload()
+            sentences = await self._server.reload()
         except CommandFailed:
             raise  # a configuration that cannot be used: whoever asked is told why, and needs no traceback
         except Exception as error:
@@ -186,7 +204,7 @@ class Commands:
 
     async def shutdown(self, asked: CommandCall) -> Table:
         """End the server when this is answered."""
-        self._timers.later(STOP_DELAY_S, self._stop)
+        self._timers.later(STOP_DELAY_S, self._server.stop)
         return Table((), (), note="shutting down")
 
     async def python(self, asked: CommandCall) -> Table:
@@ -218,9 +236,9 @@ def _address(text: str) -> Aor:
     return aor_of(text)
 
 
-def _reasons(found: Iterable[Reason], note: str) -> Table:
+def _reasons(found: Iterable[Reason], note: str, failed: str) -> Table:
     rows = [("ok" if one.good else "trouble", one.concern, one.finding, one.remedy) for one in found]
-    return Table(("state", "concern", "finding", "remedy"), rows, note=note)
+    return Table(("state", "concern", "finding", "remedy"), rows, note=note, failed=failed)
 
 
 def explained(command: ShellCommand) -> Table:

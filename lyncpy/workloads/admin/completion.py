@@ -1,12 +1,12 @@
 """What Tab makes of the line before the cursor."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.workload import OperatorRole, OrderedWords, ShellCommand
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, slots
+from lyncpy.workloads.admin.words import quoted, split
 
 LISTED: Final = 200
 """More choices than this are not listed."""
@@ -35,7 +35,8 @@ def complete(vocabulary: Vocabulary, role: OperatorRole, before: str) -> Complet
         role: Words that this role may not use are not offered.
         before: The line up to the cursor.
     """
-    words, start, fragment = _split(before)
+    line = split(before)
+    words, start, fragment = line.words, line.start, line.text
     found = _choices(vocabulary, role, words, fragment)
     if not isinstance(found, OrderedWords):
         found = sorted({one for one in found if one.lower().startswith(fragment.lower())})
@@ -47,10 +48,10 @@ def complete(vocabulary: Vocabulary, role: OperatorRole, before: str) -> Complet
     first, last = found[low], found[high - 1]
     if high - low == 1:
         blank = "" if first.endswith(_WITHIN_ONE_WORD) else " "
-        return Completion(before[:start] + _quoted(first) + blank)
+        return Completion(before[:start] + quoted(first) + blank)
     common = _common(first, last)
     if len(common) > len(fragment):
-        return Completion(before[:start] + _quoted(common))
+        return Completion(before[:start] + quoted(common))
     return Completion(before, tuple(found[low : min(high, low + LISTED)]), more=max(high - low - LISTED, 0))
 
 
@@ -104,34 +105,3 @@ def _behind(command: ShellCommand, words: Sequence[str], fragment: str) -> Seque
         if choices is None:
             return () if fragment or arg.required else left
     return choices() if choices is not None else left
-
-
-def _split(before: str) -> tuple[list[str], int, str]:
-    """Split a line into the words before the one under the cursor, the start of that word, and its text."""
-    words: list[str] = []
-    start, text, quote, inside, escaped = 0, "", "", False, False
-    for index, one in enumerate(before):
-        # As `shlex` reads it: a backslash takes the next character as it is, but not within single quotes.
-        if escaped:
-            text, escaped = text + one, False
-        elif one == "\\" and quote != "'":
-            escaped = True
-        elif quote:
-            quote, text = ("", text) if one == quote else (quote, text + one)
-        elif one.isspace():
-            if inside:
-                words.append(text)
-            inside, text = False, ""
-            continue
-        elif one in "'\"":
-            quote = one
-        else:
-            text += one
-        if not inside:
-            inside, start = True, index
-    return (words, start, text) if inside else (words, len(before), "")
-
-
-def _quoted(text: str) -> str:
-    """Quote what the parser would take apart."""
-    return shlex.quote(text) if any(one in text for one in " \t'\"\\") else text

@@ -2,12 +2,12 @@
 
 import difflib
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.workload import Arg, Flag, ShellCommand
+from lyncpy.workloads.admin.words import QuoteOpen, split_words
 
 JSON: Final = Flag("json", "answer with one JSON document")
 HELP: Final = Flag("help", "explain the command instead of running it")
@@ -83,8 +83,8 @@ class Vocabulary:
                 too few arguments.
         """
         try:
-            words = shlex.split(line)
-        except ValueError:
+            words = split_words(line)
+        except QuoteOpen:
             raise Misused("a quote is not closed") from None
         named = [word for word in words if not word.startswith("-")]
         command = self.longest_command(named)
@@ -98,8 +98,8 @@ class Vocabulary:
         In a line that names no command everything behind a word such as "password" counts as one.
         """
         try:
-            words = shlex.split(line)
-        except ValueError:
+            words = split_words(line)
+        except QuoteOpen:
             words = line.split()
         command = self.longest_command([word for word in words if not word.startswith("-")])
         hidden = list(_hidden(words) if command is None else _hidden_from(command, words))

@@ -11,7 +11,7 @@ from zope.interface import implementer
 from lyncpy.contracts.workload import IWorkload, Offer, Reason, ShellCommand
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.admin.channel import ShellContext
-from lyncpy.workloads.admin.commands import Commands
+from lyncpy.workloads.admin.commands import Commands, ServerHandle
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary
 from lyncpy.workloads.admin.settings import Settings
@@ -66,7 +66,8 @@ class Admin:
         self.port = 0
         """The port as it is opened; 0 when there is none."""
 
-        commands = Commands(self.offers, records, reload, reactor.stop, self._connections, conditions, settings, timers)
+        server = ServerHandle(reload, reactor.stop, self._connections, conditions)
+        commands = Commands(self.offers, records, server, platform.people, settings, timers)
         self.offer = Offer(self.name, commands=commands.declared())
         self._offers = (*offers, self.offer)
 

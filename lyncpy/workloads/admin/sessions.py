@@ -117,22 +117,31 @@ class _Commands:
 
     def _show(self, reply: Reply) -> None:
         self._running = None
-        self._status = reply.status
+        # Of several lines the gravest counts: one that failed is not made good by the next.
+        self._status = max(self._status, reply.status)
         if self._is_gone:
             return
         self._terminal.write(reply.out)
-        self._terminal.write_error(reply.err)
+        self._terminal.write_error(self._error(reply.err))
         match reply.then:
             case AfterAnswer.LEAVE:
-                self._leave(OK)
+                self._leave(self._last_status())
             case AfterAnswer.PYTHON:
                 self._python()
             case AfterAnswer.GO_ON:
                 self._next()
 
+    def _error(self, text: str) -> str:
+        """Give an error as it is shown."""
+        return text
+
     def _leave(self, status: int) -> None:
         self._is_gone = True
         self._terminal.finish(status)
+
+    def _last_status(self) -> int:
+        """Give the status with which `exit` ends the session."""
+        return OK
 
     def _python(self) -> None:
         if self._terminal.width is not None:
@@ -173,12 +182,13 @@ class CommandSession(_Commands):
 
 
 class Script(_Commands):
-    """`echo users | ssh HOST`: lines without a terminal; ends with the status of the last one."""
+    """`echo users | ssh HOST`: lines without a terminal; ends with the gravest status of all, and names lines that failed."""
 
     def __init__(self, shell: Shell, terminal: Terminal, settings: Settings) -> None:
         super().__init__(shell, terminal)
         self._most = settings.line_bytes
         self._buffer = b""
+        self._line_number = 0
         self._is_ended = False
         self._is_reading = False
 
@@ -224,11 +234,18 @@ class Script(_Commands):
                 self._leave(self._status)
                 return False
         self._buffer = rest
+        self._line_number += 1
         # A line without an end that is too long already is given to the shell, which refuses it in words.
         text = line.decode(errors="replace").rstrip("\r")
         if not is_nothing(text):
             self._run(text.strip())
         return True
+
+    def _error(self, text: str) -> str:
+        return f"line {self._line_number}: {text}" if text else ""
+
+    def _last_status(self) -> int:
+        return self._status
 
 
 class Prompt(_Commands):

@@ -31,6 +31,9 @@ from lyncpy.workloads.archive.settings import Settings
 MOST: Final = 10_000
 """Entries that a search shows."""
 
+_PLAIN: Final = str.maketrans({":": "", "T": "-", "Z": ""})
+"""Makes a time a part of a folder's name."""
+
 RECIPIENTS: Final = 5
 """Names in a row of the table; the rest is a number."""
 
@@ -173,7 +176,7 @@ class Commands:
             terms = self._terms(asked, person="", conversation=what)
         else:
             terms = self._terms(asked, person=what, conversation="")
-        name = name or f"export-{moment(self._timers.wall()).replace(' UTC', '').replace(':', '').replace(' ', '-')}"
+        name = name or f"export-{moment(self._timers.wall()).translate(_PLAIN)}"
         try:
             done = await self._rooms.exporter.export(terms, form, name)
         except (ValueError, OSError) as error:

@@ -157,7 +157,10 @@ class Commands:
             return None
         # An address that somebody had last is theirs to an operator, as everywhere.
         named, owners = aor_of(flags["of"]), self._foci.owners
-        return owners.address(owners.meant(named)) or named
+        meant = owners.address(owners.meant(named))
+        if meant is None and not any(one.organizer == named for one in self._conferences.all_conferences()):
+            raise CommandFailed(f'nobody is known as "{flags["of"][:80]}"; see: users')
+        return meant or named
 
     def _row(self, conference: Conference, focus: Focus | None) -> tuple[object, ...]:
         state, inside, lobby, messages, locked = "kept", 0, 0, 0, False

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from lyncpy.contracts.directory import IPeople
-from lyncpy.contracts.names import Aor, aor_of, bare
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, ShellCommand, Table
-from lyncpy.core.choices import addresses
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.workload import Arg, CommandCall, ShellCommand, Table
+from lyncpy.core.choices import addresses, person_named
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.lists import Lists
 from lyncpy.workloads.contacts.model import ContactBook, ContactList
@@ -26,7 +26,7 @@ class Commands:
 
     async def show(self, asked: CommandCall) -> Table:
         """List a user's contacts."""
-        aor = self._known(asked.args["user"])
+        aor = person_named(self._people, asked.args["user"]).aor
         book = await self._lists.read(aor)
         contacts = book.shown()
         rows = [
@@ -38,12 +38,6 @@ class Commands:
         if left_out:
             note += f"; left out, too large or too many ([contacts] generated_members, generated_groups): {', '.join(left_out)}"
         return Table(("contact", "name", "groups", "subscribed", "by"), rows, note=note)
-
-    def _known(self, user: str) -> Aor:
-        person = self._people.person(aor_of(user)) or self._people.by_login("", user)
-        if person is None:
-            raise CommandFailed(f'there is no user "{user}"; see: users')
-        return person.aor
 
     def _addresses(self) -> Sequence[str]:
         return addresses(self._people)

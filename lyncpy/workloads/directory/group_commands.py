@@ -8,7 +8,7 @@ from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, ShellCommand, Table
-from lyncpy.core.choices import addresses
+from lyncpy.core.choices import addresses, person_named
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import AT_ONCE, People
@@ -93,9 +93,7 @@ class GroupCommands:
 
     async def policy(self, asked: CommandCall) -> Table:
         """Show one user's policy."""
-        person = self._people.named(asked.args["user"])
-        if person is None:
-            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"; `users` lists all')
+        person = person_named(self._people, asked.args["user"])
         chosen = self._policies.chosen(person.aor)
         rows: list[tuple[object, ...]] = [
             ("user", bare(person.aor)),

@@ -1,7 +1,6 @@
 """Sessions, for operators."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners, Span
@@ -9,6 +8,7 @@ from lyncpy.contracts.records import IRecords, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, ShellCommand, Table
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
+from lyncpy.core.timestamps import moment
 from lyncpy.workloads.im.model.session import recorded
 from lyncpy.workloads.im.sessions import Sessions
 
@@ -80,7 +80,7 @@ def _row(record: SessionRecord) -> tuple[object, ...]:
         record.session_id[:8],
         bare(record.user1),
         bare(record.user2),
-        datetime.fromtimestamp(record.invited_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        moment(record.invited_at),
         state,
         record.user1_messages,
         record.user2_messages,

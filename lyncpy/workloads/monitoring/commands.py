@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from lyncpy.contracts.flows import IFlows
@@ -12,6 +11,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
+from lyncpy.core.timestamps import moment
 from lyncpy.workloads.monitoring.routes import JOURNAL
 
 NEWEST: Final = 100
@@ -124,5 +124,4 @@ class Commands:
 
 
 def _row(at: float, entry: dict[str, str]) -> tuple[object, ...]:
-    when = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return when, bare(entry["user"]), entry["kind"], entry["text"]
+    return moment(at), bare(entry["user"]), entry["kind"], entry["text"]

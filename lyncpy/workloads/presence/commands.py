@@ -6,8 +6,8 @@ from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
-from lyncpy.core.choices import addresses
+from lyncpy.contracts.workload import Arg, CommandCall, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.core.choices import addresses, person_named
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.model.aggregate import word_of
 from lyncpy.workloads.presence.model.audience import STRANGER, Audience, audience, is_blocked, visible
@@ -246,11 +246,7 @@ class Commands:
         return f"on, by {by}: their {len(board.private_to)} contacts may see them, and who is placed by name"
 
     async def _board(self, asked: CommandCall) -> Board:
-        user = asked.args["user"]
-        person = self._people.person(aor_of(user)) or self._people.by_login("", user)
-        if person is None:
-            raise CommandFailed(f'there is no user "{user}"; see: users')
-        return await self._boards.read(person.aor)
+        return await self._boards.read(person_named(self._people, asked.args["user"]).aor)
 
     def _addresses(self) -> Sequence[str]:
         return addresses(self._people)

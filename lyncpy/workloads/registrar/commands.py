@@ -9,6 +9,7 @@ from lyncpy.contracts.names import Aor, aor_of, bare, epid_of
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.core.choices import person_named
 from lyncpy.sip.text import shown
 from lyncpy.workloads.registrar.client_filter import ClientFilter
 from lyncpy.workloads.registrar.registrations import Registrations
@@ -55,7 +56,7 @@ class Commands:
     async def endpoints(self, asked: CommandCall) -> Table:
         """List endpoints: of one user, or all."""
         user = asked.args.get("user", "")
-        found = await self._registrations.endpoints(aor_of(user)) if user else self._bindings.all_endpoints()
+        found = await self._of(user) if user else self._bindings.all_endpoints()
         now = self._timers.now()
         rows = [
             (
@@ -80,13 +81,9 @@ class Commands:
         """Sign out every endpoint that the target names."""
         target = asked.args["target"]
         address, _, epid = target.partition("/")
-        aor = aor_of(address)
-        gone = [e for e in await self._registrations.endpoints(aor) if not epid or e.epid == epid_of(epid)]
+        gone = [e for e in await self._of(address) if not epid or e.epid == epid_of(epid)]
         if not gone:
-            known = self._people.person(aor) is not None
-            raise CommandFailed(
-                f'"{target}" is not signed in' if known else f'there is no user "{address}"; see: users'
-            )
+            raise CommandFailed(f'"{target}" is not signed in')
         for endpoint in gone:
             self._signout.now(endpoint, SignOutCauses.OPERATOR)
         return Table(
@@ -94,6 +91,11 @@ class Commands:
             [(bare(e.aor), e.epid, e.address) for e in gone],
             note=f"{len(gone)} signed out",
         )
+
+    async def _of(self, user: str) -> Sequence[Endpoint]:
+        """Give the endpoints of somebody known; who is signed in still, and is not known any more, has theirs too."""
+        found: Sequence[Endpoint] = await self._registrations.endpoints(aor_of(user))
+        return found or await self._registrations.endpoints(person_named(self._people, user).aor)
 
     async def why(self, aor: Aor) -> Sequence[Reason]:
         """Say where a user is signed in, and with which client they were refused."""

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import CertificatesRevoked
-from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
-from lyncpy.core.choices import addresses
+from lyncpy.core.choices import addresses, person_named
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.issued import GOOD, Issued, revoked, standing, without
@@ -100,11 +100,8 @@ class Commands:
         ]
 
     def _named(self, asked: CommandCall) -> tuple[Aor, OwnerId]:
-        aor = aor_of(asked.args["user"])
-        owner = self._owners.owner(aor)
-        if not owner:
-            raise CommandFailed(f'nobody is known as "{asked.args["user"][:80]}"')
-        return aor, owner
+        aor = person_named(self._people, asked.args["user"]).aor
+        return aor, self._owners.owner(aor)
 
     async def _mark(self, aor: Aor) -> str:
         return (await self._marks.mark(aor)).hex()

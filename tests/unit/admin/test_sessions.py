@@ -99,6 +99,16 @@ def test_a_script_waits_for_its_command_and_for_its_reader() -> None:
     assert "SHA256" in terminal.out
 
 
+def test_a_script_ends_with_the_gravest_status_and_names_the_lines() -> None:
+    """A line that failed is not made good by the next; comments and blank lines count as lines."""
+    terminal, sitting = script(Parlour())
+    sitting.received(b"users\n# nothing\nrefuse\n\nusers\n")
+    sitting.ended()
+    assert terminal.status == 1
+    assert terminal.err.startswith("line 3: no such thing")
+    assert terminal.out.count("3 people") == 2
+
+
 def test_a_script_of_many_lines_does_not_pile_up_calls() -> None:
     """Thousands of lines that are answered at once."""
     terminal, sitting = script(Parlour())
@@ -114,7 +124,7 @@ def test_a_script_ends_at_exit_and_refuses_a_line_without_end() -> None:
     sitting.received(b"x" * 5000)
     assert "[admin] line_bytes" in terminal.err
     sitting.received(b"\nexit\nusers\n")
-    assert terminal.status == 0
+    assert terminal.status == 2, "exit does not make good what failed before"
     assert parlour.audited()[-1][0] == "exit"
 
 

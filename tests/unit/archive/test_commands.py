@@ -218,7 +218,7 @@ def test_the_status_tells_how_the_archive_is(monkeypatch: pytest.MonkeyPatch) ->
     office.keep(said("x"))
     office.vault.disk.broken = False
     rows = {row["what"]: row["value"] for row in office.rows("archive status")}
-    assert rows["works"].startswith("no, since 2026-07-20 12:00:00 UTC: ")
+    assert rows["works"].startswith("no, since 2026-07-20T12:00:00Z: ")
     assert rows["passed unarchived since the start"] == 1
     assert (rows["waiting"], rows["bytes waiting"]) == (0, "0 of 67108864")
     monkeypatch.setattr(office.vault.ledger, "append", lambda *_: Deferred())

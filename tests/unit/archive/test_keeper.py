@@ -123,7 +123,7 @@ def test_without_critical_mode_messages_pass_and_the_gap_is_recorded() -> None:
     vault.keep(said("after"))
     assert bodies(vault) == [
         b"before",
-        b"2 messages were passed on from 2026-07-20 12:00:00 UTC to 2026-07-20 12:00:00 UTC, and are not archived",
+        b"2 messages were passed on from 2026-07-20T12:00:00Z to 2026-07-20T12:00:00Z, and are not archived",
         b"after",
     ]
     assert vault.keeper.counts.trouble == ""

@@ -70,7 +70,7 @@ def test_whose_time_is_over_is_told_so_only_with_the_right_password() -> None:
     passwords = Passwords(TablePeople(person), TableSecrets({ALICE: nt_hash("right")}), timers_of(Clock()), None)
     right = result_of(passwords.check("alice", "right", "192.0.2.1"))
     assert isinstance(right, AuthenticationDenied)
-    assert (right.reason, right.detail) == ("expired", "expired on 1970-01-01 00:00:00 UTC (accountExpires)")
+    assert (right.reason, right.detail) == ("expired", "expired on 1970-01-01T00:00:00Z (accountExpires)")
     wrong = result_of(passwords.check("alice", "wrong", "192.0.2.1"))
     assert isinstance(wrong, AuthenticationDenied)
     assert wrong.reason == "wrong password"

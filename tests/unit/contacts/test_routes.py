@@ -373,7 +373,7 @@ def test_the_shell_shows_a_list(hall: Hall, alice: Device) -> None:
 
 def test_the_shell_does_not_know_strangers(hall: Hall) -> None:
     """The sentence says what to do."""
-    with pytest.raises(CommandFailed, match='there is no user "zed"; see: users'):
+    with pytest.raises(CommandFailed, match='nobody is known as "zed"; see: users'):
         hall.asked("contacts show", user="zed")
 
 

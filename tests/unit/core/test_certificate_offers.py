@@ -37,7 +37,7 @@ def test_an_offer_that_comes_to_nothing_is_told_after_a_while() -> None:
     assert desk.said() == []
     desk.clock.advance(PATIENCE_S)
     assert desk.said() == [
-        "2023-11-14 22:13:20 UTC from 192.0.2.1: a certificate was offered, and nobody came to the site for it"
+        "2023-11-14T22:13:20Z from 192.0.2.1: a certificate was offered, and nobody came to the site for it"
     ]
     (reason,) = desk.offers.reasons(ALICE)
     assert "lyncpy doctor site" in reason.remedy and not reason.good

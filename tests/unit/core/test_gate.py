@@ -651,7 +651,7 @@ def test_keeps_the_reasons_for_why() -> None:
     assert second.detail == "its clock is 8999 s ahead"
     reasons = result_of(hall.gate.signins.reasons(ALICE))
     assert [reason.good for reason in reasons] == [False, False]
-    assert reasons[1].finding == "2023-11-14 22:13:20 UTC from 192.0.2.1 as 'alice': wrong password"
+    assert reasons[1].finding == "2023-11-14T22:13:20Z from 192.0.2.1 as 'alice': wrong password"
     assert "clock" in reasons[0].remedy
     assert hall.meter.count("lyncpy_core_signin_failures_total", reason="wrong password") == 1
     assert hall.meter.count("lyncpy_core_signins_total", scheme="ntlm", result="failed") == 2

@@ -134,7 +134,7 @@ def test_a_pull_that_fails_says_why(scene: Desk) -> None:
     status = pairs(scene.run("directory status"))
     assert status["failure"] == scene.source.down
     assert status["changes"] == "at the interval, because a file does not tell of changes"
-    assert status["failing since"] == "2023-11-14 22:13:20 UTC"
+    assert status["failing since"] == "2023-11-14T22:13:20Z"
     assert any("cannot be read since 2023-11-14" in finding for finding, _ in scene.why("alice@example.com"))
 
 
@@ -281,7 +281,7 @@ def test_a_users_dates_are_shown() -> None:
     """Until when, from when on, and what says so."""
     dated = replace(ALICE, until=Moment(1_800_000_000.0, "accountExpires"), must_change=Moment(0.0, "pwdLastSet=0"))
     rows = pairs(Desk(dated, BOB).run("user show", user="al"))
-    assert rows["may sign in until"] == "2027-01-15 08:00:00 UTC (accountExpires)"
+    assert rows["may sign in until"] == "2027-01-15T08:00:00Z (accountExpires)"
     assert rows["must change password from"] == "now (pwdLastSet=0)"
     assert "may sign in from" not in rows
 

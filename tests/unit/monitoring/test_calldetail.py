@@ -80,6 +80,8 @@ class Desk:
         """Keep a talk, a stay in a meeting and a refusal."""
         self.disk, self.hall = Fragility(), Hall()
         self.owners = Owners()
+        for name in (ALICE, BOB):
+            self.owners.put_owner(Owner(OwnerId(name), name, aor_of(name)))
         records = MemoryRecords()
         result_of(awaited(records.upsert([TALK])))
         result_of(awaited(records.upsert([MEETING, STAY, REFUSED, MessageCountRecord("i", BOB, 7, NOON)])))
@@ -113,7 +115,7 @@ def test_shows_sessions_and_conferences_of_a_user_newest_first() -> None:
         7,
         "ended",
     )
-    assert (stay["began"], stay["ended"]) == ("2026-07-20 12:01:40 UTC", "2026-07-20 12:06:40 UTC")
+    assert (stay["began"], stay["ended"]) == ("2026-07-20T12:01:40Z", "2026-07-20T12:06:40Z")
     assert (refused["what"], refused["result"]) == ("conference", "rejected 403 3004")
     assert (talk["with"], talk["as"], talk["sent"], talk["received"], talk["client"]) == (
         "alice@example.com",
@@ -146,7 +148,10 @@ def test_shows_only_what_is_asked_for() -> None:
     desk = Desk()
     assert len(desk.ask("bob@example.com", limit="2").rows) == 2
     assert [row["what"] for row in shown(desk.ask("bob@example.com", since="2026-07-20T12:01:00"))] == ["conference"]
-    assert desk.ask("nobody@example.com").note == "0 records"
+    assert desk.ask("alice@example.com", since="2027-01-01").note == "0 records"
+    with pytest.raises(CommandFailed, match="nobody is known as"):
+        desk.ask("nobody@example.com")
+    assert desk.ask("nobody@example.com", **{"as-written": ""}).note == "0 records"
 
 
 @pytest.mark.parametrize("limit", ["0", "x", "99999"])
@@ -170,6 +175,7 @@ def test_records_are_found_of_the_person_and_not_of_the_address() -> None:
     """Bob is Robert since noon and a quarter, and somebody else has his address; what began before was Bob's."""
     desk = Desk()
     at, robert, bob = NOON + 900, aor_of("robert@example.com"), aor_of(BOB)
+    desk.owners.drop(OwnerId(BOB))
     desk.owners.put_owner(Owner(OwnerId("b#1"), "b", robert, at, (FormerAddress(bob, 0.0, at),)))
     desk.owners.put_owner(Owner(OwnerId("n#1"), "n", bob, at))
     later = replace(TALK, session_id="later", invited_at=at + 60)
@@ -177,15 +183,15 @@ def test_records_are_found_of_the_person_and_not_of_the_address() -> None:
     result_of(awaited(desk.records.upsert([later, anew])))
     before = [row["began"] for row in shown(desk.ask("bob@example.com", **{"as-written": ""}))][1:]
     table = desk.ask("robert@example.com")
-    assert [row["began"] for row in shown(table)] == ["2026-07-20 12:16:00 UTC", *before]
+    assert [row["began"] for row in shown(table)] == ["2026-07-20T12:16:00Z", *before]
     assert (
         table.note
-        == "4 records; as bob@example.com until 2026-07-20 12:15:00 UTC, robert@example.com from 2026-07-20 12:15:00 UTC"
+        == "4 records; as bob@example.com until 2026-07-20T12:15:00Z, robert@example.com from 2026-07-20T12:15:00Z"
     )
     assert [row["began"] for row in shown(desk.ask("robert@example.com", limit="2"))] == [
-        "2026-07-20 12:16:00 UTC",
+        "2026-07-20T12:16:00Z",
         before[0],
     ]
     assert len(shown(desk.ask("robert@example.com", since="2026-07-21"))) == 0
-    assert [row["began"] for row in shown(desk.ask("bob@example.com"))] == ["2026-07-20 12:16:00 UTC"]
+    assert [row["began"] for row in shown(desk.ask("bob@example.com"))] == ["2026-07-20T12:16:00Z"]
     assert len(shown(desk.ask("b#1"))) == 4

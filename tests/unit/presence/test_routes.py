@@ -540,7 +540,7 @@ def test_an_operator_sees_why_somebody_is_shown_so(room: PresenceRoom, alice: Cl
     assert [row[:3] for row in watchers.rows] == [("bob@contoso.test", "bbbbbbbbbbbb", "workgroup")]
     watching = room.hall.asked("presence watching", user="bob@contoso.test")
     assert [row[:3:2] for row in watching.rows] == [("alice@contoso.test", "busy (6500)")]
-    with pytest.raises(CommandFailed, match="no user"):
+    with pytest.raises(CommandFailed, match="nobody is known"):
         room.hall.asked("presence show", user="zed@contoso.test")
 
 

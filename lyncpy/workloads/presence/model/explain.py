@@ -112,8 +112,8 @@ def name_of(container: int) -> str:
 
 
 def clock(at: float) -> str:
-    """Write a time (wall-clock seconds) in UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    """Write a time (wall-clock seconds) in UTC, as `core.timestamps` does."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def words_of(value: Aggregate) -> str:

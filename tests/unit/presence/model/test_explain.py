@@ -156,9 +156,9 @@ def test_each_device_and_what_was_chosen_are_named_with_their_times() -> None:
         c300=USER,
     )
     assert findings(of, "made of")[:3] == [
-        "device pc (Lync): somebody is at it (3500) since 1970-01-01 00:00:01Z; the most active",
-        "device home (pidgin): nobody is at it (15500) since 1970-01-01 00:00:00Z",
-        "alice chose do not disturb (9500) at 1970-01-01 00:00:02Z on device gone, which is signed out; this level is "
+        "device pc (Lync): somebody is at it (3500) since 1970-01-01T00:00:01Z; the most active",
+        "device home (pidgin): nobody is at it (15500) since 1970-01-01T00:00:00Z",
+        "alice chose do not disturb (9500) at 1970-01-01T00:00:02Z on device gone, which is signed out; this level is "
         "shown busy (6900, urgent interruptions only) in its place",
     ]
 
@@ -172,21 +172,21 @@ def test_a_meeting_is_told_without_what_it_is_about() -> None:
     of = busy(says(StateKind.MACHINE, 3500), meeting, absent)
     assert findings(of, "made of")[1:3] == [
         "a meeting (what and where it is, this level is not told) makes alice busy (6500, in-a-meeting) "
-        "since 1970-01-01 00:00:00Z until 1970-01-01 01:00:00Z",
+        "since 1970-01-01T00:00:00Z until 1970-01-01T01:00:00Z",
         "the calendar says away; it counts only while alice is absent",
     ]
-    assert findings(of, "changes") == ["at 1970-01-01 01:00:00Z: a meeting ends (busy)"]
+    assert findings(of, "changes") == ["at 1970-01-01T01:00:00Z: a meeting ends (busy)"]
 
 
 def test_beside_the_state_is_told_what_is_shown_and_what_is_hidden() -> None:
     """And when a note lapses of itself."""
-    assert findings(with_note(busy(), 200), "shown") == ["note: container 200, by device pc at 1970-01-01 00:01:00Z"]
+    assert findings(with_note(busy(), 200), "shown") == ["note: container 200, by device pc at 1970-01-01T00:01:00Z"]
     assert findings(with_note(busy(), 400), "hidden") == ["published, but not for this level: note"]
     outside = findings(with_note(busy(says(StateKind.MACHINE, 3500), c100=USER), 200), "hidden")
     assert outside[0].startswith("this level is shown the number only")
     assert outside[1].startswith("closed at this level: ")
     assert "note" in outside[1]
-    assert findings(with_note(busy(), 200, 3600.0), "changes") == ["at 1970-01-01 01:00:00Z: note lapses"]
+    assert findings(with_note(busy(), 200, 3600.0), "changes") == ["at 1970-01-01T01:00:00Z: note lapses"]
     assert findings(busy(), "level", ALICE) == ["alice sees all that any level sees"]
     assert findings(busy(), "made of", ALICE) == findings(busy(), "made of")
 
