@@ -9,10 +9,10 @@ from typing import Any
 from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends
 from lyncpy.app.certificate_files import CertificateFiles
-from lyncpy.app.check import standing_findings
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.discovery import asked_hosts
+from lyncpy.app.examination import Examination
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
 from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
@@ -116,6 +116,8 @@ class ServerParts:
     units: tuple[IUnit, ...]
     """In the order in which they are opened."""
 
+    watch: ConditionWatch
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltServer:
@@ -124,6 +126,12 @@ class BuiltServer:
     house: UnitGroup
     listener: Listener
     inside: ServerParts
+    examination: Examination
+
+    def look_at(self, config: Config) -> None:
+        """Examine this machine by other settings from now on."""
+        self.examination.config = config
+        self.inside.watch.examine()
 
 
 def node_name() -> NodeName:
@@ -160,12 +168,8 @@ def build(
         names = (sip.server_name, *(host.name for host in asked_hosts(config)))
         watches.append(CertificateWatch(certificate, timers))
         watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
-    examining = Threads(reactor, "conditions")
-    surroundings = Surroundings(
-        tuple(watch.conditions for watch in watches),
-        found,
-        lambda: examining.call_in_thread(lambda: list(standing_findings(config, now(), is_running=True))),
-    )
+    examination = Examination(config, Threads(reactor, "conditions"), now)
+    surroundings = Surroundings(tuple(watch.conditions for watch in watches), found, examination.findings)
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
@@ -183,7 +187,7 @@ def build(
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
     house = UnitGroup([*locks, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
-    return BuiltServer(house, listener, within)
+    return BuiltServer(house, listener, within, examination)
 
 
 def inside(
@@ -252,7 +256,7 @@ def inside(
         watch,
         way_in.draining,
     )
-    return ServerParts(base, way_in, floor, _site(config, back, readers, [*workloads, admin], watch), units)
+    return ServerParts(base, way_in, floor, _site(config, back, readers, [*workloads, admin], watch), units, watch)
 
 
 def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads:

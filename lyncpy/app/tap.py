@@ -140,6 +140,7 @@ class Reloader:
             ]
         self._pull(self.built)
         said.append("a pull of the directory has begun")
+        self.built.look_at(fresh)
         return said
 
     def _pull(self, built: BuiltServer) -> None:

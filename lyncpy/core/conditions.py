@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -26,6 +27,9 @@ LOOK_S: Final = 10.0
 
 EXAMINE_S: Final = 300.0
 """Seconds from one examination of this machine to the next; a disk is filled in hours, not minutes."""
+
+WAITED_S: Final = 10.0
+"""Seconds that whoever asks for conditions waits for an examination; a disk that hangs takes longer."""
 
 MACHINE: Final = "machine"
 """The concern of an examination that fails."""
@@ -103,8 +107,12 @@ class ConditionWatch:
         self._found = tuple(map(reason_of, found))
         self._timers = timers
         self._next_look = Deadline(timers, self._look)
-        self._next_examination = Deadline(timers, self._begin_examination)
-        self._is_examining = self._is_closed = False
+        self._next_examination = Deadline(timers, self.examine)
+        self._is_examining = self._is_closed = self._is_again = False
+        self._examined: Deferred[bool] | None = None
+        """Waits for the examination under way, and no longer than `WAITED_S`; who began it has asked."""
+
+        self._enough = Deadline(timers, lambda: self._answer(ended=False))
         self._present: dict[Identity, Condition] = {}
         """By what is wrong, whatever words it is told in."""
 
@@ -131,6 +139,7 @@ class ConditionWatch:
         self._is_closed = True
         self._next_look.clear()
         self._next_examination.clear()
+        self._answer(ended=False)
 
     def present(self) -> tuple[Condition, ...]:
         """Give what is wrong, errors first, and what has been so for longest before the rest."""
@@ -146,13 +155,16 @@ class ConditionWatch:
         return (ShellCommand("conditions", "What is wrong with the server now, and since when.", self.shown),)
 
     async def shown(self, asked: CommandCall) -> Table:
-        """List what is wrong."""
+        """Examine this machine, and list what is wrong."""
+        is_fresh = await self._examine_and_wait()
         self._look()
         rows = [
             (one.severity, one.reason.concern, moment(one.since), one.reason.finding, one.reason.remedy)
             for one in self.present()
         ]
         note = "" if rows else "nothing is wrong"
+        if not is_fresh:
+            note = "this machine is being examined, and what is shown of it is from before; ask again"
         return Table(("severity", "concern", "since", "condition", "remedy"), rows, note=note)
 
     # --- looking
@@ -184,13 +196,32 @@ class ConditionWatch:
         tell = self.log.error if reason.grave else self.log.warn
         tell("{concern}: {sentence}", concern=reason.concern, sentence=told(reason))
 
-    def _begin_examination(self) -> None:
+    def examine(self) -> None:
+        """Begin an examination of this machine; behind one that is under way, another: what it looks at may have changed."""
         self._next_examination.set(EXAMINE_S)
+        self._is_again = self._is_examining
         if self._examine is not None and not self._is_examining:
             self._is_examining = True
-            spawn(self._examined(self._examine), self.log, "examining this machine")
+            spawn(self._look_closely(self._examine), self.log, "examining this machine")
 
-    async def _examined(self, examine: Examine) -> None:
+    async def _examine_and_wait(self) -> bool:
+        """Examine this machine; tell whether that has come to its end, and what is known is of now."""
+        if self._examine is None:
+            return True
+        if self._is_examining or self._is_closed:
+            return False
+        ended = self._examined = Deferred()
+        self._enough.set(WAITED_S)
+        self.examine()
+        return await ended
+
+    def _answer(self, *, ended: bool) -> None:
+        self._enough.clear()
+        waiting, self._examined = self._examined, None
+        if waiting is not None:
+            waiting.callback(ended)
+
+    async def _look_closely(self, examine: Examine) -> None:
         failed: list[Reason] = []
         with asking(MACHINE, failed, self.log, is_told=(MACHINE, UNASKED) in self._present):
             self._found = tuple(reason_of(one) for one in await examine() if not one.good)
@@ -200,6 +231,9 @@ class ConditionWatch:
         self._is_examining = False
         if not self._is_closed:
             self._look()
+            if self._is_again:
+                self.examine()
+        self._answer(ended=True)
 
 
 def _identity(reason: Reason) -> Identity:

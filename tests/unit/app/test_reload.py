@@ -44,6 +44,8 @@ class House:
         self.held: dict[str, Deferred[None]] = {}
         """What does not answer until a test says so."""
         self.applied = 0
+        self.looked_at: list[object] = []
+        """By which settings this machine is examined from then on."""
         config = check(Path("/nowhere/lyncpy.toml"), {"sip": {"domain": "example.com"}})
         monkeypatch.setattr(tap, "load", lambda file, overrides: self.read(config))
         self.reloader = tap.Reloader(
@@ -56,7 +58,7 @@ class House:
             workloads=SimpleNamespace(directory=SimpleNamespace(pulls=self.pulls)),
         )
         built: Any = SimpleNamespace(  # Any: a house that has only what is asked here
-            inside=inside, listener=SimpleNamespace(reload=self.apply)
+            inside=inside, listener=SimpleNamespace(reload=self.apply), look_at=self.looked_at.append
         )
         self.reloader.built = built
 
@@ -85,7 +87,7 @@ def test_two_hundred_signals_are_two_reloads_and_two_pulls(monkeypatch: Any) -> 
         house.reloader.on_signal()
         house.clock.advance(0.005)
     house.clock.pump([0.5] * 20)
-    assert house.reads == 2
+    assert house.reads == len(house.looked_at) == 2
     assert len(house.pulls.under_way) == 1
     house.pulls.under_way[0].callback(None)
     house.clock.advance(0)

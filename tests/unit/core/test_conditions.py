@@ -9,12 +9,12 @@ from twisted.logger import capturedLogs
 
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import CommandCall, Reason
-from lyncpy.core.conditions import EXAMINE_S, LOOK_S, ConditionWatch
+from lyncpy.contracts.workload import CommandCall, Reason, Table
+from lyncpy.core.conditions import EXAMINE_S, LOOK_S, WAITED_S, ConditionWatch
 from lyncpy.core.timers import Timers
 from tests.kit.logs import overheard
 from tests.kit.meters import MemoryMeter
-from tests.kit.results import answer_of, result_of
+from tests.kit.results import answer_of, result_of, started
 
 
 class House:
@@ -52,6 +52,13 @@ class House:
             for one in heard
             if one["log_namespace"].endswith("ConditionWatch")
         ]
+
+    def shown(self) -> Table:
+        """Ask in the shell, of a machine that nothing more is wrong with."""
+        (command,) = self.watch.commands()
+        shown = started(command.run(CommandCall({}, {})))
+        self.examinations[-1].callback(self.machine)
+        return answer_of(shown)
 
     def present(self) -> list[tuple[str, str]]:
         """Give what is wrong."""
@@ -113,10 +120,9 @@ def test_what_a_room_says_counts_before_an_examination_of_the_same() -> None:
 def test_the_shell_shows_them() -> None:
     """As they are now, not as they were at the last look."""
     house = House()
-    (command,) = house.watch.commands()
-    assert answer_of(command.run(CommandCall({}, {}))).note == "nothing is wrong"
+    assert house.shown().note == "nothing is wrong"
     house.rooms = [Reason("store", "it fails: full", good=False, remedy="make room", grave=True)]
-    table = answer_of(command.run(CommandCall({}, {})))
+    table = house.shown()
     assert table.rows == [("error", "store", table.rows[0][2], "it fails: full", "make room")]
 
 
@@ -210,3 +216,55 @@ def test_an_examination_that_ends_after_the_close_begins_no_look() -> None:
     house.rooms = [Reason("bus", "it is away", good=False)]
     assert house.passes(60) == []
     assert house.present() == []
+
+
+def test_who_asks_has_this_machine_examined() -> None:
+    """What was mended a moment ago is not shown as wrong for five minutes."""
+    house = House(Finding(good=False, sentence="[store] key_file: others can read it"))
+    result_of(house.watch.open())
+    shown = started(house.watch.shown(CommandCall({}, {})))
+    house.examinations[-1].callback([])
+    table = answer_of(shown)
+    assert (table.rows, table.note) == ([], "nothing is wrong")
+    house.passes(WAITED_S * 2)
+    result_of(house.watch.close())
+
+
+def test_nobody_waits_for_long() -> None:
+    """A disk that hangs is told by what is not known; who asks as well meanwhile waits for nothing."""
+    house = House(Finding(good=False, sentence="[store] url: room for 5 MiB"))
+    result_of(house.watch.open())
+    shown = started(house.watch.shown(CommandCall({}, {})))
+    other = result_of(house.watch.shown(CommandCall({}, {})))
+    assert "ask again" in other.note
+    assert not shown.called
+    house.clock.advance(WAITED_S)
+    assert answer_of(shown).note == other.note
+    assert len(house.examinations) == 1
+    house.examinations[-1].callback([])
+    assert house.present() == []
+
+
+def test_who_waits_is_answered_at_the_close() -> None:
+    """With what is known."""
+    house = House()
+    result_of(house.watch.open())
+    shown = started(house.watch.shown(CommandCall({}, {})))
+    result_of(house.watch.close())
+    assert "ask again" in answer_of(shown).note
+    assert "ask again" in result_of(house.watch.shown(CommandCall({}, {}))).note
+
+
+def test_an_examination_behind_one_under_way_follows_it() -> None:
+    """A reload brings settings that it has not looked at."""
+    house = House()
+    result_of(house.watch.open())
+    house.watch.examine()
+    house.watch.examine()
+    house.watch.examine()
+    assert len(house.examinations) == 1
+    house.examinations[0].callback([])
+    assert len(house.examinations) == 2
+    house.examinations[1].callback([])
+    assert len(house.examinations) == 2
+    result_of(house.watch.close())
