@@ -9,6 +9,7 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.app.config import Config, ConfigError
+from lyncpy.app.store_watch import StoreWatch
 from lyncpy.auth.proofs import server_names
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.directories import Directories, DirectoriesPasswords, DirectoriesPhotos, JoinedDirectory
@@ -160,23 +161,18 @@ def backends(
     """
     settings = config.sections
     meter = OpenMetrics()
-    try:
-        database = Database(settings.store, config.home, queues(settings.store, timers, meter), reactor)
-    except StoreUnavailable as error:
-        raise ConfigError([f"{config.file}: [store] url: {error}"]) from None
+    database = _database(config, timers, meter, reactor)
     several = [_one_directory(config, terms, timers, reactor) for terms in config.directories]
     directory, photos = _joined(several, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
-    volatile = _volatile(settings.store, database, timers, reactor)
-    bus = _bus(config, node, timers, reactor, meter)
+    volatile, bus = _volatile(settings.store, database, timers, reactor), _bus(config, node, timers, reactor, meter)
     nodes = _nodes(config, node, SqlLeases(database), bus, timers, begin_anew)
-    meter.gauge("lyncpy_bus_waiting_count", "Facts that wait to be heard here.", bus.__len__)
     others = [bus] if isinstance(bus, NatsBus) else []
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
+    watch = StoreWatch(database.size, store, settings.store, meter, timers)
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
-    tickets, passwords = _tickets(config, reactor), _passwords(several)
-    ntlm = _ntlm(config, timers, reactor)
+    tickets, passwords, ntlm = _tickets(config, reactor), _passwords(several), _ntlm(config, timers, reactor)
     return Backends(
         store=store,
         volatile=volatile,
@@ -201,15 +197,29 @@ def backends(
         units=(
             database,
             *others,
-            *(() if begin_anew is None else (nodes,)),
+            *(() if begin_anew is None else (nodes, watch)),
             Retention(database, store, volatile, records, settings.store, timers, nodes),
             exports,
             gap_file,
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
-        conditions=(database.conditions, *(one.conditions for one in others), *_conditions(nodes)),
+        conditions=(
+            database.conditions,
+            watch.conditions,
+            *(one.conditions for one in others),
+            *_conditions(nodes, several),
+        ),
         states=tuple(one.states for one in others),
     )
+
+
+def _database(config: Config, timers: Timers, meter: IMeter, reactor: Any) -> Database:  # Any: as above
+    """Build what opens the database."""
+    terms = config.sections.store
+    try:
+        return Database(terms, config.home, queues(terms, timers, meter), reactor)
+    except StoreUnavailable as error:
+        raise ConfigError([f"{config.file}: [store] url: {error}"]) from None
 
 
 def _bus(
@@ -217,9 +227,11 @@ def _bus(
 ) -> MemoryBus | NatsBus:  # Any: as above
     """Build what tells facts: to this process, or to all of the deployment."""
     settings = config.sections.bus
-    if settings.is_memory:
-        return MemoryBus(node, reactor)
-    return NatsBus(node, settings, config.home, reactor, timers, meter)
+    bus = (
+        MemoryBus(node, reactor) if settings.is_memory else NatsBus(node, settings, config.home, reactor, timers, meter)
+    )
+    meter.gauge("lyncpy_bus_waiting_count", "Facts that wait to be heard here.", bus.__len__)
+    return bus
 
 
 def _nodes(
@@ -251,8 +263,11 @@ def _nothing() -> None:
     """Join nobody, and so be taken for dead by nobody."""
 
 
-def _conditions(nodes: OnlyNode | LeasedNode) -> tuple[Callable[[], Sequence[Reason]], ...]:
-    return (nodes.conditions,) if isinstance(nodes, LeasedNode) else ()
+def _conditions(
+    nodes: OnlyNode | LeasedNode, several: Sequence["_OneDirectory"]
+) -> Sequence[Callable[[], Sequence[Reason]]]:
+    of_nodes = [nodes.conditions] if isinstance(nodes, LeasedNode) else []
+    return [*of_nodes, *(one.directory.conditions for one in several if isinstance(one.directory, LdapDirectory))]
 
 
 def _volatile(

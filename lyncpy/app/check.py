@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from cryptography import x509
+
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import of_other_owners, open_to_others, open_to_writers
@@ -27,7 +29,7 @@ from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
 from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
-from lyncpy.wire.certificate import CertificateUnusable, read_credentials
+from lyncpy.wire.certificate import TOLD_BEFORE, CertificateUnusable, read_credentials
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, HostKeysUnusable, require_host_keys
 from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
@@ -67,6 +69,7 @@ def standing_findings(config: Config, now: datetime.datetime, *, is_running: boo
         is_running: Whether it is the server itself that looks; it knows whether it can write to its database.
     """
     yield from _guarded("[sip] certificate", certificate_findings(config, now))
+    yield from _guarded("authorities", authority_findings(config, now))
     yield _key(config)[1]
     if config.sections.store.is_sqlite:
         yield from _store_and_clock(config, now, writes=not is_running)
@@ -205,6 +208,31 @@ def certificate_findings(config: Config, now: datetime.datetime) -> Iterator[Fin
         if not named:
             sentence += f"; {host.instead or 'they refuse it, have it issued for this name too'}"
         yield Finding(good=named or not host.needed, sentence=sentence)
+
+
+def authority_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
+    """Look at the dates of authorities, that of `lyncpy init` and those that others are trusted by."""
+    own = config.home / "ca.pem"
+    files = [
+        (
+            "the private authority of `lyncpy init`",
+            own,
+            f'move "{own}", "ca.key", server.pem and server.key away and run `lyncpy init`',
+        )
+    ]
+    trusted = [("[store] ca_file", config.sections.store.ca_file), ("[bus] ca_file", config.sections.bus.ca_file)]
+    trusted += [("[directory] ca_file", one.ca_file) for one in config.directories if one.is_ldap]
+    files += [(setting, config.path(name), "have the new ones put there") for setting, name in trusted if name]
+    for what, file, remedy in dict.fromkeys(files):
+        # Who needs a file that is not there, or holds none, says so.
+        with suppress(FileNotFoundError, ValueError):
+            ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(file.read_bytes())]
+            # Of a bundle one that counts may be left; of what ends, the last one ends the trust.
+            last = max(ends)
+            if last - now < TOLD_BEFORE:
+                verb = "ended" if last <= now else "ends"
+                sentence = f"{what}: the last certificate in {file} {verb} on {last:%Y-%m-%d %H:%M} UTC: {remedy}"
+                yield Finding(good=False, sentence=sentence)
 
 
 def kerberos_keytab(config: Config) -> Iterator[Finding]:

@@ -23,6 +23,7 @@ from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_access import Filters, LdapOptions, access_of, filters_of, with_account
+from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapEntry, Root, is_dn
@@ -33,6 +34,7 @@ from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import Reason
 from lyncpy.sip.text import shown
 
 LEAD_S: Final = 60
@@ -156,24 +158,35 @@ class LdapDirectory:
         self._closed = False
         self._run = secrets.token_hex(8)
         self._last = LastAddress()
+        self._ahead_s = 0.0
+        """By how much the clock of this machine was ahead at the last pull."""
 
     async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read people, in the thread."""
         if self._closed or self._ended is not None:
             raise DirectoryUnavailable(f"{self._terms.url} is being closed or read already")
         link = self._connect(self.access())
-        reading = _Reading(self._terms, self._mapped, self._filters, self._fit, self._now(), counting)
+        reading = _Reading(
+            self._terms, self._mapped, self._filters, self._fit, self._now(), counting, self._timers.wall()
+        )
         known = read_cookie(cookie) if self._terms.incremental else None
         self._link = link
         ended: Deferred[None] = Deferred()
         self._ended = ended
         late = self._timers.later(self._terms.pull_timeout_s, lambda: link.abort(self._too_late()))
         try:
-            return await self._threads.call_in_thread(lambda: reading.run(link, known))
+            found: Pull = await self._threads.call_in_thread(lambda: reading.run(link, known))
+            self._ahead_s = reading.ahead_s
+            return found
         finally:
             late.cancel()
             self._link = self._ended = None
             ended.callback(None)
+
+    def conditions(self) -> Sequence[Reason]:
+        """Say whether its clock is another than that of this machine."""
+        found = compared(self._terms.url, self._ahead_s)
+        return () if found.good else (Reason("clock", found.sentence, good=False, key=self._terms.url),)
 
     async def close(self) -> None:
         """Cut the connection of a pull under way, wait for its thread to notice, end the thread."""
@@ -207,9 +220,18 @@ class _Reading:
     """One pull, in its thread: it knows nothing of what the reactor does meanwhile."""
 
     def __init__(
-        self, terms: LdapOptions, mapping: Mapped, filters: Filters, fit: str, now: Now, counting: bool | None
+        self,
+        terms: LdapOptions,
+        mapping: Mapped,
+        filters: Filters,
+        fit: str,
+        now: Now,
+        counting: bool | None,
+        wall: float,
     ) -> None:
         self._counting = counting
+        self._wall = wall
+        self.ahead_s = 0.0
         self._terms = terms
         self._mapped = mapping
         self._grouped = GroupMapping(mapping, terms.group_members_max)
@@ -220,6 +242,8 @@ class _Reading:
     def run(self, link: DirectoryConnection, known: Cookie | None) -> Pull:
         with link:
             root = link.root()
+            if root.clock is not None:
+                self.ahead_s = self._wall - root.clock.timestamp()
             bases = self._terms.bases or root.bases
             if not bases:
                 raise DirectoryUnavailable(

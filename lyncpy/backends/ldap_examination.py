@@ -9,6 +9,7 @@ from typing import Final
 
 from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_access import LdapOptions, access_of, filters_of, with_account
+from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapConnection, LdapEntry
 from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.contracts.directory import Person, Skipped
@@ -19,9 +20,6 @@ from lyncpy.sip.text import shown
 
 LOOKED_AT: Final = 20
 """Entries that are read of each kind: enough to see whether filters and mapping are right."""
-
-SKEW_S: Final = 60.0
-"""Kerberos takes five minutes; what is more than this is no work of NTP."""
 
 NAMED: Final = 3
 """Entries that cannot be used and are named."""
@@ -67,13 +65,7 @@ def _clock(terms: LdapOptions, link: DirectoryConnection, now: datetime) -> Iter
     theirs = link.root().clock
     if theirs is None:
         return
-    ahead_s = (now - theirs).total_seconds()
-    if abs(ahead_s) <= SKEW_S:
-        yield Finding(good=True, sentence=f"the clock of this machine is that of {terms.url}")
-        return
-    how = "ahead of" if ahead_s > 0 else "behind"
-    sentence = f"the clock of this machine is {abs(ahead_s):.0f} s {how} that of {terms.url}: let both follow the same time server"
-    yield Finding(good=False, sentence=sentence)
+    yield compared(terms.url, (now - theirs).total_seconds())
 
 
 def _searched(terms: LdapOptions, mapping: Mapped, link: DirectoryConnection, *, names: bool) -> Iterator[Finding]:

@@ -36,6 +36,12 @@ class Settings(BaseModel):
     journal_days: int = Field(default=365, ge=1, le=36500)
     """Days that a line of a journal is kept."""
 
+    backup_days: int = Field(default=7, ge=0, le=3650)
+    """Days after the last `lyncpy backup` (or the first start) from which on `conditions` says that it is old; 0: never, where other programs make backups."""
+
+    large_bytes: int = Field(default=53_687_091_200, ge=1_048_576, le=1 << 50)
+    """Bytes of the database from which on `conditions` says that it is large."""
+
     sweep_s: float = Field(default=30.0, ge=1.0, le=1800.0)
     """Seconds after which a server looks at what others have written, and sees what it was not told of: so old can be what it shows after news were lost. Where it knows that they may be, it looks at once."""
 

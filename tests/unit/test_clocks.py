@@ -13,6 +13,7 @@ TOP: Final = Path(lyncpy.__file__).parent
 
 READS: Final[Mapping[str, tuple[int, str]]] = {
     "app/assembly.py": (0, "given on, to the certificate: compared with its dates, which are others'"),
+    "app/store_watch.py": (3, "the age of the last backup, by everybody's clock, for an operator"),
     "auth/authenticator.py": (1, "the time that a challenge tells clients, who compare it with their own"),
     "auth/http_kerberos.py": (1, "dates of accounts, by everybody's clock"),
     "auth/http_ntlm.py": (1, "as above"),
@@ -24,6 +25,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "auth/inner_contexts.py": (1, "dates of a certificate"),
     "auth/tls_dsk.py": (2, "dates of accounts and certificates, by everybody's clock"),
+    "backends/ldap.py": (1, "compared with the clock of a directory, for an operator"),
     "core/certificate_offers.py": (1, "when a certificate was offered, for an operator"),
     "core/conditions.py": (1, "since when something is wrong, for an operator"),
     "core/gate.py": (1, "Date in a 401, by which a client sees whose clock is wrong"),
@@ -76,6 +78,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/webservices/authority.py": (2, "dates of a certificate; an authority that seems to be old is made anew"),
     "workloads/webservices/certificate_service.py": (1, "dates of certificates, by everybody's clock"),
     "workloads/webservices/commands.py": (2, "dates of certificates, for an operator"),
+    "workloads/webservices/ending.py": (1, "dates of certificates, for an operator"),
     "workloads/webservices/holders.py": (1, "dates of certificates, by everybody's clock"),
     "workloads/webservices/judge.py": (2, "dates of certificates, by everybody's clock"),
     "workloads/webservices/recent_tickets.py": (1, "times of tickets, as they were written into them"),

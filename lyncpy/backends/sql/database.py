@@ -150,6 +150,10 @@ class Database:
         for link in self._fenced:
             link.fence = held
 
+    def size(self) -> Deferred[int]:
+        """Give the bytes of the database."""
+        return self.run_read(self._place.size)
+
     def conditions(self) -> Sequence[Reason]:
         """Say whether it can be written and read."""
         remedy = "requests that need it are refused until it works; mend what the sentence names"

@@ -158,6 +158,12 @@ class SqliteFile:
             connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
         return count
 
+    def size(self, connection: Connection) -> int:
+        """Give the bytes of the file."""
+        pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        page: int = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        return pages * page
+
     def end_shrinking(self, connection: Connection) -> None:
         """Cut the file itself: its WAL is emptied into it; readers and writers are not waited for."""
         connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").all()

@@ -195,6 +195,11 @@ class PostgresServer:
         """Give back no page: PostgreSQL does that by itself (autovacuum)."""
         return 0
 
+    def size(self, connection: Connection) -> int:
+        """Give the bytes of the database, its indexes included."""
+        size: int = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+        return size
+
     def end_shrinking(self, connection: Connection) -> None:
         """Do nothing, as above."""
 

@@ -124,6 +124,9 @@ class Pulls:
         self.failing_since = 0.0
         """Wall-clock seconds."""
 
+        self.recovered_at = timers.now()
+        """Monotonic seconds of the last pull that succeeded, or since when they are this node's."""
+
         self.unread: tuple[str, ...] = ()
         """Why some of several directories cannot be read now."""
 
@@ -435,7 +438,7 @@ class Pulls:
             self.failing_since = self._timers.wall()
         for reason in unread if [*unread] != [*self.unread] else ():
             self.log.warn("no pull of one directory now, its people stay known: {reason}", reason=reason)
-        self.failure, self.unread = "", unread
+        self.failure, self.unread, self.recovered_at = "", unread, self._timers.now()
         if is_new:
             # Whoever asked for this pull: the schedule tries again sooner, and from then on by itself.
             self._arm()
@@ -455,7 +458,7 @@ class Pulls:
             else:
                 self._has_state = False
                 # Of a pull that somebody asked for here: whether the directory can be read is another's to find out.
-                self.failure, self.unread = "", ()
+                self.failure, self.unread, self.recovered_at = "", (), self._timers.now()
         except WorldUnavailable:
             # Noted by `pull`; the next try is armed below.
             self.log.debug("the pull will be tried again")

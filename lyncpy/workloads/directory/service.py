@@ -290,11 +290,19 @@ class Directory:
 
     def _state(self) -> list[Reason]:
         found = []
+        last = moment(self.pulls.state.pulled_at) or "never"
+        is_overdue = self._timers.now() > self.pulls.recovered_at + self._settings.overdue_s
+        if is_overdue and not self.pulls.failure:
+            remedy = "`directory pull` says what holds it up"
+            finding = (
+                f"the last pull that succeeded is too old: {last}, and one is due every {self._settings.interval_s} s"
+            )
+            found.append(Reason("directory", finding, good=False, remedy=remedy, key="overdue"))
         if self.pulls.failure:
             found.append(
                 Reason(
                     "directory",
-                    f"it cannot be read since {moment(self.pulls.failing_since)}; what is known is as old as the last pull",
+                    f"it cannot be read since {moment(self.pulls.failing_since)}; what is known is as old as the last pull ({last})",
                     good=False,
                     remedy=self.pulls.failure,
                     key="whole",

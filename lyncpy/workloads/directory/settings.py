@@ -263,6 +263,11 @@ class Settings(DirectorySource):
     forward_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
     """Seconds for which messages, calls and subscriptions to a former address still reach who has left it for another; ends when somebody else gets it."""
 
+    @property
+    def overdue_s(self) -> float:
+        """Seconds after the last pull that succeeded from which on that is told: several should have been, and the longest takes two hours."""
+        return 3.0 * self.interval_s + 7200.0
+
 
 def places_of(sources: Sequence[DirectorySource]) -> Places:
     """Name directories."""

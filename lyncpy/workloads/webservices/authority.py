@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from twisted.logger import Logger
 
 from lyncpy.contracts.seals import IKeyPairs, Seals
-from lyncpy.contracts.store import IStore
+from lyncpy.contracts.store import IStore, Record
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import NONE_YET
@@ -53,7 +53,7 @@ class PeopleAuthority:
             return self._current
         async with self._writers.hold(KIND, PEOPLE):
             record = await self._store.read(KIND, PEOPLE)
-            known = None if record is None else _unpack(self._seals.unseal(record.value, _ABOUT))
+            known = self._of(record)
             if known is None or not self._lasts(known):
                 key = load_der_private_key(await self._key_pairs.new_key(), None)
                 assert isinstance(key, rsa.RSAPrivateKey)  # as the promise says
@@ -63,6 +63,17 @@ class PeopleAuthority:
                 self.log.info("a new authority certifies the keys of people: {name}", name=known.name)
             self._current = known
         return known
+
+    async def kept(self) -> Authority | None:
+        """Give the authority that is in the store, without making one.
+
+        Raises:
+            StoreUnavailable: It was sealed with another key.
+        """
+        return self._of(await self._store.read(KIND, PEOPLE))
+
+    def _of(self, record: Record | None) -> Authority | None:
+        return None if record is None else _unpack(self._seals.unseal(record.value, _ABOUT))
 
     def _lasts(self, authority: Authority) -> bool:
         return authority.until > self._timers.wall() + self._certificate_s

@@ -18,6 +18,7 @@ from lyncpy.workloads.webservices.authority import PeopleAuthority
 from lyncpy.workloads.webservices.certificate_service import CertificateService
 from lyncpy.workloads.webservices.commands import Commands
 from lyncpy.workloads.webservices.discovery_service import DiscoveryService, SignInPlace
+from lyncpy.workloads.webservices.ending import EndingCertificates
 from lyncpy.workloads.webservices.holders import CertificateHolders
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.judge import CertificateJudge
@@ -86,6 +87,7 @@ class WebServices:
         authority = PeopleAuthority(
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )
+        self._ending = EndingCertificates(platform.store, owners, authority, timers)
         recent = RecentTickets(tickets, people, issued, timers)
         shown = ShownTickets(recent, addresses, place.names[place.domain])
         services = (
@@ -117,6 +119,7 @@ class WebServices:
             self.name,
             commands=commands.declared(),
             reasons=(commands.reasons,),
+            conditions=(self._ending.conditions,),
             resources=tuple(row for service in services for row in service.rows()) if site else (),
         )
         self._listening: tuple[IListening, ...] = ()
@@ -127,9 +130,11 @@ class WebServices:
             self._bus.listen(PersonChanged, self._person),
             self._bus.listen(SecretChanged, self._secret),
         )
+        self._ending.open()
 
     async def close(self) -> None:
         """Stop listening."""
+        self._ending.close()
         for listening in self._listening:
             listening.stop()
 

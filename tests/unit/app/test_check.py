@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from lyncpy.app import check
-from lyncpy.app.check import findings
+from lyncpy.app.check import authority_findings, findings
 from lyncpy.app.cli import main
 from lyncpy.app.config import load
 from lyncpy.auth.ntlm import ServerNames, write_challenge
 from lyncpy.backends.nats import probe
+from tests.kit.certificates import issue
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +258,24 @@ def test_what_cannot_be_looked_at_is_told_and_ends_nothing(home: Path, monkeypat
     found = [one.sentence for one in findings(load(home, []), datetime.datetime.now(datetime.UTC)) if not one.good]
     assert '[sip] certificate: "/srv/closed" cannot be looked at: Permission denied' in found
     assert 'the modes of files: "/srv/closed" cannot be looked at: Permission denied' in found
+
+
+def test_an_authority_that_ends_is_told(home: Path) -> None:
+    """That of this server, and one that it trusts; of a bundle the last counts."""
+    config = load(home, ["directory.url=ldaps://localhost", "directory.ca_file=trusted.pem"])
+    trusted = config.home / "trusted.pem"
+    in_20_years = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=7300)
+    old, new = issue("old", today=in_20_years, days=(-9000, 20)), issue("new", today=in_20_years, days=(-9000, 90))
+    trusted.write_bytes(old.pem)
+    found = [one.sentence for one in authority_findings(config, in_20_years)]
+    assert "the private authority of `lyncpy init`: the last certificate" in found[0]
+    assert "ended on" in found[0]
+    assert "[directory] ca_file: the last certificate in" in found[1]
+    assert "ends on" in found[1]
+    trusted.write_bytes(old.pem + new.pem)
+    assert len(list(authority_findings(config, in_20_years))) == 1
+    trusted.write_text("no certificate")
+    assert list(authority_findings(config, datetime.datetime.now(datetime.UTC))) == []
 
 
 def test_without_the_driver_of_postgresql_all_else_is_looked_at(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

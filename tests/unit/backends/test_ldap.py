@@ -9,6 +9,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.backends.ldap import Cookie, LdapDirectory, MarkKind, read_cookie
+from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access, LdapConnection, LdapEntry, Root
 from lyncpy.contracts.directory import Moment, Pull
@@ -146,9 +147,36 @@ class Start:
         self._pages.append(pages)
         return result_of(self._directory.pull(cookie, counting=counting))
 
+    def conditions(self) -> list[str]:
+        """Say what is wrong."""
+        return [one.finding for one in self._directory.conditions()]
+
     def read(self, pages: Pages, cookie: str = "") -> str:
         """Make one pull over pages; give the next cookie."""
         return self.pull(pages, cookie).cookie
+
+
+class Wound(Pages):
+    """A domain controller with a clock of its own."""
+
+    def root(self) -> Root:
+        """Give what its clock says."""
+        return Root(("dc=x",), "", None, clock=datetime(2024, 5, 1, 12, 5, tzinfo=UTC))
+
+
+def test_a_clock_that_is_another_than_the_servers_is_told() -> None:
+    """Kerberos and the dates of accounts go by both; each pull compares them."""
+    start = Start()
+    start.pull(Pages("20240501100000Z"))
+    assert start.conditions() == []
+    start.pull(Wound("20240501100000Z"))
+    assert start.conditions() == [
+        "the clock of this machine is 300 s behind that of ldap://x: let both follow the same time server"
+    ]
+    start.clock.advance(299)
+    start.pull(Wound("20240501100000Z"))
+    assert start.conditions() == []
+    assert "120 s ahead of" in compared("ldaps://dc1", 120.0).sentence
 
 
 @pytest.mark.parametrize(("filters", "asked"), [(["uid=a"], "(uid=a)"), (["(uid=a)", " uid=b "], "(|(uid=a)(uid=b))")])

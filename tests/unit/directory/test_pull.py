@@ -145,6 +145,20 @@ def test_pulls_come_at_the_interval_and_sooner_after_a_failure() -> None:
     assert len(server.people) == 1
 
 
+def test_a_pull_that_is_overdue_is_known() -> None:
+    """From when several should have succeeded, whatever holds them up, until one has."""
+    server = Server(ALICE, interval_s=300, retry_s=30)
+    result_of(server.pulls.open())
+    server.directory.down = "down"
+    recovered = server.pulls.recovered_at
+    server.clock.pump([300] * 30)
+    assert server.pulls.recovered_at == recovered
+    assert server.timers.now() > recovered + server.settings.overdue_s
+    server.directory.down = ""
+    server.clock.advance(31)
+    assert server.pulls.recovered_at == server.timers.now()
+
+
 def test_two_pulls_are_never_made_at_once() -> None:
     """A command waits for the pull under way."""
     server = Server(ALICE)
