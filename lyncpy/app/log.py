@@ -1,7 +1,6 @@
-"""The log: what is written, how it is made harmless, and the JSON file."""
+"""The log: what is written, and how it is made harmless."""
 
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from twisted.logger import (
     FilteringLogObserver,
@@ -10,9 +9,7 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     LogPublisher,
-    eventAsJSON,
     formatEvent,
-    globalLogPublisher,
 )
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -62,29 +59,21 @@ _TELLING: Final = frozenset({"log_format", "log_failure", "log_text", "message",
 """What observers, those of old included, make text of."""
 
 
-def quieten(level: str, publisher: LogPublisher) -> None:
+def quieten(level: str, publisher: LogPublisher, instead: ILogObserver | None = None) -> None:
     """Hide events below `level` from every observer that a publisher has, and clean the others.
 
     Args:
+        level: The least important that is told.
         publisher: Twisted's own has the observers that twistd has set up.
+        instead: Told in their place, and cleans by itself; None: they are told.
     """
     observers = list(publisher._observers)
-    inner = _Plain(LogPublisher(*observers))
+    inner = _Plain(LogPublisher(*observers)) if instead is None else instead
     for observer in observers:
         publisher.removeObserver(observer)
     publisher.addObserver(_Level(level, inner))
 
 
-def begin_json(file: Path, level: str) -> None:
-    """Write every event as one JSON object a line, too; the file is made with mode 0600."""
-    file.touch(mode=0o600, exist_ok=True)
-    out = file.open("a", encoding="utf-8", buffering=1)
-
-    @implementer(ILogObserver)
-    def write(event: LogEvent) -> None:
-        plain: dict[str, Any] = {
-            key: value for key, value in event.items() if key not in ("log_logger", "log_source", "log_trace")
-        }
-        out.write(eventAsJSON(plain) + "\n")
-
-    globalLogPublisher.addObserver(_Level(level, write))
+def begin(level: str, publisher: LogPublisher, observer: ILogObserver) -> None:
+    """Have one more observer told of every event of a level and above; it cleans by itself."""
+    publisher.addObserver(_Level(level, observer))

@@ -14,4 +14,4 @@ class Settings(BaseModel):
     """The least important lines that are written; debug tells of every decision."""
 
     json_file: str = ""
-    """A file that gets every line as a JSON object too, with its fields; empty: none."""
+    """A file that gets every line as a JSON object too, with its fields, and is opened anew at SIGHUP; empty: none."""

@@ -4,7 +4,7 @@ import datetime
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -21,8 +21,10 @@ from lyncpy.app.assembly import BuiltServer, build
 from lyncpy.app.check import distant_findings, local_findings
 from lyncpy.app.config import SECTIONS, Config, ConfigError, load
 from lyncpy.app.garbage import Garbage, resident_bytes
+from lyncpy.app.json_log import JOURNAL, Journal, JsonLog, is_journaled
 from lyncpy.app.large_pages import collapse
-from lyncpy.app.log import begin_json, quieten
+from lyncpy.app.log import begin, quieten
+from lyncpy.app.service_manager import ServiceManager
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import WorldUnavailable
@@ -66,6 +68,7 @@ class Reloader:
         overrides: Settings of the command line, which replace those of the file.
         here: Gives what is wrong on this machine; a start refuses by it.
         elsewhere: Gives what is wrong with other machines, which may be slow or silent.
+        manager: Told when a reload because of SIGHUP begins and ends.
     """
 
     log = Logger()
@@ -76,7 +79,9 @@ class Reloader:
         overrides: Sequence[str],
         here: Look,
         elsewhere: Look,
+        manager: ServiceManager,
     ) -> None:
+        self.manager: Final = manager
         self._config = config
         self._overrides = overrides
         self._here = here
@@ -181,6 +186,7 @@ class Reloader:
     def _on_time(self) -> None:
         """Begin to reload; the sentences or the error are logged."""
         self._timer = None
+        self.manager.reloading()
         if self.built is not None:
             self._next = self.built.inside.ground.timers.now() + GATHER_S
         spawn(self._tell(), self.log, "reading the configuration again")
@@ -191,6 +197,8 @@ class Reloader:
         except (ConfigError, CertificateUnusable) as error:
             self.log.error("reload refused, nothing has changed: {reason}", reason=str(error))
             return
+        finally:
+            self.manager.reloaded()
         self._say(said)
         self._say(await self._asked(fresh))
 
@@ -213,40 +221,30 @@ def makeService(options: Options) -> IService:
     with_known_contexts(reactor)
     # Whatever is written from here on, twistd's log file included, is nobody's business but ours and our group's.
     os.umask(os.umask(0o077) | 0o027)
+    manager = ServiceManager(os.environ)
     try:
         config = load(Path(options["config"]), options["set"])
         doubts = [one for one in local_findings(config, _now()) if not one.good]
         refuse(doubts)
         here, elsewhere = Threads(reactor, "reload"), Threads(reactor, "reload-elsewhere")
-        reload = Reloader(config, options["set"], _looking(here, local_findings), _looking(elsewhere, distant_findings))
+        reload = Reloader(
+            config, options["set"], _looking(here, local_findings), _looking(elsewhere, distant_findings), manager
+        )
         reload.built = build(config, reactor, host_clock, reload.on_command, doubts)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
-        raise SystemExit(1) from None
+        # Whoever restarts what has failed is told where that mends nothing (sysexits.h).
+        raise SystemExit(1 if isinstance(error, WorldUnavailable) else os.EX_CONFIG) from None
+    log = _Log(config, is_on_output=_writes_on_output(options))
 
-    def take_signals() -> None:
-        """Set up the signals: the reactor runs, and has set up its own."""
-        signal.signal(signal.SIGHUP, on_hang_up)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # What a shell has set to be ignored, for a job in the background, stays ignored.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, on_end)
-
-    def on_hang_up(number: int, frame: FrameType | None) -> None:
-        reactor.callFromThread(reload.on_signal)
-
-    def on_end(number: int, frame: FrameType | None) -> None:
-        # twistd's own handler ends the process by the signal, once more, after all is closed; an
-        # orderly end has status 0.
-        reactor.callFromThread(_stop, reactor, reload)
-
-    reactor.callWhenRunning(take_signals)
+    reactor.callWhenRunning(partial(_take_signals, reactor, reload, log.reopen))
 
     ground = reload.built.inside.ground
     garbage = Garbage(ground.timers, lambda: ground.flows.messages_in, resident_bytes)
 
     def ready() -> None:
         garbage.begin()
+        manager.ready(ground.timers)
         spawn(_use_large_pages(ground.timers), Reloader.log, "putting memory into large pages")
         # Not through the log: whoever waits for this line reads it as it is.
         out = sys.__stdout__
@@ -257,10 +255,28 @@ def makeService(options: Options) -> IService:
     # A store's thread that has an answer waits for the reactor's thread to let go; at Python's own
     # 5 ms a busy reactor would make every durable write wait for that long.
     sys.setswitchinterval(0.0005)
-    service: IService = HouseService(
-        reload.built.house, ender(reactor), on_start=partial(_take_log, config), on_ready=ready
-    )
+    service: IService = HouseService(reload.built.house, ender(reactor), on_start=log.begin, on_ready=ready)
     return service
+
+
+def _take_signals(reactor: Any, reload: Reloader, reopen: Callable[[], None]) -> None:  # Any: as above
+    """Set up the signals: the reactor runs, and has set up its own."""
+
+    def on_hang_up(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(reopen)
+        reactor.callFromThread(reload.on_signal)
+
+    def on_end(number: int, frame: FrameType | None) -> None:
+        # twistd's own handler ends the process by the signal, once more, after all is closed; an
+        # orderly end has status 0.
+        reactor.callFromThread(reload.manager.stopping)
+        reactor.callFromThread(_stop, reactor, reload)
+
+    signal.signal(signal.SIGHUP, on_hang_up)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # What a shell has set to be ignored, for a job in the background, stays ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, on_end)
 
 
 async def _use_large_pages(timers: ITimers) -> None:
@@ -289,15 +305,42 @@ def _now() -> datetime.datetime:
     return datetime.datetime.fromtimestamp(host_clock(), datetime.UTC)
 
 
-def _take_log(config: Config) -> None:
-    """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
-    log = config.sections.log
-    quieten(log.level, globalLogPublisher)
-    if log.json_file:
-        begin_json(config.path(log.json_file), log.level)
-    Reloader.log.info(
-        "lyncpy {version} runs on {interpreter}", version=__version__, interpreter=interpreter.description()
-    )
+class _Log:
+    """Where the log goes.
+
+    Args:
+        config: The section [log].
+        is_on_output: Whether twistd writes it to standard output; else to a file, or to syslog.
+    """
+
+    def __init__(self, config: Config, *, is_on_output: bool) -> None:
+        self._settings = config.sections.log
+        self._file = config.path(self._settings.json_file) if self._settings.json_file else None
+        self._is_on_output = is_on_output
+        self._json: JsonLog | None = None
+
+    def begin(self) -> None:
+        """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
+        level = self._settings.level
+        is_journaled_now = self._is_on_output and is_journaled(os.environ.get("JOURNAL_STREAM", ""), 1)
+        quieten(level, globalLogPublisher, Journal(JOURNAL) if is_journaled_now else None)
+        if self._file is not None:
+            self._json = JsonLog(self._file)
+            begin(level, globalLogPublisher, self._json)
+        Reloader.log.info(
+            "lyncpy {version} runs on {interpreter}", version=__version__, interpreter=interpreter.description()
+        )
+
+    def reopen(self) -> None:
+        """Begin a new file, where one has been moved away."""
+        if self._json is not None:
+            self._json.reopen()
+
+
+def _writes_on_output(options: Options) -> bool:
+    """Tell whether twistd was started so that its log is on standard output."""
+    twistd: Mapping[str, object] = options.parent or {}
+    return bool(twistd.get("nodaemon")) and not twistd.get("syslog") and twistd.get("logfile") in (None, "-")
 
 
 def _stop(reactor: Any, reload: Reloader) -> None:  # Any: as above

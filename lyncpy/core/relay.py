@@ -182,7 +182,7 @@ class RelayedRequests:
         arrival.provisional = partial(self._answer, node, number, arrival.request)
         self._under_way[node, number] = arrival
         answered, failed = partial(self._served, node, number), partial(self._failed, node, number)
-        task = Task(self._dispatch.serve(arrival, is_proven=True), answered, failed)
+        task = Task(self._dispatch.serve(arrival, is_proven=True), answered, failed, arrival.request)
         task.go_on()
         if arrival.request.method != "INVITE":
             task.cancel_after(self._answer_s, self._timers)

@@ -118,7 +118,7 @@ class Serving:
     ) -> Task[Response | None]:
         """Start the coroutine of one request; whatever becomes of the flow, it is pending until `served`."""
         self._intake.begun(flow.queue, arrival.request)
-        task = Task(self._dispatch.serve(arrival), answered, failed)
+        task = Task(self._dispatch.serve(arrival), answered, failed, arrival.request)
         task.go_on()
         return task
 

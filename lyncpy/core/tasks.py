@@ -6,7 +6,8 @@ context; for a request that waits once, or not at all, that costs more than what
 """
 
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, TypeVar
+from contextvars import ContextVar
+from typing import Any, Final, Generic, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -16,6 +17,16 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 
 T = TypeVar("T")
+
+_SUBJECT: Final[ContextVar[object]] = ContextVar("subject", default=None)
+
+
+def subject() -> object:
+    """Give what the task under way is about, as it was given to it; None: nothing is known of that.
+
+    What is spawned by a task is about the same.
+    """
+    return _SUBJECT.get()
 
 
 class Future(Generic[T]):
@@ -58,18 +69,24 @@ class Task(Generic[T]):
         coroutine: It awaits Deferreds and Futures.
         done: Called once with what it returns.
         failed: Called once with what it raises.
+        subject: What it is about, for the log; None: the same as whoever begins it.
     """
 
     log = Logger()
 
-    __slots__ = ("_coroutine", "_done", "_end", "_failed", "_waits_for", "is_over")
+    __slots__ = ("_coroutine", "_done", "_end", "_failed", "_subject", "_waits_for", "is_over")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, T], done: Callable[[T], None], failed: Callable[[Failure], None]
+        self,
+        coroutine: Coroutine[Any, Any, T],
+        done: Callable[[T], None],
+        failed: Callable[[Failure], None],
+        subject: object = None,
     ) -> None:
         self._coroutine = coroutine
         self._done = done
         self._failed = failed
+        self._subject = _SUBJECT.get() if subject is None else subject
         self._end: Deadline | None = None
         self._waits_for: Future[Any] | Deferred[Any] | None = None
         self.is_over = False
@@ -99,7 +116,8 @@ class Task(Generic[T]):
     def _advance(
         self, resume: Callable[[Any], Any], given: Any
     ) -> None:  # Any: what it awaits, and what it gets for that
-        self._waits_for = None
+        self._waits_for = awaited = None
+        before = _SUBJECT.set(self._subject)
         try:
             awaited = resume(given)
         except StopIteration as end:
@@ -107,7 +125,9 @@ class Task(Generic[T]):
             outcome = end.value
         except BaseException:  # noqa: BLE001 - whoever has begun it decides what it means, as with a Deferred
             finish, outcome = self._failed, Failure()
-        else:
+        finally:
+            _SUBJECT.reset(before)
+        if awaited is not None:
             self._waits_for = awaited
             if isinstance(awaited, Future):
                 awaited.tell(self.go_on)

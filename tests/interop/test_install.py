@@ -108,6 +108,6 @@ def test_a_server_with_a_fault_does_not_start_and_says_why(tmp_path: Path) -> No
         cwd=tmp_path,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == os.EX_CONFIG
     assert 'did you mean "tls_port"?' in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

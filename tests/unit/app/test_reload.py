@@ -11,6 +11,7 @@ from twisted.logger import capturedLogs
 
 from lyncpy.app import tap
 from lyncpy.app.config import check
+from lyncpy.app.service_manager import ServiceManager
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core.timers import Timers
@@ -49,7 +50,11 @@ class House:
         config = check(Path("/nowhere/lyncpy.toml"), {"sip": {"domain": "example.com"}})
         monkeypatch.setattr(tap, "load", lambda file, overrides: self.read(config))
         self.reloader = tap.Reloader(
-            config, [], lambda fresh: self.look("here", self.found), lambda fresh: self.look("elsewhere", self.far)
+            config,
+            [],
+            lambda fresh: self.look("here", self.found),
+            lambda fresh: self.look("elsewhere", self.far),
+            ServiceManager({}),
         )
         timers = Timers(self.clock, lambda: 0.0)
         tables = SimpleNamespace(policies=SimpleNamespace(adopt=lambda policies: False))
