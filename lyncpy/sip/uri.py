@@ -38,11 +38,12 @@ _PLAIN_IN_USER: Final = _UNRESERVED | frozenset("&=+$")
 """What the normal form writes plainly: `user` of RFC 3261 §25.1 without `, ; ? /`."""
 
 _PLAIN_USER: Final = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$]+")
-_PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9\-_.:\[\]]+")
+_PLAIN_HOST: Final = re.compile(r"[A-Za-z0-9\-_.]+|\[[A-Za-z0-9.:]+\]")
 _NORMAL: Final = re.compile(r"sip:[a-z0-9\-_.!~*'()&=+$]++@(?:[a-z0-9_\-]++\.)*+[a-z0-9_\-]++")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PART_OF_USER: Final = re.compile(r"%([0-9A-Fa-f]{2})|[^:]", re.DOTALL)
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9\-_.:\[\]+*#%]", re.DOTALL)
+_NOT_PLAIN_IN_HOST: Final = re.compile(r"[^A-Za-z0-9\-_.+*#%]", re.DOTALL)
 _ENDS_HOST: Final = re.compile(r"[;?]")
 _PORT: Final = re.compile(r":[0-9]{1,5}$")
 _ASCII_LOWER: Final = {ord(c): ord(c) + 32 for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
@@ -138,7 +139,8 @@ def normal_host(host: str) -> str:
     """Give the normal form of a host or domain, without a port: lower case, no dot at the end."""
     if host[-1:] == "." and host[-2:-1] not in ("", "."):
         host = host[:-1]
-    return host.lower() if _PLAIN_HOST.fullmatch(host) else _NOT_PLAIN.sub(_escape, lowered(host))
+    # A colon that is left outside of brackets would be read as the beginning of a port the next time.
+    return host.lower() if _PLAIN_HOST.fullmatch(host) else _NOT_PLAIN_IN_HOST.sub(_escape, lowered(host))
 
 
 def lowered(text: str) -> str:

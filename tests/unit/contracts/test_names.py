@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import lyncpy
@@ -111,7 +111,10 @@ def test_two_people_are_never_one(data: st.DataObject, one: str, other: str) -> 
     assert (aor_of(data.draw(spellings(one))) == aor_of(data.draw(spellings(other)))) is same
 
 
-@given(st.text(max_size=40))
+@example(":0.")
+@example("a@b:1:2")
+@example("a@[b:1")
+@given(st.text(max_size=40) | st.text(":.@;[]%0aA ", max_size=12))
 def test_any_text_has_a_normal_form(text: str) -> None:
     """There is always an answer, it is its own normal form, and it can be written anywhere."""
     aor = aor_of(text)
