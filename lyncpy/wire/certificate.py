@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import SSL
@@ -422,7 +424,7 @@ def _read_keys(path: Path) -> Sequence[PrivateKey]:
 
 def _read_key(path: Path, data: bytes) -> PrivateKey:
     try:
-        key = load_pem_private_key(data, password=None)
+        key = _parsed(data)
     except TypeError:
         raise CertificateUnusable(
             f"[sip] private_key: {path} has a passphrase, which nobody could type at start; remove it"
@@ -432,6 +434,12 @@ def _read_key(path: Path, data: bytes) -> PrivateKey:
     if not isinstance(key, PrivateKey):
         raise CertificateUnusable(f"[sip] private_key: {path} is neither RSA nor ECDSA nor Ed25519")
     return key
+
+
+@lru_cache(maxsize=4)
+def _parsed(data: bytes) -> PrivateKeyTypes:
+    """Read a key, once as long as its file has the same bytes: to prove that the numbers of an RSA key are primes takes long."""
+    return load_pem_private_key(data, password=None)
 
 
 def _covers(names: Sequence[str], host: str) -> bool:

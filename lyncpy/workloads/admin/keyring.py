@@ -12,6 +12,7 @@ import stat
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -271,7 +272,7 @@ def _read_host_key(file: Path, kind: str) -> Key:
                 f"[admin] host_key_folder: others may read {file} (its mode is {mode:04o}), so it is no secret any "
                 f"more; delete it and its like, start again for new ones, or take that away with: chmod 600 {file}"
             )
-        key: Key = Key.fromString(file.read_bytes())
+        key = _parsed(file.read_bytes())
     except OSError as error:
         raise HostKeysUnusable(f"[admin] host_key_folder: {error}") from None
     except (EncryptedKeyError, *_BROKEN_KEY):
@@ -280,6 +281,16 @@ def _read_host_key(file: Path, kind: str) -> Key:
         ) from None
     if key.isPublic() or key.type().lower() != kind:
         raise HostKeysUnusable(f"[admin] host_key_folder: {file} is not a private {kind} key; move it away")
+    return key
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: bytes) -> Key:
+    """Read a private key, once as long as its file has the same bytes.
+
+    A server looks at its files all the time, and that the numbers of an RSA key are primes takes a tenth of a second to prove.
+    """
+    key: Key = Key.fromString(text)
     return key
 
 
