@@ -30,15 +30,13 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
     """
     running = RunningServer(tmp_path / "home", store__close_s=2.0, im__message_s=5.0, **PATIENT).init()
     environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(next(iter(slow_disk.__path__)))),
         "SLOW_DISK_S": SLOW_S,
         "BROKEN_DISK": str(tmp_path / "broken"),
         "SLOWER_DISK": str(tmp_path / "slower"),
     }
     try:
         with time_limit(120):
-            yield running.start(environment=environment)
+            yield running.start(environment=environment, forked=slow_disk.twistd)
     finally:
         running.close()
 

@@ -41,7 +41,7 @@ def test_killed_and_restarted_it_has_everything_and_clients_come_back(clients: C
 
     server.kill()
     alice.wait_for("connection_error", reason="network_error")
-    server.start(server.twistd)
+    server.start()
 
     alice.signed_on_again()
     bob.signed_on_again()

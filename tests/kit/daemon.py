@@ -3,16 +3,15 @@
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGTERM
 from typing import Final
 
 from tests.kit.orphans import tied
+from tests.kit.patience import pauses
 
 PATIENCE_S: Final = 20.0
-PAUSE_S: Final = 0.02
 
 
 def answers(host: str, port: int) -> bool:
@@ -56,12 +55,13 @@ class Daemon:
                 env=environment,
                 start_new_session=self._leads,
             )
-        until = time.monotonic() + PATIENCE_S
         try:
-            while not is_ready():
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise AssertionError(self._said.read_text("utf-8", "replace")[-10_000:])
-                time.sleep(PAUSE_S)
+            for _ in pauses(PATIENCE_S):
+                if is_ready():
+                    return
+                if self._process.poll() is not None:
+                    break
+            raise AssertionError(self._said.read_text("utf-8", "replace")[-10_000:])
         except BaseException:
             self.stop()
             raise

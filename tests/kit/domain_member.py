@@ -3,12 +3,12 @@
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from tests.kit.daemon import PATIENCE_S, Daemon
+from tests.kit.patience import pauses
 from tests.kit.samba import ADMINISTRATOR_PASSWORD, DOMAIN, REALM, Samba, apart
 
 NAME: Final = "MEMBER"
@@ -106,12 +106,13 @@ class DomainMember:
         # There is no DNS for the domain. Samba asks its own cache of names first.
         for name in ("DC1.AD.EXAMPLE.COM#20", "DC1#20"):
             self._net("cache", "add", f"NBT/{name}", f"{self._samba.address}:0", "3600")
-        until = time.monotonic() + PATIENCE_S
         # The controller answers by LDAP before its other services do.
         account = f"--user=Administrator%{ADMINISTRATOR_PASSWORD}"
-        while trouble := self._net("ads", "join", "-S", self._samba.address, "--no-dns-updates", account):
-            assert time.monotonic() < until, trouble
-            time.sleep(0.1)
+        trouble = "not tried"
+        for _ in pauses(PATIENCE_S):
+            if not (trouble := self._net("ads", "join", "-S", self._samba.address, "--no-dns-updates", account)):
+                break
+        assert not trouble, trouble
         self._daemon.start(
             apart(self._folder / "apart", ["winbindd", "--foreground", f"--configfile={self._config}"]),
             lambda: self._is_apart and not self._asked("wbinfo", "--ping-dc").returncode,

@@ -4,6 +4,7 @@ One process reads them once and is forked for each: what then runs is twistd or 
 the commands themselves are found and begun is for the tests that give RunningServer a command (`RunningServer.twistd` is the one that an operator types).
 """
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -12,11 +13,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final
 
-from tests.kit.orphans import end_with_parent
+from tests.kit.orphans import end_with_parent, keep_small_pages
 
 TOP: Final = Path(__file__).resolve().parents[2]
 
@@ -31,7 +33,13 @@ class Forked:
     """A process that does one thing; its methods are those of subprocess.Popen."""
 
     def __init__(
-        self, do: Callable[..., object], *words: str, out: Path, err: Path | None = None, stdin: Path = _NOTHING
+        self,
+        do: Callable[..., object],
+        *words: str,
+        out: Path,
+        err: Path | None = None,
+        stdin: Path = _NOTHING,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Start it.
 
@@ -41,10 +49,11 @@ class Forked:
             out: What it prints is added to this file.
             err: The same for its standard error; this process's own if not given.
             stdin: What it reads.
+            environment: Its variables, beside this one's; what its modules ask for as they are read comes too late.
         """
         self.words: Final = (do.__name__, *words)
         files = {0: stdin, 1: out, **({2: err} if err else {})}
-        self._process: Final = _CONTEXT.Process(target=_begin, args=(do, words, files), daemon=True)
+        self._process: Final = _CONTEXT.Process(target=_begin, args=(do, words, files, environment or {}), daemon=True)
         with _LOCK:
             self._process.start()
 
@@ -112,8 +121,13 @@ def lyncpy(*words: str) -> None:
     sys.exit(main(words))
 
 
-def _begin(do: Callable[..., object], words: Sequence[str], files: Mapping[int, Path]) -> None:
+def _begin(
+    do: Callable[..., object], words: Sequence[str], files: Mapping[int, Path], environment: Mapping[str, str]
+) -> None:
     """Be what was asked for: in the process that was forked."""
+    os.environ.update(environment)
+    # What it shares with others would be copied into large pages of its own, which does not pay within seconds.
+    keep_small_pages()
     # A session of its own: what a test's Ctrl-C hits is the test.
     os.setsid()
     end_with_parent()
@@ -123,4 +137,11 @@ def _begin(do: Callable[..., object], words: Sequence[str], files: Mapping[int, 
         os.close(opened)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - as long as the process
     os.chdir(TOP)
-    do(*words)
+    # A process that multiprocessing has forked ends without what is to be done at the end: there a server gives its status.
+    at_end: list[Callable[[], object]] = []
+    atexit.register = lambda call, *args, **kwargs: at_end.append(partial(call, *args, **kwargs))  # type: ignore[assignment]
+    try:
+        do(*words)
+    finally:
+        for call in reversed(at_end):
+            call()

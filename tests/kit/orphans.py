@@ -14,6 +14,9 @@ from typing import Final
 _SET_PDEATHSIG: Final = 1
 """`PR_SET_PDEATHSIG` of prctl(2)."""
 
+_SET_THP_DISABLE: Final = 41
+"""`PR_SET_THP_DISABLE`."""
+
 _SETPRIV: Final = shutil.which("setpriv")
 _prctl: Final = ctypes.CDLL(None).prctl
 
@@ -21,6 +24,11 @@ _prctl: Final = ctypes.CDLL(None).prctl
 def end_with_parent() -> None:
     """Have this process end, as by `kill`, when the thread that has forked it has ended."""
     _prctl(_SET_PDEATHSIG, SIGTERM)
+
+
+def keep_small_pages() -> None:
+    """Have the kernel give this process no large pages, also where it asks for them."""
+    _prctl(_SET_THP_DISABLE, 1, 0, 0, 0)
 
 
 def tied(words: Sequence[str]) -> Sequence[str]:

@@ -15,11 +15,12 @@ import lyncpy
 
 NAME_THE_REACTOR: Final = (
     "lyncpy.app.assembly",
-    "lyncpy.app.check",
     "lyncpy.app.cli",
     "lyncpy.app.tap",
-    "lyncpy.app.units",
-    "lyncpy.workloads.admin",
+    "lyncpy.workloads.admin.channel",
+    "lyncpy.workloads.admin.manhole",
+    "lyncpy.workloads.admin.service",
+    "lyncpy.workloads.admin.ssh",
 )
 """What imports, directly or not, those parts of Twisted's Conch that install a reactor.
 
@@ -33,13 +34,20 @@ BESIDES: Final = (
     "alembic.command",
     "sqlalchemy.dialects.sqlite.pysqlite",
     "twisted.application.app",
+    "twisted.conch.avatar",
+    "twisted.conch.insults.insults",
     "twisted.conch.ssh.connection",
     "twisted.conch.ssh.keys",
+    "twisted.conch.ssh.session",
     "twisted.conch.ssh.transport",
+    "twisted.cred.checkers",
+    "twisted.cred.strcred",
     "twisted.logger",
     "twisted.plugin",
     "twisted.scripts._twistd_unix",
     "twisted.scripts.twistd",
+    "twisted.trial.itrial",
+    "twisted.words.iwords",
 )
 """What it reads of others, which no module of ours names at its top."""
 

@@ -7,14 +7,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-TOP: Final = Path(__file__).resolve().parents[2]
+from tests.kit.patience import pause
+from tests.kit.purple.nursery import nursery
 
 PATIENCE_S: Final = 15.0
 
@@ -93,33 +93,17 @@ class PurpleClient:
         self._ended = False
         self._changed = threading.Condition()
         folder.mkdir(parents=True)
-        words = [
-            sys.executable,
-            "-m",
-            "tests.kit.purple",
-            "--home",
-            str(folder),
-            "--names",
-            json.dumps(dict(names or {})),
-        ]
+        words = ["--home", str(folder), "--names", json.dumps(dict(names or {}))]
         words += ["--ca", str(ca)] if ca else []
         words += ["--hostname", hostname] if hostname else []
-        with (folder / "stderr.log").open("wb") as errors:
-            self.process: Final = subprocess.Popen(
-                words,
-                cwd=TOP,
-                env={
-                    **os.environ,
-                    "LC_ALL": "C.UTF-8",
-                    "LANGUAGE": "",
-                    "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere",
-                    **(environment or {}),
-                },
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                encoding="utf-8",
-            )
+        variables = {
+            **os.environ,
+            "LC_ALL": "C.UTF-8",
+            "LANGUAGE": "",
+            "DBUS_SESSION_BUS_ADDRESS": "unix:path=/nowhere",
+            **(environment or {}),
+        }
+        self.process: Final = nursery().fork(words, variables, folder / "stderr.log")
         self._reader = threading.Thread(target=self._read, daemon=True, name=f"events of {self.name}")
         self._reader.start()
 
@@ -181,7 +165,6 @@ class PurpleClient:
 
     def leave(self) -> None:
         """Begin to sign off and end."""
-        assert self.process.stdin is not None
         if self.process.poll() is None:
             self.thaw()
         with contextlib.suppress(OSError):
@@ -195,8 +178,7 @@ class PurpleClient:
         except subprocess.TimeoutExpired:
             self.kill()
         self._reader.join(PATIENCE_S)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+        self.process.stdout.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # --- what its user does
@@ -365,12 +347,13 @@ class PurpleClient:
 
     def until(self, question: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until a question has the answer yes; it is asked again after each event, and a few times a second."""
-        until = time.monotonic() + timeout_s
+        began = time.monotonic()
         while not question():
             with self._changed:
-                if time.monotonic() >= until or self._ended:
+                waited = time.monotonic() - began
+                if waited >= timeout_s or self._ended:
                     raise ClientError(f"{self.name}: no {what}; {self._recent()}")
-                self._changed.wait(0.1)
+                self._changed.wait(pause(waited))
 
     def expect_none(self, *names: str, seconds: float, **conditions: Wanted) -> None:
         """Fail if such an event comes within the time."""
@@ -437,7 +420,6 @@ class PurpleClient:
 
     def command(self, command: str, **words: object) -> Any:  # Any: each command has its own result
         """Give a command to the driver; its result."""
-        assert self.process.stdin is not None
         self._number += 1
         number = self._number
         try:
@@ -477,7 +459,6 @@ class PurpleClient:
         return "latest events:\n  " + "\n  ".join(json.dumps(event, ensure_ascii=False) for event in self.events[-12:])
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
         for line in self.process.stdout:
             event = json.loads(line)
             with self._changed:

@@ -3,21 +3,29 @@
 import contextlib
 import json
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from lyncpy.app.home import write_config
 from tests.kit import forks
 from tests.kit.forks import TOP, Forked
+from tests.kit.key_pairs import key_of
 from tests.kit.orphans import tied
+from tests.kit.patience import pauses
 from tests.kit.ports import free_ports
 
 BIN: Final = Path(sys.executable).parent
@@ -25,8 +33,15 @@ BIN: Final = Path(sys.executable).parent
 READY: Final = "lyncpy is ready"
 PATIENCE_S: Final = 30.0
 
-_HOST_KEYS: Final[dict[str, bytes]] = {}
-"""The files with the keys of a server's shell, by name."""
+
+_SHAPING: Final = (
+    *("admin.authorized_keys=", "admin.host_key_folder=", "bus.", "directory.", "sip.certificate=", "sip.domain"),
+    *("sip.private_key=", "sip.server_name=", "store."),
+)
+"""How settings begin that say what `lyncpy init` makes, and where."""
+
+_USUAL: Final = tempfile.TemporaryDirectory(prefix="lyncpy-usual-home-")
+"""Goes with the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +81,17 @@ class RunningServer:
         self._log = home.with_name(f"{home.name}.log")
 
     def init(self) -> "RunningServer":
-        """Make the home; the shell's keys are those of the first server that was started, for one of them takes a while."""
-        _lyncpy("init", str(self.home), "--demo", *self.words)
-        for name, text in _HOST_KEYS.items():
+        """Make the home, by `lyncpy init` or as a copy of what that has made.
+
+        The shell's keys are the same each time, for the server takes a while to make one.
+        """
+        overrides = self.words[1::2]
+        if any(one.startswith(_SHAPING) for one in overrides):
+            _lyncpy("init", str(self.home), "--demo", *self.words)
+        else:
+            shutil.copytree(_usual_home(), self.home)
+            write_config(self.home, overrides)
+        for name, text in _host_keys().items():
             (self.home / name).touch(0o600)
             (self.home / name).write_bytes(text)
         return self
@@ -95,13 +118,9 @@ class RunningServer:
                 people.write(f'\n["{name}"]\naddress = "{address}"\ndisplay_name = "{name.title()}"\n')
             with (self.home / "demo-accounts.toml").open("a") as accounts:
                 accounts.write(f'\n["{name}"]\naddress = "{address}"\npassword = "{password}"\n')
-        with ThreadPoolExecutor(len(names)) as pool:
-            list(
-                pool.map(
-                    lambda account: self.set_password(account.address, account.password),
-                    [self.accounts[name.partition("@")[0]] for name in names],
-                )
-            )
+        hired = [self.accounts[name.partition("@")[0]] for name in names]
+        text = "".join(f"{one.address} {one.password}\n" for one in hired)
+        _lyncpy("user", "passwd", "--file", "-", "--config", str(self.home / "lyncpy.toml"), text=text)
 
     # --- what a client needs
 
@@ -133,20 +152,26 @@ class RunningServer:
         """Give the command with which an operator starts it."""
         return (str(BIN / "twistd"), "--nodaemon", "--pidfile=", "lyncpy", "--config", str(self.home / "lyncpy.toml"))
 
-    def start(self, command: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> "RunningServer":
+    def start(
+        self,
+        command: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        forked: Callable[..., object] = forks.twistd,
+    ) -> "RunningServer":
         """Start it and wait until it serves.
 
         Args:
             command: How to start it; if not given it is forked from a process that has read its modules.
-            environment: Of a process that has to read them itself; this one's if not given.
+            environment: Its variables, if they are others than this one's.
+            forked: What one that is forked does.
         """
         assert self._process is None, "it runs already"
         begin = len(self.log())
-        if command or environment is not None:
+        if command:
             with self._log.open("ab") as log:
                 # A session of its own: what a test's Ctrl-C hits is the test.
                 self._process = subprocess.Popen(
-                    tied(command or self.twistd),
+                    tied(command),
                     cwd=TOP,
                     stdout=log,
                     stderr=log,
@@ -154,15 +179,13 @@ class RunningServer:
                     start_new_session=True,
                 )
         else:
-            self._process = Forked(forks.twistd, *self.twistd[1:], out=self._log, err=self._log)
-        until = time.monotonic() + PATIENCE_S
-        while READY not in self.log()[begin:]:
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise ServerFailed(f"it does not start:\n{self.tail()}")
-            time.sleep(0.02)
-        if not _HOST_KEYS:
-            _HOST_KEYS.update({file.name: file.read_bytes() for file in self.home.glob("ssh_host_*_key")})
-        return self
+            self._process = Forked(forked, *self.twistd[1:], out=self._log, err=self._log, environment=environment)
+        for _ in pauses(PATIENCE_S):
+            if READY in self.log()[begin:]:
+                return self
+            if self._process.poll() is not None:
+                break
+        raise ServerFailed(f"it does not start:\n{self.tail()}")
 
     def stop(self) -> None:
         """End it as an administrator does (SIGTERM); it has to end in order."""
@@ -246,6 +269,28 @@ class RunningServer:
         return ["ssh", "-F", "none", *words, "-i", identity, "-p", str(self.admin_port), "admin@127.0.0.1", *command]
 
 
+@cache
+def _usual_home() -> Path:
+    """Give what `lyncpy init` makes, the same for all whose settings are not about it; its settings are each one's own."""
+    home = Path(_USUAL.name, "home")
+    _lyncpy("init", str(home), "--demo")
+    (home / "lyncpy.toml").unlink()
+    return home
+
+
+@cache
+def _host_keys() -> Mapping[str, bytes]:
+    """Give the files with the keys of a server's shell, by name; that of RSA is quickly made, and quickly read."""
+    keys: dict[str, Ed25519PrivateKey | RSAPrivateKey] = {
+        "ed25519": Ed25519PrivateKey.generate(),
+        "rsa": key_of("shell"),
+    }
+    return {
+        f"ssh_host_{kind}_key": key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        for kind, key in keys.items()
+    }
+
+
 def _run(words: Sequence[str]) -> str:
     """Run a program that has to succeed; give what it prints."""
     return _printed(
@@ -266,11 +311,10 @@ def _printed(done: "subprocess.CompletedProcess[str]") -> str:
 
 def wait_until(question: Callable[[], object], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Wait until a call gives something true."""
-    until = time.monotonic() + timeout_s
-    while not question():
-        if time.monotonic() > until:
-            raise ServerFailed(f"it never came to this: {what}")
-        time.sleep(0.05)
+    for _ in pauses(timeout_s):
+        if question():
+            return
+    raise ServerFailed(f"it never came to this: {what}")
 
 
 def latest(rows: Sequence[Mapping[str, Any]], column: str) -> Any:  # Any: what a column has

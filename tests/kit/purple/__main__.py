@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +35,13 @@ LEAVE_MS: Final = 300
 """A plug-in that signs off writes for a moment after it has said that it has."""
 
 
-def main() -> None:
-    """Run."""
-    options = _options()
+def main(words: Sequence[str] | None = None) -> None:
+    """Run.
+
+    Args:
+        words: What the command is given; those of the process, if it is None.
+    """
+    options = _options(words)
     faulthandler.enable()
     # Libraries may print; the line to the test is a descriptor that they do not know.
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -53,7 +58,7 @@ def main() -> None:
     os._exit(0)
 
 
-def _options() -> argparse.Namespace:
+def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.kit.purple", description=__doc__)
     parser.add_argument(
         "--home", type=Path, required=True, help="libpurple's folder for this client; debug.log is there"
@@ -61,7 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ca", type=Path, help="the authority to trust, besides the system's")
     parser.add_argument("--names", type=json.loads, default={}, help="addresses by host name, as JSON")
     parser.add_argument("--hostname", help="a host name for this process alone (root only)")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def _own_hostname(name: str) -> None:

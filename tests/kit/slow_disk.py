@@ -1,4 +1,4 @@
-"""A disk that takes its time, or fails, below SQLite: Python imports this in a process whose PYTHONPATH names this folder.
+"""A disk that takes its time, or fails, below SQLite, for a server that is forked.
 
 `SLOW_DISK_S` is how long a commit takes, as a slow fsync does; while the file that `SLOWER_DISK`
 names is there, it takes as many seconds as stand in it. While the file that `BROKEN_DISK` names is
@@ -10,6 +10,8 @@ import sqlite3
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.kit import forks
 
 
 class SlowConnection(sqlite3.Connection):
@@ -24,13 +26,14 @@ class SlowConnection(sqlite3.Connection):
         super().commit()
 
 
-_connect = sqlite3.connect
+def twistd(*words: str) -> None:
+    """Be the command `twistd`, on such a disk."""
+    real = sqlite3.connect
 
+    def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:  # Any: passed on as it came
+        """Connect, with slow commits."""
+        made: sqlite3.Connection = real(*args, **{"factory": SlowConnection, **kwargs})
+        return made
 
-def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:  # Any: passed on as it came
-    """Connect, with slow commits."""
-    made: sqlite3.Connection = _connect(*args, **{"factory": SlowConnection, **kwargs})
-    return made
-
-
-sqlite3.connect = connect  # type: ignore[assignment]  # it is called with what the real one takes
+    sqlite3.connect = connect  # type: ignore[assignment]  # it is called with what the real one takes
+    forks.twistd(*words)

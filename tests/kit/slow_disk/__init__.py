@@ -1,1 +1,0 @@
-"""A bad disk below a server of a test."""
