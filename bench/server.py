@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from bench import machine
 from bench.machine import free_port
 from bench.people import DOMAIN, make
-from tests.kit.forks import Forked
+from tests.kit.forks import Forked, twistd
+from tests.kit.patience import pauses
 
 START_S: Final = 120.0
 STOP_S: Final = 15.0
@@ -32,7 +33,9 @@ class Server:
         self.port: Final = port
         self._profiling = profiling
         self._twistd = _twistd() if sampled is None else [sys.executable, "-m", "bench.sampled", str(sampled)]
-        self._process: subprocess.Popen[str] | None = None
+        # Where nobody believes what is measured, the modules need not be read anew for each server.
+        self._is_forked = bool(os.environ.get(machine.UNPINNED)) and not profiling and sampled is None
+        self._process: subprocess.Popen[str] | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -75,9 +78,16 @@ class Server:
         Raises:
             RuntimeError: It does not.
         """
-        command = [*self._twistd, "--nodaemon", "--pidfile=", "--logfile", str(self.home / "log"), *self._profiling]
+        words = ["--nodaemon", "--pidfile=", "--logfile", str(self.home / "log"), *self._profiling]
+        words += ["lyncpy", "--config", str(self.home / "lyncpy.toml")]
+        if self._is_forked:
+            said = self.home / "said"
+            said.unlink(missing_ok=True)
+            self._process = Forked(twistd, *words, out=said)
+            _await_said(self._process, said, self.home)
+            return
         self._process = subprocess.Popen(
-            [*command, "lyncpy", "--config", str(self.home / "lyncpy.toml")],
+            [*self._twistd, *words],
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             text=True,
@@ -107,8 +117,8 @@ class Server:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait()
-        if process.stdout is not None:
+            process.wait(STOP_S)
+        if isinstance(process, subprocess.Popen) and process.stdout is not None:
             process.stdout.close()
 
 
@@ -185,6 +195,19 @@ def _await_ready(process: "subprocess.Popen[str]", home: Path) -> None:
                 return
             if not line:
                 break
+    _give_up(home)
+
+
+def _await_said(process: Forked, said: Path, home: Path) -> None:
+    for _ in pauses(START_S):
+        if said.exists() and "lyncpy is ready" in said.read_text(encoding="utf-8"):
+            return
+        if process.poll() is not None:
+            break
+    _give_up(home)
+
+
+def _give_up(home: Path) -> NoReturn:
     log = home / "log"
     raise RuntimeError(f"the server did not start:\n{log.read_text(encoding='utf-8') if log.exists() else ''}")
 

@@ -100,14 +100,8 @@ def test_a_server_with_a_fault_does_not_start_and_says_why(tmp_path: Path) -> No
     """A mistake in the file gives one sentence and status 1, not a traceback."""
     config = tmp_path / "lyncpy.toml"
     config.write_text('[sip]\ndomain = "example.test"\ntls_prot = 1\n')
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("twistd")), "--nodaemon", "--pidfile=", "lyncpy", "--config", str(config)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == os.EX_CONFIG
-    assert 'did you mean "tls_port"?' in done.stderr
-    assert "Traceback" not in done.stderr + done.stdout
+    said = tmp_path / "said"
+    words = ("--nodaemon", "--pidfile=", "lyncpy", "--config", str(config))
+    assert forks.Forked(forks.twistd, *words, out=said, err=said).wait(60) == os.EX_CONFIG
+    assert 'did you mean "tls_port"?' in said.read_text("utf-8")
+    assert "Traceback" not in said.read_text("utf-8")
