@@ -26,7 +26,7 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import StoreUnavailable, translated
 from lyncpy.contracts.store import Conflict
-from tests.kit.cellars import Wall, database_in, in_postgresql
+from tests.kit.cellars import Wall, database_in, emptied, in_postgresql
 from tests.kit.postgres import Postgres
 from tests.kit.soak import many
 from tests.kit.threads import ThreadPump
@@ -87,7 +87,7 @@ def house(server: Postgres, tmp_path: Path) -> Iterator[Household]:
     """A server that runs, and a store in it."""
     if not server.is_running:
         server.start()
-    with in_postgresql(tmp_path, server) as settings:
+    with emptied(tmp_path, server) as settings:
         house = Household(server, tmp_path, {**settings, "busy_s": 0.3, "statement_s": 1.0})
         yield house
         house.pump.run(house.database.close())

@@ -1,10 +1,13 @@
 """Stores of every kind, opened in a folder of the test, with a wall clock that the test moves."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.task import Clock
 
@@ -97,7 +100,11 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
         )
         return
     with ExitStack() as ending:
-        settings: dict[str, Any] = ending.enter_context(in_postgresql(home)) if kind == "postgresql" else {}
+        settings: dict[str, Any] = {}
+        if kind == "postgresql":
+            settings = ending.enter_context(emptied(home))
+        else:
+            shutil.copy(_made_file(), home / "lyncpy.db")
         store = database_in(home, pump, **settings)
         volatile = SqlVolatileStore(store, wall, pump) if kind == "postgresql" else MemoryRecordStore(wall)
 
@@ -120,3 +127,32 @@ def in_postgresql(home: Path, server: Postgres | None = None) -> Iterator[dict[s
         yield {"url": server.url(name), "password_file": str(server.password_file(home))}
     finally:
         server.drop_database(name)
+
+
+@contextmanager
+def emptied(home: Path, server: Postgres | None = None) -> Iterator[dict[str, Any]]:
+    """Give the settings of a database with the tables of a store, or none yet, and nothing in them; the next one gets it, too.
+
+    To make one and its tables takes several times as long as most tests of a contract. Whose test fails, or ends the server,
+    leaves none.
+    """
+    server = server or shared_postgres()
+    name = server.unused.pop() if server.unused else server.make_database()
+    yield {"url": server.url(name), "password_file": str(server.password_file(home))}
+    if server.is_running:
+        server.empty(name)
+        server.unused.append(name)
+
+
+_MADE: Final = tempfile.TemporaryDirectory(prefix="lyncpy-usual-database-")
+"""Goes with the process."""
+
+
+@cache
+def _made_file() -> Path:
+    """Give a file of SQLite's with the tables of a store, to be copied."""
+    home, pump = Path(_MADE.name), ThreadPump()
+    store = database_in(home, pump)
+    pump.run(store.open())
+    pump.run(store.close())
+    return home / "lyncpy.db"

@@ -14,6 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
+from psycopg import connect
+
 from tests.kit.certificates import Issued
 from tests.kit.ports import free_ports
 
@@ -41,8 +43,25 @@ deadlock_timeout = 100ms
 """
 
 
+_EMPTY: Final = """
+do $$ declare one text; begin
+    set local lock_timeout = '10s';
+    for one in select tablename from pg_tables where schemaname = 'public' and tablename <> 'alembic_version' loop
+        execute format('delete from %I', one);
+    end loop;
+    for one in select sequencename from pg_sequences where schemaname = 'public' loop
+        execute format('alter sequence %I restart', one);
+    end loop;
+end $$
+"""
+
+
 class Postgres:
-    """Makes, starts, kills and stops one server. Its databases are made empty, one for each who asks."""
+    """Makes, starts, kills and stops one server. Its databases are made empty, one for each who asks.
+
+    Attributes:
+        unused: Databases that are empty and nobody has now.
+    """
 
     def __init__(self, primary: "Postgres | None" = None) -> None:
         """Make its data, in a folder of its own, for who runs it cannot get to a test's; those of a standby are its primary's."""
@@ -50,6 +69,7 @@ class Postgres:
         self.port = free_ports(1)[0]
         self._data = self.folder / "data"
         self._numbers = count(1)
+        self.unused: Final[list[str]] = []
         self._owned()
         if primary is None:
             self._initialise()
@@ -157,6 +177,12 @@ class Postgres:
         if not self.is_running:
             return
         self.sql(f"drop database if exists {name} with (force)", "postgres")
+
+    def empty(self, database: str) -> None:
+        """Remove all rows of a store's database to which nobody is connected, so that it is as one that was just made."""
+        # A connection of this process costs a fifth of what psql does.
+        with connect(self.url(database), password=PASSWORD, autocommit=True) as link:
+            link.execute(_EMPTY)
 
     def url(self, database: str) -> str:
         """Give what [store] url says of a database."""
