@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 from psycopg.pq import Trace
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
 
+from lyncpy.backends.sql.link import Look
 from lyncpy.backends.sql.prepared import StatementJob
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.tables import floors
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
-from lyncpy.contracts.names import Version
+from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.store import Conflict
 from tests.kit.cellars import NOON, Cellar, opened
 
@@ -48,6 +49,12 @@ def _touched(cursor: Any) -> int:  # Any: a driver's cursor
 
 def turns(cellar: Cellar, path: Path, do: Callable[[], object]) -> int:
     """Do something; give how often the writing thread waited for an answer before it could go on."""
+    # Each ends what is asked, and is answered when all before it is.
+    return sum(word in {b"Sync", b"Query"} for word in said(cellar, path, do))
+
+
+def said(cellar: Cellar, path: Path, do: Callable[[], object]) -> list[bytes]:
+    """Do something; give the kinds of messages that the writing thread sent meanwhile."""
     assert cellar.database is not None
     run_write = cellar.database.run_write
     with path.open("wb") as file:
@@ -64,12 +71,9 @@ def turns(cellar: Cellar, path: Path, do: Callable[[], object]) -> int:
         written = len(path.read_bytes())
         do()
         file.flush()
-        said = path.read_bytes()[written:]
+        lines = path.read_bytes()[written:].splitlines()
         cellar.pump.run(run_write(end))
-    # Each ends what is asked, and is answered when all before it is.
-    return sum(
-        line.startswith((b"F\t", b"F ")) and line.split()[2] in {b"Sync", b"Query"} for line in said.splitlines()
-    )
+    return [line.split()[2] for line in lines if line.startswith((b"F\t", b"F "))]
 
 
 @pytest.mark.libraries
@@ -95,6 +99,25 @@ def test_a_group_of_writes_waits_once(cellar: Cellar, tmp_path: Path) -> None:
         "0": b"2",
         **{str(n): b"3" for n in range(20, 60)},
     }
+
+
+@pytest.mark.libraries
+def test_a_write_alone_is_one_statement(cellar: Cellar, tmp_path: Path) -> None:
+    """The lease is looked at within it, and it is a transaction by itself; what only looks in such a queue needs none either."""
+    run, store = cellar.pump.run, store_of(cellar)
+    assert cellar.database is not None
+    run_write = cellar.database.run_write
+    cellar.wait(cellar.leases.join(NodeName("n1"), "here", 60.0, is_connected=True))
+
+    def statements(do: Callable[[], Deferred[Any]]) -> int:
+        return said(cellar, tmp_path / "said", lambda: run(do())).count(b"Execute")
+
+    assert statements(lambda: store.write("board", "a", b"1", NONE)) == 1
+    assert statements(lambda: store.write("board", "a", b"2", Version(1))) == 1
+    assert statements(lambda: store.remove("board", "a", Version(2))) == 1
+    read = StatementJob(cellar.database.prepare(select(floors.c.version)), (), _touched)
+    assert statements(lambda: run_write(Look(read))) == 1
+    assert statements(lambda: run_write(read)) == 4
 
 
 @pytest.mark.libraries

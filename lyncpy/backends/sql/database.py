@@ -13,6 +13,8 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.backends.settings import Settings
+from lyncpy.backends.sql.dialects import takes_many
+from lyncpy.backends.sql.fence import FENCED
 from lyncpy.backends.sql.files import SqliteFile, unusable
 from lyncpy.backends.sql.link import Job, Link, T
 from lyncpy.backends.sql.prepared import PreparedStatement, StatementJob
@@ -162,9 +164,19 @@ class Database:
             for reason in dict.fromkeys(self._failing.values())
         ]
 
-    def prepare(self, statement: ClauseElement, *names: str) -> PreparedStatement:
-        """Write a statement down for this database; its values are given in the order of `names`."""
-        return PreparedStatement(statement, self._engine.dialect, names)
+    def prepare(self, statement: ClauseElement, *names: str, fenced: ClauseElement | None = None) -> PreparedStatement:
+        """Write a statement down for this database; its values are given in the order of `names`.
+
+        Args:
+            statement: What is said.
+            names: Of its values.
+            fenced: The same with the lease looked at within it, see `fence.HELD`; None: that is said before it.
+        """
+        dialect = self._engine.dialect
+        held = None
+        if fenced is not None and takes_many(dialect.name):
+            held = PreparedStatement(fenced, dialect, (*names, FENCED))
+        return PreparedStatement(statement, dialect, names, held)
 
     def run_write(self, job: Job[T]) -> Deferred[T]:
         """Do a job in the next transaction, in calling order; its result is durable when it comes."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database, RunJob
 from lyncpy.backends.sql.dialects import POSTGRESQL, clock, exclude_writers, insert_into
+from lyncpy.backends.sql.fence import FENCED, HELD
 from lyncpy.backends.sql.prepared import StatementJob
 from lyncpy.backends.sql.tables import ALIVE, homes, nodes
 from lyncpy.contracts.names import NodeName
@@ -21,13 +22,6 @@ FORGOTTEN_S: Final = 86_400.0
 
 LEASES: Final = "store_lease"
 """The name of their queue: no write keeps a renewal waiting."""
-
-_FENCE: Final = (
-    # Key share: a renewal, which changes no key, waits for no write and lets none wait; who ends the lease locks the row whole,
-    # and so waits for a transaction that has found it held, until that has ended.
-    "SELECT 1 / count(*) FROM (SELECT FROM nodes WHERE name = :fenced AND ended IS NULL FOR KEY SHARE) AS held"
-)
-"""Fails where the lease is over, and the transaction with it: in one breath with what it stands before."""
 
 _THIS: Final = nodes.c.name == bindparam("node")
 
@@ -44,7 +38,7 @@ class SqlLeases:
         # Of a file there is one writer at a time, and nobody whose lease could run out meanwhile.
         self._run: RunJob = database.run_write
         if database.dialect == POSTGRESQL:
-            self._fence = database.prepare(text(_FENCE), "fenced")
+            self._fence = database.prepare(select(HELD), FENCED)
             self._run = database.own_queue(LEASES, _nothing, is_fenced=False)
         self._node = NodeName("")
 

@@ -1,9 +1,10 @@
 """One thread's connection to the database: held for as long as it works, and how failures are told apart."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
@@ -31,6 +32,22 @@ It raises nothing on purpose: what was decided, such as a conflict, is a result,
 result that is a Failure fails who asked."""
 
 Doing: TypeAlias = Callable[[Connection, Sequence[Job[Any]]], list[Any]]  # Any: each job has its own result
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[T]):
+    """A job that only reads, in a queue of jobs that write."""
+
+    job: Job[T]
+
+    def __call__(self, connection: Connection) -> T | Failure:
+        """Do it."""
+        return self.job(connection)
+
+
+def _job_of(job: Job[T]) -> Job[T]:
+    return job.job if isinstance(job, Look) else job
+
 
 AGAIN: Final = 6
 """How often a transaction is done again that was taken back for the sake of another one."""
@@ -87,16 +104,18 @@ class Link:
         self._ours = (driver.IntegrityError, driver.DataError, driver.ProgrammingError, driver.NotSupportedError)
 
     def commit(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
-        """Do jobs in one transaction: all of them, or none.
+        """Do jobs in one transaction: all of them, or none; what only looks needs none, where nothing else is to be done.
 
         Raises:
             StoreUnavailable: The world failed (disk, lock, connection). Whatever else is raised, is a job's fault.
         """
-        return self._done(self._in_transaction, jobs)
+        if all(isinstance(job, Look) for job in jobs):
+            return self.look(jobs)
+        return self._done(self._in_transaction, [_job_of(job) for job in jobs])
 
     def look(self, jobs: Sequence[Job[Any]]) -> list[Any]:  # Any: each job has its own result
         """Do jobs one after the other; each sees what is committed by then. Raises as `commit` does."""
-        return self._done(self._one_by_one, jobs)
+        return self._done(self._one_by_one, [_job_of(job) for job in jobs])
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -140,11 +159,11 @@ class Link:
     def _in_transaction(self, connection: Connection, jobs: Sequence[Job[Any]]) -> list[Any]:
         driver: Any = connection.connection.dbapi_connection  # Any: SQLAlchemy names no type of all drivers
         try:
-            fence = () if self.fence is None else (self.fence,)
+            fence = self.fence
             if self._takes_many and all(isinstance(job, StatementJob) for job in jobs):
-                return _at_once(connection, (*fence, *jobs), self._begin)[len(fence) :]
-            if fence:
-                _at_once(connection, fence, self._begin, ends=False)
+                return _at_once(connection, jobs, self._begin, fence)
+            if fence is not None:
+                _at_once(connection, (fence,), self._begin, ends=False)
             else:
                 driver.cursor().execute(self._begin)
             results = self._one_by_one(connection, jobs)
@@ -185,6 +204,7 @@ def _at_once(
     connection: Connection,
     jobs: Sequence[Any],  # Any: jobs of one statement
     begin: str = "",
+    fence: StatementJob[None] | None = None,
     *,
     ends: bool = True,
 ) -> list[Any]:  # Any: each job has its own result
@@ -194,8 +214,14 @@ def _at_once(
         connection: To a database that takes many at once.
         jobs: Theirs.
         begin: Begins a transaction, if they are to be one.
+        fence: What has to hold for them.
         ends: Whether that ends with them.
     """
+    if fence is not None:
+        first = jobs[0].fenced(fence)
+        if first is None:
+            return _at_once(connection, (fence, *jobs), begin)[1:]
+        jobs = (first, *jobs[1:])
     if len(jobs) == 1 and ends:
         # One statement is a transaction by itself.
         return [jobs[0](connection)]

@@ -5,7 +5,7 @@ ten times what SQLite needs: so what is done for each message or publication is 
 done seldom goes to SQLAlchemy as it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar
 
@@ -13,6 +13,8 @@ from sqlalchemy import ClauseElement, LargeBinary
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from twisted.python.failure import Failure
+
+from lyncpy.backends.sql.dialects import takes_many
 
 T = TypeVar("T")
 
@@ -29,14 +31,24 @@ class PreparedStatement:
         statement: Its parameters are `names`, or have a value in it.
         dialect: The database's, with the positional parameters of its driver.
         names: Of the values that callers give.
+        fenced: The same where this node's lease is looked at within it; its last value is the node.
     """
 
-    def __init__(self, statement: ClauseElement, dialect: Dialect, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        statement: ClauseElement,
+        dialect: Dialect,
+        names: Sequence[str],
+        fenced: "PreparedStatement | None" = None,
+    ) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=list(names))
         assert isinstance(compiled, SQLCompiler)
         assert compiled.positiontup is not None, "a driver whose parameters have an order"
         known = {name: value for name, value in compiled.params.items() if name not in names}
         places = {name: place for place, name in enumerate((*names, *known))}
+        self.fenced: Final = fenced
+        # In text a value of bytes has twice their number, in both processes.
+        self._terms: Final[Mapping[str, bool]] = {"binary": True} if takes_many(dialect.name) else {}
         self._text: Final = str(compiled)
         self._constants: Final[Values] = tuple(known.values())
         self._order: Final = _picking([places[name] for name in compiled.positiontup])
@@ -48,7 +60,7 @@ class PreparedStatement:
     def execute(self, connection: Connection, values: Values) -> Any:  # Any: a driver's cursor
         """Execute; what came of it is in the cursor, once the database has answered."""
         raw: Any = connection.connection.dbapi_connection  # Any: SQLAlchemy names no type of all drivers
-        cursor = raw.cursor()
+        cursor = raw.cursor(**self._terms)
         cursor.execute(self._text, self._ordered(values))
         return cursor
 
@@ -92,6 +104,11 @@ class StatementJob(Generic[T]):
         self.statement = statement
         self.values = values
         self.judge = judge
+
+    def fenced(self, fence: "StatementJob[None]") -> "StatementJob[T] | None":
+        """Give the same with this node's lease looked at within it; None: that can only be done before it."""
+        held = self.statement.fenced
+        return None if held is None else StatementJob(held, self.values + fence.values, self.judge)
 
     def __call__(self, connection: Connection) -> T | Failure:
         """Do it by itself."""

@@ -6,10 +6,26 @@ the same statement that changes it, so that no decision is made on an old answer
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, Insert, Table, and_, bindparam, case, delete, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Integer,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 
 from lyncpy.backends.sql.dialects import ceiling, insert_into, next_change
+from lyncpy.backends.sql.fence import HELD
 from lyncpy.backends.sql.tables import floors, records, volatile_floors, volatile_records
 
 ANY_KIND: Final = ""
@@ -53,12 +69,14 @@ class RecordStatements:
                 change=self._change,
             )
         )
+        self.replace_fenced: Final = self.replace.where(HELD == 1)
         self.remove: Final = (
             update(table)
             .where(as_expected)
             .values(value=None, expires=bindparam("now"), change=self._change)
             .returning(column.version)
         )
+        self.remove_fenced: Final = self.remove.where(HELD == 1)
         newest = table.alias()
         # The last change of a kind stays, for the next is counted from it.
         last = select(func.max(newest.c.change)).where(newest.c.kind == column.kind).scalar_subquery()
@@ -83,9 +101,9 @@ class RecordStatements:
             .limit(bindparam("most"))
         )
 
-    def create(self) -> Insert:
+    def create(self, *, fenced: bool = False) -> Insert:
         """Write a record where none lives; give its version, or no row when one lives."""
-        column, statement = self.table.c, self._new_row()
+        column, statement = self.table.c, self._new_row(fenced=fenced)
         return statement.on_conflict_do_update(
             index_elements=[column.kind, column.key],
             set_={
@@ -107,17 +125,19 @@ class RecordStatements:
             where=floors.c.version < statement.excluded.version,
         )
 
-    def _new_row(self) -> sqlite.Insert:
+    def _new_row(self, *, fenced: bool) -> sqlite.Insert:
         """Begin an INSERT; a key without a row gets the version above the floor of its kind."""
         # With the floor of all kinds, which is the lower one where a kind has its own.
         known = select(func.max(self._floors.c.version)).where(
             self._floors.c.kind.in_((bindparam("of_kind"), ANY_KIND))
         )
         floor: ColumnElement[int] = func.coalesce(known.scalar_subquery(), 0)
+        # A row that is inserted has no condition in which the lease could be looked at.
+        first = HELD if fenced else literal_column("1", Integer)
         return insert_into(self.table, self._dialect).values(
             kind=bindparam("of_kind"),
             key=bindparam("of_key"),
-            version=floor + 1,
+            version=floor + first,
             value=bindparam("new_value"),
             expires=bindparam("new_expires"),
             change=self._change,

@@ -55,9 +55,12 @@ class SqlRecordStore:
         self._read = prepare(statements.read, "of_kind", "of_key", "now")
         self._scan = prepare(statements.scan, "of_kind", "start", "now")
         self._scan_to = prepare(statements.scan_to, "of_kind", "start", "now", "stop")
-        self._replace = prepare(statements.replace, "of_kind", "of_key", "now", "new_value", "new_expires", "expected")
-        self._create = prepare(statements.create(), "of_kind", "of_key", "now", "new_value", "new_expires")
-        self._remove = prepare(statements.remove, "of_kind", "of_key", "now", "expected")
+        new = "of_kind", "of_key", "now", "new_value", "new_expires"
+        self._replace = prepare(statements.replace, *new, "expected", fenced=statements.replace_fenced)
+        self._create = prepare(statements.create(), *new, fenced=statements.create(fenced=True))
+        self._remove = prepare(
+            statements.remove, "of_kind", "of_key", "now", "expected", fenced=statements.remove_fenced
+        )
         self._raise_floor = statements.raise_floor()
 
     def read(self, kind: str, key: str) -> Deferred[Record | None]:

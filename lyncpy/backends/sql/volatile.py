@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.link import Job, Look, T
 from lyncpy.backends.sql.statements import ANY_KIND, of_volatile
 from lyncpy.backends.sql.store import SqlRecordStore
 from lyncpy.backends.sql.tables import volatile_floors
@@ -60,7 +61,13 @@ class SqlVolatileStore(SqlRecordStore):
 
     def __init__(self, database: Database, wall: Callable[[], float], reactor: IReactorFromThreads) -> None:
         run = database.own_queue(VOLATILE, self._greet)
-        super().__init__(database, of_volatile(database.dialect), run, run, wall)
+
+        def look(job: Job[T]) -> Deferred[T]:
+            # In the same queue, so that it waits for what was written before it, and no transaction for it.
+            found: Deferred[T] = run(Look(job))
+            return found
+
+        super().__init__(database, of_volatile(database.dialect), look, run, wall)
         self._reactor = reactor
         self._base: int | None = None
         """Above which versions began when the last connection was made; None: there was none yet."""
