@@ -63,6 +63,8 @@ class MemoryRecordStore:
         wall: The clock of `expires`, in seconds since 1970; one that does not step.
     """
 
+    writes_both = False
+
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._kinds: dict[str, _Kind] = {}
@@ -126,6 +128,18 @@ class MemoryRecordStore:
         told = tuple((key, Version(self._version(of.records.get(key)))) for _, key in found[:limit])
         is_all = len(found) <= limit
         return succeed(Written(now if is_all else Mark(found[limit - 1][0]), told, is_all=is_all))
+
+    def write_both(
+        self,
+        kind: str,
+        key: str,
+        value: bytes | Callable[[], bytes],
+        expected: Version,
+        durable: bytes,
+        durable_expected: Version,
+    ) -> Deferred[tuple[Version, Version]]:
+        """Fail: what is durable is in another place."""
+        return fail(NotImplementedError("see writes_both"))
 
     def on_loss(self, hear: Callable[[], None]) -> None:
         """Do nothing: whoever could hear of a loss is lost, too."""

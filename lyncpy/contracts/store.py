@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 from lyncpy.contracts.names import Version
 
@@ -116,6 +116,8 @@ class IVolatileStore(IRecordStore):
     A version is also not given again after a loss: what was decided before it is not written after it.
     """
 
+    writes_both: bool = Attribute("Whether a durable record can be written together with a volatile one.")
+
     def write(
         kind: str, key: str, value: bytes | Callable[[], bytes], expected: Version, expires: float | None = None
     ) -> Awaitable[Version]:
@@ -128,6 +130,22 @@ class IVolatileStore(IRecordStore):
                 read them, it may never be asked.
             expected: The version that the record is to have; 0: none.
             expires: As `Record.expires`.
+        """
+
+    def write_both(
+        kind: str,
+        key: str,
+        value: bytes | Callable[[], bytes],
+        expected: Version,
+        durable: bytes,
+        durable_expected: Version,
+    ) -> Awaitable[tuple[Version, Version]]:
+        """Replace a record and the durable one of the same kind and key, both or none; give the new versions of both.
+
+        To be called where `writes_both` alone, and for records that are there.
+
+        Raises:
+            Conflict: One of them has another version; nothing was written.
         """
 
     def on_loss(hear: Callable[[], None]) -> None:

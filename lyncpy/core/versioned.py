@@ -14,7 +14,7 @@ and is written later; so presence goes on while a shared database does not.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence, Set
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -291,7 +291,7 @@ class VersionedTable(Generic[K, V]):
         part = self._volatile
         if part is None or (entry := self._memory.get(key)) is None or entry.is_written:
             return False
-        try:
+        with suppress(StoreUnavailable):
             for _ in range(TRIES):
                 try:
                     volatile = await self._volatile_written(part, entry, entry.value)
@@ -303,8 +303,6 @@ class VersionedTable(Generic[K, V]):
                 if self._memory.get(key) is entry:
                     self._memory.put(key, replace(entry, volatile=volatile, is_written=True))
                 return True
-        except StoreUnavailable:
-            pass
         part.unwritten(key)
         return False
 
@@ -312,10 +310,13 @@ class VersionedTable(Generic[K, V]):
         """Write what is new, and give the entry of it. What is volatile comes first, for it can be taken back."""
         value, version, volatile, is_written = decision.value, entry.version, entry.volatile, entry.is_written
         part, losses = self._volatile, self._losses
+        if part is not None and decision.is_volatile and decision.is_durable and part.store.writes_both:
+            both = await self._both_written(part, entry, value)
+            if both is not None:
+                return self._unless_lost(part, key, losses, both)
         if decision.is_volatile and part is not None and entry.record:
             try:
-                volatile = await self._volatile_written(part, entry, value)
-                is_written = True
+                volatile, is_written = await self._volatile_written(part, entry, value), True
             except StoreUnavailable:
                 is_written = False
                 part.unwritten(key)
@@ -326,21 +327,33 @@ class VersionedTable(Generic[K, V]):
                 if part is not None and decision.is_volatile:
                     await self._take_back(part, key, replace(entry, volatile=volatile))
                 raise
-        if losses != self._losses and part is not None:
-            # Lost as soon as it was written, or what was there before.
-            volatile, is_written = NONE_YET, False
+        return self._unless_lost(part, key, losses, Entry(value, entry.record, version, volatile, is_written))
+
+    async def _both_written(self, part: VolatilePart[K, V], entry: Entry[V], value: V) -> Entry[V] | None:
+        """Write both records at once; None: one of them is not there, and they are written one after the other."""
+        packed, durable = part.form.pack_volatile(value), self._form.pack(value)
+        if packed is None or durable is None or not (entry.volatile and entry.version):
+            return None
+        volatile, version = await part.store.write_both(
+            self._kind, entry.record, packed, entry.volatile, durable, entry.version
+        )
+        return Entry(value, entry.record, version, volatile)
+
+    def _unless_lost(self, part: VolatilePart[K, V] | None, key: K, losses: int, written: Entry[V]) -> Entry[V]:
+        """Give what was written; its volatile record may have been lost as soon as that was done, or what was there before."""
+        if part is not None and losses != self._losses:
             part.unwritten(key)
-        return Entry(value, entry.record, version, volatile, is_written)
+            written = replace(written, volatile=NONE_YET, is_written=False)
+        return written
 
     async def _take_back(self, part: VolatilePart[K, V], key: K, entry: Entry[V]) -> None:
         """Write what was volatile before again: what was to be durable together with what has followed is not."""
-        volatile, is_written = entry.volatile, False
         try:
-            volatile = await self._volatile_written(part, entry, entry.value)
-            is_written = True
+            entry = replace(entry, volatile=await self._volatile_written(part, entry, entry.value), is_written=True)
         except (Conflict, StoreUnavailable):
             part.unwritten(key)
-        self._memory.put(key, replace(entry, volatile=volatile, is_written=is_written))
+            entry = replace(entry, is_written=False)
+        self._memory.put(key, entry)
 
     async def _volatile_written(self, part: VolatilePart[K, V], entry: Entry[V], value: V) -> Version:
         packed = part.form.pack_volatile(value)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from psycopg.pq import Trace
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.failure import Failure
@@ -14,11 +15,12 @@ from twisted.python.failure import Failure
 from lyncpy.backends.sql.link import Look
 from lyncpy.backends.sql.prepared import StatementJob
 from lyncpy.backends.sql.store import SqlStore
-from lyncpy.backends.sql.tables import floors
+from lyncpy.backends.sql.tables import floors, volatile_records
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.store import Conflict
 from tests.kit.cellars import NOON, Cellar, opened
+from tests.kit.threads import PATIENCE_S
 
 pytestmark = pytest.mark.interop
 
@@ -118,6 +120,42 @@ def test_a_write_alone_is_one_statement(cellar: Cellar, tmp_path: Path) -> None:
     read = StatementJob(cellar.database.prepare(select(floors.c.version)), (), _touched)
     assert statements(lambda: run_write(Look(read))) == 1
     assert statements(lambda: run_write(read)) == 4
+
+
+@pytest.mark.libraries
+def test_a_durable_and_a_volatile_record_are_written_at_once(cellar: Cellar, tmp_path: Path) -> None:
+    """By one statement, both or none: where either is another one, by then or while this waits for it, the other stays as it was."""
+    wait, store, volatile = cellar.wait, cellar.store, cellar.volatile
+    assert cellar.database is not None
+    elsewhere = cellar.database.own_queue("elsewhere", lambda connection: None)
+    cellar.wait(cellar.leases.join(NodeName("n1"), "here", 60.0, is_connected=True))
+    mine = wait(volatile.write("board", "a", b"v1", NONE))
+    wait(store.write("board", "a", b"d1", NONE))
+
+    def both(expected: int, durable: int) -> Any:  # Any: versions
+        return wait(volatile.write_both("board", "a", b"v", Version(expected), b"d", Version(durable)))
+
+    assert said(cellar, tmp_path / "said", lambda: both(mine, 1)).count(b"Execute") == 1
+    for expected, durable in ((mine, 2), (mine + 1, 1)):
+        with pytest.raises(Conflict):
+            both(expected, durable)
+
+    entered, go_on = Event(), Event()
+
+    def change(connection: Connection) -> None:
+        connection.execute(update(volatile_records).values(version=volatile_records.c.version + 1))
+        entered.set()
+        go_on.wait(PATIENCE_S)
+
+    holding = elsewhere(change)
+    while not entered.wait(0.01):
+        wait(store.read("board", "a"))
+    late = volatile.write_both("board", "a", b"late", Version(mine + 1), b"late", Version(2))
+    go_on.set()
+    wait(holding)
+    with pytest.raises(Conflict):
+        wait(late)
+    assert (wait(store.read("board", "a")).value, wait(volatile.read("board", "a")).value) == (b"d", b"v")
 
 
 @pytest.mark.libraries

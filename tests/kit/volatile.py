@@ -12,6 +12,8 @@ from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.store import Conflict, IVolatileStore, Mark, Record, Written
 from tests.kit.fakes import Fragility
+from tests.kit.memory import MemoryStore
+from tests.kit.results import answer_of
 
 T = TypeVar("T")
 
@@ -51,9 +53,18 @@ class FragileVolatileStore:
         disk: What keeps them, as this server has it.
         clock: Gives the server's turns: what it asks gets there in a later one, and the answer comes in one later still;
             None: at once.
+        durable: The durable records of all, where both can be written at once; None: one after the other is.
     """
 
-    def __init__(self, shared: SharedRecords, disk: Fragility, clock: IReactorTime | None = None) -> None:
+    def __init__(
+        self,
+        shared: SharedRecords,
+        disk: Fragility,
+        clock: IReactorTime | None = None,
+        durable: MemoryStore | None = None,
+    ) -> None:
+        self.durable = durable
+        self.writes_both = durable is not None
         self._shared = shared
         self._disk = disk
         self._clock = clock
@@ -78,12 +89,36 @@ class FragileVolatileStore:
         """Replace a record."""
         data = value if isinstance(value, bytes) else value()
 
-        def write() -> Deferred[Version]:
-            shared = self._shared
-            if 0 < expected <= shared.base:
-                return fail(Conflict(f"{kind} {key!r} was lost"))
-            written = shared.store.write(kind, key, data, self._kept(expected), expires)
-            return written.addCallback(lambda version: Version(version + shared.base))
+        return self._run(lambda: self._write(kind, key, data, expected, expires))
+
+    def _write(
+        self, kind: str, key: str, data: bytes, expected: Version, expires: float | None = None
+    ) -> Deferred[Version]:
+        shared = self._shared
+        if 0 < expected <= shared.base:
+            return fail(Conflict(f"{kind} {key!r} was lost"))
+        written = shared.store.write(kind, key, data, self._kept(expected), expires)
+        return written.addCallback(lambda version: Version(version + shared.base))
+
+    def write_both(
+        self,
+        kind: str,
+        key: str,
+        value: bytes | Callable[[], bytes],
+        expected: Version,
+        durable: bytes,
+        durable_expected: Version,
+    ) -> Deferred[tuple[Version, Version]]:
+        """Replace a record and the durable one."""
+        store, data = self.durable, value if isinstance(value, bytes) else value()
+
+        def write() -> Deferred[tuple[Version, Version]]:
+            assert store is not None, "see writes_both"
+            is_there = answer_of(store.read(kind, key))
+            if is_there is None or is_there.version != durable_expected:
+                return fail(Conflict(f"{kind} {key!r} is another"))
+            written = self._write(kind, key, data, expected)
+            return written.addCallback(lambda new: (new, answer_of(store.write(kind, key, durable, durable_expected))))
 
         return self._run(write)
 

@@ -10,10 +10,14 @@ from sqlalchemy import (
     ColumnElement,
     Insert,
     Integer,
+    Select,
     Table,
+    Text,
+    Update,
     and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     literal_column,
@@ -48,7 +52,8 @@ class RecordStatements:
         column = table.c
         this = and_(column.kind == bindparam("of_kind"), column.key == bindparam("of_key"))
         lives = and_(column.value.is_not(None), or_(column.expires.is_(None), column.expires > bindparam("now")))
-        as_expected = and_(this, lives, column.version == bindparam("expected"))
+        self._lives = and_(this, lives)
+        as_expected = self.is_at("expected")
         self._change = next_change(table, dialect)
         self._dead: ColumnElement[bool] = or_(column.value.is_(None), column.expires <= bindparam("now"))
         # Of what was removed it is when.
@@ -59,16 +64,7 @@ class RecordStatements:
             column.kind == bindparam("of_kind"), column.key >= bindparam("start"), lives
         ).order_by(column.key)
         self.scan_to: Final = self.scan.where(column.key < bindparam("stop"))
-        self.replace: Final = (
-            update(table)
-            .where(as_expected)
-            .values(
-                version=column.version + 1,
-                value=bindparam("new_value"),
-                expires=bindparam("new_expires"),
-                change=self._change,
-            )
-        )
+        self.replace: Final = self.replaced("new_value", "expected").values(expires=bindparam("new_expires"))
         self.replace_fenced: Final = self.replace.where(HELD == 1)
         self.remove: Final = (
             update(table)
@@ -100,6 +96,15 @@ class RecordStatements:
             .order_by(column.change, column.key)
             .limit(bindparam("most"))
         )
+
+    def is_at(self, version: str) -> ColumnElement[bool]:
+        """Tell whether the record lives, and has the version of a parameter."""
+        return and_(self._lives, self.table.c.version == bindparam(version))
+
+    def replaced(self, value: str, expected: str) -> Update:
+        """Write a record that has the version that is expected; both parameters have these names."""
+        values = {"version": self.table.c.version + 1, "value": bindparam(value), "change": self._change}
+        return update(self.table).where(self.is_at(expected)).values(values)
 
     def create(self, *, fenced: bool = False) -> Insert:
         """Write a record where none lives; give its version, or no row when one lives."""
@@ -152,3 +157,21 @@ def of_durable(dialect: str) -> RecordStatements:
 def of_volatile(dialect: str) -> RecordStatements:
     """Give what is said about volatile records."""
     return RecordStatements(volatile_records, volatile_floors, dialect)
+
+
+def both_replaced(durable: RecordStatements, volatile: RecordStatements, *, fenced: bool) -> Select[tuple[int]]:
+    """Write a durable record and the volatile one of the same kind and key, both or none; give 1, or 0 where one is another.
+
+    Where the volatile one is changed by somebody else meanwhile, it fails as `ledger.ANOTHER_END` says, for by then the other
+    is written.
+    """
+    is_there = select(volatile.table.c.key).where(volatile.is_at("volatile_expected")).exists()
+    first = durable.replaced("new_value", "expected").values(expires=None).where(is_there)
+    if fenced:
+        first = first.where(HELD == 1)
+    one = first.returning(durable.table.c.version).cte("durably")
+    then = volatile.replaced("volatile_value", "volatile_expected").values(expires=None)
+    other = then.where(select(one.c.version).exists()).returning(volatile.table.c.version).cte("volatilely")
+    count, other_count = (select(func.count()).select_from(part).scalar_subquery() for part in (one, other))
+    verdict = case((count == other_count, cast(count, Text)), else_="the volatile record is another")
+    return select(cast(verdict, Integer))

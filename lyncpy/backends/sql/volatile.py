@@ -9,22 +9,26 @@ another one than before has lost all.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.ledger import ANOTHER_END
 from lyncpy.backends.sql.link import Job, Look, T
-from lyncpy.backends.sql.statements import ANY_KIND, of_volatile
+from lyncpy.backends.sql.prepared import StatementJob
+from lyncpy.backends.sql.statements import ANY_KIND, both_replaced, of_durable, of_volatile
 from lyncpy.backends.sql.store import SqlRecordStore
 from lyncpy.backends.sql.tables import volatile_floors
+from lyncpy.backends.text import require_key
 from lyncpy.contracts.names import Version
-from lyncpy.contracts.store import IVolatileStore
+from lyncpy.contracts.store import Conflict, IVolatileStore
 
 VOLATILE: Final = "store_volatile"
 """The name of the queue, and of the durable floor that is the base."""
@@ -58,6 +62,7 @@ class SqlVolatileStore(SqlRecordStore):
     """
 
     log = Logger()
+    writes_both = True
 
     def __init__(self, database: Database, wall: Callable[[], float], reactor: IReactorFromThreads) -> None:
         run = database.own_queue(VOLATILE, self._greet)
@@ -67,7 +72,14 @@ class SqlVolatileStore(SqlRecordStore):
             found: Deferred[T] = run(Look(job))
             return found
 
-        super().__init__(database, of_volatile(database.dialect), look, run, wall)
+        volatile, durable = of_volatile(database.dialect), of_durable(database.dialect)
+        super().__init__(database, volatile, look, run, wall)
+        self._run_durably = database.run_write
+        self._both = database.prepare(
+            both_replaced(durable, volatile, fenced=False),
+            *("of_kind", "of_key", "now", "new_value", "expected", "volatile_value", "volatile_expected"),
+            fenced=both_replaced(durable, volatile, fenced=True),
+        )
         self._reactor = reactor
         self._base: int | None = None
         """Above which versions began when the last connection was made; None: there was none yet."""
@@ -84,6 +96,31 @@ class SqlVolatileStore(SqlRecordStore):
     ) -> Deferred[Version]:
         """Replace the record if its version is still `expected`; give the new version, or fail with Conflict."""
         return super().write(kind, key, value if isinstance(value, bytes) else value(), expected, expires)
+
+    def write_both(
+        self,
+        kind: str,
+        key: str,
+        value: bytes | Callable[[], bytes],
+        expected: Version,
+        durable: bytes,
+        durable_expected: Version,
+    ) -> Deferred[tuple[Version, Version]]:
+        """Replace a record and the durable one of the same kind and key, both or none; give the new versions of both."""
+        require_key(kind, key)
+        data = value if isinstance(value, bytes) else value()
+        values = (kind, key, self._wall(), durable, durable_expected, data, expected)
+        versions = Version(expected + 1), Version(durable_expected + 1)
+
+        def judged(cursor: Any) -> tuple[Version, Version] | Failure:  # Any: a driver's cursor
+            (count,) = cursor.fetchone()
+            return versions if count else Failure(other)
+
+        def conflict(failure: Failure) -> Failure:
+            return Failure(other) if getattr(failure.value, "sqlstate", None) == ANOTHER_END else failure
+
+        other = Conflict(f"{kind[:80]} {key[:80]!r} is not at versions {expected} and {durable_expected}")
+        return self._run_durably(StatementJob(self._both, values, judged)).addErrback(conflict)
 
     def on_loss(self, hear: Callable[[], None]) -> None:
         """Call `hear` each time that all records were lost, before any answer of what has lost them."""

@@ -91,13 +91,14 @@ class Deployment:
 class Process:
     """One process: its table, and its connections to both stores."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, *, writes_both: bool = False) -> None:
         self.disk, self.connection = Fragility(), Fragility()
         self.unwritten: list[str] = []
         self.told: list[str] = []
         self.read: list[tuple[Pair, Pair]] = []
         self.memory = InMemory()
-        store = FragileVolatileStore(deployment.volatile, self.connection)
+        durable = deployment.durable if writes_both else None
+        store = FragileVolatileStore(deployment.volatile, self.connection, durable=durable)
         self.table = VersionedTable(
             "pair",
             Pairs(),
@@ -145,6 +146,12 @@ def one(deployment: Deployment) -> Process:
 
 
 @pytest.fixture
+def united(deployment: Deployment) -> Process:
+    """A process that writes both records at once."""
+    return Process(deployment, writes_both=True)
+
+
+@pytest.fixture
 def other(deployment: Deployment) -> Process:
     """Another one."""
     return Process(deployment)
@@ -178,6 +185,38 @@ def test_of_two_processes_the_second_decides_again(one: Process, other: Process,
     assert record(deployment) == b"again bonjour hello"
     assert [(len(before.said), len(after.said)) for before, after in one.read] == [(1, 2)]
     assert one.told == ["hello", "again"]
+
+
+def test_both_records_are_written_at_once_where_that_can_be_done(
+    united: Process, other: Process, deployment: Deployment
+) -> None:
+    """Once they are there; of two processes the second decides again, whichever record is another one, and nothing is half written."""
+    united.change("hello", "note")
+    calls = united.disk.calls, united.connection.calls
+    united.change("again", "later")
+    assert (united.disk.calls - calls[0], united.connection.calls - calls[1]) == (0, 1)
+    entry = united.memory.entries[KEY]
+    assert (record(deployment), entry.version, entry.volatile, entry.is_written) == (b"again hello", 2, 2, True)
+
+    united.meanwhile = [lambda: (other.change("bonjour"), None)[1], lambda: (other.change(kept="theirs"), None)[1]]
+    assert united.change("third", "mine") == Pair(
+        "mine", frozenset({"hello", "again", "bonjour", "third"}), frozenset({"hello", "again", "third"})
+    )
+    assert united.memory.entries[KEY].version == 4
+
+    united.connection.broken = True
+    with pytest.raises(StoreUnavailable):
+        united.change("lost", "lost")
+    united.connection.broken = False
+    assert (united.value.kept, record(deployment)) == ("mine", b"again bonjour hello third")
+
+
+def test_what_is_lost_while_both_are_written_is_written_again(united: Process, deployment: Deployment) -> None:
+    """The volatile part alone; what was durable is."""
+    united.change("hello", "note")
+    united.meanwhile = [deployment.volatile.are_lost]
+    united.change("again", "later")
+    assert united.unwritten == [KEY]
 
 
 def test_a_value_is_read_again_unless_it_is_of_these_versions(one: Process, other: Process) -> None:
