@@ -28,6 +28,7 @@ from tests.kit.browser import CHROMIUM, Browser, Intranet
 from tests.kit.certificates import issue
 from tests.kit.hostile import time_limit
 from tests.kit.ports import free_ports
+from tests.kit.prometheus import ALERTS, RULES, Prometheus, promtool
 from tests.kit.server import RunningServer, wait_until
 from tests.kit.tls_client import secured
 
@@ -398,3 +399,24 @@ def _is_ended(line: ssl.SSLSocket) -> bool:
     except OSError:
         return True
     return True
+
+
+def test_prometheus_reads_every_meter_and_takes_the_alerts(site: Site, tmp_path: Path) -> None:
+    """With the token of a program, over HTTPS, and without one complaint; what it draws quantiles of is there."""
+    assert "SUCCESS" in promtool("check", "rules", str(RULES))
+    assert "SUCCESS" in promtool("test", "rules", str(ALERTS))
+    assert site.ask("/metrics")[0] == 401
+    with Prometheus(tmp_path, f"127.0.0.1:{site.port}", TOKEN, site.server.ca) as prometheus:
+        wait_until(lambda: [value for _, value in prometheus.query('up{job="lyncpy"}')] == [1.0], "it reads the server")
+        wait_until(lambda: bool(prometheus.query("lyncpy_core_flows_count")), "it has the meters")
+        assert prometheus.errors() == []
+        (people,) = prometheus.query("lyncpy_registrar_people_count")
+        assert people[1] >= 0
+        assert prometheus.query('lyncpy_core_answer_seconds_bucket{method="MESSAGE",le="+Inf"}')
+        assert prometheus.query("process_resident_memory_bytes")[0][1] > 1e6
+        assert prometheus.query('ALERTS{alertname="LyncpyDown"}') == []
+
+
+def test_a_load_balancer_needs_no_token(site: Site) -> None:
+    """It is told yes or no, nothing else."""
+    assert [site.ask(path)[::2] for path in ("/healthz", "/readyz")] == [(200, b"alive\n"), (200, b"ready\n")]
