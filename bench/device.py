@@ -74,8 +74,8 @@ class Device(SipClient):
         await self.subscribe("presence", words.watch(self.uri, watched))
         await self.publish(3500)
 
-    async def subscribe(self, event: str, body: str, expires: int | None = None) -> None:
-        """Subscribe to an event of one's own; with 0 seconds it is asked for once."""
+    async def subscribe(self, event: str, body: str, expires: int | None = None) -> Heard:
+        """Subscribe to an event of one's own, and give the answer, which has its state; with 0 seconds it is asked for once."""
         kind = words.EVENTS[event]
         lines = f"Event: {event}\r\nAccept: {kind}, application/msrtc-event-categories+xml, multipart/related\r\n"
         if expires is not None:
@@ -83,6 +83,7 @@ class Device(SipClient):
         answer = await self.outside("SUBSCRIBE", self.uri, lines + _SUPPORTED, body.encode(), kind if body else "")
         if event == "vnd-microsoft-roaming-self":
             self._versions.update(words.versions(answer.body))
+        return answer
 
     async def add(self, address: str) -> None:
         """Add a contact to the user's list."""

@@ -12,13 +12,13 @@ AT_ONCE: Final = 8
 """Clients that sign in at the same time."""
 
 
-async def run_all(things: Iterable[T], do: Callable[[T], Awaitable[None]], at_once: int = AT_ONCE) -> None:
+async def run_all(things: Iterable[T], do: Callable[[T], Awaitable[object]], at_once: int = AT_ONCE) -> None:
     """Do something with each, a few at a time; fails as soon as one fails."""
     places = DeferredSemaphore(at_once)
 
     def begin(thing: T) -> "Deferred[None]":
         async def run() -> None:
-            await do(thing)
+            _ = await do(thing)
 
         return Deferred.fromCoroutine(run())
 
