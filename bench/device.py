@@ -135,7 +135,8 @@ class Device(SipClient):
         return self._sealed(signed_answer(request, 200, TAG))
 
     def _check(self, heard: Heard) -> None:
-        if not self._keys.ready:
+        # Whoever is refused before the server has taken their proof is not told so with a signature.
+        if not self._keys.ready or (not self._is_in and heard.status >= 400):
             return
         found = _PROOF.search(heard.head)
         if found is None or not self._keys.holds(found[2], found[3], found[4], signed_of(heard)):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from bench.faults.gap import Gap
 from bench.people import DOMAIN, make
+from lyncpy.backends.sql.server import TERMS
 from tests.kit.forks import Forked, run
 from tests.kit.nats import NatsServer
 from tests.kit.postgres import Postgres
@@ -21,6 +22,7 @@ NODES: Final = 3
 LEASE_S: Final = 5.0
 """The setting's default: what is measured is what operators get."""
 
+KEPT_ALIVE_S: Final = float(TERMS["tcp_user_timeout"]) / 1000.0
 MAKING_S: Final = 120.0
 FAKETIME: Final = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 
@@ -93,7 +95,7 @@ class Cluster:
             raise
 
     def _add(self, folder: Path, number: int, password: Path, people: int) -> None:
-        to_database, to_bus = Gap(self._reactor, self.postgres.port), Gap(self._reactor, self.nats.port)
+        to_database, to_bus = Gap(self._reactor, self.postgres.port, KEPT_ALIVE_S), Gap(self._reactor, self.nats.port)
         home = folder / f"node{number}"
         server = RunningServer(
             home,

@@ -12,11 +12,19 @@ from twisted.internet.protocol import ClientFactory, Factory, Protocol
 
 
 class Gap:
-    """One way to one port of 127.0.0.1."""
+    """One way to one port of 127.0.0.1.
 
-    def __init__(self, reactor: Any, port: int) -> None:  # Any: several interfaces at once
-        """Listen, and pass on what comes to this port."""
+    Args:
+        reactor: The one.
+        port: What comes is passed on to it.
+        kept_alive_s: For how long connections outlive a cut where their programs ask the system for keepalives, which a proxy
+            answers though the other end is out of reach; 0: they do not, and connections stay.
+    """
+
+    def __init__(self, reactor: Any, port: int, kept_alive_s: float = 0.0) -> None:  # Any: several interfaces at once
         self.is_cut = False
+        self._kept_alive_s = kept_alive_s
+        self._ending: Any = None  # Any: a delayed call, or None
         self._reactor = reactor
         self._to: Final = port
         self._ends: set[_End] = set()
@@ -31,15 +39,23 @@ class Gap:
         self.is_cut = True
         for end in self._ends:
             end.transport.pauseProducing()
+        if self._kept_alive_s:
+            self._ending = self._reactor.callLater(self._kept_alive_s, self._end_all)
 
     def heal(self) -> None:
         """Let everything through, and what has waited."""
         self.is_cut = False
+        if self._ending is not None and self._ending.active():
+            self._ending.cancel()
         waiting, self._waiting = self._waiting, []
         for begin in waiting:
             begin()
         for end in tuple(self._ends):
             end.transport.resumeProducing()
+
+    def _end_all(self) -> None:
+        for end in tuple(self._ends):
+            end.transport.abortConnection()
 
     def joined(self, end: "_End") -> None:
         """Know an end of a connection."""

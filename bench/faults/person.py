@@ -141,7 +141,7 @@ class Person:
         while not self._is_over:
             try:
                 await self._come()
-            except _FAILED as error:
+            except (*_FAILED, Gone) as error:
                 self._leave()
                 await self._put_off(error)
                 continue
@@ -294,8 +294,7 @@ class Person:
                 self._talks["im"] = await self._patient(device.invite(other))
             await self._said("im", text, self._talks["im"], 200)
         except Unexpected as error:
-            if error.answer is None:
-                raise Gone from error
+            self._talks.pop("im", None)
             self._failed(error)
 
     async def _chat(self) -> None:
@@ -307,8 +306,6 @@ class Person:
                 await self._join(self._device)
             await self._said(self.conference, f"chat {self.name} {self._count}", self._talks["chat"], 202)
         except Unexpected as error:
-            if error.answer is None:
-                raise Gone from error
             self._failed(error)
             self._end_stay()
             self._talks.pop("chat", None)
@@ -334,7 +331,6 @@ class Person:
             )
             outcome = _outcome(answer.status)
             if answer.status >= 300:
-                self._talks = {name: one for name, one in self._talks.items() if one is not dialog}
                 raise Unexpected(f"{text} was answered with {answer.start}", answer)
         finally:
             self.history.said.setdefault(where, []).append(Said(self.name, text, began, self.history.now(), outcome))
@@ -434,8 +430,9 @@ class Person:
         self.history.truths.append(Truth(self.name, self.history.now(), frozenset(values)))
 
     def _failed(self, error: Unexpected) -> None:
-        assert error.answer is not None
-        self.failures.append(f"{error.answer.start} {error.answer.get('ms-diagnostics')}")
+        """Note what was refused; who is talked to may be what does not answer, and not the server."""
+        said = error.answer
+        self.failures.append(f"{said.start} {said.get('ms-diagnostics')}" if said is not None else "no answer")
 
     # --- waiting
 
