@@ -138,7 +138,7 @@ def test_a_session_is_durable_whatever_the_servers_rule_is(server: Postgres, tmp
 
 
 def test_a_session_whose_client_is_gone_ends_soon(server: Postgres, tmp_path: Path) -> None:
-    """Silent or in the midst of an answer: what it holds, such as the whole database, is free within some 10 s."""
+    """Silent or in the midst of an answer: what it holds, such as the whole database, is free within some 5 s."""
     with in_postgresql(tmp_path, server) as settings:
         pump = ThreadPump()
         database = database_in(tmp_path, pump, **settings)
@@ -149,10 +149,10 @@ def test_a_session_whose_client_is_gone_ends_soon(server: Postgres, tmp_path: Pa
             database.run_write(lambda one: [(str(row[0]), str(row[1])) for row in one.exec_driver_sql(asked)])
         )
         assert dict(found) == {
-            "tcp_keepalives_idle": "5",
-            "tcp_keepalives_interval": "2",
+            "tcp_keepalives_idle": "2",
+            "tcp_keepalives_interval": "1",
             "tcp_keepalives_count": "3",
-            "tcp_user_timeout": "10000",
+            "tcp_user_timeout": "5000",
         }
         pump.run(database.close())
 

@@ -30,11 +30,12 @@ TERMS: Final = {
     "application_name": "lyncpy",
     # A standby that has not taken over yet is no place to work at.
     "target_session_attrs": "read-write",
-    # A connection whose other end is gone without a word is noticed within some 10 s, in seconds and milliseconds.
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
+    # A connection whose other end is gone without a word is noticed within some 5 s, in seconds and milliseconds: the usual
+    # length of a lease, which whoever is cut off within a transaction holds for as long as its session lasts.
+    "keepalives_idle": "2",
+    "keepalives_interval": "1",
     "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
+    "tcp_user_timeout": "5000",
 }
 """What libpq is told unless the url says otherwise."""
 
@@ -45,13 +46,13 @@ by SIGSTOP, holds what others need: its own lease, which they are to end, and th
 _SESSION: Final = """
 SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false),
     set_config('idle_in_transaction_session_timeout', %s, false), set_config('timezone', 'UTC', false),
-    set_config('tcp_keepalives_idle', '5', false), set_config('tcp_keepalives_interval', '2', false),
-    set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '10000', false),
+    set_config('tcp_keepalives_idle', '2', false), set_config('tcp_keepalives_interval', '1', false),
+    set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '5000', false),
     set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') = 'off' THEN 'on'
         ELSE current_setting('synchronous_commit') END, false)
 """
 """How a session behaves: what is acknowledged is durable, whatever the server's own rule is; and one whose client is gone
-without a word ends within some 10 s, with what it holds: an answer that is not acknowledged (tcp_user_timeout) would keep
+without a word ends within some 5 s, with what it holds, also where only a part of a transaction has arrived: an answer that is not acknowledged (tcp_user_timeout) would keep
 keepalives from being sent, and be sent again for a quarter of an hour."""
 
 
