@@ -107,7 +107,8 @@ def text(result: Result) -> str:
         f"  {result.others_lost} users of other servers lost theirs",
         f"  acknowledged {result.acknowledged}, refused {result.refused}, unanswered or in doubt {result.unanswered}",
         f"  acknowledged data lost: {result.data_lost}; archive: {result.chain}",
-        f"  presence wrong for too long: {result.presence_wrong}; the oldest that was seen was {result.seen_s:.1f} s old",
+        f"  presence wrong for too long: {result.presence_wrong}; at worst for {result.wrong_s:.1f} s; "
+        f"seen again for a moment: {result.flashes}",
         *(f"    {one.wrong.value}: {one.about}: {one.said}" for one in result.violations[:SHOWN]),
         *(f"    {count} times refused: {what}" for what, count in list(result.failures.items())[:SHOWN]),
     ]

@@ -233,15 +233,18 @@ class Seen:
     """What watchers saw."""
 
     longest_s: float
-    """How long the oldest value that was seen had not been true any more."""
+    """For how long somebody was seen at worst as they were not, without a break."""
+
+    flashes: int
+    """How often something was seen, if only for a moment, that had not been true for longer than is allowed."""
 
     violations: Sequence[Violation]
 
 
 def judge_presence(truths: Iterable[Truth], views: Iterable[View], bound_s: float, end: float) -> Seen:
-    """Find who was seen as they had not been for longer than `bound_s`; the history ends at `end`.
+    """Find who was seen for longer than `bound_s` as they were not; the history ends at `end`.
 
-    A value that was never true counts from when it was seen.
+    Whoever changes should not come back to the same value within that time: it would be seen as true.
     """
     true: defaultdict[str, list[Truth]] = defaultdict(list)
     seen: defaultdict[tuple[str, str], list[View]] = defaultdict(list)
@@ -249,21 +252,24 @@ def judge_presence(truths: Iterable[Truth], views: Iterable[View], bound_s: floa
         true[truth.person].append(truth)
     for view in views:
         seen[view.watcher, view.person].append(view)
-    longest, found = 0.0, []
+    longest, flashes, found = 0.0, 0, []
     for (watcher, person), several in seen.items():
         spans = _spans(sorted(true[person], key=lambda one: one.at), end)
-        for view, until in _spans(sorted(several, key=lambda one: one.at), end):
-            age = _age(view, until, spans)
-            longest = max(longest, age)
-            if age > bound_s:
+        for begins, over, view in _wrong(_spans(sorted(several, key=lambda one: one.at), end), spans):
+            longest = max(longest, over - begins)
+            old_s = view.at - max(
+                (until for truth, until in spans if view.value in truth.values and truth.at <= view.at), default=-inf
+            )
+            flashes += begins == view.at and old_s > bound_s
+            if over - begins > bound_s:
                 found.append(
                     Violation(
                         Wrong.OUTDATED,
                         f"{watcher} of {person}",
-                        f"{view.value} from {view.at:.1f} to {until:.1f} s, {age:.1f} s after that was true",
+                        f"wrong from {begins:.1f} to {over:.1f} s, at first {view.value}",
                     )
                 )
-    return Seen(longest, found)
+    return Seen(longest, flashes, found)
 
 
 _Timed = TypeVar("_Timed", Truth, View)
@@ -277,20 +283,21 @@ def _spans(several: Sequence[_Timed], end: float) -> Sequence[tuple[_Timed, floa
     ]
 
 
-def _age(view: View, until: float, truths: Sequence[tuple[Truth, float]]) -> float:
-    """Give how long what is seen had not been true, at worst."""
-    if view.value is None or not truths:
-        return 0.0
-    worst, last = 0.0, -inf  # when it was true last
-    for truth, over in truths:
-        if truth.at >= until:
-            break
-        if view.value in truth.values:
-            last = over
-        elif over > view.at:
-            base = last if last > -inf else max(view.at, truth.at)
-            worst = max(worst, min(over, until) - base)
-    return worst
+def _wrong(
+    views: Sequence[tuple[View, float]], truths: Sequence[tuple[Truth, float]]
+) -> Sequence[tuple[float, float, View]]:
+    """Give from when to when what was seen was not true, without a break, and what was seen at first."""
+    found: list[tuple[float, float, View]] = []
+    for view, until in views:
+        for truth, over in truths:
+            begins, ends = max(view.at, truth.at), min(until, over)
+            if view.value is None or view.value in truth.values or begins >= ends:
+                continue
+            if found and found[-1][1] == begins:
+                found[-1] = found[-1][0], ends, found[-1][2]
+            else:
+                found.append((begins, ends, view))
+    return found
 
 
 def _words(value: str | None) -> str:

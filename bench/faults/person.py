@@ -27,7 +27,10 @@ from bench.people import DOMAIN, user
 from bench.sip_client import Unexpected
 from bench.text import Dialog, Heard
 
-AVAILABLE, BUSY, OFFLINE = 3500, 6500, 18500
+OFFLINE: Final = 18500
+STATES: Final = (3500, 6500, 9500, 12500, 15500)
+"""What somebody is in turn: they come back to one after more than 10 s, so that nothing old is taken for true."""
+
 PATIENCE_S: Final = 8.0
 """How long a client waits for an answer before it takes the server for gone."""
 
@@ -127,7 +130,7 @@ class Person:
         self._tries = 0
         self._is_over = False
         self._device: Device | None = None
-        self._availability = AVAILABLE
+        self._availability = STATES[0]
         self._talks: dict[str, Dialog] = {}
         self._heard: list[str] = []
         self._since = 0.0
@@ -259,8 +262,8 @@ class Person:
         _ = await self._write(f"{other} in the list of {self.name}", value, body, kind)
 
     async def _change(self) -> None:
-        """Be available or busy."""
-        await self._publish(BUSY if self._availability == AVAILABLE else AVAILABLE)
+        """Be available, busy, away ..."""
+        await self._publish(STATES[(STATES.index(self._availability) + 1) % len(STATES)])
 
     async def _publish(self, availability: int) -> None:
         device = self._device

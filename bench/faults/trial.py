@@ -84,8 +84,11 @@ class Result:
     acknowledged: int
     refused: int
     unanswered: int
-    seen_s: float
-    """The longest that presence was seen that was not true any more."""
+    wrong_s: float
+    """For how long somebody was seen at worst as they were not."""
+
+    flashes: int
+    """How often something was seen for a moment that had been over for long."""
 
     chain: str
     violations: Sequence[Violation]
@@ -255,6 +258,7 @@ class Trial:
             outcomes[Outcome.REFUSED],
             outcomes[Outcome.UNKNOWN],
             seen.longest_s,
+            seen.flashes,
             "whole" if "nothing was removed or altered" in verdict else verdict,
             violations,
             dict(failures.most_common()),

@@ -139,27 +139,36 @@ def views(*several: tuple[float, int | None]) -> list[View]:
 
 
 def test_presence_may_be_late_by_as_much_as_is_allowed() -> None:
-    """And how late it was at worst is told."""
+    """And for how long it was wrong at worst is told."""
     seen = judge_presence(truths((0, AVAILABLE), (10, BUSY)), views((1, AVAILABLE), (14, BUSY)), 10, 100)
-    assert (seen.longest_s, seen.violations) == (4, [])
+    assert (seen.longest_s, seen.flashes, seen.violations) == (4, 0, [])
 
 
 @pytest.mark.parametrize(
-    ("true", "saw", "age"),
+    ("true", "saw", "wrong_s"),
     [
         ([(0, AVAILABLE), (10, OFFLINE)], [(1, AVAILABLE)], 90),
-        ([(0, AVAILABLE), (10, BUSY)], [(1, AVAILABLE), (12, BUSY), (50, AVAILABLE), (60, BUSY)], 50),
+        ([(0, AVAILABLE), (10, BUSY)], [(1, AVAILABLE), (12, BUSY), (50, AVAILABLE), (70, BUSY)], 20),
         ([(0, AVAILABLE)], [(5, AVAILABLE), (20, BUSY)], 80),
         ([(0, AVAILABLE), (10, BUSY), (40, AVAILABLE)], [(5, AVAILABLE)], 30),
+        # Always late by one: it is wrong all the time, whatever is seen.
+        ([(0, AVAILABLE), (8, BUSY), (16, OFFLINE)], [(1, AVAILABLE), (16, BUSY), (24, OFFLINE)], 16),
     ],
 )
 def test_what_was_seen_for_too_long_is_found(
-    true: list[tuple[float, int]], saw: list[tuple[float, int | None]], age: float
+    true: list[tuple[float, int]], saw: list[tuple[float, int | None]], wrong_s: float
 ) -> None:
     """Gone and still shown, back though it was over, or never so."""
     seen = judge_presence(truths(*true), views(*saw), 10, 100)
-    assert seen.longest_s == age
+    assert seen.longest_s == wrong_s
     assert kinds(list(seen.violations)) == {Wrong.OUTDATED}
+
+
+def test_what_is_back_for_a_moment_though_it_was_long_over_is_counted() -> None:
+    """It is no wrong presence for long, and no good sign."""
+    saw = views((1, AVAILABLE), (10, BUSY), (50, AVAILABLE), (50.5, BUSY))
+    seen = judge_presence(truths((0, AVAILABLE), (10, BUSY)), saw, 10, 100)
+    assert (seen.longest_s, seen.flashes, seen.violations) == (0.5, 1, [])
 
 
 def test_who_looks_no_more_sees_nothing_wrong() -> None:
