@@ -35,7 +35,7 @@ class Leavings:
         self._end = end
         self._what = what
         self._looks = 0
-        self._is_due = self._is_busy = self._is_late = False
+        self._is_due = self._is_busy = self._is_late = self._is_closed = False
         self._next_look = Deadline(timers, self._look)
 
     def node_lost(self, _: NodeLost) -> None:
@@ -43,11 +43,19 @@ class Leavings:
         self._is_due, self._looks = True, LOOKS
         self._look()
 
+    def open(self) -> None:
+        """Look from now on."""
+        self._is_closed = False
+
     def close(self) -> None:
         """Look no more; whoever has the duty next does it."""
+        self._is_closed = True
         self._next_look.clear()
 
     def _look(self) -> None:
+        # What is heard, or has waited for the store, may come after the end.
+        if self._is_closed:
+            return
         if self._nodes.has_duty(Duty.LEAVINGS):
             if not self._is_busy:
                 spawn(self._end_all(), self.log, self._what)
@@ -60,13 +68,14 @@ class Leavings:
         self._is_busy = True
         try:
             # Another node may be lost while it is done.
-            while self._is_due:
+            while self._is_due and not self._is_closed:
                 self._is_due = False
                 await self._end()
             self._is_late = False
         except StoreUnavailable as error:
             self._is_due = True
-            self._next_look.set(LOOK_S)
+            if not self._is_closed:
+                self._next_look.set(LOOK_S)
             if not self._is_late:
                 self._is_late = True
                 self.log.warn("{what} has to wait: {reason}", what=self._what, reason=str(error))

@@ -135,6 +135,7 @@ class Conferencing:
     async def open(self) -> None:
         """Read the conferences, close the records that dead nodes left open, and go on with their meetings."""
         # First: a node that is lost before this has left what is found then, one that is lost later is heard of.
+        self._leavings.open()
         self._listening = (self._bus.listen(NodeLost, self._leavings.node_lost),)
         await self._close_left_open()
         await self.conferences.open()

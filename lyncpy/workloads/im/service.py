@@ -101,6 +101,7 @@ class Im:
 
     async def open(self) -> None:
         """Listen for facts, and close the records that dead nodes left open."""
+        self._leavings.open()
         self._listening = [
             self._bus.listen(NodeLost, self._leavings.node_lost),
             self._bus.listen(EndpointGone, self._termination.endpoint_gone),

@@ -34,6 +34,7 @@ class LostServers:
 
     def open(self) -> None:
         """End sign-ins at servers that were lost since this one has duties, before it listened for that."""
+        self._leavings.open()
         for one in self._nodes.gone():
             self.node_lost(NodeLost(one.name))
 

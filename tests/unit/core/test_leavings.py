@@ -117,3 +117,21 @@ def test_who_ends_looks_no_more(scene: Scene) -> None:
     scene.leavings.close()
     scene.passes(60)
     assert scene.begun == 1
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_what_is_closed_while_it_is_done_does_nothing_more(scene: Scene, is_away: bool) -> None:
+    """Whether the store failed it meanwhile, another node was lost, or one is lost later: whoever has the duty next does it."""
+    scene.is_away = is_away
+
+    def meanwhile() -> None:
+        scene.leavings.node_lost(LOST)
+        scene.leavings.close()
+
+    scene.meanwhile = meanwhile
+    with overheard():
+        scene.leavings.node_lost(LOST)
+        scene.leavings.node_lost(LOST)
+    scene.passes(LOOK_S * LOOKS)
+    assert scene.begun == 1
+    assert not scene.clock.getDelayedCalls()
