@@ -1,10 +1,14 @@
 """Whom users keep as contacts."""
 
 from collections.abc import Awaitable
+from typing import Final
 
 from zope.interface import Interface
 
 from lyncpy.contracts.names import Aor
+
+CONTACTS: Final = "contacts"
+"""The kind of a contact list's durable record; its key is the owner."""
 
 
 class IContacts(Interface):

@@ -99,3 +99,21 @@ def test_one_message_for_each_server_that_shows_somebody(pool: Pool) -> None:
     alice.adds("sip:dave@example.com")
     pool.passes(1)
     assert {receiver for receiver, _ in crossed} == {second.node}
+
+
+def test_who_was_removed_from_a_list_sees_no_more_though_nobody_heard_of_it() -> None:
+    """In privacy mode contacts alone see her: at a server that lost the news of the list, too, after a sweep."""
+    with Pool.opened(store={"sweep_s": SWEEP_S}, policies={"privacy_mode": True}) as pool:
+        first, second = pool
+        (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+        alice.adds(bob.aor)
+        bob.watches(alice)
+        alice.publishes(6500)
+        pool.passes(1)
+        assert bob.hears(alice).availability == "busy"
+        pool.hub.loses = lambda sender, receiver, said: isinstance(said, ContactsChanged)
+        assert alice.removes(bob.aor).status == 200
+        pool.passes(1)
+        assert bob.hears(alice).availability == "busy"
+        pool.passes(SWEEP_S + 1)
+        assert bob.hears(alice).availability == "offline"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from lyncpy.contracts.bus import IBus, Interest
+from lyncpy.contracts.contacts import CONTACTS
 from lyncpy.contracts.facts import ContactsChanged
 from lyncpy.contracts.names import Aor, Epid, Version, aor_of
 from lyncpy.contracts.owners import IOwners, OwnerId, read_owners, resolve
@@ -40,7 +41,7 @@ from lyncpy.workloads.contacts.model import (
     difference,
 )
 
-KIND: Final = "contacts"
+KIND: Final = CONTACTS
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 

@@ -118,6 +118,9 @@ class BoardChanges(Protocol):
     async def take_off(self, aor: Aor, epid: Epid, *, last: bool) -> None:
         """Remove what an endpoint has published, and with the last one what ends with it."""
 
+    async def reprivate(self, aor: Aor) -> None:
+        """Apply the user's contact list anew; nobody holds the board."""
+
 
 class BoardMending:
     """Has boards in memory be what their records say, and the records what the boards say, once the store is there again.
@@ -243,6 +246,45 @@ class BoardMending:
             if written and state is not None:
                 self._telling.tell(BoardNews(state.board, BoardDelta(volatile=True), None))
             await self._changes.privatise_if_asked(aor)
+
+
+class ListsApplied:
+    """The contact lists by which boards in memory are shown, for the sweep of lists: a board says not which one it was made with.
+
+    Args:
+        owners: Gives whose list is under which address.
+        kept: The boards in memory.
+        asks: Tells whether its user's list makes a difference to a board.
+        changes: Applies lists.
+    """
+
+    def __init__(
+        self,
+        owners: IOwners,
+        kept: Mapping[Aor, Entry[BoardState]],
+        asks: Callable[[Board], bool],
+        changes: BoardChanges,
+    ) -> None:
+        self._owners = owners
+        self._kept = kept
+        self._asks = asks
+        self._changes = changes
+
+    def held(self) -> Iterable[str]:
+        """Give the records of lists that make a difference."""
+        return [entry.record for entry in self._kept.values() if entry.record and self._asks(entry.value.board)]
+
+    def version_of(self, key: str) -> Version | None:
+        """Give 0 for a list that is applied whenever it was written; None: nobody here cares."""
+        aor = self._owners.address(OwnerId(key))
+        entry = None if aor is None else self._kept.get(aor)
+        return NONE_YET if entry is not None and self._asks(entry.value.board) else None
+
+    async def renew(self, key: str) -> None:
+        """Apply a list anew, and tell whoever sees more or less by it."""
+        aor = self._owners.address(OwnerId(key))
+        if aor is not None:
+            await self._changes.reprivate(aor)
 
 
 class WatchedAddresses(Protocol):

@@ -12,7 +12,7 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.contacts import IContacts
+from lyncpy.contracts.contacts import CONTACTS, IContacts
 from lyncpy.contracts.facts import EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, bare, node_of
 from lyncpy.contracts.policy import IPolicies
@@ -30,6 +30,7 @@ from lyncpy.workloads.presence.board_news import (
     BoardNews,
     BoardsHeld,
     BoardTelling,
+    ListsApplied,
     WatchedAddresses,
 )
 from lyncpy.workloads.presence.model.board import (
@@ -121,6 +122,8 @@ class BoardTable:
         platform.volatile.on_loss(self.mending.lost)
         for store, version in ((platform.store, attrgetter("version")), (platform.volatile, attrgetter("volatile"))):
             platform.sweep.cover(store, _KIND, BoardsHeld(self._owners, memory, watched, version, self.mending))
+        applied = ListsApplied(self._owners, memory.kept, lambda board: _asks_contacts(board, self._policies), self)
+        platform.sweep.cover(platform.store, CONTACTS, applied)
 
     def __len__(self) -> int:
         return len(self._memory.kept)
