@@ -1,7 +1,7 @@
 """What a board is in memory and in its two records, how the one becomes the other, and whose change counts when two have made one."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -91,10 +91,26 @@ class ClockSteps:
 
 
 class BoardForm:
-    """The form of boards in the store, where each has a durable and a volatile record."""
+    """The form of boards in the store, where each has a durable and a volatile record.
 
-    def __init__(self, node: NodeName, owners: IOwners, steps: ClockSteps, timers: ITimers) -> None:
+    Args:
+        node: This process.
+        owners: Gives the owner of an address.
+        steps: Knows how the clock was set.
+        timers: The clocks.
+        gone: Gives the nodes that are known dead.
+    """
+
+    def __init__(
+        self,
+        node: NodeName,
+        owners: IOwners,
+        steps: ClockSteps,
+        timers: ITimers,
+        gone: Callable[[], Collection[NodeName]],
+    ) -> None:
         self._node = node
+        self._gone = gone
         self._owners = owners
         self._steps = steps
         self._timers = timers
@@ -132,6 +148,7 @@ class BoardForm:
 
     def merged(self, mine: BoardState, theirs: BoardState) -> BoardState:
         """Give the board that another process has written, with what the server itself publishes on it."""
+        theirs = self._living(theirs)
         here, other = self.carried(mine).board, theirs.board
         published = {key: one for key, one in other.instances.items() if not one.made}
         made = {key: one for key, one in here.instances.items() if one.made}
@@ -147,8 +164,9 @@ class BoardForm:
         here = state.board
         others = {key: one for key, one in here.instances.items() if not is_volatile(one)}
         said = read_volatile(volatile)
-        board = here.having(instances={**others, **_same(here, said.instances)})
-        return replace(state, board=self._settled(here, board, said.last_active), homes=said.homes)
+        theirs = self._living(replace(state, board=here.having(instances=said.instances), homes=said.homes))
+        board = here.having(instances={**others, **_same(here, theirs.board.instances)})
+        return replace(state, board=self._settled(here, board, said.last_active), homes=theirs.homes)
 
     def united(self, mine: BoardState, theirs: BoardState) -> BoardState:
         """Give a board with what devices publish in this process, and say no more, where nothing newer is on it."""
@@ -169,6 +187,19 @@ class BoardForm:
         both = board.having(instances={**others, **own})
         elsewhere = {epid: home for epid, home in theirs.homes.items() if home != self._node}
         return replace(theirs, board=self._settled(board, both, mine.board.last_active), homes={**elsewhere, **here})
+
+    def _living(self, state: BoardState) -> BoardState:
+        """Give what another process has written without what was published at nodes that are known dead.
+
+        It was taken off here when they died, and nobody would take it off again: whoever has written it had not heard of that
+        yet, or this process could not write.
+        """
+        dead = {epid for epid, home in state.homes.items() if home in self._gone()}
+        if not dead:
+            return state
+        left = {key: one for key, one in state.board.instances.items() if not is_volatile(one) or one.epid not in dead}
+        homes = {epid: home for epid, home in state.homes.items() if epid not in dead}
+        return replace(state, board=state.board.having(instances=left), homes=homes)
 
     def _settled(self, before: Board, after: Board, last_active: float | None) -> Board:
         """Give a board with what the server makes of it, which counts as one change."""

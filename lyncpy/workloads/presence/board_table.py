@@ -103,7 +103,11 @@ class BoardTable:
         self.peek_all: Final = memory.boards
         self.shown: Final = memory.shown
         self._form = BoardForm(
-            platform.node, self._owners, ClockSteps(timers, memory.deadlines.keys, self._due), timers
+            platform.node,
+            self._owners,
+            ClockSteps(timers, memory.deadlines.keys, self._due),
+            timers,
+            lambda: [one.name for one in self._nodes.gone()],
         )
         self.telling: Final = BoardTelling(platform.node, platform.bus, memory.kept)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
