@@ -3,8 +3,12 @@
 import datetime
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from twisted.internet.error import ReactorNotRunning
 
 from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends
@@ -26,6 +30,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Reason
 from lyncpy.core.conditions import ConditionWatch, Examine
 from lyncpy.core.lockouts import Lockouts
+from lyncpy.core.node_drain import NodeDrain, Traffic
 from lyncpy.core.nodes import Nodes
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, UnitGroup
@@ -72,6 +77,9 @@ class Surroundings:
     examine: Examine | None = None
     """Looks at it again."""
 
+    end: Callable[[], None] = lambda: None
+    """Ends this process in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workloads:
@@ -113,6 +121,7 @@ class ServerParts:
     entrance: Pipeline
     workloads: Workloads
     site: Site
+    drain: NodeDrain
     units: tuple[IUnit, ...]
     """In the order in which they are opened."""
 
@@ -169,7 +178,9 @@ def build(
         watches.append(CertificateWatch(certificate, timers))
         watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
     examination = Examination(config, Threads(reactor, "conditions"), now)
-    surroundings = Surroundings(tuple(watch.conditions for watch in watches), found, examination.findings)
+    surroundings = Surroundings(
+        tuple(watch.conditions for watch in watches), found, examination.findings, partial(_end, reactor)
+    )
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
@@ -188,6 +199,12 @@ def build(
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
     house = UnitGroup([*locks, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
     return BuiltServer(house, listener, within, examination)
+
+
+def _end(reactor: Any) -> None:  # Any: as above
+    """Have the process end in order."""
+    with suppress(ReactorNotRunning):  # it is ending
+        reactor.stop()
 
 
 def inside(
@@ -220,7 +237,8 @@ def inside(
     way_in = entrance(config, base, floor.conferencing.guests, offered, offers)
     readers = _readers(config, back, base)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
-    hall = _of_hall(back, base, way_in, surroundings.conditions)
+    drain = _drain(config, back, base, way_in, surroundings.end)
+    hall = _of_hall(back, base, way_in, drain, surroundings.conditions)
     watch = ConditionWatch(
         [(offer.name, ask) for offer in (*offers, hall) for ask in offer.conditions],
         surroundings.examine,
@@ -247,6 +265,7 @@ def inside(
         Connections(base.flows),
         base.notifier,
         base.flow_host,
+        base.places,
         RevocationUnit(back.bus, way_in.gate),
         *workloads,
         # Behind the directory, which gives people of a directory with another name other keys.
@@ -254,9 +273,26 @@ def inside(
         admin,
         TokenOwnersUnit(readers),
         watch,
+        drain,
         way_in.draining,
     )
-    return ServerParts(base, way_in, floor, _site(config, back, readers, [*workloads, admin], watch), units, watch)
+    return ServerParts(
+        base, way_in, floor, _site(config, back, readers, [*workloads, admin], watch), drain, units, watch
+    )
+
+
+def _drain(config: Config, back: Backends, base: PlatformParts, way_in: Pipeline, end: Callable[[], None]) -> NodeDrain:
+    """Build what has this server leave the others."""
+    return NodeDrain(
+        back.nodes,
+        base.places,
+        Traffic(base.flows, way_in.transactions.is_asked, base.outbound.is_asking),
+        back.bus,
+        base.timers,
+        drain_s=config.sections.pool.drain_s,
+        hand_over=(),
+        end=end,
+    )
 
 
 def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads:
@@ -267,7 +303,14 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     directory = Directory(
         platform, base.tables, back.directory, back.seals, settings.directory, photos, back.notices, config.directories
     )
-    registrar = Registrar(platform, signaling, base.registrations, settings.registrar)
+    registrar = Registrar(
+        platform,
+        signaling,
+        base.registrations,
+        settings.registrar,
+        base.places,
+        brings_together=settings.pool.bring_together,
+    )
     contacts = Contacts(platform, signaling, settings.contacts)
     presence = Presence(platform, signaling, contacts, domains, settings.presence)
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
@@ -315,15 +358,15 @@ def _photos(config: Config, back: Backends, base: PlatformParts) -> Photos | Non
     return Photos(back.photos, base.tables.people, told.photo_size_kb * 1024, base.timers)
 
 
-def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, conditions: Conditions) -> Offer:
+def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, drain: NodeDrain, conditions: Conditions) -> Offer:
     """Give the commands and findings of the core, which no workload offers."""
-    nodes = Nodes(back.nodes, back.bus, base.registrations, base.timers)
+    nodes = Nodes(back.nodes, back.bus, base.registrations, base.timers, base.places, lambda: drain.departure)
     return Offer(
         "hall",
         commands=(*Lockouts(base.signins.tries, base.tables.people, base.timers).commands(), *nodes.commands()),
         reasons=(base.signins.reasons,),
         states=(base.recording.states, way_in.transactions.states, *back.states),
-        conditions=(*conditions, *back.conditions),
+        conditions=(*conditions, *back.conditions, drain.conditions),
     )
 
 

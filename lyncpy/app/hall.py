@@ -22,6 +22,7 @@ from lyncpy.core.gate import Gate
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.node_channel import NodeChannels
+from lyncpy.core.node_places import NodePlaces
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.operations import Operations
 from lyncpy.core.outbound import Outbound
@@ -62,6 +63,9 @@ class PlatformParts:
     timers: Timers
     relays: Relays
     signins: SignIns
+    places: NodePlaces
+    """Where clients reach each server by itself."""
+
     registrations: Registrations
     """Who is signed in where: the registrar writes it."""
 
@@ -133,8 +137,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     relay = Relay(channels, timers, is_there, flow_host.note)
     notifier = _notifier(config, back, outbound, contact, timers)
     forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
-    known = KnownNetworks(back.store, timers, flows.places.know)
-    tries = SignInTries(tables.people, known, relays, config.sections.auth)
+    tries = _tries(config, back, tables, flows, relays, timers)
     return PlatformParts(
         platform=platform,
         signaling=Signaling(flows, outbound, notifier, forward, relay),
@@ -147,9 +150,28 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         timers=timers,
         relays=relays,
         signins=SignIns(tables.people, tries, back.meter, timers),
+        places=_places(config, back, registrations, timers),
         registrations=registrations,
         tables=tables,
     )
+
+
+def own_address(config: Config) -> str:
+    """Give host and port at which clients reach this server and no other; "" where nobody has said so."""
+    name = config.sections.pool.name.lower()
+    return name if not name or ":" in name else f"{name}:{config.sections.sip.tls_port}"
+
+
+def _tries(config: Config, back: Backends, tables: Tables, flows: Flows, relays: Relays, timers: Timers) -> SignInTries:
+    """Build what counts failed sign-ins."""
+    known = KnownNetworks(back.store, timers, flows.places.know)
+    return SignInTries(tables.people, known, relays, config.sections.auth)
+
+
+def _places(config: Config, back: Backends, registrations: Registrations, timers: Timers) -> NodePlaces:
+    """Build what knows where clients reach each server."""
+    most = config.sections.registrar.endpoints_total
+    return NodePlaces(back.nodes, own_address(config), back.bus, timers, registrations.own.__len__, most)
 
 
 def _is_there(back: Backends, node: NodeName) -> bool:
@@ -251,6 +273,7 @@ def _own_hosts(config: Config) -> Sequence[str]:
     """Give the names under which requests to this server itself come, with and without a port."""
     sip = config.sections.sip
     ports = [port for port in (sip.tls_port, sip.tcp_port) if port]
-    names = dict.fromkeys((sip.server_name, *map(sip.name_for, sip.all_domains)))
+    own = config.sections.pool.name.lower().partition(":")[0]
+    names = dict.fromkeys((sip.server_name, *([own] if own else []), *map(sip.name_for, sip.all_domains)))
     hosts = [*names, "localhost", "127.0.0.1", "[::1]"]
     return [*hosts, *(f"{host}:{port}" for host in hosts for port in ports)]

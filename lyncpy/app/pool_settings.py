@@ -1,6 +1,18 @@
 """The section [pool]."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from lyncpy.contracts.setting_forms import written_as
+
+_Address = Annotated[
+    str,
+    written_as(
+        r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?)?",
+        'write a name as in DNS, with a port behind it where that is another than [sip] tls_port: "fe1.example.com"',
+    ),
+]
 
 
 class Settings(BaseModel):
@@ -10,3 +22,12 @@ class Settings(BaseModel):
 
     lease_s: float = Field(default=5.0, ge=2.0, le=60.0)
     """Seconds after which a server that has not been heard by the PostgreSQL server is taken for dead by the others: its devices are signed out, what it left open is ended, and what it did for all is done by another. It says that it is there four times in that time. A server that was only frozen for longer begins anew when it wakes. The same for all servers."""
+
+    name: _Address = Field(default="", max_length=259)
+    """The name at which clients reach this server and no other, as "fe1.example.com", with ":port" behind it where that is not [sip] tls_port: another one for each server, beside [sip] server_name, which is the name of all. By it other servers that are full or leave send devices here. It has to stand in DNS, and in this server's certificate. Empty: nobody is sent here."""
+
+    bring_together: bool = True
+    """Whether a device that signs in is sent on to the server where its user's other devices are, by that server's `name`: what they tell each other stays within one process then. One that comes back in spite of it is served here."""
+
+    drain_s: float = Field(default=60.0, ge=0.0, le=3600.0)
+    """Seconds in which a server that is to end (`drain` in the shell, or SIGTERM) has its devices go to the others, evenly; a few leave sooner. 0: on SIGTERM it ends at once, and all of them come to the others in one moment. systemd kills what takes longer than its TimeoutStopSec, of 90 seconds where nobody has set it."""

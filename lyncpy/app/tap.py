@@ -344,7 +344,11 @@ def _writes_on_output(options: Options) -> bool:
 
 
 def _stop(reactor: Any, reload: Reloader) -> None:  # Any: as above
-    """Stop; if that is under way, wait for nobody any more: an impatient operator presses Ctrl-C twice."""
+    """Stop, and leave other servers in order before; whoever is asked again waits for less: an impatient operator presses Ctrl-C twice."""
+    drain = reload.built.inside.drain if reload.built is not None else None
+    if drain is not None and drain.drain_s and not drain.departure.is_leaving and not drain.objection():
+        drain.begin()
+        return
     try:
         reactor.stop()
     except ReactorNotRunning:

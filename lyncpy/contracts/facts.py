@@ -226,6 +226,23 @@ class NodeLost(Fact):
     node: NodeName
 
 
+@dataclass(frozen=True, slots=True)
+class NodeReported(Fact):
+    """A node has said how it is, as each does every few seconds, and when it begins to leave."""
+
+    node: NodeName
+    address: str
+    """Host and port at which clients reach this node and no other; "": there is no such name."""
+
+    endpoints: int
+    """Devices that are signed in at it."""
+
+    has_room: bool
+    """Whether more may sign in."""
+
+    is_leaving: bool = False
+
+
 KINDS: Final[tuple[type[Fact], ...]] = (
     FlowClosed,
     FlowDrained,
@@ -242,5 +259,6 @@ KINDS: Final[tuple[type[Fact], ...]] = (
     ContactsChanged,
     ConferenceChanged,
     PoliciesChanged,
+    NodeReported,
 )
 """Every kind of fact that one process may tell another."""

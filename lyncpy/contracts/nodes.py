@@ -119,6 +119,21 @@ DUTIES: Final = "duty "
 """What the keys of duties begin with."""
 
 
+class INodePlaces(Interface):
+    """Where clients reach each node by itself, and which of them takes more devices; as old as the last reports, some seconds.
+
+    All of it spares work, or makes a departure smooth: who believes an old report is sent to a node that sends them on.
+    """
+
+    is_leaving: bool = Attribute("Whether this node is on its way out, and takes nobody any more.")
+
+    def open_address(node: NodeName) -> str:
+        """Give host and port of another node that takes more devices; "" where there is no such node, or it has no name of its own."""
+
+    def refuge() -> str:
+        """Give host and port of the other node with the fewest devices that takes more; "" where there is none."""
+
+
 class INodes(Interface):
     """The nodes as this one knows them; what is given at once is as old as the last renewal of its lease, a second or two."""
 

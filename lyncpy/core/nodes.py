@@ -1,6 +1,6 @@
-"""The servers of a deployment, for an operator: each says itself how it is."""
+"""The servers of a deployment, for an operator: each says itself how it is, and leaves when it is told to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,10 +11,12 @@ from lyncpy.contracts.bus import BusTimeout, IBus, OtherNode
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.nodes import DUTIES, INodes, NodeLease
-from lyncpy.contracts.questions import HowIsNode, NodeState
+from lyncpy.contracts.questions import DrainAnswer, DrainNode, HowIsNode, NodeState
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import CommandCall, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.core.node_drain import Departure
+from lyncpy.core.node_places import NodePlaces
 
 ANSWER_S: Final = 2.0
 """That another server has to say how it is."""
@@ -24,16 +26,28 @@ ASKED_MOST: Final = 100
 
 
 class Nodes:
-    """`nodes`, and what this node says to others who use it.
+    """`nodes` and `drain`, and what this node says to others who use them.
 
     Args:
         nodes: This one, and those that work with the same store.
         bus: Knows the others, and asks them.
         locator: Who is signed in here.
         timers: Since when.
+        places: Under which names they are reached.
+        departure: Gives how far this node is if it leaves.
     """
 
-    def __init__(self, nodes: INodes, bus: IBus, locator: ILocator, timers: ITimers) -> None:
+    def __init__(
+        self,
+        nodes: INodes,
+        bus: IBus,
+        locator: ILocator,
+        timers: ITimers,
+        places: NodePlaces,
+        departure: Callable[[], Departure],
+    ) -> None:
+        self._places = places
+        self._departure = departure
         self._nodes = nodes
         self._bus = bus
         self._locator = locator
@@ -43,11 +57,57 @@ class Nodes:
 
     def commands(self) -> tuple[ShellCommand, ...]:
         """Give the shell command."""
-        return (ShellCommand("nodes", "The servers of this deployment, as each says it is.", self.nodes),)
+        return (
+            ShellCommand("nodes", "The servers of this deployment, as each says it is.", self.nodes),
+            ShellCommand(
+                "drain",
+                "Have a server leave: nobody signs in there any more, its devices go to the others evenly, and it ends.",
+                self.drain,
+                args=(Arg("node", "its node, or its own name, as `nodes` shows them", choices=self._names),),
+                flags=(Flag("cancel", "have it stay after all"),),
+                role=OperatorRole.OPERATOR,
+            ),
+        )
 
     async def _how(self, question: HowIsNode) -> NodeState:
         up_s = int(self._timers.now() - self._since)
-        return NodeState(__version__, up_s, len(self._locator.all_endpoints()))
+        leaves = self._departure()
+        return NodeState(__version__, up_s, len(self._locator.all_endpoints()), self._places.address, *leaves)
+
+    def _names(self) -> list[str]:
+        return sorted({*self._known(), *self._places.addresses()})
+
+    def _known(self) -> set[NodeName]:
+        leased, heard = self._nodes.others(), self._bus.others()
+        return {self._nodes.node, *(one.name for one in leased), *(one.name for one in heard)}
+
+    def _named(self, name: str) -> NodeName:
+        """Give the node of which an operator speaks.
+
+        Raises:
+            CommandFailed: There is none, or there are several.
+        """
+        found = [NodeName(name)] if name in self._known() else self._places.nodes_at(name)
+        if len(found) != 1:
+            several = f"several servers are at {name!r}: {', '.join(found)}; name one of them"
+            raise CommandFailed(several if found else f"there is no server {name!r}; see: nodes")
+        return found[0]
+
+    async def drain(self, asked: CommandCall) -> Table:
+        """Have a node leave, or stay after all.
+
+        Raises:
+            CommandFailed: It does not, or does not answer.
+        """
+        node, is_cancelled = self._named(asked.args["node"]), "cancel" in asked.flags
+        try:
+            answer: DrainAnswer = await self._bus.ask(node, DrainNode(is_cancelled), ANSWER_S)
+        except BusTimeout as error:
+            raise CommandFailed(f"{node} does not answer, and may not have heard it: {error}") from None
+        if answer.objection:
+            raise CommandFailed(f"{node}: {answer.objection}")
+        note = "it stays" if is_cancelled else "it leaves; `nodes` shows how far it is, and that it is gone"
+        return Table(("node",), [(node,)], note=note)
 
     async def nodes(self, asked: CommandCall) -> Table:
         """Ask each node that is there how it is, this one first; say of each what the store says, and of those that are gone that they are."""
@@ -77,9 +137,13 @@ class Nodes:
             for name, answer in zip(names, answers, strict=True)
         ]
         rows += [
-            (one.name, "", "dead", "", None, None, None, None, f"it ran at {one.place}") for one in self._nodes.gone()
+            (one.name, "", "dead", "", None, None, None, None, None, "", f"it ran at {one.place}")
+            for one in self._nodes.gone()
         ]
-        columns = ("node", "heard", "lease", "duties", "lost facts", "version", "up, s", "endpoints", "trouble")
+        columns = (
+            *("node", "heard", "lease", "duties", "lost facts", "version", "up, s", "endpoints"),
+            *("name", "leaving", "trouble"),
+        )
         return Table(columns, rows)
 
     async def _duties(self) -> Mapping[str, list[str]]:
@@ -109,8 +173,9 @@ class _Answer:
     def columns(self) -> tuple[object, ...]:
         state = self.state
         if state is None:
-            return (None, None, None, self.trouble)
-        return (state.version, state.up_s, state.endpoints, "")
+            return (None, None, None, None, "", self.trouble)
+        leaving = f"{state.moved} of {state.moved + state.to_move} moved" if state.is_leaving else ""
+        return (state.version, state.up_s, state.endpoints, state.address, leaving, "")
 
 
 def _heard(other: OtherNode | None, *, is_this: bool) -> str:

@@ -123,6 +123,12 @@ class Outbound:
         """Give the number of requests under way, remembered ones included."""
         return len(self._calls)
 
+    def is_asking(self, flow: FlowName) -> bool:
+        """Tell whether a request to a client waits for its answer."""
+        return any(
+            isinstance(call, PreparedCall) or not call.final.called for call in self._of_flow.get(flow, {}).values()
+        )
+
     def send_request(
         self,
         flow: FlowName,

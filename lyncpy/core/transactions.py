@@ -92,6 +92,11 @@ class Transactions:
         """Give the number of requests that wait for their answer."""
         return self._intake.pending
 
+    def is_asked(self, flow: FlowName) -> bool:
+        """Tell whether a client waits for an answer."""
+        known = self._flows.get(flow)
+        return known is not None and (known.queue.pending > 0 or known.queue.size > 0)
+
     def opened(self, flow: FlowName, peer: str, secure: bool) -> None:
         """Note that a connection is ready: TCP accepted, TLS handshake done."""
         place = flow if peer in self._relays else network_of(peer)

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.nodes import Fenced, Home, ILeases, NodeLease
+from lyncpy.contracts.nodes import Fenced, Home, ILeases, INodePlaces, NodeLease
 from lyncpy.core.node_lease import OnlyNode
 
 T = TypeVar("T")
@@ -123,3 +123,21 @@ class MemoryLeases:
 def only_node(node: str = "n1") -> OnlyNode:
     """Give the one node of a store that nobody else has."""
     return OnlyNode(NodeName(node), MemoryLeases(NodesOfStore(lambda: 0.0)), "here")
+
+
+@implementer(INodePlaces)
+class FewPlaces:
+    """Where other nodes are, as a test says."""
+
+    def __init__(self, **addresses: str) -> None:
+        """Take the address of each node that takes more devices, the emptiest first."""
+        self.addresses = addresses
+        self.is_leaving = False
+
+    def open_address(self, node: NodeName) -> str:
+        """Give that of a node."""
+        return self.addresses.get(node, "")
+
+    def refuge(self) -> str:
+        """Give the first."""
+        return next(iter(self.addresses.values()), "")

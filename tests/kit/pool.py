@@ -17,11 +17,13 @@ class Pool:
     """
 
     def __init__(self, count: int = 2, **settings: Mapping[str, object]) -> None:
-        """Start so many servers; each keyword is a section of everybody's settings."""
+        """Start so many servers; each keyword is a section of everybody's settings. A # in `[pool] name` is the server's number."""
         self.deployment = Deployment()
         self.hub = self.deployment.hub
         self._settings = settings
-        self.servers = [Stage(self.deployment, **settings) for _ in range(count)]
+        self.servers: list[Stage] = []
+        for _ in range(count):
+            self.joins()
 
     @classmethod
     @contextmanager
@@ -42,8 +44,16 @@ class Pool:
 
     def joins(self) -> Stage:
         """Start one more server."""
-        self.servers.append(Stage(self.deployment, **self._settings))
+        settings = dict(self._settings)
+        if "pool" in settings:
+            name = str(settings["pool"].get("name", "")).replace("#", str(len(self.servers) + 1))
+            settings["pool"] = {**settings["pool"], "name": name}
+        self.servers.append(Stage(self.deployment, **settings))
         return self.servers[-1]
+
+    def server_at(self, contact: str) -> Stage:
+        """Give the server whose own name stands in the Contact of a 301."""
+        return next(one for one in self.servers if f"<sip:{one.ground.places.address};transport=tls>" == contact)
 
     def settle(self) -> None:
         """Let happen what happens at once, everywhere."""

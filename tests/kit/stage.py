@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from lyncpy.app.assembly import ServerParts, inside
+from lyncpy.app.assembly import ServerParts, Surroundings, inside
 from lyncpy.app.backends import Backends
 from lyncpy.app.config import check
 from lyncpy.auth.ntlm import nt_hash
@@ -79,6 +79,7 @@ class Stage:
         settings: Sections and keys of lyncpy.toml, beside the least that is needed.
         actors: Everybody who ever stood on it.
         is_fenced: Whether it has ended because it is known dead to the others, and would begin anew.
+        wants_to_end: Whether it has left the others in order, and would end.
     """
 
     steps: ClassVar[Sequence[float]] = (0.0,)
@@ -135,7 +136,7 @@ class Stage:
 
     def _start(self) -> None:
         self.node = NodeName(f"n{next(self.deployment.starts)}")
-        self._is_running, self.is_fenced = True, False
+        self._is_running, self.is_fenced, self.wants_to_end = True, False, False
         self.timers = Timers(self.clock, self.wall)
         self.meter = MemoryMeter()
         self.bus = MemoryBus(self.node, self.clock) if self._is_alone else self._hub.bus(self.node, self.clock)
@@ -166,7 +167,14 @@ class Stage:
             gap_file=self.gap_file,
         )
         self.inside: ServerParts = inside(
-            config, self.node, back, self.timers, self.clock, nothing_to_reload, credentials=shown_server
+            config,
+            self.node,
+            back,
+            self.timers,
+            self.clock,
+            nothing_to_reload,
+            Surroundings(end=self._end),
+            credentials=shown_server,
         )
         self.ground, self.entrance = self.inside.ground, self.inside.entrance
         self.house = UnitGroup(self.inside.units, self.clock)
@@ -194,6 +202,15 @@ class Stage:
         """End, as a server does that is known dead; a play starts it."""
         self.is_fenced = True
         self.kill()
+
+    def _end(self) -> None:
+        """Note that the server has left the others, and would end; a play stops it."""
+        self.wants_to_end = True
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server runs."""
+        return self._is_running
 
     def stop(self) -> None:
         """Stop the server in order: no new connections, the old ones closed, everything written."""

@@ -10,7 +10,7 @@ from lyncpy.contracts.arrival import Arrival, device_of
 from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, FlowName, Instance, aor_of, epid_of
+from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, Epid, FlowName, Instance, aor_of, epid_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform
@@ -23,6 +23,7 @@ from lyncpy.workloads.registrar import model
 from lyncpy.workloads.registrar.client_filter import ClientFilter, warning
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.registrations import Registrations
+from lyncpy.workloads.registrar.sending_on import BUSY_RETRY_S, LEAVING, SendingOn
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
@@ -35,6 +36,8 @@ HELD: Final = Diagnostics(4140, "The same device is signed in over another conne
 CROWDED: Final = Diagnostics(4140, "Too many devices are signed in, and none of them leaves", public=True)
 
 _Seen = tuple[str, str, str]
+
+FULL: Final = Diagnostics(17000, "Server overloaded")
 
 CONTEST_RETRY_S: Final = "30"
 """When to try again to take a place that is held: later than a holder who does not answer is found out."""
@@ -54,8 +57,10 @@ class Routes:
         settings: Settings,
         keep_alive_watch: KeepAliveWatch,
         clients: ClientFilter,
+        sending_on: SendingOn,
     ) -> None:
         self._registrations = registrations
+        self._sending_on = sending_on
         self._flows = flows
         self._clients = clients
         self._keep_alive_watch = keep_alive_watch
@@ -83,7 +88,7 @@ class Routes:
 
         Raises:
             Refused: 400 (4010, 4012) without a usable endpoint identifier, 403 (4004) for
-                another user's address, 403 (17002, 17003) for a client that a policy blocks, 421 (2057), 489 (4055), 503 when the table is full, or
+                another user's address, 301 where another server is to take the device, 403 (17002, 17003) for a client that a policy blocks, 421 (2057), 489 (4055), 503 when the table is full, or
                 another client that has this place does not give it up.
 
         Spec: [MS-SIPREGE] 3.2, RFC 3261 §10.3.
@@ -99,9 +104,13 @@ class Routes:
             binding = self._bindings.binding(aor, requested.epid)
             elsewhere = next((one for one in everywhere if one.epid == requested.epid), None)
             old, thread = (elsewhere, None) if binding is None else (binding.endpoint, binding.thread)
+            self._check_server(aor, requested.epid, everywhere, arrival.flow)
             self._check_place(everywhere, aor, old, arrival.flow)
         else:
             everywhere, old, thread = (), binding.endpoint, binding.thread
+            if self._sending_on.is_leaving:
+                # It moves without a gap; who is told nothing here is moved by the end of their connection.
+                self._sending_on.send_away(aor, requested.epid, LEAVING)
         if asked.keeps_alive:
             self._keep_alive_watch.promised(arrival.flow)
         now = self._timers.now()
@@ -161,6 +170,23 @@ class Routes:
             (request.headers.get("ms-keep-alive") or "").lower().lstrip().startswith("uac"),
         )
 
+    def _check_server(self, aor: Aor, epid: Epid, everywhere: Sequence[Endpoint], flow: FlowName) -> None:
+        """Refuse a device that signs in while this server leaves, and send on one that belongs, or has room, elsewhere only.
+
+        Raises:
+            Refused: 301, 503.
+        """
+        try:
+            if self._sending_on.is_leaving:
+                self._sending_on.send_away(aor, epid, LEAVING)
+                raise Refused(503, LEAVING, headers=[("Retry-After", BUSY_RETRY_S)])
+            self._sending_on.bring_together(aor, epid, everywhere)
+            if len(self._bindings) >= self._settings.endpoints_total and all(one.epid != epid for one in everywhere):
+                self._sending_on.send_away(aor, epid, FULL)
+        except Refused as refused:
+            self._signout.dismiss(flow, refused.diagnostics.reason if refused.diagnostics else "sent on")
+            raise
+
     def _check_place(self, mine: Sequence[Endpoint], aor: Aor, old: Endpoint | None, flow: FlowName) -> None:
         """Refuse an endpoint for which the table has no room, or which contests another's place.
 
@@ -173,7 +199,7 @@ class Routes:
                 aor=aor,
                 count=len(self._bindings),
             )
-            raise Refused(503, Diagnostics(17000, "Server overloaded"), headers=[("Retry-After", "60")])
+            raise Refused(503, FULL, headers=[("Retry-After", "60")])
         now = self._timers.now()
         if old is not None:
             holder, contest, why = old, self._registrations.contest(aor, old.epid), HELD

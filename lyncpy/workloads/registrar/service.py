@@ -4,6 +4,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed, FlowSilent, PersonChanged
+from lyncpy.contracts.nodes import INodePlaces
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.registrar.client_filter import ClientFilter
@@ -12,6 +13,7 @@ from lyncpy.workloads.registrar.endpoint_records import KIND
 from lyncpy.workloads.registrar.keep_alive import KeepAliveWatch
 from lyncpy.workloads.registrar.registrations import Registrations
 from lyncpy.workloads.registrar.routes import Routes
+from lyncpy.workloads.registrar.sending_on import SendingOn
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
 
@@ -24,12 +26,21 @@ class Registrar:
         platform, signaling: The server's.
         registrations: Who is signed in where, made before because others read it as `ILocator`.
         settings: The section [registrar].
+        places: Where other servers are.
+        brings_together: Whether a user's devices are brought together at one of them.
     """
 
     name = "registrar"
 
     def __init__(
-        self, platform: Platform, signaling: Signaling, registrations: Registrations, settings: Settings
+        self,
+        platform: Platform,
+        signaling: Signaling,
+        registrations: Registrations,
+        settings: Settings,
+        places: INodePlaces,
+        *,
+        brings_together: bool,
     ) -> None:
         flows, outbound, people, timers = signaling.flows, signaling.outbound, platform.people, platform.timers
         self._registrations = registrations
@@ -45,7 +56,16 @@ class Registrar:
         self._keep_alive_watch = KeepAliveWatch(bindings, outbound, flows, timers, keep_alive_s=settings.keep_alive_s)
         clients = ClientFilter(platform.policies)
         watch = self._keep_alive_watch
-        routes = Routes(registrations, self._signout, platform, flows, settings, watch, clients)
+        routes = Routes(
+            registrations,
+            self._signout,
+            platform,
+            flows,
+            settings,
+            watch,
+            clients,
+            SendingOn(places, platform.node, timers, brings_together=brings_together),
+        )
         commands = Commands(registrations, self._signout, people, flows, timers, clients)
         self.offer = Offer(self.name, routes=routes.rows(), commands=commands.words(), reasons=(commands.why,))
 

@@ -15,7 +15,9 @@ from lyncpy.contracts.nodes import DUTIES, Duty, NodeLease
 from lyncpy.contracts.questions import NodeState
 from lyncpy.contracts.workload import CommandCall, Table
 from lyncpy.core import nodes
+from lyncpy.core.node_drain import Departure
 from lyncpy.core.node_lease import OnlyNode
+from lyncpy.core.node_places import NodePlaces
 from lyncpy.core.nodes import Nodes
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import awaited
@@ -68,9 +70,11 @@ def begun(clock: Clock, *others: str, known: OnlyNode | None = None) -> Deferred
     """Begin to ask a node that has been up for a minute."""
     known = known or only_node(HERE)
     bus = Deployment(clock, *others)
-    command = Nodes(known, bus, FewEndpoints(), Timers(clock, lambda: 0.0))
+    timers = Timers(clock, lambda: 0.0)
+    places = NodePlaces(known, "fe1.example.test:5061", bus, timers, int, 10)
+    command = Nodes(known, bus, FewEndpoints(), timers, places, lambda: Departure(is_leaving=True, moved=3, to_move=4))
     clock.advance(60.5)
-    (declared,) = command.commands()
+    declared, _ = command.commands()
 
     async def ask() -> Table:
         return await declared.run(CommandCall({}, {}))
@@ -91,16 +95,18 @@ def rows(*others: str, known: OnlyNode | None = None) -> list[tuple[object, ...]
 
 def test_a_server_that_is_alone_says_how_it_is() -> None:
     """By the same question that others would ask it."""
-    assert rows() == [("here", "this one", "held", "", 0, __version__, 60, 0, "")]
+    assert rows() == [
+        ("here", "this one", "held", "", 0, __version__, 60, 0, "fe1.example.test:5061", "3 of 7 moved", "")
+    ]
 
 
 def test_others_are_asked_and_one_that_does_not_answer_is_listed(monkeypatch: Any) -> None:
     """With when it was heard last, and what of it was lost; very many are not all asked."""
     monkeypatch.setattr(nodes, "ASKED_MOST", 2)
     assert rows("there", "silent", "third")[1:] == [
-        ("silent", "1.2 s ago", "none", "", 3, None, None, None, "silent did not answer"),
-        ("there", "1.2 s ago", "none", "", 3, "9.9", 7, 5, ""),
-        ("third", "1.2 s ago", "none", "", 3, None, None, None, "not asked: there are too many"),
+        ("silent", "1.2 s ago", "none", "", 3, None, None, None, None, "", "silent did not answer"),
+        ("there", "1.2 s ago", "none", "", 3, "9.9", 7, 5, "", "", ""),
+        ("third", "1.2 s ago", "none", "", 3, None, None, None, None, "", "not asked: there are too many"),
     ]
 
 

@@ -10,7 +10,8 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import EndpointArrived, EndpointGone, FlowClosed, PersonChanged
-from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, aor_of
+from lyncpy.contracts.locator import Endpoint
+from lyncpy.contracts.names import Aor, Epid, FlowName, Instance, NodeName, Version, aor_of
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import CommandCall, CommandFailed, Reason, Table
 from lyncpy.core.timers import Timers
@@ -24,6 +25,7 @@ from lyncpy.workloads.registrar.settings import Settings
 from tests.kit.flows import StillFlows
 from tests.kit.hall import FewPeople
 from tests.kit.holdings import held
+from tests.kit.leases import FewPlaces
 from tests.kit.outbound import FakeOutbound
 from tests.kit.platform import platform_of, registrations_of, signaling_of
 from tests.kit.results import result_of
@@ -46,7 +48,10 @@ class Scene:
         people = FewPeople([Person(ALICE, "k", display_name="Alice Adler")])
         platform = platform_of(self.clock, timers=self.timers, bus=self.bus, people=people, locator=self.registrations)
         signaling = signaling_of(platform, flows=self.flows, outbound=self.outbound)
-        self.registrar = Registrar(platform, signaling, self.registrations, Settings(**settings))
+        self.places = FewPlaces()
+        self.registrar = Registrar(
+            platform, signaling, self.registrations, Settings(**settings), self.places, brings_together=True
+        )
         result_of(self.registrar.open())
         self.facts: list[Any] = []
         self.recognitions: dict[str, Recognition] = {}
@@ -593,3 +598,53 @@ def test_options_says_what_the_server_understands(scene: Scene) -> None:
     response = result_of(answer())
     assert response is not None
     assert "SUBSCRIBE" in (response.headers.get("Allow") or "")
+
+
+def _elsewhere(scene: Scene, aor: Aor, *devices: str) -> None:
+    """Have devices of somebody be signed in at the node "m", as another server has written it down."""
+    for device in devices:
+        endpoint = Endpoint(aor, Epid(device), Instance(UUID), "", "sip:x", FlowName(f"m/{device}"), "", 0.0, 9e3, "")
+        known = scene.registrations.records.known.get(aor)
+        mine = () if known is None else known.elsewhere
+        scene.registrations.records.keep(aor, Version(1), (), (*mine, endpoint))
+
+
+def _refusal(scene: Scene, *how: str) -> Refused:
+    with pytest.raises(Refused) as refused:
+        scene.register(*how)
+    return refused.value
+
+
+def test_a_device_is_sent_to_its_others_once(scene: Scene) -> None:
+    """With where and for how long; the same device is served when it comes again soon, and its connection ends unless it does."""
+    scene.places.addresses["m"] = "fe2.example.test:5061"
+    _elsewhere(scene, ALICE, "e1", "e2")
+    refused = _refusal(scene, "e3", "n/3")
+    assert (refused.status, dict(refused.headers)) == (
+        301,
+        {"Contact": "<sip:fe2.example.test:5061;transport=tls>", "Expires": "600"},
+    )
+    scene.clock.advance(4)
+    assert scene.flows.closed == ["n/3"]
+    assert scene.register("e3", "n/4").status == 200
+    # The others do not hear anything of it; one more of theirs stays where one is.
+    assert scene.register("e4", "n/5").status == 200
+
+
+def test_one_user_fills_no_table_of_those_who_were_sent_on(scene: Scene) -> None:
+    """Beyond some devices of one user they are served; each is forgotten after a minute."""
+    scene.places.addresses["m"] = "fe2.example.test:5061"
+    scene.places.is_leaving = True
+    statuses = [_refusal(scene, f"f{number}", f"n/{number}").status for number in range(18)]
+    assert statuses == [301] * 16 + [503] * 2
+    scene.clock.advance(61)
+    assert _refusal(scene, "f17", "n/x").status == 301
+
+
+def test_a_full_server_names_another(scene: Scene) -> None:
+    """Where there is one."""
+    scene = Scene(endpoints_total=1)
+    scene.register("one")
+    scene.places.addresses["m"] = "fe2.example.test:5061"
+    assert _refusal(scene, "two", "n/2").status == 301
+    assert _refusal(scene, "two", "n/2").status == 503
