@@ -5,12 +5,13 @@
 | Lync 2010 and later, Skype for Business | `lyncdiscoverinternal.`, `lyncdiscover.` over HTTPS; SRV `_sipinternaltls._tcp.`, `_sip._tls.`; the host names `sipinternal.`, `sip.`, `sipexternal.` |
 | pidgin-sipe | the same; of SRV also `_sipinternal._tcp.` and `_sip._tcp.` without TLS |
 | Communicator 2007 | SRV, then the host names |
+| any client of a pool | each target of the SRV records in turn; each is one server's own name, `[pool] servers`; without them one target, which has the addresses of all servers |
 | browsers, and clients for web services | the hosts of `[conferencing] meeting_url` and `[web] url` |
 
 Of the host names `sipinternal.` is asked at port 5061, the other two at 443.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -88,13 +89,35 @@ def records(config: Config, addresses: Sequence[str]) -> Iterator[DnsRecord]:
         yield from _at(name, addresses, reason)
     for domain, name in names.items():
         yield from _services(config, domain, name)
-    has = set(names.values())
+    own = own_host(config)
+    if own and own not in names.values():
+        yield from _at(own, addresses, "[pool] name: this server alone")
+    has = {*names.values(), own}
     for host in _each_once(config):
         if host.name in names and host.name not in has:
             # Other records stand under a domain itself, and a CNAME has to be alone (RFC 1034 §3.6.2).
             yield from _at(host.name, addresses, host.asked_by)
         elif host.name not in has:
             yield DnsRecord(host.name, RecordKind.CNAME, domain_of(sip.server_name), host.asked_by)
+
+
+def own_host(config: Config) -> str:
+    """Give the host at which clients reach this server of several by itself; "": there is none."""
+    pool = config.sections.pool
+    return pool.place(pool.name, 0)[0] if pool.name else ""
+
+
+def other_hosts(config: Config) -> Sequence[str]:
+    """Give the hosts of the other servers of the pool, whose files have their addresses."""
+    own, sip = own_host(config), config.sections.sip
+    return [host for host in config.sections.pool.places(sip.tls_port) if host not in (own, domain_of(sip.server_name))]
+
+
+def _targets(config: Config, domain: str, name: str) -> Sequence[tuple[str, int]]:
+    """Give hosts and ports to which the clients of a domain are led with TLS: each server of the pool, if it is in the domain."""
+    sip = config.sections.sip
+    places = config.sections.pool.places(sip.tls_port) if config.sections.pool.servers else {}
+    return [(host, port) for host, port in places.items() if is_below(host, domain)] or [(name, sip.tls_port)]
 
 
 def _at(name: str, addresses: Sequence[str], reason: str) -> Iterator[DnsRecord]:
@@ -108,9 +131,10 @@ def _services(config: Config, domain: str, name: str) -> Iterator[DnsRecord]:
     """Give the SRV records of a domain."""
     sip = config.sections.sip
     if sip.tls_port:
-        target = f"0 0 {sip.tls_port} {name}"
-        yield DnsRecord(f"_sipinternaltls._tcp.{domain}", RecordKind.SRV, target, "clients inside, over TLS")
-        yield DnsRecord(f"_sip._tls.{domain}", RecordKind.SRV, target, "clients outside, over TLS")
+        targets = [f"0 0 {port} {host}" for host, port in _targets(config, domain, name)]
+        for service, who in (("_sipinternaltls._tcp", "inside"), ("_sip._tls", "outside")):
+            for target in targets:
+                yield DnsRecord(f"{service}.{domain}", RecordKind.SRV, target, f"clients {who}, over TLS")
     if sip.tcp_port and sip.tcp_beyond_loopback:
         target = f"0 0 {sip.tcp_port} {name}"
         for service in ("_sipinternal._tcp", "_sip._tcp"):
@@ -155,6 +179,9 @@ def _hosts(config: Config) -> Iterator[AskedHost]:
     for domain in sip.all_domains[1:]:
         asked_by = f"clients of {domain} connect to it, [sip] domains"
         yield AskedHost(sip.name_for(domain), asked_by, "" if sip.tls_port else "they connect without TLS")
+    own = own_host(config)
+    if own:
+        yield AskedHost(own, "clients are led, and sent on, to this server of several by it, [pool] name")
     if config.site:
         yield AskedHost(_host_of(config.site), "web services and pages, [web] url")
     for domain in sip.all_domains:
@@ -200,6 +227,11 @@ def remarks(config: Config) -> Iterator[str]:
             f"[sip] server_name {sip.server_name} is not in the domain {sip.domain}: Lync refuses the target of an SRV record"
             " outside of it, unless its policy DisableStrictDNSNaming is set"
         )
+    for host in config.sections.pool.places(sip.tls_port):
+        if not is_below(host, sip.domain):
+            yield f"[pool] {host} is not in the domain {sip.domain}: Lync follows neither SRV records nor 301 to it"
+    if config.sections.pool.servers and not config.sections.pool.name:
+        yield "[pool] name is not set, and [pool] servers is: say which of them this server is"
     if config.is_site_chosen and web.https_port not in (0, HTTPS) and not web.http_port:
         yield f"[web] https_port is {web.https_port}: lyncdiscover and links without a port are asked for at {HTTPS}"
     if config.site and not config.is_site_chosen and not web.http_port:
@@ -212,27 +244,34 @@ def remarks(config: Config) -> Iterator[str]:
         yield "[sip] tls_port is 0: clients that use TLS do not find this server"
 
 
-def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str]) -> Judgement:
+def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str], also: Collection[str] = ()) -> Judgement:
     """Compare a record with what DNS has.
 
     Args:
         record: What is needed.
         found: Of an SRV record the values under its name, as `DnsRecord.value`; of others the addresses to which the name leads.
         server: The addresses to which `[sip] server_name` leads; where CNAME records should lead, too.
+        also: Values of other records that belong under its name: the other servers of the pool.
     """
     if not found:
         return Judgement(good=False, words="missing")
     told = ", ".join(sorted(found))
     if record.kind is RecordKind.SRV:
-        # Clients take priority and weight as they are; most use the first answer alone.
-        wrong = [one for one in found if _place(one) != _place(record.value)]
         if any(_place(one)[1] == domain_of(NO_SERVICE) for one in found):
             words = f"wrong: it is {told}, by which the domain says that it has no such service; clients do not look further"
             return Judgement(good=False, words=words)
-        if len(wrong) == len(found):
-            return Judgement(good=False, words=f"wrong: it is {told}")
+        # Clients take priority and weight as they are; most use the first answer alone.
+        if _place(record.value) not in map(_place, found):
+            return Judgement(good=False, words=_instead(told, [one for one in found if one not in also]))
+        right = {_place(record.value), *map(_place, also)}
+        wrong = [one for one in found if _place(one) not in right]
         return Judgement(good=not wrong, words=f"there, but beside {', '.join(sorted(wrong))}" if wrong else "there")
     leads = set(server) if record.kind is RecordKind.CNAME else {str(ip_address(record.value))}
     if leads & set(found):
         return Judgement(good=True, words="there")
     return Judgement(good=False, words=f"wrong: it leads to {told}")
+
+
+def _instead(told: str, foreign: Sequence[str]) -> str:
+    """Say what stands where a target is missing: others of the pool do not take its place."""
+    return f"wrong: it is {told}" if foreign else f"missing beside {told}"

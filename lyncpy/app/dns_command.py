@@ -12,7 +12,7 @@ from typing import Any, Final
 from twisted.internet import task
 
 from lyncpy.app.config import Config, load
-from lyncpy.app.discovery import DnsRecord, judged, records, remarks
+from lyncpy.app.discovery import DnsRecord, judged, other_hosts, records, remarks
 from lyncpy.app.dns_lookups import DnsLookups, DnsUnanswered
 from lyncpy.contracts.names import domain_of
 
@@ -54,6 +54,9 @@ def run(options: argparse.Namespace) -> int:
         sys.stdout.write("; the address of this server is not known: give it with --address\n")
     if options.unasked:
         sys.stdout.writelines(f"{one.line()}  ; {one.reason}\n" for one in needed)
+        sys.stdout.writelines(
+            f"; {host}, another server of the pool: its own file gives its address\n" for host in other_hosts(config)
+        )
         return 0
     return _checked(config, needed, options.resolver)
 
@@ -64,9 +67,14 @@ def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int
         try:
             leads = await lookups.addresses(config.sections.sip.server_name)
             for one in needed:
-                verdict = judged(one, await lookups.found(one), leads)
+                also = [other.value for other in needed if other.name == one.name]
+                verdict = judged(one, await lookups.found(one), leads, also)
                 sys.stdout.write(f"{one.line()}  ; {one.reason}: {verdict.words}\n")
                 bad += not verdict.good
+            for host in other_hosts(config):
+                at = await lookups.addresses(host)
+                sys.stdout.write(f"; {host}, another server of the pool: {', '.join(at) or 'missing'}\n")
+                bad += not at
         except DnsUnanswered as error:
             sys.stdout.writelines(f"{one.line()}  ; {one.reason}\n" for one in needed)
             sys.stderr.write(f"lyncpy: {error}; name another with --resolver, or ask nobody with --print\n")

@@ -7,6 +7,7 @@ from typing import Any
 
 from lyncpy.app.backends import Backends
 from lyncpy.app.config import Config
+from lyncpy.app.discovery import own_host
 from lyncpy.auth.digest import DigestProof
 from lyncpy.contracts.authenticator import IAuthenticator
 from lyncpy.contracts.guests import IGuests
@@ -158,8 +159,8 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
 
 def own_address(config: Config) -> str:
     """Give host and port at which clients reach this server and no other; "" where nobody has said so."""
-    name = config.sections.pool.name.lower()
-    return name if not name or ":" in name else f"{name}:{config.sections.sip.tls_port}"
+    pool = config.sections.pool
+    return ":".join(map(str, pool.place(pool.name, config.sections.sip.tls_port))) if pool.name else ""
 
 
 def _tries(config: Config, back: Backends, tables: Tables, flows: Flows, relays: Relays, timers: Timers) -> SignInTries:
@@ -273,7 +274,7 @@ def _own_hosts(config: Config) -> Sequence[str]:
     """Give the names under which requests to this server itself come, with and without a port."""
     sip = config.sections.sip
     ports = [port for port in (sip.tls_port, sip.tcp_port) if port]
-    own = config.sections.pool.name.lower().partition(":")[0]
+    own = own_host(config)
     names = dict.fromkeys((sip.server_name, *([own] if own else []), *map(sip.name_for, sip.all_domains)))
     hosts = [*names, "localhost", "127.0.0.1", "[::1]"]
     return [*hosts, *(f"{host}:{port}" for host in hosts for port in ports)]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lyncpy.app import config
+from lyncpy.app.discovery import own_host
 from lyncpy.core.timers import host_clock
 
 DOMAIN: Final = "example.test"
@@ -183,17 +184,18 @@ def write_certificates(home: Path, settings: config.Config) -> None:
     ca = x509.load_pem_x509_certificate(ca_file.read_bytes())
     keys = (rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1()))
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, sip.server_name[:64])])
-    names = names_of(sip.server_name, sip.all_domains)
+    names = names_of(sip.server_name, sip.all_domains, own_host(settings))
     keep(key_file, b"".join(_pem(key) for key in keys), 0o600)
     signed = [_sign(subject, ca.subject, key.public_key(), ca_key_read, names) for key in keys]
     keep(certificate, b"".join(signed), PUBLIC)
 
 
-def names_of(server_name: str, domains: Sequence[str]) -> tuple[str, ...]:
-    """Give the names and addresses that clients may connect to, each once."""
+def names_of(server_name: str, domains: Sequence[str], own: str = "") -> tuple[str, ...]:
+    """Give the names and addresses that clients may connect to, each once; `own` is that of one server of several."""
     discovery = ("sip", "sipinternal", "sipexternal", "lyncdiscover", "lyncdiscoverinternal", "meet")
     names = [
         server_name,
+        own,
         *(name for domain in domains for name in (domain, *(f"{host}.{domain}" for host in discovery))),
     ]
     names += [socket.gethostname().lower(), socket.getfqdn().lower(), "localhost", "127.0.0.1", "::1"]

@@ -88,12 +88,7 @@ class ServerCredentials:
     @property
     def names(self) -> tuple[str, ...]:
         """The names and addresses the certificate is for, in its order; may be empty."""
-        try:
-            names = self.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except x509.ExtensionNotFound:
-            return ()
-        addresses = (str(address) for address in names.get_values_for_type(x509.IPAddress))
-        return (*names.get_values_for_type(x509.DNSName), *addresses)
+        return names_in(self.certificate)
 
     def covers(self, host: str) -> bool:
         """Tell whether each certificate is for a host name; a `*` stands for the first label."""
@@ -440,6 +435,21 @@ def _read_key(path: Path, data: bytes) -> PrivateKey:
 def _parsed(data: bytes) -> PrivateKeyTypes:
     """Read a key, once as long as its file has the same bytes: to prove that the numbers of an RSA key are primes takes long."""
     return load_pem_private_key(data, password=None)
+
+
+def names_in(certificate: x509.Certificate) -> tuple[str, ...]:
+    """Give the names and addresses that a certificate is for, in its order; may be empty."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = (str(address) for address in names.get_values_for_type(x509.IPAddress))
+    return (*names.get_values_for_type(x509.DNSName), *addresses)
+
+
+def is_for(certificate: x509.Certificate, host: str) -> bool:
+    """Tell whether a certificate is for a host name; a `*` stands for the first label."""
+    return _covers(names_in(certificate), host)
 
 
 def _covers(names: Sequence[str], host: str) -> bool:

@@ -1,5 +1,6 @@
 """`lyncpy dns` prints the records that clients need, and asks a DNS server which of them are there."""
 
+import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,3 +101,23 @@ def test_what_is_no_address_is_refused(home: Path, words: list[str]) -> None:
     done = forks.run(["dns", str(home), *words], timeout=60)
     assert done.returncode == 2
     assert "is no" in done.stderr
+
+
+def test_a_pool_has_several_targets(home: Path) -> None:
+    """Each server's own name under each service; what is missing of another server's is told, and its address too."""
+    servers = ("fe1.example.com", "fe2.example.com", "fe3.example.com")
+    services = [f"SRV 0 0 5061 {server}" for server in servers]
+    zone = {
+        **RIGHT,
+        "_sipinternaltls._tcp.example.com": services,
+        "_sip._tls.example.com": services[:2],
+        "fe1.example.com": ["A 192.0.2.10"],
+        "fe2.example.com": ["A 192.0.2.11"],
+    }
+    pool = ["--set", "pool.name=fe1.example.com", "--set", f"pool.servers={json.dumps(servers)}"]
+    with NamesServer(zone) as names:
+        done = asked(home, names, *pool)
+    assert (done.returncode, done.stderr) == (1, "")
+    told = [line.partition(";")[2].rpartition(": ")[2] for line in done.stdout.splitlines()]
+    beside = ", ".join(f"0 0 5061 {server}" for server in servers[:2])
+    assert told[1:] == [*["there"] * 6, f"missing beside {beside}", "there", "there", "192.0.2.11", "missing"]

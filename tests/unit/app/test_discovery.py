@@ -4,8 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from lyncpy.app.config import Config, check
-from lyncpy.app.discovery import NO_SERVICE, DnsRecord, RecordKind, asked_hosts, judged, records, remarks
+from lyncpy.app.config import Config, ConfigError, check
+from lyncpy.app.discovery import (
+    NO_SERVICE,
+    DnsRecord,
+    Judgement,
+    RecordKind,
+    asked_hosts,
+    judged,
+    other_hosts,
+    records,
+    remarks,
+)
 
 
 def configured(**sections: dict[str, object]) -> Config:
@@ -178,3 +188,57 @@ def test_what_stands_in_dns_is_compared_with_what_is_needed(
     """A name may lead to the server in any way; a service has to have its port and host, and no other beside."""
     verdict = judged(record, found, ["192.0.2.1"])
     assert (verdict.good, verdict.words) == (good, words)
+
+
+POOL: dict[str, object] = {
+    "name": "FE1.example.com",
+    "servers": ["fe1.example.com", "fe2.example.com:5071", "fe3.example.com"],
+}
+
+
+def test_a_pool_is_found_by_several_targets() -> None:
+    """Each server is one, by its own name; the address of the others is in their own files."""
+    config = configured(pool=POOL, sip={"server_name": "pool.example.com"})
+    targets = ["5061 fe1.example.com.", "5071 fe2.example.com.", "5061 fe3.example.com."]
+    assert lines(config, "192.0.2.10") == [
+        "pool.example.com. 3600 IN A 192.0.2.10",
+        *(f"_sipinternaltls._tcp.example.com. 3600 IN SRV 0 0 {target}" for target in targets),
+        *(f"_sip._tls.example.com. 3600 IN SRV 0 0 {target}" for target in targets),
+        "fe1.example.com. 3600 IN A 192.0.2.10",
+        "sipinternal.example.com. 3600 IN CNAME pool.example.com.",
+    ]
+    assert other_hosts(config) == ["fe2.example.com", "fe3.example.com"]
+    assert next(host.name for host in asked_hosts(config)) == "fe1.example.com"
+    assert list(remarks(config)) == []
+
+
+def test_clients_of_another_domain_are_led_to_names_in_it() -> None:
+    """Lync follows no others; where a pool has none there, to the one name that has all addresses."""
+    config = configured(pool=POOL, sip={"domains": ["example.org"]})
+    assert "_sip._tls.example.org. 3600 IN SRV 0 0 5061 sip.example.org." in lines(config)
+    assert [line for line in lines(config) if "SRV" in line and "example.org" in line and "fe1" in line] == []
+
+
+def test_names_that_lead_nowhere_are_told() -> None:
+    """One outside of the domain; and a pool of which nobody knows which server this is."""
+    config = configured(pool={"servers": ["fe1.example.net"]})
+    assert [one.partition(":")[0] for one in remarks(config)] == [
+        "[pool] fe1.example.net is not in the domain example.com",
+        "[pool] name is not set, and [pool] servers is",
+    ]
+    with pytest.raises(ConfigError, match="add it, for all servers"):
+        configured(pool={"name": "fe9.example.com", "servers": ["fe1.example.com"]})
+    with pytest.raises(ConfigError, match="write a name as in DNS"):
+        configured(pool={"name": "fe9.example.com:x"})
+
+
+def test_a_target_of_a_pool_is_judged_beside_the_others() -> None:
+    """All there; one that is missing; one that is nobody's."""
+    record = DnsRecord("_sip._tls.example.com", RecordKind.SRV, "0 0 5061 fe1.example.com", "")
+    also = ["0 0 5061 fe1.example.com", "0 0 5071 fe2.example.com"]
+    told = ["0 0 5061 fe1.example.com", "0 0 5071 fe2.example.com"]
+    assert judged(record, told, (), also) == Judgement(good=True, words="there")
+    missing = judged(record, told[1:], (), also)
+    assert missing == Judgement(good=False, words="missing beside 0 0 5071 fe2.example.com")
+    foreign = judged(record, [*told, "0 0 443 old.example.com"], (), also)
+    assert foreign == Judgement(good=False, words="there, but beside 0 0 443 old.example.com")

@@ -1,0 +1,1 @@
+With `[pool] servers` the SRV records of `lyncpy dns` have each server of a pool as a target, and `lyncpy check` looks whether each of them answers with a certificate for its own name and for that of all.
