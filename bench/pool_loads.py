@@ -23,6 +23,7 @@ from bench.device import Device, connect
 from bench.model import Company, Model
 from bench.people import DOMAIN, user
 from bench.pool import Counts, Deployment, Engines
+from bench.pool_rows import ask
 from bench.pool_targets import ACROSS, BUS, COUNTS, DATABASE, ENDPOINTS, SAME, STANDARD
 from bench.rounds import WARM_UP, Rounds, Row
 from bench.runs import run_all
@@ -60,6 +61,9 @@ class Pool:
     model_rounds: int = 2
     devices: int = 1_500
     """Who sign in while memory is looked at."""
+
+    asked: int = 300
+    """Times that PostgreSQL is asked for each of what nodes need."""
 
     @property
     def people(self) -> int:
@@ -374,3 +378,5 @@ async def measure(rounds: Rounds, amounts: Pool) -> None:
             with engines.deployed(folder / "one", model, gather_ms=GATHER_MS, servers=1) as alone:
                 await work(rounds, amounts, standard, [alone, two])
             await remember(rounds, two, amounts.devices)
+        rounds.say("what nodes ask PostgreSQL beside")
+        ask(rounds, engines, amounts.asked)

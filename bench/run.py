@@ -93,7 +93,7 @@ TINY: Final = Form(
     Walk(0.3, ("message",)),
     Growth((10, 12), 1, 10, 2, 4),
     Schemes(1, 2),
-    Pool(1, 2, 4, 4, (0, 1, 2), 2, 18, Model(devices=4, users=300, seconds=0.3), 1, 8),
+    Pool(1, 2, 4, 4, (0, 1, 2), 2, 18, Model(devices=4, users=300, seconds=0.3), 1, 8, 20),
     steps=50,
 )
 LOADS: Final = (*comparison.LOADS, *alone.LOADS, "model", "storm", "growth", "latency", "stages", "schemes")
