@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lyncpy.app import supervision
 from lyncpy.sip import dialog, subscription
 from lyncpy.sip.message import Headers, Request
 from lyncpy.sip.subscription import Document, SubscriptionEnded, SubscriptionMachine, SubscriptionTerms
@@ -42,6 +43,7 @@ def _tables() -> list[tuple[str, enum.Enum, Table]]:
     found.append(("subscription", subscription.SubscriptionState.NEW, notifier))  # type: ignore[arg-type]  # see above
     found.append(("session", session.SessionState.INVITED, session.SESSION))  # type: ignore[arg-type]  # see above
     found.append(("chat member", room.MemberState.JOINING, room.MEMBER))  # type: ignore[arg-type]  # see above
+    found.append(("process", supervision.ProcessState.IDLE, supervision.PROCESS))  # type: ignore[arg-type]  # see above
     found.append(("meeting", MeetingState.OPENED, lifetime.MEETING))  # type: ignore[arg-type]  # see above
     return found
 
