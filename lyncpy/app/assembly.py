@@ -18,6 +18,7 @@ from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.examination import Examination
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
+from lyncpy.app.process import ParentLine, say
 from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_kerberos import TicketHandshakes
@@ -40,7 +41,8 @@ from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.http import HttpFactory
 from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
-from lyncpy.workloads.admin.service import Admin
+from lyncpy.wire.ports import Handed
+from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.archive.service import Archive, ArchiveFiles
 from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.service import Contacts
@@ -79,6 +81,19 @@ class Surroundings:
 
     end: Callable[[], None] = lambda: None
     """Ends this process in order."""
+
+    parent: ParentLine | None = None
+    """The line to the parent, where this is one of several processes."""
+
+    @property
+    def handed(self) -> Handed:
+        """Give the ports that are open already."""
+        return self.parent.given.ports if self.parent is not None else {}
+
+    @property
+    def stop(self) -> Callable[[], None] | None:
+        """Give what an operator's `shutdown` does; None: this process ends."""
+        return partial(say, end=True) if self.parent is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +164,12 @@ def node_name() -> NodeName:
 
 
 def build(
-    config: Config, reactor: Any, wall: Callable[[], float], reload: Reload, found: Sequence[Finding] = ()
+    config: Config,
+    reactor: Any,
+    wall: Callable[[], float],
+    reload: Reload,
+    found: Sequence[Finding] = (),
+    parent: ParentLine | None = None,
 ) -> BuiltServer:
     """Build the whole house; nothing is opened.
 
@@ -159,6 +179,7 @@ def build(
         wall: Seconds since the epoch.
         reload: What the shell's `reload` does; gives sentences.
         found: What is wrong with the machine, and keeps nobody from a start.
+        parent: The line to the parent, where this is one of several processes.
 
     Raises:
         ConfigError, CertificateUnusable, StoreUnavailable: With a sentence that names setting and remedy.
@@ -179,19 +200,20 @@ def build(
         watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
     examination = Examination(config, Threads(reactor, "conditions"), now)
     surroundings = Surroundings(
-        tuple(watch.conditions for watch in watches), found, examination.findings, partial(_end, reactor)
+        tuple(watch.conditions for watch in watches), found, examination.findings, partial(_end, reactor), parent
     )
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
     sink = within.entrance.transactions
-    listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files)
+    listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files, surroundings.handed)
     doors: list[IUnit] = [*watches, listener]
     if certificate is not None and config.https_port:
         relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
         handshakes = within.ground.flows.handshakes
-        doors.append(HttpDoor(reactor, factory, certificate, lambda: listener.granted.web, handshakes))
+        granted = lambda: listener.granted.web  # noqa: E731 - it is not known before the listener has opened
+        doors.append(HttpDoor(reactor, factory, certificate, granted, handshakes, surroundings.handed))
     # Of a PostgreSQL database there may be several servers, each with its lease.
     store = config.sections.store
     locks = [DatabaseLock(config.path(store.path))] if store.is_sqlite else []
@@ -252,9 +274,8 @@ def inside(
         config.home,
         config.sections.admin,
         reactor,
-        reload,
+        ServerControl(reload, watch.now, surroundings.stop, surroundings.handed),
         {**known, **{workload.name: workload for workload in workloads}},
-        watch.now,
     )
     units = (
         *back.units,

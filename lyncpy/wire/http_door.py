@@ -14,7 +14,7 @@ from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.http import HttpFactory, PlainHttpFactory
 from lyncpy.wire.listener import OpenPort
-from lyncpy.wire.ports import PlainPort, TlsPort, opened
+from lyncpy.wire.ports import Handed, PlainPort, TlsPort, opened
 
 
 @implementer(IUnit)
@@ -26,6 +26,7 @@ class HttpDoor:
         certificate: Whose context each new connection takes.
         connections: Asked at `open`: how many there may be, where the system allows fewer than the setting says.
         handshakes: Of all ports.
+        handed: Ports that are open already.
     """
 
     name = "https"
@@ -38,8 +39,10 @@ class HttpDoor:
         certificate: Certificate,
         connections: Callable[[], int],
         handshakes: Handshakes,
+        handed: Handed,
     ) -> None:
         self._reactor = reactor
+        self._handed = handed
         self._certificate = certificate
         self._factory = factory
         self._connections = connections
@@ -63,7 +66,7 @@ class HttpDoor:
         for place in bounds.places:
             kind = place.key.removesuffix("_port")
             make = self._plain if kind == "http" else self._secure
-            self._ports.append((kind, opened(place, partial(make, place.port))))
+            self._ports.append((kind, opened(place, partial(make, place.port), self._handed)))
         for door in self.doors:
             self.log.info("listening on {host} port {port} ({kind})", host=door.host, port=door.port, kind=door.kind)
 

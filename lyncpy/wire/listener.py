@@ -15,7 +15,7 @@ from lyncpy.contracts.workload import IUnit
 from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.files import ConnectionLimits, OpenFiles
 from lyncpy.wire.flows import Flows
-from lyncpy.wire.ports import CannotOpen, PlainPort, TlsPort, opened, quick_and_watched
+from lyncpy.wire.ports import CannotOpen, Handed, PlainPort, TlsPort, opened, quick_and_watched
 from lyncpy.wire.settings import Settings
 from lyncpy.wire.stream import SipFactory
 
@@ -60,6 +60,7 @@ class Listener:
         reactor: Listens and tells the time; the one thing here that needs a real one.
         certificate: None only when `tls_port` is 0.
         files: Shares the open files that the system allows; others ask it after this one was opened.
+        handed: Ports that are open already.
     """
 
     name = "wire"
@@ -74,8 +75,10 @@ class Listener:
         settings: Settings,
         timers: ITimers,
         files: OpenFiles,
+        handed: Handed,
     ) -> None:
         self._reactor = reactor
+        self._handed = handed
         self._files = files
         self.granted = ConnectionLimits(settings.connections, 0)
         """How many connections the listeners may have, once this one was opened."""
@@ -103,7 +106,7 @@ class Listener:
         self._flows.places.connections = self.granted.sip
         for place in settings.places:
             kind = place.key.removesuffix("_port")
-            self._ports.append((kind, opened(place, partial(self._port, kind, place.port))))
+            self._ports.append((kind, opened(place, partial(self._port, kind, place.port), self._handed)))
         if not self._ports:
             raise CannotOpen("[sip] tls_port and tcp_port are both 0, so nobody could connect; set tls_port = 5061")
         for door in self.doors:

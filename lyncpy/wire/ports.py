@@ -1,12 +1,14 @@
 """Listening ports, without TLS and with it."""
 
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import CannotListenError
+from twisted.internet.fdesc import setNonBlocking
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
@@ -42,17 +44,24 @@ class CannotOpen(Exception):
 
 P = TypeVar("P", bound=Port)
 
+Handed = Mapping[str, int]
+"""Listening sockets that this process was started with: the setting of the port → the number of its file."""
 
-def opened(place: ListeningPlace, make: Callable[[str], P]) -> P:
+
+def opened(place: ListeningPlace, make: Callable[[str], P], handed: Handed) -> P:
     """Open a port.
 
     Args:
         place: Where.
         make: Gives the port at an address, not open yet.
+        handed: What is open already.
 
     Raises:
         CannotOpen: It cannot be.
     """
+    descriptor = handed.get(place.setting)
+    if descriptor is not None:
+        return adopted(descriptor, make)
     for host in place.hosts:
         port = make(host)
         try:
@@ -63,6 +72,38 @@ def opened(place: ListeningPlace, make: Callable[[str], P]) -> P:
                 continue
             raise CannotOpen(place.objection(code, error.socketError)) from error
         return port
+    raise AssertionError("the last address is not gone on from")
+
+
+def adopted(descriptor: int, make: Callable[[str], P]) -> P:
+    """Open a port on a listening socket of this process, which stays open beside it."""
+    listening = socket.socket(fileno=os.dup(descriptor))
+    port = make(listening.getsockname()[0])
+    # As `adoptStreamPort` does it, for classes of Twisted's alone.
+    port._preexistingSocket = listening
+    port.startListening()
+    return port
+
+
+def listening_socket(place: ListeningPlace) -> socket.socket:
+    """Open a listening socket that is handed down to other processes.
+
+    Raises:
+        CannotOpen: It cannot be.
+    """
+    for host in place.hosts:
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, place.port))
+            listening.listen(BACKLOG)
+        except OSError as error:
+            listening.close()
+            if place.goes_on(host, error.errno):
+                continue
+            raise CannotOpen(place.objection(error.errno, error.strerror)) from error
+        setNonBlocking(listening.fileno())
+        return listening
     raise AssertionError("the last address is not gone on from")
 
 
@@ -92,6 +133,12 @@ class PlainPort(Port):
         """How many there were the last time: whoever finds nobody has asked in vain."""
 
         self.log_context: Final = log_context_of(type(factory).__name__)  # see `with_known_contexts`
+
+    def startListening(self) -> None:
+        """Listen; on a socket that was handed down, if there is one."""
+        if self._preexistingSocket is not None:
+            self._prepare(self._preexistingSocket)
+        super().startListening()
 
     def createInternetSocket(self) -> socket.socket:
         """Make the socket that will listen."""

@@ -26,7 +26,7 @@ from twisted.internet.threads import deferToThread
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.channel import Connection
 from lyncpy.workloads.admin.keyring import HostKeysUnusable, host_keys
-from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.ssh import CannotListen
 from tests.kit.memory import MemoryRecords
@@ -83,9 +83,8 @@ class Desk:
             folder,
             self.settings,
             reactor,
-            _reloads,
+            ServerControl(_reloads),
             {"answer": 42},
-            tuple,
         )
 
     def key(self, name: str = "admin_key", *kind: str) -> Path:

@@ -109,7 +109,7 @@ class Server:
         )
         self.certificate = Certificate(self.settings, folder, lambda: datetime.now(UTC))
         files = OpenFiles(self.settings.connections, 0, 0)
-        self.listener = Listener(reactor, self.flows, self.hall, self.certificate, self.settings, timers, files)
+        self.listener = Listener(reactor, self.flows, self.hall, self.certificate, self.settings, timers, files, {})
 
     def put(self, name: str, key: Key | None = None) -> None:
         """Lay a fresh certificate for this name where the settings look for it."""

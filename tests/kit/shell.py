@@ -22,7 +22,7 @@ from lyncpy.contracts.workload import (
     Table,
 )
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author, Reply, RunningLine, Shell
 from tests.kit.fakes import awaited
@@ -186,7 +186,7 @@ class Parlour:
 
         offers = [self.weather.offer()]
         self.admin = Admin(
-            self.platform, offers, Path(), self.settings, self.reactor, reloading, {}, self.weather.storm
+            self.platform, offers, Path(), self.settings, self.reactor, ServerControl(reloading, self.weather.storm), {}
         )
         self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
 

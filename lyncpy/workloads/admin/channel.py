@@ -5,7 +5,7 @@ RFC 4254, and of it sessions alone: no forwarding, no subsystems, no agent, no e
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from twisted.conch.avatar import ConchUser
@@ -56,6 +56,8 @@ class ShellContext:
     settings: Settings
     timers: ITimers
     reactor: Any  # Any: a reactor is several interfaces
+    handed: Mapping[str, int] = field(default_factory=dict)
+    """Ports that are open already: setting → the number of the file."""
 
 
 class User(ConchUser):

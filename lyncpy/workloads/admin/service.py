@@ -1,6 +1,7 @@
 """The shell's life."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,23 @@ LAST_BYTES_S: Final = 2.0
 """How long closing waits for commands under way, and for answers to leave."""
 
 
+@dataclass(frozen=True, slots=True)
+class ServerControl:
+    """What the shell may do to the server, and what it is told of it."""
+
+    reload: Callable[[], Awaitable[Sequence[str]]]
+    """What `reload` does; gives sentences, raises with one."""
+
+    conditions: Callable[[], Sequence[Reason]] = tuple
+    """Gives what is wrong with the server itself."""
+
+    stop: Callable[[], None] | None = None
+    """What `shutdown` does; None: the reactor is stopped."""
+
+    handed: Mapping[str, int] = field(default_factory=dict)
+    """Ports that are open already: setting → the number of the file."""
+
+
 @implementer(IWorkload)
 class Admin:
     """The administrators' shell, over SSH.
@@ -33,9 +51,8 @@ class Admin:
         home: The folder that relative paths start from.
         settings: The section [admin].
         reactor: Listens and, for `shutdown`, stops.
-        reload: What `reload` does; gives sentences, raises with one.
+        control: What `reload` and `shutdown` do.
         names: What the Python prompt knows, this workload beside it.
-        conditions: Gives what is wrong with the server itself.
     """
 
     name = "admin"
@@ -48,9 +65,8 @@ class Admin:
         home: Path,
         settings: Settings,
         reactor: Any,  # Any: a reactor is several interfaces
-        reload: Callable[[], Awaitable[Sequence[str]]],
+        control: ServerControl,
         names: Mapping[str, object],
-        conditions: Callable[[], Sequence[Reason]],
     ) -> None:
         records, timers = platform.records, platform.timers
         self._home = home
@@ -66,7 +82,8 @@ class Admin:
         self.port = 0
         """The port as it is opened; 0 when there is none."""
 
-        server = ServerHandle(reload, reactor.stop, self._connections, conditions)
+        self._handed = control.handed
+        server = ServerHandle(control.reload, control.stop or reactor.stop, self._connections, control.conditions)
         commands = Commands(self.offers, records, server, platform.people, settings, timers)
         self.offer = Offer(self.name, commands=commands.declared())
         self._offers = (*offers, self.offer)
@@ -90,7 +107,14 @@ class Admin:
         if not self._settings.port:
             return
         given = ShellContext(
-            self._shell, self.words, self._keys, self._names, self._settings, self._timers, self._reactor
+            self._shell,
+            self.words,
+            self._keys,
+            self._names,
+            self._settings,
+            self._timers,
+            self._reactor,
+            self._handed,
         )
         server = Server(given, host_keys(self._home / self._settings.host_key_folder))
         self.port = server.listen()

@@ -5,6 +5,8 @@ forwarding, no subsystems, no agent. The name that a client gives itself means n
 key says who they are.
 """
 
+import os
+import socket
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
@@ -275,11 +277,16 @@ class Server(SSHFactory):
         Raises:
             CannotListen: With a sentence that names the setting.
         """
-        settings = self.given.settings
+        settings, reactor = self.given.settings, self.given.reactor
+        place = ListeningPlace("admin", "port", "host", settings.host, settings.port)
+        descriptor = self.given.handed.get(place.setting)
         try:
-            self._port = self.given.reactor.listenTCP(settings.port, self, interface=settings.host)
+            if descriptor is None:
+                self._port = reactor.listenTCP(settings.port, self, interface=settings.host)
+            else:
+                with socket.socket(fileno=os.dup(descriptor)) as listening:
+                    self._port = reactor.adoptStreamPort(descriptor, listening.family, self)
         except CannotListenError as error:
-            place = ListeningPlace("admin", "port", "host", settings.host, settings.port)
             code = getattr(error.socketError, "errno", None)
             raise CannotListen(place.objection(code, error.socketError)) from None
         return int(self._port.getHost().port)

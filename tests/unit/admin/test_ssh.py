@@ -15,7 +15,7 @@ from twisted.internet.testing import MemoryReactorClock
 from lyncpy.contracts.workload import OperatorRole
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.keyring import AuthorizedKey, AuthorizedKeys
-from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.ssh import KeyChecker, Server
 from tests.kit.platform import platform_of
@@ -96,7 +96,13 @@ def test_two_commands_of_one_name_are_found_at_start() -> None:
     parlour = Parlour(port=0)
     offer = parlour.weather.offer()
     twice = Admin(
-        parlour.platform, [offer, offer], Path(), parlour.settings, parlour.reactor, nothing_to_reload, {}, tuple
+        parlour.platform,
+        [offer, offer],
+        Path(),
+        parlour.settings,
+        parlour.reactor,
+        ServerControl(nothing_to_reload),
+        {},
     )
     with pytest.raises(ValueError, match=r"declared twice: .*'users'"):
         result_of(twice.open())
@@ -109,7 +115,9 @@ def test_it_listens_where_it_is_told(tmp_path: Path) -> None:
     settings = Settings(port=2200)
     timers = Timers(reactor, lambda: 0.0)
     platform = platform_of(reactor, timers=timers, records=parlour.records)
-    admin = Admin(platform, [parlour.weather.offer()], tmp_path, settings, reactor, nothing_to_reload, {}, tuple)
+    admin = Admin(
+        platform, [parlour.weather.offer()], tmp_path, settings, reactor, ServerControl(nothing_to_reload), {}
+    )
     result_of(admin.open())
     (port, factory, _, interface) = reactor.tcpServers[0]
     assert (port, interface) == (2200, "127.0.0.1")

@@ -12,7 +12,7 @@ from lyncpy.contracts.archive import ConversationEvent, EntryKind
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.workload import IWorkload, OperatorRole
 from lyncpy.core.node_lease import OnlyNode
-from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.admin.shell import Reply, Shell
 from lyncpy.workloads.archive import exporter, reader
@@ -41,7 +41,9 @@ class Office:
         self.archive = Archive(platform, media, vault.settings, close_s=10.0)
         result_of(self.archive.open())
         admin = AdminSettings()
-        words = Admin(platform, [self.archive.offer], Path(), admin, NoReactor(), nothing_to_reload, {}, tuple).words
+        words = Admin(
+            platform, [self.archive.offer], Path(), admin, NoReactor(), ServerControl(nothing_to_reload), {}
+        ).words
         self._shell = Shell(words, self.records, admin, vault.timers)
 
     def ask(self, line: str, role: OperatorRole = OperatorRole.OPERATOR) -> Reply:

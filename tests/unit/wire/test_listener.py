@@ -42,7 +42,7 @@ def _with_flows(certificate: Any, **settings: Any) -> tuple[Listener, Flows]:
         strangers_per_address=500,
     )
     sink: Any = None
-    return Listener(clock, flows, sink, certificate, known, timers, OpenFiles(known.connections, 0, 0)), flows
+    return Listener(clock, flows, sink, certificate, known, timers, OpenFiles(known.connections, 0, 0), {}), flows
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,18 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 
-from lyncpy.wire.ports import ACCEPTED_AT_ONCE, SLOWLY_S, PlainPort
+from lyncpy.contracts.listening import ListeningPlace
+from lyncpy.wire.ports import (
+    ACCEPTED_AT_ONCE,
+    SLOWLY_S,
+    CannotOpen,
+    PlainPort,
+    listening_socket,
+    opened,
+    quick_and_watched,
+)
 from tests.kit.logs import overheard
+from tests.kit.ports import free_ports
 from tests.kit.pump import Pump
 
 
@@ -143,3 +153,48 @@ def test_a_client_of_ipv6_has_its_address() -> None:
         transport: Any = protocol.transport  # Any: a socket's
         assert transport.getPeer().host == "::1"
         door.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", ""])
+def test_who_waits_at_a_port_of_several_is_lost_with_none_of_them(host: str) -> None:
+    """Of two that were handed the same socket one closes with people waiting: the other accepts them."""
+    (number,) = free_ports(1)
+    place = ListeningPlace("sip", "tcp_port", "tcp_host", host, number)
+    accepted: list[Protocol] = []
+
+    def accept() -> Protocol:
+        accepted.append(Protocol())
+        return accepted[-1]
+
+    def door(pump: Pump) -> PlainPort:
+        factory = Factory.forProtocol(accept)
+        factory.noisy = False
+
+        def make(interface: str) -> PlainPort:
+            prepare = quick_and_watched(60)
+            return PlainPort(number, factory, lambda: False, interface=interface, reactor=pump, prepare=prepare)
+
+        return opened(place, make, {place.setting: handed.fileno()})
+
+    one, other = Pump(), Pump()
+    with ExitStack() as ends, listening_socket(place) as handed:
+        first, second = door(one), door(other)
+        for _ in range(3):
+            ends.enter_context(socket.create_connection((host or "127.0.0.1", number), timeout=5))
+        one.turn()
+        assert len(accepted) == 1
+        _ = maybeDeferred(first.stopListening)
+        one.advance(0.0)
+        for _ in range(3):
+            other.turn()
+        assert len(accepted) == 3
+        transport: Any = accepted[0].transport  # Any: a socket's
+        assert transport.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        _ = maybeDeferred(second.stopListening)
+        for protocol in accepted:
+            transport = protocol.transport
+            transport.abortConnection()
+        other.advance(0.0)
+        one.advance(0.0)
+        with pytest.raises(CannotOpen, match=rf"\[sip\] tcp_port: port {number} on .* cannot be opened"):
+            listening_socket(place)
