@@ -18,6 +18,7 @@ from lyncpy.app.settings import Settings as LogSettings
 from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.backends.nats.settings import Settings as BusSettings
 from lyncpy.backends.settings import Settings as StoreSettings
+from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.contracts.setting_forms import disorder
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.settings import Settings as LimitsSettings
@@ -124,6 +125,12 @@ class Config:
         port = "" if self.https_port == HTTPS_PORT else f":{self.https_port}"
         return web.url or f"https://{self.sections.sip.server_name}{port}"
 
+    @property
+    def places(self) -> tuple[ListeningPlace, ...]:
+        """Give all ports at which a server listens."""
+        web = self.sections.web.places if self.https_port else ()
+        return (*self.sections.sip.places, *web, *self.sections.admin.places)
+
     def path(self, text: str) -> Path:
         """Give the file that a setting names."""
         return self.home / text
@@ -178,7 +185,19 @@ def check(file: Path, document: Mapping[str, object]) -> Config:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError([f'{file}: [[directory]] name: "{twice[0]}" is that of two; give each one of its own'])
+    _check_processes(config)
     return config
+
+
+def _check_processes(config: Config) -> None:
+    """Refuse several processes that would know nothing of each other."""
+    sections = config.sections
+    count = sections.pool.processes
+    missing = ['[store] url = "postgresql://…"'] if sections.store.is_sqlite else []
+    missing += ['[bus] url = "nats://…"'] if sections.bus.is_memory else []
+    if count > 1 and missing:
+        needs = f"{count} processes need a PostgreSQL database and NATS, over which they work together"
+        raise ConfigError([f"{config.file}: [pool] processes: {needs}: set {' and '.join(missing)}, or leave it at 1"])
 
 
 def _with_several(file: Path, document: Mapping[str, object]) -> Mapping[str, object]:

@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lyncpy.app import config
 from lyncpy.app.discovery import own_host
+from lyncpy.app.process import own_file
 from lyncpy.core.timers import host_clock
 
 DOMAIN: Final = "example.test"
@@ -108,6 +109,9 @@ def secret_files(settings: config.Config) -> Sequence[Path]:
     named += [one.url for one in settings.directories if not one.is_ldap]
     named += [one.bind_password_file for one in settings.directories if one.bind_password_file]
     named += [sections.auth.keytab] if sections.auth.keytab else []
+    # Of several processes each has files of its own.
+    for number in range(1, sections.pool.processes + 1):
+        named += [own_file(name, number) for name in (sections.archive.gap_file, sections.log.json_file) if name]
     own = [settings.file, home / "ca.key", home / "admin_key", home / "demo-accounts.toml"]
     return [*own, *(settings.path(name) for name in named)]
 

@@ -37,38 +37,40 @@ class _Plain:
     directory values and exceptions carry what strangers wrote.
     """
 
-    def __init__(self, observer: ILogObserver) -> None:
+    def __init__(self, observer: ILogObserver, mark: str) -> None:
         self._observer = observer
+        self._mark = mark
 
     def __call__(self, event: LogEvent) -> None:
-        self._observer(plain(event))
+        self._observer(plain(event, self._mark))
 
 
-def plain(event: LogEvent) -> LogEvent:
-    """Return the event with one text without control characters; a traceback keeps its lines."""
+def plain(event: LogEvent, mark: str = "") -> LogEvent:
+    """Return the event with one text without control characters, behind a mark; a traceback keeps its lines."""
     failure = event.get("log_failure")
     is_legacy = "isError" in event or "message" in event
     text = (clean_lines if is_legacy else clean)(formatEvent(event))
     if isinstance(failure, Failure) and not is_legacy:
         text = f"{text}\n{clean_lines(failure.getTraceback())}"
     kept = {key: value for key, value in event.items() if key not in _TELLING}
-    return {**kept, "log_format": "{log_plain}", "log_plain": text}
+    return {**kept, "log_format": "{log_plain}", "log_plain": f"{mark}{text}"}
 
 
 _TELLING: Final = frozenset({"log_format", "log_failure", "log_text", "message", "format", "isError", "failure", "why"})
 """What observers, those of old included, make text of."""
 
 
-def quieten(level: str, publisher: LogPublisher, instead: ILogObserver | None = None) -> None:
+def quieten(level: str, publisher: LogPublisher, instead: ILogObserver | None = None, mark: str = "") -> None:
     """Hide events below `level` from every observer that a publisher has, and clean the others.
 
     Args:
         level: The least important that is told.
         publisher: Twisted's own has the observers that twistd has set up.
         instead: Told in their place, and cleans by itself; None: they are told.
+        mark: What each text begins with, where they are told.
     """
     observers = list(publisher._observers)
-    inner = _Plain(LogPublisher(*observers)) if instead is None else instead
+    inner = _Plain(LogPublisher(*observers), mark) if instead is None else instead
     for observer in observers:
         publisher.removeObserver(observer)
     publisher.addObserver(_Level(level, inner))

@@ -23,6 +23,9 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
+    processes: int = Field(default=1, ge=1, le=64)
+    """Servers that one start runs on this machine, about as many as it has processors; more than one needs a PostgreSQL database ([store] url) and NATS ([bus] url). They listen at the same ports, and one that ends is replaced. Every limit is each one's own."""
+
     lease_s: float = Field(default=5.0, ge=2.0, le=60.0)
     """Seconds after which a server that has not been heard by the PostgreSQL server is taken for dead by the others: its devices are signed out, what it left open is ended, and what it did for all is done by another. It says that it is there four times in that time. A server that was only frozen for longer begins anew when it wakes. The same for all servers."""
 

@@ -29,9 +29,7 @@ def running_server(config: Config) -> int:
 
 def port_findings(config: Config) -> Iterator[Finding]:
     """Look at each port: it is free, or this very server runs and has it."""
-    sections = config.sections
-    web = sections.web.places if config.https_port else ()
-    places = (*sections.sip.places, *web, *sections.admin.places)
+    places = config.places
     running = running_server(config)
     for number, place in enumerate(places):
         same = next((one for one in places[:number] if one.port == place.port and _overlap(one, place)), None)

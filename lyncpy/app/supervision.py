@@ -246,7 +246,7 @@ class Supervision:
             return self._ended(told, how, in_order=status == 0)
         one.trouble = how
         if not self._was_ready:
-            self._is_ending, self._status = True, 1
+            self._is_ending, self._status = True, status or 1
             return [SayTrouble(f"{told} {how}; without the first process there is none"), *self._stop(now)]
         steady = lived_s is not None and lived_s >= STEADY_S
         one.failures = 1 if steady else one.failures + 1

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -18,13 +19,17 @@ from twisted.python import usage
 
 from lyncpy import __version__
 from lyncpy.app.assembly import BuiltServer, build
-from lyncpy.app.check import distant_findings, local_findings
+from lyncpy.app.check import distant_findings, local_findings, standing_findings
 from lyncpy.app.config import SECTIONS, Config, ConfigError, load
+from lyncpy.app.gap_files import rescue_gaps
 from lyncpy.app.garbage import Garbage, resident_bytes
 from lyncpy.app.json_log import JOURNAL, Journal, JsonLog, is_journaled
 from lyncpy.app.large_pages import collapse
 from lyncpy.app.log import begin, quieten
+from lyncpy.app.parent import END_S, Children, ParentService, commands
+from lyncpy.app.process import ParentLine, handed_down, say
 from lyncpy.app.service_manager import ServiceManager
+from lyncpy.app.supervision import Supervision
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import WorldUnavailable
@@ -32,7 +37,7 @@ from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core import interpreter
 from lyncpy.core.spawn import spawn
-from lyncpy.core.timers import host_clock, steady
+from lyncpy.core.timers import Timers, host_clock, steady
 from lyncpy.core.unit import HouseService, ender
 from lyncpy.wire.certificate import CertificateUnusable
 from lyncpy.wire.polling import with_known_contexts
@@ -222,61 +227,153 @@ def makeService(options: Options) -> IService:
     # Whatever is written from here on, twistd's log file included, is nobody's business but ours and our group's.
     os.umask(os.umask(0o077) | 0o027)
     manager = ServiceManager(os.environ)
+    given = handed_down(os.environ)
     try:
         config = load(Path(options["config"]), options["set"])
-        doubts = [one for one in local_findings(config, _now()) if not one.good]
+        # Of several processes the parent has opened the ports, and looked at them before.
+        looks = local_findings if given is None else standing_findings
+        doubts = [one for one in looks(config, _now()) if not one.good]
         refuse(doubts)
+        if given is None:
+            for sentence in rescue_gaps(config):
+                Reloader.log.warn("{sentence}", sentence=sentence)
+        if given is None and config.sections.pool.processes > 1:
+            return _parent(config, options, manager, reactor)
         here, elsewhere = Threads(reactor, "reload"), Threads(reactor, "reload-elsewhere")
-        reload = Reloader(
-            config, options["set"], _looking(here, local_findings), _looking(elsewhere, distant_findings), manager
-        )
-        reload.built = build(config, reactor, host_clock, reload.on_command, doubts)
+        reload = Reloader(config, options["set"], _looking(here, looks), _looking(elsewhere, distant_findings), manager)
+        log = _Log(config, number=0 if given is None else given.number, is_on_output=_writes_on_output(options))
+        parent = None if given is None else ParentLine(given, reactor, _commands(reactor, reload, log))
+        built = reload.built = build(config, reactor, host_clock, reload.on_command, doubts, parent)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
+        if given is not None:
+            say(failed=str(error))
         sys.stderr.write(f"lyncpy cannot start:\n{error}\n")
         # Whoever restarts what has failed is told where that mends nothing (sysexits.h).
         raise SystemExit(1 if isinstance(error, WorldUnavailable) else os.EX_CONFIG) from None
-    log = _Log(config, is_on_output=_writes_on_output(options))
 
-    reactor.callWhenRunning(partial(_take_signals, reactor, reload, log.reopen))
+    def end() -> None:
+        manager.stopping()
+        _stop(reactor, reload)
 
-    ground = reload.built.inside.ground
+    _take_signals(reactor, [log.reopen, reload.on_signal], end)
+    return _server(built, parent, log, manager, reactor)
+
+
+def _server(
+    built: BuiltServer,
+    parent: ParentLine | None,
+    log: "_Log",
+    manager: ServiceManager,
+    reactor: Any,  # Any: as above
+) -> IService:
+    """Build the service of a server, alone or one of several processes."""
+    ground = built.inside.ground
     garbage = Garbage(ground.timers, lambda: ground.flows.messages_in, resident_bytes)
 
     def ready() -> None:
         garbage.begin()
         manager.ready(ground.timers)
         spawn(_use_large_pages(ground.timers), Reloader.log, "putting memory into large pages")
-        # Not through the log: whoever waits for this line reads it as it is.
-        out = sys.__stdout__
-        if out is not None:
-            out.write("lyncpy is ready\n")
-            out.flush()
+        if parent is None:
+            _say_ready()
+        else:
+            say(ready=True)
 
     # A store's thread that has an answer waits for the reactor's thread to let go; at Python's own
     # 5 ms a busy reactor would make every durable write wait for that long.
     sys.setswitchinterval(0.0005)
-    service: IService = HouseService(reload.built.house, ender(reactor), on_start=log.begin, on_ready=ready)
+    service: IService = HouseService(
+        built.house,
+        ender(reactor),
+        on_start=log.begin,
+        on_ready=ready,
+        on_failed=lambda reason: None if parent is None else say(failed=reason),
+    )
+    if parent is not None:
+        # What a terminal's Ctrl-C hits is the parent, which tells all.
+        with suppress(PermissionError):
+            os.setsid()
+        say(node=str(ground.platform.node))
+        reactor.callWhenRunning(parent.begin)
     return service
 
 
-def _take_signals(reactor: Any, reload: Reloader, reopen: Callable[[], None]) -> None:  # Any: as above
-    """Set up the signals: the reactor runs, and has set up its own."""
+def _parent(config: Config, options: Options, manager: ServiceManager, reactor: Any) -> IService:  # Any: as above
+    """Build what keeps several processes running; it is no server itself."""
+    end, timers = ender(reactor), Timers(reactor, host_clock)
+    log = _Log(config, number=0, is_on_output=_writes_on_output(options))
 
-    def on_hang_up(number: int, frame: FrameType | None) -> None:
-        reactor.callFromThread(reopen)
-        reactor.callFromThread(reload.on_signal)
+    def on_ready() -> None:
+        manager.ready(timers)
+        _say_ready()
 
-    def on_end(number: int, frame: FrameType | None) -> None:
+    def on_end(status: int) -> None:
+        service.over()
+        end(status)
+
+    started_with = commands(config, options["set"], getattr(options, "parent", None) or {})
+    supervision = Supervision(len(started_with), END_S)
+    children = Children(supervision, timers, started_with, reactor, on_ready, on_end)
+
+    def stop() -> None:
+        manager.stopping()
+        try:
+            reactor.stop()
+        except ReactorNotRunning:
+            children.end()
+
+    service = ParentService(config.places, children, log.begin)
+    _take_signals(reactor, [log.reopen, children.reload], stop)
+    found: IService = service
+    return found
+
+
+def _commands(reactor: Any, reload: Reloader, log: "_Log") -> Mapping[str, Callable[[], None]]:  # Any: as above
+    """Give what this process does at each word of its parent; it may hear "end" more than once."""
+
+    def end() -> None:
+        with suppress(ReactorNotRunning):
+            reactor.stop()
+
+    def read_again() -> None:
+        log.reopen()
+        reload.on_signal()
+
+    return {"end": end, "hasten": partial(_stop, reactor, reload), "reload": read_again}
+
+
+def _take_signals(
+    reactor: Any,  # Any: as above
+    on_hang_up: Sequence[Callable[[], None]],
+    on_end: Callable[[], None],
+) -> None:
+    """Set up the signals, once the reactor runs, and has set up its own."""
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        for call in on_hang_up:
+            reactor.callFromThread(call)
+
+    def end(number: int, frame: FrameType | None) -> None:
         # twistd's own handler ends the process by the signal, once more, after all is closed; an
         # orderly end has status 0.
-        reactor.callFromThread(reload.manager.stopping)
-        reactor.callFromThread(_stop, reactor, reload)
+        reactor.callFromThread(on_end)
 
-    signal.signal(signal.SIGHUP, on_hang_up)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        # What a shell has set to be ignored, for a job in the background, stays ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, on_end)
+    def take() -> None:
+        signal.signal(signal.SIGHUP, hang_up)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # What a shell has set to be ignored, for a job in the background, stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, end)
+
+    reactor.callWhenRunning(take)
+
+
+def _say_ready() -> None:
+    # Not through the log: whoever waits for this line reads it as it is.
+    out = sys.__stdout__
+    if out is not None:
+        out.write("lyncpy is ready\n")
+        out.flush()
 
 
 async def _use_large_pages(timers: ITimers) -> None:
@@ -310,10 +407,12 @@ class _Log:
 
     Args:
         config: The section [log].
+        number: Of one of several processes; each line of its begins with it. 0: it is alone, or their parent.
         is_on_output: Whether twistd writes it to standard output; else to a file, or to syslog.
     """
 
-    def __init__(self, config: Config, *, is_on_output: bool) -> None:
+    def __init__(self, config: Config, *, number: int, is_on_output: bool) -> None:
+        self._mark = f"{number}: " if number else ""
         self._settings = config.sections.log
         self._file = config.path(self._settings.json_file) if self._settings.json_file else None
         self._is_on_output = is_on_output
@@ -323,7 +422,7 @@ class _Log:
         """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
         level = self._settings.level
         is_journaled_now = self._is_on_output and is_journaled(os.environ.get("JOURNAL_STREAM", ""), 1)
-        quieten(level, globalLogPublisher, Journal(JOURNAL) if is_journaled_now else None)
+        quieten(level, globalLogPublisher, Journal(JOURNAL) if is_journaled_now else None, self._mark)
         if self._file is not None:
             self._json = JsonLog(self._file)
             begin(level, globalLogPublisher, self._json)

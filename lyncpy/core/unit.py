@@ -111,6 +111,7 @@ class HouseService(Service):
         end: Ends the process with this status; `ender(reactor)` gives it.
         on_start: Called before anything is opened.
         on_ready: Called once when everything is open.
+        on_failed: Called with the reason when something cannot be opened.
     """
 
     log = Logger()
@@ -122,7 +123,9 @@ class HouseService(Service):
         *,
         on_start: Callable[[], None],
         on_ready: Callable[[], None],
+        on_failed: Callable[[str], None],
     ) -> None:
+        self._on_failed = on_failed
         self._house = house
         self._end = end
         self._on_ready = on_ready
@@ -144,6 +147,7 @@ class HouseService(Service):
             if self._stopping:
                 return
             self.log.critical("lyncpy cannot start: {unit}: {reason}", unit=failed.name, reason=failed.reason)
+            self._on_failed(f"{failed.name}: {failed.reason}")
             self._end(1)
             return
         if not self._stopping:

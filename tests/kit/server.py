@@ -157,6 +157,7 @@ class RunningServer:
         command: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         forked: Callable[..., object] = forks.twistd,
+        patience_s: float = PATIENCE_S,
     ) -> "RunningServer":
         """Start it and wait until it serves.
 
@@ -164,6 +165,7 @@ class RunningServer:
             command: How to start it; if not given it is forked from a process that has read its modules.
             environment: Its variables, if they are others than this one's.
             forked: What one that is forked does.
+            patience_s: How long that may take.
         """
         assert self._process is None, "it runs already"
         begin = len(self.log())
@@ -180,7 +182,7 @@ class RunningServer:
                 )
         else:
             self._process = Forked(forked, *self.twistd[1:], out=self._log, err=self._log, environment=environment)
-        for _ in pauses(PATIENCE_S):
+        for _ in pauses(patience_s):
             if READY in self.log()[begin:]:
                 return self
             if self._process.poll() is not None:

@@ -173,6 +173,14 @@ def told(at: float, gap: Gap) -> ConversationEvent:
     )
 
 
+def holds_gap(content: bytes) -> bool:
+    """Tell whether the content of a gap file tells of anything; what cannot be read may."""
+    try:
+        return bool(content) and _read(content) != Gap()
+    except ValueError:
+        return True
+
+
 def _is_same(one: UncertainWrite | None, other: UncertainWrite | None) -> bool:
     """Tell whether two doubts are about one write."""
     return one is not None and other is not None and (one.serial, one.digest) == (other.serial, other.digest)

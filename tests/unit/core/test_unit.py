@@ -142,7 +142,13 @@ def _service(
 ) -> HouseService:
     """A service of this house; `told` has what it said of itself."""
     words = [] if told is None else told
-    return HouseService(house, end, on_start=lambda: words.append("begins"), on_ready=lambda: words.append("ready"))
+    return HouseService(
+        house,
+        end,
+        on_start=lambda: words.append("begins"),
+        on_ready=lambda: words.append("ready"),
+        on_failed=lambda reason: words.append(f"failed: {reason}"),
+    )
 
 
 def test_the_service_says_when_it_is_ready(build: Build) -> None:
@@ -165,7 +171,7 @@ def test_the_service_ends_the_process_when_a_unit_fails(build: Build, events: Se
     told: list[str] = []
     service = _service(build("wire", opens={"wire": broken}), statuses.append, told)
     service.startService()
-    assert (statuses, told) == ([1], ["begins"])
+    assert (statuses, told) == ([1], ["begins", "failed: wire: port 5061 is taken"])
     [event] = [event for event in events if event["log_level"] is LogLevel.critical]
     assert event["log_format"].format(**event) == "lyncpy cannot start: wire: port 5061 is taken"
     assert "log_failure" not in event

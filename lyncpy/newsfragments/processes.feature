@@ -1,0 +1,1 @@
+`[pool] processes = N` runs N servers at the same ports of one machine, on one PostgreSQL database and one NATS: a parent replaces each one that ends, at once, or after a rest when it ends at its start again and again.
