@@ -97,38 +97,28 @@ class Rules:
 
 # RFC 3261 figure 5, with RFC 6026 §8.4. CANCEL is sent also before a 1xx (against §9.1): on a
 # stream it cannot overtake its INVITE, and there are clients that never send a 1xx.
+_UNANSWERED: Final[Mapping[TransactionEvent, Move]] = {
+    TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.TELL,)),
+    TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),
+    TransactionEvent.FAILURE: (
+        TransactionState.COMPLETED,
+        (TransactionEffect.ACKNOWLEDGE, TransactionEffect.TELL),
+    ),
+    TransactionEvent.CANCEL: (TransactionState.CANCELLING, (TransactionEffect.CANCEL,)),
+    TransactionEvent.EXPIRED: (
+        TransactionState.ABANDONED,
+        (TransactionEffect.CANCEL, TransactionEffect.TIMEOUT),
+    ),
+    TransactionEvent.LOST: _LOST,
+}
+"""What becomes of an INVITE that has no final answer, with a provisional one or without."""
+
 INVITE_CLIENT: Final = Rules(
     "INVITE client",
     TransactionState.CALLING,
     {
-        TransactionState.CALLING: {
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.TELL,)),
-            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),
-            TransactionEvent.FAILURE: (
-                TransactionState.COMPLETED,
-                (TransactionEffect.ACKNOWLEDGE, TransactionEffect.TELL),
-            ),
-            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (TransactionEffect.CANCEL,)),
-            TransactionEvent.EXPIRED: (
-                TransactionState.ABANDONED,
-                (TransactionEffect.CANCEL, TransactionEffect.TIMEOUT),
-            ),
-            TransactionEvent.LOST: _LOST,
-        },
-        TransactionState.PROCEEDING: {
-            TransactionEvent.PROVISIONAL: (TransactionState.PROCEEDING, (TransactionEffect.TELL,)),
-            TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),
-            TransactionEvent.FAILURE: (
-                TransactionState.COMPLETED,
-                (TransactionEffect.ACKNOWLEDGE, TransactionEffect.TELL),
-            ),
-            TransactionEvent.CANCEL: (TransactionState.CANCELLING, (TransactionEffect.CANCEL,)),
-            TransactionEvent.EXPIRED: (
-                TransactionState.ABANDONED,
-                (TransactionEffect.CANCEL, TransactionEffect.TIMEOUT),
-            ),
-            TransactionEvent.LOST: _LOST,
-        },
+        TransactionState.CALLING: _UNANSWERED,
+        TransactionState.PROCEEDING: _UNANSWERED,
         TransactionState.CANCELLING: {
             TransactionEvent.PROVISIONAL: (TransactionState.CANCELLING, (TransactionEffect.TELL,)),
             TransactionEvent.SUCCESS: (TransactionState.ACCEPTED, (TransactionEffect.TELL,)),

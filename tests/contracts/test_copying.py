@@ -27,7 +27,7 @@ from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.records import AuditRecord, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from tests.kit.cellars import NOON, Wall, database_in, in_postgresql
+from tests.kit.cellars import NOON, Wall, database_in, in_postgresql, place_made
 from tests.kit.postgres import shared_postgres
 from tests.kit.threads import ThreadPump
 
@@ -76,7 +76,9 @@ class House:
         return house
 
     def open(self) -> None:
-        """Open it."""
+        """Open it; what is to be copied is made as all that contracts look at."""
+        if not self.settings and not (self.home / "lyncpy.db").exists():
+            place_made(self.home)
         self.pump.run(self.database.open())
 
     def close(self) -> None:
@@ -122,6 +124,15 @@ def write_to(house: House) -> None:
     house.pump.run(house.store.write("board", "k\u00e41\U0001f600", b"since", Version(1)))
     house.pump.run(house.store.write("board", "new", b"since", NONE))
     house.close()
+
+
+def filled(home: Path, settings: dict[str, Any]) -> House:
+    """Give one that has something in it, and is closed."""
+    house = House(home, settings)
+    house.open()
+    house.fill()
+    house.close()
+    return house
 
 
 def assert_same(*houses: House) -> None:
@@ -239,10 +250,7 @@ def test_the_source_stays_as_it_is_until_the_copy_has_ended(both: tuple[House, H
 def test_what_changes_while_the_source_is_lost_is_copied(tmp_path: Path) -> None:
     """Nothing holds a server's database while the connection is lost; all is compared again then, the first table too."""
     with in_postgresql(tmp_path) as settings:
-        source, target = House(tmp_path / "from", settings), House(tmp_path / "to", {})
-        source.open()
-        source.fill()
-        source.close()
+        source, target = filled(tmp_path / "from", settings), House(tmp_path / "to", {})
         told: list[str] = []
 
         def lose(table: str, done: int, total: int) -> None:
@@ -259,10 +267,7 @@ def test_what_changes_while_the_source_is_lost_is_copied(tmp_path: Path) -> None
 def test_what_the_target_lacks_after_it_was_lost_is_written_again(tmp_path: Path) -> None:
     """As a standby that takes over may lack what was acknowledged, whether a statement failed of that or not."""
     with in_postgresql(tmp_path) as settings:
-        source, target = House(tmp_path / "from", {}), House(tmp_path / "to", settings)
-        source.open()
-        source.fill()
-        source.close()
+        source, target = filled(tmp_path / "from", {}), House(tmp_path / "to", settings)
         told: list[str] = []
 
         def lose(table: str, done: int, total: int) -> None:
@@ -282,10 +287,7 @@ def test_a_copy_that_has_ended_is_not_written_to(
 ) -> None:
     """The answer to its last transaction is lost, and a server may work with the target before it is reached again."""
     with in_postgresql(tmp_path) as settings:
-        source, target = House(tmp_path / "from", {}), House(tmp_path / "to", settings)
-        source.open()
-        source.fill()
-        source.close()
+        source, target = filled(tmp_path / "from", {}), House(tmp_path / "to", settings)
         lost: list[str] = []
 
         def lose(connection: Connection) -> None:
@@ -342,10 +344,7 @@ def test_an_end_is_heeded_before_each_transaction(both: tuple[House, House]) -> 
 def test_a_copy_does_not_wait_for_ever_for_who_changes_the_schema(tmp_path: Path) -> None:
     """No longer than `busy_s`: whoever gave the command may end it, and does not hang at a lock until somebody lets go."""
     with in_postgresql(tmp_path) as settings:
-        source, target = House(tmp_path / "from", settings), House(tmp_path / "to", {})
-        source.open()
-        source.fill()
-        source.close()
+        source, target = filled(tmp_path / "from", settings), House(tmp_path / "to", {})
         # Another program, which is no server: a copy is refused beside those at once.
         other = Link(source.place().engine)
         entered, go_on = Event(), Event()
@@ -460,10 +459,7 @@ SPOILT = {
 def test_a_value_that_cannot_be_copied_is_told_by_its_table(tmp_path: Path) -> None:
     """SQLite keeps anything anywhere: whoever put it there by hand hears where it is, and nobody reads it on a terminal."""
     with in_postgresql(tmp_path) as settings:
-        source, target = House(tmp_path / "from", {}), House(tmp_path / "to", settings)
-        source.open()
-        source.fill()
-        source.close()
+        source, target = filled(tmp_path / "from", {}), House(tmp_path / "to", settings)
         file = source.home / "lyncpy.db"
         whole = file.read_bytes()
         for put, sentence in SPOILT.items():

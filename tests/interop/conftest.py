@@ -18,9 +18,10 @@ PLUGIN = Path("/usr/lib/purple-2/libsipe.so")
 
 
 LONGEST = (
-    "bench", "install", "postgresql_loss", "conferences", "bad_ends", "restart", "postgresql_server", "clock", "im",
-    "access_levels", "ntlm_domain", "tls_dsk", "postgresql_reach", "directory_passwords", "kerberos_doctor", "plain_log",
-    "hostile", "freeipa", "web_services", "ssh", "kerberos", "ldap_notices", "ntlm_programs", "nats", "two_servers",
+    "bench", "install", "hostile_bodies", "broken_setups", "postgresql_loss", "conferences", "hostile", "two_servers",
+    "ntlm_domain", "bad_ends", "ldap_groups", "active_directory", "directory_passwords", "ldap_notices", "clock",
+    "postgresql_reach", "kerberos_doctor", "restart", "access_levels", "web", "nats", "ntlm_member", "ssh", "im",
+    "postgresql_server", "two_servers_presence", "two_servers_im", "tls_dsk", "freeipa", "plain_log", "web_services",
 )  # fmt: skip
 """The files that take longest, the longest first: one that begins last holds up the end."""
 
@@ -34,12 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server that runs; it has to end in order after the last test."""
-    running = RunningServer(tmp_path_factory.mktemp("server") / "home").init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(tmp_path_factory.mktemp("server") / "home").init().serving() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -48,13 +45,10 @@ def patient_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 
     Nobody stops it, and nobody changes how it is set; its log must be calm after each of them, and its end orderly.
     """
-    running = RunningServer(tmp_path_factory.mktemp("patient") / "home", **PATIENT).init()
-    try:
-        yield running.start()
+    with RunningServer(tmp_path_factory.mktemp("patient") / "home", **PATIENT).init().serving() as running:
+        yield running
         running.stop()
         assert_calm(running)
-    finally:
-        running.close()
 
 
 class Clients:

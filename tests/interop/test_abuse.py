@@ -41,12 +41,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         sip__close_s=1,
         sip__unwritten_bytes=300_000,
     ).init()
-    try:
-        yield running.start()
+    with running.serving():
+        yield running
         running.stop()
         assert_calm(running)
-    finally:
-        running.close()
 
 
 @pytest.fixture(autouse=True)
@@ -246,16 +244,22 @@ def test_a_client_that_never_reads_is_dropped_and_costs_nobody_else(server: Runn
 # --- gone in the middle
 
 
+def inviting(server: RunningServer, *, rings: bool) -> tuple[Caller, Caller, Request]:
+    """Have Alice invite Bob, who has heard of it, and rings or does not yet; give both, and what she sent."""
+    alice, bob = signed_in(server, "alice"), signed_in(server, "bob")
+    invitation = wishes.invite(alice, BOB)
+    alice.send(invitation)
+    heard = bob.await_request("INVITE")
+    if rings:
+        bob.answer(heard, 180, tag="b")
+        alice.await_(lambda message: isinstance(message, Response) and message.status == 180)
+    return alice, bob, invitation
+
+
 def test_an_inviter_who_vanishes_stops_the_ringing(server: RunningServer) -> None:
     """Before or after the other side rings: CANCEL."""
     for rings in (False, True):
-        alice, bob = signed_in(server, "alice"), signed_in(server, "bob")
-        invitation = wishes.invite(alice, BOB)
-        alice.send(invitation)
-        heard = bob.await_request("INVITE")
-        if rings:
-            bob.answer(heard, 180, tag="b")
-            alice.await_(lambda message: isinstance(message, Response) and message.status == 180)
+        alice, bob, invitation = inviting(server, rings=rings)
         alice.line.close()
         assert bob.await_request("CANCEL").call_id == invitation.call_id
         assert bob.is_well()
@@ -265,12 +269,7 @@ def test_an_inviter_who_vanishes_stops_the_ringing(server: RunningServer) -> Non
 def test_somebody_who_vanishes_while_it_rings_is_unreachable(server: RunningServer) -> None:
     """The inviter hears so at once, and does not wait until it times out."""
     for rings in (False, True):
-        alice, bob = signed_in(server, "alice"), signed_in(server, "bob")
-        invitation = wishes.invite(alice, BOB)
-        alice.send(invitation)
-        heard = bob.await_request("INVITE")
-        if rings:
-            bob.answer(heard, 180, tag="b")
+        alice, bob, invitation = inviting(server, rings=rings)
         bob.line.close()
         assert alice.answer_to(invitation, 3.0).status in (430, 480)
         assert alice.is_well()

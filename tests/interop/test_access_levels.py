@@ -47,13 +47,10 @@ QUIET_S = 0.4
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server whose log has to be clean in the end."""
-    running = RunningServer(tmp_path_factory.mktemp("server") / "home").init()
-    try:
-        yield running.start()
+    with RunningServer(tmp_path_factory.mktemp("server") / "home").init().serving() as running:
+        yield running
         running.stop()
         assert_calm(running)
-    finally:
-        running.close()
 
 
 def befriend(owner: PurpleClient, *watchers: PurpleClient) -> None:

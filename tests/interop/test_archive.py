@@ -23,12 +23,8 @@ pytestmark = pytest.mark.interop
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server that archives everybody, in critical mode."""
     home = tmp_path_factory.mktemp("server") / "home"
-    running = RunningServer(home, policies__archive_internal="true", archive__critical="true").init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(home, policies__archive_internal="true", archive__critical="true").init().serving() as running:
+        yield running
 
 
 def verified(server: RunningServer, *more: str) -> "subprocess.CompletedProcess[str]":

@@ -19,13 +19,10 @@ pytestmark = pytest.mark.interop
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """Give a server that is killed and started again; its log must be calm."""
-    running = RunningServer(tmp_path / "home", **PATIENT).init()
-    try:
-        yield running.start()
+    with RunningServer(tmp_path / "home", **PATIENT).init().serving() as running:
+        yield running
         running.stop()
         assert_calm(running)
-    finally:
-        running.close()
 
 
 def signed_in(server: RunningServer, name: str, epid: str) -> Caller:

@@ -32,11 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     links = {"conferencing__meeting_url": f"https://127.0.0.1:{port}/meet"}
     running = RunningServer(tmp_path_factory.mktemp("server") / "home", **SETTINGS, **site, **links).init()
     running.hire(*HIRED)
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 # --- what people do
@@ -377,12 +374,8 @@ def test_an_operator_leads_a_meeting(clients: Clients, server: RunningServer) ->
 @pytest.fixture
 def mortal(tmp_path: Path) -> Iterator[RunningServer]:
     """Give a server of the test's own, to be killed."""
-    running = RunningServer(tmp_path / "home", **SETTINGS).init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(tmp_path / "home", **SETTINGS).init().serving() as running:
+        yield running
 
 
 def test_the_server_dies_in_the_middle_of_a_meeting(mortal: RunningServer, tmp_path: Path) -> None:

@@ -24,12 +24,8 @@ members = [{members}]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server that makes groups of departments and of every group of the directory."""
     settings = {"contacts__department_group": "true", "contacts__directory_groups": "*"}
-    running = RunningServer(tmp_path_factory.mktemp("server") / "home", **settings).init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(tmp_path_factory.mktemp("server") / "home", **settings).init().serving() as running:
+        yield running
 
 
 class Office:

@@ -45,11 +45,8 @@ def server(slapd: Slapd, tmp_path: Path) -> Iterator[RunningServer]:
         settings.write(SEVERAL.format(url=slapd.url))
     with (running.home / "demo-accounts.toml").open("a") as accounts:
         accounts.write('[olga]\naddress = "olga@example.test"\npassword = "olga\'s secret"\n')
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def test_people_of_a_file_and_of_ldap(server: RunningServer, slapd: Slapd, clients: Clients) -> None:

@@ -23,11 +23,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server of two domains; Olga is of the second."""
     running = RunningServer(tmp_path_factory.mktemp("domains") / "home", sip__domains=f'["{ORG}"]').init()
     running.hire(f"olga@{ORG}")
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def test_messages_and_presence_cross_domains(clients: Clients) -> None:
@@ -67,11 +64,8 @@ def found_server(tmp_path: Path) -> Iterator[RunningServer]:
     places = {"sip__tls_host": PLACE, "web__https_host": PLACE, "web__https_port": 443}
     running = RunningServer(tmp_path / "found", sip__domains=f'["{ORG}"]', **places).init()
     running.hire(f"olga@{ORG}")
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def test_a_client_finds_its_server_under_its_own_domain(found_server: RunningServer, tmp_path: Path) -> None:

@@ -200,11 +200,8 @@ def server(freeipa: Ds389, tmp_path: Path) -> Iterator[RunningServer]:
     reader = {"bind_dn": READER_DN, "bind_password_file": str(freeipa.password_file)}
     running.write_settings("directory", **asked, **reader, interval_s=86400)
     running.write_settings("webservices", ntlm=False)
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def test_a_client_signs_in_until_its_user_is_locked(freeipa: Ds389, server: RunningServer, tmp_path: Path) -> None:

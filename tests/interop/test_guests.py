@@ -110,12 +110,8 @@ class Visitor:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server."""
-    running = RunningServer(tmp_path_factory.mktemp("server") / "home").init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(tmp_path_factory.mktemp("server") / "home").init().serving() as running:
+        yield running
 
 
 @pytest.fixture

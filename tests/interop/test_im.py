@@ -18,12 +18,8 @@ UNDELIVERED = re.compile(r"not delivered to .*offline", re.DOTALL)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server that waits no longer for an answer than its settings admit."""
     home = tmp_path_factory.mktemp("server") / "home"
-    running = RunningServer(home, im__message_s=5.0, im__record_counts_s=0.1).init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(home, im__message_s=5.0, im__record_counts_s=0.1).init().serving() as running:
+        yield running
 
 
 def talking(clients: Clients, *names: str) -> list[PurpleClient]:

@@ -95,11 +95,8 @@ def server(slapd: Slapd, tmp_path: Path) -> Iterator[RunningServer]:
             address, password = f"{name}@example.test", f"{name}'s secret"
             slapd.add(name, msRTCSIP_PrimaryUserAddress=f"sip:{address}", sambaNTPassword=nt_hash(password).hex())
             file.write(f'[{name}]\naddress = "{address}"\npassword = "{password}"\n')
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def test_who_is_disabled_is_signed_out_in_seconds(slapd: Slapd, server: RunningServer, clients: Clients) -> None:

@@ -548,12 +548,8 @@ def broker() -> Iterator[NatsServer]:
 def server(tmp_path_factory: pytest.TempPathFactory, broker: NatsServer) -> Iterator[RunningServer]:
     """Give a server that tells over NATS what changes."""
     home = tmp_path_factory.mktemp("server") / "home"
-    running = RunningServer(home, bus__url=broker.url).init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(home, bus__url=broker.url).init().serving() as running:
+        yield running
 
 
 def test_what_clients_do_is_told_without_a_secret(clients: Clients, broker: NatsServer, server: RunningServer) -> None:

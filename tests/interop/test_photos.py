@@ -42,11 +42,8 @@ def server(slapd: Slapd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
             file.write(f'[{name}]\naddress = "{address}"\npassword = "{password}"\n')
     slapd.modify(f"uid=bob,{PEOPLE}", jpegPhoto=[JPEG + b"x" * 31_000, JPEG + b"bob"])
     slapd.modify(f"uid=carol,{PEOPLE}", jpegPhoto=b"<script>alert(1)</script>")
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def _icons(folder: Path) -> list[bytes]:

@@ -19,12 +19,8 @@ BOB = "bob@example.test"
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
     """Give a server of the test's own."""
-    running = RunningServer(tmp_path / "home").init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(tmp_path / "home").init().serving() as running:
+        yield running
 
 
 @pytest.mark.libraries

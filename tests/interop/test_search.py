@@ -40,11 +40,8 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     running = RunningServer(tmp_path_factory.mktemp("server") / "home", **settings).init()
     with (running.home / "people.toml").open("a", encoding="utf-8") as file:
         file.write(PEOPLE)
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def test_people_are_found_by_the_form_of_a_client(clients: Clients, server: RunningServer) -> None:

@@ -40,13 +40,10 @@ Content-Length: 0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server as it is by default; its log must be calm and its end orderly."""
-    running = RunningServer(tmp_path_factory.mktemp("sipp") / "home").init()
-    try:
-        yield running.start()
+    with RunningServer(tmp_path_factory.mktemp("sipp") / "home").init().serving() as running:
+        yield running
         running.stop()
         assert_calm(running)
-    finally:
-        running.close()
 
 
 def options(server: RunningServer, folder: Path, uri: str, *, calls: int, transport: str) -> None:

@@ -31,12 +31,8 @@ def server_at(home: Path, **settings: object) -> RunningServer:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give one that runs; it has to end in order after the last test."""
-    running = server_at(tmp_path_factory.mktemp("dsk") / "home", limits__unauthenticated_s=5.0)
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with server_at(tmp_path_factory.mktemp("dsk") / "home", limits__unauthenticated_s=5.0).serving() as running:
+        yield running
 
 
 def client_of(server: RunningServer, user: str, folder: Path) -> PurpleClient:

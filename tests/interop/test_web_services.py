@@ -29,11 +29,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         web__https_port=port,
         sip__server_name="localhost",
     ).init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with running.serving():
+        yield running
 
 
 def _site(server: RunningServer) -> str:
@@ -134,12 +131,8 @@ def found_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Run
     if os.geteuid():
         pytest.skip("ports 80 and 443 are open to root alone")
     more = {"sip__tls_host": PLACE, "web__https_port": 443, **getattr(request, "param", {})}
-    running = RunningServer(tmp_path / "found", web__https_host=PLACE, **more).init()
-    try:
-        yield running.start()
-        running.stop()
-    finally:
-        running.close()
+    with RunningServer(tmp_path / "found", web__https_host=PLACE, **more).init().serving() as running:
+        yield running
 
 
 SENT_ON = {"web__https_port": free_ports(1)[0], "web__http_port": 80}

@@ -104,7 +104,7 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
         if kind == "postgresql":
             settings = ending.enter_context(emptied(home))
         else:
-            shutil.copy(_made_file(), home / "lyncpy.db")
+            place_made(home)
         store = database_in(home, pump, **settings)
         volatile = SqlVolatileStore(store, wall, pump) if kind == "postgresql" else MemoryRecordStore(wall)
 
@@ -148,9 +148,13 @@ _MADE: Final = tempfile.TemporaryDirectory(prefix="lyncpy-usual-database-")
 """Goes with the process."""
 
 
+def place_made(home: Path) -> None:
+    """Put a file of SQLite's with the tables of a store, and nothing in them, where a store looks for its own."""
+    shutil.copy(_made_file(), home / "lyncpy.db")
+
+
 @cache
 def _made_file() -> Path:
-    """Give a file of SQLite's with the tables of a store, to be copied."""
     home, pump = Path(_MADE.name), ThreadPump()
     store = database_in(home, pump)
     pump.run(store.open())

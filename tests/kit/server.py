@@ -1,6 +1,5 @@
 """The real server in a process of its own, on free ports of 127.0.0.1, as a newcomer would run it."""
 
-import contextlib
 import json
 import re
 import shutil
@@ -10,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -189,6 +189,15 @@ class RunningServer:
                 break
         raise ServerFailed(f"it does not start:\n{self.tail()}")
 
+    @contextmanager
+    def serving(self) -> Iterator["RunningServer"]:
+        """Have it run; it has to end in order afterwards, and ends whatever happens."""
+        try:
+            yield self.start()
+            self.stop()
+        finally:
+            self.close()
+
     def stop(self) -> None:
         """End it as an administrator does (SIGTERM); it has to end in order."""
         process, self._process = self._process, None
@@ -228,7 +237,7 @@ class RunningServer:
 
     def log(self) -> str:
         """Give all that it printed."""
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             return self._log.read_text("utf-8", "replace")
         return ""
 
@@ -238,9 +247,7 @@ class RunningServer:
 
     def sql(self, query: str, *values: object) -> list[dict[str, Any]]:  # Any: what a column has
         """Ask its database, which is only read."""
-        with contextlib.closing(
-            sqlite3.connect(f"file:{self.home / 'lyncpy.db'}?mode=ro", uri=True, timeout=10)
-        ) as base:
+        with closing(sqlite3.connect(f"file:{self.home / 'lyncpy.db'}?mode=ro", uri=True, timeout=10)) as base:
             base.row_factory = sqlite3.Row
             return [dict(row) for row in base.execute(query, values)]
 

@@ -3,6 +3,7 @@
 import pytest
 
 from lyncpy.sip.message import Request
+from tests.kit.actors import Actor
 from tests.kit.stage import Stage
 from tests.kit.talks import Talk
 
@@ -67,12 +68,17 @@ def test_a_device_that_accepts_late_is_waited_for(stage: Stage) -> None:
     assert talk.says("at last").status == 200
 
 
-def test_the_caller_gives_up(stage: Stage) -> None:
-    """CANCEL is answered, ends the ringing on every device, and the INVITE ends with 487."""
-    (alice,) = stage.sign_in("alice")
-    desk, phone = stage.sign_in("bob", "bob")
+def _before_a_call(stage: Stage) -> tuple[Actor, Actor, Actor]:
+    """Give Alice, and two devices of Bob's that let it ring."""
+    alice, desk, phone = stage.sign_in("alice", "bob", "bob")
     for device in (desk, phone):
         device.lets_it_ring()
+    return alice, desk, phone
+
+
+def test_the_caller_gives_up(stage: Stage) -> None:
+    """CANCEL is answered, ends the ringing on every device, and the INVITE ends with 487."""
+    alice, desk, phone = _before_a_call(stage)
     talk = alice.invites(desk)
     assert talk.cancels().status == 200
     assert _status(talk) == 487
@@ -82,10 +88,7 @@ def test_the_caller_gives_up(stage: Stage) -> None:
 
 def test_the_caller_gives_up_with_bye(stage: Stage) -> None:
     """A real client sends no CANCEL: its BYE ends the ringing, and the server answers the INVITE itself."""
-    (alice,) = stage.sign_in("alice")
-    desk, phone = stage.sign_in("bob", "bob")
-    for device in (desk, phone):
-        device.lets_it_ring()
+    alice, desk, phone = _before_a_call(stage)
     talk = alice.invites(desk)
     assert talk.gives_up().status == 200
     assert _status(talk) == 487

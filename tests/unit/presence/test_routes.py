@@ -26,21 +26,9 @@ BATCH = "application/msrtc-adrl-categorylist+xml"
 
 
 @pytest.fixture
-def room() -> PresenceRoom:
-    """A room with presence for three people."""
-    return PresenceRoom(people("alice", "bob", "carol"))
-
-
-@pytest.fixture
 def alice(room: PresenceRoom) -> Client:
     """A device of Alice."""
     return room.sign_in("alice")
-
-
-@pytest.fixture
-def bob(room: PresenceRoom) -> Client:
-    """A device of Bob."""
-    return room.sign_in("bob", "bbbbbbbbbbbb")
 
 
 # --- one's own data

@@ -20,23 +20,11 @@ BOB_KNOWN = ("bob@contoso.test", "Bob", "true", "sameEnterprise")
 
 
 @pytest.fixture
-def room() -> PresenceRoom:
-    """A room with presence for three people."""
-    return PresenceRoom(people("alice", "bob", "carol"))
-
-
-@pytest.fixture
 def alice(room: PresenceRoom) -> Client:
     """A device of Alice that listens to its user's own data."""
     client = room.sign_in("alice")
     client.sees_itself()
     return client
-
-
-@pytest.fixture
-def bob(room: PresenceRoom) -> Client:
-    """A device of Bob."""
-    return room.sign_in("bob", "bbbbbbbbbbbb")
 
 
 def watches(client: Client, *users: str, **how: Any) -> None:

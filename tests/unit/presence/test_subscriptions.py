@@ -17,23 +17,11 @@ ALICE, CAROL = "sip:alice@contoso.test", "sip:carol@contoso.test"
 
 
 @pytest.fixture
-def room() -> PresenceRoom:
-    """A room with presence for three people."""
-    return PresenceRoom(people("alice", "bob", "carol"))
-
-
-@pytest.fixture
 def alice(room: PresenceRoom) -> Client:
     """A device of Alice, online."""
     client = room.sign_in("alice")
     client.comes_online()
     return client
-
-
-@pytest.fixture
-def bob(room: PresenceRoom) -> Client:
-    """A device of Bob."""
-    return room.sign_in("bob", "bbbbbbbbbbbb")
 
 
 def asks(

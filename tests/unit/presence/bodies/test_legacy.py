@@ -18,12 +18,6 @@ ALICE, CAROL = "sip:alice@contoso.test", "sip:carol@contoso.test"
 
 
 @pytest.fixture
-def room() -> PresenceRoom:
-    """A room with presence for three people."""
-    return PresenceRoom(people("alice", "bob", "carol"))
-
-
-@pytest.fixture
 def alice(room: PresenceRoom) -> Client:
     """A device of Alice, online."""
     client = room.sign_in("alice")
