@@ -1,6 +1,6 @@
 """Many callers' items made durable together."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -24,6 +24,15 @@ class IGroupCommit(Interface):
         Fails with StoreUnavailable when the queue is closed or full, or the world fails; and with
         whatever the commit raises when this item is at fault.
         """
+
+    def add_unawaited(item: Any, key: Hashable) -> bool:
+        """Queue an item for which no caller waits; it is tried again until it is durable.
+
+        One with the same key that still waits is not committed any more. Gives whether it was taken.
+        """
+
+    def items() -> Sequence[Any]:
+        """Give the items that are not durable yet."""
 
     def close(within_s: float) -> Awaitable[int]:
         """Refuse new items and commit those that wait; give the number that is not durable after so many seconds.

@@ -29,6 +29,9 @@ WRITES: Final = "store_write"
 READS: Final = "store_read"
 """The names of the queues in front of its threads."""
 
+PROBE: Final = "probe"
+"""The key of what finds out that the database works again."""
+
 Place: TypeAlias = SqliteFile | PostgresServer
 
 
@@ -85,6 +88,12 @@ class Database:
         self._writing, self._reading = self._threads(WRITES), self._threads(READS)
         self._writes = self._queue(WRITES, self._writer.commit, self._writing)
         self._reads = self._queue(READS, self._reader.look, self._reading)
+        self._probes: dict[str, tuple[IGroupCommit, Job[None]]] = {
+            WRITES: (self._writes, self._place.try_write),
+            READS: (self._reads, _try_read),
+        }
+        """What finds out that a queue works again: it is tried until it is done."""
+
         self._others: list[tuple[IGroupCommit, Threads, Link]] = []
         """Further queues, each with its thread and connection."""
 
@@ -120,6 +129,7 @@ class Database:
             # Comes behind it: a thread that hangs in it is not waited for any longer than in another write.
             _ = self._writes.add(_nothing).addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
         left = await self._writes.close(self._close_s)
+        left -= self._writes.items().count(self._place.try_write)
         hangs = [await queue.close(self._close_s) for queue in (self._reads, *(queue for queue, _, _ in self._others))]
         if left or any(hangs):
             # A thread that hangs in the disk is left behind, and the connection that it uses.
@@ -140,6 +150,7 @@ class Database:
         link, threads = Link(self._engine, greet), self._threads(name)
         queue = self._queue(name, link.commit, threads)
         self._others.append((queue, threads, link))
+        self._probes[name] = queue, self._place.try_write
         if is_fenced:
             self._fenced.append(link)
         return queue.add
@@ -229,9 +240,17 @@ class Database:
             self.log.info("the store works again")
         elif name not in self._failing:
             self._failing[name] = reason
+            # Nobody may ask for a long time, least of all where clients are sent elsewhere because of this.
+            queue, probe = self._probes[name]
+            queue.add_unawaited(probe, PROBE)
             self.log.error(
                 "the store failed: {reason}; requests that need it are refused until it works", reason=reason
             )
+
+
+def _try_read(connection: Connection) -> None:
+    """Find out whether the database can be read."""
+    connection.exec_driver_sql("SELECT 1").close()
 
 
 def _nothing(connection: Connection) -> None:

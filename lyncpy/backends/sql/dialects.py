@@ -1,5 +1,6 @@
 """What one database says otherwise than another, and what it means by its errors: all that is not the same SQL in both."""
 
+import re
 from select import POLLIN, poll
 from typing import Any, Final, cast
 
@@ -73,13 +74,28 @@ def is_worlds(error: BaseException | None) -> bool:
     return getattr(error, "sqlstate", None) in _WORLDS
 
 
+_SEVERAL: Final = "Multiple connection attempts failed. All failures were:"
+_HOST: Final = re.compile(r"'([^']*)', port: '([^']*)', hostaddr: '[^']*': ")
+_AT: Final = re.compile(r'connection failed: (?:connection to server at "[^"]*", port \d{1,5} failed: )?')
+_IS_IT: Final = " Is the server running on that host and accepting TCP/IP connections?"
+
+
 def reason_of(error: BaseException | None) -> str:
     """Give what a driver says of a failure, on one line and without values.
 
     PostgreSQL adds them as details, and SQLite at the end when they are no UTF-8.
     """
     told = getattr(getattr(error, "diag", None), "message_primary", None)
-    return " ".join(str(told or error).partition(" with text '")[0].split())
+    return _of_hosts(" ".join(str(told or error).partition(" with text '")[0].split()))
+
+
+def _of_hosts(reason: str) -> str:
+    """Say once of each host why it cannot be used; psycopg says it of the last one twice, and with many words."""
+    _, several, each = reason.partition(_SEVERAL)
+    if not several or " - host: " not in each:
+        return reason
+    told = [_HOST.sub(r"\1:\2: ", one, count=1) for one in each.split(" - host: ")[1:]]
+    return "; ".join(_AT.sub("", one).removesuffix(_IS_IT) for one in told)
 
 
 def insert_into(table: Table, dialect: str) -> sqlite.Insert:

@@ -158,6 +158,11 @@ class SqliteFile:
             connection.exec_driver_sql("PRAGMA incremental_vacuum(1)").close()
         return count
 
+    def try_write(self, connection: Connection) -> None:
+        """Find out whether the file can be written, with a page that says what it said before."""
+        version: int = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA user_version = {version}").close()
+
     def size(self, connection: Connection) -> int:
         """Give the bytes of the file."""
         pages: int = connection.exec_driver_sql("PRAGMA page_count").scalar_one()

@@ -196,6 +196,10 @@ class PostgresServer:
         """Give back no page: PostgreSQL does that by itself (autovacuum)."""
         return 0
 
+    def try_write(self, connection: Connection) -> None:
+        """Find out whether it takes writes: a transaction with a number of its own is written down."""
+        connection.exec_driver_sql("SELECT pg_current_xact_id()").close()
+
     def size(self, connection: Connection) -> int:
         """Give the bytes of the database, its indexes included."""
         size: int = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()

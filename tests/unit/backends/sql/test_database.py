@@ -541,3 +541,34 @@ def test_a_disk_that_hangs_holds_up_an_orderly_end_for_its_bound_only(tmp_path: 
         with pytest.raises(StoreUnavailable, match="did not take it within 2 s"):
             pump.run(call)
     go_on.set()
+
+
+def test_nobody_has_to_ask_for_it_to_be_known_that_the_disk_works_again(tmp_path: Path) -> None:
+    """Where clients are sent elsewhere because it fails, nobody asks; it is tried until it is done."""
+    pump, clock = ThreadPump(), Clock()
+    settings = Settings(busy_s=0.1)
+    database = Database(settings, tmp_path, queues(settings, Timers(clock, Wall()), MemoryMeter()), pump)
+    pump.run(database.open())
+    with closing(sqlite3.connect(tmp_path / "lyncpy.db")) as other:
+        other.execute("begin immediate")
+        with pytest.raises(StoreUnavailable):
+            pump.run(database.run_write(lambda connection: None))
+        assert [one.grave for one in database.conditions()] == [True]
+        other.rollback()
+    assert database.conditions(), "it is not guessed"
+    clock.advance(2)
+    pump.run(database.run_gathered(lambda connection: None))  # behind it, in the same thread
+    assert database.conditions() == []
+    pump.run(database.close())
+
+
+def test_an_end_while_the_disk_fails_counts_no_try_of_ours(tmp_path: Path) -> None:
+    """What is said not to be done is what somebody asked for."""
+    pump, settings = ThreadPump(), Settings(busy_s=0.1)
+    database = Database(settings, tmp_path, queues(settings, Timers(Clock(), Wall()), MemoryMeter()), pump)
+    pump.run(database.open())
+    with closing(sqlite3.connect(tmp_path / "lyncpy.db")) as other:
+        other.execute("begin immediate")
+        with pytest.raises(StoreUnavailable):
+            pump.run(database.run_write(lambda connection: None))
+        pump.run(database.close())
