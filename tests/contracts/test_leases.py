@@ -19,7 +19,7 @@ from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.nodes import Fenced, Home, ILeases, NodeLease
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from tests.kit.cellars import KINDS, NOON, Wall, database_in, in_postgresql
+from tests.kit.cellars import KINDS, NOON, Wall, database_in, made
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility
 from tests.kit.leases import MemoryLeases, NodesOfStore
 from tests.kit.memory import MemoryRecords, MemoryStore
@@ -43,7 +43,7 @@ class Pair:
         if kind == "memory":
             self._in_memory()
             return
-        settings: dict[str, Any] = ending.enter_context(in_postgresql(home)) if kind == "postgresql" else {}
+        settings = ending.enter_context(made(kind, home))
         for _ in range(2):
             database = database_in(home, self.pump, **settings)
             _ = ending.callback(self._close, database)

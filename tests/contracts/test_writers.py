@@ -17,7 +17,7 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.contracts.archive import Addition, ChainPosition, LedgerLine
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.store import Conflict, Written
-from tests.kit.cellars import Wall, database_in, in_postgresql
+from tests.kit.cellars import Wall, database_in, emptied, made
 from tests.kit.threads import PATIENCE_S, ThreadPump
 
 NONE = Version(0)
@@ -108,15 +108,14 @@ def line(serial: int) -> LedgerLine:
 def two(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Two]:
     """Two programs at one empty database."""
     with ExitStack() as ending:
-        settings = ending.enter_context(in_postgresql(tmp_path)) if request.param == "postgresql" else {}
-        yield Two(ending, tmp_path, settings)
+        yield Two(ending, tmp_path, ending.enter_context(made(request.param, tmp_path)))
 
 
 @pytest.fixture
 def two_at_postgresql(tmp_path: Path) -> Iterator[Two]:
     """The same where both may have a transaction at once; SQLite has one writer at a time."""
     with ExitStack() as ending:
-        yield Two(ending, tmp_path, ending.enter_context(in_postgresql(tmp_path)))
+        yield Two(ending, tmp_path, ending.enter_context(emptied(tmp_path)))
 
 
 def test_of_two_who_write_one_version_one_wins(two: Two) -> None:

@@ -100,12 +100,7 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
         )
         return
     with ExitStack() as ending:
-        settings: dict[str, Any] = {}
-        if kind == "postgresql":
-            settings = ending.enter_context(emptied(home))
-        else:
-            place_made(home)
-        store = database_in(home, pump, **settings)
+        store = database_in(home, pump, **ending.enter_context(made(kind, home)))
         volatile = SqlVolatileStore(store, wall, pump) if kind == "postgresql" else MemoryRecordStore(wall)
 
         def close() -> None:
@@ -116,6 +111,17 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
         yield Cellar(
             SqlStore(store, wall), volatile, SqlRecords(store), wall, pump, SqlLedger(store), SqlLeases(store), store
         )
+
+
+@contextmanager
+def made(kind: str, home: Path) -> Iterator[dict[str, Any]]:
+    """Give the settings of a database of a kind that has the tables of a store, and nothing in them."""
+    if kind == "postgresql":
+        with emptied(home) as settings:
+            yield settings
+    else:
+        place_made(home)
+        yield {}
 
 
 @contextmanager
