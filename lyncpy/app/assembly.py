@@ -12,6 +12,7 @@ from twisted.internet.error import ReactorNotRunning
 
 from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends
+from lyncpy.app.backup_command import Backups
 from lyncpy.app.certificate_files import CertificateFiles
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
@@ -261,6 +262,7 @@ def inside(
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     drain = _drain(config, back, base, way_in, surroundings.end)
     hall = _of_hall(back, base, way_in, drain, surroundings.conditions)
+    backups = Backups(config, back.store, Threads(reactor, "backup"), timers)
     watch = ConditionWatch(
         [(offer.name, ask) for offer in (*offers, hall) for ask in offer.conditions],
         surroundings.examine,
@@ -270,7 +272,7 @@ def inside(
     )
     admin = Admin(
         base.platform,
-        [*offers, hall, Offer("conditions", commands=watch.commands())],
+        [*offers, hall, Offer("conditions", commands=(*watch.commands(), *backups.commands()))],
         config.home,
         config.sections.admin,
         reactor,

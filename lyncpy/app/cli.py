@@ -13,12 +13,14 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from lyncpy import __version__
-from lyncpy.app import assembly, backends, dns_command, doctor, home, store_command
+from lyncpy.app import assembly, backends, backup_command, dns_command, doctor, home, store_command
+from lyncpy.app.backup import CannotBackUp
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
 from lyncpy.app.findings import tell
 from lyncpy.app.greeting import greeting
 from lyncpy.app.password_file import PASSWORD_LONGEST, PasswordFileUnusable, read_passwords, typed_address
+from lyncpy.app.store_watch import note_backup
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.sealing import write_key
 from lyncpy.contracts.directory import ISecrets
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         return status
-    except (CannotDo, ConfigError, PasswordFileUnusable, WorldUnavailable, UnitFailed) as error:
+    except (CannotDo, CannotBackUp, ConfigError, PasswordFileUnusable, WorldUnavailable, UnitFailed) as error:
         sys.stderr.write(f"lyncpy: {error}\n")
         return 1
     except BrokenPipeError:
@@ -82,6 +84,7 @@ def command_line() -> argparse.ArgumentParser:
     dns_command.declare(words)
     doctor.declare(words)
     store_command.declare(words)
+    backup_command.declare(words, _note_backup, host_clock)
     settings = words.add_parser("settings", help="print every setting with its sentence and default")
     settings.set_defaults(run=_settings)
     user = words.add_parser("user", help="passwords of people").add_subparsers(required=True, metavar="WHAT")
@@ -277,6 +280,10 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
 
     _with_backends(config, work)
     return sum(untold)
+
+
+def _note_backup(config: Config, at: float) -> None:
+    _with_backends(config, lambda back: note_backup(back.store, at))
 
 
 def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[None]]) -> None:

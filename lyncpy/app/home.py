@@ -102,7 +102,14 @@ def secret_files(settings: config.Config) -> Sequence[Path]:
         *(sections.store.path + suffix for suffix in ("", "-wal", "-shm") if sections.store.is_sqlite),
     ]
     named += [
-        name for name in (sections.store.password_file, sections.bus.password_file, sections.bus.nkey_file) if name
+        name
+        for name in (
+            sections.store.password_file,
+            sections.store.backup_passphrase_file,
+            sections.bus.password_file,
+            sections.bus.nkey_file,
+        )
+        if name
     ]
     if sections.log.json_file:
         named.append(sections.log.json_file)

@@ -39,6 +39,12 @@ class Settings(BaseModel):
     backup_days: int = Field(default=7, ge=0, le=3650)
     """Days after the last `lyncpy backup` (or the first start) from which on `conditions` says that it is old; 0: never, where other programs make backups."""
 
+    backup_folder: str = Field(default="backups", min_length=1)
+    """The folder into which the shell's `backup` writes; it is made, readable by its owner alone. On another disk than the database it outlives that."""
+
+    backup_passphrase_file: str = Field(default="", repr=False)
+    """The file whose first line is the passphrase that seals backups; readable by the server alone, and kept elsewhere as well. Empty: they are not sealed."""
+
     large_bytes: int = Field(default=53_687_091_200, ge=1_048_576, le=1 << 50)
     """Bytes of the database from which on `conditions` says that it is large."""
 

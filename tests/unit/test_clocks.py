@@ -13,6 +13,7 @@ TOP: Final = Path(lyncpy.__file__).parent
 
 READS: Final[Mapping[str, tuple[int, str]]] = {
     "app/assembly.py": (0, "given on, to the certificate: compared with its dates, which are others'"),
+    "app/backup_command.py": (1, "when a backup was made: its file's name, written down"),
     "app/store_watch.py": (3, "the age of the last backup, by everybody's clock, for an operator"),
     "auth/authenticator.py": (1, "the time that a challenge tells clients, who compare it with their own"),
     "auth/http_kerberos.py": (1, "dates of accounts, by everybody's clock"),

@@ -184,15 +184,15 @@ class _Pass:
     def _copy(self, source: Connection, table: Table) -> None:
         target, total, done = self._target, _count(table, source), 0
         is_begun = target.do(partial(_count, table)) > 0
-        for rows in _slices(partial(_at, source), table):
+        for rows in slices_of(partial(_at, source), table):
             if not (is_begun and target.do(partial(_is_kept, table, rows))):
-                self._change(partial(_keep, table, rows))
+                self._change(partial(keep_rows, table, rows))
             done += len(rows)
             self.rows += len(rows)
             self._tell(table.name, done, total)
         if target.do(partial(_count, table)) != done:
             # The source was worked with since a copy began that did not end.
-            for rows in _slices(target.do, table):
+            for rows in slices_of(target.do, table):
                 keys = _keys(table, rows)
                 self._change(partial(_remove, table, keys - _known(table, keys, source)))
             target.do(partial(_require_count, table, done))
@@ -242,9 +242,10 @@ def _at(connection: Connection, job: Callable[[Connection], T]) -> T:
     return job(connection)
 
 
-def _slices(
+def slices_of(
     do: Callable[[Callable[[Connection], Sequence[Row[Any]]]], Sequence[Row[Any]]], table: Table
 ) -> Iterator[Sequence[Row[Any]]]:  # Any: what the columns keep
+    """Give all rows of a table in the order of its key, so many at a time; `do` does what reads them."""
     after: Key | None = None
     while rows := do(partial(_slice, table, after)):
         yield rows
@@ -258,7 +259,8 @@ def _slice(table: Table, after: Key | None, connection: Connection) -> Sequence[
         return connection.execute(statement if after is None else statement.where(tuple_(*key) > after)).all()
 
 
-def _keep(table: Table, rows: Sequence[Row[Any]], connection: Connection) -> None:  # Any: as above
+def keep_rows(table: Table, rows: Sequence[Row[Any]], connection: Connection) -> None:  # Any: as above
+    """Write rows, in the place of those with the same keys, and compare what was written."""
     values = [dict(row._mapping) for row in rows]
     statement = insert_into(table, connection.dialect.name).on_conflict_do_nothing()
     with _no_value_is_told(f'cannot take what is in a row of "{table.name}"'):

@@ -1,0 +1,1 @@
+`lyncpy backup FILE` copies the database, settings, keys, certificates and all other files of a server that runs into one file, with hashes and sealed if asked; `lyncpy restore FILE DIR` makes a folder of it from which a server can start, on another machine too. The shell's `backup` does the first, and `conditions` says when a week has passed without one (`[store] backup_days`).
