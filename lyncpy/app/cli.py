@@ -13,13 +13,14 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from lyncpy import __version__
-from lyncpy.app import assembly, backends, backup_command, dns_command, doctor, home, store_command
+from lyncpy.app import assembly, backends, backup_command, dns_command, doctor, home, people_command, store_command
 from lyncpy.app.backup import CannotBackUp
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
 from lyncpy.app.findings import tell
 from lyncpy.app.greeting import greeting
 from lyncpy.app.password_file import PASSWORD_LONGEST, PasswordFileUnusable, read_passwords, typed_address
+from lyncpy.app.people_command import CannotMove
 from lyncpy.app.store_watch import note_backup
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.sealing import write_key
@@ -49,7 +50,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
         return status
-    except (CannotDo, CannotBackUp, ConfigError, PasswordFileUnusable, WorldUnavailable, UnitFailed) as error:
+    except (
+        CannotDo,
+        CannotBackUp,
+        CannotMove,
+        ConfigError,
+        PasswordFileUnusable,
+        WorldUnavailable,
+        UnitFailed,
+    ) as error:
         sys.stderr.write(f"lyncpy: {error}\n")
         return 1
     except BrokenPipeError:
@@ -85,6 +94,7 @@ def command_line() -> argparse.ArgumentParser:
     doctor.declare(words)
     store_command.declare(words)
     backup_command.declare(words, _note_backup, host_clock)
+    people_command.declare(words, _with_people, host_clock)
     settings = words.add_parser("settings", help="print every setting with its sentence and default")
     settings.set_defaults(run=_settings)
     user = words.add_parser("user", help="passwords of people").add_subparsers(required=True, metavar="WHAT")
@@ -267,11 +277,7 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
     untold: list[int] = []
 
     async def work(back: backends.Backends) -> None:
-        people = People()
-        for person, owner in await DirectoryRecords(back.store, back.seals).people(settle=False):
-            people.owners.put_owner(owner)
-            if not owner.is_held:
-                people.put_person(person)
+        people = await _people(back)
         try:
             await do(StoredSecrets(back.store, people, back.bus, back.seals, people.owners))
         except AddressLeft as error:
@@ -280,6 +286,26 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
 
     _with_backends(config, work)
     return sum(untold)
+
+
+async def _people(back: backends.Backends) -> People:
+    """Know everybody, as the last pull left them."""
+    people = People()
+    for person, owner in await DirectoryRecords(back.store, back.seals).people(settle=False):
+        people.owners.put_owner(owner)
+        if not owner.is_held:
+            people.put_person(person)
+    return people
+
+
+def _with_people(config: Config, work: people_command.Work) -> None:
+    """Open the store, and work with what people have."""
+
+    async def opened(back: backends.Backends) -> None:
+        people = await _people(back)
+        await work(back.store, people.owners, [one.aor for one in people.everybody()])
+
+    _with_backends(config, opened)
 
 
 def _note_backup(config: Config, at: float) -> None:
@@ -301,7 +327,7 @@ def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[N
                 await do(back)
             finally:
                 await house.close()
-        except (CannotDo, WorldUnavailable, UnitFailed) as error:
+        except (CannotDo, CannotMove, WorldUnavailable, UnitFailed) as error:
             problems.append(error)
 
     try:

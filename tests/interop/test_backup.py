@@ -45,8 +45,8 @@ def test_a_server_is_restored_from_a_backup_that_was_made_while_it_ran(tmp_path:
         again.start()
         clients = Clients(again, tmp_path / "later")
         (alice,) = clients("alice")
-        alice.until(lambda: ("Friends", bob.address) in alice.contacts(), "her list is there")
-        assert ("Friends", carol.address) not in alice.contacts()
+        alice.until(lambda: (bob.address, "Friends") in alice.contacts(), "her list is there")
+        assert (carol.address, "Friends") not in alice.contacts()
         clients.close()
         again.stop()
     finally:

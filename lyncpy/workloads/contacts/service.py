@@ -20,7 +20,6 @@ from lyncpy.workloads.contacts.fanout import ContactFanout
 from lyncpy.workloads.contacts.generated_groups import GeneratedGroups
 from lyncpy.workloads.contacts.list_refresh import ListRefresh
 from lyncpy.workloads.contacts.lists import KIND, Lists
-from lyncpy.workloads.contacts.model import ListLimits
 from lyncpy.workloads.contacts.routes import Routes
 from lyncpy.workloads.contacts.settings import Settings
 
@@ -32,12 +31,7 @@ class Contacts:
     name = "contacts"
 
     def __init__(self, platform: Platform, signaling: Signaling, settings: Settings) -> None:
-        limits = ListLimits(
-            contacts=settings.contacts_per_user,
-            groups=settings.groups_per_user,
-            extension_bytes=settings.extension_bytes,
-            list_bytes=settings.list_bytes,
-        )
+        limits = settings.limits()
         self._generated_groups = GeneratedGroups(platform.people, platform.groups, settings)
         self._lists = lists = Lists(
             platform.store, platform.bus, platform.writers, limits, self._generated_groups, platform.owners

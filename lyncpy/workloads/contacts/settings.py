@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lyncpy.workloads.contacts.model import ListLimits
+
 
 def _several(value: object) -> object:
     """Accept one text for a list of one."""
@@ -56,3 +58,12 @@ class Settings(BaseModel):
 
     expires_maximum_s: int = Field(default=43_200, ge=300, le=86_400)
     """The longest subscription that is granted, in seconds; who asks for more gets this."""
+
+    def limits(self) -> ListLimits:
+        """Give the bounds of one list."""
+        return ListLimits(
+            contacts=self.contacts_per_user,
+            groups=self.groups_per_user,
+            extension_bytes=self.extension_bytes,
+            list_bytes=self.list_bytes,
+        )

@@ -50,7 +50,7 @@ from lyncpy.workloads.presence.model.quotas import Quotas
 from lyncpy.workloads.presence.model.server_publications import directory_publications
 from lyncpy.workloads.presence.model.tables import InstanceKey, Publication
 
-_KIND: Final = "board"
+KIND: Final = "board"
 _LOOKED_AT: Final = 500
 """Boards that are searched for changed addresses in one turn of the reactor."""
 
@@ -111,7 +111,7 @@ class BoardTable:
         )
         self.telling: Final = BoardTelling(platform.node, platform.bus, memory.kept)
         self._table: VersionedTable[Aor, BoardState] = VersionedTable(
-            _KIND,
+            KIND,
             self._form,
             memory,
             store=platform.store,
@@ -125,7 +125,7 @@ class BoardTable:
         self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self)
         platform.volatile.on_loss(self.mending.lost)
         for store, version in ((platform.store, attrgetter("version")), (platform.volatile, attrgetter("volatile"))):
-            platform.sweep.cover(store, _KIND, BoardsHeld(self._owners, memory, watched, version, self.mending))
+            platform.sweep.cover(store, KIND, BoardsHeld(self._owners, memory, watched, version, self.mending))
         applied = ListsApplied(self._owners, memory.kept, lambda board: _asks_contacts(board, self._policies), self)
         platform.sweep.cover(platform.store, CONTACTS, applied)
 

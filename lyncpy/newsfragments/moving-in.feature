@@ -1,0 +1,1 @@
+`lyncpy import FILE` takes contacts, groups and access levels from an archive of `Export-CsUserData` or the XML of `dbimpexp`, and meetings from rows of the old server's database; what it does not take, or does not know, it names, with `--dry-run` before. `docs/moving.md` walks through a move from Lync or Skype for Business.
