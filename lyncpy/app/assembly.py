@@ -259,10 +259,8 @@ def inside(
     offered = schemes(config, back, base, floor.webservices, credentials)
     way_in = entrance(config, base, floor.conferencing.guests, offered, offers)
     readers = _readers(config, back, base)
-    known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     drain = _drain(config, back, base, way_in, surroundings.end)
     hall = _of_hall(back, base, way_in, drain, surroundings.conditions)
-    backups = Backups(config, back.store, Threads(reactor, "backup"), timers)
     watch = ConditionWatch(
         [(offer.name, ask) for offer in (*offers, hall) for ask in offer.conditions],
         surroundings.examine,
@@ -270,15 +268,11 @@ def inside(
         back.meter,
         timers,
     )
-    admin = Admin(
-        base.platform,
-        [*offers, hall, Offer("conditions", commands=(*watch.commands(), *backups.commands()))],
-        config.home,
-        config.sections.admin,
-        reactor,
-        ServerControl(reload, watch.now, surroundings.stop, surroundings.handed),
-        {**known, **{workload.name: workload for workload in workloads}},
-    )
+    known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
+    known |= {workload.name: workload for workload in workloads}
+    shown = [*offers, hall, *_words(config, back, watch, timers, reactor)]
+    control = ServerControl(reload, watch.now, surroundings.stop, surroundings.handed)
+    admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
     units = (
         *back.units,
         ClockWatch(back.store, timers, timers.clock),
@@ -391,6 +385,14 @@ def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, drain: NodeD
         states=(base.recording.states, way_in.transactions.states, *back.states),
         conditions=(*conditions, *back.conditions, drain.conditions),
     )
+
+
+def _words(
+    config: Config, back: Backends, watch: ConditionWatch, timers: Timers, reactor: Any
+) -> Sequence[Offer]:  # Any: as above
+    """Give the commands about the server itself."""
+    backups = Backups(config, back.store, Threads(reactor, "backup"), timers)
+    return Offer("conditions", commands=watch.commands()), Offer("backup", commands=backups.commands())
 
 
 def _offers_ntlm(config: Config) -> bool:

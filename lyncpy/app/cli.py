@@ -13,7 +13,17 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from lyncpy import __version__
-from lyncpy.app import assembly, backends, backup_command, dns_command, doctor, home, people_command, store_command
+from lyncpy.app import (
+    assembly,
+    backends,
+    backup_command,
+    dns_command,
+    doctor,
+    downgrade_command,
+    home,
+    people_command,
+    store_command,
+)
 from lyncpy.app.backup import CannotBackUp
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
@@ -90,9 +100,8 @@ def command_line() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--set", action="append", default=[], metavar="section.key=value")
     check.set_defaults(run=_check)
-    dns_command.declare(words)
-    doctor.declare(words)
-    store_command.declare(words)
+    for one in (dns_command, doctor, store_command, downgrade_command):
+        one.declare(words)
     backup_command.declare(words, _note_backup, host_clock)
     people_command.declare(words, _with_people, host_clock)
     settings = words.add_parser("settings", help="print every setting with its sentence and default")

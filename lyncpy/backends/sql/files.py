@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.examination import Unseal, contents, schema
 from lyncpy.backends.sql.link import Job, Link, T, look_once
 from lyncpy.backends.sql.sqlite_trouble import COPIED, explained, is_busy
-from lyncpy.backends.sql.upgrades import upgrade
+from lyncpy.backends.sql.upgrades import BEFORE, downgrade, schema_of, upgrade
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
 
@@ -68,6 +68,7 @@ class SqliteFile:
             target = self._path.with_name(f"{self._path.name}{COPIED}{newest}")
             try:
                 copy_file(self._path, target, self._busy_s)
+                tried(target, lambda connection: upgrade(connection, lambda version: None))
             except (OSError, sqlite3.Error) as error:
                 raise StoreUnavailable(
                     f'it must be upgraded, and the copy "{target}" cannot be made before: {error}; make room for it'
@@ -304,6 +305,59 @@ def copy_file(path: Path, target: Path, busy_s: float) -> None:
     with half.open("rb") as file:
         os.fsync(file.fileno())
     half.replace(target)
+
+
+def tried(copy: Path, change: Callable[[Connection], None]) -> None:
+    """Try a change of the schema on a copy of a copy, and read the result whole; nothing is left of it.
+
+    Raises:
+        StoreUnavailable: It fails there.
+        OSError, sqlite3.Error: There is no room for it.
+    """
+    trial = copy.with_name(f"{copy.name}.trial.part")
+    try:
+        copy_file(copy, trial, busy_s=1.0)
+        link = Link(create_engine("sqlite://", creator=lambda: connect(trial, 1.0), poolclass=NullPool))
+        try:
+            link.commit([change])
+            link.look([require_sound])
+        finally:
+            link.close()
+    except (DBAPIError, StoreUnavailable) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreUnavailable(
+            f"it was tried on a copy before, and fails there: {reason}; nothing was changed, go back to the version of before"
+        ) from error
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            trial.with_name(trial.name + suffix).unlink(missing_ok=True)
+
+
+def bring_down(settings: Settings, home: Path) -> Path:
+    """Bring a file's schema down to that of the release before; give the copy that was made of it.
+
+    Args:
+        settings: Its name.
+        home: The folder that a relative name starts from.
+
+    Raises:
+        StoreUnavailable: With a sentence for an operator; nothing was changed.
+    """
+    path = home / settings.path
+    place = SqliteFile(settings, home)
+    place.read(schema_of)
+    target = path.with_name(f"{path.name}{COPIED}{BEFORE[0]}")
+    try:
+        copy_file(path, target, settings.busy_s)
+        tried(target, downgrade)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreUnavailable(f'the copy "{target}" cannot be made before: {error}; make room for it') from error
+    link = Link(place.engine, explain=place.explain)
+    try:
+        link.commit([downgrade])
+    finally:
+        link.close()
+    return target
 
 
 def _me() -> str:

@@ -70,6 +70,30 @@ def upgrade(connection: Connection, copy: Callable[[str], None]) -> None:
     command.upgrade(_config(connection), "head")
 
 
+BEFORE: Final = ("0.2.0", "0002")
+"""The release before this one, and the schema that it knows: as far as `downgrade` goes."""
+
+
+def downgrade(connection: Connection) -> None:
+    """Bring the schema down to what the release before this one knows; what both know stays as it is.
+
+    Args:
+        connection: In a transaction, which the caller commits.
+
+    Raises:
+        StoreUnavailable: The schema is another than this program's, or that of the release already.
+    """
+    found = schema_of(connection)
+    release, wanted = BEFORE
+    if found.current is not None and found.current <= wanted:
+        raise StoreUnavailable(f"its schema is {found.current} already, which lyncpy {release} knows")
+    if found.current != found.newest:
+        raise StoreUnavailable(
+            f"its schema is {found.current}, and only {found.newest} is brought down: start the server once"
+        )
+    command.downgrade(_config(connection), wanted)
+
+
 def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

@@ -29,3 +29,11 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         prefixes=["UNLOGGED"],
     )
+
+
+def downgrade() -> None:
+    """Remove the tables of volatile records: an earlier server keeps them in its memory."""
+    if op.get_bind().dialect.name != "postgresql":
+        return
+    op.drop_table("volatile_floors")
+    op.drop_table("volatile_records")

@@ -18,3 +18,13 @@ def upgrade() -> None:
         op.create_index(f"{table}_change", table, ["kind", "change"])
         records = sa.table(table, sa.column("value"), sa.column("expires"))
         op.execute(sa.update(records).where(records.c.value.is_(None)).values(expires=0.0))
+
+
+def downgrade() -> None:
+    """Forget in which change each record was written, and when one was removed."""
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    for table in ("records", "volatile_records") if is_postgresql else ("records",):
+        records = sa.table(table, sa.column("value"), sa.column("expires"))
+        op.execute(sa.update(records).where(records.c.value.is_(None)).values(expires=None))
+        op.drop_index(f"{table}_change", table)
+        op.drop_column(table, "change")

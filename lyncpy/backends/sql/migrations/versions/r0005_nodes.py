@@ -27,3 +27,10 @@ def upgrade() -> None:
         sa.Column("epoch", sa.BigInteger(), nullable=False),
     )
     op.create_index("homes_node", "homes", ["node"])
+
+
+def downgrade() -> None:
+    """Remove the tables of nodes and homes: an earlier server is the only one."""
+    op.drop_index("homes_node", "homes")
+    op.drop_table("homes")
+    op.drop_table("nodes")
