@@ -40,7 +40,7 @@ class Settings(BaseModel):
     bring_together: bool = True
     """Whether a device that signs in is sent on to the server where its user's other devices are, by that server's `name`: what they tell each other stays within one process then. One that comes back in spite of it is served here."""
 
-    drain_s: float = Field(default=60.0, ge=0.0, le=3600.0)
+    drain_s: float = Field(default=45.0, ge=0.0, le=3600.0)
     """Seconds in which a server that is to end (`drain` in the shell, or SIGTERM) has its devices go to the others, evenly; a few leave sooner. 0: on SIGTERM it ends at once, and all of them come to the others in one moment. systemd kills what takes longer than its TimeoutStopSec, of 90 seconds where nobody has set it."""
 
     @model_validator(mode="after")

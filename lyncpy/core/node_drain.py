@@ -42,6 +42,9 @@ ANSWER_S: Final = 2.0
 HEARD_S: Final = 0.5
 """How long others have to hear that this node leaves, before anybody who has lost their connection comes to them."""
 
+LINGER_S: Final = 3.0
+"""How long this node stays after the last connection is closed, to send on who comes back to it first: a client may know no other."""
+
 HAND_OVER_S: Final = 15.0
 """That handing over what this node has alone may take."""
 
@@ -116,7 +119,7 @@ class NodeDrain:
         self._looked = 0.0
         self._moved = 0
         self._next = Deadline(timers, self._turn)
-        self._is_last = False
+        self._is_last = self._lingers = False
         self._late = Deadline(timers, self._give_up_waiting)
         bus.answer(DrainNode, self._asked)
 
@@ -148,7 +151,7 @@ class NodeDrain:
         if self._places.is_leaving:
             return
         flows = self._flows.names()
-        self._moved, self._is_last = 0, False
+        self._moved, self._is_last, self._lingers = 0, False, bool(flows)
         self._per_s = max(LEAST_PER_S, len(flows) / max(self.drain_s, TURN_S))
         self._due, self._looked = 0.0, self._timers.now() + HEARD_S
         until = self._looked + self.drain_s + BUSY_S
@@ -216,6 +219,9 @@ class NodeDrain:
         self._due = min(self._due, 1.0)
         if self._left:
             self._next.set(TURN_S)
+        elif self._lingers and self._places.refuge():
+            self._lingers = False
+            self._next.set(LINGER_S)
         else:
             self._is_last = True
             self._late.set(HAND_OVER_S)

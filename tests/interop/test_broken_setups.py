@@ -319,7 +319,7 @@ FAULTS = [
     ),
     Fault(
         "a database of a later version",
-        lambda s: s.sql("update alembic_version set version_num = '9999'"),
+        lambda s: s.sql("update alembic_version set version_num = '9999', oldest = '9998'"),
         "the database was written by a newer lyncpy (schema 9999",
         running=False,
     ),

@@ -107,7 +107,7 @@ def test_what_stands_in_the_way_is_said(server: Postgres, tmp_path: Path) -> Non
         server.sql("create database latin encoding 'LATIN1' template template0 locale 'C'", "template1")
         assert "its encoding is LATIN1" in opened(tmp_path, **{**settings, "url": server.url("latin")})
         assert opened(tmp_path, **settings) == ""
-        server.sql("update alembic_version set version_num = '9999'", url.rpartition("/")[2])
+        server.sql("update alembic_version set version_num = '9999', oldest = '9998'", url.rpartition("/")[2])
         assert "was written by a newer lyncpy (schema 9999" in opened(tmp_path, **settings)
 
 
@@ -220,7 +220,7 @@ def test_check_asks_what_a_start_asks(server: Postgres, tmp_path: Path) -> None:
         server.sql("drop table unfinished_copy", url_name(settings))
         server.sql("update alembic_version set version_num = '0001'", url_name(settings))
         assert "the next start makes 0" in checked(tmp_path, **settings)[-1]
-        server.sql("update alembic_version set version_num = '9999'", url_name(settings))
+        server.sql("update alembic_version set version_num = '9999', oldest = '9998'", url_name(settings))
         assert checked(tmp_path, **settings)[-1].startswith("BAD the database was written by a newer lyncpy (schema 99")
 
 

@@ -56,16 +56,22 @@ class Pool:
                 for server in made.servers:
                     server.close()
 
-    def server(self, *, bus: str | None = None) -> RunningServer:
-        """Make the home of one more; those behind the first have its people and its key."""
+    def server(self, *, bus: str | None = None, name: str = "") -> RunningServer:
+        """Make the home of one more; those behind the first have its people, its key and its authority.
+
+        Args:
+            bus: Another bus than that of all.
+            name: The server's own.
+        """
         home = self._folder / f"home{len(self.servers)}"
         if self.servers:
             home.mkdir(mode=0o700)
-            for name in ("store.key", "people.toml", "demo-accounts.toml"):
-                shutil.copy(self.servers[0].home / name, home / name)
+            for file in ("store.key", "people.toml", "demo-accounts.toml", "ca.pem", "ca.key"):
+                shutil.copy(self.servers[0].home / file, home / file)
         url = self._bus if bus is None else bus
         settings = {**PATIENT, **self._settings, "bus__url": url, "bus__sign_s": SIGN_S, "pool__lease_s": LEASE_S}
         settings |= {"policies__archive_internal": "true", "archive__critical": "true"}
+        settings |= {"pool__name": name} if name else {}
         self.servers.append(RunningServer(home, **settings))
         return self.servers[-1].init()
 

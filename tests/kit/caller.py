@@ -34,6 +34,14 @@ class Gone(AssertionError):
     """The server has closed the connection."""
 
 
+class NotSignedIn(AssertionError):
+    """A sign-in was answered with something else than 200."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"sign-in failed: {response}")
+        self.response: Final = response
+
+
 class Line:
     """One connection: bytes out, messages in."""
 
@@ -179,7 +187,8 @@ class Caller:
             assert refused.status == 401, f"no challenge: {refused}"
             self.line.send(encode(self.keys.answer(self.register(), challenge_of(refused, self.keys.scheme))))
         accepted = self._final()
-        assert accepted.status == 200, f"sign-in failed: {accepted}"
+        if accepted.status != 200:
+            raise NotSignedIn(accepted)
         return self
 
     def _final(self) -> Response:

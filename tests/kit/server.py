@@ -200,16 +200,20 @@ class RunningServer:
 
     def stop(self) -> None:
         """End it as an administrator does (SIGTERM); it has to end in order."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self.wait_for_end()
+
+    def wait_for_end(self) -> None:
+        """Wait until it has ended by itself, or because it was told to; it has to end in order."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGTERM)
+        assert process is not None, "it does not run"
         try:
             status = process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(PATIENCE_S)
-            raise ServerFailed(f"SIGTERM does not end it:\n{self.tail()}") from None
+            raise ServerFailed(f"it does not end:\n{self.tail()}") from None
         if status != 0:
             raise ServerFailed(f"it ended with status {status}:\n{self.tail()}")
 

@@ -127,7 +127,7 @@ def test_a_server_leaves_and_nobody_is_lost(pool: Pool) -> None:
     pool.passes(1)
     assert second.shell(f"drain {first.node}").note.startswith("it leaves")
     connected = []
-    for _ in range(30):
+    for _ in range(50):
         pool.passes(0.1)
         connected.append(sum(one.sip.is_connected for one in devices.values()))
         for user, one in devices.items():
@@ -276,7 +276,7 @@ def test_every_server_is_restarted_in_turn_and_no_message_is_lost() -> None:
         for server in pool:
             node = server.node
             pool.servers[0].shell(f"drain {node}")
-            talkers.goes_on(4)
+            talkers.goes_on(6)
             assert server.wants_to_end
             server.stop()
             talkers.goes_on(1)

@@ -73,6 +73,19 @@ def test_a_message_without_a_conversation_finds_its_way(pool: Pool) -> None:
     assert alice.pages("sip:carol@example.com", "hello").status == 480
 
 
+def test_two_messages_at_once_ask_once_where_somebody_is(pool: Pool) -> None:
+    """Nobody at the first server knew of Carol; both who write to her in the same moment reach her."""
+    first, second = pool
+    alice, bob = first.sign_in("alice", "bob")
+    (carol,) = second.sign_in("carol")
+    with alice.in_one_breath(), bob.in_one_breath():
+        asked = [one.pages(carol, f"from {one.aor}") for one in (alice, bob)]
+        assert all(one.is_pending for one in asked)
+    pool.passes(1)
+    assert [one.status for one in asked] == [200, 200]
+    assert {text.body.decode() for text in carol.texts} == {f"from {one.aor}" for one in (alice, bob)}
+
+
 def test_every_server_knows_where_somebody_is(pool: Pool) -> None:
     """One device at each; when one signs out the other stays, and the last of them is told to be the last."""
     first, second = pool

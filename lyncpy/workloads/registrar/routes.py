@@ -174,7 +174,7 @@ class Routes:
         """Refuse a device that signs in while this server leaves, and send on one that belongs, or has room, elsewhere only.
 
         Raises:
-            Refused: 301, 503.
+            Refused: With 301 or 503.
         """
         try:
             if self._sending_on.is_leaving:

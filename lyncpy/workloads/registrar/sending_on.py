@@ -66,7 +66,7 @@ class SendingOn:
             everywhere: The user's devices.
 
         Raises:
-            Refused: 301.
+            Refused: With 301.
         """
         nodes = Counter(node_of(one.flow) for one in everywhere if one.epid != epid)
         if not self._brings_together or not nodes or self._node in nodes:
@@ -78,7 +78,7 @@ class SendingOn:
         """Send a device on to any other server that takes it.
 
         Raises:
-            Refused: 301; nothing is raised where there is none, or the device was sent on before.
+            Refused: With 301; nothing is raised where there is none, or the device was sent on before.
         """
         self._send_on(aor, epid, self._places.refuge(), why)
 
