@@ -91,6 +91,11 @@ def schema(connection: Connection, *, makes_copy: bool = False) -> Finding:
         return Finding(good=False, sentence=str(error), stops=True)
     if found.current is None:
         return Finding(good=True, sentence="it has no tables yet: the first start makes them")
+    if found.is_newer:
+        sentence = (
+            f"its schema is {found.current}, of a later version, with which this one goes on: upgrade this server, too"
+        )
+        return Finding(good=True, sentence=sentence)
     if found.current == found.newest:
         return Finding(good=True, sentence=f"its schema is {found.current}, that of this version")
     kept = "and keeps a copy of it beside it" if makes_copy else "and no copy: run pg_dump before"
@@ -229,4 +234,4 @@ def _is_up_to_date(connection: Connection) -> bool:
         found = schema_of(connection)
     except StoreUnavailable:
         return True
-    return found.current == found.newest
+    return found.is_newer or found.current == found.newest

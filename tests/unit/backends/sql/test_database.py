@@ -1,5 +1,6 @@
 """The life of a database file."""
 
+import ast
 import os
 import sqlite3
 import stat
@@ -38,6 +39,8 @@ from tests.kit.meters import MemoryMeter
 from tests.kit.threads import ThreadPump
 
 NONE = Version(0)
+
+ADDING = {"op.add_column", "op.create_index", "op.create_table", "op.get_bind"}
 
 NEWEST = max(path.name[1:5] for path in (upgrades.MIGRATIONS / "versions").glob("r*.py"))
 """The version that this program knows."""
@@ -215,9 +218,55 @@ def test_a_newer_database_is_refused(house: Household) -> None:
     """An older program does not touch what a newer one wrote, and says what to do."""
     with house.open():
         pass
-    house.sql("update alembic_version set version_num = '9999'")
+    house.sql("update alembic_version set version_num = '9999', oldest = '9998'")
     with pytest.raises(StoreUnavailable, match=r"newer lyncpy \(schema 9999.*install"), house.open():
         pass
+
+
+def test_a_database_of_a_later_program_is_used_where_that_says_so(house: Household) -> None:
+    """While servers are upgraded one by one those of before go on, also from a start; nothing is migrated, and it is told."""
+    with house.open() as store:
+        house.write(store, "alice")
+    house.sql(f"update alembic_version set version_num = '9999', oldest = '{NEWEST}'")
+    with capturedLogs() as events, house.open() as store:
+        house.write(store, "bob")
+    assert [event["current"] for event in events if "upgrade this server, too" in str(event["log_format"])] == ["9999"]
+    assert house.sql("select version_num, oldest from alembic_version") == [("9999", NEWEST)]
+    assert len(house.sql("select key from records")) == 2
+
+
+def test_a_schema_says_which_programs_go_on_with_it(
+    house: Household, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the first that noted it, as long as migrations only add; after one that breaks them, its own."""
+    with house.open():
+        pass
+    assert house.sql("select oldest from alembic_version") == [(upgrades.FIRST_NOTED,)]
+    with_migration(tmp_path_factory.mktemp("migrations"), f"{SECOND}\nbreaks = True\n", monkeypatch)
+    with house.open():
+        pass
+    assert house.sql("select version_num, oldest from alembic_version") == [("0999", "0999")]
+
+
+def test_migrations_only_add() -> None:
+    """Or say that they break servers of the version before, which have to be stopped then."""
+    wrong = []
+    for file in sorted((upgrades.MIGRATIONS / "versions").glob("r*.py")):
+        tree = ast.parse(file.read_text("utf-8"))
+        breaks = any(isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "breaks" for node in tree.body)
+        if file.name[1:5] < upgrades.FIRST_NOTED or breaks:
+            continue
+        (up,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade"]
+        for call in [node for node in ast.walk(up) if isinstance(node, ast.Call)]:
+            name = ast.unparse(call.func)
+            needed = (
+                name == "op.add_column"
+                and "nullable=False" in ast.unparse(call)
+                and "server_default" not in ast.unparse(call)
+            )
+            if needed or (name.startswith("op.") and name not in ADDING):
+                wrong.append(f"{file.name}: {ast.unparse(call)}")
+    assert wrong == [], "servers of the version before cannot go on with it: only add, or say `breaks = True`"
 
 
 @pytest.mark.parametrize("content", [b"x" * 5000, b"SQLite format 3\0" + b"\xff" * 5000])
