@@ -203,6 +203,9 @@ class NodeDrain:
     def _turn(self) -> None:
         """Close as many connections as are due, those first on which nothing is under way."""
         now = self._timers.now()
+        if self.objection():
+            # All others leave as well, as when their machine is shut down: nobody would take whoever is moved.
+            self._left.clear()
         self._due += (now - self._looked) * self._per_s
         self._looked = now
         for _ in range(len(self._left)):

@@ -202,6 +202,18 @@ def test_the_last_server_does_not_leave(pool: Pool) -> None:
         second.shell("drain fe9.example.com")
 
 
+def test_servers_that_all_leave_end_at_once() -> None:
+    """As when one machine with all of them is shut down: nobody would take their devices."""
+    with Pool.opened(pool={**NAMED, "drain_s": 600.0}) as pool:
+        pool.passes(1)
+        for server, user in zip(pool, ("alice", "bob"), strict=True):
+            server.sign_in(user)
+        for server in pool:
+            server.inside.drain.begin()
+        pool.passes(1)
+        assert [server.wants_to_end for server in pool] == [True, True]
+
+
 def test_what_is_under_way_is_answered_before_a_connection_ends(pool: Pool) -> None:
     """Bob is slow to answer a message; Alice's connection waits for him."""
     first, _second = pool
