@@ -27,6 +27,82 @@ class NodeState:
     to_move: int = 0
     """Those that are left."""
 
+    load_percent: int = 0
+    """Of one processor, since somebody asked last, or since its start."""
+
+    place: str = ""
+    """Where it runs, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPart:
+    """A part of what a command of the shell has given."""
+
+    text: str
+    """The first line of the whole is a JSON object (trouble, columns, note, failed), each further one a row as a JSON array."""
+
+    handle: int
+    """By which the further parts are asked for."""
+
+    parts: int
+    """How many there are; 0: they are not kept any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommand(Question):
+    """Run a command of the shell there, for an operator who has been let in here."""
+
+    answer_type: ClassVar[type[Any]] = CommandPart
+    name: str
+    args: str
+    flags: str
+    """Both as JSON objects of texts."""
+
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoreOfCommand(Question):
+    """Give a further part of an answer; the last is given once."""
+
+    answer_type: ClassVar[type[Any]] = CommandPart
+    handle: int
+    part: int
+    """From 1 on."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeMeters:
+    """The meters of a server."""
+
+    compressed: bytes
+    """OpenMetrics text, by zlib."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetersOfNode(Question):
+    """What do the meters of this node show?"""
+
+    answer_type: ClassVar[type[Any]] = NodeMeters
+
+
+@dataclass(frozen=True, slots=True)
+class NodeHealth:
+    """What is wrong with a server."""
+
+    conditions: str
+    """A JSON array of objects, the worst first."""
+
+    works: bool
+    """Whether none of it keeps the server from its work."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthOfNode(Question):
+    """What is wrong with this node?"""
+
+    answer_type: ClassVar[type[Any]] = NodeHealth
+
 
 @dataclass(frozen=True, slots=True)
 class HowIsNode(Question):

@@ -48,6 +48,19 @@ class OperatorRole(enum.IntEnum):
     DEVELOPER = 3
 
 
+class CommandReach(enum.Enum):
+    """Which servers of a deployment a command concerns."""
+
+    HERE = enum.auto()
+    """Any of them: it is about what all share, or about the operator's own session."""
+
+    EVERYWHERE = enum.auto()
+    """Each, which says or does it for itself."""
+
+    WHERE_IT_IS = enum.auto()
+    """Those that have what it names; of the others nothing is said, unless none has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows for an operator: printed aligned, or as JSON objects. A cell is text, a number, a truth or None."""
@@ -135,6 +148,8 @@ class CommandCall:
     """Switches that were given map to "true"."""
 
     author: str = "console"
+    alone: bool = True
+    """Whether nobody but this server is asked; else it says what is its own."""
 
 
 class CommandFailed(Exception):
@@ -155,6 +170,7 @@ class ShellCommand:
     args: tuple[Arg, ...] = ()
     flags: tuple[Flag, ...] = ()
     role: OperatorRole = OperatorRole.VIEWER
+    reach: CommandReach = CommandReach.HERE
 
 
 @dataclass(frozen=True, slots=True)

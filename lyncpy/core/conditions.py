@@ -16,7 +16,7 @@ from zope.interface import implementer
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import CommandCall, IUnit, Reason, ShellCommand, Table
+from lyncpy.contracts.workload import CommandCall, CommandReach, IUnit, Reason, ShellCommand, Table
 from lyncpy.core.asking import UNASKED, asking
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
@@ -152,7 +152,14 @@ class ConditionWatch:
 
     def commands(self) -> tuple[ShellCommand, ...]:
         """Give the shell's word."""
-        return (ShellCommand("conditions", "What is wrong with the server now, and since when.", self.shown),)
+        return (
+            ShellCommand(
+                "conditions",
+                "What is wrong with the server now, and since when.",
+                self.shown,
+                reach=CommandReach.EVERYWHERE,
+            ),
+        )
 
     async def shown(self, asked: CommandCall) -> Table:
         """Examine this machine, and list what is wrong."""

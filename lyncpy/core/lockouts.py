@@ -9,7 +9,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandReach, OperatorRole, ShellCommand, Table
 from lyncpy.core.signins import where
 from lyncpy.core.tries import SignInTries, account_of
 from lyncpy.sip.errors import RemoteProtocolError
@@ -37,7 +37,10 @@ class Lockouts:
         )
         return (
             ShellCommand(
-                "signin locks", "Who has to wait after too many failed sign-ins, and for how long.", self.locks
+                "signin locks",
+                "Who has to wait after too many failed sign-ins, and for how long.",
+                self.locks,
+                reach=CommandReach.EVERYWHERE,
             ),
             ShellCommand(
                 "signin unlock",
@@ -45,6 +48,7 @@ class Lockouts:
                 self.unlock,
                 args=(whom,),
                 role=OperatorRole.OPERATOR,
+                reach=CommandReach.WHERE_IT_IS,
             ),
         )
 

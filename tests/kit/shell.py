@@ -188,7 +188,7 @@ class Parlour:
         self.admin = Admin(
             self.platform, offers, Path(), self.settings, self.reactor, ServerControl(reloading, self.weather.storm), {}
         )
-        self.shell = Shell(self.admin.words, self.records, self.settings, self.timers)
+        self.shell = Shell(self.admin.words, self.records, self.settings, self.timers, run_here)
 
     def begin(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, width: int | None = None) -> RunningLine:
         """Run a line."""
@@ -205,6 +205,12 @@ class Parlour:
     def records_kept(self) -> Sequence[AuditRecord]:
         """Give the rows as they are."""
         return rows_of(self.records)
+
+
+async def run_here(command: ShellCommand, call: CommandCall) -> Table:
+    """Run a command at this server alone."""
+    table: Table = await command.run(call)
+    return table
 
 
 def author(role: OperatorRole) -> Author:

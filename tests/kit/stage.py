@@ -5,7 +5,7 @@ with the real wire: its flows and streams read and write bytes. Only sockets, th
 time are not real. Actors (`tests.kit.actors`) are its clients.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -367,15 +367,26 @@ class Stage:
         use = words.parse(line)
         return self._answered(use.command, CommandCall(use.args, use.flags))
 
+    def shell_of_all(self, line: str, wait_s: float = 0.0) -> Table:
+        """Run a line as one shell over all servers does; time passes for those that do not answer."""
+        admin = self.unit("admin")
+        use = admin.words().parse(line)
+        return self._ended(admin.everywhere.run(use.command, CommandCall(use.args, use.flags)), wait_s)
+
     def _answered(self, command: ShellCommand, asked: CommandCall) -> Table:
         """Run a command to its end, which may take some turns of the reactor."""
+        return self._ended(command.run(asked))
+
+    def _ended(self, work: Awaitable[Table], wait_s: float = 0.0) -> Table:
         tables: list[Table] = []
 
         async def run() -> None:
-            tables.append(await command.run(asked))
+            tables.append(await work)
 
         running = Deferred.fromCoroutine(run())
         self.settle()
+        if wait_s:
+            self.passes(wait_s)
         _raise(running)
         return tables[0]
 

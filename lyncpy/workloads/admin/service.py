@@ -13,6 +13,7 @@ from lyncpy.contracts.workload import IWorkload, Offer, Reason, ShellCommand
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.admin.channel import ShellContext
 from lyncpy.workloads.admin.commands import Commands, ServerHandle
+from lyncpy.workloads.admin.everywhere import Everywhere
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary
 from lyncpy.workloads.admin.settings import Settings
@@ -36,6 +37,9 @@ class ServerControl:
 
     stop: Callable[[], None] | None = None
     """What `shutdown` does; None: the reactor is stopped."""
+
+    absent: Callable[[], Sequence[str]] | None = None
+    """Gives sentences about processes of this machine that should be there; None: it is to have one alone."""
 
     handed: Mapping[str, int] = field(default_factory=dict)
     """Ports that are open already: setting → the number of the file."""
@@ -73,7 +77,8 @@ class Admin:
         self._settings = settings
         self._timers = timers
         self._reactor = reactor
-        self._shell = Shell(self.words, records, settings, timers)
+        self.everywhere: Final = Everywhere(platform, self._command, settings.output_bytes, control.absent)
+        self._shell = Shell(self.words, records, settings, timers, self.everywhere.run)
         self._keys = AuthorizedKeys(home / settings.authorized_keys, ROLE_NAMES[settings.default_role])
         self._names: Mapping[str, object] = {**names, self.name: self}
         self.server: Server | None = None
@@ -95,6 +100,9 @@ class Admin:
     def words(self) -> Vocabulary:
         """Give every command."""
         return Vocabulary(self._commands())
+
+    def _command(self, name: str) -> ShellCommand | None:
+        return next((command for command in self._commands() if command.name == name), None)
 
     async def open(self) -> None:
         """Listen.

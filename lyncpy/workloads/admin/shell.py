@@ -19,6 +19,7 @@ from lyncpy.contracts.workload import CommandCall, CommandFailed, OperatorRole
 from lyncpy.core.slices import Slices
 from lyncpy.sip.plain import clean
 from lyncpy.workloads.admin.commands import explained
+from lyncpy.workloads.admin.everywhere import RunsCommand
 from lyncpy.workloads.admin.parser import Misused, ParsedLine, Vocabulary
 from lyncpy.workloads.admin.render import as_json, as_text, sentences
 from lyncpy.workloads.admin.settings import Settings
@@ -96,8 +97,16 @@ class Shell:
 
     log = Logger()
 
-    def __init__(self, words: Callable[[], Vocabulary], records: IRecords, settings: Settings, timers: ITimers) -> None:
+    def __init__(
+        self,
+        words: Callable[[], Vocabulary],
+        records: IRecords,
+        settings: Settings,
+        timers: ITimers,
+        run: RunsCommand,
+    ) -> None:
         self._words = words
+        self._run_command = run
         self._records = records
         self._settings = settings
         self._timers = timers
@@ -203,7 +212,8 @@ class Shell:
         if use.help:
             table = explained(use.command)
         else:
-            table = await use.command.run(CommandCall(args=use.args, flags=use.flags, author=author.name))
+            call = CommandCall(args=use.args, flags=use.flags, author=author.name)
+            table = await self._run_command(use.command, call)
         most, size, slices = self._settings.output_bytes, 0, Slices(self._timers, ROWS_AT_ONCE)
         pieces: list[str] = []
         for piece in as_json(table) if use.json else as_text(table, width, most):

@@ -14,7 +14,16 @@ from lyncpy.contracts.names import bare
 from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import (
+    Arg,
+    CommandCall,
+    CommandFailed,
+    CommandReach,
+    Flag,
+    OperatorRole,
+    ShellCommand,
+    Table,
+)
 from lyncpy.core.choices import addresses
 from lyncpy.core.flags import count_flag, time_flag
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, spans_of
@@ -82,7 +91,12 @@ class Commands:
         )
         why = Arg("reason", "what was found, in quotes; it becomes an entry of the archive")
         return (
-            ShellCommand("archive status", "Whether the archive works, and where it ends.", self.status),
+            ShellCommand(
+                "archive status",
+                "Whether the archive works, and where it ends.",
+                self.status,
+                reach=CommandReach.EVERYWHERE,
+            ),
             ShellCommand(
                 "archive verify",
                 "Find what was removed from the archive or altered.",

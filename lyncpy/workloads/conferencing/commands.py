@@ -1,11 +1,21 @@
 """The commands of conferencing in the admin shell."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import (
+    Arg,
+    CommandCall,
+    CommandFailed,
+    CommandReach,
+    Flag,
+    OperatorRole,
+    ShellCommand,
+    Table,
+)
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_table import FocusTable
@@ -78,20 +88,18 @@ class Commands:
                 (user,),
             ),
         )
+        where = partial(ShellCommand, reach=CommandReach.WHERE_IT_IS)
         return (
             ShellCommand(
                 "conferences",
                 "Which meetings run now; with --all, every conference that is kept.",
                 self.conferences,
                 flags=(Flag("all", "also those that do not run"), Flag("of", "of one organizer", takes="USER")),
+                reach=CommandReach.EVERYWHERE,
             ),
-            ShellCommand(
-                "conference show", "Who is in a conference, as what, and what holds for it.", self.show, args=(id_,)
-            ),
+            where("conference show", "Who is in a conference, as what, and what holds for it.", self.show, args=(id_,)),
             *(
-                ShellCommand(
-                    f"conference {word}", help_, self._act(rule), args=(id_, *more), role=OperatorRole.OPERATOR
-                )
+                where(f"conference {word}", help_, self._act(rule), args=(id_, *more), role=OperatorRole.OPERATOR)
                 for word, help_, rule, more in acts
             ),
         )
@@ -119,6 +127,8 @@ class Commands:
     async def show(self, asked: CommandCall) -> Table:
         """Show one conference, its people and their devices."""
         conference, focus = self._find(asked)
+        if focus is None and not asked.alone:
+            raise CommandFailed(f"{conference.id} does not run here")
         if focus is None:
             note = f"{conference.uri} does not run now; {self._about(conference)}"
             rows: list[tuple[object, ...]] = [

@@ -3,12 +3,22 @@
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from lyncpy.contracts.directory import ISecrets, Moment, Person
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import (
+    Arg,
+    CommandCall,
+    CommandFailed,
+    CommandReach,
+    Flag,
+    OperatorRole,
+    ShellCommand,
+    Table,
+)
 from lyncpy.core import timestamps
 from lyncpy.core.choices import addresses
 from lyncpy.core.slices import Slices
@@ -45,6 +55,7 @@ class Commands:
 
     def declared(self) -> tuple[ShellCommand, ...]:
         """Give the shell commands of the directory."""
+        each = partial(ShellCommand, reach=CommandReach.EVERYWHERE)
         return (
             ShellCommand(
                 "directory pull",
@@ -80,12 +91,8 @@ class Commands:
                 ),
                 role=OperatorRole.OPERATOR,
             ),
-            ShellCommand(
-                "directory status", help="Where people come from, and how the last pull went.", run=self.status
-            ),
-            ShellCommand(
-                "directory skipped", help="Entries of the directory that cannot be used, and why.", run=self.skipped
-            ),
+            each("directory status", "Where people come from, and how the last pull went.", self.status),
+            each("directory skipped", "Entries of the directory that cannot be used, and why.", self.skipped),
             ShellCommand(
                 "users",
                 help="The people this server knows.",

@@ -6,7 +6,7 @@ from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.records import IRecords, SessionRecord
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, CommandReach, Flag, ShellCommand, Table
 from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.im.model.session import recorded
@@ -35,6 +35,7 @@ class Commands:
                 self.sessions,
                 args=(user,),
                 flags=(past, as_written("what there is")),
+                reach=CommandReach.EVERYWHERE,
             ),
         )
 

@@ -10,7 +10,7 @@ from lyncpy.contracts.names import FlowName, bare
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, CommandReach, OperatorRole, ShellCommand, Table
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.monitoring.routes import JOURNAL
 
@@ -43,15 +43,24 @@ class Commands:
         flow = Arg("flow", "a name that `flows` shows", choices=self._flows.names)
         part = Arg("part", "a part of the name; all when left out", required=False)
         return (
-            ShellCommand("flows", "The connections, and what went over them.", self.flows),
+            ShellCommand(
+                "flows", "The connections, and what went over them.", self.flows, reach=CommandReach.EVERYWHERE
+            ),
             ShellCommand(
                 "flow close",
                 "Close a connection; its client comes back by itself.",
                 self.close,
                 args=(flow,),
                 role=OperatorRole.OPERATOR,
+                reach=CommandReach.WHERE_IT_IS,
             ),
-            ShellCommand("meters", "The counters and gauges of this server.", self.meters, args=(part,)),
+            ShellCommand(
+                "meters",
+                "The counters and gauges of this server.",
+                self.meters,
+                args=(part,),
+                reach=CommandReach.EVERYWHERE,
+            ),
             ShellCommand(
                 "reports", f"The newest {NEWEST} reports that clients sent about errors and quality.", self.reports
             ),

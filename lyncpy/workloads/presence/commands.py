@@ -6,7 +6,7 @@ from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.contracts.workload import Arg, CommandCall, CommandReach, OperatorRole, Reason, ShellCommand, Table
 from lyncpy.core.choices import addresses, person_named
 from lyncpy.core.notifier import Notifier
 from lyncpy.workloads.presence.model.aggregate import word_of
@@ -65,8 +65,20 @@ class Commands:
             ShellCommand(
                 "presence show", "What a user is shown as, and all that makes it up.", self.show, args=(user,)
             ),
-            ShellCommand("presence watchers", "Who watches a user, and at which level.", self.watchers, args=(user,)),
-            ShellCommand("presence watching", "Whom a user watches, and what they see.", self.watching, args=(user,)),
+            ShellCommand(
+                "presence watchers",
+                "Who watches a user, and at which level.",
+                self.watchers,
+                args=(user,),
+                reach=CommandReach.EVERYWHERE,
+            ),
+            ShellCommand(
+                "presence watching",
+                "Whom a user watches, and what they see.",
+                self.watching,
+                args=(user,),
+                reach=CommandReach.EVERYWHERE,
+            ),
             ShellCommand("presence containers", "Who is in a user's access levels.", self.containers, args=(user,)),
             ShellCommand("presence subscribers", "About whom a user is asked.", self.subscribers, args=(user,)),
             ShellCommand(
@@ -77,7 +89,10 @@ class Commands:
                 role=OperatorRole.OPERATOR,
             ),
             ShellCommand(
-                "presence top", "Which devices published most in the last minute, and what it cost.", self.top
+                "presence top",
+                "Which devices published most in the last minute, and what it cost.",
+                self.top,
+                reach=CommandReach.EVERYWHERE,
             ),
         )
 

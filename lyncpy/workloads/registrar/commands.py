@@ -8,7 +8,16 @@ from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of, bare, epid_of
 from lyncpy.contracts.policy import Policy
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, Reason, ShellCommand, Table
+from lyncpy.contracts.workload import (
+    Arg,
+    CommandCall,
+    CommandFailed,
+    CommandReach,
+    OperatorRole,
+    Reason,
+    ShellCommand,
+    Table,
+)
 from lyncpy.core.choices import person_named
 from lyncpy.sip.text import shown
 from lyncpy.workloads.registrar.client_filter import ClientFilter
@@ -43,7 +52,13 @@ class Commands:
         )
         target = Arg("target", "a user's address, or an endpoint as ADDRESS/EPID", choices=self._targets)
         return (
-            ShellCommand("endpoints", "The devices that are signed in.", self.endpoints, args=(user,)),
+            ShellCommand(
+                "endpoints",
+                "The devices that are signed in.",
+                self.endpoints,
+                args=(user,),
+                reach=CommandReach.EVERYWHERE,
+            ),
             ShellCommand(
                 "signout",
                 "Sign a user or one of their devices out.",
@@ -57,6 +72,10 @@ class Commands:
         """List endpoints: of one user, or all."""
         user = asked.args.get("user", "")
         found = await self._of(user) if user else self._bindings.all_endpoints()
+        if user and not asked.alone:
+            # Others are asked too, and each says what is its own.
+            own = {one.flow for one in self._bindings.all_endpoints()}
+            found = [one for one in found if one.flow in own]
         now = self._timers.now()
         rows = [
             (
@@ -74,7 +93,7 @@ class Commands:
         return Table(
             ("user", "epid", "address", "client", "since_s", "expires_s", "flow", "instance"),
             rows,
-            note=f"{len(rows)} signed in" if user else f"{len(rows)} signed in at this server",
+            note=f"{len(rows)} signed in" if user and asked.alone else f"{len(rows)} signed in at this server",
         )
 
     async def sign_out(self, asked: CommandCall) -> Table:

@@ -21,7 +21,7 @@ from tests.kit.archive import MemoryExports
 from tests.kit.memory import MemoryRecords
 from tests.kit.platform import platform_of
 from tests.kit.results import result_of, started
-from tests.kit.shell import DeafRecords, NoReactor, author, nothing_to_reload, reply_of, rows_of
+from tests.kit.shell import DeafRecords, NoReactor, author, nothing_to_reload, reply_of, rows_of, run_here
 from tests.kit.vault import ALICE, BOB, CAROL, NOON, Vault, said
 
 
@@ -44,7 +44,7 @@ class Office:
         words = Admin(
             platform, [self.archive.offer], Path(), admin, NoReactor(), ServerControl(nothing_to_reload), {}
         ).words
-        self._shell = Shell(words, self.records, admin, vault.timers)
+        self._shell = Shell(words, self.records, admin, vault.timers, run_here)
 
     def ask(self, line: str, role: OperatorRole = OperatorRole.OPERATOR) -> Reply:
         """Run a line."""

@@ -17,6 +17,8 @@ STARTS: Final = {
     "wire/http.py": "a neighbour of core; cancelled with its connection",
     "core/known_networks.py": "awaited together",
     "core/nodes.py": "awaited together",
+    "workloads/admin/everywhere.py": "as `nodes`: many servers run one command together, and its end ends the waiting",
+    "workloads/monitoring/siblings.py": "as `nodes`: all processes are asked together, and whoever reads the page may go away",
     "core/record_queue.py": "its queue hears of its end",
     "core/unit.py": "awaited within a bound",
     "core/wallclock.py": "cancelled when the server ends",

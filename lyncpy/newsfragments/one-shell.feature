@@ -1,0 +1,1 @@
+Where several servers or processes work together, each command of the shell says what it saw where (a column `node`), and does what it does wherever it has to be done; `/metrics`, `/health` and `/readyz` are about all processes of a machine, and one that does not answer is named.

@@ -1,0 +1,117 @@
+"""One shell over all servers: whichever an operator is at, each command says what it saw where, and does what it does where it has to be done."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lyncpy.contracts.workload import CommandFailed, CommandReach, Table
+from lyncpy.workloads.admin.everywhere import LOOK_S
+from tests.kit.pool import Pool
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Two servers: Alice is at the first, Bob at the second."""
+    with Pool.opened() as pool:
+        first, second = pool
+        first.sign_in("alice")
+        second.sign_in("bob")
+        yield pool
+
+
+def column(table: Table, name: str) -> list[object]:
+    """Give a column."""
+    at = table.columns.index(name)
+    return [row[at] for row in table.rows]
+
+
+def test_who_is_signed_in_anywhere_is_shown_with_where(pool: Pool) -> None:
+    """At whichever server it is asked; of one user, too, and each device once."""
+    first, second = pool
+    for server in pool:
+        table = server.shell_of_all("endpoints")
+        assert sorted(zip(column(table, "node"), column(table, "user"), strict=True)) == sorted(
+            [(first.node, "alice@example.com"), (second.node, "bob@example.com")]
+        )
+        table = server.shell_of_all("endpoints bob@example.com")
+        assert column(table, "node") == [second.node]
+        assert f"{second.node}: 1 signed in at this server" in table.note
+
+
+def test_what_all_say_alike_is_said_once(pool: Pool) -> None:
+    """Of `all`; what one says differently stands with its name."""
+    first, second = pool
+    table = first.shell_of_all("status")
+    rows = {(row[0], row[1]) for row in table.rows}
+    assert ("all", "version") in rows
+    assert (first.node, "version") not in rows
+    (row,) = [row for row in second.shell_of_all("archive status").rows if row[1] == "works"]
+    assert row == ("all", "works", "yes")
+
+
+def test_a_connection_is_closed_where_it_is(pool: Pool) -> None:
+    """One that is nowhere is refused, as by one server."""
+    first, second = pool
+    flow = next(row[1] for row in first.shell_of_all("flows").rows if row[0] == second.node)
+    table = first.shell_of_all(f"flow close {flow}")
+    assert (table.rows, table.failed) == ([(second.node, flow)], "")
+    assert second.tables()["connections"] == 0
+    with pytest.raises(CommandFailed, match="there is no connection"):
+        first.shell_of_all(f"flow close {flow}")
+
+
+def test_a_reload_is_done_by_each(pool: Pool) -> None:
+    """And what each has to say of it is shown."""
+    table = pool.servers[0].shell_of_all("reload")
+    assert table.note == "reloaded"
+
+
+def test_one_that_does_not_answer_is_said(pool: Pool) -> None:
+    """The others' answers are shown all the same, and the command is no success."""
+    first, second = pool
+    pool.hub.loses = lambda sender, receiver, said: receiver == second.node
+    table = first.shell_of_all("endpoints", LOOK_S + 1)
+    assert column(table, "user") == ["alice@example.com"]
+    assert table.failed.startswith(f"{second.node}: it has not answered: ")
+    assert "nobody@example.com" in first.shell_of_all("endpoints nobody@example.com", LOOK_S + 1).failed
+
+
+def test_what_is_not_done_anywhere_says_who_was_silent(pool: Pool) -> None:
+    """It may be there."""
+    first, second = pool
+    pool.hub.loses = lambda sender, receiver, said: receiver == second.node
+    table = first.shell_of_all("signin unlock bob@example.com", 30.0)
+    assert 'nothing was failed as "bob@example.com"' in table.failed
+    assert f"{second.node}: it has not answered" in table.failed
+
+
+def test_locks_are_opened_wherever_they_are(pool: Pool) -> None:
+    """Whoever failed at the second server is let in again by an operator at the first."""
+    first, second = pool
+    for _ in range(12):
+        second.actor("alice", password="guess", address="203.0.113.9").sip.register()
+    assert column(first.shell_of_all("signin locks"), "node") == [second.node]
+    table = first.shell_of_all("signin unlock alice@example.com")
+    assert (column(table, "node"), table.failed) == ([second.node], "")
+    assert not first.shell_of_all("signin locks").rows
+
+
+def test_what_the_store_says_is_asked_once(pool: Pool) -> None:
+    """People are the same everywhere: there is no column for where."""
+    assert pool.servers[0].shell_of_all("users").columns == pool.servers[0].shell("users").columns
+
+
+def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
+    """A new one is to be in this list: what each server knows alone has to be asked of each."""
+    reach: dict[CommandReach, set[str]] = {one: set() for one in CommandReach}
+    for command in pool.servers[0].unit("admin").words().all_commands():
+        reach[command.reach].add(command.name)
+    assert reach[CommandReach.EVERYWHERE] == {
+        "archive status", "conditions", "conferences", "directory skipped", "directory status", "endpoints", "flows",
+        "meters", "presence top", "presence watchers", "presence watching", "reload", "sessions", "signin locks",
+        "status", "why",
+    }  # fmt: skip
+    assert reach[CommandReach.WHERE_IT_IS] == {
+        "conference admit", "conference demote", "conference deny", "conference eject", "conference end",
+        "conference lock", "conference promote", "conference show", "conference unlock", "flow close", "signin unlock",
+    }  # fmt: skip
