@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.error import ReactorNotRunning
 
 from lyncpy.app.anew import starter
-from lyncpy.app.backends import Backends, backends
+from lyncpy.app.backends import Backends, backends, place_here
 from lyncpy.app.backup_command import Backups
 from lyncpy.app.certificate_files import CertificateFiles
 from lyncpy.app.config import Config
@@ -52,6 +52,7 @@ from lyncpy.workloads.directory.service import Directory
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.monitoring.pages import Pages
 from lyncpy.workloads.monitoring.service import Monitoring
+from lyncpy.workloads.monitoring.siblings import Siblings
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.service import Registrar
@@ -90,6 +91,11 @@ class Surroundings:
     def handed(self) -> Handed:
         """Give the ports that are open already."""
         return self.parent.given.ports if self.parent is not None else {}
+
+    @property
+    def absent(self) -> Callable[[], Sequence[str]] | None:
+        """Give what says which processes of this machine do not serve."""
+        return self.parent.absent if self.parent is not None else None
 
     @property
     def stop(self) -> Callable[[], None] | None:
@@ -200,9 +206,10 @@ def build(
         watches.append(CertificateWatch(certificate, timers))
         watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
     examination = Examination(config, Threads(reactor, "conditions"), now)
-    surroundings = Surroundings(
-        tuple(watch.conditions for watch in watches), found, examination.findings, partial(_end, reactor), parent
-    )
+    conditions: Conditions = tuple(watch.conditions for watch in watches)
+    if parent is not None:
+        conditions = (*conditions, parent.conditions)
+    surroundings = Surroundings(conditions, found, examination.findings, partial(_end, reactor), parent)
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
@@ -271,8 +278,9 @@ def inside(
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     known |= {workload.name: workload for workload in workloads}
     shown = [*offers, hall, *_words(config, back, watch, timers, reactor)]
-    control = ServerControl(reload, watch.now, surroundings.stop, surroundings.handed)
+    control = ServerControl(reload, watch.now, surroundings.stop, surroundings.absent, surroundings.handed)
     admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
+    pages = _pages(back, surroundings.parent, watch)
     units = (
         *back.units,
         ClockWatch(back.store, timers, timers.clock),
@@ -294,7 +302,7 @@ def inside(
         way_in.draining,
     )
     return ServerParts(
-        base, way_in, floor, _site(config, back, readers, [*workloads, admin], watch), drain, units, watch
+        base, way_in, floor, _site(config, back, readers, [*workloads, admin], pages), drain, units, watch
     )
 
 
@@ -310,6 +318,12 @@ def _drain(config: Config, back: Backends, base: PlatformParts, way_in: Pipeline
         hand_over=(),
         end=end,
     )
+
+
+def _pages(back: Backends, parent: ParentLine | None, watch: ConditionWatch) -> Pages:
+    """Build what programs that watch the server are shown: of several processes, all of them."""
+    siblings = None if parent is None else Siblings(back.bus, parent.siblings, back.meters, watch.present)
+    return Pages(back.meters, watch.present, siblings)
 
 
 def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads:
@@ -377,7 +391,8 @@ def _photos(config: Config, back: Backends, base: PlatformParts) -> Photos | Non
 
 def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, drain: NodeDrain, conditions: Conditions) -> Offer:
     """Give the commands and findings of the core, which no workload offers."""
-    nodes = Nodes(back.nodes, back.bus, base.registrations, base.timers, base.places, lambda: drain.departure)
+    places, timers = base.places, base.timers
+    nodes = Nodes(back.nodes, back.bus, base.registrations, timers, places, lambda: drain.departure, place_here())
     return Offer(
         "hall",
         commands=(*Lockouts(base.signins.tries, base.tables.people, base.timers).commands(), *nodes.commands()),
@@ -420,15 +435,13 @@ def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     return Readers(passwords, ntlm, tables.people, base.signins, platform.writers, tokens, tables.meanings, tickets)
 
 
-def _site(
-    config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload], watch: ConditionWatch
-) -> Site:
+def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload], pages: Pages) -> Site:
     """Build the site of all HTTP resources that the workloads offer."""
     web = config.sections.web
     offered = [resource for workload in workloads for resource in workload.offer.resources]
     resources = [
         *offered,
-        *Pages(back.meters, watch.present).rows(),
+        *pages.rows(),
         *FrontPage(config.sections.sip.all_domains).rows(),
     ]
     return Site(resources, readers, web.origins, back.meter)

@@ -244,7 +244,7 @@ def _nodes(
 ) -> OnlyNode | LeasedNode:
     """Choose what knows the other servers of the database; of a file there are none."""
     settings = config.sections
-    place = f"{socket.gethostname()} (process {os.getpid()})"
+    place = place_here()
     if settings.store.is_sqlite:
         return OnlyNode(node, leases, place)
     return LeasedNode(
@@ -257,6 +257,11 @@ def _nodes(
         is_connected=not settings.bus.is_memory,
         begin_anew=begin_anew or _nothing,
     )
+
+
+def place_here() -> str:
+    """Say where this server runs."""
+    return f"{socket.gethostname()} (process {os.getpid()})"
 
 
 def _nothing() -> None:

@@ -20,6 +20,8 @@ from twisted.logger import Logger
 
 from lyncpy.app.config import Config
 from lyncpy.app.supervision import ProcessFacts, ProcessState
+from lyncpy.contracts.workload import Reason
+from lyncpy.workloads.monitoring.siblings import Sibling
 
 VARIABLE: Final = "LYNCPY_PROCESS"
 """The variable of the environment in which a process finds what it was handed down."""
@@ -114,6 +116,33 @@ class ParentLine(FileDescriptor):
     def processes(self) -> Sequence[ProcessFacts]:
         """Give all processes of this machine, as the parent has said last."""
         return self._processes
+
+    def absent(self) -> Sequence[str]:
+        """Give a sentence about each process that does not serve."""
+        running = ProcessState.RUNNING
+        return [
+            f"process {one.number} {one.state.value}{f'; the last one {one.trouble}' if one.trouble else ''}"
+            for one in self._processes
+            if one.state is not running
+        ]
+
+    def siblings(self) -> Sequence[Sibling]:
+        """Give all processes of this machine, this one too."""
+        return [Sibling(one.number, one.node, one.starts, one.state.value) for one in self._processes]
+
+    def conditions(self) -> Sequence[Reason]:
+        """Say which processes have ended and do not serve again yet."""
+        return [
+            Reason(
+                "processes",
+                f"process {one.number} {one.state.value}: the last one {one.trouble}",
+                good=False,
+                remedy="see its lines in the log; it is started again by itself",
+                key=f"process {one.number}",
+            )
+            for one in self._processes
+            if one.trouble and one.state in (ProcessState.STARTING, ProcessState.RESTING)
+        ]
 
     def begin(self) -> None:
         """Hear from now on."""

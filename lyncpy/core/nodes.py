@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from resource import RUSAGE_SELF, getrusage
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -35,6 +36,7 @@ class Nodes:
         timers: Since when.
         places: Under which names they are reached.
         departure: Gives how far this node is if it leaves.
+        place: Where this one runs, for operators.
     """
 
     def __init__(
@@ -45,9 +47,13 @@ class Nodes:
         timers: ITimers,
         places: NodePlaces,
         departure: Callable[[], Departure],
+        place: str,
     ) -> None:
         self._places = places
         self._departure = departure
+        self._place = place
+        self._asked_at, self._used_s = timers.now(), 0.0
+        self._load_percent = 0
         self._nodes = nodes
         self._bus = bus
         self._locator = locator
@@ -72,7 +78,15 @@ class Nodes:
     async def _how(self, question: HowIsNode) -> NodeState:
         up_s = int(self._timers.now() - self._since)
         leaves = self._departure()
-        return NodeState(__version__, up_s, len(self._locator.all_endpoints()), self._places.address, *leaves)
+        return NodeState(
+            __version__,
+            up_s,
+            len(self._locator.all_endpoints()),
+            self._places.address,
+            *leaves,
+            self._load(),
+            self._place,
+        )
 
     def _names(self) -> list[str]:
         return sorted({*self._known(), *self._places.addresses()})
@@ -109,6 +123,15 @@ class Nodes:
         note = "it stays" if is_cancelled else "it leaves; `nodes` shows how far it is, and that it is gone"
         return Table(("node",), [(node,)], note=note)
 
+    def _load(self) -> int:
+        """Give the percentage of a processor that this process has used since it was asked last; as before within a second."""
+        used = getrusage(RUSAGE_SELF)
+        now, used_s = self._timers.now(), used.ru_utime + used.ru_stime
+        if now - self._asked_at >= 1.0:
+            self._load_percent = round(100.0 * (used_s - self._used_s) / (now - self._asked_at))
+            self._asked_at, self._used_s = now, used_s
+        return self._load_percent
+
     async def nodes(self, asked: CommandCall) -> Table:
         """Ask each node that is there how it is, this one first; say of each what the store says, and of those that are gone that they are."""
         heard = {one.name: one for one in self._bus.others()}
@@ -137,12 +160,12 @@ class Nodes:
             for name, answer in zip(names, answers, strict=True)
         ]
         rows += [
-            (one.name, "", "dead", "", None, None, None, None, None, "", f"it ran at {one.place}")
+            (one.name, "", "dead", "", None, None, None, None, None, "", f"it ran at {one.place}", None, "")
             for one in self._nodes.gone()
         ]
         columns = (
             *("node", "heard", "lease", "duties", "lost facts", "version", "up, s", "endpoints"),
-            *("name", "leaving", "trouble"),
+            *("name", "leaving", "trouble", "load, %", "place"),
         )
         return Table(columns, rows)
 
@@ -173,9 +196,9 @@ class _Answer:
     def columns(self) -> tuple[object, ...]:
         state = self.state
         if state is None:
-            return (None, None, None, None, "", self.trouble)
+            return (None, None, None, None, "", self.trouble, None, "")
         leaving = f"{state.moved} of {state.moved + state.to_move} moved" if state.is_leaving else ""
-        return (state.version, state.up_s, state.endpoints, state.address, leaving, "")
+        return (state.version, state.up_s, state.endpoints, state.address, leaving, "", state.load_percent, state.place)
 
 
 def _heard(other: OtherNode | None, *, is_this: bool) -> str:

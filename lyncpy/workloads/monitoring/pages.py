@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReaderKind, HttpResource
 from lyncpy.core.conditions import Condition
+from lyncpy.workloads.monitoring.siblings import Siblings, health_of
+from lyncpy.workloads.monitoring.siblings import told as told_of
 
 METRICS: Final = "/metrics"
 HEALTH: Final = "/health"
@@ -24,11 +25,18 @@ class Pages:
     Args:
         meters: Gives all meters as OpenMetrics text.
         present: Gives what is wrong now, the worst first.
+        siblings: The processes of this machine, where there are several; each page is about all.
     """
 
-    def __init__(self, meters: Callable[[], bytes], present: Callable[[], Sequence[Condition]]) -> None:
+    def __init__(
+        self,
+        meters: Callable[[], bytes],
+        present: Callable[[], Sequence[Condition]],
+        siblings: Siblings | None,
+    ) -> None:
         self._meters = meters
         self._present = present
+        self._siblings = siblings
 
     def rows(self) -> tuple[HttpResource, ...]:
         """Give the HTTP resources; a load balancer shows no token, and learns nothing but yes or no."""
@@ -42,23 +50,19 @@ class Pages:
 
     async def metrics(self, asked: HttpAsked) -> HttpAnswer:
         """Give all meters; every Prometheus since 2.5 reads this form."""
-        return HttpAnswer(200, OPENMETRICS, self._meters())
+        text = self._meters() if self._siblings is None else await self._siblings.meters()
+        return HttpAnswer(200, OPENMETRICS, text)
 
     async def health(self, asked: HttpAsked) -> HttpAnswer:
-        """Give the conditions as JSON, the worst first, and with 503 where one keeps the server from its work."""
+        """Give the conditions as JSON, the worst first, and with 503 where one keeps the server, or all processes, from its work."""
+        if self._siblings is not None:
+            all_processes = await self._siblings.health()
+            status = 200 if any(one.works for one in all_processes) else _BROKEN
+            return HttpAnswer(status, "application/json", json.dumps(health_of(all_processes)).encode() + b"\n")
         found = self._present()
         told = {
             "status": found[0].severity if found else "ok",
-            "conditions": [
-                {
-                    "severity": one.severity,
-                    "concern": one.reason.concern,
-                    "since": datetime.fromtimestamp(round(one.since), UTC).isoformat().replace("+00:00", "Z"),
-                    "condition": one.reason.finding,
-                    "remedy": one.reason.remedy,
-                }
-                for one in found
-            ],
+            "conditions": [told_of(one) for one in found],
         }
         return HttpAnswer(self._status(), "application/json", json.dumps(told).encode() + b"\n")
 
@@ -68,7 +72,10 @@ class Pages:
 
     async def ready(self, asked: HttpAsked) -> HttpAnswer:
         """Say whether the server does its work; with 503, clients had better be sent to another."""
-        status = self._status()
+        if self._siblings is None:
+            status = self._status()
+        else:
+            status = 200 if any(one.works for one in await self._siblings.health()) else _BROKEN
         return HttpAnswer(status, "text/plain; charset=utf-8", b"ready\n" if status == 200 else b"not ready\n")
 
     def _status(self) -> int:

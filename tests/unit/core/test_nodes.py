@@ -48,7 +48,7 @@ class Deployment(MemoryBus):
             raise BusTimeout(f"{node} did not answer")
         if node == "silent":
             raise BusTimeout("silent did not answer")
-        return NodeState("9.9", 7, 5)
+        return NodeState("9.9", 7, 5, load_percent=42, place="host two")
 
 
 class Known(OnlyNode):
@@ -72,7 +72,15 @@ def begun(clock: Clock, *others: str, known: OnlyNode | None = None) -> Deferred
     bus = Deployment(clock, *others)
     timers = Timers(clock, lambda: 0.0)
     places = NodePlaces(known, "fe1.example.test:5061", bus, timers, int, 10)
-    command = Nodes(known, bus, FewEndpoints(), timers, places, lambda: Departure(is_leaving=True, moved=3, to_move=4))
+    command = Nodes(
+        known,
+        bus,
+        FewEndpoints(),
+        timers,
+        places,
+        lambda: Departure(is_leaving=True, moved=3, to_move=4),
+        "host (process 7)",
+    )
     clock.advance(60.5)
     declared, _ = command.commands()
 
@@ -95,18 +103,21 @@ def rows(*others: str, known: OnlyNode | None = None) -> list[tuple[object, ...]
 
 def test_a_server_that_is_alone_says_how_it_is() -> None:
     """By the same question that others would ask it."""
-    assert rows() == [
-        ("here", "this one", "held", "", 0, __version__, 60, 0, "fe1.example.test:5061", "3 of 7 moved", "")
-    ]
+    (row,) = rows()
+    assert row[:11] == (
+        *("here", "this one", "held", "", 0, __version__, 60, 0, "fe1.example.test:5061", "3 of 7 moved", ""),
+    )
+    assert isinstance(row[11], int)
+    assert row[12] == "host (process 7)"
 
 
 def test_others_are_asked_and_one_that_does_not_answer_is_listed(monkeypatch: Any) -> None:
     """With when it was heard last, and what of it was lost; very many are not all asked."""
     monkeypatch.setattr(nodes, "ASKED_MOST", 2)
     assert rows("there", "silent", "third")[1:] == [
-        ("silent", "1.2 s ago", "none", "", 3, None, None, None, None, "", "silent did not answer"),
-        ("there", "1.2 s ago", "none", "", 3, "9.9", 7, 5, "", "", ""),
-        ("third", "1.2 s ago", "none", "", 3, None, None, None, None, "", "not asked: there are too many"),
+        ("silent", "1.2 s ago", "none", "", 3, None, None, None, None, "", "silent did not answer", None, ""),
+        ("there", "1.2 s ago", "none", "", 3, "9.9", 7, 5, "", "", "", 42, "host two"),
+        ("third", "1.2 s ago", "none", "", 3, None, None, None, None, "", "not asked: there are too many", None, ""),
     ]
 
 
@@ -125,7 +136,7 @@ def test_leases_duties_and_the_dead_are_listed() -> None:
         ("there", "1.2 s ago", "3.2 s", " ".join(sorted(duty.value for duty in Duty))),
         ("old", "", "dead", ""),
     ]
-    assert found[-1][-1] == "it ran at host one"
+    assert found[-1][-3] == "it ran at host one"
 
 
 def test_servers_that_are_frozen_are_waited_for_together() -> None:

@@ -15,7 +15,7 @@ FULL = Condition(Reason("store", "it fails: full", good=False, grave=True), 1.7e
 
 def asked(found: Sequence[Condition], path: str, reader: HttpReaderKind) -> HttpAnswer:
     """Ask for a page as such a reader."""
-    pages = {one.path: one for one in Pages(lambda: b"# EOF\n", lambda: found).rows()}
+    pages = {one.path: one for one in Pages(lambda: b"# EOF\n", lambda: found, None).rows()}
     assert pages[path].readers == {reader}
     return answer_of(pages[path].answer(HttpAsked("GET", "", path)))
 
