@@ -13,6 +13,7 @@ from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import of_other_owners, open_to_others, open_to_writers
 from lyncpy.app.machine import disk_findings, name_findings
+from lyncpy.app.pool_check import deployment_findings
 from lyncpy.app.pool_doctor import pool_findings
 from lyncpy.app.ports import port_findings
 from lyncpy.auth.proofs import server_names
@@ -51,6 +52,7 @@ def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding
     yield from pool_findings(config)
     if not config.sections.bus.is_memory:
         yield from _guarded("[bus] url", examined(config.sections.bus, config.home))
+    yield from deployment_findings(config, now)
     if config.sections.auth.ntlm_auth and not objection_to_program(config.sections.auth.ntlm_auth):
         yield from _guarded("[auth] ntlm_auth", _windows_domain(config))
     yield from directory_findings(config, now)

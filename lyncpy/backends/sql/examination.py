@@ -44,6 +44,9 @@ WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s) AND CA
 ORDER BY relname
 """
 
+CONNECTIONS: Final = 5
+"""Connections to PostgreSQL of one server: of its writes, its reads, its volatile records, its lease, and one to look with."""
+
 _HOLDERS: Final = """
 SELECT mode, host(client_addr), to_char(backend_start, 'YYYY-MM-DD HH24:MI "UTC"') FROM pg_locks
 JOIN pg_stat_activity USING (pid)

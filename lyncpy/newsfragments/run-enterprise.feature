@@ -1,0 +1,1 @@
+`scripts/run --enterprise` starts PostgreSQL, NATS and two processes for a look at Enterprise in one command; `lyncpy check` looks whether PostgreSQL has room for all processes, whether they are more than the processors, and whether its clock agrees.
