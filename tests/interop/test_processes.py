@@ -1,5 +1,6 @@
-"""One start of two processes at the same ports: they talk with each other, one is killed, all are told, all end."""
+"""One start of two processes at the same ports: people at both talk, one is killed, all are told, one shell shows all, all end."""
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.conftest import PLUGIN, Clients
 from tests.interop.test_postgresql_server import listed, signed_in, well
 from tests.interop.test_two_servers import Pool, nodes_of
 from tests.kit import wishes
@@ -90,6 +92,35 @@ def test_people_at_two_processes_talk(server: RunningServer) -> None:
         assert bob.ask(wishes.page(bob, ALICE, "and back"), 15.0).status == 200
     assert len(nodes_of(server)) == 2
     assert {one.name for one in server.home.glob("archive*")} == {"archive.gap", "archive.2.gap"}
+
+
+def test_real_clients_at_two_processes_talk(server: RunningServer, tmp_path: Path) -> None:
+    """Whichever process an operator's connection is at, `endpoints` says who is signed in where."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    clients = Clients(server, tmp_path / "clients")
+
+    def nodes_of_clients() -> dict[str, str]:
+        rows = json.loads(server.ssh("endpoints --json"))["rows"]
+        return {row["user"]: row["node"] for row in rows}
+
+    try:
+        (carol,) = clients("carol")
+        for _ in range(TRIES):
+            (dave,) = clients("dave")
+            found = nodes_of_clients()
+            if len({found[carol.address], found[dave.address]}) == 2:
+                break
+            dave.leave()
+        assert len({found[carol.address], found[dave.address]}) == 2
+        carol.send_im(dave.address, "across")
+        dave.wait_for("im", who=carol.uri, text="across")
+        dave.send_im(carol.address, "and back")
+        carol.wait_for("im", who=dave.uri, text="and back")
+        # Each connection of an operator may be at either.
+        assert all(nodes_of_clients() == found for _ in range(4))
+    finally:
+        clients.close()
 
 
 def test_a_reload_reaches_both(server: RunningServer) -> None:
