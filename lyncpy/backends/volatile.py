@@ -63,7 +63,7 @@ class MemoryRecordStore:
         wall: The clock of `expires`, in seconds since 1970; one that does not step.
     """
 
-    writes_both = False
+    has_both = False
 
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
@@ -129,6 +129,10 @@ class MemoryRecordStore:
         is_all = len(found) <= limit
         return succeed(Written(now if is_all else Mark(found[limit - 1][0]), told, is_all=is_all))
 
+    def read_both(self, kind: str, key: str) -> Deferred[tuple[Record | None, Record | None]]:
+        """Fail, as `write_both`."""
+        return fail(NotImplementedError("see has_both"))
+
     def write_both(
         self,
         kind: str,
@@ -139,7 +143,7 @@ class MemoryRecordStore:
         durable_expected: Version,
     ) -> Deferred[tuple[Version, Version]]:
         """Fail: what is durable is in another place."""
-        return fail(NotImplementedError("see writes_both"))
+        return fail(NotImplementedError("see has_both"))
 
     def on_loss(self, hear: Callable[[], None]) -> None:
         """Do nothing: whoever could hear of a loss is lost, too."""

@@ -116,7 +116,7 @@ class IVolatileStore(IRecordStore):
     A version is also not given again after a loss: what was decided before it is not written after it.
     """
 
-    writes_both: bool = Attribute("Whether a durable record can be written together with a volatile one.")
+    has_both: bool = Attribute("Whether a durable record can be read and written together with a volatile one.")
 
     def write(
         kind: str, key: str, value: bytes | Callable[[], bytes], expected: Version, expires: float | None = None
@@ -132,6 +132,12 @@ class IVolatileStore(IRecordStore):
             expires: As `Record.expires`.
         """
 
+    def read_both(kind: str, key: str) -> Awaitable[tuple[Record | None, Record | None]]:
+        """Read the durable record of a kind and key, and then the volatile one, as both are at one moment.
+
+        To be called where `has_both` alone.
+        """
+
     def write_both(
         kind: str,
         key: str,
@@ -142,7 +148,7 @@ class IVolatileStore(IRecordStore):
     ) -> Awaitable[tuple[Version, Version]]:
         """Replace a record and the durable one of the same kind and key, both or none; give the new versions of both.
 
-        To be called where `writes_both` alone, and for records that are there.
+        To be called where `has_both` alone, and for records that are there.
 
         Raises:
             Conflict: One of them has another version; nothing was written.

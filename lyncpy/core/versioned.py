@@ -202,8 +202,7 @@ class VersionedTable(Generic[K, V]):
 
     def peek(self, key: K) -> V | None:
         """Give the value that is in memory."""
-        entry = self._memory.get(key)
-        return None if entry is None else entry.value
+        return entry.value if (entry := self._memory.get(key)) else None
 
     async def load(self, key: K) -> V:
         """Give a value, from the store if need be; hold its key before you read a value that you change."""
@@ -281,8 +280,7 @@ class VersionedTable(Generic[K, V]):
         """Note that no volatile record is there any more; `keys` are those of the values in memory."""
         self._losses += 1
         for key in keys:
-            entry = self._memory.get(key)
-            if entry is not None and entry.volatile and self._volatile is not None:
+            if (entry := self._memory.get(key)) and entry.volatile and self._volatile is not None:
                 self._memory.put(key, replace(entry, volatile=NONE_YET, is_written=False))
                 self._volatile.unwritten(key)
 
@@ -310,7 +308,7 @@ class VersionedTable(Generic[K, V]):
         """Write what is new, and give the entry of it. What is volatile comes first, for it can be taken back."""
         value, version, volatile, is_written = decision.value, entry.version, entry.volatile, entry.is_written
         part, losses = self._volatile, self._losses
-        if part is not None and decision.is_volatile and decision.is_durable and part.store.writes_both:
+        if part is not None and decision.is_volatile and decision.is_durable and part.store.has_both:
             both = await self._both_written(part, entry, value)
             if both is not None:
                 return self._unless_lost(part, key, losses, both)
@@ -334,10 +332,8 @@ class VersionedTable(Generic[K, V]):
         packed, durable = part.form.pack_volatile(value), self._form.pack(value)
         if packed is None or durable is None or not (entry.volatile and entry.version):
             return None
-        volatile, version = await part.store.write_both(
-            self._kind, entry.record, packed, entry.volatile, durable, entry.version
-        )
-        return Entry(value, entry.record, version, volatile)
+        both = await part.store.write_both(self._kind, entry.record, packed, entry.volatile, durable, entry.version)
+        return Entry(value, entry.record, both[1], both[0])
 
     def _unless_lost(self, part: VolatilePart[K, V] | None, key: K, losses: int, written: Entry[V]) -> Entry[V]:
         """Give what was written; its volatile record may have been lost as soon as that was done, or what was there before."""
@@ -385,18 +381,19 @@ class VersionedTable(Generic[K, V]):
         return entry
 
     async def _read(self, key: K) -> Entry[V]:
-        name = self._form.record_key(key)
-        record = await self._store.read(self._kind, name) if name else None
-        version, value = (NONE_YET, None) if record is None else (record.version, record.value)
-        part = self._volatile
+        name, part = self._form.record_key(key), self._volatile
+        if part is not None and name and part.store.has_both:
+            durable, found = await part.store.read_both(self._kind, name)
+            (version, value), (volatile, more) = _known(durable), _known(found)
+            return Entry(part.form.unpack(key, value, more), name, version, volatile)
+        version, value = _known(await self._store.read(self._kind, name) if name else None)
         if part is None:
             return Entry(self._form.unpack(key, value), name, version)
         volatile, more = await self._read_volatile(part, name)
         return Entry(part.form.unpack(key, value, more), name, version, volatile)
 
     async def _read_volatile(self, part: VolatilePart[K, V], name: str) -> tuple[Version, bytes | None]:
-        record = await part.store.read(self._kind, name) if name else None
-        return (NONE_YET, None) if record is None else (record.version, record.value)
+        return _known(await part.store.read(self._kind, name) if name else None)
 
     async def _reread(
         self,
@@ -429,6 +426,10 @@ class VersionedTable(Generic[K, V]):
         self._memory.put(key, replace(theirs, value=value, is_written=mine.is_written))
         if part is not None:
             (read_again or part.read_again)(mine.value, value)
+
+
+def _known(record: Record | None) -> tuple[Version, bytes | None]:
+    return (NONE_YET, None) if record is None else (record.version, record.value)
 
 
 class LastWriter:

@@ -124,7 +124,10 @@ def test_a_write_alone_is_one_statement(cellar: Cellar, tmp_path: Path) -> None:
 
 @pytest.mark.libraries
 def test_a_durable_and_a_volatile_record_are_written_at_once(cellar: Cellar, tmp_path: Path) -> None:
-    """By one statement, both or none: where either is another one, by then or while this waits for it, the other stays as it was."""
+    """By one statement, both or none: where either is another one, by then or while this waits for it, the other stays as it was.
+
+    They are read by one, too.
+    """
     wait, store, volatile = cellar.wait, cellar.store, cellar.volatile
     assert cellar.database is not None
     elsewhere = cellar.database.own_queue("elsewhere", lambda connection: None)
@@ -155,7 +158,12 @@ def test_a_durable_and_a_volatile_record_are_written_at_once(cellar: Cellar, tmp
     wait(holding)
     with pytest.raises(Conflict):
         wait(late)
-    assert (wait(store.read("board", "a")).value, wait(volatile.read("board", "a")).value) == (b"d", b"v")
+    durable, found = wait(volatile.read_both("board", "a"))
+    assert (durable, found) == (wait(store.read("board", "a")), wait(volatile.read("board", "a")))
+    assert (durable.value, found.value) == (b"d", b"v")
+    wait(volatile.remove("board", "a", found.version))
+    assert wait(volatile.read_both("board", "a")) == (durable, None)
+    assert wait(volatile.read_both("board", "nobody")) == (None, None)
 
 
 @pytest.mark.libraries

@@ -64,7 +64,7 @@ class FragileVolatileStore:
         durable: MemoryStore | None = None,
     ) -> None:
         self.durable = durable
-        self.writes_both = durable is not None
+        self.has_both = durable is not None
         self._shared = shared
         self._disk = disk
         self._clock = clock
@@ -100,6 +100,13 @@ class FragileVolatileStore:
         written = shared.store.write(kind, key, data, self._kept(expected), expires)
         return written.addCallback(lambda version: Version(version + shared.base))
 
+    def read_both(self, kind: str, key: str) -> Deferred[tuple[Record | None, Record | None]]:
+        """Read the durable record and a volatile one."""
+        store = self.durable
+        assert store is not None, "see has_both"
+        durable = answer_of(store.read(kind, key))
+        return self.read(kind, key).addCallback(lambda found: (durable, found))
+
     def write_both(
         self,
         kind: str,
@@ -113,7 +120,7 @@ class FragileVolatileStore:
         store, data = self.durable, value if isinstance(value, bytes) else value()
 
         def write() -> Deferred[tuple[Version, Version]]:
-            assert store is not None, "see writes_both"
+            assert store is not None, "see has_both"
             is_there = answer_of(store.read(kind, key))
             if is_there is None or is_there.version != durable_expected:
                 return fail(Conflict(f"{kind} {key!r} is another"))

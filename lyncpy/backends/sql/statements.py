@@ -4,10 +4,11 @@ A record lives while it has a value and its time is not over; whether it does is
 the same statement that changes it, so that no decision is made on an old answer.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Insert,
     Integer,
     Select,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import sqlite
@@ -157,6 +159,12 @@ def of_durable(dialect: str) -> RecordStatements:
 def of_volatile(dialect: str) -> RecordStatements:
     """Give what is said about volatile records."""
     return RecordStatements(volatile_records, volatile_floors, dialect)
+
+
+def both_read(durable: RecordStatements, volatile: RecordStatements) -> CompoundSelect[Any]:
+    """Read the durable record of a kind and key, and the volatile one; what stands last in a row is 1 where it is volatile."""
+    parts = enumerate((durable, volatile))
+    return union_all(*(said.read.add_columns(literal_column(str(number), Integer)) for number, said in parts))
 
 
 def both_replaced(durable: RecordStatements, volatile: RecordStatements, *, fenced: bool) -> Select[tuple[int]]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,12 +23,12 @@ from lyncpy.backends.sql.database import Database
 from lyncpy.backends.sql.ledger import ANOTHER_END
 from lyncpy.backends.sql.link import Job, Look, T
 from lyncpy.backends.sql.prepared import StatementJob
-from lyncpy.backends.sql.statements import ANY_KIND, both_replaced, of_durable, of_volatile
+from lyncpy.backends.sql.statements import ANY_KIND, both_read, both_replaced, of_durable, of_volatile
 from lyncpy.backends.sql.store import SqlRecordStore
 from lyncpy.backends.sql.tables import volatile_floors
-from lyncpy.backends.text import require_key
+from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import Version
-from lyncpy.contracts.store import Conflict, IVolatileStore
+from lyncpy.contracts.store import Conflict, IVolatileStore, Record
 
 VOLATILE: Final = "store_volatile"
 """The name of the queue, and of the durable floor that is the base."""
@@ -62,7 +62,7 @@ class SqlVolatileStore(SqlRecordStore):
     """
 
     log = Logger()
-    writes_both = True
+    has_both = True
 
     def __init__(self, database: Database, wall: Callable[[], float], reactor: IReactorFromThreads) -> None:
         run = database.own_queue(VOLATILE, self._greet)
@@ -75,6 +75,7 @@ class SqlVolatileStore(SqlRecordStore):
         volatile, durable = of_volatile(database.dialect), of_durable(database.dialect)
         super().__init__(database, volatile, look, run, wall)
         self._run_durably = database.run_write
+        self._read_both = database.prepare(both_read(durable, volatile), "of_kind", "of_key", "now")
         self._both = database.prepare(
             both_replaced(durable, volatile, fenced=False),
             *("of_kind", "of_key", "now", "new_value", "expected", "volatile_value", "volatile_expected"),
@@ -96,6 +97,12 @@ class SqlVolatileStore(SqlRecordStore):
     ) -> Deferred[Version]:
         """Replace the record if its version is still `expected`; give the new version, or fail with Conflict."""
         return super().write(kind, key, value if isinstance(value, bytes) else value(), expected, expires)
+
+    def read_both(self, kind: str, key: str) -> Deferred[tuple[Record | None, Record | None]]:
+        """Read the durable record of a kind and key, and the volatile one."""
+        if not is_storable(key):
+            return succeed((None, None))
+        return self._run_read(StatementJob(self._read_both, (kind, key, self._wall()), _both_found))
 
     def write_both(
         self,
@@ -148,3 +155,8 @@ class SqlVolatileStore(SqlRecordStore):
     def _lost(self) -> None:
         self.log.warn("PostgreSQL did not end in order: who is signed in, and what devices say, is written to it again")
         self._hear()
+
+
+def _both_found(cursor: Any) -> tuple[Record | None, Record | None]:  # Any: a driver's cursor
+    found = {part: Record(*record) for *record, part in cursor.fetchall()}
+    return found.get(0), found.get(1)

@@ -91,13 +91,13 @@ class Deployment:
 class Process:
     """One process: its table, and its connections to both stores."""
 
-    def __init__(self, deployment: Deployment, *, writes_both: bool = False) -> None:
+    def __init__(self, deployment: Deployment, *, has_both: bool = False) -> None:
         self.disk, self.connection = Fragility(), Fragility()
         self.unwritten: list[str] = []
         self.told: list[str] = []
         self.read: list[tuple[Pair, Pair]] = []
         self.memory = InMemory()
-        durable = deployment.durable if writes_both else None
+        durable = deployment.durable if has_both else None
         store = FragileVolatileStore(deployment.volatile, self.connection, durable=durable)
         self.table = VersionedTable(
             "pair",
@@ -148,7 +148,7 @@ def one(deployment: Deployment) -> Process:
 @pytest.fixture
 def united(deployment: Deployment) -> Process:
     """A process that writes both records at once."""
-    return Process(deployment, writes_both=True)
+    return Process(deployment, has_both=True)
 
 
 @pytest.fixture
@@ -197,6 +197,10 @@ def test_both_records_are_written_at_once_where_that_can_be_done(
     assert (united.disk.calls - calls[0], united.connection.calls - calls[1]) == (0, 1)
     entry = united.memory.entries[KEY]
     assert (record(deployment), entry.version, entry.volatile, entry.is_written) == (b"again hello", 2, 2, True)
+
+    reader = Process(deployment, has_both=True)
+    assert result_of(reader.table.load(KEY)) == Pair("later", frozenset({"hello", "again"}))
+    assert (reader.disk.calls, reader.connection.calls) == (0, 1)
 
     united.meanwhile = [lambda: (other.change("bonjour"), None)[1], lambda: (other.change(kept="theirs"), None)[1]]
     assert united.change("third", "mine") == Pair(

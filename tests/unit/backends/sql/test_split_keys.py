@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from lyncpy.backends.nats.encoding import ABOUT_MANY, SHARE_LETTERS, fact_subject, key_subject, share_of, share_pattern
 from lyncpy.backends.sql.fence import HELD
-from lyncpy.backends.sql.statements import RecordStatements, both_replaced, of_durable, of_volatile
+from lyncpy.backends.sql.statements import RecordStatements, both_read, both_replaced, of_durable, of_volatile
 from lyncpy.backends.sql.tables import metadata, volatile
 from lyncpy.contracts.facts import KINDS, BoardChanged, Fact
 
@@ -68,6 +68,7 @@ DURABLE, VOLATILE = of_durable("postgresql"), of_volatile("postgresql")
 SAID = {
     **{f"durable {name}": one for name, one in said_of(DURABLE).items()},
     **{f"volatile {name}": one for name, one in said_of(VOLATILE).items()},
+    "both read": both_read(DURABLE, VOLATILE),
     "both": both_replaced(DURABLE, VOLATILE, fenced=True),
 }
 
