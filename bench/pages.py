@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from bench import pool_model
 from bench.drawing import bars, lines
 from bench.figures import Rows, by_name, number
 from bench.growth import OPERATIONS
@@ -48,6 +49,7 @@ def rewrite(results: Results) -> None:
         "machine": _machine(results) if table else "",
         "table": table,
         "pool": f"{pool}\n{_machine(results)}" if pool else "",
+        "sizing": _sizing(rows) if pool else "",
         "schemes": f"{schemes}\n{_machine(results)}" if schemes else "",
         "latency": markdown(latency_lines(rows)),
         "stages": markdown(stage_lines(results.stages)) if results.stages else "",
@@ -64,6 +66,15 @@ def rewrite(results: Results) -> None:
     DRAWINGS.mkdir(exist_ok=True)
     for name, drawing in drawings(results, rows).items():
         (DRAWINGS / f"{name}.svg").write_text(drawing, encoding="utf-8")
+
+
+def _sizing(rows: Rows) -> str:
+    """Give what is computed of large pools; "" where not all was measured that it needs."""
+    try:
+        costs, there = pool_model.Costs.of(rows), pool_model.Capacity()
+    except pool_model.NotMeasured:
+        return ""
+    return "\n".join(map(markdown, (pool_model.table(costs, there), pool_model.background_lines(costs, there))))
 
 
 def markdown(table: Sequence[Sequence[str]]) -> str:
