@@ -47,6 +47,9 @@ class Written:
     is_all: bool = True
     """Whether there was nothing more by then."""
 
+    following: int = 0
+    """Above the mark's change: what was written up to there cannot be told yet, for something older is still being written."""
+
     is_known: bool = True
     """Whether it is known at all: not, where the mark is of a store that was there before. Then anything may be new."""
 

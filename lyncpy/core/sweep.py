@@ -6,7 +6,7 @@ the store is asked which records were written since the last time, and what is o
 bounds for how long a lost fact can be believed. The bus says where something may be lost; then it is looked at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 from twisted.logger import Logger
@@ -16,9 +16,9 @@ from lyncpy.contracts.bus import FactsLost, IBus, IListening
 from lyncpy.contracts.meter import ICounter, IMeter
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
-from lyncpy.contracts.store import REMOVED_S, IRecordStore, Mark
+from lyncpy.contracts.store import REMOVED_S, IRecordStore, Mark, Written
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import IUnit
+from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
@@ -31,6 +31,9 @@ SLICES_MOST: Final = 50
 
 SOON_S: Final = 1.0
 """From one sweep to the next where there is more to look at, or something may be lost."""
+
+HELD_S: Final = 60.0
+"""Beyond two sweeps: how long a transaction may keep what others write from being found before that is said."""
 
 NEVER: Final = float("-inf")
 
@@ -83,6 +86,9 @@ class _Covered:
 
         self.true_at = NEVER
         """When nothing in memory was older than the store's last, in monotonic seconds."""
+
+        self._held: tuple[float, int] | None = None
+        """When a look could not be told all, and up to which change it would have had to be; None: it was."""
 
         self._owed: dict[str, Version | None] = {}
         """What is to be read again, and as of which version; None: of any. One that has failed is the last."""
@@ -155,8 +161,22 @@ class _Covered:
         self._mark, self._asked_at = written.mark, now
         await self._renew(slices)
         if not self._owed and written.is_all:
-            self.true_at = now
+            self._seen(now, written)
         return written.is_all
+
+    def _seen(self, now: float, written: Written) -> None:
+        """Note since when nothing in memory is older than the store's; some of what was written may not be told yet."""
+        if written.mark.change >= written.following:
+            self.true_at, self._held = now, None
+        elif self._held is None:
+            self._held = now, written.following
+        elif written.mark.change >= self._held[1]:
+            # What kept the look before from being told all has ended since.
+            self.true_at, self._held = self._held[0], (now, written.following)
+
+    def held_s(self) -> float:
+        """Give the seconds for which something older has kept what was written from being told."""
+        return 0.0 if self._held is None else self._timers.now() - self._held[0]
 
     async def _renew(self, slices: Slices) -> None:
         """Read again what is owed, each once; one that fails keeps no other from it, now or the next time."""
@@ -206,6 +226,35 @@ class Sweep:
         """Seconds since all that others wrote was looked at last; 0 where nothing is covered."""
         now = self._timers.now()
         return max((now - one.true_at for one in self._covered if one.true_at > NEVER), default=0.0)
+
+    @property
+    def held_s(self) -> float:
+        """Seconds for which a transaction has kept what was written after it began from being found; 0: none does."""
+        return max((one.held_s() for one in self._covered), default=0.0)
+
+    def states(self) -> Sequence[tuple[str, object]]:
+        """Give the lines of the command `status` about what others write."""
+        return (
+            ("what others wrote was looked at, s ago", round(self.age_s, 1)),
+            ("an open transaction hides what others write, s", round(self.held_s, 1)),
+        )
+
+    def conditions(self) -> Sequence[Reason]:
+        """Say that something keeps what others write from being found."""
+        if self.held_s < HELD_S + 2.0 * self._every_s:
+            return ()
+        return (
+            Reason(
+                "store",
+                "a transaction of the PostgreSQL server has been open for so long that news of other servers that was lost on the "
+                f"bus is not found, for {self.held_s:.0f} s now",
+                good=False,
+                remedy="find it, in whichever database: SELECT pid, datname, usename, xact_start FROM pg_stat_activity WHERE "
+                "backend_xid IS NOT NULL ORDER BY xact_start, or in pg_prepared_xacts, and have it end: pg_terminate_backend(pid), "
+                "ROLLBACK PREPARED",
+                key="hidden writes",
+            ),
+        )
 
     def cover(self, store: IRecordStore, kind: str, table: Held) -> None:
         """Keep a table true; to be called before anything of it is read."""

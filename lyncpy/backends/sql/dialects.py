@@ -123,6 +123,13 @@ def ceiling(table: Table, dialect: str) -> ColumnElement[int]:
     return _last_change(table) + 1
 
 
+def following(table: Table, dialect: str) -> ColumnElement[int]:
+    """Give the change that whoever begins to write now has; above the ceiling where somebody has begun before, and not ended."""
+    if dialect == POSTGRESQL:
+        return sql_cast(sql_cast(func.pg_snapshot_xmax(func.pg_current_snapshot()), Text), BigInteger)
+    return _last_change(table) + 1
+
+
 def _last_change(table: Table) -> ColumnElement[int]:
     counted = table.alias()
     of_kind = select(func.max(counted.c.change)).where(counted.c.kind == bindparam("of_kind"))

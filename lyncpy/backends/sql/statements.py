@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from lyncpy.backends.sql.dialects import ceiling, insert_into, next_change
+from lyncpy.backends.sql.dialects import ceiling, following, insert_into, next_change
 from lyncpy.backends.sql.fence import HELD
 from lyncpy.backends.sql.tables import floors, records, volatile_floors, volatile_records
 
@@ -86,7 +86,7 @@ class RecordStatements:
         self.forget: Final = (
             delete(table).where(tuple_(column.kind, column.key).in_(forgotten)).returning(column.kind, column.version)
         )
-        self.ceiling: Final = select(ceiling(table, dialect))
+        self.ceiling: Final = select(ceiling(table, dialect), following(table, dialect))
         self.written: Final = (
             select(column.key, case((self._dead, 0), else_=column.version), column.change)
             .where(

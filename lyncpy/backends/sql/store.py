@@ -104,7 +104,7 @@ class SqlRecordStore:
 
         def job(connection: Connection) -> Written:
             # First: whatever is below it can be seen by who looks afterwards.
-            ceiling: int = connection.execute(statements.ceiling, {"of_kind": kind}).scalar_one()
+            ceiling, following = connection.execute(statements.ceiling, {"of_kind": kind}).one()
             if since is None or since.change > ceiling:
                 return Written(Mark(ceiling), is_known=since is None)
             values = {
@@ -118,7 +118,8 @@ class SqlRecordStore:
             rows = connection.execute(statements.written, values).all()
             is_all = len(rows) < limit
             mark = Mark(ceiling) if is_all else Mark(rows[-1][2], rows[-1][0])
-            return Written(mark, tuple((key, Version(version)) for key, version, _ in rows), is_all=is_all)
+            versions = tuple((key, Version(version)) for key, version, _ in rows)
+            return Written(mark, versions, is_all=is_all, following=following)
 
         return self._run_read(job)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
@@ -11,7 +11,7 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.bus import FactsLost
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
-from lyncpy.contracts.store import REMOVED_S
+from lyncpy.contracts.store import REMOVED_S, Mark, Written
 from lyncpy.core import sweep as module
 from lyncpy.core.sweep import SOON_S, Sweep
 from lyncpy.core.timers import Timers
@@ -236,3 +236,30 @@ def test_a_kind_that_takes_long_keeps_no_other_waiting(there: Deployment, monkey
         there.write("contacts", "alice")
         there.passes(EVERY_S)
     assert there.lists.renewed == ["alice"] * 2
+
+
+def test_what_an_open_transaction_hides_is_said(there: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in memory is as old as the last look that was told all; after some minutes that is a condition, with what to do."""
+    following = 0
+
+    async def written(self: FragileStore, kind: str, since: Mark | None, limit: int) -> Written:
+        return Written(Mark(5), following=following)
+
+    monkeypatch.setattr(FragileStore, "written", written)
+    there.passes(EVERY_S)
+    assert (there.sweep.age_s, there.sweep.held_s, there.sweep.conditions()) == (0.0, 0.0, ())
+    following = 7
+    for _ in range(10):
+        there.passes(EVERY_S)
+    assert (there.sweep.age_s, there.sweep.held_s) == (10 * EVERY_S, 9 * EVERY_S)
+    (reason,) = there.sweep.conditions()
+    assert "ROLLBACK PREPARED" in reason.remedy
+    assert dict(there.sweep.states())["an open transaction hides what others write, s"] == 9 * EVERY_S
+    # It ends, and another one is open: what was written before that is seen.
+    monkeypatch.setattr(FragileStore, "written", lambda *_: succeed(Written(Mark(8), following=9)))
+    there.passes(EVERY_S)
+    assert (there.sweep.age_s, there.sweep.held_s, there.sweep.conditions()) == (10 * EVERY_S, 0.0, ())
+    following = 5
+    monkeypatch.setattr(FragileStore, "written", written)
+    there.passes(EVERY_S)
+    assert (there.sweep.age_s, there.sweep.held_s) == (0.0, 0.0)
