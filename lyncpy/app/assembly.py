@@ -289,8 +289,8 @@ def inside(
         base.recording,
         Connections(base.flows),
         base.notifier,
-        base.flow_host,
-        base.places,
+        # What the servers of a deployment say to one another.
+        *(base.flow_host, base.cut_off, base.places),
         RevocationUnit(back.bus, way_in.gate),
         *workloads,
         # Behind the directory, which gives people of a directory with another name other keys.
@@ -397,8 +397,14 @@ def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, drain: NodeD
         "hall",
         commands=(*Lockouts(base.signins.tries, base.tables.people, base.timers).commands(), *nodes.commands()),
         reasons=(base.signins.reasons,),
-        states=(base.recording.states, way_in.transactions.states, *back.states),
-        conditions=(*conditions, *back.conditions, drain.conditions),
+        states=(base.recording.states, base.platform.sweep.states, way_in.transactions.states, *back.states),
+        conditions=(
+            *conditions,
+            *back.conditions,
+            drain.conditions,
+            base.cut_off.conditions,
+            base.platform.sweep.conditions,
+        ),
     )
 
 

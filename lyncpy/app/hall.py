@@ -16,6 +16,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import Offer
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.asserted_identity import AssertedIdentity
+from lyncpy.core.cut_off import CutOff
 from lyncpy.core.dispatch import Dispatch, TransactionUser
 from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
@@ -60,6 +61,7 @@ class PlatformParts:
     notifier: Notifier
     channels: NodeChannels
     flow_host: FlowHost
+    cut_off: CutOff
     recording: RecordQueue
     timers: Timers
     relays: Relays
@@ -135,15 +137,15 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         elsewhere=remote,
     )
     flow_host = FlowHost(node, channels, flows, outbound, remote, back.bus)
-    relay = Relay(channels, timers, is_there, flow_host.note)
     notifier = _notifier(config, back, outbound, contact, timers)
     forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
     tries = _tries(config, back, tables, flows, relays, timers)
     return PlatformParts(
         platform=platform,
-        signaling=Signaling(flows, outbound, notifier, forward, relay),
+        signaling=Signaling(flows, outbound, notifier, forward, Relay(channels, timers, is_there, flow_host.note)),
         channels=channels,
         flow_host=flow_host,
+        cut_off=CutOff(back.nodes, back.bus, flows, timers),
         flows=flows,
         outbound=outbound,
         notifier=notifier,

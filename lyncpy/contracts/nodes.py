@@ -152,6 +152,9 @@ class INodes(Interface):
     def has_duty(duty: Duty) -> bool:
         """Tell whether a duty is this node's now; at most one node is told so. Whoever has one may lose it at any time."""
 
+    def lapsed_s() -> float:
+        """Give for how long the lease may have been over, for all that this node knows; negative: for how long it surely holds."""
+
     def take(key: str) -> Awaitable[Home]:
         """Make this node the home of a name, unless a living one is; give which node is."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from lyncpy.contracts.bus import Question
+from lyncpy.contracts.names import NodeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,22 @@ class HowIsNode(Question):
     """How is this node?"""
 
     answer_type: ClassVar[type[Any]] = NodeState
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStanding:
+    """What a server knows of another."""
+
+    is_dead: bool
+    """Whether it is known dead, though it asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmIDead(Question):
+    """Is this node, which does not reach the store, known dead to you?"""
+
+    node: NodeName
+    answer_type: ClassVar[type[Any]] = NodeStanding
 
 
 @dataclass(frozen=True, slots=True)

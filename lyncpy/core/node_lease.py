@@ -23,6 +23,10 @@ from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
 
+START_S: Final = 30.0
+"""Seconds of the first lease, where others are shorter: who starts reads and builds much, and on a busy machine its loop stands still
+for longer than a lease. Nobody is signed in at it yet."""
+
 RENEWALS: Final = 4
 """Renewals within the length of a lease: one that fails, and the next one, too, cost nothing yet."""
 
@@ -111,6 +115,10 @@ class OnlyNode(_Homes):
         """Tell that it is this one's."""
         return True
 
+    def lapsed_s(self) -> float:
+        """Give for how long the lease has been over: there is none, so that it never is."""
+        return UNSEEN
+
 
 @implementer(INodes, IUnit)
 class LeasedNode(_Homes):
@@ -173,7 +181,8 @@ class LeasedNode(_Homes):
         Raises:
             StoreUnavailable: Somebody is who hears nothing of this node, or this one of them.
         """
-        self.epoch = await self._leases.join(self.node, self._place, self._lease_s, is_connected=self._is_connected)
+        first_s = max(self._lease_s, START_S)
+        self.epoch = await self._leases.join(self.node, self._place, first_s, is_connected=self._is_connected)
         self._renewed_at = self._timers.now()
         self.log.info(
             "this is node {node}, the {epoch}th at this store; its lease is of {seconds} s",
@@ -239,6 +248,10 @@ class LeasedNode(_Homes):
         if home is None or home.node != self.node:
             return False
         return self._timers.now() < self._renewed_at + self._lease_s
+
+    def lapsed_s(self) -> float:
+        """Give for how long the lease may have been over; negative: for how long it surely holds."""
+        return self._timers.now() - self._renewed_at - self._lease_s
 
     # --- renewing
 
@@ -309,7 +322,8 @@ class LeasedNode(_Homes):
         return over
 
     def _is_renewed(self, lease: NodeLease, until: float) -> bool:
-        return self._renewed_at + lease.left_s > until + self._lease_s * SAME
+        # Another end, whether later or, as after the first lease, earlier.
+        return abs(self._renewed_at + lease.left_s - until) > self._lease_s * SAME
 
     async def _take_duties(self) -> None:
         for duty in Duty:

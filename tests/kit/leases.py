@@ -3,14 +3,16 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.nodes import Fenced, Home, ILeases, INodePlaces, NodeLease
+from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.core.node_lease import OnlyNode
+from tests.kit.fakes import Fragility
 
 T = TypeVar("T")
 
@@ -118,6 +120,34 @@ class MemoryLeases:
         if self.is_over():
             return fail(Fenced(f"the lease of {self._node} is over"))
         return succeed(do())
+
+
+class FragileLeases(MemoryLeases):
+    """Leases in a store that is away when a test says so: renewals fail, and so a node does nothing else."""
+
+    def __init__(self, shared: NodesOfStore, disk: Fragility) -> None:
+        super().__init__(shared)
+        self._disk = disk
+        self.failing: list[str] = []
+        """What fails the next time."""
+
+    def renew(self, node: NodeName, seconds: float) -> Deferred[Sequence[NodeLease]]:
+        """Renew, if it is there."""
+        return self._disk.run(lambda: MemoryLeases.renew(self, node, seconds))
+
+    def end(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
+        """End what has run out, if nothing fails just then."""
+        return self._failing("end") or super().end(nodes)
+
+    def take(self, key: str, node: NodeName) -> Deferred[Home]:
+        """Take a home, if nothing fails just then."""
+        return self._failing("take") or super().take(key, node)
+
+    def _failing(self, call: str) -> Deferred[Any] | None:  # Any: each call has its own result
+        if call not in self.failing:
+            return None
+        self.failing.remove(call)
+        return fail(StoreUnavailable(f"the connection was lost: {call}"))
 
 
 def only_node(node: str = "n1") -> OnlyNode:

@@ -43,7 +43,7 @@ from tests.kit.guests import Guest, made_up
 from tests.kit.hub import Hub
 from tests.kit.inner_tls import Shown
 from tests.kit.key_pairs import SameKey, key_of
-from tests.kit.leases import MemoryLeases
+from tests.kit.leases import FragileLeases
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
@@ -72,6 +72,7 @@ class Stage:
         network: Between actors and the server.
         directory: Where people come from; a play may change them.
         disk: What keeps store and records; a play may break it.
+        leases: What renews the lease of one of several servers, beside the disk.
         records: The call detail records, read past the disk.
         ledger: The archive's lines, read past the disk.
         exports: What has left the archive.
@@ -96,6 +97,7 @@ class Stage:
         self.ntlm: INtlmVerifier | None = None
         self.directory = self.deployment.directory
         self.disk: Final = Fragility()
+        self.leases: Final = Fragility()
         self._stepped = 0.0
         self._steps = cycle(self.steps)
         self.store: Final = self.deployment.store
@@ -141,7 +143,7 @@ class Stage:
         self.meter = MemoryMeter()
         self.bus = MemoryBus(self.node, self.clock) if self._is_alone else self._hub.bus(self.node, self.clock)
         config = check(Path("/nowhere/lyncpy.toml"), self.settings)
-        leases = MemoryLeases(self.deployment.nodes)
+        leases = FragileLeases(self.deployment.nodes, self.leases)
         self.disk.is_over = leases.is_over
         nodes = self._nodes(leases, config.sections.pool.lease_s)
         back = Backends(
@@ -184,7 +186,7 @@ class Stage:
         sip = config.sections.sip
         self.network.open(SipFactory(self.ground.flows, self.entrance.transactions, sip, self.timers, secure=False))
 
-    def _nodes(self, leases: MemoryLeases, lease_s: float) -> OnlyNode | LeasedNode:
+    def _nodes(self, leases: FragileLeases, lease_s: float) -> OnlyNode | LeasedNode:
         if self._is_alone:
             return OnlyNode(self.node, leases, "here")
         return LeasedNode(

@@ -171,16 +171,42 @@ def test_a_store_that_is_away_for_all_ends_nobody(pool: Pool) -> None:
     pool.expect("cannot be renewed", "the disk is broken")
     talk(first, "alice", "bob")
     for server in pool:
-        server.disk.broken = True
+        server.disk.broken = server.leases.broken = True
     pool.passes(120)
-    second.disk.broken = False
+    second.disk.broken = second.leases.broken = False
     pool.passes(1)
-    first.disk.broken = False
+    first.disk.broken = first.leases.broken = False
     pool.passes(30)
     assert not any(server.is_fenced for server in pool)
+    # Nobody was better off, so that nobody was sent there.
+    assert first.tables()["connections"] == 2
     assert [one.node for one in open_sessions(pool)] == [first.node]
     homes = answer_of(first.ground.platform.nodes.all_homes(DUTIES))
     assert {one.epoch for one in homes} == {1}
+
+
+@pytest.mark.parametrize("hears", [True, False])
+def test_who_alone_does_not_reach_the_store_sends_its_clients_away(pool: Pool, hears: bool) -> None:
+    """The others take it for dead, and she is reached by those there as soon as she has found one; over the bus it hears so, or nobody."""
+    first, second = pool
+    pool.expect("cannot be renewed", "the disk is broken", "is cut off from the store", "is known dead to the others")
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    pool.passes(5)
+    first.disk.broken = first.leases.broken = True
+    if not hears:
+        pool.hub.loses = lambda sender, receiver, said: True
+    pool.passes(LEASE_S / 2)
+    assert alice.sip.is_connected
+    pool.passes(LEASE_S * 2)
+    assert not alice.sip.is_connected
+    assert any("does not reach PostgreSQL" in str(row) for row in first.shell("conditions").rows)
+    (back,) = second.sign_in("alice")
+    bob.watches(back)
+    pool.passes(1)
+    assert bob.hears(back).availability == "available"
+    first.disk.broken = first.leases.broken = False
+    pool.passes(2)
+    assert first.is_fenced
 
 
 def shown(server: Stage, user: str) -> str | None:

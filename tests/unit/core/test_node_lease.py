@@ -1,53 +1,25 @@
 """Nodes of one store, on a clock of the test's: who is there, who is dead, and whose the duties are."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.facts import NodeLost
 from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.nodes import DUTIES, Duty, Home, INodes, NodeLease
+from lyncpy.contracts.nodes import DUTIES, Duty, INodes, NodeLease
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.core.node_lease import LeasedNode, OnlyNode
 from lyncpy.core.timers import Timers
 from tests.kit.fakes import Fragility
-from tests.kit.leases import MemoryLeases, NodesOfStore, only_node
+from tests.kit.leases import FragileLeases, NodesOfStore, only_node
 from tests.kit.logs import overheard
 from tests.kit.results import answer_of, result_of, started
 
 LEASE_S = 6.0
-
-
-class FragileLeases(MemoryLeases):
-    """Leases in a store that is away when a test says so."""
-
-    def __init__(self, shared: NodesOfStore, disk: Fragility) -> None:
-        super().__init__(shared)
-        self._disk = disk
-        self.failing: list[str] = []
-        """What fails the next time."""
-
-    def renew(self, node: NodeName, seconds: float) -> Deferred[Sequence[NodeLease]]:
-        """Renew, if it is there."""
-        return self._disk.run(lambda: MemoryLeases.renew(self, node, seconds))
-
-    def end(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
-        """End what has run out, if nothing fails just then."""
-        return self._failing("end") or super().end(nodes)
-
-    def take(self, key: str, node: NodeName) -> Deferred[Home]:
-        """Take a home, if nothing fails just then."""
-        return self._failing("take") or super().take(key, node)
-
-    def _failing(self, call: str) -> Deferred[Any] | None:
-        if call not in self.failing:
-            return None
-        self.failing.remove(call)
-        return fail(StoreUnavailable(f"the connection was lost: {call}"))
 
 
 class Server:

@@ -1,0 +1,1 @@
+A server of several that does not reach PostgreSQL while others do closes its clients' connections after the length of a lease (`[pool] lease_s`), so that they find a server that works; before, they stayed where nothing could be stored and others saw them offline. While PostgreSQL is away for all, everybody stays.
