@@ -25,10 +25,13 @@ from lyncpy.core.deadline import Deadline
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import spawn
 
-ASKED_S: Final = 1.0
-"""From asking the others to asking them again, and how long they have to answer."""
+ASKED_S: Final = 0.5
+"""From asking the others to asking them again."""
 
-UNHEARD_S: Final = 2.0
+ANSWER_S: Final = 2.0
+"""How long they have to answer."""
+
+UNHEARD_S: Final = 2.5
 """How long all others have to be silent."""
 
 ASKED_MOST: Final = 20
@@ -122,11 +125,13 @@ class CutOff:
 
     async def _ask(self, node: NodeName) -> None:
         try:
-            standing: NodeStanding = await self._bus.ask(node, AmIDead(self._nodes.node), ASKED_S)
+            standing: NodeStanding = await self._bus.ask(node, AmIDead(self._nodes.node), ANSWER_S)
         except BusTimeout:
             return
         self._heard_at = self._timers.now()
-        self._is_dead = self._is_dead or standing.is_dead
+        if standing.is_dead and not self._is_dead and not self._is_closed:
+            self._is_dead = True
+            self._next.set(0.0)
 
     async def _answer(self, question: AmIDead) -> NodeStanding:
         return NodeStanding(any(one.name == question.node for one in self._nodes.gone()))
