@@ -95,6 +95,9 @@ class ILeases(Interface):
     def give_up(home: Home) -> Awaitable[None]:
         """Have a home be nobody's, if it still is as it was."""
 
+    def forget(key: str, node: NodeName) -> Awaitable[None]:
+        """Forget a name that there is nothing of any more, and its epoch, unless another node that is alive has it."""
+
     def homes(prefix: str = "") -> Awaitable[Sequence[Home]]:
         """Give the homes whose key begins so and whose node is alive, by key."""
 
@@ -139,6 +142,9 @@ class INodes(Interface):
 
     node: NodeName = Attribute("This node.")
     epoch: int = Attribute("Its own; 0 before it has joined.")
+    is_alone: bool = Attribute(
+        "Whether there can be no other: then everything has its home here, and the store is not asked."
+    )
 
     def others() -> Sequence[NodeLease]:
         """Give the other nodes that are not known dead, in the order of their epochs."""
@@ -155,11 +161,42 @@ class INodes(Interface):
     def lapsed_s() -> float:
         """Give for how long the lease may have been over, for all that this node knows; negative: for how long it surely holds."""
 
+    def is_held() -> bool:
+        """Tell whether nobody can take this node for dead, as far as it knows.
+
+        It cannot know while the store is away: then nobody writes down that it is dead. It is not held from when this process
+        has slept for longer than its lease until the store has said that it is renewed.
+        """
+
+    def doubt() -> None:
+        """Note that another node takes this one for dead: it is not held until the store has said that it is."""
+
     def take(key: str) -> Awaitable[Home]:
         """Make this node the home of a name, unless a living one is; give which node is."""
 
     def give_up(home: Home) -> Awaitable[None]:
         """Have a home of this node be nobody's."""
 
+    def forget(key: str) -> Awaitable[None]:
+        """Forget a name that there is nothing of any more."""
+
     def all_homes(prefix: str = "") -> Awaitable[Sequence[Home]]:
         """Give the homes whose key begins so, those of other nodes too."""
+
+
+class IHomed(Interface):
+    """Things of one sort, each of which has one home: what is asked about one is answered there, whichever node it comes to."""
+
+    app: str = Attribute("Start of `opaque=app:…` of their URIs.")
+
+    def key_of(uri: str) -> str:
+        """Give the key of the home of what a Request-URI is about; "": of nothing that could have one."""
+
+    def is_known(key: str) -> Awaitable[bool]:
+        """Tell whether there is such a thing; no other is given a home."""
+
+    def begin(home: Home) -> Awaitable[None]:
+        """Go on with one here, whose home this node has just become. What it raises is the answer to whoever asked."""
+
+    def is_running(key: str) -> bool:
+        """Tell whether it needs its home beyond the request that is being answered."""

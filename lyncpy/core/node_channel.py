@@ -14,10 +14,12 @@ and whatever the kind needs. What has not come is sent again from there on, at o
 when nothing was heard of it for a while. A side that has heard nothing for `GIVE_UP_S` gives up: all that was under way is
 lost, those who depend on it are told so, and another run begins with the next message. By that the other side, if it
 lives, knows that it was given up, and that what was under way to it is lost.
+
+What a node says that is known dead is not taken: it does not know of it yet, and is told so, with the kind `dead`.
 """
 
 import json
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -61,11 +63,16 @@ EARLY_MOST: Final = 1_000
 NODES_MOST: Final = 4_096
 """Other nodes that are remembered. One that is not there any more makes room; with those that are, no talk begins."""
 
+DEAD_MOST: Final = 4_096
+"""Nodes that are known dead and remembered as such; the one that died first goes."""
+
 Hear = Callable[[NodeName, Mapping[str, Any], bytes], None]
 """Takes what another node says: who it is, what its line has, and the bytes behind it."""
 
 HearAnew = Callable[[NodeName, int], None]
 """Takes who has given this node up and begun anew, and up to which number it had taken before what was sent to it."""
+
+_DEAD: Final = f'{{"v":{VERSION},"s":0,"n":0,"f":0,"a":[0,0],"k":"dead"}}\n'.encode()
 
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -119,6 +126,8 @@ class NodeChannels:
         self._hear: dict[str, Hear] = {}
         self._lost: list[Callable[[NodeName], None]] = []
         self._anew: list[HearAnew] = []
+        self._dead: OrderedDict[NodeName, None] = OrderedDict()
+        self._on_buried: list[Callable[[], None]] = []
         self._runs = 0
         self._under_way_bytes = 0
         bus.receive(self._received)
@@ -195,7 +204,7 @@ class NodeChannels:
         )
 
     def forget(self, node: NodeName) -> None:
-        """Give a node up, which is known dead."""
+        """Give a node up."""
         peer = self._peers.pop(node, None)
         if peer is not None:
             self._under_way_bytes -= peer.under_way_bytes
@@ -205,6 +214,17 @@ class NodeChannels:
         for hear in self._lost:
             hear(node)
 
+    def bury(self, node: NodeName) -> None:
+        """Give a node up that is known dead, and take nothing more of it: it may only have slept."""
+        self._dead[node] = None
+        if len(self._dead) > DEAD_MOST:
+            self._dead.popitem(last=False)
+        self.forget(node)
+
+    def on_buried(self, hear: Callable[[], None]) -> None:
+        """Call a function when another node says that it takes this one for dead."""
+        self._on_buried.append(hear)
+
     # --- what arrives
 
     def _received(self, node: NodeName, data: bytes) -> None:
@@ -213,6 +233,13 @@ class NodeChannels:
             self.log.debug("{node} sends what cannot be read", node=node)
             return
         head, body = read
+        if node in self._dead:
+            self._bus.send(node, _DEAD)
+            return
+        if head["k"] == "dead":
+            for hear_buried in self._on_buried:
+                hear_buried()
+            return
         peer = self._peers.get(node) or self._begin(node)
         if peer is None:
             return

@@ -67,6 +67,10 @@ class _Homes:
         """Have a home of this node be nobody's."""
         await self._leases.give_up(home)
 
+    async def forget(self, key: str) -> None:
+        """Forget a name that there is nothing of any more."""
+        await self._leases.forget(key, self.node)
+
     async def all_homes(self, prefix: str = "") -> Sequence[Home]:
         """Give the homes whose key begins so."""
         found: Sequence[Home] = await self._leases.homes(prefix)
@@ -84,6 +88,7 @@ class OnlyNode(_Homes):
     """
 
     name = "nodes"
+    is_alone = True
 
     def __init__(self, node: NodeName, leases: ILeases, place: str) -> None:
         super().__init__(node, leases)
@@ -119,6 +124,13 @@ class OnlyNode(_Homes):
         """Give for how long the lease has been over: there is none, so that it never is."""
         return UNSEEN
 
+    def is_held(self) -> bool:
+        """Tell that nobody can take this node for dead: there is nobody."""
+        return True
+
+    def doubt(self) -> None:
+        """Note nothing: there is nobody who could take it for dead."""
+
 
 @implementer(INodes, IUnit)
 class LeasedNode(_Homes):
@@ -136,6 +148,7 @@ class LeasedNode(_Homes):
     """
 
     name = "nodes"
+    is_alone = False
     log = Logger()
 
     def __init__(
@@ -171,6 +184,7 @@ class LeasedNode(_Homes):
         self._gone: deque[NodeLease] = deque(maxlen=GONE)
         self._duties: dict[Duty, Home] = {}
         self._trouble = ""
+        self._doubted_at: float | None = None
         self._is_closed = False
 
     # --- its life
@@ -253,6 +267,18 @@ class LeasedNode(_Homes):
         """Give for how long the lease may have been over; negative: for how long it surely holds."""
         return self._timers.now() - self._renewed_at - self._lease_s
 
+    def is_held(self) -> bool:
+        """Tell whether nobody can take this node for dead, as far as it knows."""
+        if self._doubted_at is not None:
+            return False
+        return bool(self._trouble) or self._timers.now() < self._renewed_at + self._lease_s
+
+    def doubt(self) -> None:
+        """Note that another node takes this one for dead; ask the store at once."""
+        if self._doubted_at is None and not self._is_closed:
+            self._doubted_at = self._timers.now()
+            self._next.set(0.0)
+
     # --- renewing
 
     def _due(self) -> None:
@@ -288,6 +314,8 @@ class LeasedNode(_Homes):
             # The store was away, or this node was: what was seen before says nothing about the others.
             self._watched.clear()
         self._renewed_at = asked
+        if self._doubted_at is not None and asked >= self._doubted_at:
+            self._doubted_at = None
         self._note(found)
         over = self._over(asked)
         for name in await self._leases.end(over) if over else ():

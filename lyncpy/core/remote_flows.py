@@ -316,7 +316,7 @@ class FlowHost:
             self._outbound.closed(fact.flow)
 
     def _node_lost(self, fact: NodeLost) -> None:
-        self._channels.forget(fact.node)
+        self._channels.bury(fact.node)
         self._remote.owe_no_more(fact.node)
 
     def _flow_drained(self, fact: FlowDrained) -> None:

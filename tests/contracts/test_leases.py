@@ -278,6 +278,20 @@ def test_what_is_given_up_is_free(pair: Pair) -> None:
     assert pair.wait(pair.leases[0].take("conference 1", A)) == second
 
 
+def test_what_is_forgotten_begins_anew(pair: Pair) -> None:
+    """Its own node, or anybody where it is nobody's; but nothing that another living node has."""
+    pair.join(0, A)
+    pair.join(1, B)
+    first = pair.wait(pair.leases[0].take("conference 1", A))
+    pair.wait(pair.leases[1].forget("conference 1", B))
+    assert pair.wait(pair.leases[0].homes()) == (first,)
+    pair.wait(pair.leases[0].give_up(first))
+    pair.wait(pair.leases[1].forget("conference 1", B))
+    assert pair.wait(pair.leases[1].take("conference 1", B)) == Home("conference 1", B, 1)
+    pair.wait(pair.leases[1].forget("conference 1", B))
+    assert pair.wait(pair.leases[1].homes()) == ()
+
+
 def test_homes_are_listed_by_key(pair: Pair) -> None:
     """Those that begin so."""
     pair.join(0, A)

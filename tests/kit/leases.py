@@ -103,6 +103,16 @@ class MemoryLeases:
 
         return self._fenced(given_up)
 
+    def forget(self, key: str, node: NodeName) -> Deferred[None]:
+        """Forget a home, unless another node that is alive has it."""
+
+        def forgotten() -> None:
+            has = self._shared.homes.get(key)
+            if has is not None and (has.node == node or not self._shared.is_alive(has.node)):
+                del self._shared.homes[key]
+
+        return self._fenced(forgotten)
+
     def homes(self, prefix: str = "") -> Deferred[Sequence[Home]]:
         """Give those whose node is alive."""
         shared = self._shared

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
 from sqlalchemy.engine import Connection
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -144,6 +144,16 @@ class SqlLeases:
             .where(homes.c.key == home.key, homes.c.node == home.node, homes.c.epoch == home.epoch)
             .values(node=None)
         )
+
+        def job(connection: Connection) -> None:
+            connection.execute(statement)
+
+        return self._fenced(job)
+
+    def forget(self, key: str, node: NodeName) -> Deferred[None]:
+        """Forget a name, unless another node that is alive has it."""
+        others = and_(homes.c.node != node, homes.c.node.in_(ALIVE))
+        statement = delete(homes).where(homes.c.key == key, or_(homes.c.node.is_(None), not_(others)))
 
         def job(connection: Connection) -> None:
             connection.execute(statement)

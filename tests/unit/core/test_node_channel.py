@@ -9,7 +9,14 @@ import pytest
 
 from lyncpy.contracts.bus import SENT_MOST
 from lyncpy.contracts.names import NodeName
-from lyncpy.core.node_channel import GIVE_UP_S, NODES_MOST, UNDER_WAY_BYTES, UNDER_WAY_BYTES_ALL, NodeChannels
+from lyncpy.core.node_channel import (
+    DEAD_MOST,
+    GIVE_UP_S,
+    NODES_MOST,
+    UNDER_WAY_BYTES,
+    UNDER_WAY_BYTES_ALL,
+    NodeChannels,
+)
 from lyncpy.core.timers import Timers
 from tests.kit.clocks import Clocks
 from tests.kit.hub import Hub
@@ -259,3 +266,21 @@ def test_what_cannot_be_read_is_passed_over(pair: Pair, data: bytes) -> None:
     pair.say(1)
     pair.clocks.settle()
     assert (pair.numbers(), pair.numbers(HERE)) == ([1], [])
+
+
+def test_who_is_known_dead_is_not_heard_and_hears_so(pair: Pair) -> None:
+    """It may only have slept: nothing that it says is taken, and it is told that it was given up."""
+    told: list[bool] = []
+    pair.here.on_buried(lambda: told.append(True))
+    pair.say(1)
+    pair.clocks.passes(1)
+    pair.there.bury(HERE)
+    assert pair.lost[THERE] == [HERE]
+    pair.say(2)
+    pair.clocks.passes(1)
+    assert (pair.numbers(), set(told)) == ([1], {True})
+    # Beyond a number of dead the first one is forgotten; what it had under way comes again.
+    for number in range(DEAD_MOST):
+        pair.there.bury(NodeName(f"n{number}"))
+    pair.clocks.passes(60)
+    assert pair.numbers() == [1, 2]

@@ -133,6 +133,41 @@ def test_who_was_frozen_begins_anew(pool: Pool) -> None:
     assert a.begun_anew == 1
 
 
+def test_who_slept_for_too_long_does_not_hold_its_lease(pool: Pool) -> None:
+    """Until the store says that it does; and whoever is told by others that it is dead asks the store at once."""
+    a = pool.start("a")
+    pool.passes(5)
+    assert a.nodes.is_held()
+    held: list[bool] = []
+    a.clock.callLater(LEASE_S / 8, lambda: held.append(a.nodes.is_held()))
+    pool.passes(LEASE_S * 1.1, frozen=["a"])
+    pool.wakes("a", LEASE_S * 1.1)
+    assert (held, a.nodes.is_held()) == ([False], True)
+    b = pool.start("b")
+    pool.passes(5)
+    a.nodes.doubt()
+    a.nodes.doubt()
+    assert not a.nodes.is_held()
+    pool.passes(0.2)
+    assert a.nodes.is_held()
+    pool.passes(30, frozen=["a"])
+    a.nodes.doubt()
+    pool.wakes("a", 0.0)
+    assert (a.begun_anew, a.nodes.is_held(), b.lost) == (1, False, ["a!"])
+    a.nodes.doubt()
+
+
+def test_while_the_store_is_away_nobody_is_taken_for_dead(pool: Pool) -> None:
+    """So whoever cannot renew the lease goes on; whoever is alone always does."""
+    a = pool.start("a")
+    a.disk.broken = True
+    pool.passes(60)
+    assert a.nodes.is_held()
+    only = only_node()
+    only.doubt()
+    assert only.is_held()
+
+
 def test_a_short_freeze_is_nothing(pool: Pool) -> None:
     """Nobody has said that it is dead, and it goes on as it was."""
     a, b = pool.start("a"), pool.start("b")
