@@ -21,6 +21,7 @@ from lyncpy.core.dispatch import Dispatch, TransactionUser
 from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
 from lyncpy.core.gate import Gate
+from lyncpy.core.homes import Homes
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.node_channel import NodeChannels
@@ -122,8 +123,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     )
     place = f"{sip.server_name}:{sip.tls_port or sip.tcp_port}"
     contact = f"sip:{place};transport={'tls' if sip.tls_port else 'tcp'}"
-    is_there = partial(_is_there, back)
-    channels = NodeChannels(back.bus, timers, is_there)
+    channels = _channels(back, timers)
     remote = RemoteFlows(node, channels, back.bus, timers)
     flows = _flows(config, node, back, timers, reactor, remote)
     outbound = Outbound(
@@ -137,12 +137,14 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         elsewhere=remote,
     )
     flow_host = FlowHost(node, channels, flows, outbound, remote, back.bus)
+    relay = Relay(channels, timers, partial(_is_there, back), flow_host.note)
     notifier = _notifier(config, back, outbound, contact, timers)
     forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
     tries = _tries(config, back, tables, flows, relays, timers)
+    homes = Homes(back.nodes, relay, back.bus, timers, platform.writers, route_of(contact, node))
     return PlatformParts(
         platform=platform,
-        signaling=Signaling(flows, outbound, notifier, forward, Relay(channels, timers, is_there, flow_host.note)),
+        signaling=Signaling(flows, outbound, notifier, forward, relay, homes),
         channels=channels,
         flow_host=flow_host,
         cut_off=CutOff(back.nodes, back.bus, flows, timers),
@@ -175,6 +177,13 @@ def _places(config: Config, back: Backends, registrations: Registrations, timers
     """Build what knows where clients reach each server."""
     most = config.sections.registrar.endpoints_total
     return NodePlaces(back.nodes, own_address(config), back.bus, timers, registrations.own.__len__, most)
+
+
+def _channels(back: Backends, timers: Timers) -> NodeChannels:
+    """Build this node's side of what it says to others; whoever takes it for dead makes it ask the store."""
+    channels = NodeChannels(back.bus, timers, partial(_is_there, back))
+    channels.on_buried(back.nodes.doubt)
+    return channels
 
 
 def _is_there(back: Backends, node: NodeName) -> bool:
@@ -250,11 +259,13 @@ def entrance(
     anonymous_gate = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
     gate = Gate(schemes, base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
     base.flows.seal_with(gate.seal)
-    router = Router(sip.all_domains, _own_hosts(config), platform.node, base.signaling.relay)
+    signaling = base.signaling
+    router = Router(sip.all_domains, _own_hosts(config), platform.node, signaling.relay, signaling.homes)
     operations = Operations()
     router.add_routes(operations.rows())
     for offer in offers:
         router.add_routes(offer.routes)
+        router.add_homed(offer.homed)
         operations.add_operations(offer.operations)
     dispatch = Dispatch(gate, router, platform.owners)
     transactions = Transactions(

@@ -11,6 +11,7 @@ from zope.interface import Attribute, Interface
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.http import HttpResource
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.nodes import IHomed
 from lyncpy.sip.markup import Element
 from lyncpy.sip.message import Response
 
@@ -207,6 +208,9 @@ class Offer:
 
     name: str
     routes: tuple[Route, ...] = ()
+    homed: tuple[IHomed, ...] = ()
+    """Of what its routes answer, what has one home among the nodes."""
+
     operations: Mapping[str, Operation] = field(default_factory=dict)
     """SOAP operations that it answers, by name: "setContact"."""
 

@@ -20,6 +20,7 @@ from lyncpy.contracts.records import IRecording, IRecords
 from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.forward import Forward
+from lyncpy.core.homes import Homes
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.notifier import Notifier
 from lyncpy.core.relay import Relay
@@ -97,3 +98,6 @@ class Signaling:
 
     relay: Relay
     """Requests whose home is another node."""
+
+    homes: Homes
+    """What has its home at this node."""

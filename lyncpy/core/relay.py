@@ -39,6 +39,13 @@ class NodeUnreachable(Exception):
     """A request was not taken to its home, and nobody there has seen it."""
 
 
+class NodeGone(Refused):
+    """504: the node that was asked is lost; whether it has seen the request is not known."""
+
+    def __init__(self) -> None:
+        super().__init__(504, LOST)
+
+
 class _Asked:
     """A request of this node that another one answers."""
 
@@ -90,7 +97,8 @@ class Relay:
 
         Raises:
             NodeUnreachable: Nobody has seen it; it may be answered here.
-            Refused: 504, the node was lost; whether it has seen the request is not known.
+            NodeGone: The node was lost; whether it has seen the request is not known.
+            Refused: 503, too many wait already.
         """
         request, sender = arrival.request, arrival.sender
         if not self._is_there(node):
@@ -139,7 +147,7 @@ class Relay:
     def _fail(self, lost: Sequence[_Asked]) -> None:
         for asked in lost:
             if not asked.answer.called:
-                asked.answer.errback(Refused(504, LOST))
+                asked.answer.errback(NodeGone())
 
 
 class RelayedRequests:

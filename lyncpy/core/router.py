@@ -5,7 +5,8 @@ it (`opaque=app:…`), or when its method is one that asks the server about a us
 SERVICE); then the most specific row of the workloads' routes answers. Everything else is
 for a user's endpoints and goes to the row that forwards.
 
-What goes on in a dialog whose route names another node is answered there.
+What goes on in a dialog whose route names another node is answered there; and what is about something that has one home, by
+that (`core/homes.py`).
 """
 
 from collections.abc import Collection, Iterable
@@ -14,9 +15,11 @@ from typing import Final, Protocol
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import NodeName, domain_of
+from lyncpy.contracts.nodes import IHomed
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
-from lyncpy.core.relay import NodeUnreachable
+from lyncpy.core.homes import MOVED, ONCE, Homes
+from lyncpy.core.relay import NodeGone, NodeUnreachable
 from lyncpy.sip.headers import parse_name_addr, split_list
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.uri import Uri, parse_uri
@@ -51,11 +54,21 @@ class Router:
         hosts: Names and addresses of this server (host or host:port).
         node: This node.
         relay: Has other nodes answer.
+        homes: Finds the homes of what has one; None: there are no other nodes.
     """
 
-    def __init__(self, domains: Collection[str], hosts: Collection[str], node: NodeName, relay: RelayForRouter) -> None:
+    def __init__(
+        self,
+        domains: Collection[str],
+        hosts: Collection[str],
+        node: NodeName,
+        relay: RelayForRouter,
+        homes: Homes | None,
+    ) -> None:
         self._node = node
         self._relay = relay
+        self._homes = None if homes is None or homes.is_alone else homes
+        self._homed: list[IHomed] = []
         self._domains = frozenset(domain_of(domain) for domain in domains)
         self._hosts = frozenset(domain_of(host) for host in hosts)
         self._rows: dict[tuple[str, str | None, str | None], list[Route]] = {}
@@ -77,6 +90,10 @@ class Router:
             if route.app is None and (route.event or route.content):
                 self._about_users.add(route.method)
             rows.sort(key=lambda row: -len(row.app or ""))
+
+    def add_homed(self, homed: Iterable[IHomed]) -> None:
+        """Add what has one home each, of one workload."""
+        self._homed += homed
 
     def choose(self, arrival: Arrival) -> Route:
         """Find the route of a request.
@@ -103,21 +120,38 @@ class Router:
     async def _answer_at(self, home: NodeName, arrival: Arrival) -> Response | None:
         """Have another node answer; where it is no more, whoever has the sender's connection goes on."""
         try:
-            return await self._relay.ask(home, arrival)
+            response = await self._relay.ask(home, arrival)
         except NodeUnreachable:
-            return await self._choose_here(arrival.request).answer(arrival)
+            response = None
+        except NodeGone:
+            if arrival.request.method in ONCE:
+                raise
+            response = None
+        else:
+            if response is None or response.status != MOVED:
+                return response
+        return await self._choose_here(arrival.request).answer(arrival)
 
     def _choose_here(self, request: Request) -> Route:
         uri = request.target
         app = _app(uri)
         if app is not None or self._is_ours(uri, request.method):
-            return self._answering(request, app)
+            return self._at_home(request, app, self._answering(request, app))
         # Within a dialog the Request-URI is whatever Contact the peer gave; the session says who that is.
         if uri.scheme in ("sip", "sips") and domain_of(uri.host) not in self._domains and not request.to.tag:
             raise Refused(404, Diagnostics(1005, "Cannot route to destination domain"))
         if self._forward is None:
             raise Refused(404, Diagnostics(1003, "User does not exist"))
         return self._forward
+
+    def _at_home(self, request: Request, app: str | None, route: Route) -> Route:
+        """Give the route that has a request answered by the home of what it is about, if that has one."""
+        if self._homes is None or app is None:
+            return route
+        for homed in self._homed:
+            if app.startswith(homed.app) and (key := homed.key_of(request.uri)):
+                return Route(route.method, partial(self._homes.answer, homed, key, route.answer))
+        return route
 
     def _is_ours(self, uri: Uri, method: str) -> bool:
         host = domain_of(uri.host)

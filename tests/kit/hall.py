@@ -144,7 +144,7 @@ class Hall:
     def restart(self) -> None:
         """Have nobody answer any more; workloads that are taken in from here on do."""
         self.router, self.operations = (
-            Router([DOMAIN], [f"fe1.{DOMAIN}"], NoOtherNodes.node, NoOtherNodes()),
+            Router([DOMAIN], [f"fe1.{DOMAIN}"], NoOtherNodes.node, NoOtherNodes(), None),
             Operations(),
         )
         self.router.add_routes(self.operations.rows())

@@ -8,6 +8,7 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.forward import Forward
+from lyncpy.core.homes import Homes
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.node_channel import NodeChannels
 from lyncpy.core.notifier import Notifier
@@ -70,6 +71,7 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     if "notifier" not in parts:
         parts["notifier"] = Notifier(outbound, platform.bus, CONTACT, timers, per_flow=50, per_user=500, total=1000)
     channels = NodeChannels(platform.bus, timers, _nobody_is_there)
-    given("relay", Relay(channels, timers, _nobody_is_there, lambda node, flow: None))
+    relay = given("relay", Relay(channels, timers, _nobody_is_there, lambda node, flow: None))
+    given("homes", Homes(platform.nodes, relay, platform.bus, timers, platform.writers, CONTACT))
     given("forward", Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers))
     return Signaling(**parts)

@@ -1,5 +1,7 @@
 """Which route answers which request."""
 
+from typing import Any
+
 import pytest
 
 from lyncpy.contracts.arrival import Arrival
@@ -9,6 +11,7 @@ from lyncpy.contracts.workload import Route
 from lyncpy.core.router import FORWARD, Router
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from tests.kit.flows import NoOtherNodes
+from tests.kit.results import answer_of
 
 
 def _arrival(method: str, uri: str, *, event: str = "", content: str = "") -> Arrival:
@@ -42,7 +45,9 @@ OTHERS = _route(FORWARD)
 @pytest.fixture
 def router() -> Router:
     """Give a router with a few rows."""
-    table = Router(["example.test"], ["sip.example.test", "sip.example.test:5061"], NoOtherNodes.node, NoOtherNodes())
+    table = Router(
+        ["example.test"], ["sip.example.test", "sip.example.test:5061"], NoOtherNodes.node, NoOtherNodes(), None
+    )
     table.add_routes([REGISTER, OPTIONS, PUBLISH, CONTACTS, PRESENCE, FACTORY, OTHERS])
     return table
 
@@ -109,9 +114,45 @@ def test_what_nobody_answers_is_refused_for_what_it_is(router: Router, arrival: 
     assert refused.value.status == status
 
 
+class _Conferences:
+    """Conferences have homes, their factories have none."""
+
+    app = "app:conf:"
+
+    def key_of(self, uri: str) -> str:
+        return "" if "factory" in uri else "key"
+
+
+class _Homes:
+    """The homes of several nodes."""
+
+    is_alone = False
+
+    async def answer(self, homed: object, key: str, answer: Any, arrival: Arrival) -> Response:
+        answered: Response = await answer(arrival)
+        return answered.edited(body=key.encode())
+
+
+def test_what_has_a_home_is_answered_by_it() -> None:
+    """Where there are several nodes; what has none is answered by whoever is asked."""
+    homes: Any = _Homes()
+    router = Router(["example.test"], [], NoOtherNodes.node, NoOtherNodes(), homes)
+    conferences: Any = _Conferences()
+    router.add_homed([conferences])
+    router.add_routes([FACTORY, REGISTER, _route("INVITE", app="app:conf:focus")])
+    uri = "sip:alice@example.test;gruu;opaque=app:conf:"
+    asked = [
+        _arrival("INVITE", f"{uri}focus:id:12345678"),
+        _arrival("SERVICE", f"{uri}focusfactory", content="application/cccp+xml"),
+        _arrival("REGISTER", "sip:example.test"),
+    ]
+    answers = [answer_of(router.choose(arrival).answer(arrival)) for arrival in asked]
+    assert [answer.body for answer in answers if answer is not None] == [b"key", b"", b""]
+
+
 def test_two_equal_rows_are_a_mistake() -> None:
     """Two workloads that answer the same are found when the house is built."""
-    router = Router(["example.test"], [], NoOtherNodes.node, NoOtherNodes())
+    router = Router(["example.test"], [], NoOtherNodes.node, NoOtherNodes(), None)
     router.add_routes([PUBLISH])
     with pytest.raises(ValueError, match="two routes"):
         router.add_routes([PUBLISH])
