@@ -290,7 +290,7 @@ def inside(
         Connections(base.flows),
         base.notifier,
         # What the servers of a deployment say to one another.
-        *(base.flow_host, base.cut_off, base.places, base.signaling.homes),
+        *(base.flow_host, base.cut_off, base.places, base.signaling.deposits, base.signaling.homes),
         RevocationUnit(back.bus, way_in.gate),
         *workloads,
         # Behind the directory, which gives people of a directory with another name other keys.

@@ -17,6 +17,7 @@ from lyncpy.contracts.workload import Offer
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.cut_off import CutOff
+from lyncpy.core.deposits import Deposits
 from lyncpy.core.dispatch import Dispatch, TransactionUser
 from lyncpy.core.draining import Draining
 from lyncpy.core.forward import Forward
@@ -144,7 +145,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     homes = Homes(back.nodes, relay, back.bus, timers, platform.writers, route_of(contact, node))
     return PlatformParts(
         platform=platform,
-        signaling=Signaling(flows, outbound, notifier, forward, relay, homes),
+        signaling=Signaling(flows, outbound, notifier, forward, relay, homes, _deposits(back, channels, flows, timers)),
         channels=channels,
         flow_host=flow_host,
         cut_off=CutOff(back.nodes, back.bus, flows, timers),
@@ -177,6 +178,11 @@ def _places(config: Config, back: Backends, registrations: Registrations, timers
     """Build what knows where clients reach each server."""
     most = config.sections.registrar.endpoints_total
     return NodePlaces(back.nodes, own_address(config), back.bus, timers, registrations.own.__len__, most)
+
+
+def _deposits(back: Backends, channels: NodeChannels, flows: Flows, timers: Timers) -> Deposits:
+    """Build what homes leave with the nodes of clients, empty."""
+    return Deposits(back.nodes, channels, flows, back.bus, timers)
 
 
 def _channels(back: Backends, timers: Timers) -> NodeChannels:

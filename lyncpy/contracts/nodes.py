@@ -198,5 +198,8 @@ class IHomed(Interface):
     def begin(home: Home) -> Awaitable[None]:
         """Go on with one here, whose home this node has just become. What it raises is the answer to whoever asked."""
 
+    def end(key: str) -> None:
+        """Note that this node is the home of one no more."""
+
     def is_running(key: str) -> bool:
         """Tell whether it needs its home beyond the request that is being answered."""

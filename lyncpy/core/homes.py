@@ -181,6 +181,7 @@ class Homes:
             del self._mine[key]
             try:
                 await self._nodes.give_up(home)
+                homed.end(key)
                 if not await homed.is_known(key):
                     await self._nodes.forget(key)
             except StoreUnavailable as error:
@@ -197,6 +198,7 @@ class Homes:
         try:
             await homed.begin(home)
         except Exception:
+            homed.end(key)
             # Others may be able to.
             spawn(self._give_up(home), self.log, "giving a home up")
             raise

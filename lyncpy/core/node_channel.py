@@ -167,7 +167,7 @@ class NodeChannels:
         False: it will not arrive, for there is no such node, nobody can be reached now, or too much is under way.
         """
         peer = self._peers.get(node)
-        if peer is None:
+        if peer is None and node not in self._dead:
             peer = self._begin(node) if self._is_there(node) else None
         text = _json({"k": kind, **said})[1:]
         size = len(text) + len(body)

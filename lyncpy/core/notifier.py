@@ -188,7 +188,7 @@ class Notifier:
         """
         known = self.continued(arrival)
         contact = contact or self._contact
-        found = known if known is not None else self._new(arrival, event, data, on_end, contact, shared)
+        found = known if known is not None else self._new(arrival, event, data, on_end, contact, shared, new_tag())
         now = self._timers.now()
         try:
             effects = found.machine.subscribe(_in_its_dialog(found, arrival), terms, document, now)
@@ -212,6 +212,31 @@ class Notifier:
             arrival.request, found, grant, [("Contact", contact), *grant.headers]
         )
 
+    def go_on(
+        self, arrival: Arrival, event: str, terms: SubscriptionTerms, dialog: tuple[str, int],
+        on_end: Callable[[Subscription], None], contact: str,
+    ) -> Subscription:  # fmt: skip
+        """Go on with a subscription that another node has accepted, and which is lost with it; nothing is told.
+
+        Args:
+            arrival: Its first SUBSCRIBE.
+            event: The package's name.
+            terms: How long it may last, from now on.
+            dialog: Our tag, and the CSeq number that was used last.
+            on_end: As of `accept`.
+            contact: As of `accept`.
+
+        Raises:
+            Refused: 503 (2012), there are too many.
+        """
+        tag, seq = dialog
+        found = self._new(arrival, event, None, on_end, contact, (), tag)
+        found.machine.subscribe(arrival.request, terms, None, self._timers.now())
+        found.machine.dialog.local_seq = seq
+        self._add(found)
+        self._watch(found)
+        return found
+
     def notify(self, subscription: Subscription, document: Document) -> None:
         """Tell a subscriber something new; nothing happens when the subscription is over."""
         prepared = subscription.machine.prepare(document, self._timers.now())
@@ -233,11 +258,13 @@ class Notifier:
         """Give a user's own subscriptions of an event: one for each of their endpoints that has one."""
         return self._of.get((event, watcher), ())
 
-    def end_subscription(self, subscription: Subscription, reason: str) -> None:
+    def end_subscription(self, subscription: Subscription, reason: str, *, is_told: bool = True) -> None:
         """End a subscription from here and tell the client, who may subscribe anew.
 
         Args:
+            subscription: Which.
             reason: In words, for the log.
+            is_told: Whether the client is told; not where another node goes on with it.
         """
         self.log.debug(
             "{event} of {aor} is ended here: {reason}",
@@ -245,7 +272,8 @@ class Notifier:
             aor=subscription.watcher,
             reason=reason,
         )
-        self._perform(subscription, subscription.machine.terminate())
+        ended = subscription.machine
+        self._perform(subscription, ended.terminate() if is_told else ended.lost())
 
     # --- inside
 
@@ -257,6 +285,7 @@ class Notifier:
         on_end: Callable[[Subscription], None] | None,
         contact: str,
         shared: Sequence[tuple[str, str]],
+        tag: str,
     ) -> Subscription:
         if self._shares.excess({"flow": arrival.flow, "user": arrival.sender.aor}):
             raise Refused(503, TOO_MANY, headers=[("Retry-After", "60")])
@@ -267,7 +296,7 @@ class Notifier:
             epid=sender.epid,
             flow=arrival.flow,
             resource=aor_of(arrival.request.to.uri),
-            machine=machine.SubscriptionMachine(arrival.request, new_tag(), contact, shared),
+            machine=machine.SubscriptionMachine(arrival.request, tag, contact, shared),
             data=data,
             on_end=on_end,
         )

@@ -19,6 +19,7 @@ from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.records import IRecording, IRecords
 from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deposits import Deposits
 from lyncpy.core.forward import Forward
 from lyncpy.core.homes import Homes
 from lyncpy.core.keyed_lock import KeyedLock
@@ -101,3 +102,6 @@ class Signaling:
 
     homes: Homes
     """What has its home at this node."""
+
+    deposits: Deposits
+    """What homes leave with the nodes of clients, for the next home."""

@@ -7,6 +7,7 @@ from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.asserted_identity import AssertedIdentity
+from lyncpy.core.deposits import Deposits
 from lyncpy.core.forward import Forward
 from lyncpy.core.homes import Homes
 from lyncpy.core.keyed_lock import KeyedLock
@@ -73,5 +74,6 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     channels = NodeChannels(platform.bus, timers, _nobody_is_there)
     relay = given("relay", Relay(channels, timers, _nobody_is_there, lambda node, flow: None))
     given("homes", Homes(platform.nodes, relay, platform.bus, timers, platform.writers, CONTACT))
+    given("deposits", Deposits(platform.nodes, channels, parts["flows"], platform.bus, timers))
     given("forward", Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers))
     return Signaling(**parts)

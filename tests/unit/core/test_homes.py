@@ -70,6 +70,7 @@ class Meetings:
     def __init__(self) -> None:
         self.known, self.running = {KEY}, {KEY}
         self.begun: list[Home] = []
+        self.ended: list[str] = []
         self.fails: Exception | None = None
 
     def key_of(self, uri: str) -> str:
@@ -85,6 +86,10 @@ class Meetings:
         if self.fails is not None:
             raise self.fails
         self.begun.append(home)
+
+    def end(self, key: str) -> None:
+        """Note it."""
+        self.ended.append(key)
 
     def is_running(self, key: str) -> bool:
         """As the test says."""
@@ -239,7 +244,7 @@ def test_no_request_goes_round(scene: Scene) -> None:
 def test_what_does_not_run_has_no_home_for_long(scene: Scene) -> None:
     """The home is given up behind the last request, and forgotten where the thing is no more."""
     scene.meetings.running.clear()
-    assert (scene.status(), len(scene.homes)) == (200, 0)
+    assert (scene.status(), len(scene.homes), scene.meetings.ended) == (200, 0, [KEY])
     assert scene.nodes.shared.homes[KEY].node == ""
     scene.waits = Deferred()
     first, second = scene.asks(), scene.asks()

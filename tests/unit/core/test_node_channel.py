@@ -276,6 +276,7 @@ def test_who_is_known_dead_is_not_heard_and_hears_so(pair: Pair) -> None:
     pair.clocks.passes(1)
     pair.there.bury(HERE)
     assert pair.lost[THERE] == [HERE]
+    assert not pair.there.send(HERE, "said", number=7)
     pair.say(2)
     pair.clocks.passes(1)
     assert (pair.numbers(), set(told)) == ([1], {True})

@@ -320,3 +320,19 @@ def test_a_client_that_takes_two_dialogs_for_one_counts_for_both(scene: Scene) -
         found, response = scene.ask(call_id="c1", tag=second.machine.dialog.local_tag, number=number)
         assert (found, response.status) == (second, 200)
         assert response.headers.get("CSeq") == f"{number} SUBSCRIBE"
+
+
+def test_a_subscription_of_a_lost_server_goes_on() -> None:
+    """In its dialog, with higher numbers; nothing is said of it before there is something new."""
+    scene = Scene()
+    arrival = scene.subscribe(call_id="c9")
+    terms = SubscriptionTerms(3600, 60, 7200)
+    found = scene.notifier.go_on(arrival, "presence", terms, ("their-tag", 1000), scene.ended.append, "<sip:x>")
+    assert scene.outbound.told == []
+    scene.notifier.notify(found, DOCUMENT)
+    ((_, told),) = scene.outbound.told
+    assert (told.from_.tag, told.cseq.number, told.headers.get("Contact")) == ("their-tag", 1001, "<sip:x>")
+    refreshed, response = scene.ask(arrival=scene.subscribe(call_id="c9", tag="their-tag", number=9))
+    assert (refreshed, response.status) == (found, 200)
+    scene.notifier.end_subscription(found, "another goes on with it", is_told=False)
+    assert (len(scene.outbound.told), scene.ended) == (1, [found])
