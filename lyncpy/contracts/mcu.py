@@ -133,6 +133,9 @@ class IMcu(Interface):
     def end_conference(conference: str, reason: str) -> None:
         """End the medium of a conference for everybody; the focus is not told back."""
 
+    def abandon(conference: str) -> None:
+        """Forget the medium of a conference with which another node goes on: nobody is told anything."""
+
     def counts(conference: str) -> Mapping[Aor, int]:
         """Give how many messages each user has sent in this medium since it was opened; kept until `close`."""
 
@@ -147,6 +150,19 @@ class ISipAccess(Interface):
 
         Raises:
             Refused: The medium cannot take them: 415, 488, 503.
+        """
+
+    def go_on(participant: Participant, arrival: Arrival, tag: str, seq: int) -> None:
+        """Go on with the dialog of somebody whom another node had let in, and which is lost with it.
+
+        Args:
+            participant: Who.
+            arrival: The INVITE.
+            tag: The To tag of its 200.
+            seq: The CSeq number that was used last.
+
+        Raises:
+            Refused: 503, there are too many.
         """
 
     def refresh(arrival: Arrival) -> Awaitable[Response]:

@@ -86,9 +86,18 @@ class ChatDialogs:
 
     async def admit(self, participant: Participant, arrival: Arrival) -> Response:
         """Answer the INVITE of somebody whom the focus admits; return the 200. See the promise."""
+        _check_offer(arrival.request)
+        dialog = self._begin(participant, arrival, Dialog.from_request(arrival.request, new_tag()))
+        return _accepting(dialog, arrival.request)
+
+    def go_on(self, participant: Participant, arrival: Arrival, tag: str, seq: int) -> None:
+        """Go on with the dialog of somebody whom another node had let in. See the promise."""
+        made = Dialog.from_request(arrival.request, tag)
+        made.local_seq = seq
+        self._begin(participant, arrival, made).participation.joined()
+
+    def _begin(self, participant: Participant, arrival: Arrival, made: Dialog) -> ChatDialog:
         request = arrival.request
-        _check_offer(request)
-        made = Dialog.from_request(request, new_tag())
         name: Name = (made.call_id, made.local_tag)
         leg = SipLeg(
             self._outbound,
@@ -102,7 +111,7 @@ class ChatDialogs:
         dialog = ChatDialog(participant.user, participant.epid, leg, participation, request.to.uri)
         self._dialogs[name] = dialog
         self._on_flow.setdefault(leg.flow, set()).add(dialog)
-        return _accepting(dialog, request)
+        return dialog
 
     # --- facts
 

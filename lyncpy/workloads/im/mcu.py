@@ -129,6 +129,12 @@ class Mcu:
             self._end(member, LEFT, reason)
         self._chats.pop(conference, None)
 
+    def abandon(self, conference: str) -> None:
+        """Forget the chat of a conference with which another node goes on. See the promise."""
+        chat = self._chats.pop(conference, None)
+        if chat is not None:
+            self._abandon(chat)
+
     def counts(self, conference: str) -> Mapping[Aor, int]:
         """Return how many messages each user has sent. See the promise."""
         chat = self._chats.get(conference)
@@ -141,11 +147,14 @@ class Mcu:
         they return by themselves when the server has started again.
         """
         for chat in self._chats.values():
-            chat.stop()
-            for member in chat.room.members():
-                self._shares.release({"user": member.participant.user})
-                member.leg.hang_up(None)
+            self._abandon(chat)
         self._chats.clear()
+
+    def _abandon(self, chat: Chat) -> None:
+        chat.stop()
+        for member in chat.room.members():
+            self._shares.release({"user": member.participant.user})
+            member.leg.hang_up(None)
 
     # --- leaving
 

@@ -867,3 +867,33 @@ def test_the_same_device_by_another_road_replaces_its_dialog(chat: Chat) -> None
     _of("alice", "carol", chat=full)
     with pytest.raises(Refused):
         full.takes_in("bob")
+
+
+# --- several nodes
+
+
+def test_the_dialog_of_a_lost_home_goes_on(chat: Chat) -> None:
+    """With its tag, and with higher numbers; who is in it may speak and is spoken to at once."""
+    alice = chat.joins("alice")
+    bob = Member(chat, "bob", "e1")
+    assert isinstance(bob.knocks(sdp("text/plain")), Response)
+    assert bob.invite is not None
+    arrival = bob.arrival_of(bob.invite)
+    chat.mcu.dismiss(FOCUS, bob.aor, None, "lost")
+    who = Participant(FOCUS, bob.aor, bob.epid, "{bob}")
+    chat.dialogs.go_on(who, arrival, "their-tag", 1000)
+    assert [answer.status for answer in alice.says("hello") if isinstance(answer, Response)] == [202]
+    (call,) = chat.pending(method="MESSAGE")
+    assert (call.request.from_.tag, call.request.cseq.number, call.request.call_id) == (
+        "their-tag",
+        1001,
+        arrival.request.call_id,
+    )
+
+
+def test_what_another_server_goes_on_with_is_forgotten(chat: Chat) -> None:
+    """Nobody is told that it ends, and nobody is in it any more."""
+    _of("alice", "bob", chat=chat)
+    chat.mcu.abandon(FOCUS)
+    chat.mcu.abandon(FOCUS)
+    assert (len(chat.mcu), len(chat.dialogs), chat.pending(method="BYE"), chat.observer.heard) == (0, 0, [], [])
