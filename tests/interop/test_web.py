@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from lyncpy.contracts.names import Aor, ConferenceId
-from lyncpy.workloads.conferencing.conference_table import pack
+from lyncpy.workloads.conferencing.conference_form import pack
 from lyncpy.workloads.conferencing.model.conference import Conference
 from lyncpy.workloads.presence.bodies.icons import Icon, draw
 from tests.interop.conftest import Clients

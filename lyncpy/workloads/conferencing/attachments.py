@@ -25,6 +25,7 @@ class IAttachment(Interface):
 
     user: Aor = Attribute("The user of the device.")
     epid: Epid = Attribute("Which of their devices.")
+    flow: FlowName = Attribute("The connection by which it is reached.")
 
     def detach(reason: str) -> None:
         """Tell the device that it is no longer in the conference; may be called when it has gone already."""
@@ -42,18 +43,20 @@ class SipAttachment:
 
     log = Logger()
 
-    def __init__(self, arrival: Arrival, local_tag: str, outbound: IOutbound) -> None:
+    def __init__(self, arrival: Arrival, local_tag: str, outbound: IOutbound, seq: int) -> None:
         """Make the dialog.
 
         Args:
             arrival: The INVITE.
             local_tag: The To tag of its 200.
+            seq: The CSeq number that was used last: 0, but where another node had the dialog.
         """
         self.user = arrival.sender.aor
         self.epid = arrival.sender.epid
         self.flow: FlowName = arrival.flow
         self.tag = local_tag
         self._dialog = Dialog.from_request(arrival.request, local_tag)
+        self._dialog.local_seq = seq
         self._outbound = outbound
 
     @property

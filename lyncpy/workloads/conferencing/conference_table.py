@@ -5,16 +5,16 @@ counts. There is one record for each conference, with what has to survive of its
 a process that starts anew finds who was in it, with which roles, and whether it was locked.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.facts import Fact
-from lyncpy.contracts.names import Aor, aor_of, conference_id_of, conference_key, kept_aor
-from lyncpy.contracts.owners import IOwners, OwnerId, read_owners
+from lyncpy.contracts.names import Aor, conference_key, kept_aor
+from lyncpy.contracts.nodes import Home
+from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
@@ -23,15 +23,13 @@ from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.slices import next_turn
 from lyncpy.core.spawn import spawn
 from lyncpy.core.versioned import Decision, Entry, VersionedTable
+from lyncpy.workloads.conferencing.conference_form import pack, unpack
 from lyncpy.workloads.conferencing.model.conference import (
     Active,
-    AdmissionPolicy,
-    Autopromote,
     C3pReason,
     Conference,
     ConferenceDenied,
     ConferenceRequest,
-    ConferenceRole,
     ConferenceTerms,
     key_of,
     modify,
@@ -50,6 +48,9 @@ LOOKED_AT: Final = 1000
 """Conferences looked at in one turn of the reactor for people with other addresses."""
 
 _UNKNOWN: Final = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
+
+MOVED: Final = ConferenceDenied(C3pReason.SERVER_BUSY, "Another server has gone on with this conference")
+"""Nothing was remembered: the meeting is another node's by now."""
 
 _Decision = Decision[Conference | None, Conference | ConferenceDenied]
 
@@ -228,7 +229,7 @@ class ConferenceTable:
 
     def active(self) -> tuple[Conference, ...]:
         """Return the conferences with a meeting that is running, or was when the process died."""
-        return tuple(self._shown(each) for each in self._kept.table.values() if each.active is not None)
+        return tuple(self.shown(each) for each in self._kept.table.values() if each.active is not None)
 
     def all_conferences(self) -> tuple[Conference, ...]:
         """Return every conference that is not over for good."""
@@ -284,24 +285,36 @@ class ConferenceTable:
 
         return await self._change(organizer, id_, decide)
 
-    async def remember(self, key: str, active: Active | None) -> Conference | ConferenceDenied:
+    async def remember(self, key: str, active: Active | None, home: Home | None) -> Conference | ConferenceDenied:
         """Store what must survive of a running meeting, None when it has ended; durable when this returns.
 
         Nothing is written where nothing has changed. Listeners are not called: the focus knows. The conference is
         named by its key: a running meeting and its end are stored whatever becomes of the organizer.
+
+        Args:
+            key: Of the conference.
+            active: What must survive.
+            home: Of several nodes, as whose this is written; None: there is one node alone.
+
+        Returns:
+            The conference; `MOVED`, where a later home has written meanwhile: its epoch is higher.
         """
 
         def decide(old: Conference | None) -> _Decision:
             if old is None:
                 return Decision(_UNKNOWN, None)
+            if home is not None and old.epoch > home.epoch:
+                return Decision(MOVED, old)
             # The meeting and this table hear one after the other that somebody has another address.
             now = None if active is None else up_to_date(active, self._owners)
-            if old.active == now:
+            if old.active == now and (home is None or old.epoch == home.epoch):
                 return Decision(old, old)
             present = readdressed(old, self._owners)
             began = now is not None and (old.active is None or old.active.instance != now.instance)
             activated = now.since if now and began else old.activated
             new = noted(replace(present, active=now, activated=activated), self._owners)
+            if home is not None:
+                new = replace(new, run_by=home.node, epoch=home.epoch)
             return Decision(new, new)
 
         conference = self._kept.table.get(key)
@@ -356,9 +369,9 @@ class ConferenceTable:
         """Replace addresses in memory only: records name the persons, so that what is stored stays right."""
         new = readdressed(conference, self._owners)
         await self._table.change(conference.key, lambda _: Decision(None, new, is_durable=False))
-        self._tell(conference, self._shown(new))
+        self._tell(conference, self.shown(new))
 
-    def _shown(self, conference: Conference) -> Conference:
+    def shown(self, conference: Conference) -> Conference:
         """Return a conference as its meeting knows it, which goes on when its organizer was removed from the directory.
 
         Whoever is given the address next is not its organizer.
@@ -411,87 +424,3 @@ class ConferenceTable:
         except (StoreUnavailable, Refused) as error:
             self.log.warn("conferences that are over could not be removed: {reason}", reason=str(error))
         self._purge_later()
-
-
-# -- as stored --------------------------------------------------------------------------------
-
-
-def pack(conference: Conference) -> bytes:
-    """Write a conference as it is stored: JSON that an operator can read."""
-    active = conference.active
-    stored = {
-        "organizer": conference.organizer,
-        "id": conference.id,
-        "created": conference.created,
-        "updated": conference.updated,
-        "expires": conference.expires,
-        "subject": conference.subject,
-        "display_text": conference.display_text,
-        "admission": conference.admission.value,
-        "autopromote": int(conference.autopromote),
-        "pstn_lobby_bypass": conference.pstn_lobby_bypass,
-        "media": list(conference.media),
-        "invited": _roles(conference.invited),
-        "passcode": conference.passcode,
-        "notification_data": conference.notification_data,
-        "static": conference.static,
-        "home": conference.home,
-        "owner": conference.owner,
-        "meant": dict(conference.meant),
-        "asleep": {owner: [aor, role.value] for owner, (aor, role) in conference.asleep.items()},
-        "version": conference.version,
-        "activated": conference.activated,
-        "active": None
-        if active is None
-        else {
-            "instance": active.instance,
-            "since": active.since,
-            "locked": active.locked,
-            "granted": _roles(active.granted),
-            "kept": sorted(active.kept),
-            "ejected": sorted(active.ejected),
-        },
-    }
-    return json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def unpack(value: bytes, owners: IOwners) -> Conference:
-    """Read what `pack` wrote, with the addresses that people had then."""
-    stored: dict[str, Any] = json.loads(value)  # Any: json gives no types; the values below do
-    active = stored.pop("active")
-    meant, asleep = stored.pop("meant", None), stored.pop("asleep", {})
-    owner = stored.pop("owner", None)
-    conference = Conference(
-        **{
-            **stored,
-            "organizer": aor_of(stored["organizer"]),
-            "id": conference_id_of(stored["id"]),
-            "admission": AdmissionPolicy(stored["admission"]),
-            "autopromote": Autopromote(stored["autopromote"]),
-            "media": tuple(stored["media"]),
-            "invited": _read_roles(stored["invited"]),
-            "active": None
-            if active is None
-            else Active(
-                active["instance"],
-                active["since"],
-                active["locked"],
-                _read_roles(active["granted"]),
-                frozenset(map(aor_of, active["kept"])),
-                frozenset(map(aor_of, active["ejected"])),
-            ),
-            "asleep": {OwnerId(one): (aor_of(aor), ConferenceRole(role)) for one, (aor, role) in asleep.items()},
-        }
-    )
-    if owner is None:
-        owner = read_owners(owners, None, [conference.organizer])[conference.organizer]
-    named = read_owners(owners, meant, conference.people())
-    return replace(conference, owner=OwnerId(owner), meant={aor: one for aor, one in named.items() if one})
-
-
-def _roles(roles: Mapping[Aor, ConferenceRole]) -> dict[str, str]:
-    return {user: role.value for user, role in roles.items()}
-
-
-def _read_roles(stored: Mapping[str, str]) -> dict[Aor, ConferenceRole]:
-    return {aor_of(user): ConferenceRole(role) for user, role in stored.items()}

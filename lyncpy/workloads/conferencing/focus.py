@@ -5,7 +5,8 @@ be, then applied: dialogs and media legs of those who left are ended, the watche
 roster notified, the call records written. Spec: [MS-CONFBAS] 3.5.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -13,12 +14,14 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.mcu import IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.nodes import Home
+from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Runner
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing.attachments import IAttachment
-from lyncpy.workloads.conferencing.conference_table import ConferenceTable
+from lyncpy.workloads.conferencing.conference_table import MOVED, ConferenceTable
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
@@ -38,6 +41,13 @@ from lyncpy.workloads.conferencing.roster_feed import RosterFeed
 
 HOLD: Final = "meeting"
 """The kind of the lock under which one change of a meeting at a time is decided and stored."""
+
+
+class _Moved(Refused):
+    """503: another node has gone on with the meeting; what was asked is not done."""
+
+    def __init__(self) -> None:
+        super().__init__(503, Diagnostics(1, MOVED.text), headers=[("Retry-After", "2")])
 
 
 class MeetingObserver(Protocol):
@@ -68,6 +78,12 @@ class FocusServices:
     on_end: Callable[["Focus"], None]
     """Called once when a meeting has ended."""
 
+    home_of: Callable[[str], Home | None]
+    """Gives as which home this node runs the conference of a key; None: there is one node alone."""
+
+    on_moved: Callable[["Focus"], None]
+    """Called when another node has gone on with a meeting: this one's has to be forgotten, and nobody told that it ends."""
+
 
 class Focus(Runner):
     """Runs one meeting.
@@ -94,6 +110,8 @@ class Focus(Runner):
         self.rosters: Final = surroundings.rosters(lambda: self.meeting)
         self._observer = surroundings.observer
         self._on_end = surroundings.on_end
+        self._home_of = surroundings.home_of
+        self._on_moved = surroundings.on_moved
         self._attached: dict[tuple[Aor, Epid], IAttachment] = {}
         self._kept: Active | None = meeting.conference.active
         self.watch()
@@ -121,7 +139,7 @@ class Focus(Runner):
         The rule may be applied twice: to the meeting as it is, and again once that was stored.
 
         Raises:
-            Refused: 503, too many changes wait.
+            Refused: 503, too many changes wait, or another node has gone on with the meeting.
             StoreUnavailable: Nothing has changed.
         """
         async with self._writers.hold(HOLD, self.meeting.conference.key):
@@ -154,6 +172,10 @@ class Focus(Runner):
         """Find the attachment of a device; None: it has none."""
         return self._attached.get((user, epid))
 
+    def attachments(self) -> Sequence[IAttachment]:
+        """Return the attachments of all devices."""
+        return tuple(self._attached.values())
+
     def leg_ended(self, participant: Participant, reason: str, kind: str) -> None:
         """Note that a participant has left a medium, as its MCU tells."""
         attendee = self.meeting.attendees.get(participant.user)
@@ -172,13 +194,17 @@ class Focus(Runner):
         active = remembered(meeting, self.began)
         if active == self._kept:
             return False
-        await self._conferences.remember(meeting.conference.key, active)
+        key = meeting.conference.key
+        if await self._conferences.remember(key, active, self._home_of(key)) is MOVED:
+            self._on_moved(self)
+            raise _Moved
         self._kept = active
         return True
 
     async def _keep_later(self) -> None:
         async with self._writers.hold(HOLD, self.meeting.conference.key):
-            await self._keep(self.meeting)
+            with suppress(_Moved):
+                await self._keep(self.meeting)
 
     def _carry_out(self, transition: Transition) -> None:
         before, after, changes = transition

@@ -8,24 +8,27 @@ from typing import Final
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.facts import EndpointGone, FlowClosed
+from lyncpy.contracts.bus import Interest
+from lyncpy.contracts.facts import EndpointGone, FlowClosed, NodeLost
 from lyncpy.contracts.mcu import IFocusObserver, IMcu, Participant
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName, node_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
 from lyncpy.core.feed import Feed
-from lyncpy.core.notifier import Notifier
+from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.platform import Platform
 from lyncpy.core.set_index import remove_member
 from lyncpy.workloads.conferencing.bodies.conference_info import RosterAudience
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus, FocusServices, MeetingObserver
+from lyncpy.workloads.conferencing.home_epochs import HomeEpochs
 from lyncpy.workloads.conferencing.model import lifetime
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Arrived, Gone, Meeting, MeetingChange
 from lyncpy.workloads.conferencing.model.conference import Conference, read_address
 from lyncpy.workloads.conferencing.model.identity import readdress
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed, RosterSource
+from lyncpy.workloads.conferencing.seats import Seats
 from lyncpy.workloads.conferencing.settings import Settings
 
 NO_CONFERENCE: Final = Diagnostics(3003, "The conference-entity supplied in the C3P request is invalid")
@@ -44,6 +47,8 @@ class FocusTable:
         conferences: ConferenceTable,
         mcus: Mapping[str, IMcu],
         observers: Sequence[MeetingObserver],
+        seats: Seats,
+        epochs: HomeEpochs,
         settings: Settings,
     ) -> None:
         """Begin without a meeting; `open` resumes those of an earlier process.
@@ -53,6 +58,8 @@ class FocusTable:
             conferences: The conferences as they are stored.
             mcus: The MCUs, by the kind of their medium.
             observers: Hear of every change in a meeting.
+            seats: What is left of devices with their own nodes.
+            epochs: As which homes conferences are run here.
         """
         self._platform = platform
         self._notifier = notifier
@@ -61,15 +68,27 @@ class FocusTable:
 
         self._conferences = conferences
         self._mcus = mcus
-        self._observers = observers
+        self._observers = (*observers, seats)
+        self._seats = seats
         self._settings = settings
         self._timers = platform.timers
         self.owners = platform.owners
         self._gather_s = settings.gather_ms / 1000
         self._shares = Shares(settings.meetings, {"organizer": settings.meetings_per_organizer})
         self._surroundings = FocusServices(
-            conferences, platform.writers, mcus, self._rosters, self, platform.timers, self._ended
+            conferences,
+            platform.writers,
+            mcus,
+            self._rosters,
+            self,
+            platform.timers,
+            self._ended,
+            epochs.of,
+            self.abandon,
         )
+        self.people: Final = Interest()
+        """Who is in a meeting or in a lobby: of their devices it is to be heard when they are gone."""
+
         self._foci: dict[str, Focus] = {}
         self._meetings_of: dict[Aor, set[str]] = {}
         """The keys of the meetings that a user is in, or in whose lobby."""
@@ -78,14 +97,44 @@ class FocusTable:
         self._guest_of_flow: dict[FlowName, tuple[Aor, Epid]] = {}
         """Guests by the connection that they came by: they do not sign in, so they leave when it closes."""
 
+        self._on_end: Callable[[str], None] = _nothing
+
     def __len__(self) -> int:
         return len(self._foci)
 
-    def open(self) -> None:
-        """Resume the meetings that ran when the process died: their participants may return."""
+    def open(self, on_end: Callable[[str], None]) -> None:
+        """Begin to hear of conferences that change.
+
+        Args:
+            on_end: Called with the key of each conference whose meeting runs here no more.
+        """
+        self._on_end = on_end
         self._conferences.listen(self._conference_changed)
-        for conference in self._conferences.active():
-            self._begin(conference)
+
+    def is_running(self, key: str) -> bool:
+        """Tell whether a meeting of a conference runs here."""
+        return key in self._foci
+
+    def node_lost(self, fact: NodeLost) -> None:
+        """Remove all who were connected to a node that is lost."""
+        for focus in tuple(self._foci.values()):
+            for one in focus.attachments():
+                if node_of(one.flow) == fact.node:
+                    self._lose(one.user, one.epid)
+
+    def abandon(self, focus: Focus) -> None:
+        """Forget a meeting with which another node goes on; nobody is told anything."""
+        key = focus.meeting.conference.key
+        if self._foci.get(key) is not focus:
+            return
+        focus.stop()
+        self._seats.abandon(key)
+        focus.rosters.abandon()
+        for mcu in self._mcus.values():
+            mcu.abandon(focus.uri)
+        for attendee in focus.meeting.attendees.values():
+            self._not_in(attendee.user, key)
+        self._ended(focus)
 
     def close(self) -> None:
         """Stop all timers; the meetings go on in the next process."""
@@ -129,7 +178,7 @@ class FocusTable:
             raise Refused(503, Diagnostics(1, "Too many meetings at once"), headers=[("Retry-After", "60")])
         # Meetings that another process left were resumed by `open`: an `active` that is still there
         # is of a meeting that has just ended, whose end is being written.
-        return self._begin(replace(conference, active=None))
+        return self.begin(replace(conference, active=None))
 
     def forget_unused(self, focus: Focus) -> None:
         """Forget a meeting to which nobody was admitted."""
@@ -161,11 +210,11 @@ class FocusTable:
             if not aors.isdisjoint(focus.meeting.attendees) or not aors.isdisjoint(focus.meeting.meant):
                 focus.note(lambda meeting: readdress(meeting, self.owners, now))
 
-    def bind_guest(self, guest: Aor, epid: Epid, flow: FlowName) -> None:
-        """Have a guest who has just joined leave when their connection closes."""
-        if guest in self._meetings_of:
-            self._guest_of_flow.pop(self._flow_of_guest.get(guest, flow), None)
-            self._flow_of_guest[guest], self._guest_of_flow[flow] = flow, (guest, epid)
+    def bind(self, user: Aor, epid: Epid, flow: FlowName, *, guest: bool) -> None:
+        """Have a guest who has just joined leave when their connection closes; all others are signed in."""
+        if guest and user in self._meetings_of:
+            self._guest_of_flow.pop(self._flow_of_guest.get(user, flow), None)
+            self._flow_of_guest[user], self._guest_of_flow[flow] = flow, (user, epid)
 
     def is_inside(self, user: Aor) -> bool:
         """Tell whether somebody is in any meeting or lobby."""
@@ -181,16 +230,14 @@ class FocusTable:
         match change:
             case Arrived(user, first=True):
                 self._meetings_of.setdefault(user, set()).add(after.conference.key)
+                self.people.add(user)
             case Gone(user, last=True):
-                remove_member(self._meetings_of, user, after.conference.key)
-                if user not in self._meetings_of:
-                    self._guest_of_flow.pop(self._flow_of_guest.pop(user, FlowName("")), None)
+                self._not_in(user, after.conference.key)
         for observer in self._observers:
             observer.meeting_changed(before, after, change)
 
-    # --- inside
-
-    def _begin(self, conference: Conference) -> Focus:
+    def begin(self, conference: Conference) -> Focus:
+        """Begin a meeting, or go on with the one that ran when its process died: its participants may return."""
         organizer = self._platform.people.person(conference.organizer)
         name = "" if organizer is None else organizer.display_name
         meeting_policy = self._settings.meeting_policy(self._platform.policies.policy_of(conference.organizer))
@@ -202,14 +249,26 @@ class FocusTable:
         self._foci[conference.key] = focus
         return focus
 
+    # --- inside
+
+    def _not_in(self, user: Aor, key: str) -> None:
+        remove_member(self._meetings_of, user, key)
+        if user not in self._meetings_of:
+            self.people.discard(user)
+            self._guest_of_flow.pop(self._flow_of_guest.pop(user, FlowName("")), None)
+
     def _rosters(self, meeting: Callable[[], Meeting]) -> RosterFeed:
-        return RosterFeed(meeting, self.feed, self._notifier, self._gather_s)
+        def forgotten(subscription: Subscription) -> None:
+            self._seats.unsubscribed(meeting().conference.key, subscription)
+
+        return RosterFeed(meeting, self.feed, self._notifier, self._gather_s, forgotten)
 
     def _ended(self, focus: Focus) -> None:
         key = focus.meeting.conference.key
         if self._foci.get(key) is focus:
             del self._foci[key]
             self._shares.release(_share(focus.meeting.conference))
+            self._on_end(key)
 
     def _conference_changed(self, before: Conference, after: Conference | None) -> None:
         """Apply to a running meeting that its conference was modified or deleted."""
@@ -220,6 +279,10 @@ class FocusTable:
             focus.note(rules.deleted)
         else:
             focus.reform(after)
+
+
+def _nothing(key: str) -> None:
+    """Nobody is told."""
 
 
 def _share(conference: Conference) -> dict[str, str]:

@@ -66,6 +66,11 @@ class OthersConferences:
         entry = self._cache.get(key)
         return NONE_YET if entry is None else entry.version
 
+    def kept(self, key: str) -> Conference | None:
+        """Give a conference under the key of its record, as far as it is known here, whatever became of its organizer."""
+        entry = self._cache.get(key)
+        return None if entry is None else entry.value
+
     async def renew(self, key: str) -> None:
         """Read a conference again; a meeting that runs hears how it differs.
 

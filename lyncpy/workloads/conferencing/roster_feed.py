@@ -10,14 +10,14 @@ Spec: RFC 4575; [MS-CONFBAS] 3.4. Client: it never refreshes, applies every docu
 order of its coming, and unsubscribes in a new dialog.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.feed import Feed, FeedSource
 from lyncpy.core.notifier import Notifier, Subscription
-from lyncpy.sip.subscription import Document
+from lyncpy.sip.subscription import Document, SubscriptionTerms
 from lyncpy.workloads.conferencing.bodies.conference_info import (
     INFO_TYPE,
     RosterAudience,
@@ -26,9 +26,14 @@ from lyncpy.workloads.conferencing.bodies.conference_info import (
     delta,
     full,
 )
-from lyncpy.workloads.conferencing.model.attendees import Meeting
+from lyncpy.workloads.conferencing.model.attendees import Meeting, departed_attendee
 
 EVENT: Final = "conference"
+
+WATCH_S: Final = 86_400
+"""Seconds that a subscription to a roster lasts. Client: it never refreshes; the end of its endpoint ends it."""
+
+TERMS: Final = SubscriptionTerms(WATCH_S, 60, WATCH_S)
 
 GATHERED: Final = 50
 """Watchers above which changes are gathered for longer, in proportion: the cost of a thousand who join together
@@ -53,6 +58,7 @@ class RosterFeed:
         feed: Feed["RosterFeed", None, RosterAudience],
         notifier: Notifier,
         gather_s: float,
+        forgotten: Callable[[Subscription], None],
     ) -> None:
         """Begin without watchers.
 
@@ -61,11 +67,13 @@ class RosterFeed:
             feed: Sends the notifications; its source is a `RosterSource`.
             notifier: Ends subscriptions.
             gather_s: Seconds that changes are gathered while there are few watchers.
+            forgotten: Called with each subscription that has ended.
         """
         self._meeting = meeting
         self._feed = feed
         self._notifier = notifier
         self._gather_s = gather_s
+        self._forgotten = forgotten
         self._shown: dict[Subscription, _Shown] = {}
 
     def __len__(self) -> int:
@@ -92,14 +100,40 @@ class RosterFeed:
         if audience is not None:
             self._shown[subscription] = _Shown(version, audience, meeting)
 
+    def go_on(self, subscription: Subscription, version: int, departed: Sequence[Aor]) -> None:
+        """Send a full document in a subscription that another node has had, and then who is no more in it.
+
+        Client: it takes somebody who is missing in a full document for still there.
+
+        Args:
+            subscription: The subscription.
+            version: Of the document; beyond all that it can have been sent.
+            departed: Those who were in the meeting.
+        """
+        document, meeting = self.document_for(subscription.watcher, version), self._meeting()
+        audience = audience_of(meeting, subscription.watcher)
+        if document is None or audience is None:
+            return
+        self._notifier.notify(subscription, document)
+        gone = {user: departed_attendee(user) for user in departed if user not in meeting.attendees}
+        self._shown[subscription] = _Shown(version, audience, replace(meeting, attendees={**gone, **meeting.attendees}))
+        self.changed()
+
     def forget(self, subscription: Subscription) -> None:
         """Remove a subscription that has ended."""
-        self._shown.pop(subscription, None)
+        if self._shown.pop(subscription, None) is not None:
+            self._forgotten(subscription)
 
     def end_subscriptions(self, user: Aor, epid: Epid, reason: str) -> None:
         """End the subscriptions of one device; `reason` is that of Subscription-State."""
         for subscription in [one for one in self._shown if (one.watcher, one.epid) == (user, epid)]:
             self._notifier.end_subscription(subscription, reason)
+
+    def abandon(self) -> None:
+        """Forget all subscriptions, with which another node goes on."""
+        self._feed.drop_thing(self)
+        for subscription in tuple(self._shown):
+            self._notifier.end_subscription(subscription, "another server goes on with it", is_told=False)
 
     def end_all(self, reason: str) -> None:
         """End all subscriptions."""

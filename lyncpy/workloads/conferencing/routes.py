@@ -16,41 +16,31 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.message import Response, new_tag, response_to
-from lyncpy.sip.subscription import SubscriptionTerms
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies.c3p import (
     C3P_TYPE,
-    AddUser,
-    C3pCommand,
-    read_focus_request,
-    read_request,
     refused,
     write_added,
 )
 from lyncpy.workloads.conferencing.call_records import ConferenceRecorder, InviteOutcome
-from lyncpy.workloads.conferencing.factory import BAD_FROM, FACTORY, Factory
+from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import NO_CONFERENCE, FocusTable
-from lyncpy.workloads.conferencing.guests import shown_name
+from lyncpy.workloads.conferencing.joining import Joiners, read_join
 from lyncpy.workloads.conferencing.model import meeting as rules
-from lyncpy.workloads.conferencing.model.attendees import Joiner, Meeting, MeetingStep, Rule
+from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingStep, Rule
 from lyncpy.workloads.conferencing.model.conference import (
     FOCUS,
     ConferenceDenied,
     read_address,
 )
-from lyncpy.workloads.conferencing.roster_feed import EVENT
+from lyncpy.workloads.conferencing.roster_feed import EVENT, TERMS
+from lyncpy.workloads.conferencing.seats import ROSTER, Seats
 
 FOCUS_APP: Final = "app:conf:focus:id"
 
-_BAD_ADD_USER: Final = Diagnostics(3007, "AddUser C3P blob invalid")
 _NOT_A_PARTICIPANT: Final = Diagnostics(3014, "Failed authorization")
-
-WATCH_S: Final = 86_400
-"""Seconds that a subscription to a roster lasts. Client: it never refreshes; the end of its endpoint ends it."""
-
-_TERMS: Final = SubscriptionTerms(WATCH_S, 60, WATCH_S)
 
 
 class Routes:
@@ -65,6 +55,7 @@ class Routes:
         commands: FocusCommands,
         media: Mapping[str, ISipAccess],
         recorder: ConferenceRecorder,
+        seats: Seats,
     ) -> None:
         """Begin without requests under way.
 
@@ -74,13 +65,15 @@ class Routes:
             commands: Carries out the commands of participants.
             media: The access of SIP clients to each medium, by its kind.
             recorder: Records dialogs, and who was refused.
+            seats: Leaves with the nodes of devices what another home of the conference needs.
         """
         self._factory = factory
         self._foci = foci
         self._commands = commands
         self._media = media
-        self._people = platform.people
-        self._locator = platform.locator
+        self._seats = seats
+        self._homes = signaling.homes
+        self._joiners = Joiners(platform.people, platform.locator, platform.owners)
         self._notifier = signaling.notifier
         self._outbound = signaling.outbound
         self._recorder = recorder
@@ -114,12 +107,12 @@ class Routes:
         request = arrival.request
         if request.to.tag:
             return await self.refresh(arrival)
-        command, ask = self._read_join(arrival)
+        command, ask = read_join(arrival)
         focus = self._foci.enter(request.uri)
         if read_address(ask.conf_entity) != read_address(focus.uri):
             self._foci.forget_unused(focus)
             raise Refused(400, NO_CONFERENCE)
-        joiner = await self._joiner(arrival, ask)
+        joiner = await self._joiners.joiner(arrival, ask)
         step = await self._changed(focus, lambda meeting: rules.join(meeting, joiner, self._timers.now()))
         if isinstance(step, ConferenceDenied):
             no = refused(step)
@@ -127,16 +120,20 @@ class Routes:
             self._foci.forget_unused(focus)
             raise no
         tag = new_tag()
-        attachment = SipAttachment(arrival, tag, self._outbound)
+        attachment = SipAttachment(arrival, tag, self._outbound, 0)
         focus.attach(attachment)
-        if joiner.guest:
-            self._foci.bind_guest(joiner.user, joiner.epid, arrival.flow)
+        self._foci.bind(joiner.user, joiner.epid, arrival.flow, guest=joiner.guest)
         attendee = focus.meeting.attendees[joiner.user]
+        self._leave(focus, FOCUS, arrival, tag)
         response = response_to(
             request,
             200,
             to_tag=tag,
-            headers=[("Contact", f"<{focus.uri}>;isfocus"), ("Allow", "INVITE, BYE, ACK, CANCEL, INFO, UPDATE")],
+            headers=[
+                ("Contact", f"<{focus.uri}>;isfocus"),
+                ("Allow", "INVITE, BYE, ACK, CANCEL, INFO, UPDATE"),
+                *self._homes.headers,
+            ],
             content_type=C3P_TYPE,
             body=write_added(command, ask, attendee.role),
         )
@@ -163,41 +160,6 @@ class Routes:
         if focus.attachment(attachment.user, attachment.epid) is attachment:
             now = self._timers.now()
             focus.note(lambda meeting: rules.leave(meeting, attachment.user, attachment.epid, now))
-
-    def _read_join(self, arrival: Arrival) -> tuple[C3pCommand, AddUser]:
-        request = arrival.request
-        if request.content_type != C3P_TYPE:
-            raise Refused(415, headers=[("Accept", C3P_TYPE)])
-        command = read_request(request.body)
-        ask = read_focus_request(command)
-        if not isinstance(ask, AddUser):
-            raise Refused(400, _BAD_ADD_USER)
-        if ask.user != arrival.sender.aor:
-            raise Refused(403, BAD_FROM)
-        return command, ask
-
-    async def _joiner(self, arrival: Arrival, ask: AddUser) -> Joiner:
-        sender = arrival.sender
-        joiner = Joiner(
-            sender.aor,
-            sender.epid,
-            ask.entity or f"{{{str(uuid.uuid4()).upper()}}}",
-            display_name=ask.display_name,
-            lobby_capable=ask.lobby_capable,
-            client=arrival.request.headers.get("User-Agent") or "",
-        )
-        if sender.guest:
-            name = shown_name(ask.display_name or arrival.request.from_.display)
-            return replace(joiner, display_name=name, internal=False, guest=True)
-        # Read before anything is waited for: the address may belong to somebody else afterwards.
-        person, owner = self._people.person(sender.aor), self._foci.owners.owner(sender.aor)
-        endpoints = await self._locator.endpoints(sender.aor)
-        return replace(
-            joiner,
-            display_name=joiner.display_name if person is None else person.display_name,
-            gruu=next((one.gruu for one in endpoints if one.epid == sender.epid), ""),
-            owner=owner,
-        )
 
     def _within(self, arrival: Arrival) -> tuple[Focus, SipAttachment]:
         """Find the focus and the dialog that a request belongs to; only its own participant may send in it.
@@ -253,7 +215,8 @@ class Routes:
             raise refused(step)
         focus.note(lambda meeting: step)
         self._record(focus.meeting, kind, arrival, response, None, internal=attendee.internal)
-        return response
+        self._leave(focus, kind, arrival, response.to.tag or "")
+        return self._routed(response)
 
     # --- the roster
 
@@ -271,7 +234,7 @@ class Routes:
             # Within the subscription's own dialog the notifier ends it.
             if focus is not None and not request.to.tag:
                 focus.rosters.end_subscriptions(sender.aor, sender.epid, "unsubscribed")
-            _, response = self._notifier.accept(arrival, EVENT, replace(_TERMS, once=True), None)
+            _, response = self._notifier.accept(arrival, EVENT, replace(TERMS, once=True), None)
             return response
         if focus is None:
             raise Refused(404, NO_CONFERENCE)
@@ -285,11 +248,15 @@ class Routes:
         version = 1 if known is None else focus.rosters.next_version(known)
         document = focus.rosters.document_for(arrival.sender.aor, version)
         subscription, response = self._notifier.accept(
-            arrival, EVENT, _TERMS, document, on_end=focus.rosters.forget, contact=f"<{focus.uri}>;isfocus"
+            arrival, EVENT, TERMS, document, on_end=focus.rosters.forget, contact=f"<{focus.uri}>;isfocus"
         )
-        if subscription is not None:
-            focus.rosters.watch(subscription, version)
-        return response
+        if subscription is None:
+            return response
+        focus.rosters.watch(subscription, version)
+        if known is not None:
+            return response
+        self._leave(focus, ROSTER, arrival, subscription.machine.dialog.local_tag)
+        return self._routed(response)
 
     async def command(self, arrival: Arrival) -> Response:
         """Carry out a participant's command to the focus; see `FocusCommands`."""
@@ -304,6 +271,16 @@ class Routes:
         except Exception:
             self._foci.forget_unused(focus)
             raise
+
+    def _leave(self, focus: Focus, kind: str, arrival: Arrival, tag: str) -> None:
+        """Leave with the node of a device what another home needs for the dialog that a request has made."""
+        meeting = focus.meeting
+        attendee = meeting.attendees[arrival.sender.aor]
+        self._seats.leave(meeting.conference.key, kind, arrival, tag, waits=attendee.waits, turns=0)
+
+    def _routed(self, response: Response) -> Response:
+        """Have a dialog's further requests come to this node, whichever the client is connected to."""
+        return response.edited(last=self._homes.headers) if self._homes.headers else response
 
     def _record(
         self, meeting: Meeting, kind: str, arrival: Arrival, response: Response, no: Refused | None, *, internal: bool

@@ -27,15 +27,20 @@ from lyncpy.workloads.conferencing.bodies.pages import Pages
 from lyncpy.workloads.conferencing.call_records import ConferenceRecorder
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
+from lyncpy.workloads.conferencing.conference_homes import ConferenceHomes
 from lyncpy.workloads.conferencing.conference_table import KIND, ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.guests import Guests
+from lyncpy.workloads.conferencing.home_epochs import HomeEpochs
+from lyncpy.workloads.conferencing.joining import Joiners
 from lyncpy.workloads.conferencing.meeting_archiver import MeetingArchiver
-from lyncpy.workloads.conferencing.model.conference import CHAT
+from lyncpy.workloads.conferencing.model.conference import CHAT, Conference
 from lyncpy.workloads.conferencing.routes import Routes
+from lyncpy.workloads.conferencing.seats import Seats
 from lyncpy.workloads.conferencing.settings import Settings
+from lyncpy.workloads.conferencing.successor import Successor
 
 COUNTS: Final = 100_000
 """People whose message counts of one meeting are read when it goes on; more than any meeting has."""
@@ -99,50 +104,78 @@ class Conferencing:
         self._calls = Calls(platform, signaling, privacy)
         platform.meter.gauge("lyncpy_conferencing_calls_count", "Calls into meetings.", self._calls.__len__)
         listeners = (self._recorder, self._calls, MeetingArchiver(archive, timers))
-        self.foci = FocusTable(platform, signaling.notifier, self.conferences, kinds, listeners, settings)
+        seats = Seats(signaling.deposits, is_alone=platform.nodes.is_alone)
+        epochs = HomeEpochs(platform.nodes)
+        self.foci = FocusTable(
+            platform, signaling.notifier, self.conferences, kinds, listeners, seats, epochs, settings
+        )
         for mcu in kinds.values():
             mcu.listen(self.foci)
         self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domains, welcome=settings.guests)
         routes = Routes(
             platform,
             signaling,
-            Factory(
-                self.conferences,
-                platform.policies,
-                tuple(kinds),
-                guests=settings.guests,
-                meeting_url=settings.meeting_url,
-            ),
+            self._factory(platform, tuple(kinds), settings),
             self.foci,
             FocusCommands(self.conferences, platform.policies, self._calls, timers),
             accesses,
             self._recorder,
+            seats,
         )
+        self._homes = self._homed(platform, signaling, seats, epochs, accesses, settings)
         self.offer = self._offering(routes, domains, settings)
 
     _listening: tuple[IListening, ...] = ()
+
+    def _factory(self, platform: Platform, kinds: tuple[str, ...], settings: Settings) -> Factory:
+        guests, meeting_url = settings.guests, settings.meeting_url
+        return Factory(self.conferences, platform.policies, kinds, guests=guests, meeting_url=meeting_url)
+
+    def _homed(
+        self,
+        platform: Platform,
+        signaling: Signaling,
+        seats: Seats,
+        epochs: HomeEpochs,
+        accesses: Mapping[str, ISipAccess],
+        settings: Settings,
+    ) -> ConferenceHomes:
+        successor = Successor(
+            self.foci,
+            seats,
+            accesses,
+            Joiners(platform.people, platform.locator, platform.owners),
+            signaling.outbound,
+            signaling.notifier,
+            self._recorder,
+            platform.timers,
+        )
+        return ConferenceHomes(
+            platform, signaling, self.conferences, self.foci, epochs, successor, self._resume_counts, settings.linger_s
+        )
 
     def _offering(self, routes: Routes, domains: tuple[str, ...], settings: Settings) -> Offer:
         commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, self._timers)
         return Offer(
             self.name,
             routes=routes.rows(),
+            homed=(self._homes,),
             commands=commands.words(),
             provisions=(Provision("ServerConfiguration", _factory_uri),) if settings.announced else (),
             resources=Pages(self.conferences.linked, domains[0], settings.meeting_url).rows(),
         )
 
     async def open(self) -> None:
-        """Read the conferences, close the records that dead nodes left open, and go on with their meetings."""
+        """Read the conferences, close the records that dead nodes left open, and go on with the meetings that are this node's."""
         # First: a node that is lost before this has left what is found then, one that is lost later is heard of.
         self._leavings.open()
         self._listening = (self._bus.listen(NodeLost, self._leavings.node_lost),)
         await self._close_left_open()
         await self.conferences.open()
-        await self._resume_counts()
-        self.foci.open()
+        await self._homes.open()
         self._listening += (
-            self._bus.listen(EndpointGone, self.foci.endpoint_gone),
+            self._bus.listen(NodeLost, self._homes.node_lost),
+            self._bus.listen(EndpointGone, self.foci.endpoint_gone, self.foci.people),
             self._bus.listen(FlowClosed, self.foci.flow_closed),
             self._bus.listen(FlowClosed, self.foci.feed.flow_closed),
             self._bus.listen(FlowDrained, self.foci.feed.flow_drained),
@@ -156,6 +189,7 @@ class Conferencing:
         for listening in self._listening:
             listening.stop()
         self._leavings.close()
+        self._homes.close()
         self._counting.clear()
         self._count()
         self.foci.close()
@@ -168,12 +202,11 @@ class Conferencing:
         self.foci.addresses_changed(fact.aors)
         await self.conferences.addresses_changed(fact.aors)
 
-    async def _resume_counts(self) -> None:
-        for conference in self.conferences.active():
-            if conference.active is not None:
-                instance = conference.active.instance
-                counts = await self._records.message_counts(instance=instance, limit=COUNTS)
-                self._recorder.resume(instance, {aor_of(one.user): one.messages for one in counts})
+    async def _resume_counts(self, conference: Conference) -> None:
+        if conference.active is not None:
+            instance = conference.active.instance
+            counts = await self._records.message_counts(instance=instance, limit=COUNTS)
+            self._recorder.resume(instance, {aor_of(one.user): one.messages for one in counts})
 
     def _counts(self, uri: str) -> Mapping[Aor, int]:
         return {} if self._chat is None else self._chat.counts(uri)

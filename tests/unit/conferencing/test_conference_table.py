@@ -7,13 +7,15 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
 from lyncpy.contracts.facts import ConferenceChanged, Fact
-from lyncpy.contracts.names import Version
+from lyncpy.contracts.names import NodeName, Version
+from lyncpy.contracts.nodes import Home
 from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import Conflict
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.conferencing.conference_table import KIND, ConferenceTable, pack, unpack
+from lyncpy.workloads.conferencing.conference_form import pack, unpack
+from lyncpy.workloads.conferencing.conference_table import KIND, MOVED, ConferenceTable
 from lyncpy.workloads.conferencing.model.conference import (
     Active,
     AdmissionPolicy,
@@ -121,7 +123,7 @@ def test_a_broken_disk_changes_nothing(cellar: Cellar, table: ConferenceTable) -
     for doing in (
         table.schedule(ALICE, ConferenceRequest(id="OTHER000")),
         table.modify(ALICE, ID, ConferenceRequest(subject="New")),
-        table.remember(key_of(ALICE, ID), ACTIVE),
+        table.remember(key_of(ALICE, ID), ACTIVE, None),
         table.delete(ALICE, ID),
     ):
         with pytest.raises(StoreUnavailable):
@@ -161,19 +163,21 @@ def test_what_a_meeting_leaves_survives_the_process(cellar: Cellar, table: Confe
     """Who was in, as what, behind which door; and when it began."""
     heard: list[object] = []
     table.listen(lambda before, after: heard.append(after))
-    assert isinstance(result_of(table.remember(key_of(ALICE, ID), ACTIVE)), Conference)
+    assert isinstance(result_of(table.remember(key_of(ALICE, ID), ACTIVE, None)), Conference)
     (found,) = cellar.opened().active()
     assert (found.active, found.activated) == (ACTIVE, NOON)
     assert heard == []
 
     writes = cellar.disk.calls
-    assert result_of(table.remember(key_of(ALICE, ID), ACTIVE)) == found
+    assert result_of(table.remember(key_of(ALICE, ID), ACTIVE, None)) == found
     assert cellar.disk.calls == writes
 
-    result_of(table.remember(key_of(ALICE, ID), None))
+    result_of(table.remember(key_of(ALICE, ID), None, None))
     (found,) = cellar.opened().conferences_of(ALICE)
     assert (found.active, found.activated) == (None, NOON)
-    assert result_of(table.remember(key_of(BOB, ID), None)) == ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
+    assert result_of(table.remember(key_of(BOB, ID), None, None)) == ConferenceDenied(
+        C3pReason.CONFERENCE_DOES_NOT_EXIST
+    )
 
 
 def test_the_latest_conference_comes_first(cellar: Cellar, table: ConferenceTable) -> None:
@@ -212,7 +216,7 @@ def test_an_expired_conference_is_none_and_its_name_is_free(cellar: Cellar, tabl
 def test_what_is_over_is_purged(cellar: Cellar, table: ConferenceTable) -> None:
     """A running meeting is not over, whatever its date."""
     made(table, "RUNNING0", expires=NOON + 30)
-    result_of(table.remember(key_of(ALICE, "RUNNING0"), ACTIVE))
+    result_of(table.remember(key_of(ALICE, "RUNNING0"), ACTIVE, None))
     made(table, "EXPIRED0", expires=NOON + 30)
     cellar.clock.advance(60)
     assert [found.id for found in table.all_conferences()] == [ID, "RUNNING0"]
@@ -417,7 +421,7 @@ def test_what_a_meeting_kept_before_an_address_changed_is_still_of_who_was_meant
     for owner, aor in ((OwnerId("b#1"), CAROL), (OwnerId("c#1"), BOB)):
         owners.put_owner(Owner(owner, owner, aor, 1.0))
     changing = started(table.addresses_changed(frozenset({BOB, CAROL})))
-    remembering = started(table.remember(key, active))
+    remembering = started(table.remember(key, active, None))
     cellar.disk.catch_up()
     assert modifying.called
     assert remembering.called
@@ -464,3 +468,27 @@ def test_what_another_process_makes_is_found_as_soon_as_it_is_told(cellar: Cella
     assert other.others.version_of(key) == table.others.version_of(key)
     assert set(other.others.held()) == {key}
     assert heard[2:] == [("Budget", "Costs")]
+
+
+def test_who_is_the_home_no_more_remembers_nothing(cellar: Cellar, table: ConferenceTable) -> None:
+    """Each home has a higher epoch than all before it, and writes it at once; one of before is refused from then on."""
+    key = key_of(ALICE, ID)
+    former, later = (Home(key, NodeName(name), epoch) for name, epoch in (("a", 1), ("b", 2)))
+    assert isinstance(result_of(table.remember(key, ACTIVE, former)), Conference)
+    other = cellar.opened()
+    assert isinstance(result_of(other.remember(key, ACTIVE, later)), Conference)
+    assert result_of(table.remember(key, None, former)) is MOVED
+    (again,) = cellar.opened().active()
+    assert (again.run_by, again.epoch, again.active) == ("b", 2, ACTIVE)
+    # One node alone, on what several have left, is whoever it was.
+    assert isinstance(result_of(cellar.opened().remember(key, None, None)), Conference)
+    assert result_of(cellar.opened().others.renew("nothing")) is None
+    assert cellar.opened().others.kept("nothing") is None
+
+
+def test_a_home_that_begins_is_noted_once(cellar: Cellar, table: ConferenceTable) -> None:
+    """Nothing is written where it has not changed."""
+    key, home = key_of(ALICE, ID), Home(key_of(ALICE, ID), NodeName("a"), 1)
+    for _ in range(2):
+        result_of(table.remember(key, ACTIVE, home))
+    assert table.others.version_of(key) == 2

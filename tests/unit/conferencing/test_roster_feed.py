@@ -33,7 +33,7 @@ class Room:
             end_subscription=lambda subscription, reason: self.ends(subscription),
         )
         self.feed: Feed[RosterFeed, None, Any] = Feed(RosterSource(), notifier, timers_of(self.clock))
-        self.roster = RosterFeed(lambda: self.now, self.feed, notifier, 0.05)
+        self.roster = RosterFeed(lambda: self.now, self.feed, notifier, 0.05, lambda ended: None)
         self.everybody: list[Any] = [Watcher(number) for number in range(watchers)]
         for one in self.everybody:
             self.roster.watch(one)

@@ -126,6 +126,11 @@ class Attendee:
         return next((end for end in self.endpoints if end.kind == kind and end.epid == epid), None)
 
 
+def departed_attendee(user: Aor) -> Attendee:
+    """Return what stands for somebody of whom nothing is known but that they are no more in a meeting."""
+    return Attendee(user, "", ConferenceRole.ATTENDEE, JoinerRelation.RETURNING, True, False, 0.0, (), NOBODY)  # noqa: FBT003
+
+
 class MeetingState(enum.Enum):
     """Where a meeting is; the table of its moves is in `lifetime.py`."""
 

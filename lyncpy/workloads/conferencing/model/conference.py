@@ -178,6 +178,10 @@ class Conference:
     asleep: Mapping[OwnerId, tuple[Aor, ConferenceRole]] = field(default_factory=dict)
     """Invited people who are removed and whose address somebody else has now; they are invited again when they return."""
 
+    run_by: str = ""
+    epoch: int = 0
+    """Of several nodes, which was the home of its meetings last, and the number of that home; "" and 0: none yet."""
+
     @property
     def place(self) -> Aor:
         """The address in its URIs."""

@@ -103,11 +103,17 @@ def role_of(meeting: Meeting, joiner: Joiner, relation: JoinerRelation) -> Confe
     return ConferenceRole.PRESENTER if entitled else ConferenceRole.ATTENDEE
 
 
-def join(meeting: Meeting, joiner: Joiner, now: float) -> MeetingStep | ConferenceDenied:
+def join(meeting: Meeting, joiner: Joiner, now: float, *, was_inside: bool = False) -> MeetingStep | ConferenceDenied:
     """Admit a device to the meeting or to its lobby, or deny it.
 
     A further device of a participant joins where they are; the same device again replaces its
     earlier dialog and keeps its media.
+
+    Args:
+        meeting: As it is.
+        joiner: Who asks.
+        now: Monotonic seconds.
+        was_inside: Whether another node had let them in, which is lost; nobody has to be let in twice.
 
     Spec: [MS-CONFBAS] 3.5.5.
     """
@@ -122,7 +128,7 @@ def join(meeting: Meeting, joiner: Joiner, now: float) -> MeetingStep | Conferen
         return REFUSALS[JoinerRelation.GUEST]
     # The lock stands above the admission policy: everybody new waits ([MS-CONFPRO] 2.2.1.2).
     level = AccessLevel.LOCKED if meeting.locked else LEVELS[meeting.conference.admission]
-    waits = relation not in ADMITTED[level]
+    waits = relation not in ADMITTED[level] and not (was_inside and joiner.user not in meeting.ejected)
     # A client that does not say `lobby-capable` ([MS-CONFBAS] 2.2.3.4) would take the lobby for the meeting.
     if waits and not joiner.lobby_capable:
         return LOCKED_OUT if meeting.locked else REFUSALS.get(relation, NOT_INVITED)

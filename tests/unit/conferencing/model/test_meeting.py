@@ -23,6 +23,7 @@ from lyncpy.workloads.conferencing.model.attendees import (
     MeetingState,
     MeetingStep,
     RoleChanged,
+    departed_attendee,
 )
 from lyncpy.workloads.conferencing.model.conference import (
     CHAT,
@@ -655,3 +656,19 @@ def test_a_meeting_that_nobody_came_into_is_abandoned() -> None:
     assert (running.state, running.begun) == (MeetingState.OPENED, False)
     over = done(leave(running, CAROL, DESK, 5.0))
     assert (over.state, over.begun, over.ended) == (MeetingState.ABANDONED, False, True)
+
+
+def test_who_was_inside_need_not_be_let_in_again() -> None:
+    """When another node goes on with the meeting: guests who were let in stay inside, though it is locked; nobody who was ejected does."""
+    locked = replace(meeting(), locked=True)
+    guest = joiner(GUEST)
+    waits, stays = done(join(locked, guest, NOON)), done(join(locked, guest, NOON, was_inside=True))
+    assert [len(one.lobby) for one in (waits, stays)] == [1, 0]
+    ejected = replace(locked, ejected=frozenset({BOB}))
+    assert len(done(join(ejected, joiner(BOB), NOON, was_inside=True)).lobby) == 1
+
+
+def test_who_is_gone_is_nobody() -> None:
+    """Of those whom another node had in the meeting only the address is known."""
+    gone = departed_attendee(BOB)
+    assert (gone.user, gone.devices, gone.guest, gone.waits) == (BOB, (), False, False)
