@@ -1,0 +1,202 @@
+"""A conference whose participants are at several servers: one of them is its home, and another one goes on when that is lost."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kit.actors import Actor
+from tests.kit.meetings import Seat, code_of, new_conference
+from tests.kit.pool import Pool
+from tests.kit.results import answer_of
+from tests.kit.stage import Stage
+
+LEASE_S = 5.0
+KNOWN_DEAD_S = 2 * LEASE_S
+"""By then all others know that a server is dead."""
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    """Three servers that run."""
+    with Pool.opened(3) as pool:
+        yield pool
+
+
+def people_of(pool: Pool) -> tuple[Actor, ...]:
+    """Alice is at the first server, Bob at the second, Carol at the third."""
+    return tuple(server.sign_in(name)[0] for server, name in zip(pool, ("alice", "bob", "carol"), strict=True))
+
+
+def meeting_of(pool: Pool, *people: Actor) -> tuple[Seat, ...]:
+    """Let the first create a conference and all of them join it."""
+    first = people[0].meets()
+    seats = (first, *(who.joins(first.focus) for who in people[1:]))
+    pool.passes(1)
+    return seats
+
+
+def home_of(pool: Pool) -> list[str]:
+    """Give which nodes are the homes of conferences."""
+    homes = pool.deployment.nodes.homes
+    return [home.node for key, home in homes.items() if key.startswith("conference ") and home.node]
+
+
+def stored_in(pool: Pool) -> list[int]:
+    """Give the versions of the conferences as they are stored."""
+    return [one.version for one in answer_of(pool.deployment.store.scan("conference"))]
+
+
+def talk(pool: Pool, *seats: Seat, words: str) -> None:
+    """Have each say something, and see that all others hear it once."""
+    for number, seat in enumerate(seats):
+        for other in seats:
+            other.texts.clear()
+        name = seat.client.aor.removeprefix("sip:").partition("@")[0]
+        exchange = seat.says(f"{words} {number}")
+        pool.passes(1)
+        assert exchange.status == 202
+        assert [other.texts for other in seats if other is not seat] == [[(name, f"{words} {number}")]] * (
+            len(seats) - 1
+        )
+        assert seat.texts == []
+
+
+def test_a_conference_over_three_servers(pool: Pool) -> None:
+    """All see all, and what one says the others hear once; the first who joined is at its home."""
+    seats = meeting_of(pool, *people_of(pool))
+    for seat in seats:
+        assert seat.who_chats() == ["alice", "bob", "carol"]
+    assert home_of(pool) == [pool.servers[0].node]
+    talk(pool, *seats, words="hello")
+    assert code_of(seats[0].promotes(seats[1].client.aor).answer) == "success"
+    pool.passes(1)
+    assert seats[2].roster[seats[1].client.aor].role == "presenter"
+    assert code_of(seats[1].locks().answer) == "success"
+    pool.passes(1)
+    assert [seat.locked for seat in seats] == [True, True, True]
+    seats[1].ejects(seats[2].client.aor)
+    pool.passes(1)
+    assert seats[2].is_over
+    assert seats[0].who_chats() == ["alice", "bob"]
+    seats[1].leaves()
+    seats[0].leaves()
+    pool.passes(1)
+    assert home_of(pool) == []
+
+
+def test_who_was_made_elsewhere_is_found(pool: Pool) -> None:
+    """A conference is joined at another server a moment after it was made, though nobody there has heard of it."""
+    alice, bob, carol = people_of(pool)
+    pool.hub.loses = lambda sender, receiver, said: "Conference" in type(said).__name__
+    focus = new_conference(alice.sip)
+    seat = bob.joins(focus)
+    assert seat.who_chats() == ["bob"]
+    assert home_of(pool) == [pool.servers[1].node]
+    carol.joins(focus)
+    pool.passes(1)
+    assert seat.who_chats() == ["bob", "carol"]
+
+
+def test_the_conference_goes_on_when_its_home_is_killed(pool: Pool) -> None:
+    """Those at living servers go on chatting in the same dialogs; who was at the dead one is gone, and may return."""
+    alice, bob, carol = people_of(pool)
+    first, second, third = meeting_of(pool, alice, bob, carol)
+    talk(pool, first, second, third, words="before")
+    assert code_of(first.locks().answer) == "success"
+    pool.servers[0].kill()
+    pool.passes(KNOWN_DEAD_S)
+    for seat in (second, third):
+        assert not seat.is_over
+        assert seat.who_chats() == ["bob", "carol"]
+        assert seat.versions == sorted(set(seat.versions))
+    talk(pool, second, third, words="after")
+    assert len(home_of(pool)) == 1
+    assert home_of(pool) != [pool.servers[0].node]
+    # She comes back at another server; though it is locked, for she was in it.
+    (again,) = pool.servers[2].sign_in("alice")
+    back = again.joins(first.focus)
+    pool.passes(1)
+    assert back.roster[again.aor].role == "presenter"
+    talk(pool, back, second, third, words="again")
+
+
+def test_what_is_said_while_the_home_dies_is_delivered_or_reported(pool: Pool) -> None:
+    """Nobody is answered 202 for what the others never hear."""
+    alice, bob, carol = people_of(pool)
+    _, second, third = meeting_of(pool, alice, bob, carol)
+    pool.servers[0].kill()
+    exchanges = []
+    for number in range(20):
+        with bob.in_one_breath():
+            exchanges.append(second.says(str(number)))
+        pool.passes(0.7)
+    pool.passes(30)
+    heard = [text for _, text in third.texts]
+    accepted = [str(number) for number, exchange in enumerate(exchanges) if exchange.status == 202]
+    assert heard == accepted
+    assert accepted
+    assert {exchange.status for exchange in exchanges} <= {202, 503, 504}
+
+
+def test_who_is_at_a_server_that_is_killed_is_lost(pool: Pool) -> None:
+    """The home goes on with all others, who see it at once."""
+    alice, bob, carol = people_of(pool)
+    first, second, _ = meeting_of(pool, alice, bob, carol)
+    pool.servers[2].kill()
+    pool.passes(KNOWN_DEAD_S)
+    assert first.who_chats() == second.who_chats() == ["alice", "bob"]
+    talk(pool, first, second, words="two")
+    (again,) = pool.servers[1].sign_in("carol")
+    back = again.joins(first.focus)
+    pool.passes(1)
+    talk(pool, first, second, back, words="three")
+
+
+def test_a_home_that_was_frozen_writes_nothing_stale(pool: Pool) -> None:
+    """It wakes after others have gone on without it: what it was asked in its sleep is not done, and it begins anew."""
+    alice, bob, carol = people_of(pool)
+    first, second, third = meeting_of(pool, alice, bob, carol)
+    pool.expect("is known dead to the others")
+    home = pool.servers[0]
+    home.freeze()
+    with bob.in_one_breath():
+        asked = second.says("are you there?")
+    with alice.in_one_breath():
+        stale = first.says("while it slept")
+    pool.passes(4 * LEASE_S)
+    talk(pool, second, third, words="without it")
+    before = stored_in(pool)
+    home.thaw()
+    pool.passes(2)
+    assert home.is_fenced
+    assert (asked.status, stale.is_pending or stale.status == 503) == (504, True)
+    assert stored_in(pool) == before
+    assert not [text for _, text in second.texts + third.texts if text == "while it slept"]
+    talk(pool, second, third, words="as before")
+
+
+def test_a_server_that_starts_takes_nothing_from_others(pool: Pool) -> None:
+    """A meeting that runs elsewhere stays there; it is joined through the new one."""
+    alice, bob, carol = people_of(pool)
+    first, second, third = meeting_of(pool, alice, bob, carol)
+    fourth: Stage = pool.joins()
+    pool.passes(1)
+    (dave,) = fourth.sign_in("dave")
+    seat = dave.joins(first.focus)
+    pool.passes(1)
+    assert home_of(pool) == [pool.servers[0].node]
+    talk(pool, first, second, third, seat, words="four")
+
+
+def test_a_meeting_that_nobody_asks_for_ends(pool: Pool) -> None:
+    """All who were in it were at the lost server, and nobody returns: it is over after a while, as after a start of a lone server."""
+    (alice,) = pool.servers[0].sign_in("alice")
+    seat = alice.meets()
+    pool.servers[0].kill()
+    pool.passes(KNOWN_DEAD_S)
+    assert home_of(pool) == [pool.servers[0].node]
+    pool.passes(3600)
+    assert home_of(pool) == []
+    (again,) = pool.servers[1].sign_in("alice")
+    back = again.joins(seat.focus)
+    assert back.who_chats() == ["alice"]
