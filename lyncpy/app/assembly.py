@@ -289,8 +289,7 @@ def inside(
         base.recording,
         Connections(base.flows),
         base.notifier,
-        # What the servers of a deployment say to one another.
-        *(base.flow_host, base.cut_off, base.places, base.signaling.deposits, base.signaling.homes),
+        *base.between_nodes,
         RevocationUnit(back.bus, way_in.gate),
         *workloads,
         # Behind the directory, which gives people of a directory with another name other keys.

@@ -13,7 +13,7 @@ from lyncpy.contracts.authenticator import IAuthenticator
 from lyncpy.contracts.guests import IGuests
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
-from lyncpy.contracts.workload import Offer
+from lyncpy.contracts.workload import IUnit, Offer
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.cut_off import CutOff
@@ -76,6 +76,11 @@ class PlatformParts:
 
     tables: Tables
     """The tables of people: the directory writes them."""
+
+    @property
+    def between_nodes(self) -> tuple[IUnit, ...]:
+        """What works with other nodes, in the order in which it is opened."""
+        return self.flow_host, self.cut_off, self.places, self.signaling.deposits, self.signaling.homes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ when both are lost there is nothing to be gone on with.
 Whoever becomes a home asks all nodes that are there for what was left with them.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -48,6 +49,9 @@ class Deposit:
 
     flow: FlowName
     """The client's connection."""
+
+    owner: str
+    """Whose it is: the client's user, by their address."""
 
     said: Mapping[str, Any]
     """What there is to say of it, in JSON's values."""
@@ -98,6 +102,9 @@ class Deposits:
         self._timers = timers
         self._kept: dict[str, dict[str, Deposit]] = {}
         self._on_flow: dict[FlowName, dict[tuple[str, str], None]] = {}
+        self._theirs: Counter[str] = Counter()
+        """How many there are of each owner."""
+
         self._count = 0
         self._gathering: dict[int, _Gathering] = {}
         self._numbers = count(1)
@@ -122,9 +129,17 @@ class Deposits:
         if self._listening is not None:
             self._listening.stop()
 
-    def keys(self) -> Sequence[str]:
+    def homes(self) -> Sequence[str]:
         """Give the keys of homes that have left something with this node."""
         return tuple(self._kept)
+
+    def kept(self, key: str) -> Sequence[Deposit]:
+        """Give what a home has left with this node."""
+        return tuple(self._kept.get(key, {}).values())
+
+    def has_any_of(self, owner: str) -> bool:
+        """Tell whether any home has left something of somebody with this node."""
+        return owner in self._theirs
 
     # --- for homes
 
@@ -136,8 +151,7 @@ class Deposits:
         if node == self._nodes.node:
             self._keep(deposit)
             return
-        said = {"key": deposit.key, "name": deposit.name, "flow": deposit.flow, "said": deposit.said}
-        if not self._channels.send(node, "deposit", deposit.data, **said):
+        if not self._channels.send(node, "deposit", deposit.data, **_told(deposit)):
             self.log.debug("{node} keeps nothing for {key}", node=node, key=deposit.key)
 
     def withdraw(self, key: str, name: str, flow: FlowName) -> None:
@@ -165,7 +179,7 @@ class Deposits:
         finally:
             patience.clear()
             del self._gathering[number]
-        return (*self._kept.get(key, {}).values(), *gathering.found)
+        return (*self.kept(key), *gathering.found)
 
     # --- what others say
 
@@ -179,9 +193,8 @@ class Deposits:
 
     def _asked(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
         number = said.get("id")
-        for one in self._kept.get(str(said.get("key")), {}).values():
-            told = {"key": one.key, "name": one.name, "flow": one.flow, "said": one.said}
-            if not self._channels.send(node, "deposited", one.data, id=number, **told):
+        for one in self.kept(str(said.get("key"))):
+            if not self._channels.send(node, "deposited", one.data, id=number, **_told(one)):
                 self.log.warn("{node} has not got what was left here for {key}", node=node, key=one.key)
         self._channels.send(node, "gathered", id=number)
 
@@ -220,6 +233,7 @@ class Deposits:
             return
         here[deposit.key, deposit.name] = None
         self._kept.setdefault(deposit.key, {})[deposit.name] = deposit
+        self._theirs[deposit.owner] += 1
         self._count += 1
 
     def _drop(self, key: str, name: str) -> None:
@@ -228,6 +242,9 @@ class Deposits:
         if found is None:
             return
         self._count -= 1
+        self._theirs[found.owner] -= 1
+        if not self._theirs[found.owner]:
+            del self._theirs[found.owner]
         if not theirs:
             del self._kept[key]
         here = self._on_flow[found.flow]
@@ -240,10 +257,16 @@ class Deposits:
             self._drop(key, name)
 
 
+def _told(deposit: Deposit) -> dict[str, object]:
+    """Give what one node tells another of a deposit."""
+    names = {"key": deposit.key, "name": deposit.name, "flow": deposit.flow, "owner": deposit.owner}
+    return {**names, "said": deposit.said}
+
+
 def _read(said: Mapping[str, Any], data: bytes) -> Deposit | None:
     """Read a deposit; None: it is none."""
-    texts, more = [said.get(name) for name in ("key", "name", "flow")], said.get("said")
+    texts, more = [said.get(name) for name in ("key", "name", "flow", "owner")], said.get("said")
     if not all(isinstance(text, str) for text in texts) or not isinstance(more, dict):
         return None
-    key, name, flow = map(str, texts)
-    return Deposit(key, name, FlowName(flow), more, data)
+    key, name, flow, owner = map(str, texts)
+    return Deposit(key, name, FlowName(flow), owner, more, data)

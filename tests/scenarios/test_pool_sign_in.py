@@ -209,6 +209,36 @@ def test_a_talk_goes_on_when_the_server_that_has_it_dies(pool: Pool) -> None:
     assert exchange.status in (480, 481)
 
 
+def test_the_record_of_a_talk_outlives_its_server(pool: Pool) -> None:
+    """Alice's server is killed: Bob's goes on with the record, says that she was lost, and tells Bob's device."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    mine, theirs = alice.talks_to(bob)
+    assert mine.says("hello").status == 200
+    assert theirs.says("hello yourself").status == 200
+    pool.passes(2)  # the counts are written down
+    first.kill()
+    pool.passes(10)
+    (record,) = second.sessions()
+    assert (record.node, record.ended_by, record.end_reason) == (second.node, "user1", "connection lost")
+    assert (record.user1_messages, record.user2_messages) == (1, 1)
+    assert theirs.ended_by is not None
+    assert second.tables()["sessions"] == 0
+
+
+def test_a_talk_that_ends_in_order_is_gone_on_with_by_nobody(pool: Pool) -> None:
+    """Nothing of it is left at Bob's server."""
+    first, second = pool
+    (alice,), (bob,) = first.sign_in("alice"), second.sign_in("bob")
+    talk(alice, bob)
+    pool.passes(2)
+    first.kill()
+    pool.passes(10)
+    (record,) = second.sessions()
+    assert (record.ended_by, record.end_reason) == ("user2", "bye")
+    assert len(second.ground.signaling.deposits) == 0
+
+
 def test_a_message_says_that_it_did_not_arrive_when_the_other_server_is_lost(pool: Pool) -> None:
     """Whoever writes to somebody at a server that has just died is told so, and not left alone."""
     first, second = pool

@@ -141,7 +141,7 @@ class ConferenceHomes:
         self._orphans.set_first(self._linger_s)
 
     def _take_left(self) -> None:
-        spawn(self._take(self._deposits.keys()), self.log, "going on with the meetings of a lost server")
+        spawn(self._take(self._deposits.homes()), self.log, "going on with the meetings of a lost server")
 
     def _take_orphans(self) -> None:
         if self._nodes.has_duty(Duty.LEAVINGS):

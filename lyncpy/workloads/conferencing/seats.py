@@ -82,7 +82,7 @@ class Seats:
             "aor": sender.aor, "epid": sender.epid.written, "scheme": sender.scheme, "guest": sender.guest, "peer": arrival.peer,
         }  # fmt: skip
         name = _name(kind, sender.aor, sender.epid)
-        self._leave(key, Deposit(PREFIX + key, name, arrival.flow, said, encode(arrival.request)))
+        self._leave(key, Deposit(PREFIX + key, name, arrival.flow, sender.aor, said, encode(arrival.request)))
 
     def unsubscribed(self, key: str, subscription: Subscription) -> None:
         """Note that a device watches the roster no more, or does so in another dialog."""

@@ -22,6 +22,7 @@ from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndedBy, EndReason
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.routes import Routes
+from lyncpy.workloads.im.session_homes import SessionDeposits, SessionSuccessor
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 from lyncpy.workloads.im.termination import SessionTermination
@@ -72,6 +73,7 @@ class Im:
         )
         self.sessions = Sessions(
             self._recorder,
+            SessionDeposits(platform, signaling.deposits),
             timers,
             total=settings.sessions_total,
             per_user=settings.sessions_per_user,
@@ -89,6 +91,7 @@ class Im:
         self._termination = SessionTermination(
             locator, privacy, outbound, forward, self.sessions, routes.cancel_invitations, timers
         )
+        self._successor = SessionSuccessor(platform, signaling.deposits, self.sessions, self._termination)
         commands = Commands(self.sessions, platform.records, platform.owners)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
         meter = platform.meter
@@ -104,6 +107,7 @@ class Im:
         self._leavings.open()
         self._listening = [
             self._bus.listen(NodeLost, self._leavings.node_lost),
+            self._bus.listen(NodeLost, self._successor.node_lost),
             self._bus.listen(EndpointGone, self._termination.endpoint_gone),
             self._bus.listen(AccessChanged, self._termination.access_changed),
             self._bus.listen(EndpointGone, self.chat.endpoint_gone),

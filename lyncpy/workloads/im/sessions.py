@@ -13,7 +13,7 @@ costs a message nothing, and the store one commit.
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Refused
@@ -35,21 +35,40 @@ PIECE: Final = 50
 """Sessions whose counts are recorded in one turn of the reactor: half a millisecond; very many may have talked."""
 
 
+class KeepsSessions(Protocol):
+    """Has another node go on with sessions, when this one is lost."""
+
+    def keep(self, session: Session) -> None:
+        """Note a session as it is now."""
+
+    def over(self, session: Session) -> None:
+        """Note that a session has ended."""
+
+
 class Sessions:
     """Every session of this process; bounded in total and per user."""
 
     def __init__(
-        self, recorder: SessionRecorder, timers: ITimers, *, total: int, per_user: int, counts_s: float
+        self,
+        recorder: SessionRecorder,
+        keeper: KeepsSessions,
+        timers: ITimers,
+        *,
+        total: int,
+        per_user: int,
+        counts_s: float,
     ) -> None:
         """Begin empty.
 
         Args:
             recorder: Has the records of sessions written.
+            keeper: Is told of sessions that were answered.
             total: Sessions at once, at most.
             per_user: Sessions that one user may have begun.
             counts_s: Seconds after which new counts of sessions under way are recorded.
         """
         self._recorder = recorder
+        self._keeper = keeper
         self._timers = timers
         self._total = total
         self._per_user = per_user
@@ -175,6 +194,7 @@ class Sessions:
                 self._by_tags[session.caller.tag, session.callee.tag] = key
             self._sessions[key] = session
             self._recorder.note(rules.recorded(session))
+            self._keeper.keep(session)
 
     def update_unrecorded(self, session: Session) -> None:
         """Replace a session where its record has not changed; nothing happens when it has ended meanwhile."""
@@ -213,6 +233,7 @@ class Sessions:
             if not mine:
                 del self._of[user]
         self._recorder.note(rules.recorded(session))
+        self._keeper.over(session)
 
     def hang_up(self, session: Session) -> None:
         """End a session by BYE: for a while, requests in its dialog are refused."""
@@ -252,6 +273,7 @@ class Sessions:
             session = self._sessions[key]
             session.counts.is_news = False
             self._recorder.note(rules.recorded(session))
+            self._keeper.keep(session)
         if len(piece) == PIECE and left > PIECE:
             self._timers.soon(partial(self._record_some, left - PIECE))
         elif self._counted:

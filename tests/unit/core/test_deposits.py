@@ -71,7 +71,7 @@ class Three:
     def leave(self, home: NodeName, *names: str, flow: str = "b/1", said: str = "") -> None:
         """Have a home leave something."""
         for name in names:
-            self.at[home].leave(Deposit(KEY, name, FlowName(flow), {"said": said}, name.encode()))
+            self.at[home].leave(Deposit(KEY, name, FlowName(flow), "bob", {"said": said}, name.encode()))
         self.clocks.passes(0.2)
 
     def gathered(self, node: NodeName, seconds: float = 0.2) -> list[tuple[str, str]] | None:
@@ -97,7 +97,7 @@ def test_what_was_left_is_found_by_the_next(three: Three) -> None:
     assert [len(three.at[node]) for node in (A, B, C)] == [1, 2, 1]
     expected = [("1", ""), ("2", "anew"), ("3", ""), ("4", "")]
     assert [three.gathered(node) for node in (A, B, C)] == [expected] * 3
-    assert three.at[B].keys() == (KEY,)
+    assert three.at[B].homes() == (KEY,)
 
 
 def test_what_is_withdrawn_is_not_found(three: Three) -> None:
@@ -118,6 +118,10 @@ def test_it_ends_with_the_connection(three: Three) -> None:
     three.flows[B].gone.add("b/3")
     three.leave(A, "4", flow="b/3")
     assert three.gathered(A) == [("3", "")]
+    assert three.at[B].has_any_of("bob")
+    three.buses[B].tell_here(FlowClosed(FlowName("b/2"), "lost"))
+    three.clocks.passes(0.1)
+    assert not three.at[B].has_any_of("bob")
     result_of(three.at[B].close())
 
 
@@ -139,7 +143,7 @@ def test_who_does_not_answer_is_not_waited_for_for_ever(three: Three) -> None:
 
 def test_what_cannot_be_read_is_not_kept(three: Three) -> None:
     """Nor is what is for another node's connection."""
-    for said in ({"key": KEY}, {"key": KEY, "name": "1", "flow": "c/1", "said": {}}):
+    for said in ({"key": KEY}, {"key": KEY, "name": "1", "flow": "c/1", "owner": "bob", "said": {}}):
         three.channels[A].send(B, "deposit", b"", **said)
     three.channels[A].send(B, "gathered", id=7)
     three.channels[A].send(B, "deposited", id="x")
@@ -153,6 +157,6 @@ def test_alone_nothing_is_kept() -> None:
     alone = Deposits(
         only_node("a"), three.channels[A], three.flows[A], three.buses[A], Timers(three.clocks.new(), lambda: 0.0)
     )
-    alone.leave(Deposit(KEY, "1", FlowName("a/1"), {}, b""))
+    alone.leave(Deposit(KEY, "1", FlowName("a/1"), "bob", {}, b""))
     alone.withdraw(KEY, "1", FlowName("a/1"))
     assert len(alone) == 0
