@@ -146,7 +146,6 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     relay = Relay(channels, timers, partial(_is_there, back), flow_host.note)
     notifier = _notifier(config, back, outbound, contact, timers)
     forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
-    tries = _tries(config, back, tables, flows, relays, timers)
     homes = Homes(back.nodes, relay, back.bus, timers, platform.writers, route_of(contact, node))
     return PlatformParts(
         platform=platform,
@@ -160,7 +159,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         recording=recording,
         timers=timers,
         relays=relays,
-        signins=SignIns(tables.people, tries, back.meter, timers),
+        signins=SignIns(tables.people, _tries(config, back, tables, flows, relays, timers), back.meter, timers),
         places=_places(config, back, registrations, timers),
         registrations=registrations,
         tables=tables,

@@ -17,8 +17,8 @@ from lyncpy.app.people_form import (
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.store import IStore
+from lyncpy.workloads.conferencing.conference_form import unpack as unpack_conference
 from lyncpy.workloads.conferencing.conference_table import KIND as CONFERENCES
-from lyncpy.workloads.conferencing.conference_table import unpack as unpack_conference
 from lyncpy.workloads.conferencing.model.conference import Conference
 from lyncpy.workloads.conferencing.model.identity import readdressed
 from lyncpy.workloads.contacts.lists import KIND as CONTACTS

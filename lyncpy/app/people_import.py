@@ -14,9 +14,9 @@ from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.store import IStore, Record
 from lyncpy.core.versioned import NONE_YET, uncontended
+from lyncpy.workloads.conferencing.conference_form import pack as pack_conference
+from lyncpy.workloads.conferencing.conference_form import unpack as unpack_conference
 from lyncpy.workloads.conferencing.conference_table import KIND as CONFERENCES
-from lyncpy.workloads.conferencing.conference_table import pack as pack_conference
-from lyncpy.workloads.conferencing.conference_table import unpack as unpack_conference
 from lyncpy.workloads.conferencing.model.conference import (
     Conference,
     ConferenceDenied,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lyncpy.contracts.workload import CommandFailed
 from tests.kit.actors import Actor
 from tests.kit.meetings import Seat, code_of, new_conference
 from tests.kit.pool import Pool
@@ -156,7 +157,7 @@ def test_a_home_that_was_frozen_writes_nothing_stale(pool: Pool) -> None:
     """It wakes after others have gone on without it: what it was asked in its sleep is not done, and it begins anew."""
     alice, bob, carol = people_of(pool)
     first, second, third = meeting_of(pool, alice, bob, carol)
-    pool.expect("is known dead to the others")
+    pool.expect("is known dead to the others", "is cut off from the store")
     home = pool.servers[0]
     home.freeze()
     with bob.in_one_breath():
@@ -200,3 +201,66 @@ def test_a_meeting_that_nobody_asks_for_ends(pool: Pool) -> None:
     (again,) = pool.servers[1].sign_in("alice")
     back = again.joins(seat.focus)
     assert back.who_chats() == ["alice"]
+
+
+def test_who_hangs_up_elsewhere_is_seen_though_nobody_is_told(pool: Pool) -> None:
+    """Carol's connection breaks, and the fact that tells so is lost: the home finds that nobody is there any more."""
+    alice, bob, carol = people_of(pool)
+    first, second, _ = meeting_of(pool, alice, bob, carol)
+    pool.hub.loses = lambda sender, receiver, said: "Endpoint" in type(said).__name__
+    carol.is_cut_off()
+    pool.passes(10)
+    assert first.who_chats() == second.who_chats() == ["alice", "bob"]
+
+
+def test_a_guest_may_come_to_any_server(pool: Pool) -> None:
+    """Though another one runs the meeting; a guest stays connected, and inside when another one goes on with it."""
+    alice, bob, _ = people_of(pool)
+    first = alice.meets(policy="anonymous")
+    second = bob.joins(first.focus)
+    guest = pool.servers[2].guest("Gary")
+    third = guest.joins(first.focus)
+    pool.passes(3600)
+    assert third.who_chats() == second.who_chats()
+    talk_of(pool, third, "hello", second)
+    pool.servers[0].kill()
+    pool.passes(KNOWN_DEAD_S)
+    talk_of(pool, third, "still here", second)
+
+
+def talk_of(pool: Pool, seat: Seat, words: str, other: Seat) -> None:
+    """Have one say something that another one hears."""
+    other.texts.clear()
+    exchange = seat.says(words)
+    pool.passes(1)
+    assert exchange.status == 202
+    assert [text for _, text in other.texts] == [words]
+
+
+def test_operators_see_where_a_meeting_runs(pool: Pool) -> None:
+    """At any server; it is led at the one that runs it, and the others say which one that is."""
+    alice, bob, _ = people_of(pool)
+    first = alice.meets()
+    bob.joins(first.focus)
+    pool.passes(60)
+    one, two, _ = pool
+    conference = first.focus.rpartition(":")[2]
+    assert [row[3] for row in one.shell("conferences").rows] == ["running"]
+    assert [row[3] for row in two.shell("conferences").rows] == [f"at {one.node}"]
+    assert f"runs at the server {one.node}" in two.shell(f"conference show {conference}").note
+    with pytest.raises(CommandFailed, match=f"runs at the server {one.node}; type it there"):
+        two.shell(f"conference end {conference}")
+    one.shell(f"conference end {conference}")
+    pool.passes(60)
+    assert not two.shell("conferences").rows
+
+
+def test_a_server_that_stops_in_order_leaves_its_meetings_to_the_others(pool: Pool) -> None:
+    """As one that is killed, and sooner: nobody waits for the end of a lease."""
+    first, second, third = meeting_of(pool, *people_of(pool))
+    pool.servers[0].stop()
+    pool.passes(2)
+    assert not second.is_over
+    assert second.who_chats() == third.who_chats() == ["bob", "carol"]
+    talk(pool, second, third, words="after")
+    assert first.client.aor not in second.roster

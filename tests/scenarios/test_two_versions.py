@@ -149,7 +149,7 @@ def test_a_server_starts_on_what_a_version_before_has_kept(before: Mapping[str, 
         # Whose password an operator has changed, and who is signed in at a server that is there.
         server.actor("carol", password="another secret").signs_in()
         (key,) = [key for kind, key, _ in before["durable"] if kind == "conference"]
-        assert key.rpartition("/")[2] in str(server.shell("conferences").rows).lower()
+        assert key.rpartition("/")[2] in str(server.shell("conferences --all").rows).lower()
 
 
 def test_messages_of_a_server_of_a_version_before_are_taken(before: Mapping[str, Any]) -> None:

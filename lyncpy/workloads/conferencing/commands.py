@@ -5,6 +5,7 @@ from functools import partial
 
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
+from lyncpy.contracts.nodes import INodes
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import (
     Arg,
@@ -41,12 +42,19 @@ class Commands:
     """Lists conferences and meetings, and lets operators act in meetings."""
 
     def __init__(
-        self, foci: FocusTable, conferences: ConferenceTable, chat: IMcu | None, meeting_url: str, timers: ITimers
+        self,
+        foci: FocusTable,
+        conferences: ConferenceTable,
+        chat: IMcu | None,
+        meeting_url: str,
+        nodes: INodes,
+        timers: ITimers,
     ) -> None:
         self._foci = foci
         self._conferences = conferences
         self._chat = chat
         self._meeting_url = meeting_url
+        self._nodes = nodes
         self._timers = timers
 
     def words(self) -> tuple[ShellCommand, ...]:
@@ -111,7 +119,10 @@ class Commands:
         kept = (
             self._conferences.all_conferences()
             if "all" in asked.flags
-            else [f.meeting.conference for f in running.values()]
+            else [
+                *(f.meeting.conference for f in running.values()),
+                *(one for one in self._conferences.active() if one.key not in running and self._elsewhere(one)),
+            ]
         )
         rows = [
             self._row(conference, running.get(conference.key))
@@ -130,7 +141,9 @@ class Commands:
         if focus is None and not asked.alone:
             raise CommandFailed(f"{conference.id} does not run here")
         if focus is None:
-            note = f"{conference.uri} does not run now; {self._about(conference)}"
+            elsewhere = self._elsewhere(conference)
+            where = f"runs at the server {elsewhere}" if elsewhere else "does not run now"
+            note = f"{conference.uri} {where}; {self._about(conference)}"
             rows: list[tuple[object, ...]] = [
                 (bare(user), "", role.value, "invited", "", "", "", 0) for user, role in conference.invited.items()
             ]
@@ -173,7 +186,9 @@ class Commands:
         return meant or named
 
     def _row(self, conference: Conference, focus: Focus | None) -> tuple[object, ...]:
-        state, inside, lobby, messages, locked = "kept", 0, 0, 0, False
+        elsewhere = self._elsewhere(conference)
+        state = f"at {elsewhere}" if elsewhere else "kept"
+        inside, lobby, messages, locked = 0, 0, 0, False
         if focus is not None:
             meeting = focus.meeting
             state, inside, lobby, locked = "running", len(meeting.inside), len(meeting.lobby), meeting.locked
@@ -208,9 +223,18 @@ class Commands:
 
     def _running(self, asked: CommandCall) -> Focus:
         conference, focus = self._find(asked)
+        elsewhere = self._elsewhere(conference)
+        if focus is None and elsewhere:
+            raise CommandFailed(f"{conference.id} runs at the server {elsewhere}; type it there, see: nodes")
         if focus is None:
             raise CommandFailed(f"{conference.id} does not run now; see: conferences")
         return focus
+
+    def _elsewhere(self, conference: Conference) -> str:
+        """Give the other node that runs a conference, as far as this one knows; "": none does."""
+        if conference.active is None or self._foci.running(conference.uri) is not None:
+            return ""
+        return conference.run_by if any(one.name == conference.run_by for one in self._nodes.others()) else ""
 
     def _find(self, asked: CommandCall) -> tuple[Conference, Focus | None]:
         wanted = asked.args["id"]

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -10,14 +11,16 @@ from zope.interface import implementer
 
 from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.facts import EndpointGone, FlowClosed, NodeLost
+from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IFocusObserver, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName, node_of
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
 from lyncpy.contracts.shares import Shares
 from lyncpy.core.feed import Feed
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.platform import Platform
 from lyncpy.core.set_index import remove_member
+from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing.bodies.conference_info import RosterAudience
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus, FocusServices, MeetingObserver
@@ -96,6 +99,9 @@ class FocusTable:
         self._flow_of_guest: dict[Aor, FlowName] = {}
         self._guest_of_flow: dict[FlowName, tuple[Aor, Epid]] = {}
         """Guests by the connection that they came by: they do not sign in, so they leave when it closes."""
+
+        self._from_elsewhere: dict[FlowName, tuple[Aor, Epid]] = {}
+        """Those with an account, by their connections at other nodes: that they have signed out may be told and not heard."""
 
         self._on_end: Callable[[str], None] = _nothing
 
@@ -198,10 +204,14 @@ class FocusTable:
         self._lose(fact.aor, fact.epid)
 
     def flow_closed(self, fact: FlowClosed) -> None:
-        """Remove a guest whose connection has closed from every meeting."""
+        """Remove a guest whose connection has closed from every meeting; look whether others are signed in still."""
         guest = self._guest_of_flow.get(fact.flow)
         if guest is not None:
             self._lose(*guest)
+        device = self._from_elsewhere.pop(fact.flow, None)
+        if device is not None:
+            looking = _look_after(self._platform.locator, *device, self._lose)
+            spawn(looking, self.log, "looking whether somebody is signed in elsewhere")
 
     def addresses_changed(self, aors: frozenset[Aor]) -> None:
         """Replace the addresses that have changed by present ones, in every meeting that knows one of them."""
@@ -212,7 +222,12 @@ class FocusTable:
 
     def bind(self, user: Aor, epid: Epid, flow: FlowName, *, guest: bool) -> None:
         """Have a guest who has just joined leave when their connection closes; all others are signed in."""
-        if guest and user in self._meetings_of:
+        if user not in self._meetings_of:
+            return
+        if not guest:
+            if node_of(flow) != self._platform.node:
+                self._from_elsewhere[flow] = user, epid
+        else:
             self._guest_of_flow.pop(self._flow_of_guest.get(user, flow), None)
             self._flow_of_guest[user], self._guest_of_flow[flow] = flow, (user, epid)
 
@@ -279,6 +294,13 @@ class FocusTable:
             focus.note(rules.deleted)
         else:
             focus.reform(after)
+
+
+async def _look_after(locator: ILocator, user: Aor, epid: Epid, lose: Callable[[Aor, Epid], None]) -> None:
+    """Remove a device whose connection at another node is gone, unless it is signed in by another one."""
+    with suppress(StoreUnavailable):  # then it is not known; that it is gone is told as well
+        if not any(one.epid == epid for one in await locator.endpoints(user)):
+            lose(user, epid)
 
 
 def _nothing(key: str) -> None:

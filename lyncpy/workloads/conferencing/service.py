@@ -78,7 +78,7 @@ class Conferencing:
             settings: The section [conferencing].
         """
         timers = platform.timers
-        self._bus, self._records = platform.bus, platform.records
+        self._bus, self._records, self._nodes = platform.bus, platform.records, platform.nodes
         self._timers, self._counts_s = timers, settings.record_counts_s
         self._leavings = Leavings(
             platform.nodes, timers, self._close_left_open, "closing the conference records of lost servers"
@@ -111,7 +111,8 @@ class Conferencing:
         )
         for mcu in kinds.values():
             mcu.listen(self.foci)
-        self.guests = Guests(self.conferences.at, self.foci.is_inside, tuple(kinds), domains, welcome=settings.guests)
+        self._deposits = signaling.deposits
+        self.guests = Guests(self.conferences.at, self._is_inside, tuple(kinds), domains, welcome=settings.guests)
         routes = Routes(
             platform,
             signaling,
@@ -155,7 +156,7 @@ class Conferencing:
         )
 
     def _offering(self, routes: Routes, domains: tuple[str, ...], settings: Settings) -> Offer:
-        commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, self._timers)
+        commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, self._nodes, self._timers)
         return Offer(
             self.name,
             routes=routes.rows(),
@@ -194,6 +195,10 @@ class Conferencing:
         self._count()
         self.foci.close()
         await self.conferences.close()
+
+    def _is_inside(self, guest: Aor) -> bool:
+        """Tell whether a guest who is connected here is in any meeting, also in one that another node runs."""
+        return self.foci.is_inside(guest) or self._deposits.has_any_of(guest)
 
     async def _close_left_open(self) -> None:
         await self._records.close_open_conferences(self._timers.wall())
