@@ -21,6 +21,7 @@ from lyncpy.app.cli import command_line
 from lyncpy.app.config import SECTIONS, check, toml
 from lyncpy.app.tap import Options
 from lyncpy.backends.sealing import write_key
+from lyncpy.contracts.answers import Form
 from lyncpy.contracts.workload import ShellCommand
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, written
@@ -171,7 +172,7 @@ def commands_page(vocabulary: Vocabulary) -> str:
     ]
     for command in vocabulary.all_commands():
         lines += [f"## {command.name}", "", "```text", use(command), "```", "", command.help, ""]
-        lines += [*_parts(command), f"Role: {command.role.name.lower()}.", ""]
+        lines += [*_parts(command), f"Role: {command.role.name.lower()}.", "", *_answer(command.form)]
     return "\n".join(lines)
 
 
@@ -180,6 +181,17 @@ def _parts(command: ShellCommand) -> list[str]:
     parts = [f"- `{arg.name.upper()}`: {arg.help}" for arg in command.args]
     parts += [f"- `{written(flag)}`: {flag.help}" for flag in command.flags]
     return [*parts, ""] if parts else []
+
+
+def _answer(form: Form) -> list[str]:
+    """Tell what a command answers with --json."""
+    named = [("`rows`", form.rows), ("`facts`", form.facts)]
+    parts = [
+        f"{where}: {', '.join(f'`{one.name}` ({one.words})' for one in fields)}" for where, fields in named if fields
+    ]
+    parts += [f"`counts`: {', '.join(f'`{one}`' for one in form.counts)}"] if form.counts else []
+    more = " Rooms add further facts." if form.has_more else ""
+    return [f"JSON: {'; '.join(parts)}.{more}", ""] if parts else []
 
 
 # --- the command line

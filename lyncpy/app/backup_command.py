@@ -14,6 +14,7 @@ from lyncpy.app.config import Config, load
 from lyncpy.app.findings import tell
 from lyncpy.app.store_watch import note_backup
 from lyncpy.backends.threads import Threads
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
@@ -162,7 +163,15 @@ class Backups:
     def commands(self) -> tuple[ShellCommand, ...]:
         """Give the shell's word."""
         text = "Copy database, settings, keys and certificates into one file of [store] backup_folder."
-        return (ShellCommand("backup", text, self.make, role=OperatorRole.OPERATOR),)
+        return (
+            ShellCommand(
+                "backup",
+                text,
+                self.make,
+                role=OperatorRole.OPERATOR,
+                form=form("file bytes:number files:number sealed:truth"),
+            ),
+        )
 
     async def make(self, asked: CommandCall) -> Table:
         """Make a backup; one at a time."""

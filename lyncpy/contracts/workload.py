@@ -8,6 +8,7 @@ from typing import Generic, TypeVar, overload
 
 from zope.interface import Attribute, Interface
 
+from lyncpy.contracts.answers import NOTHING, Form
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.http import HttpResource
 from lyncpy.contracts.names import Aor
@@ -64,7 +65,7 @@ class CommandReach(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows for an operator: printed aligned, or as JSON objects. A cell is text, a number, a truth or None."""
+    """Rows for an operator: printed aligned, or as JSON objects. A cell is text, a number, a truth, `Shown` or None."""
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[object, ...]]
@@ -73,6 +74,9 @@ class Table:
 
     failed: str = ""
     """Why the command is no success though it has something to show: said on the error output, with status 1."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Numbers that the note tells, for programs, which are told of the number of rows besides."""
 
 
 class OrderedWords(Sequence[str], Generic[T]):
@@ -140,6 +144,10 @@ class Flag:
     """As of an argument."""
 
 
+def _nobody(progress: str) -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommandCall:
     """One use of a command: its words as typed, and by whom."""
@@ -151,6 +159,11 @@ class CommandCall:
     author: str = "console"
     alone: bool = True
     """Whether nobody but this server is asked; else it says what is its own."""
+    said: str = ""
+    """What was given as input, of a command that reads some."""
+
+    tell: Callable[[str], None] = _nobody
+    """Is told how far long work is; may be called as often as it goes on."""
 
 
 class CommandFailed(Exception):
@@ -172,6 +185,11 @@ class ShellCommand:
     flags: tuple[Flag, ...] = ()
     role: OperatorRole = OperatorRole.VIEWER
     reach: CommandReach = CommandReach.HERE
+    reads: str = ""
+    """What it reads from the input, in a few words; "": nothing."""
+
+    form: Form = NOTHING
+    """What it answers to programs; of a table of `FACTS` the facts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimers
@@ -158,6 +159,7 @@ class ConditionWatch:
                 "What is wrong with the server now, and since when.",
                 self.shown,
                 reach=CommandReach.EVERYWHERE,
+                form=form("severity concern since:time condition remedy"),
             ),
         )
 

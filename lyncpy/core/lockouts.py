@@ -5,11 +5,20 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from math import ceil
 from typing import Final
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import Arg, CommandCall, CommandReach, OperatorRole, ShellCommand, Table
+from lyncpy.contracts.workload import (
+    Arg,
+    CommandCall,
+    CommandFailed,
+    CommandReach,
+    OperatorRole,
+    ShellCommand,
+    Table,
+)
 from lyncpy.core.signins import where
 from lyncpy.core.tries import SignInTries, account_of
 from lyncpy.sip.errors import RemoteProtocolError
@@ -41,6 +50,7 @@ class Lockouts:
                 "Who has to wait after too many failed sign-ins, and for how long.",
                 self.locks,
                 reach=CommandReach.EVERYWHERE,
+                form=form("user from seconds:number failures:number"),
             ),
             ShellCommand(
                 "signin unlock",
@@ -49,6 +59,7 @@ class Lockouts:
                 args=(whom,),
                 role=OperatorRole.OPERATOR,
                 reach=CommandReach.WHERE_IT_IS,
+                form=form("whom failures_forgotten:number"),
             ),
         )
 
@@ -59,9 +70,6 @@ class Lockouts:
 
     async def locks(self, asked: CommandCall) -> Table:
         """Show who waits, the longest first, and then the places from which much was failed."""
-        return self._locked()
-
-    def _locked(self, failed: str = "") -> Table:
         now = self._timers.now()
         held = sorted(self._tries.throttled(now), key=lambda one: -one.wait_s)
         crowded = sorted(self._tries.crowded(now), key=lambda one: -one.ends_s)
@@ -76,10 +84,10 @@ class Lockouts:
             notes.append(f"{more} more are not shown")
         if crowded:
             notes.append("a place without a user: whoever is new there has one try at a time")
-        return Table(("user", "from", "seconds", "failures"), rows, "; ".join(notes), failed)
+        return Table(("user", "from", "seconds", "failures"), rows, "; ".join(notes))
 
     async def unlock(self, asked: CommandCall) -> Table:
-        """Let a user or a place try again at once; any other word is refused with a list of those who wait."""
+        """Let a user or a place try again at once; any other word is refused."""
         whom = asked.args["whom"].strip()
         network, aor = _network_of(whom), self._user(whom)
         if network is not None:
@@ -89,13 +97,14 @@ class Lockouts:
         else:
             count = 0
         if not count and network is None and (aor is None or self._people.person(aor) is None):
-            return self._locked(
+            raise CommandFailed(
                 f'"{whom[:80]}" is neither a user (alice@example.com), nor an address (192.0.2.1), nor a network '
-                "(192.0.2.0/24), and nobody of that name waits; above is who could be unlocked"
+                "(192.0.2.0/24), and nobody of that name waits; see who does: signin locks"
             )
         if not count:
-            return self._locked(f'nothing was failed {"from" if network else "as"} "{whom[:80]}"; above is who waits')
-        return Table(("whom", "failures forgotten"), [(whom, count)])
+            place = "from" if network else "as"
+            raise CommandFailed(f'nothing was failed {place} "{whom[:80]}"; see who waits: signin locks')
+        return Table(("whom", "failures_forgotten"), [(whom, count)])
 
     def _user(self, whom: str) -> Aor | None:
         """Give the address that an address or a login name means, known or not; None for any other text."""

@@ -8,6 +8,7 @@ from typing import Final
 from twisted.internet.defer import Deferred
 
 from lyncpy import __version__
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.bus import BusTimeout, IBus, OtherNode
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import NodeName
@@ -64,7 +65,14 @@ class Nodes:
     def commands(self) -> tuple[ShellCommand, ...]:
         """Give the shell command."""
         return (
-            ShellCommand("nodes", "The servers of this deployment, as each says it is.", self.nodes),
+            ShellCommand(
+                "nodes",
+                "The servers of this deployment, as each says it is.",
+                self.nodes,
+                form=form(
+                    "node heard lease duties lost_facts:number? version? up_s:number? endpoints:number? name? leaving? trouble? load_percent:number? place?"
+                ),
+            ),
             ShellCommand(
                 "drain",
                 "Have a server leave: nobody signs in there any more, its devices go to the others evenly, and it ends.",
@@ -72,6 +80,7 @@ class Nodes:
                 args=(Arg("node", "its node, or its own name, as `nodes` shows them", choices=self._names),),
                 flags=(Flag("cancel", "have it stay after all"),),
                 role=OperatorRole.OPERATOR,
+                form=form("node"),
             ),
         )
 
@@ -164,8 +173,8 @@ class Nodes:
             for one in self._nodes.gone()
         ]
         columns = (
-            *("node", "heard", "lease", "duties", "lost facts", "version", "up, s", "endpoints"),
-            *("name", "leaving", "trouble", "load, %", "place"),
+            *("node", "heard", "lease", "duties", "lost_facts", "version", "up_s", "endpoints"),
+            *("name", "leaving", "trouble", "load_percent", "place"),
         )
         return Table(columns, rows)
 

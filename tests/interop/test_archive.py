@@ -56,9 +56,7 @@ def test_a_talk_is_archived_searched_exported_and_verified(server: RunningServer
 
     done = verified(server)
     assert (done.returncode, done.stdout[:4]) == (0, "ok  "), done
-    (last,) = [
-        row["value"] for row in json.loads(server.ssh("archive status --json"))["rows"] if row["what"] == "last entry"
-    ]
+    last = json.loads(server.ssh("archive status --json"))["facts"]["last_entry"]
     assert verified(server, "--from", last).returncode == 0
 
     with closing(sqlite3.connect(server.home / "lyncpy.db", timeout=10)) as base, base:

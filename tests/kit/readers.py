@@ -23,6 +23,7 @@ from lyncpy.backends.nats.encoding import MessageUnreadable, read_answer, read_f
 from lyncpy.backends.nats.frames import FrameDecoder
 from lyncpy.backends.nats.session import Session, SessionTerms
 from lyncpy.backends.people import read_people
+from lyncpy.contracts.answers import NOTHING
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.clients import client_rule, deciding
 from lyncpy.contracts.directory import SearchCondition
@@ -318,7 +319,13 @@ def _edited(text: str) -> object:
 
 def _table(text: str) -> object:
     table = Table(("a", "b"), [(text, 1), ("x", text)], note=text)
-    return [clean(text), wrap(text, 40), list(as_text(table, 60)), list(as_text(table)), list(as_json(table))]
+    return [
+        clean(text),
+        wrap(text, 40),
+        list(as_text(table, 60)),
+        list(as_text(table)),
+        list(as_json(table, "people", NOTHING)),
+    ]
 
 
 def _body(name: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.records import AuditRecord
@@ -53,7 +54,9 @@ class Weather:
             "weather",
             commands=(
                 ShellCommand("users", "The people there are.", self.users, args=(some,)),
-                ShellCommand("forecast show", "What will be.", self.users),
+                ShellCommand(
+                    "forecast show", "What will be.", self.users, form=form("user name age:number enabled:truth note?")
+                ),
                 ShellCommand(
                     "forecast set",
                     "Decide what will be.",

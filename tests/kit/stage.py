@@ -27,12 +27,14 @@ from lyncpy.contracts.guests import GUEST_DOMAIN
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.ntlm import INtlmVerifier
 from lyncpy.contracts.records import SessionRecord
-from lyncpy.contracts.workload import CommandCall, IUnit, ShellCommand, Table
+from lyncpy.contracts.workload import CommandCall, IUnit, OperatorRole, ShellCommand, Table
 from lyncpy.core.node_lease import LeasedNode, OnlyNode
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import UnitGroup
 from lyncpy.wire.stream import SipFactory
 from lyncpy.workloads.admin.parser import Vocabulary
+from lyncpy.workloads.admin.service import Admin
+from lyncpy.workloads.admin.shell import Reply
 from tests.kit.actors import Actor
 from tests.kit.archive import FragileLedger, MemoryGapFile, PlainStamps
 from tests.kit.certificates import issue
@@ -47,7 +49,7 @@ from tests.kit.leases import FragileLeases
 from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
-from tests.kit.shell import nothing_to_reload
+from tests.kit.shell import author, nothing_to_reload, reply_of
 from tests.kit.volatile import FragileVolatileStore
 
 DOMAIN: Final = "example.com"
@@ -374,6 +376,13 @@ class Stage:
         admin = self.unit("admin")
         use = admin.words().parse(line)
         return self._ended(admin.everywhere.run(use.command, CommandCall(use.args, use.flags)), wait_s)
+
+    def ask(self, line: str, role: OperatorRole = OperatorRole.DEVELOPER, said: str | None = None) -> Reply:
+        """Give the answer to a line of the shell as its author sees it; `said` is the input."""
+        admin: Admin = self.unit("admin")
+        running = admin.shell.run_line(line, author(role), None, said)
+        self.settle()
+        return reply_of(running)
 
     def _answered(self, command: ShellCommand, asked: CommandCall) -> Table:
         """Run a command to its end, which may take some turns of the reactor."""

@@ -10,6 +10,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy import __version__
+from lyncpy.contracts.answers import FACTS, Shown, form
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.records import IRecords
@@ -32,8 +33,18 @@ from lyncpy.core.asking import asking
 from lyncpy.core.conditions import told
 from lyncpy.core.flags import count_flag, time_flag
 from lyncpy.core.timestamps import moment
-from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, usage, written
+from lyncpy.workloads.admin.parser import Vocabulary, everywhere, usage, written
 from lyncpy.workloads.admin.settings import Settings
+
+COMMANDS: Final = ("command", "does", "role")
+HELP: Final = form("command does role", facts="use? does? takes* flag* row* fact* count* role?")
+"""Of `help`, and of any command with --help."""
+
+STATUS: Final = form(
+    facts="version interpreter started:time up:seconds processor_time:seconds memory_at_most_mib:number parts"
+    " shell_connections:number condition*",
+    has_more=True,
+)
 
 AUDIT_ROWS: Final = 10_000
 
@@ -95,22 +106,32 @@ class Commands:
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {AUDIT_ROWS} at most", takes="N")
         operator, developer = OperatorRole.OPERATOR, OperatorRole.DEVELOPER
         return (
-            ShellCommand("help", "The commands there are, or how one is used.", self.help, args=(command, word)),
+            ShellCommand(
+                "help", "The commands there are, or how one is used.", self.help, args=(command, word), form=HELP
+            ),
             ShellCommand(
                 "why",
                 "Why a user cannot sign in, or why they are shown as they are, to themselves or another; trouble first.",
                 self.why,
                 args=(user, watcher),
                 flags=(seen_by,),
+                form=form("state concern finding remedy"),
                 reach=CommandReach.EVERYWHERE,
             ),
-            ShellCommand("status", "How the server is.", self.status, reach=CommandReach.EVERYWHERE),
-            ShellCommand("audit", "Who has asked for what, the newest first.", self.audit, flags=(since, limit)),
+            ShellCommand("status", "How the server is.", self.status, form=STATUS, reach=CommandReach.EVERYWHERE),
+            ShellCommand(
+                "audit",
+                "Who has asked for what, the newest first.",
+                self.audit,
+                flags=(since, limit),
+                form=form("at:time author from command outcome"),
+            ),
             ShellCommand(
                 "reload",
                 "Read the configuration and the certificates again.",
                 self.reload,
                 role=operator,
+                form=form("done"),
                 reach=CommandReach.EVERYWHERE,
             ),
             ShellCommand(
@@ -134,14 +155,14 @@ class Commands:
         named = [word for name in ("command", "word") for word in asked.args.get(name, "").split()]
         if not named:
             rows = [(one.name, one.help, one.role.name.lower()) for one in words.all_commands()]
-            return Table(("command", "what it does", "role"), rows, note="`help COMMAND` tells how one is used")
+            return Table(COMMANDS, rows, note="`help COMMAND` tells how one is used")
         command = words.longest_command(named)
         if command is not None and command.name.split() == named:
             return explained(command)
         group = [one for one in words.all_commands() if one.name.split()[: len(named)] == named]
         if not group:
             raise CommandFailed(f'there is no command "{" ".join(named)[:80]}"; `help` lists all')
-        return Table(("command", "what it does", "role"), [(o.name, o.help, o.role.name.lower()) for o in group])
+        return Table(COMMANDS, [(o.name, o.help, o.role.name.lower()) for o in group])
 
     async def why(self, asked: CommandCall) -> Table:
         """Ask every workload about a user."""
@@ -185,15 +206,15 @@ class Commands:
             ("version", __version__),
             ("interpreter", interpreter.description()),
             ("started", moment(self._timers.wall() - up_s)),
-            ("up", duration(up_s)),
-            ("processor time", duration(used.ru_utime + used.ru_stime)),
+            ("up", _span(up_s)),
+            ("processor time", _span(used.ru_utime + used.ru_stime)),
             ("memory at most, MiB", used.ru_maxrss // 1024),
             ("parts", ", ".join(offer.name for offer in self._offers())),
             ("shell connections", self._server.connections()),
             *(row for offer in self._offers() for states in offer.states for row in states()),
         ]
-        rows += [(one.concern, told(one)) for one in self._server.conditions()]
-        return Table(("what", "value"), rows)
+        rows += [("condition", f"{one.concern}: {told(one)}") for one in self._server.conditions()]
+        return Table(FACTS, rows)
 
     async def audit(self, asked: CommandCall) -> Table:
         """List the commands that were given, with their authors."""
@@ -257,9 +278,17 @@ def _reasons(found: Iterable[Reason], note: str, failed: str) -> Table:
 def explained(command: ShellCommand) -> Table:
     """Tell how a command is used: its declaration is its help."""
     rows: list[tuple[object, ...]] = [("use", usage(command)), ("does", command.help)]
-    rows += [(arg.name.upper(), arg.help) for arg in command.args]
-    rows += [(written(flag), flag.help) for flag in (*command.flags, *EVERYWHERE)]
-    return Table(("part", "meaning"), [*rows, ("role", command.role.name.lower())])
+    rows += [("takes", f"{arg.name.upper()}: {arg.help}") for arg in command.args]
+    rows += [("flag", f"{written(flag)}: {flag.help}") for flag in (*command.flags, *everywhere(command))]
+    answer = command.form
+    rows += [("row", f"{one.name}: {one.words}") for one in answer.rows]
+    rows += [("fact", f"{one.name}: {one.words}") for one in answer.facts]
+    rows += [("count", name) for name in answer.counts]
+    return Table(FACTS, [*rows, ("role", command.role.name.lower())])
+
+
+def _span(seconds: float) -> Shown:
+    return Shown(duration(seconds), round(seconds, 3))
 
 
 def duration(seconds: float) -> str:

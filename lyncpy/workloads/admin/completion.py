@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lyncpy.contracts.workload import OperatorRole, OrderedWords, ShellCommand
-from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary, slots
+from lyncpy.workloads.admin.parser import Vocabulary, everywhere, slots
 from lyncpy.workloads.admin.words import quoted, split
 
 LISTED: Final = 200
@@ -77,7 +77,7 @@ def _choices(vocabulary: Vocabulary, role: OperatorRole, words: Sequence[str], f
 
 def _behind(command: ShellCommand, words: Sequence[str], fragment: str) -> Sequence[str]:
     """Give what may stand behind a command's name: a value, an argument or a flag."""
-    flags = {f"--{flag.name}": flag for flag in (*command.flags, *EVERYWHERE)}
+    flags = {f"--{flag.name}": flag for flag in (*command.flags, *everywhere(command))}
     given = 0
     waits = False
     for word in words:

@@ -7,7 +7,8 @@ operator is; the others do what one of the deployment asks, and only commands th
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
@@ -15,6 +16,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from lyncpy.contracts.answers import Shown
 from lyncpy.contracts.bus import BusTimeout
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.questions import CommandPart, MoreOfCommand, RunCommand
@@ -97,7 +99,10 @@ class Everywhere:
         if command.reach is CommandReach.WHERE_IT_IS:
             good = [one for one in answers if one.is_good]
             if not good:
-                return _with_silence(await command.run(call), answers)
+                try:
+                    return _with_silence(await command.run(call), answers)
+                except CommandFailed as error:
+                    raise CommandFailed("; ".join([str(error), *_silences(answers)])) from error
             answers = [one for one in answers if one.is_good or one.is_silent]
         absent = [*(self._absent() if self._absent is not None else ())]
         if len(others) > ASKED_MOST:
@@ -147,12 +152,14 @@ class Everywhere:
         slices = Slices(self._timers, ROWS_AT_ONCE)
         rows: list[tuple[object, ...]] = []
         for line in lines:
-            row = tuple(json.loads(line))
+            row = tuple(map(_cell, json.loads(line)))
             if len(row) != len(columns):
                 raise ValueError("a row is not as long as the others")
             rows.append(row)
             await slices.spend()
-        return _Answer(node, Table(columns, rows, str(told["note"]), str(told["failed"])))
+        # A server of another version tells none.
+        counts = {str(name): int(value) for name, value in dict(told.get("counts", {})).items()}
+        return _Answer(node, Table(columns, rows, str(told["note"]), str(told["failed"]), counts))
 
     # --- for others
 
@@ -173,10 +180,11 @@ class Everywhere:
 
     async def _written(self, table: Table) -> str:
         slices = Slices(self._timers, ROWS_AT_ONCE)
-        head = {"trouble": "", "columns": table.columns, "note": table.note, "failed": table.failed}
+        head: dict[str, object] = {"trouble": "", "columns": table.columns, "note": table.note, "failed": table.failed}
+        head["counts"] = dict(table.counts)
         lines, size = [json.dumps(head)], 0
         for row in table.rows:
-            lines.append(json.dumps(row))
+            lines.append(json.dumps(row, default=_packed))
             size += len(lines[-1])
             if size > self._most:
                 return json.dumps({"trouble": f"the answer is longer than {self._most} bytes ([admin] output_bytes)"})
@@ -223,7 +231,29 @@ def joined(answers: Sequence[_Answer], absent: Sequence[str] = ()) -> Table:
         _rows(given, columns),
         note=_said((node, table.note) for node, table in given),
         failed="; ".join([*([failed] if failed else ()), *missing, *absent]),
+        counts=_sums(table.counts for _, table in given),
     )
+
+
+def _sums(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Add up what several servers have counted, each for itself."""
+    found: Counter[str] = Counter()
+    for one in counts:
+        found.update(one)
+    return dict(found)
+
+
+def _packed(cell: object) -> object:
+    if isinstance(cell, Shown):
+        return {"words": cell.words, "value": cell.value}
+    return str(cell)
+
+
+def _cell(found: object) -> object:
+    """Read a cell of another server."""
+    if isinstance(found, dict):
+        return Shown(str(found["words"]), found["value"])
+    return str(found) if isinstance(found, list) else found
 
 
 def _rows(given: Sequence[tuple[str, Table]], columns: tuple[str, ...]) -> list[tuple[object, ...]]:
@@ -254,10 +284,15 @@ def _said(sentences: Iterable[tuple[str, str]]) -> str:
 
 def _with_silence(table: Table, answers: Sequence[_Answer]) -> Table:
     """Add to an answer which servers have not answered."""
-    silent = [f"{one.node}: {one.trouble}" for one in answers if one.is_silent]
+    silent = _silences(answers)
     if not silent:
         return table
     return replace(table, failed="; ".join([*([table.failed] if table.failed else ()), *silent]))
+
+
+def _silences(answers: Sequence[_Answer]) -> list[str]:
+    """Say who has not answered."""
+    return [f"{one.node}: {one.trouble}" for one in answers if one.is_silent]
 
 
 def _part(head: dict[str, Any]) -> CommandPart:  # Any: what a key says

@@ -11,9 +11,11 @@ from lyncpy.workloads.admin.words import QuoteOpen, split_words
 
 JSON: Final = Flag("json", "answer with one JSON document")
 HELP: Final = Flag("help", "explain the command instead of running it")
-EVERYWHERE: Final = (JSON, HELP)
-"""Flags that every command has."""
+LIMIT: Final = Flag("limit", "show the first so many rows", takes="N")
+EVERYWHERE: Final = (JSON, LIMIT, HELP)
+"""Flags that every command has; one of its own counts in the place of one of these."""
 
+NUMBER_MOST: Final = 1_000_000
 MASK: Final = "****"
 
 _SECRETIVE: Final = re.compile(r"pass(word|wd|phrase)?|secret|token|hash", re.IGNORECASE)
@@ -35,6 +37,8 @@ class ParsedLine:
 
     json: bool = False
     help: bool = False
+    limit: int = 0
+    """Rows that are shown; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +173,34 @@ def _used(command: ShellCommand, words: Sequence[str]) -> ParsedLine:
                 pending = word.role if word.role.takes else None
     if pending is not None:
         raise Misused(f"--{pending.name} takes {pending.takes}; use: {usage(command)}")
-    asks = {flag.name: flags.pop(flag.name, "") == "true" for flag in EVERYWHERE}
+    asks = {flag.name: flags.pop(flag.name, "") for flag in everywhere(command)}
     missing = [arg.name.upper() for arg in command.args if (arg.required or arg.name in led) and arg.name not in args]
     # Whoever asks for help need not know the arguments yet.
-    if missing and not asks["help"]:
+    if missing and not asks[HELP.name]:
         raise Misused(f"{' and '.join(missing)} is missing; use: {usage(command)}")
-    return ParsedLine(command, args, flags, json=asks["json"], help=asks["help"])
+    return ParsedLine(
+        command,
+        args,
+        flags,
+        json=bool(asks[JSON.name]),
+        help=bool(asks[HELP.name]),
+        limit=_number(LIMIT, asks.get(LIMIT.name, "")),
+    )
+
+
+def everywhere(command: ShellCommand) -> Sequence[Flag]:
+    """Give the flags that a command has as all have them."""
+    own = {flag.name for flag in command.flags}
+    return [flag for flag in EVERYWHERE if flag.name not in own]
+
+
+def _number(flag: Flag, text: str) -> int:
+    """Read the whole number that a flag takes; 0 without the flag."""
+    if not text:
+        return 0
+    if not text.isdecimal() or not 0 < int(text[:9]) <= NUMBER_MOST:
+        raise Misused(f'--{flag.name} takes a whole number from 1 to {NUMBER_MOST}, not "{_cut(text)}"')
+    return int(text[:9])
 
 
 def _roles(command: ShellCommand, words: Sequence[str], *, strict: bool = True) -> Iterator[_Word]:
@@ -184,7 +210,7 @@ def _roles(command: ShellCommand, words: Sequence[str], *, strict: bool = True) 
     role, and nothing is raised.
     """
     name = command.name.split()
-    flags = {flag.name: flag for flag in (*command.flags, *EVERYWHERE)}
+    flags = {flag.name: flag for flag in (*command.flags, *everywhere(command))}
     args = iter(slots(command))
     only_args = False
     awaiting: Flag | None = None
@@ -222,7 +248,7 @@ def slots(command: ShellCommand) -> Iterator[tuple[str, Arg]]:
 
 def _check(command: ShellCommand, name: str, flag: Flag | None, *, takes: bool) -> None:
     if flag is None:
-        known = [one.name for one in (*command.flags, *EVERYWHERE)]
+        known = [one.name for one in (*command.flags, *everywhere(command))]
         near = difflib.get_close_matches(name.lstrip("-")[:_SHOWN], known, 1)
         hint = f"did you mean --{near[0]}?" if near else f"use: {usage(command)}"
         raise Misused(f'`{command.name}` has no flag "{_cut(name)}"; {hint}')

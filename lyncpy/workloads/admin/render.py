@@ -6,11 +6,13 @@ written as `\x1b`, `\u202e` …
 """
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from lyncpy.contracts.answers import FACTS, Form, Shown, facts_of
 from lyncpy.contracts.workload import Table
 from lyncpy.sip.plain import JOINERS, clean
 
@@ -26,16 +28,41 @@ def sentences(text: str) -> str:
     return "\n".join(clean(line) for line in text.splitlines())
 
 
-def as_json(table: Table) -> Iterator[str]:
-    """Write `{"rows": [{column: cell}], "note": text}`, a piece at a time."""
+def as_json(table: Table, command: str, answer: Form, *, failed: str = "failed") -> Iterator[str]:
+    """Write one document, a piece at a time; [shell.md] tells of its form.
+
+    Args:
+        table: What the command gave.
+        command: Its name.
+        answer: Its form.
+        failed: The kind of the error, where the table tells of one.
+    """
+    is_facts = table.columns == FACTS
+    rows = () if is_facts else table.rows
     before = "\n"
-    yield '{\n  "rows": ['
-    for row in table.rows:
+    yield f'{{\n  "command": {_json(command)},\n  "ok": {_json(not table.failed)},\n  "rows": ['
+    for row in rows:
         named = {name: _value(cell) for name, cell in zip(table.columns, row, strict=False)}
         yield f"{before}    " + _json(named).replace("\n", "\n    ")
         before = ",\n"
     yield "]" if before == "\n" else "\n  ]"
-    yield f',\n  "note": {_json(table.note)}\n}}\n'
+    # Of several servers each tells its own, in rows.
+    is_told = is_facts or not (table.failed or table.columns[:1] == ("node",))
+    facts = facts_of(table.rows if is_facts else (), answer.facts) if is_told else {}
+    error = {"kind": failed, "message": sentences(table.failed)} if table.failed else None
+    rest = {
+        "facts": {name: _values(value) for name, value in facts.items()},
+        "counts": {"rows": len(rows), **table.counts},
+        "note": table.note,
+        "error": error,
+    }
+    yield ",\n" + _json(rest).removeprefix("{\n")
+    yield "\n"
+
+
+def error_json(command: str, kind: str, message: str) -> str:
+    """Write the document of a command that has nothing to show."""
+    return "".join(as_json(Table((), (), failed=message or kind), command, Form(), failed=kind))
 
 
 def _json(value: object) -> str:
@@ -44,7 +71,15 @@ def _json(value: object) -> str:
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
 
 
+def _values(value: object) -> object:
+    return [_value(one) for one in value] if isinstance(value, list) else _value(value)
+
+
 def _value(cell: object) -> object:
+    if isinstance(cell, Shown):
+        return _value(cell.value)
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return None  # no number of JSON
     return cell if cell is None or isinstance(cell, str | int | float) else str(cell)
 
 
@@ -120,6 +155,7 @@ class _Right:
     def look_at(self, row: Sequence[object]) -> None:
         for index, cell in enumerate(row[: len(self._number)]):
             if cell is not None:
+                cell = cell.value if isinstance(cell, Shown) else cell
                 is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
                 (self._number if is_number else self._other)[index] = True
 

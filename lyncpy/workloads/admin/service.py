@@ -15,7 +15,7 @@ from lyncpy.workloads.admin.channel import ShellContext
 from lyncpy.workloads.admin.commands import Commands, ServerHandle
 from lyncpy.workloads.admin.everywhere import Everywhere
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
-from lyncpy.workloads.admin.parser import EVERYWHERE, Vocabulary
+from lyncpy.workloads.admin.parser import HELP, JSON, Vocabulary
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Shell
 from lyncpy.workloads.admin.ssh import Server
@@ -78,7 +78,7 @@ class Admin:
         self._timers = timers
         self._reactor = reactor
         self.everywhere: Final = Everywhere(platform, self._command, settings.output_bytes, control.absent)
-        self._shell = Shell(self.words, records, settings, timers, self.everywhere.run)
+        self.shell = Shell(self.words, records, settings, timers, self.everywhere.run)
         self._keys = AuthorizedKeys(home / settings.authorized_keys, ROLE_NAMES[settings.default_role])
         self._names: Mapping[str, object] = {**names, self.name: self}
         self.server: Server | None = None
@@ -115,7 +115,7 @@ class Admin:
         if not self._settings.port:
             return
         given = ShellContext(
-            self._shell,
+            self.shell,
             self.words,
             self._keys,
             self._names,
@@ -136,7 +136,7 @@ class Admin:
         if server is None:
             return
         await server.stop()
-        waiting = Deferred.fromCoroutine(self._shell.idle())
+        waiting = Deferred.fromCoroutine(self.shell.idle())
         # What is not done in time goes on to its own bound; nobody waits for its answer any more.
         timer = self._timers.later(LAST_COMMANDS_S, waiting.cancel)
         await waiting.addErrback(lambda _: None)
@@ -154,7 +154,7 @@ def _check(commands: Sequence[ShellCommand]) -> None:
     """Refuse commands that hide one another, or a flag that every command has."""
     names = [command.name for command in commands]
     twice = sorted({name for name in names if names.count(name) > 1})
-    reserved = {flag.name for flag in EVERYWHERE}
+    reserved = {flag.name for flag in (JSON, HELP)}
     taken = [command.name for command in commands if reserved & {flag.name for flag in command.flags}]
     if twice or taken:
         raise ValueError(f"commands declared twice: {twice}; with a flag that every command has: {taken}")

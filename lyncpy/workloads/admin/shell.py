@@ -6,23 +6,25 @@ something is recorded before it runs, too, and does not run when that fails.
 
 import enum
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
+from lyncpy.contracts.answers import FACTS
 from lyncpy.contracts.records import AuditRecord, IRecords
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import CommandCall, CommandFailed, OperatorRole
 from lyncpy.core.slices import Slices
 from lyncpy.sip.plain import clean
-from lyncpy.workloads.admin.commands import explained
+from lyncpy.workloads.admin.commands import HELP, explained
 from lyncpy.workloads.admin.everywhere import RunsCommand
-from lyncpy.workloads.admin.parser import Misused, ParsedLine, Vocabulary
-from lyncpy.workloads.admin.render import as_json, as_text, sentences
+from lyncpy.workloads.admin.parser import JSON, Misused, ParsedLine, Vocabulary
+from lyncpy.workloads.admin.render import as_json, as_text, error_json, sentences
 from lyncpy.workloads.admin.settings import Settings
+from lyncpy.workloads.admin.words import split
 
 T = TypeVar("T")
 
@@ -33,7 +35,36 @@ MISUSED: Final = 2
 ROWS_AT_ONCE: Final = 200
 """Rows of a table measured, or written, in one turn of the reactor: some milliseconds."""
 
+PROGRESS_S: Final = 1.0
+"""The least time between two lines that say how far a command is."""
+
 _OUTCOME_CHARS: Final = 500
+
+
+class Outcome(enum.Enum):
+    """How a line ended, as programs are told."""
+
+    OK = "ok"
+    MISUSED = "misused"
+    """It was not understood."""
+
+    FORBIDDEN = "forbidden"
+    """Its author's role is not enough."""
+
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+    """Not possible now, as without the store."""
+
+    STOPPED = "stopped"
+    """Interrupted, or given up."""
+
+    TOO_LONG = "too long"
+    """There is more to show than is shown."""
+
+    UNRECORDED = "unrecorded"
+    """Not done, because it could not be recorded."""
+
+    INTERNAL = "internal"
 
 
 class AfterAnswer(enum.Enum):
@@ -57,6 +88,8 @@ class Author:
 
     address: str
     role: OperatorRole
+    kind: str = "key"
+    """By what they are known: "key", "token" …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +100,7 @@ class Reply:
     out: str = ""
     err: str = ""
     then: AfterAnswer = AfterAnswer.GO_ON
+    outcome: Outcome = Outcome.OK
 
 
 class RunningLine:
@@ -78,6 +112,9 @@ class RunningLine:
 
         self.stopped = ""
         """Why the command was stopped; empty when it was not."""
+
+        self.tell: Callable[[str], None] = _nobody
+        """Is given clean lines that say how far the command is, at most one each second; whoever shows them sets it."""
 
         self._work: Deferred[Any] | None = None  # Any: a command's Table; only cancelled here
 
@@ -116,17 +153,27 @@ class Shell:
         """Count the lines under way."""
         return len(self._under_way)
 
-    def run_line(self, line: str, author: Author, width: int | None) -> RunningLine:
+    def reads(self, line: str) -> bool:
+        """Tell whether a line is a command that reads from the input."""
+        try:
+            use = self._words().parse(line[: self._settings.line_bytes])
+        except Misused:
+            return False
+        return bool(use.command.reads) and not use.help
+
+    def run_line(self, line: str, author: Author, width: int | None, said: str | None = None) -> RunningLine:
         """Run a line that is not blank.
 
         Args:
             line: As typed.
             author: Who typed it.
             width: Of the operator's terminal, in cells; None when there is none.
+            said: The input, for a command that reads some; None: there is none.
         """
         running = RunningLine()
         self._under_way.add(running)
-        _ = Deferred.fromCoroutine(self._serve(line, author, width, running)).addBoth(self._ended, running)
+        serving = self._serve(line, author, width, said, running)
+        _ = Deferred.fromCoroutine(serving).addBoth(self._ended, running)
         return running
 
     async def idle(self) -> None:
@@ -168,83 +215,140 @@ class Shell:
             timer.cancel()
             stopping.working(None)
 
-    async def _serve(self, line: str, author: Author, width: int | None, running: RunningLine) -> Reply:
+    async def _serve(
+        self, line: str, author: Author, width: int | None, said: str | None, running: RunningLine
+    ) -> Reply:
         words, most = self._words(), self._settings.line_bytes
         # Of what is too long, no more is looked at than is recorded: the lexer costs a square.
         masked = words.masked(line[:most])
+        answer = _Refusing(wants_json(line[:most]))
         if len(line) > most or len(line.encode(errors="replace")) > most:
             why = f"the line is longer than {most} bytes ([admin] line_bytes)"
-            return await self._recorded(_failed(why, MISUSED), masked, author, why)
+            return await self._recorded(answer.no(why, Outcome.MISUSED), masked, author, why)
         try:
             use = words.parse(line)
+            _check_input(use, said, on_terminal=width is not None)
         except Misused as error:
-            return await self._recorded(_failed(str(error), MISUSED), masked, author, str(error))
+            return await self._recorded(answer.no(str(error), Outcome.MISUSED), masked, author, str(error))
         command = use.command
+        answer = _Refusing(use.json, command.name)
         if author.role < command.role:
-            why = f"`{command.name}` is for the role {_role(command.role)}; this key is a {_role(author.role)}"
-            return await self._recorded(_failed(why), masked, author, why)
+            why = (
+                f"`{command.name}` is for the role {_role(command.role)}; this {author.kind} is a {_role(author.role)}"
+            )
+            return await self._recorded(answer.no(why, Outcome.FORBIDDEN), masked, author, why)
         if command.role > OperatorRole.VIEWER and not use.help:
             trouble = await self.record(masked, author, "begun")
             if trouble:
-                return _failed(f"not done, because it cannot be recorded: {trouble}")
-        reply, outcome = await self._run(use, author, width, running)
-        return await self._recorded(reply, masked, author, outcome)
+                return answer.no(f"not done, because it cannot be recorded: {trouble}", Outcome.UNRECORDED)
+        call = CommandCall(use.args, use.flags, author.name, said=said or "", tell=self._teller(running))
+        reply = await self._run(use, call, width, running, answer)
+        return await self._recorded(reply, masked, author, " ".join(reply.err.split()) or "ok")
 
-    async def _run(self, use: ParsedLine, author: Author, width: int | None, running: RunningLine) -> tuple[Reply, str]:
+    def _teller(self, running: RunningLine) -> Callable[[str], None]:
+        """Give what passes on how far a command is: at most one line each second, the first after one."""
+        told_at = self._timers.now()
+
+        def tell(progress: str) -> None:
+            nonlocal told_at
+            now = self._timers.now()
+            if now - told_at >= PROGRESS_S:
+                told_at = now
+                running.tell(f"{sentences(progress)}\n")
+
+        return tell
+
+    async def _run(
+        self, use: ParsedLine, call: CommandCall, width: int | None, running: RunningLine, answer: "_Refusing"
+    ) -> Reply:
         command = use.command
+        then = AfterAnswer.GO_ON if use.help else _THEN.get(command.name, AfterAnswer.GO_ON)
         try:
-            then = AfterAnswer.GO_ON if use.help else _THEN.get(command.name, AfterAnswer.GO_ON)
-            reply = await self._in_time(self._answered(use, author, width, then), running)
-            return reply, " ".join(reply.err.split()) or "ok"
+            return await self._in_time(self._answered(use, call, width, then, answer), running)
         except CommandFailed as error:
-            return _failed(str(error)), str(error)
+            return answer.no(str(error), Outcome.FAILED)
         except WorldUnavailable as error:
-            return _failed(f"not possible now: {error}"), str(error)
+            return answer.no(f"not possible now: {error}", Outcome.UNAVAILABLE)
         except CancelledError:
-            why = running.stopped or "stopped"
-            return _failed(why), why
+            return answer.no(running.stopped or "stopped", Outcome.STOPPED)
         except Exception:  # noqa: BLE001 - a bug in one command must not end the session, nor show its inside
             self.log.failure("the command {command} failed", command=command.name)
-            return _failed("internal error, see the log"), "internal error"
+            return answer.no("internal error, see the log", Outcome.INTERNAL)
 
-    async def _answered(self, use: ParsedLine, author: Author, width: int | None, then: AfterAnswer) -> Reply:
+    async def _answered(
+        self, use: ParsedLine, call: CommandCall, width: int | None, then: AfterAnswer, answer: "_Refusing"
+    ) -> Reply:
         """Run a command, and write what it gives; others have their turn while a long table is written."""
-        if use.help:
-            table = explained(use.command)
-        else:
-            call = CommandCall(args=use.args, flags=use.flags, author=author.name)
-            table = await self._run_command(use.command, call)
+        name, has_form = ("help", HELP) if use.help else (use.command.name, use.command.form)
+        table = explained(use.command) if use.help else await self._run_command(use.command, call)
+        total = 0 if table.columns == FACTS else len(table.rows)
+        if use.limit and total > use.limit:
+            more = f"{use.limit} of {total} are shown (--limit)"
+            note = f"{table.note}; {more}" if table.note else more
+            counts = {**table.counts, "rows": total}
+            table = replace(table, rows=table.rows[: use.limit], note=note, counts=counts)
         most, size, slices = self._settings.output_bytes, 0, Slices(self._timers, ROWS_AT_ONCE)
         pieces: list[str] = []
-        for piece in as_json(table) if use.json else as_text(table, width, most):
+        for piece in as_json(table, name, has_form) if use.json else as_text(table, width, most):
             # A letter that cannot be encoded is written as an escape before.
             size += len(piece.encode())
             if size > most:
                 why = f"the answer is longer than {most} bytes ([admin] output_bytes); ask for less"
                 # Half a document is none.
-                return _failed(why) if use.json else Reply(FAILED, "".join(pieces), f"{why}\n")
+                return answer.no(why, Outcome.TOO_LONG, "" if use.json else "".join(pieces))
             pieces.append(piece)
             await slices.spend()
         if table.failed:
-            return Reply(FAILED, "".join(pieces), f"{sentences(table.failed)}\n", then)
+            return Reply(FAILED, "".join(pieces), f"{sentences(table.failed)}\n", then, Outcome.FAILED)
         return Reply(OK, "".join(pieces), then=then)
 
     async def _recorded(self, reply: Reply, masked: str, author: Author, outcome: str) -> Reply:
         trouble = await self.record(masked, author, outcome)
         if not trouble:
             return reply
-        return Reply(reply.status, reply.out, f"{reply.err}warning: not recorded: {clean(trouble)}\n", reply.then)
+        return replace(reply, err=f"{reply.err}warning: not recorded: {clean(trouble)}\n")
 
     def _ended(self, reply: Any, running: RunningLine) -> None:  # Any: a Reply, or the Failure of a bug of ours
         self._under_way.discard(running)
         if not isinstance(reply, Reply):
             self.log.failure("a line could not be served", reply)
-            reply = _failed("internal error, see the log")
+            reply = _Refusing(is_json=False).no("internal error, see the log", Outcome.INTERNAL)
         running.reply.callback(reply)
 
 
-def _failed(why: str, status: int = FAILED) -> Reply:
-    return Reply(status, err=f"{sentences(why)}\n")
+@dataclass(frozen=True, slots=True)
+class _Refusing:
+    """How a line is told that it has failed."""
+
+    is_json: bool
+    command: str = ""
+
+    def no(self, why: str, outcome: Outcome, shown: str = "") -> Reply:
+        """Say why; behind what there is to show."""
+        out = error_json(self.command, outcome.value, why) if self.is_json else shown
+        status = MISUSED if outcome is Outcome.MISUSED else FAILED
+        return Reply(status, out, f"{sentences(why)}\n", outcome=outcome)
+
+
+def wants_json(line: str) -> bool:
+    """Tell whether a line that may be no command asks for JSON."""
+    return f"--{JSON.name}" in split(line).words or split(line).text == f"--{JSON.name}"
+
+
+def _check_input(use: ParsedLine, said: str | None, *, on_terminal: bool) -> None:
+    """Refuse a command that reads from the input where there is none, and would wait for ever.
+
+    Raises:
+        Misused: Says how it is given.
+    """
+    reads = use.command.reads
+    if reads and said is None and not use.help:
+        how = f"as in: ssh HOST {use.command.name} … < FILE" if on_terminal else "on the standard input, or as text"
+        raise Misused(f"`{use.command.name}` reads {reads}; give it {how}")
+
+
+def _nobody(progress: str) -> None:
+    """Tell nobody."""
 
 
 def _role(role: OperatorRole) -> str:

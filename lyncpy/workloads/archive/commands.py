@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.contracts.answers import FACTS, Shown, form
 from lyncpy.contracts.archive import ILedger
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import bare
@@ -36,6 +37,14 @@ from lyncpy.workloads.archive.keeper import Keeper
 from lyncpy.workloads.archive.model import ChainPoint, name_of, point_of
 from lyncpy.workloads.archive.reader import ArchiveQuery, ArchiveReader
 from lyncpy.workloads.archive.settings import Settings
+
+STATUS: Final = form(
+    facts="works:truth trouble? critical:truth kept_days:number? entries:number? purged:number? last_entry? "
+    "written_since_the_start:number waiting:number bytes_waiting:number bytes_waiting_at_most:number "
+    "refused_since_the_start:number passed_unarchived_since_the_start:number "
+    "passed_unarchived_told_in_the_archive_since_the_start:number "
+    "passed_unarchived_not_told_there_yet:number"
+)
 
 MOST: Final = 10_000
 """Entries that a search shows."""
@@ -82,20 +91,20 @@ class Commands:
         text = Flag("text", "only what contains this", takes="TEXT")
         written = as_written("what was said")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {MOST} at most", takes="N")
-        form = Flag(
+        files = Flag(
             "format", "eml: one mail for each conversation; json: all entries, one a line", takes="|".join(FORMATS)
         )
         to = Flag("to", "the name of a new folder below [archive] export_folder", takes="NAME")
         start = Flag(
             "from", "verify only what is behind this entry, which must still be the same", takes="SERIAL:DIGEST"
         )
-        why = Arg("reason", "what was found, in quotes; it becomes an entry of the archive")
         return (
             ShellCommand(
                 "archive status",
                 "Whether the archive works, and where it ends.",
                 self.status,
                 reach=CommandReach.EVERYWHERE,
+                form=STATUS,
             ),
             ShellCommand(
                 "archive verify",
@@ -103,6 +112,7 @@ class Commands:
                 self.verify,
                 flags=(start,),
                 role=operator,
+                form=form(facts="entries:number behind last_entry remark*"),
             ),
             ShellCommand(
                 "archive search",
@@ -111,32 +121,41 @@ class Commands:
                 args=(person,),
                 flags=(since, until, other, conversation, text, limit, written),
                 role=operator,
+                form=form("entry:number at:time kind from to conversation text"),
             ),
             ShellCommand(
                 "archive export",
                 "Write what is archived of a user, or of a conversation, into files.",
                 self.export,
                 args=(what,),
-                flags=(form, to, since, until, other, written),
+                flags=(files, to, since, until, other, written),
                 role=operator,
+                form=form("folder files:number conversations:number entries:number"),
             ),
-            ShellCommand(
-                "archive resume",
-                "Go on archiving although the archive's end does not fit its seal; verify it before.",
-                self.resume,
-                args=(why,),
-                role=operator,
-            ),
+            self._resuming(),
+        )
+
+    def _resuming(self) -> ShellCommand:
+        why = Arg("reason", "what was found, in quotes; it becomes an entry of the archive")
+        return ShellCommand(
+            "archive resume",
+            "Go on archiving although the archive's end does not fit its seal; verify it before.",
+            self.resume,
+            args=(why,),
+            role=OperatorRole.OPERATOR,
+            form=form("last_entry"),
         )
 
     async def status(self, asked: CommandCall) -> Table:
         """Tell how the archive is."""
         counts, settings = self._rooms.keeper.counts, self._settings
+        critical = "are refused" if settings.critical else "pass unarchived"
         ends = await self._rooms.ledger.ends()
         rows: list[tuple[object, ...]] = [
-            ("works", "yes" if not counts.trouble else f"no, since {moment(counts.trouble_since)}: {counts.trouble}"),
-            ("when it does not", "messages are refused" if settings.critical else "messages pass unarchived"),
-            ("kept for", f"{settings.keep_days} days" if settings.keep_days else "ever"),
+            ("works", not counts.trouble),
+            *([("trouble", f"since {moment(counts.trouble_since)}: {counts.trouble}")] if counts.trouble else []),
+            ("critical", Shown(f"when it does not work, messages {critical}", settings.critical)),
+            ("kept, days", Shown(str(settings.keep_days or "ever"), settings.keep_days or None)),
         ]
         if ends is not None:
             rows += [
@@ -147,15 +166,14 @@ class Commands:
         rows += [
             ("written since the start", counts.kept),
             ("waiting", len(self._rooms.keeper)),
-            ("bytes waiting", f"{self._rooms.keeper.waiting_bytes} of {settings.waiting_bytes}"),
+            ("bytes waiting", self._rooms.keeper.waiting_bytes),
+            ("bytes waiting, at most", settings.waiting_bytes),
             ("refused since the start", counts.refused),
             ("passed unarchived since the start", counts.lost),
             ("passed unarchived, told in the archive since the start", counts.told),
             ("passed unarchived, not told there yet", _missing(self._rooms.keeper.gap)),
         ]
-        return Table(
-            ("what", "value"), rows, note="note the last entry elsewhere: `archive verify --from` finds it again"
-        )
+        return Table(FACTS, rows, note="note the last entry elsewhere: `archive verify --from` finds it again")
 
     async def verify(self, asked: CommandCall) -> Table:
         """Verify the chain of entries."""
@@ -168,7 +186,7 @@ class Commands:
         verdict = await self._rooms.auditor.verify(since)
         if verdict.broken is not None:
             raise CommandFailed(wrong(verdict))
-        return Table(("what", "value"), findings(verdict), note="nothing was removed or altered")
+        return Table(FACTS, findings(verdict), note="nothing was removed or altered")
 
     async def search(self, asked: CommandCall) -> Table:
         """Show a user's newest entries."""
@@ -182,9 +200,9 @@ class Commands:
 
     async def export(self, asked: CommandCall) -> Table:
         """Export entries as files."""
-        form, name = asked.flags.get("format", "eml"), asked.flags.get("to", "")
-        if form not in FORMATS:
-            raise CommandFailed(f'--format is {" or ".join(FORMATS)}, not "{form[:80]}"')
+        files, name = asked.flags.get("format", "eml"), asked.flags.get("to", "")
+        if files not in FORMATS:
+            raise CommandFailed(f'--format is {" or ".join(FORMATS)}, not "{files[:80]}"')
         what = asked.args["what"]
         if await self._rooms.reader.is_conversation(what):
             terms = self._terms(asked, person="", conversation=what)
@@ -192,7 +210,7 @@ class Commands:
             terms = self._terms(asked, person=what, conversation="")
         name = name or f"export-{moment(self._timers.wall()).translate(_PLAIN)}"
         try:
-            done = await self._rooms.exporter.export(terms, form, name)
+            done = await self._rooms.exporter.export(terms, files, name)
         except (ValueError, OSError) as error:
             raise CommandFailed(f"not exported: {error}") from error
         rows = [(done.folder, done.files, done.conversations, done.entries)]
@@ -211,7 +229,7 @@ class Commands:
         if end is None:
             raise CommandFailed("the archive fits its seal; there is nothing to resume")
         return Table(
-            ("last entry",), [(str(end),)], note="messages are archived again; `archive verify` still tells of it"
+            ("last_entry",), [(str(end),)], note="messages are archived again; `archive verify` still tells of it"
         )
 
     def _terms(self, asked: CommandCall, *, person: str, conversation: str) -> ArchiveQuery:
@@ -270,6 +288,7 @@ def _row(kept: ArchivedText) -> tuple[object, ...]:
     )
 
 
-def _missing(gap: Gap) -> str:
+def _missing(gap: Gap) -> Shown:
     """Say how many messages are missing, and of which time."""
-    return f"{gap.count}, from {moment(gap.since)} to {moment(gap.until)}" if gap.count else "0"
+    words = f"{gap.count}, from {moment(gap.since)} to {moment(gap.until)}" if gap.count else "0"
+    return Shown(words, gap.count)

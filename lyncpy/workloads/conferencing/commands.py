@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.mcu import IMcu
 from lyncpy.contracts.names import Aor, aor_of, bare, same_conference
 from lyncpy.contracts.nodes import INodes
@@ -28,6 +29,11 @@ from lyncpy.workloads.conferencing.model.conference import (
     ConferenceDenied,
     ConferenceRole,
     join_url,
+)
+
+CONFERENCES = form(
+    "id organizer subject state people:number lobby:number messages:number admission locked:truth",
+    counts="running people messages",
 )
 
 _SENTENCES = {
@@ -104,8 +110,15 @@ class Commands:
                 self.conferences,
                 flags=(Flag("all", "also those that do not run"), Flag("of", "of one organizer", takes="USER")),
                 reach=CommandReach.EVERYWHERE,
+                form=CONFERENCES,
             ),
-            where("conference show", "Who is in a conference, as what, and what holds for it.", self.show, args=(id_,)),
+            where(
+                "conference show",
+                "Who is in a conference, as what, and what holds for it.",
+                self.show,
+                args=(id_,),
+                form=form("user name role where epid media client messages:number"),
+            ),
             *(
                 where(f"conference {word}", help_, self._act(rule), args=(id_, *more), role=OperatorRole.OPERATOR)
                 for word, help_, rule, more in acts
@@ -133,7 +146,7 @@ class Commands:
         people = sum(len(focus.meeting.inside) for focus in running.values())
         note = f"{len(running)} run now, with {people} people and {said} messages so far"
         columns = ("id", "organizer", "subject", "state", "people", "lobby", "messages", "admission", "locked")
-        return Table(columns, rows, note=note)
+        return Table(columns, rows, note=note, counts={"running": len(running), "people": people, "messages": said})
 
     async def show(self, asked: CommandCall) -> Table:
         """Show one conference, its people and their devices."""

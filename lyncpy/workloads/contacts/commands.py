@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.workload import Arg, CommandCall, ShellCommand, Table
@@ -22,7 +23,15 @@ class Commands:
     def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
         user = Arg("user", "an address, as alice@example.com", choices=self._addresses)
-        return (ShellCommand("contacts show", "The contacts and groups that a user keeps.", self.show, args=(user,)),)
+        return (
+            ShellCommand(
+                "contacts show",
+                "The contacts and groups that a user keeps.",
+                self.show,
+                args=(user,),
+                form=form("contact name groups subscribed:truth by", counts="groups"),
+            ),
+        )
 
     async def show(self, asked: CommandCall) -> Table:
         """List a user's contacts."""
@@ -37,7 +46,9 @@ class Commands:
         left_out = self._generated_groups.left_out(aor)
         if left_out:
             note += f"; left out, too large or too many ([contacts] generated_members, generated_groups): {', '.join(left_out)}"
-        return Table(("contact", "name", "groups", "subscribed", "by"), rows, note=note)
+        return Table(
+            ("contact", "name", "groups", "subscribed", "by"), rows, note=note, counts={"groups": len(contacts.groups)}
+        )
 
     def _addresses(self) -> Sequence[str]:
         return addresses(self._people)

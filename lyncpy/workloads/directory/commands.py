@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from lyncpy.contracts.answers import FACTS, form
 from lyncpy.contracts.directory import ISecrets, Moment, Person
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
@@ -68,11 +69,16 @@ class Commands:
                     Flag("same-people", "the directory was built anew: who has an address there is who had it here"),
                 ),
                 role=OperatorRole.OPERATOR,
+                form=form(
+                    "what user detail",
+                    counts="added changed moved removed unchanged skipped withheld groups_added groups_changed groups_removed",
+                ),
             ),
             ShellCommand(
                 "directory held",
                 help="People who left the directory, and whose data waits for them.",
                 run=self.held,
+                form=form("last_address name removed:time deleted_after:time owner key?"),
             ),
             ShellCommand(
                 "directory purge",
@@ -80,6 +86,7 @@ class Commands:
                 run=self.purge,
                 args=(Arg("who", "their last address, or the owner as `directory held` shows it", choices=self._held),),
                 role=OperatorRole.OPERATOR,
+                form=form(facts="deleted owner"),
             ),
             ShellCommand(
                 "directory restore",
@@ -90,20 +97,42 @@ class Commands:
                     Arg("user", "the address that they have now", choices=self._addresses),
                 ),
                 role=OperatorRole.OPERATOR,
+                form=form(facts="address owner"),
             ),
-            each("directory status", "Where people come from, and how the last pull went.", self.status),
-            each("directory skipped", "Entries of the directory that cannot be used, and why.", self.skipped),
+            each(
+                "directory status",
+                "Where people come from, and how the last pull went.",
+                self.status,
+                form=form(
+                    facts="directory people:number enabled:number known_by_their_dn_alone:number? groups:number skipped_entries:number ambiguous_logins:number last_pull:time? last_full_pull:time? interval_s:number changes* pull_under_way:truth held_back:number removals_withheld? withheld* withheld_group* failing_since:time? cannot_be_read* failure?"
+                ),
+            ),
+            each(
+                "directory skipped",
+                "Entries of the directory that cannot be used, and why.",
+                self.skipped,
+                form=form("entry reason"),
+            ),
+            *self._about_people(),
+        )
+
+    def _about_people(self) -> tuple[ShellCommand, ...]:
+        return (
             ShellCommand(
                 "users",
                 help="The people this server knows.",
                 run=self.users,
                 args=(Arg("pattern", "part of an address, name or department; * and ? are wildcards", required=False),),
+                form=form("user name title department enabled:truth", counts="people"),
             ),
             ShellCommand(
                 "user show",
                 help="All that is known about a person.",
                 run=self.show,
                 args=(Arg("user", "an address or a login", choices=self._addresses),),
+                form=form(
+                    facts="address enabled:truth switched_off_by? may_sign_in_from? may_sign_in_until? must_change_password_from? password_set:truth display_name? given_name? surname? mail? title? company? department? office? phone* line? login* group* source? key? owner? former_address* address_formerly_of*"
+                ),
             ),
         )
 
@@ -124,6 +153,7 @@ class Commands:
             _rows_of(outcome, self._people),
             note=_summary(outcome, dry_run=dry_run),
             failed=_undone(outcome),
+            counts=_counts(outcome),
         )
 
     async def held(self, asked: CommandCall) -> Table:
@@ -139,7 +169,7 @@ class Commands:
             )
             for one in self._people.owners.held_back()
         ]
-        return Table(("last address", "name", "removed", "deleted after", "owner", "key"), rows)
+        return Table(("last_address", "name", "removed", "deleted_after", "owner", "key"), rows)
 
     async def purge(self, asked: CommandCall) -> Table:
         """Delete the data that is held back for a person."""
@@ -148,7 +178,7 @@ class Commands:
             await self._pulls.delete(owner.id)
         except PersonMissing as error:
             raise CommandFailed(str(error)) from error
-        return Table(("what", "value"), [("deleted", bare(owner.aor)), ("owner", owner.id)])
+        return Table(FACTS, [("deleted", bare(owner.aor)), ("owner", owner.id)])
 
     async def restore(self, asked: CommandCall) -> Table:
         """Give a person the data that is held back for a former entry of theirs."""
@@ -157,7 +187,7 @@ class Commands:
             await self._pulls.give(owner.id, person.aor)
         except PersonMissing as error:
             raise CommandFailed(str(error)) from error
-        return Table(("what", "value"), [("address", bare(person.aor)), ("has all that waited for", owner.id)])
+        return Table(FACTS, [("address", bare(person.aor)), ("owner", owner.id)])
 
     def _waiting(self, text: str) -> Owner:
         """Find an owner who is held back, by their last address or as `directory held` names them."""
@@ -187,7 +217,7 @@ class Commands:
             ("last pull", moment(state.pulled_at)),
             ("last full pull", moment(state.full_at)),
             ("interval_s", self._settings.interval_s),
-            *((f"changes, {one.name}" if one.name else "changes", one.state) for one in self._notices),
+            *(("changes", f"{one.name}: {one.state}" if one.name else one.state) for one in self._notices),
             ("pull under way", pulls.is_running),
             ("held back", len(self._people.owners.held_back())),
             ("removals withheld", pulls.refused or None),
@@ -197,7 +227,7 @@ class Commands:
             *(("cannot be read", reason) for reason in pulls.unread),
             ("failure", pulls.failure or None),
         ]
-        return Table(("what", "value"), rows)
+        return Table(FACTS, rows)
 
     async def skipped(self, asked: CommandCall) -> Table:
         """List the entries of the directory that cannot be used, each with its fault."""
@@ -223,7 +253,10 @@ class Commands:
             found += (one for one in some if any(fits(text.lower()) for text in _searched(one)))
         rows = [(bare(one.aor), one.display_name, one.title, one.department, one.enabled) for one in found]
         return Table(
-            ("user", "name", "title", "department", "enabled"), rows, note=f"{len(rows)} of {len(self._people)} people"
+            ("user", "name", "title", "department", "enabled"),
+            rows,
+            note=f"{len(rows)} of {len(self._people)} people",
+            counts={"people": len(self._people)},
         )
 
     def _person(self, text: str) -> Person:
@@ -258,15 +291,15 @@ class Commands:
             ("company", person.company),
             ("department", person.department),
             ("office", person.office),
-            *((f"phone, {phone.kind}", phone.number) for phone in person.phones),
+            *(("phone", f"{phone.kind} {phone.number}") for phone in person.phones),
             ("line", person.line),
-            ("logins", ", ".join(person.logins)),
-            ("groups", ", ".join(group.name for group in self._groups.groups_of(person.aor))),
+            *(("login", login) for login in person.logins),
+            *(("group", group.name) for group in self._groups.groups_of(person.aor)),
             ("source", person.source),
             ("key", person.key),
             *_pasts(self._people.owners, person.aor),
         ]
-        return Table(("what", "value"), [row for row in rows if row[1] != ""])
+        return Table(FACTS, [row for row in rows if row[1] != ""])
 
     def _addresses(self) -> Sequence[str]:
         return addresses(self._people)
@@ -338,6 +371,23 @@ def _summary(outcome: PullResult, *, dry_run: bool) -> str:
     if outcome.refused:
         return f"refused, nothing was changed: {outcome.refused}. It would be: {counts}"
     return f"dry run, nothing was changed. It would be: {counts}" if dry_run else counts
+
+
+def _counts(outcome: PullResult) -> dict[str, int]:
+    """Count what a pull did, or would do."""
+    changes, groups = outcome.changes, outcome.groups
+    return {
+        "added": len(changes.added),
+        "changed": len(changes.changed),
+        "moved": len(changes.moved),
+        "removed": len(changes.removed),
+        "unchanged": changes.unchanged,
+        "skipped": len(changes.skipped),
+        "withheld": len(changes.withheld) + len(groups.withheld),
+        "groups_added": len(groups.added),
+        "groups_changed": len(groups.changed),
+        "groups_removed": len(groups.removed),
+    }
 
 
 def _undone(outcome: PullResult) -> str:

@@ -4,6 +4,7 @@ import fnmatch
 from collections.abc import Sequence
 from typing import Final
 
+from lyncpy.contracts.answers import FACTS, form
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import aor_of, bare
 from lyncpy.contracts.timers import ITimers
@@ -33,13 +34,36 @@ class GroupCommands:
         user = Arg("user", "an address or a login", choices=self._addresses)
         pattern = Arg("pattern", "part of a name or address; * and ? are wildcards", required=False)
         return (
-            ShellCommand("groups", help="The groups of the directory.", run=self.groups, args=(pattern,)),
             ShellCommand(
-                "group show", help="A group, and who is in it, also by other groups.", run=self.show, args=(group,)
+                "groups",
+                help="The groups of the directory.",
+                run=self.groups,
+                args=(pattern,),
+                form=form("group address people:number source", counts="groups"),
             ),
-            ShellCommand("policies", help="The policies, in the order in which they count.", run=self.policies),
             ShellCommand(
-                "policy show", help="Which policy a user has, why, and what it says.", run=self.policy, args=(user,)
+                "group show",
+                help="A group, and who is in it, also by other groups.",
+                run=self.show,
+                args=(group,),
+                form=form(
+                    facts="name address? source key is_in? holds_the_group* person* nobody_here*", counts="people"
+                ),
+            ),
+            ShellCommand(
+                "policies",
+                help="The policies, in the order in which they count.",
+                run=self.policies,
+                form=form("policy members says unknown_members?"),
+            ),
+            ShellCommand(
+                "policy show",
+                help="Which policy a user has, why, and what it says.",
+                run=self.policy,
+                args=(user,),
+                form=form(
+                    facts="user policy why privacy_mode:truth prompted_subscribers:number archive_internal:truth archive_external:truth meeting_size:number anonymous_participants:truth clients"
+                ),
             ),
         )
 
@@ -56,7 +80,7 @@ class GroupCommands:
                 rows.append((one.name, bare(one.aor), count, one.source))
             await slices.spend(1 + count)
         note = f"{len(rows)} of {len(self._groups)} groups"
-        return Table(("group", "address", "people", "source"), rows, note=note)
+        return Table(("group", "address", "people", "source"), rows, note=note, counts={"groups": len(self._groups)})
 
     async def show(self, asked: CommandCall) -> Table:
         """Show one group."""
@@ -76,7 +100,8 @@ class GroupCommands:
             *(("nobody here", name) for name in strange),
         ]
         note = f"people: {len(members)}{' or more' if len(members) == MEMBERS_MOST else ''}; who is disabled is not counted"
-        return Table(("what", "value"), [row for row in rows if row[1] != ""], note=note)
+        shown = [row for row in rows if row[1] != ""]
+        return Table(FACTS, shown, note=note, counts={"people": len(members)})
 
     async def policies(self, asked: CommandCall) -> Table:
         """List policies."""
@@ -88,7 +113,7 @@ class GroupCommands:
             whom = ", ".join(member.text for member in members if not member.is_unknown)
             rows.append((policy.name, whom, said, strange or None))
         return Table(
-            ("policy", "members", "says", "members that nobody is"), rows, note="the first that names a user is theirs"
+            ("policy", "members", "says", "unknown_members"), rows, note="the first that names a user is theirs"
         )
 
     async def policy(self, asked: CommandCall) -> Table:
@@ -101,7 +126,7 @@ class GroupCommands:
             ("why", why(chosen)),
         ]
         rows += [(field, _shown(getattr(chosen.policy, field))) for field in FIELDS]
-        return Table(("what", "value"), rows)
+        return Table(FACTS, rows)
 
     def _group(self, text: str) -> Group:
         found = self._groups.group(text) or self._groups.named(text)

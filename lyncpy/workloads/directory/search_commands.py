@@ -1,5 +1,6 @@
 """The word of the address book in the admin shell."""
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.names import bare
 from lyncpy.contracts.workload import Arg, CommandCall, ShellCommand, Table
 from lyncpy.workloads.directory.address_book import AddressBook
@@ -24,6 +25,7 @@ class SearchCommands:
                 help="The people whom users find by a text, in the order in which clients show them, and the groups.",
                 run=self.search,
                 args=(text,),
+                form=form("what name address title department"),
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners, Span
 from lyncpy.contracts.records import IRecords, SessionRecord
@@ -36,6 +37,9 @@ class Commands:
                 args=(user,),
                 flags=(past, as_written("what there is")),
                 reach=CommandReach.EVERYWHERE,
+                form=form(
+                    "session from to began:time state messages_from:number messages_to:number failed:number media clients"
+                ),
             ),
         )
 

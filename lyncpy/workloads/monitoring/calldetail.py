@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners, Span
@@ -51,6 +52,7 @@ class CallDetail:
                 self.cdr,
                 args=(user,),
                 flags=(since, limit, as_written("what is kept")),
+                form=form("began:time ended:time? what with as result sent:number? received:number? media client"),
             ),
         )
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import FlowName, bare
@@ -44,7 +45,13 @@ class Commands:
         part = Arg("part", "a part of the name; all when left out", required=False)
         return (
             ShellCommand(
-                "flows", "The connections, and what went over them.", self.flows, reach=CommandReach.EVERYWHERE
+                "flows",
+                "The connections, and what went over them.",
+                self.flows,
+                form=form(
+                    "flow address users security since_s:number silent_s:number in:number out:number bytes_in:number bytes_out:number unwritten:number held:truth"
+                ),
+                reach=CommandReach.EVERYWHERE,
             ),
             ShellCommand(
                 "flow close",
@@ -52,6 +59,7 @@ class Commands:
                 self.close,
                 args=(flow,),
                 role=OperatorRole.OPERATOR,
+                form=form("flow"),
                 reach=CommandReach.WHERE_IT_IS,
             ),
             ShellCommand(
@@ -59,10 +67,14 @@ class Commands:
                 "The counters and gauges of this server.",
                 self.meters,
                 args=(part,),
+                form=form("meter value:number?"),
                 reach=CommandReach.EVERYWHERE,
             ),
             ShellCommand(
-                "reports", f"The newest {NEWEST} reports that clients sent about errors and quality.", self.reports
+                "reports",
+                f"The newest {NEWEST} reports that clients sent about errors and quality.",
+                self.reports,
+                form=form("at:time user kind text"),
             ),
         )
 

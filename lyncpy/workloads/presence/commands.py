@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, Epid, aor_of, bare
 from lyncpy.contracts.policy import IPolicies
@@ -63,13 +64,20 @@ class Commands:
         user = Arg("user", "an address, as alice@example.com", choices=self._addresses)
         return (
             ShellCommand(
-                "presence show", "What a user is shown as, and all that makes it up.", self.show, args=(user,)
+                "presence show",
+                "What a user is shown as, and all that makes it up.",
+                self.show,
+                args=(user,),
+                form=form(
+                    "category instance:number? container:number? version:number? expires? by? published:time? content"
+                ),
             ),
             ShellCommand(
                 "presence watchers",
                 "Who watches a user, and at which level.",
                 self.watchers,
                 args=(user,),
+                form=form("watcher epid level because form categories notifications:number flow"),
                 reach=CommandReach.EVERYWHERE,
             ),
             ShellCommand(
@@ -77,22 +85,37 @@ class Commands:
                 "Whom a user watches, and what they see.",
                 self.watching,
                 args=(user,),
+                form=form("watched epid sees level form categories"),
                 reach=CommandReach.EVERYWHERE,
             ),
-            ShellCommand("presence containers", "Who is in a user's access levels.", self.containers, args=(user,)),
-            ShellCommand("presence subscribers", "About whom a user is asked.", self.subscribers, args=(user,)),
+            ShellCommand(
+                "presence containers",
+                "Who is in a user's access levels.",
+                self.containers,
+                args=(user,),
+                form=form("container:number name version:number members holds"),
+            ),
+            ShellCommand(
+                "presence subscribers",
+                "About whom a user is asked.",
+                self.subscribers,
+                args=(user,),
+                form=form("watcher name relation state context:truth"),
+            ),
             ShellCommand(
                 "presence reset",
                 "Drop the states that a user has chosen by hand.",
                 self.reset,
                 args=(user,),
                 role=OperatorRole.OPERATOR,
+                form=form(counts="dropped"),
             ),
             ShellCommand(
                 "presence top",
                 "Which devices published most in the last minute, and what it cost.",
                 self.top,
                 reach=CommandReach.EVERYWHERE,
+                form=form("user epid client publications_per_min:number notifications_per_min:number limited:number"),
             ),
         )
 
@@ -196,7 +219,8 @@ class Commands:
         after = outcome.board if isinstance(outcome, Published) else board
         dropped = len(board.instances) - len(after.instances)
         note = f"{dropped} publications were dropped; {bare(board.aor)} is {_said(after)}"
-        return Table((), (), note=note if dropped else "they have chosen nothing by hand")
+        note = note if dropped else "they have chosen nothing by hand"
+        return Table((), (), note=note, counts={"dropped": dropped})
 
     async def top(self, asked: CommandCall) -> Table:
         """List the endpoints that published most in the last minute."""
@@ -205,7 +229,7 @@ class Commands:
             endpoints = await self._locator.endpoints(row.aor)
             client = next((one.user_agent for one in endpoints if one.epid == row.epid), "")
             rows.append((bare(row.aor), row.epid, client, row.publications, row.notifications, row.limited))
-        columns = ("user", "epid", "client", "publications/min", "notifications caused/min", "limited")
+        columns = ("user", "epid", "client", "publications_per_min", "notifications_per_min", "limited")
         return Table(columns, rows, note=f"{len(rows)} published something new in the last minute")
 
     async def why(self, aor: Aor) -> Sequence[Reason]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.locator import Endpoint
@@ -58,6 +59,7 @@ class Commands:
                 self.endpoints,
                 args=(user,),
                 reach=CommandReach.EVERYWHERE,
+                form=form("user epid address client since_s:number expires_s:number flow instance"),
             ),
             ShellCommand(
                 "signout",
@@ -65,6 +67,7 @@ class Commands:
                 self.sign_out,
                 args=(target,),
                 role=OperatorRole.OPERATOR,
+                form=form("user epid address"),
             ),
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lyncpy.contracts.answers import form
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.facts import CertificatesRevoked
@@ -45,6 +46,7 @@ class Commands:
                 "The certificates with which a user's devices sign in without a password.",
                 self.show,
                 args=(user,),
+                form=form("serial device issued:time until:time state"),
             ),
             ShellCommand(
                 "user revoke",
@@ -52,6 +54,7 @@ class Commands:
                 self.revoke,
                 args=(user, serial),
                 role=OperatorRole.OPERATOR,
+                form=form("revoked device"),
             ),
         )
 

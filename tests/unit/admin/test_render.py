@@ -5,9 +5,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lyncpy.contracts.answers import FACTS, NOTHING, Shown, form
 from lyncpy.contracts.workload import Table
 from lyncpy.sip.plain import clean
-from lyncpy.workloads.admin.render import as_json, as_text, cells_wide, side_by_side, wrap
+from lyncpy.workloads.admin.render import as_json, as_text, cells_wide, error_json, side_by_side, wrap
 from tests.kit.shell import NASTY
 
 PEOPLE = Table(
@@ -24,7 +25,7 @@ def text(table: Table, width: int | None = None) -> str:
 
 def json_text(table: Table) -> str:
     """Write a table for programs."""
-    return "".join(as_json(table))
+    return "".join(as_json(table, "people", form("user name age:number")))
 
 
 def test_columns_line_up_and_numbers_at_the_right() -> None:
@@ -78,7 +79,12 @@ def test_json_is_one_document_whose_text_is_harmless() -> None:
             {"user": "bob@example.com", "name": NASTY, "age": 110},
             {"user": "c", "name": None, "age": None},
         ],
+        "command": "people",
+        "ok": True,
+        "facts": {},
+        "counts": {"rows": 3},
         "note": "3 people",
+        "error": None,
     }
     assert "山" in document
     assert all(one.isprintable() or one == "\n" for one in document)
@@ -132,6 +138,34 @@ def test_long_tables_are_written_a_piece_at_a_time() -> None:
     """A piece for each row that is measured, and one for each that is written."""
     table = Table(("x",), [(number,) for number in range(100)], note="100")
     assert len(list(as_text(table))) >= 200
-    assert len(list(as_json(table))) >= 100
-    assert json.loads(json_text(table)) == {"rows": [{"x": number} for number in range(100)], "note": "100"}
-    assert json.loads(json_text(Table(("x",), []))) == {"rows": [], "note": ""}
+    assert len(list(as_json(table, "x", NOTHING))) >= 100
+    document = json.loads(json_text(table))
+    assert (document["rows"], document["note"]) == ([{"x": number} for number in range(100)], "100")
+    assert json.loads(json_text(Table(("x",), [])))["rows"] == []
+
+
+def test_a_table_of_facts_is_one_object_of_names() -> None:
+    """Labels of people become names; what was declared is there, and what comes again is a list."""
+    table = Table(
+        FACTS, [("memory at most, MiB", 7), ("phone", "work 1"), ("phone", "home 2"), ("up", Shown("1 day", 86400))]
+    )
+    answer = form(facts="memory_at_most_mib:number phone* login* mail? up:seconds")
+    document = json.loads("".join(as_json(table, "user show", answer)))
+    assert document["rows"] == []
+    assert document["facts"] == {
+        "memory_at_most_mib": 7,
+        "phone": ["work 1", "home 2"],
+        "login": [],
+        "mail": None,
+        "up": 86400,
+    }
+    assert "1 day" in text(table)
+
+
+def test_what_failed_says_so_in_the_document() -> None:
+    """With its rows, if there is something to show; a number that JSON does not know is none."""
+    table = Table(("x",), [(float("nan"),)], failed="not all\x1b", counts={"left": 3})
+    document = json.loads("".join(as_json(table, "x", form("x:number?", counts="left"))))
+    assert (document["ok"], document["rows"], document["counts"]) == (False, [{"x": None}], {"rows": 1, "left": 3})
+    assert document["error"] == {"kind": "failed", "message": "not all\\x1b"}
+    assert json.loads(error_json("users", "misused", "no"))["error"] == {"kind": "misused", "message": "no"}

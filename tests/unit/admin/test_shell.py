@@ -1,5 +1,7 @@
 """A line → a command: roles, records, bounds, failures."""
 
+import json
+
 from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.records import AuditRecord
@@ -97,7 +99,7 @@ def test_a_bug_is_one_sentence() -> None:
     parlour = Parlour()
     reply = parlour.ask("broken")
     assert (reply.status, reply.out, reply.err) == (1, "", "internal error, see the log\n")
-    assert parlour.audited() == [("broken", "internal error")]
+    assert parlour.audited() == [("broken", "internal error, see the log")]
     assert parlour.ask("users").status == 0
 
 
@@ -138,7 +140,36 @@ def test_answers_have_a_bound() -> None:
     assert (text.status, len(text.out.encode()) <= 65536, text.out.endswith("x\n")) == (1, True, True)
     assert "[admin] output_bytes" in text.err
     document = parlour.ask("flood --json")
-    assert (document.status, document.out) == (1, "")
+    assert (document.status, json.loads(document.out)["error"]["kind"]) == (1, "too long")
+
+
+def test_errors_are_json_where_json_was_asked_for() -> None:
+    """Each with its kind; the sentence is on the error output as ever."""
+    parlour = Parlour()
+    lines = {
+        "nonsense --json": "misused",
+        "lock --json": "misused",
+        "refuse --json": "failed",
+        "broken --json": "internal",
+        "half --json": "failed",
+    }
+    for line, kind in lines.items():
+        reply = parlour.ask(line)
+        document = json.loads(reply.out)
+        assert (document["ok"], document["error"]["kind"], bool(reply.err)) == (False, kind, True), line
+    reply = parlour.ask("forecast set bob --json", role=OperatorRole.VIEWER)
+    assert json.loads(reply.out)["error"]["kind"] == reply.outcome.value == "forbidden"
+    assert json.loads(parlour.ask("half --json").out)["rows"] == [{"done": "this"}]
+
+
+def test_a_limit_shows_the_first_rows_and_counts_all() -> None:
+    """Of any command that has no limit of its own."""
+    parlour = Parlour()
+    document = json.loads(parlour.ask("users --limit 2 --json").out)
+    assert (len(document["rows"]), document["counts"]) == (2, {"rows": 3})
+    assert parlour.ask("users --limit 2").out.endswith("3 people; 2 of 3 are shown (--limit)\n")
+    assert parlour.ask("users --limit none").status == 2
+    assert json.loads(parlour.ask("users --limit 9 --json").out)["counts"] == {"rows": 3}
 
 
 def test_lines_have_a_bound() -> None:

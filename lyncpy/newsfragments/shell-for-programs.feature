@@ -1,0 +1,1 @@
+Every command of the shell declares what it answers to programs with `--json`, in names without blanks, with counts and times as fields and errors as a document with a kind; `help COMMAND` and the reference list it, and any command takes `--limit N`. What was there changes its form: tables of `what` and `value` are one object, `facts`.

@@ -1,0 +1,170 @@
+"""What every command answers to programs: the form that it declares, whatever there is to show."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from lyncpy.contracts.answers import Form
+from lyncpy.contracts.directory import Group
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.workload import OperatorRole, ShellCommand
+from tests.kit.forms import objections
+from tests.kit.stage import Stage
+
+LINES: Final = {
+    "archive export": ["archive export alice@example.com --to all"],
+    "archive resume": ["archive resume why"],
+    "archive search": ["archive search alice@example.com"],
+    "archive status": ["archive status"],
+    "archive verify": ["archive verify"],
+    "audit": ["audit"],
+    "backup": ["backup --help"],
+    "cdr": ["cdr alice@example.com", "cdr bob@example.com --limit 1"],
+    "conditions": ["conditions"],
+    "conference admit": ["conference admit {meeting} sip:bob@example.com"],
+    "conference demote": ["conference demote {meeting} sip:bob@example.com"],
+    "conference deny": ["conference deny {meeting} sip:bob@example.com"],
+    "conference eject": ["conference eject {meeting} sip:carol@example.com"],
+    "conference end": ["conference end {meeting}"],
+    "conference lock": ["conference lock {meeting}"],
+    "conference promote": ["conference promote {meeting} sip:bob@example.com"],
+    "conference show": ["conference show {meeting}"],
+    "conference unlock": ["conference unlock {meeting}"],
+    "conferences": ["conferences", "conferences --all --of alice@example.com"],
+    "contacts show": ["contacts show alice@example.com"],
+    "directory held": ["directory held"],
+    "directory pull": ["directory pull --dry-run", "directory pull --full"],
+    "directory purge": ["directory purge nobody@example.com"],
+    "directory restore": ["directory restore nobody@example.com bob@example.com"],
+    "directory search": ["directory search ali"],
+    "directory skipped": ["directory skipped"],
+    "directory status": ["directory status"],
+    "drain": ["drain n1"],
+    "endpoints": ["endpoints", "endpoints alice@example.com"],
+    "exit": ["exit"],
+    "flow close": ["flow close {flow}"],
+    "flows": ["flows"],
+    "group show": ["group show Team"],
+    "groups": ["groups"],
+    "help": ["help", "help users", "users --help"],
+    "meters": ["meters", "meters sessions"],
+    "nodes": ["nodes"],
+    "policies": ["policies"],
+    "policy show": ["policy show alice@example.com"],
+    "presence containers": ["presence containers alice@example.com"],
+    "presence reset": ["presence reset alice@example.com"],
+    "presence show": ["presence show alice@example.com"],
+    "presence subscribers": ["presence subscribers alice@example.com"],
+    "presence top": ["presence top"],
+    "presence watchers": ["presence watchers bob@example.com"],
+    "presence watching": ["presence watching alice@example.com"],
+    "python": ["python"],
+    "reload": ["reload"],
+    "reports": ["reports"],
+    "sessions": ["sessions", "sessions alice@example.com --past 3"],
+    "shutdown": ["shutdown --help"],
+    "signin locks": ["signin locks"],
+    "signin unlock": ["signin unlock erin@example.com"],
+    "signout": ["signout dave@example.com"],
+    "status": ["status"],
+    "user certificates": ["user certificates alice@example.com"],
+    "user revoke": ["user revoke alice@example.com"],
+    "user show": ["user show alice@example.com"],
+    "users": ["users", "users zzz", "users --limit 1"],
+    "why": ["why alice@example.com", "why bob@example.com as seen by alice@example.com"],
+}
+"""Each command, as somebody asks for it who lives through the day of `busy`."""
+
+FAIL: Final = {
+    "archive resume": "fits its seal",
+    "conference admit": "let in already",
+    "conference deny": "",
+    "directory purge": "nobody is held back",
+    "directory restore": "nobody is held back",
+    "drain": "",
+    "python": "there is no Python prompt here",
+}
+"""Commands that have nothing to do on that day, and what they say."""
+
+
+@pytest.fixture
+def busy() -> Iterator[tuple[Stage, dict[str, str]]]:
+    """A server on which much goes on, and names of what goes on there."""
+    settings: dict[str, Any] = {"policies": {"archive_internal": True}, "archive": {"critical": False}}
+    with Stage.opened(**settings) as stage:
+        stage.expect("the archive", "archive")
+        stage.directory.groups = [
+            Group("g1", "Team", Aor("sip:team@example.com"), frozenset({"alice", "bob"}), "cn=team")
+        ]
+        stage.shell("directory pull")
+        alice, bob, carol, dave = stage.sign_in("alice", "bob", "carol", "dave")
+        alice.watches(bob)
+        bob.publishes(availability=6500)
+        talk, _ = alice.talks_to(bob)
+        talk.says("hello")
+        ended, _ = alice.talks_to(dave)
+        ended.says("bye")
+        ended.hangs_up()
+        seat = alice.meets(subject="Lunch")
+        for who in (bob, carol):
+            who.joins(seat.focus)
+        stage.passes(3)
+        seat.says("hi all")
+        for _ in range(5):
+            stage.actor("erin", password="guess", address="192.0.2.1").sip.register()
+        stage.passes(3)
+        yield stage, {"meeting": seat.focus.rpartition(":")[2], "flow": str(stage.shell("flows").rows[-1][0])}
+
+
+def commands(stage: Stage) -> tuple[ShellCommand, ...]:
+    """Give every command that there is."""
+    found: tuple[ShellCommand, ...] = stage.unit("admin").words().all_commands()
+    return found
+
+
+def test_every_command_answers_programs_in_its_form(busy: tuple[Stage, dict[str, str]]) -> None:
+    """No key that is not declared, none that is missing, of the kind that was said; times are RFC 3339."""
+    stage, names = busy
+    known = {one.name: one for one in commands(stage)}
+    assert sorted(known) == sorted(LINES), "each command needs a line here"
+    # What looks comes before what changes.
+    ordered = sorted(known.values(), key=lambda one: (one.role, one.name == "conference end", one.name))
+    faults = []
+    for command in ordered:
+        for line in LINES[command.name]:
+            reply = stage.ask(f"{line.format(**names)} --json")
+            name = "help" if "--help" in line else command.name
+            document = json.loads(reply.out)
+            faults += [f"{line}: {one}" for one in objections(known[name].form.schema(name), document)]
+            if document["ok"] != (command.name not in FAIL):
+                faults.append(f"{line}: {document['error']}")
+            if document["ok"] is not (reply.status == 0):
+                faults.append(f"{line}: status {reply.status}, ok {document['ok']}")
+            if FAIL.get(command.name, "") not in str(document["error"]):
+                faults.append(f"{line}: {document['error']}")
+    assert not faults, "\n".join(faults)
+
+
+def test_every_command_that_shows_something_declares_it(busy: tuple[Stage, dict[str, str]]) -> None:
+    """The others have a sentence alone, and are known by name."""
+    silent = {one.name for one in commands(busy[0]) if one.form == Form()}
+    acts = {"admit", "demote", "deny", "eject", "end", "lock", "promote", "unlock"}
+    assert silent == {"exit", "python", "shutdown"} | {f"conference {word}" for word in acts}
+
+
+def test_a_person_who_does_not_exist_is_an_error_in_every_command(busy: tuple[Stage, dict[str, str]]) -> None:
+    """Nothing that is not there was "not said", or "not signed in"."""
+    stage, _ = busy
+    asked = [
+        one
+        for one in commands(stage)
+        if any(arg.name in ("user", "what", "target", "whom", "who") for arg in one.args[:1])
+    ]
+    assert len(asked) >= 18
+    for command in asked:
+        rest = " bob@example.com" * (sum(arg.required for arg in command.args) - 1)
+        reply = stage.ask(f"{command.name} nobody@example.com{rest}", OperatorRole.OPERATOR)
+        assert (reply.status, reply.err != "") == (1, True), command.name
+    assert stage.ask("conferences --all --of nobody@example.com").status == 1
