@@ -17,6 +17,7 @@ from lyncpy.app import (
     assembly,
     backends,
     backup_command,
+    ctl_command,
     dns_command,
     doctor,
     downgrade_command,
@@ -100,7 +101,7 @@ def command_line() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--set", action="append", default=[], metavar="section.key=value")
     check.set_defaults(run=_check)
-    for one in (dns_command, doctor, store_command, downgrade_command):
+    for one in (ctl_command, dns_command, doctor, store_command, downgrade_command):
         one.declare(words)
     backup_command.declare(words, _note_backup, host_clock)
     people_command.declare(words, _with_people, host_clock)

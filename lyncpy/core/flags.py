@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from lyncpy.contracts.workload import CommandFailed
-from lyncpy.core.timestamps import since_of
+from lyncpy.core.timestamps import UNITS, since_of
 
 
 def time_flag(flags: Mapping[str, str], name: str, now: float, default: float = 0.0) -> float:
@@ -27,3 +27,18 @@ def count_flag(flags: Mapping[str, str], name: str, most: int, default: int = 10
     if not 0 < count <= most:
         raise CommandFailed(f'--{name} takes a whole number from 1 to {most}, not "{text[:80]}"')
     return count
+
+
+def span_flag(flags: Mapping[str, str], name: str) -> float | None:
+    """Give the seconds that a flag names, as 30m or 90d; None without the flag.
+
+    Raises:
+        CommandFailed: It names none.
+    """
+    if name not in flags:
+        return None
+    text = flags[name]
+    number, unit = text[:-1], text[-1:]
+    if not (number.isdecimal() and 0 < len(number) < 7 and unit in UNITS and int(number)):
+        raise CommandFailed(f'--{name} takes a span of time, as 30m, 12h or 90d, not "{text[:80]}"')
+    return float(int(number) * UNITS[unit])

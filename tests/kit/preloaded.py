@@ -18,6 +18,7 @@ NAME_THE_REACTOR: Final = (
     "lyncpy.app.cli",
     "lyncpy.app.tap",
     "lyncpy.workloads.admin.channel",
+    "lyncpy.workloads.admin.local",
     "lyncpy.workloads.admin.manhole",
     "lyncpy.workloads.admin.service",
     "lyncpy.workloads.admin.ssh",

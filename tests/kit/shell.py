@@ -45,6 +45,7 @@ class Weather:
         self.slow: Deferred[None] = Deferred()
         self.done: list[str] = []
         self.stormy = False
+        self.tell: Callable[[str], None] = print
 
     def offer(self) -> Offer:
         """Give its commands and reasons."""
@@ -72,6 +73,7 @@ class Weather:
                 ShellCommand("refuse", "Say no.", self.refuse),
                 ShellCommand("flood", "Say very much.", self.flood),
                 ShellCommand("who", "Who asks.", self.who),
+                ShellCommand("tale", "Say it again.", self.tale, reads="a tale"),
             ),
             reasons=(self.why, self.why_not),
             views=(self.why_seen,),
@@ -92,8 +94,13 @@ class Weather:
         self.done.append(asked.args["user"])
         return Table((), (), note="changed")
 
+    async def tale(self, asked: CommandCall) -> Table:
+        """Give the input."""
+        return Table((), (), note=asked.said)
+
     async def wait(self, asked: CommandCall) -> Table:
         """Wait until somebody lets it go on."""
+        self.tell = asked.tell
         await self.slow
         return Table((), (), note="at last")
 
@@ -180,7 +187,7 @@ class Parlour:
         self.weather = Weather()
         self.records = records if records is not None else MemoryRecords()
         self.reactor = NoReactor()
-        self.settings = Settings.model_validate(settings)
+        self.settings = Settings.model_validate({"socket": "", **settings})
         people = TablePeople(*(Person(aor_of(one), one) for one in PEOPLE))
         self.platform = platform_of(self.clock, timers=self.timers, records=self.records, people=people)
 

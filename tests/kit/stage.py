@@ -111,7 +111,7 @@ class Stage:
         # The shell's door is the only one that a server of `inside` opens by itself.
         least: dict[str, Mapping[str, object]] = {
             "sip": {"domain": DOMAIN},
-            "admin": {"port": 0},
+            "admin": {"port": 0, "socket": ""},
             "im": {"record_counts_s": 1.0},  # plays look at records two seconds later
             "archive": {"gather_ms": 0},  # what is said is heard before time passes
         }

@@ -35,6 +35,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "core/wallclock.py": (1, "a sentence in the log"),
     "wire/http.py": (1, "Date of an answer"),
     "workloads/admin/commands.py": (2, "when the server started and `--since`, for an operator"),
+    "workloads/admin/tokens.py": (3, "when an operator's token was made, and whether it is over"),
     "workloads/admin/shell.py": (1, "when a command was given, written down"),
     "workloads/archive/commands.py": (2, "a file's name and `--since`, for an operator"),
     "workloads/archive/keeper.py": (

@@ -135,6 +135,7 @@ class ShellSession(SSHChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # Any: Twisted's own list of nine
         super().__init__(*args, **kwargs)
         self._columns: int | None = None
+        self._lines: int | None = None
         self._sitting: ShellMode | None = None
         self._is_begun = False
         self._early: list[bytes] = []
@@ -157,6 +158,11 @@ class ShellSession(SSHChannel):
     def width(self) -> int | None:
         """Give the width of the terminal."""
         return self._columns
+
+    @property
+    def height(self) -> int | None:
+        """Give the lines of the terminal."""
+        return self._lines
 
     @property
     def is_blocked(self) -> bool:
@@ -221,14 +227,14 @@ class ShellSession(SSHChannel):
         """Note that the client asked for a terminal, and its width."""
         if self._sitting is None:
             _, size, _ = parseRequest_pty_req(data)
-            self._columns = _columns(size[1])
+            self._columns, self._lines = _columns(size[1]), size[0] or None
         return int(self._sitting is None)
 
     def request_window_change(self, data: bytes) -> int:
         """Note the new width of the terminal."""
         size = parseRequest_window_change(data)
         if self._columns is not None:
-            self._columns = _columns(size[1])
+            self._columns, self._lines = _columns(size[1]), size[0] or None
             if self._sitting is not None and self._is_begun:
                 self._sitting.resized()
         return 1
@@ -242,7 +248,8 @@ class ShellSession(SSHChannel):
 
     def request_exec(self, data: bytes) -> int:
         """Run one command."""
-        return self._sit(CommandSession(self.avatar.given.shell, self, getNS(data)[0].decode(errors="replace")))
+        given: ShellContext = self.avatar.given
+        return self._sit(CommandSession(given.shell, self, getNS(data)[0].decode(errors="replace"), given.settings))
 
     def _sit(self, sitting: ShellMode) -> int:
         if self._sitting is not None:

@@ -12,10 +12,14 @@ from lyncpy.workloads.admin.words import QuoteOpen, split_words
 JSON: Final = Flag("json", "answer with one JSON document")
 HELP: Final = Flag("help", "explain the command instead of running it")
 LIMIT: Final = Flag("limit", "show the first so many rows", takes="N")
-EVERYWHERE: Final = (JSON, LIMIT, HELP)
+WATCH: Final = Flag("watch", "ask again every so many seconds, until you press Ctrl-C", takes="SECONDS")
+EVERYWHERE: Final = (JSON, LIMIT, WATCH, HELP)
 """Flags that every command has; one of its own counts in the place of one of these."""
 
 NUMBER_MOST: Final = 1_000_000
+WATCH_S: Final = 2
+"""Seconds of `watch COMMAND`, which is `COMMAND --watch SECONDS`."""
+
 MASK: Final = "****"
 
 _SECRETIVE: Final = re.compile(r"pass(word|wd|phrase)?|secret|token|hash", re.IGNORECASE)
@@ -39,6 +43,9 @@ class ParsedLine:
     help: bool = False
     limit: int = 0
     """Rows that are shown; 0: all."""
+
+    watch_s: int = 0
+    """Seconds from one time to the next; 0: it is asked once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,8 @@ class Vocabulary:
             words = split_words(line)
         except QuoteOpen:
             raise Misused("a quote is not closed") from None
+        if words[:1] == [WATCH.name]:
+            words = [*words[1:], f"--{WATCH.name}={WATCH_S}"]
         named = [word for word in words if not word.startswith("-")]
         command = self.longest_command(named)
         if command is None:
@@ -185,6 +194,7 @@ def _used(command: ShellCommand, words: Sequence[str]) -> ParsedLine:
         json=bool(asks[JSON.name]),
         help=bool(asks[HELP.name]),
         limit=_number(LIMIT, asks.get(LIMIT.name, "")),
+        watch_s=_number(WATCH, asks.get(WATCH.name, "")),
     )
 
 

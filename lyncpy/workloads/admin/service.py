@@ -11,14 +11,17 @@ from zope.interface import implementer
 
 from lyncpy.contracts.workload import IWorkload, Offer, Reason, ShellCommand
 from lyncpy.core.platform import Platform
+from lyncpy.workloads.admin.api import Api
 from lyncpy.workloads.admin.channel import ShellContext
 from lyncpy.workloads.admin.commands import Commands, ServerHandle
 from lyncpy.workloads.admin.everywhere import Everywhere
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
+from lyncpy.workloads.admin.local import LocalDoor
 from lyncpy.workloads.admin.parser import HELP, JSON, Vocabulary
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Shell
 from lyncpy.workloads.admin.ssh import Server
+from lyncpy.workloads.admin.tokens import OperatorTokens
 
 LAST_COMMANDS_S: Final = 3.0
 LAST_BYTES_S: Final = 2.0
@@ -84,13 +87,16 @@ class Admin:
         self.server: Server | None = None
         """The SSH server while it is open."""
 
+        self._local: LocalDoor | None = None
         self.port = 0
         """The port as it is opened; 0 when there is none."""
 
         self._handed = control.handed
         server = ServerHandle(control.reload, control.stop or reactor.stop, self._connections, control.conditions)
         commands = Commands(self.offers, records, server, platform.people, settings, timers)
-        self.offer = Offer(self.name, commands=commands.declared())
+        tokens = OperatorTokens(platform.store, timers)
+        api = Api(self.shell, self.words, tokens.holder, timers)
+        self.offer = Offer(self.name, commands=(*commands.declared(), *tokens.commands()), resources=api.resources())
         self._offers = (*offers, self.offer)
 
     def offers(self) -> Sequence[Offer]:
@@ -112,8 +118,6 @@ class Admin:
             ValueError: Two workloads declare the same word, which is our bug.
         """
         _check(self._commands())
-        if not self._settings.port:
-            return
         given = ShellContext(
             self.shell,
             self.words,
@@ -124,6 +128,12 @@ class Admin:
             self._reactor,
             self._handed,
         )
+        if self._settings.socket:
+            local = LocalDoor(given, self._home / self._settings.socket)
+            local.listen()
+            self._local = local
+        if not self._settings.port:
+            return
         server = Server(given, host_keys(self._home / self._settings.host_key_folder))
         self.port = server.listen()
         self.server = server
@@ -132,22 +142,26 @@ class Admin:
 
     async def close(self) -> None:
         """Refuse new lines, wait until those under way are answered, then close all sessions."""
-        server, self.server = self.server, None
-        if server is None:
+        doors = [one for one in (self.server, self._local) if one is not None]
+        self.server = self._local = None
+        if not doors:
             return
-        await server.stop()
+        for door in doors:
+            await door.stop()
         waiting = Deferred.fromCoroutine(self.shell.idle())
         # What is not done in time goes on to its own bound; nobody waits for its answer any more.
         timer = self._timers.later(LAST_COMMANDS_S, waiting.cancel)
         await waiting.addErrback(lambda _: None)
         timer.cancel()
-        await server.empty(LAST_BYTES_S)
+        for door in doors:
+            await door.empty(LAST_BYTES_S)
 
     def _commands(self) -> Sequence[ShellCommand]:
         return [command for offer in self.offers() for command in offer.commands]
 
     def _connections(self) -> int:
-        return len(self.server.transports) if self.server is not None else 0
+        local = len(self._local.sessions) if self._local is not None else 0
+        return local + (len(self.server.transports) if self.server is not None else 0)
 
 
 def _check(commands: Sequence[ShellCommand]) -> None:

@@ -7,13 +7,15 @@ from typing import Final, Protocol
 from twisted.logger import Logger
 
 from lyncpy.workloads.admin.completion import Completion, complete
+from lyncpy.workloads.admin.pager import Pager, is_long
 from lyncpy.workloads.admin.parser import Vocabulary
 from lyncpy.workloads.admin.prompt import Editor, Keys, KeyStroke
 from lyncpy.workloads.admin.settings import Settings
-from lyncpy.workloads.admin.shell import MISUSED, OK, AfterAnswer, Author, Reply, RunningLine, Shell
+from lyncpy.workloads.admin.shell import MISUSED, OK, AfterAnswer, Author, LiveView, Reply, RunningLine, Shell
 
 PROMPT: Final = "lyncpy> "
 GREETING: Final = "lyncpy: `help` lists the commands, Tab completes them, Ctrl-D leaves.\n"
+_CLEAR: Final = "\x1b[H\x1b[2J"
 ENOUGH: Final = 16_384
 """Keys or bytes that wait while a command runs; beyond it the client is asked to wait."""
 
@@ -28,6 +30,10 @@ class Terminal(Protocol):
     @property
     def width(self) -> int | None:
         """Give the cells in a line of the operator's terminal; None when they have no terminal."""
+
+    @property
+    def height(self) -> int | None:
+        """Give the lines of their terminal; None when they have none, or do not say."""
 
     @property
     def is_blocked(self) -> bool:
@@ -108,12 +114,30 @@ class _Commands:
         """Do nothing: nothing waits for that."""
 
     def gone(self) -> None:
-        """Refuse further lines."""
+        """Refuse further lines; what is only watched is watched no more."""
         self._is_gone = True
+        if self._running is not None and self._running.is_watch:
+            self._running.interrupt("nobody looks any more")
 
-    def _run(self, line: str) -> None:
-        self._running = self._shell.run_line(line, self._terminal.author, self._terminal.width)
+    def _run(self, line: str, said: str | None = None) -> None:
+        view = LiveView(self._tell, self._show_again)
+        terminal = self._terminal
+        self._running = self._shell.run_line(line, terminal.author, terminal.width, said, view)
         _ = self._running.reply.addCallback(self._show)
+
+    def _tell(self, progress: str) -> None:
+        """Show how far a command is to a person; a program waits for the answer."""
+        if self._terminal.width is not None and not self._is_gone and not self._terminal.is_blocked:
+            self._terminal.write_error(progress)
+
+    def _show_again(self, reply: Reply) -> None:
+        """Show an answer that is watched, in the place of the one before; whoever does not keep up misses some."""
+        if self._is_gone or self._terminal.is_blocked:
+            return
+        if self._terminal.width is not None:
+            self._terminal.write(_CLEAR)
+        self._terminal.write(reply.out)
+        self._terminal.write_error(reply.err)
 
     def _show(self, reply: Reply) -> None:
         self._running = None
@@ -121,7 +145,7 @@ class _Commands:
         self._status = max(self._status, reply.status)
         if self._is_gone:
             return
-        self._terminal.write(reply.out)
+        self._show_answer(reply.out)
         self._terminal.write_error(self._error(reply.err))
         match reply.then:
             case AfterAnswer.LEAVE:
@@ -130,6 +154,9 @@ class _Commands:
                 self._python()
             case AfterAnswer.GO_ON:
                 self._next()
+
+    def _show_answer(self, text: str) -> None:
+        self._terminal.write(text)
 
     def _error(self, text: str) -> str:
         """Give an error as it is shown."""
@@ -158,24 +185,46 @@ class _Commands:
 class CommandSession(_Commands):
     """`ssh HOST COMMAND …`: one command, and its status."""
 
-    def __init__(self, shell: Shell, terminal: Terminal, line: str) -> None:
+    def __init__(self, shell: Shell, terminal: Terminal, line: str, settings: Settings) -> None:
         super().__init__(shell, terminal)
         self._line = line
+        self._most = settings.input_bytes
+        self._input: bytearray | None = None
+        self._is_ended = False
 
     def begin(self) -> None:
-        """Run it."""
+        """Run it, or read first what it needs."""
         if is_nothing(self._line):
             self._leave(OK)
+        elif self._terminal.width is None and self._shell.reads(self._line.strip()):
+            self._input = bytearray()
+            self._take_input()
         else:
             self._run(self._line.strip())
 
     def received(self, data: bytes) -> None:
-        """Handle nothing but Ctrl-C of a terminal: no command reads input."""
-        if self._terminal.width is not None and b"\x03" in data and self._running is not None:
+        """Take input for a command that reads some; else handle nothing but Ctrl-C of a terminal."""
+        if self._input is not None:
+            self._input += data
+            self._take_input()
+        elif self._terminal.width is not None and b"\x03" in data and self._running is not None:
             self._running.interrupt()
 
+    def _take_input(self) -> None:
+        if self._input is None:
+            return
+        if len(self._input) > self._most:
+            self._input = None
+            self._terminal.write_error(f"the input is longer than {self._most} bytes ([admin] input_bytes)\n")
+            self._leave(MISUSED)
+        elif self._is_ended:
+            said, self._input = self._input.decode(errors="replace"), None
+            self._run(self._line.strip(), said)
+
     def ended(self) -> None:
-        """Go on: the answer is still wanted."""
+        """Run what has all its input; else go on, for the answer is still wanted."""
+        self._is_ended = True
+        self._take_input()
 
     def _next(self) -> None:
         self._leave(self._status)
@@ -259,6 +308,7 @@ class Prompt(_Commands):
         self._keys = Keys()
         self._ahead: deque[str | KeyStroke] = deque()
         self._is_taking = False
+        self._pager: Pager | None = None
         self._editor = Editor(
             PROMPT, terminal.width or 80, self._complete, settings.line_bytes // 4, settings.history_lines
         )
@@ -294,15 +344,24 @@ class Prompt(_Commands):
     def resized(self) -> None:
         """Draw the line anew."""
         self._editor.width = self._terminal.width or 80
-        if self._running is None:
+        if self._running is None and self._pager is None:
             self._terminal.write(self._editor.drawn())
 
     def unblocked(self) -> None:
         """Go on with keys that wait."""
         self._take()
 
+    def _show_answer(self, text: str) -> None:
+        """Show an answer, by pages where it does not fit on the screen."""
+        height = self._terminal.height
+        if height is not None and is_long(text, height):
+            self._pager = Pager(text, height)
+            text = self._pager.first()
+        self._terminal.write(text)
+
     def _next(self) -> None:
-        self._terminal.write(self._editor.drawn())
+        if self._pager is None:
+            self._terminal.write(self._editor.drawn())
         self._take()
 
     def _take(self) -> None:
@@ -314,6 +373,12 @@ class Prompt(_Commands):
         self._is_taking = False
 
     def _press(self, key: str | KeyStroke) -> None:
+        if self._pager is not None:
+            self._terminal.write(self._pager.press(key))
+            if self._pager.is_over:
+                self._pager = None
+                self._terminal.write(self._editor.drawn())
+            return
         pressed = self._editor.press(key)
         self._terminal.write(pressed.out)
         if pressed.leaves:

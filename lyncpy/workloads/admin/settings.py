@@ -18,6 +18,9 @@ class Settings(BaseModel):
     port: int = Field(default=2222, ge=0, le=65535)
     """The port on which the shell listens; 0 means that there is no shell."""
 
+    socket: str = "ctl.socket"
+    """The Unix socket of `lyncpy ctl`, at which root and the server's own user are operators without a key; "" means that there is none."""
+
     authorized_keys: str = Field(default="authorized_keys", min_length=1)
     """The file of public keys that are let in, one a line as OpenSSH writes them; `environment="LYNCPY_ROLE=viewer"` in front of a key gives it another role than default_role, and a change of the file counts from the next sign-in on."""
 
@@ -54,6 +57,9 @@ class Settings(BaseModel):
     line_bytes: int = Field(default=4096, ge=256, le=65536)
     """The longest command line, in bytes."""
 
+    input_bytes: int = Field(default=1_048_576, ge=4096, le=16_777_216)
+    """The longest input of one command that reads some, as a list of people, in bytes."""
+
     output_bytes: int = Field(default=4_194_304, ge=65536, le=67_108_864)
     """The longest output of one command, in bytes; what is beyond is cut off, and says so."""
 
@@ -63,7 +69,8 @@ class Settings(BaseModel):
     @property
     def open_files(self) -> int:
         """How many files the shell may have open."""
-        return self.connections + self.strangers + 1 if self.port else 0
+        local = self.connections + 1 if self.socket else 0
+        return local + (self.connections + self.strangers + 1 if self.port else 0)
 
     @property
     def places(self) -> tuple[ListeningPlace, ...]:

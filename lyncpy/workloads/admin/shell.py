@@ -7,6 +7,7 @@ something is recorded before it runs, too, and does not run when that fails.
 import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -103,6 +104,17 @@ class Reply:
     outcome: Outcome = Outcome.OK
 
 
+@dataclass(frozen=True, slots=True)
+class LiveView:
+    """Where what a line has to show before its answer is shown."""
+
+    tell: Callable[[str], None]
+    """Is given lines that say how far long work is, at most one each second."""
+
+    show: Callable[["Reply"], None]
+    """Is given an answer that is watched, each time."""
+
+
 class RunningLine:
     """A line under way."""
 
@@ -113,8 +125,8 @@ class RunningLine:
         self.stopped = ""
         """Why the command was stopped; empty when it was not."""
 
-        self.tell: Callable[[str], None] = _nobody
-        """Is given clean lines that say how far the command is, at most one each second; whoever shows them sets it."""
+        self.is_watch = False
+        """Whether it is run again and again, until it is interrupted."""
 
         self._work: Deferred[Any] | None = None  # Any: a command's Table; only cancelled here
 
@@ -161,7 +173,9 @@ class Shell:
             return False
         return bool(use.command.reads) and not use.help
 
-    def run_line(self, line: str, author: Author, width: int | None, said: str | None = None) -> RunningLine:
+    def run_line(
+        self, line: str, author: Author, width: int | None, said: str | None = None, view: LiveView | None = None
+    ) -> RunningLine:
         """Run a line that is not blank.
 
         Args:
@@ -169,15 +183,19 @@ class Shell:
             author: Who typed it.
             width: Of the operator's terminal, in cells; None when there is none.
             said: The input, for a command that reads some; None: there is none.
+            view: Shows what comes before the answer; None: nobody looks.
         """
         running = RunningLine()
         self._under_way.add(running)
-        serving = self._serve(line, author, width, said, running)
+        serving = self._serve(line, author, Place(width, said, view), running)
         _ = Deferred.fromCoroutine(serving).addBoth(self._ended, running)
         return running
 
     async def idle(self) -> None:
-        """Wait until no line is under way."""
+        """Wait until no line is under way; what is only watched ends."""
+        for running in list(self._under_way):
+            if running.is_watch:
+                running.interrupt()
         while self._under_way:
             # Another listener's Deferred: what it gives must stay what it gave.
             waiting: Deferred[None] = Deferred()
@@ -215,9 +233,7 @@ class Shell:
             timer.cancel()
             stopping.working(None)
 
-    async def _serve(
-        self, line: str, author: Author, width: int | None, said: str | None, running: RunningLine
-    ) -> Reply:
+    async def _serve(self, line: str, author: Author, place: "Place", running: RunningLine) -> Reply:
         words, most = self._words(), self._settings.line_bytes
         # Of what is too long, no more is looked at than is recorded: the lexer costs a square.
         masked = words.masked(line[:most])
@@ -227,7 +243,7 @@ class Shell:
             return await self._recorded(answer.no(why, Outcome.MISUSED), masked, author, why)
         try:
             use = words.parse(line)
-            _check_input(use, said, on_terminal=width is not None)
+            place.check(use)
         except Misused as error:
             return await self._recorded(answer.no(str(error), Outcome.MISUSED), masked, author, str(error))
         command = use.command
@@ -241,30 +257,52 @@ class Shell:
             trouble = await self.record(masked, author, "begun")
             if trouble:
                 return answer.no(f"not done, because it cannot be recorded: {trouble}", Outcome.UNRECORDED)
-        call = CommandCall(use.args, use.flags, author.name, said=said or "", tell=self._teller(running))
-        reply = await self._run(use, call, width, running, answer)
+        call = CommandCall(use.args, use.flags, author.name, said=place.said or "", tell=self._teller(place.view))
+        running.is_watch = bool(use.watch_s) and not use.help
+        reply = await (self._watched if running.is_watch else self._run)(use, call, place, running, answer)
         return await self._recorded(reply, masked, author, " ".join(reply.err.split()) or "ok")
 
-    def _teller(self, running: RunningLine) -> Callable[[str], None]:
+    async def _watched(
+        self, use: ParsedLine, call: CommandCall, place: "Place", running: RunningLine, answer: "_Refusing"
+    ) -> Reply:
+        """Run a command again and again, until somebody interrupts it; that is its end as any other."""
+        while True:
+            reply = await self._run(use, call, place, running, answer)
+            if running.stopped:
+                return Reply(OK)
+            if place.view is not None:
+                place.view.show(reply)
+            pause: Deferred[None] = Deferred()
+            running.working(pause)
+            timer = self._timers.later(use.watch_s, partial(pause.callback, None))
+            try:
+                await pause
+            except CancelledError:
+                return Reply(OK)
+            finally:
+                timer.cancel()
+
+    def _teller(self, view: LiveView | None) -> Callable[[str], None]:
         """Give what passes on how far a command is: at most one line each second, the first after one."""
         told_at = self._timers.now()
+        tell_view = _nobody if view is None else view.tell
 
         def tell(progress: str) -> None:
             nonlocal told_at
             now = self._timers.now()
             if now - told_at >= PROGRESS_S:
                 told_at = now
-                running.tell(f"{sentences(progress)}\n")
+                tell_view(f"{sentences(progress)}\n")
 
         return tell
 
     async def _run(
-        self, use: ParsedLine, call: CommandCall, width: int | None, running: RunningLine, answer: "_Refusing"
+        self, use: ParsedLine, call: CommandCall, place: "Place", running: RunningLine, answer: "_Refusing"
     ) -> Reply:
         command = use.command
         then = AfterAnswer.GO_ON if use.help else _THEN.get(command.name, AfterAnswer.GO_ON)
         try:
-            return await self._in_time(self._answered(use, call, width, then, answer), running)
+            return await self._in_time(self._answered(use, call, place.width, then, answer), running)
         except CommandFailed as error:
             return answer.no(str(error), Outcome.FAILED)
         except WorldUnavailable as error:
@@ -335,16 +373,27 @@ def wants_json(line: str) -> bool:
     return f"--{JSON.name}" in split(line).words or split(line).text == f"--{JSON.name}"
 
 
-def _check_input(use: ParsedLine, said: str | None, *, on_terminal: bool) -> None:
-    """Refuse a command that reads from the input where there is none, and would wait for ever.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a line is typed."""
 
-    Raises:
-        Misused: Says how it is given.
-    """
-    reads = use.command.reads
-    if reads and said is None and not use.help:
-        how = f"as in: ssh HOST {use.command.name} … < FILE" if on_terminal else "on the standard input, or as text"
-        raise Misused(f"`{use.command.name}` reads {reads}; give it {how}")
+    width: int | None
+    said: str | None
+    view: LiveView | None
+
+    def check(self, use: ParsedLine) -> None:
+        """Refuse a command that would wait for ever: it reads, and there is no input; or nobody could see what is watched.
+
+        Raises:
+            Misused: Says how it is given.
+        """
+        reads = use.command.reads
+        if use.help:
+            return
+        if reads and self.said is None:
+            raise Misused(f"`{use.command.name}` reads {reads} from the input: ssh HOST {use.command.name} … < FILE")
+        if use.watch_s and (self.view is None or use.command.name in _THEN):
+            raise Misused("nothing can be watched here; ask again instead")
 
 
 def _nobody(progress: str) -> None:

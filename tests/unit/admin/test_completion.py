@@ -53,8 +53,8 @@ def test_tab_goes_on_as_far_as_it_is_certain(before: str, after: str) -> None:
     [
         ("forecast s", ("set", "show")),
         ("users ", ("albert@example.com", "alice@example.com", "bob@example.com")),
-        ("forecast set bob --", ("--days", "--dry-run", "--help", "--json", "--limit")),
-        ("forecast set bob --dry-run --", ("--days", "--help", "--json", "--limit")),
+        ("forecast set bob --", ("--days", "--dry-run", "--help", "--json", "--limit", "--watch")),
+        ("forecast set bob --dry-run --", ("--days", "--help", "--json", "--limit", "--watch")),
         ("forecast set bob --days ", ()),
         ("s", ("shutdown", "slow", "status")),
     ],

@@ -2,6 +2,7 @@
 
 from lyncpy.contracts.workload import OperatorRole
 from lyncpy.workloads.admin.sessions import ENOUGH, GREETING, CommandSession, Prompt, Script
+from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author
 from tests.kit.shell import Parlour, author
 
@@ -11,6 +12,7 @@ class PaperSeat:
 
     def __init__(self, width: int | None = None, role: OperatorRole = OperatorRole.DEVELOPER) -> None:
         self.width = width
+        self.height: int | None = None
         self.author: Author = author(role)
         self.is_blocked = False
         self.out = ""
@@ -56,7 +58,7 @@ def test_once_ends_with_the_commands_status() -> None:
     """One command, its answer, its status; nothing at all is well, too."""
     for line, status in (("users", 0), ("refuse", 1), ("nonsense", 2), ("  ", 0), ("exit", 0)):
         terminal = PaperSeat()
-        CommandSession(Parlour().shell, terminal, line).begin()
+        CommandSession(Parlour().shell, terminal, line, Settings()).begin()
         assert terminal.status == status
 
 
@@ -64,7 +66,7 @@ def test_once_hears_ctrl_c_of_a_terminal_only() -> None:
     """Input that is no key means nothing."""
     for width, status in ((None, None), (80, 1)):
         terminal = PaperSeat(width=width)
-        sitting = CommandSession(Parlour().shell, terminal, "slow")
+        sitting = CommandSession(Parlour().shell, terminal, "slow", Settings())
         sitting.begin()
         sitting.ended()
         sitting.received(b"x\x03")
@@ -198,6 +200,85 @@ def test_python_needs_a_terminal() -> None:
     sitting.received(b"python\r")
     assert terminal.pythons == 1
     pipe = PaperSeat()
-    CommandSession(parlour.shell, pipe, "python").begin()
+    CommandSession(parlour.shell, pipe, "python", Settings()).begin()
     assert (pipe.pythons, pipe.status) == (0, 2)
     assert "ssh -t HOST python" in pipe.err
+
+
+def test_a_long_answer_is_shown_by_pages_at_a_prompt_alone() -> None:
+    """Space shows the next screen, Enter a line, q no more; a single command is shown whole."""
+    parlour = Parlour()
+    terminal, sitting = prompt(parlour)
+    terminal.height = 4
+    terminal.out = ""
+    sitting.received(b"users\r")
+    assert "alice@example.com" in terminal.out and "bob@example.com" not in terminal.out
+    assert "more lines" in terminal.out and not terminal.out.endswith("lyncpy> ")
+    sitting.received(b"\r")
+    assert "bob@example.com" in terminal.out
+    sitting.received(b" ")
+    assert terminal.out.rpartition("more lines")[2].count("lyncpy> ") == 1
+    terminal.out = ""
+    sitting.received(b"users\rqstatus\r")
+    assert "bob@example.com" not in terminal.out and "version" in terminal.out
+    once = PaperSeat(width=80)
+    once.height = 4
+    CommandSession(parlour.shell, once, "users", Settings()).begin()
+    assert "bob@example.com" in once.out
+
+
+def test_a_command_is_watched_until_it_is_interrupted() -> None:
+    """It is asked again every so many seconds; Ctrl-C is its ordinary end, and one that is gone watches no more."""
+    parlour = Parlour()
+    terminal, sitting = prompt(parlour)
+    terminal.out = ""
+    sitting.received(b"watch users\r")
+    parlour.clock.advance(2)
+    parlour.clock.advance(2)
+    assert terminal.out.count("3 people") == 3
+    sitting.received(b"\x03")
+    parlour.clock.advance(10)
+    assert terminal.out.count("3 people") == 3 and terminal.out.endswith("\x1b[8C")
+    assert [row for row in parlour.audited() if row[0] == "watch users"] == [("watch users", "ok")]
+    pipe = PaperSeat()
+    watching = CommandSession(parlour.shell, pipe, "users --watch 1 --json", Settings())
+    watching.begin()
+    parlour.clock.advance(1)
+    assert pipe.out.count('"command": "users"') == 2
+    watching.gone()
+    assert len(parlour.shell) == 0
+    assert parlour.ask("users --watch 1").status == 2, "where nobody looks nothing is watched"
+
+
+def test_a_command_that_reads_waits_for_all_of_its_input() -> None:
+    """At a prompt it says how it is given; too much is refused."""
+    parlour = Parlour()
+    pipe = PaperSeat()
+    sitting = CommandSession(parlour.shell, pipe, "tale", Settings())
+    sitting.begin()
+    sitting.received(b"once upon ")
+    sitting.received(b"a time")
+    assert pipe.out == ""
+    sitting.ended()
+    assert (pipe.status, "once upon a time" in pipe.out) == (0, True)
+    full = PaperSeat()
+    sitting = CommandSession(parlour.shell, full, "tale", Settings(input_bytes=4096))
+    sitting.begin()
+    sitting.received(b"x" * 5000)
+    assert (full.status, "[admin] input_bytes" in full.err) == (2, True)
+    terminal, typed = prompt(parlour)
+    typed.received(b"tale\r")
+    assert "reads a tale from the input: ssh HOST tale … < FILE" in terminal.out + terminal.err
+
+
+def test_progress_is_told_to_people_and_not_to_programs() -> None:
+    """At most a line each second, apart from the answer."""
+    parlour = Parlour()
+    for width, told in ((80, "3 of 7\n"), (None, "")):
+        terminal = PaperSeat(width=width)
+        CommandSession(parlour.shell, terminal, "slow", Settings()).begin()
+        parlour.weather.tell("1 of 7")
+        parlour.clock.advance(1)
+        parlour.weather.tell("3 of 7")
+        parlour.weather.tell("4 of 7")
+        assert terminal.err == told

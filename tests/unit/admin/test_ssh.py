@@ -112,7 +112,7 @@ def test_it_listens_where_it_is_told(tmp_path: Path) -> None:
     """On loopback unless a setting says otherwise."""
     reactor = MemoryReactorClock()
     parlour = Parlour()
-    settings = Settings(port=2200)
+    settings = Settings(port=2200, socket="")
     timers = Timers(reactor, lambda: 0.0)
     platform = platform_of(reactor, timers=timers, records=parlour.records)
     admin = Admin(

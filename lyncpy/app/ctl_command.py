@@ -1,0 +1,151 @@
+"""`lyncpy ctl`: the shell of the server on this machine, over its local socket."""
+
+import argparse
+import os
+import select
+import signal
+import socket
+import sys
+import termios
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from lyncpy.app.config import Config, load
+from lyncpy.workloads.admin.local_frames import (
+    BEGIN,
+    END,
+    ERROR,
+    INPUT,
+    OUT,
+    SIZE,
+    STATUS,
+    Beginning,
+    BrokenFrame,
+    FrameReader,
+    frame,
+)
+from lyncpy.workloads.admin.words import joined
+
+READ_BYTES: Final = 65_536
+
+
+class Unreachable(OSError):
+    """No server answers; the sentence says what to do."""
+
+
+def declare(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    ctl = words.add_parser(
+        "ctl",
+        help="ask the running server of this machine, as in its shell; without a command a prompt, or lines from a pipe",
+    )
+    ctl.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
+    ctl.add_argument("line", nargs=argparse.REMAINDER, metavar="COMMAND", help="a command of the shell, and its words")
+    ctl.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask, and give the exit status of the answer."""
+    config = load(options.config)
+    is_person = sys.stdin.isatty() and sys.stdout.isatty()
+    line = joined(options.line)
+    mode = "command" if line else "prompt" if is_person else "script"
+    with _connected(config) as server:
+        columns, rows = _size() if is_person else (None, None)
+        server.sendall(frame(BEGIN, Beginning(mode, line, columns, rows).packed()))
+        if mode == "prompt":
+            with _raw_terminal(server):
+                return _talk(server, is_raw=True)
+        return _talk(server, is_raw=False, reads=mode == "script" or not sys.stdin.isatty())
+
+
+@contextmanager
+def _connected(config: Config) -> Iterator[socket.socket]:
+    """Connect to the server's socket.
+
+    Raises:
+        Unreachable: With a sentence for whoever asks.
+    """
+    name = config.sections.admin.socket
+    if not name:
+        raise Unreachable('this server has no local socket ([admin] socket = "")')
+    path = config.path(name)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+        try:
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                # The path of a socket has 107 bytes at most; by its folder's descriptor it is always short.
+                server.connect(f"/proc/self/fd/{folder}/{path.name}")
+            finally:
+                os.close(folder)
+        except PermissionError:
+            raise Unreachable(f"{path} is for root and the server's own user; use that, or SSH") from None
+        except OSError:
+            raise Unreachable(f"no server listens on {path} ([admin] socket); is it running?") from None
+        yield server
+
+
+def _talk(server: socket.socket, *, is_raw: bool, reads: bool = True) -> int:
+    """Pass on what is typed and what is answered; give the status."""
+    frames = FrameReader()
+    watched = [server, *([sys.stdin] if reads or is_raw else [])]
+    if not (reads or is_raw):
+        server.sendall(frame(END))
+    while True:
+        ready, _, _ = select.select(watched, [], [])
+        if sys.stdin in ready:
+            data = os.read(sys.stdin.fileno(), READ_BYTES)
+            server.sendall(frame(INPUT, data) if data else frame(END))
+            if not data:
+                watched.remove(sys.stdin)
+        if server in ready:
+            data = server.recv(READ_BYTES)
+            if not data:
+                raise Unreachable("the server has ended the connection")
+            status = _shown(frames, data)
+            if status is not None:
+                return status
+
+
+def _shown(frames: FrameReader, data: bytes) -> int | None:
+    """Show what the server says; give the status that it ends with, if that is there."""
+    try:
+        for kind, body in frames.read(data):
+            if kind == STATUS:
+                return body[0] if body else 1
+            out = {OUT: sys.stdout, ERROR: sys.stderr}.get(kind)
+            if out is not None:
+                out.buffer.write(body)
+                out.buffer.flush()
+    except BrokenFrame:
+        raise Unreachable("what answers is no lyncpy of this version") from None
+    return None
+
+
+def _size() -> tuple[int | None, int | None]:
+    try:
+        size = os.get_terminal_size(sys.stdout.fileno())
+    except OSError:
+        return None, None
+    return size.columns or 80, size.lines or None
+
+
+@contextmanager
+def _raw_terminal(server: socket.socket) -> Iterator[None]:
+    """Pass each key on as it is pressed, and the size of the terminal whenever it changes."""
+    before = termios.tcgetattr(sys.stdin)
+
+    def resized(*_: object) -> None:
+        columns, rows = _size()
+        server.sendall(frame(SIZE, Beginning("size", "", columns, rows).packed()))
+
+    known = signal.signal(signal.SIGWINCH, resized)
+    tty.setraw(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGWINCH, known)

@@ -1,0 +1,1 @@
+The shell has three doors: SSH, `lyncpy ctl` over a Unix socket for root and the server's own user, who need no key, and `/api/` over HTTPS for programs with an operator's token (`token create`, `token revoke`, `tokens`). Any command takes `--watch SECONDS`, and a long answer at a prompt comes by pages.

@@ -1,0 +1,218 @@
+"""The shell over HTTPS: `/api/WORDS/OF/A/COMMAND`, with an operator's token.
+
+The words of the path are the command's name; its arguments and flags come by their names, in the query of a GET or as
+the JSON object of a POST. The answer is the command's document, as `--json` gives it.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from lyncpy.contracts.complaints import Complaint
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
+from lyncpy.contracts.networks import network_of
+from lyncpy.contracts.refusal import WorldUnavailable
+from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.workload import OperatorRole, ShellCommand
+from lyncpy.core.limits import Throttle
+from lyncpy.workloads.admin.parser import JSON, LIMIT, Vocabulary, everywhere, usage
+from lyncpy.workloads.admin.render import error_json
+from lyncpy.workloads.admin.shell import Author, Outcome, Reply, RunningLine, Shell
+from lyncpy.workloads.admin.tokens import TokenHolder
+from lyncpy.workloads.admin.words import joined
+
+PATH: Final = "/api/"
+INPUT: Final = "input"
+"""The name of what a command reads from the input."""
+
+STATUSES: Final[Mapping[Outcome, int]] = {
+    Outcome.OK: 200,
+    Outcome.MISUSED: 400,
+    Outcome.FORBIDDEN: 403,
+    Outcome.FAILED: 422,
+    Outcome.UNAVAILABLE: 503,
+    Outcome.STOPPED: 504,
+    Outcome.TOO_LONG: 413,
+    Outcome.UNRECORDED: 503,
+    Outcome.INTERNAL: 500,
+}
+_CHALLENGE: Final = ("WWW-Authenticate", 'Bearer realm="lyncpy operators"')
+
+
+@dataclass(frozen=True, slots=True)
+class WrongTokens:
+    """How tries with wrong tokens of one network are slowed down."""
+
+    tries_window_s: float = 3600.0
+    tries_delay_s: float = 1.0
+    tries_delay_maximum_s: float = 60.0
+    tries_remembered: int = 10_000
+    allowed: int = 10
+
+
+class Refusal(Exception):
+    """An answer that is no command's."""
+
+    def __init__(self, status: int, kind: str, sentence: str, *headers: tuple[str, str]) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.kind = kind
+        self.headers = headers
+
+
+class Api:
+    """Runs commands for holders of tokens.
+
+    Args:
+        shell: Runs lines.
+        words: Gives the commands that there are.
+        holder: Gives who holds a token.
+        timers: The clock.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        shell: Shell,
+        words: Callable[[], Vocabulary],
+        holder: Callable[[str], Awaitable[TokenHolder | None]],
+        timers: ITimers,
+    ) -> None:
+        self._shell = shell
+        self._words = words
+        self._holder = holder
+        self._timers = timers
+        rules = WrongTokens()
+        self._tries = Throttle(rules, rules.allowed)
+        self._wrong = Complaint(timers)
+
+    def resources(self) -> tuple[HttpResource, ...]:
+        """Give what is answered over HTTP."""
+        return (HttpResource(PATH, self.answer, methods=("GET", "POST")),)
+
+    async def answer(self, asked: HttpAsked) -> HttpAnswer:
+        """Answer one request."""
+        command = " ".join(asked.path[len(PATH) :].strip("/").lower().split("/"))
+        try:
+            holder = await self._admitted(asked)
+            line, said = self._line(asked, command)
+        except Refusal as no:
+            return _json(no.status, error_json(command, no.kind, str(no)), no.headers)
+        author = Author(f"token {holder.name}", asked.peer, holder.role, "token")
+        reply = await _reply_of(self._shell.run_line(line, author, None, said))
+        return _json(STATUSES[reply.outcome], reply.out)
+
+    async def _admitted(self, asked: HttpAsked) -> TokenHolder:
+        """Give who asks.
+
+        Raises:
+            Refusal: 401 without a token that is good, 429 after too many such from there, 503 when none can be looked up.
+        """
+        scheme, _, token = asked.headers.get("authorization", "").partition(" ")
+        place, now = network_of(asked.peer), self._timers.now()
+        wait_s = self._tries.wait(place, now)
+        if wait_s > 0:
+            raise Refusal(
+                429, "forbidden", "too many wrong tokens from there; wait", ("Retry-After", str(ceil(wait_s)))
+            )
+        if scheme.lower() != "bearer":
+            raise Refusal(401, "forbidden", "show an operator's token: Authorization: Bearer NAME.SECRET", _CHALLENGE)
+        try:
+            found = await self._holder(token.strip())
+        except WorldUnavailable as error:
+            raise Refusal(503, "unavailable", f"not possible now: {error}", ("Retry-After", "30")) from error
+        if found is None:
+            self._tries.count_failure(place, now, place)
+            if self._wrong.happened():
+                self.log.warn(
+                    "a wrong operator's token was shown to /api/ from {address}, {count} in all",
+                    address=asked.peer,
+                    count=self._wrong.total,
+                )
+            raise Refusal(401, "forbidden", "nobody has this token", _CHALLENGE)
+        return found
+
+    def _line(self, asked: HttpAsked, name: str) -> tuple[str, str | None]:
+        """Write the line that is asked for, and give its input.
+
+        Raises:
+            Refusal: There is no such command, or it cannot be asked for so.
+        """
+        words = self._words()
+        command = words.longest_command(name.split() or ["help"])
+        if command is None or command.name != (name or "help"):
+            raise Refusal(404, "misused", f'there is no command "{name[:80]}"; GET {PATH}help lists all')
+        if asked.method == "GET" and command.role > OperatorRole.VIEWER:
+            raise Refusal(405, "misused", f"`{command.name}` is asked for with POST", ("Allow", "POST"))
+        given = _given(asked)
+        said = given.pop(INPUT, None) if command.reads else None
+        return joined(_words_of(command, given)), said
+
+
+def _given(asked: HttpAsked) -> dict[str, str]:
+    """Read arguments and flags.
+
+    Raises:
+        Refusal: The body is no JSON object of texts, numbers and truths.
+    """
+    if asked.method == "GET":
+        return dict(asked.query)
+    try:
+        found = json.loads(asked.body or b"{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(one, str | int | float | bool) for one in found.values()):
+        raise Refusal(400, "misused", "the body has to be a JSON object of names and their values")
+    # A flag that is false is one that is not given.
+    return {name: _text(value) for name, value in found.items() if value is not False}
+
+
+def _text(value: object) -> str:
+    return "true" if value is True else str(value)
+
+
+def _words_of(command: ShellCommand, given: dict[str, str]) -> Iterator[str]:
+    """Give the words of a line.
+
+    Raises:
+        Refusal: 400, something is given that the command does not take.
+    """
+    own = (*command.flags, *(one for one in everywhere(command) if one.name == LIMIT.name))
+    flags = {flag.name: flag for flag in own}
+    names = {arg.name for arg in command.args}
+    strange = [name for name in given if name not in flags and name not in names and name != JSON.name]
+    if strange:
+        raise Refusal(400, "misused", f'`{command.name}` takes no "{strange[0][:80]}"; use: {usage(command)}')
+    yield from command.name.split()
+    yield f"--{JSON.name}"
+    for name, flag in flags.items():
+        if name in given:
+            yield f"--{name}={given[name]}" if flag.takes else f"--{name}"
+    yield "--"
+    for arg in command.args:
+        if arg.name in given:
+            yield from arg.after.split()
+            yield given[arg.name]
+
+
+async def _reply_of(running: RunningLine) -> Reply:
+    """Wait for the answer; who waits no more leaves the command to its end."""
+    waiting: Deferred[Reply] = Deferred()
+
+    def pass_on(reply: Reply) -> Reply:
+        if not waiting.called:
+            waiting.callback(reply)
+        return reply
+
+    _ = running.reply.addBoth(pass_on)
+    return await waiting
+
+
+def _json(status: int, document: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
+    return HttpAnswer(status, "application/json; charset=utf-8", document.encode(), headers=headers)
