@@ -19,7 +19,7 @@ LINES: Final = {
     "archive search": ["archive search alice@example.com"],
     "archive status": ["archive status"],
     "archive verify": ["archive verify"],
-    "audit": ["audit"],
+    "audit": ["audit", "audit --by desk --command users --until 1h"],
     "backup": ["backup --help"],
     "cdr": ["cdr alice@example.com", "cdr bob@example.com --limit 1"],
     "conditions": ["conditions"],

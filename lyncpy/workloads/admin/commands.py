@@ -13,7 +13,7 @@ from lyncpy import __version__
 from lyncpy.contracts.answers import FACTS, Shown, form
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, aor_of, bare
-from lyncpy.contracts.records import IRecords
+from lyncpy.contracts.records import ALWAYS, AuditRecord, IRecords
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import (
     Arg,
@@ -103,6 +103,9 @@ class Commands:
         )
         seen_by = Flag("seen-by", "the same in one word: what WATCHER is shown of USER", takes="WATCHER")
         since = Flag("since", "only what is newer: 30m, 2h, 7d, or a day as 2026-05-31", takes="WHEN")
+        until = Flag("until", "only what is older", takes="WHEN")
+        by = Flag("by", "only what an author gave whose name or address has this in it", takes="WHO")
+        of = Flag("command", "only commands that begin with these words", takes="WORDS")
         limit = Flag("limit", f"at most so many, the newest; 100 when left out, {AUDIT_ROWS} at most", takes="N")
         operator, developer = OperatorRole.OPERATOR, OperatorRole.DEVELOPER
         return (
@@ -123,7 +126,7 @@ class Commands:
                 "audit",
                 "Who has asked for what, the newest first.",
                 self.audit,
-                flags=(since, limit),
+                flags=(since, until, by, of, limit),
                 form=form("at:time author from command outcome"),
             ),
             ShellCommand(
@@ -218,11 +221,19 @@ class Commands:
 
     async def audit(self, asked: CommandCall) -> Table:
         """List the commands that were given, with their authors."""
-        since = time_flag(asked.flags, "since", self._timers.wall())
-        rows = await self._records.audited(since=since, limit=count_flag(asked.flags, "limit", AUDIT_ROWS))
+        flags, now = asked.flags, self._timers.wall()
+        limit = count_flag(flags, "limit", AUDIT_ROWS)
+        since, until = time_flag(flags, "since", now), time_flag(flags, "until", now, ALWAYS)
+        is_chosen = bool({"until", "by", "command"} & flags.keys())
+        found = await self._records.audited(since=since, limit=AUDIT_ROWS if is_chosen else limit)
+        rows = [one for one in found if one.at < until and _fits(one, flags.get("by", ""), flags.get("command", ""))]
+        # What is chosen from is the newest of all; there may be older ones that fit.
+        is_all = not is_chosen or len(found) < AUDIT_ROWS
+        note = "" if is_all or len(rows) > limit else f"looked for among the newest {AUDIT_ROWS}; --since narrows them"
         return Table(
             ("at", "author", "from", "command", "outcome"),
-            [(moment(one.at), one.author, one.source, one.command, one.outcome) for one in rows],
+            [(moment(one.at), one.author, one.source, one.command, one.outcome) for one in rows[:limit]],
+            note=note,
         )
 
     async def reload(self, asked: CommandCall) -> Table:
@@ -262,6 +273,13 @@ class Commands:
         # Whoever has everybody has them in order; to gather them once more would take a while.
         everybody = max((some for some in found if isinstance(some, OrderedWords)), key=len, default=())
         return everybody or sorted({one for some in found for one in some})
+
+
+def _fits(one: AuditRecord, by: str, command: str) -> bool:
+    """Tell whether a row is of this author or place, and of a command that begins so."""
+    words, wanted = one.command.lower().split(), command.lower().split()
+    who = f"{one.author} {one.source}".lower()
+    return by.lower() in who and words[: len(wanted)] == wanted
 
 
 def _address(text: str) -> Aor:

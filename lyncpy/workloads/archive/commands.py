@@ -183,7 +183,9 @@ class Commands:
                 since = point_of(asked.flags["from"])
             except ValueError:
                 raise CommandFailed("--from takes SERIAL:DIGEST, as `archive status` shows the last entry") from None
-        verdict = await self._rooms.auditor.verify(since)
+        verdict = await self._rooms.auditor.verify(
+            since, lambda point, end: asked.tell(f"{point.serial} of {end} entries are whole")
+        )
         if verdict.broken is not None:
             raise CommandFailed(wrong(verdict))
         return Table(FACTS, findings(verdict), note="nothing was removed or altered")

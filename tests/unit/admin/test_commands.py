@@ -123,6 +123,31 @@ def test_audit_lists_what_was_asked() -> None:
         -1
     ] == "no such thing \\x1b[31m; try another"
     assert parlour.ask("audit --limit 0").status == 1
+
+
+def test_the_audit_is_searched_by_person_command_and_time() -> None:
+    """All that is asked for has to fit; words are those of the command, letters of either case."""
+    parlour = Parlour()
+    parlour.ask("users")
+    parlour.ask("forecast set bob")
+    parlour.clock.advance(7200)
+    parlour.ask("forecast show")
+
+    def found(flags: str) -> list[object]:
+        return [row["command"] for row in rows(parlour, f"audit {flags}")]
+
+    assert found("--command forecast") == ["forecast show", "forecast set bob", "forecast set bob"]
+    assert found("--command 'Forecast SET'") == ["forecast set bob", "forecast set bob"]
+    assert found("--command forec") == []
+    assert found("--command forecast --until 1h") == ["forecast set bob", "forecast set bob"]
+    assert found("--by OPS@desk --command users") == found("--by 192.0.2 --command users") == ["users"]
+    assert found("--by somebody") == []
+    assert found("--by ops --limit 1") == ["audit --by somebody --json"]
+
+
+def test_counts_of_the_audit_are_read_as_numbers() -> None:
+    """Other signs of Unicode that look like some are none."""
+    parlour = Parlour()
     assert parlour.ask("audit --limit ³").status == 1
 
 
