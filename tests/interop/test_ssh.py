@@ -264,14 +264,14 @@ async def test_the_exit_status_tells_failures_apart(open_desk: Opened) -> None:
 
 
 async def test_lines_from_a_pipe_are_commands(open_desk: Opened) -> None:
-    """`echo users | ssh host` runs each line in turn and ends with the last one's status."""
+    """`echo users | ssh host` runs each line in turn and ends with the gravest status of all."""
     desk = await open_desk()
     lines = b"# what there is\nusers alice@example.com\n\nnonsense\nwho\n"
     said = await deferToThread(desk.run, send=lines)
-    assert said.status == 0
+    assert said.status == 2
     assert said.out.index("alice@example.com") < said.out.index("admin_key@desk SHA256:")
     assert "albert" not in said.out
-    assert said.err.startswith('there is no command "nonsense"')
+    assert said.err.startswith('line 4: there is no command "nonsense"')
     assert [command for command, _ in desk.audited()] == ["users alice@example.com", "nonsense", "who"]
     failed = await deferToThread(desk.run, send=b"who\nrefuse")
     assert failed.status == 1
