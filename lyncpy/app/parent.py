@@ -50,7 +50,7 @@ from lyncpy.core.deadline import Runner
 from lyncpy.wire.ports import CannotOpen, listening_socket
 
 END_S: Final = 80.0
-"""Seconds that processes have to end in order, all together; systemd ends what takes longer than its unit's TimeoutStopSec, 90."""
+"""Seconds that processes have to end in order, all together; systemd ends what takes longer than its unit's TimeoutStopSec, 120."""
 
 RUN: Final = "from twisted.scripts.twistd import run; run()"
 """What a process runs: twistd, from wherever Python finds Twisted, and nothing of the folder that it stands in (-P)."""
