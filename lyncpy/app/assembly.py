@@ -203,7 +203,7 @@ def build(
         certificate = Certificate(sip, config.home, now)
         reading = Threads(reactor, "certificate files")
         names = (sip.server_name, *(host.name for host in asked_hosts(config)))
-        watches.append(CertificateWatch(certificate, timers))
+        watches.append(CertificateWatch(certificate, timers, back.meter))
         watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
     examination = Examination(config, Threads(reactor, "conditions"), now)
     conditions: Conditions = tuple(watch.conditions for watch in watches)

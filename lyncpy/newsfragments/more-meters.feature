@@ -1,1 +1,1 @@
-Histograms of answers, commits and fan-out, refusals by status and diagnostics, sign-ins by scheme, people and devices signed in, the age of the last pull, and memory and processor time of the process are among the meters.
+The time until the certificate ends, histograms of answers, commits and fan-out, refusals by status and diagnostics, sign-ins by scheme, people and devices signed in, the age of the last pull, and memory and processor time of the process are among the meters.

@@ -26,6 +26,7 @@ from OpenSSL import SSL
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.tls import reason_of
 from lyncpy.contracts.workload import IUnit, Reason
@@ -292,6 +293,10 @@ class Certificate:
         self.adopt(credentials, stamp)
         return credentials.doubts(self._settings.server_name, self._wall())
 
+    def left_s(self) -> float:
+        """Give the seconds until the first of the certificates that clients are shown ends."""
+        return (self.credentials.first_to_end.not_valid_after_utc - self._wall()).total_seconds()
+
     def seen(self) -> Stamp:
         """Look at the files, without reading them; may be done in a thread."""
         names = (self._settings.certificate, self._settings.private_key, self._settings.chain)
@@ -326,15 +331,20 @@ class Certificate:
 
 @implementer(IUnit)
 class CertificateWatch:
-    """Tells that the certificate is about to expire, among the conditions of the server, and has the keys of tickets replaced."""
+    """Tells that the certificate is about to expire, among the conditions of the server and its meters, and has the keys of tickets replaced."""
 
     name = "certificate"
     log = Logger()
 
-    def __init__(self, certificate: Certificate, timers: ITimers) -> None:
+    def __init__(self, certificate: Certificate, timers: ITimers, meter: IMeter) -> None:
         self._certificate = certificate
         self._timers = timers
         self._keys_end: ITimer | None = None
+        meter.gauge(
+            "lyncpy_wire_certificate_left_seconds",
+            "Time until the first of the certificates that clients are shown ends; negative: it has ended.",
+            certificate.left_s,
+        )
 
     async def open(self) -> None:
         """Begin."""

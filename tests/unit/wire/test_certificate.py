@@ -22,6 +22,7 @@ from lyncpy.wire.certificate import (
 )
 from lyncpy.wire.settings import Settings
 from tests.kit.certificates import TODAY, authority, issue, put, put_both
+from tests.kit.meters import MemoryMeter
 from tests.kit.results import result_of
 
 SETTINGS = Settings(domain="example.com")
@@ -265,7 +266,7 @@ def test_the_keys_of_tickets_are_replaced(folder: Path) -> None:
     clock = Clock()
     certificate = Certificate(SETTINGS, folder, lambda: TODAY)
     timers = Timers(clock, clock.seconds)
-    watch = CertificateWatch(certificate, timers)
+    watch = CertificateWatch(certificate, timers, MemoryMeter())
     result_of(watch.open())
     contexts = [certificate.context]
     for _ in range(2):
@@ -284,12 +285,14 @@ def test_a_server_that_runs_tells_that_its_certificate_ends(folder: Path) -> Non
     put(folder, issue("sip.example.com", days=(-30, 31)))
     certificate = Certificate(SETTINGS, folder, lambda: TODAY + timedelta(seconds=clock.seconds()))
     timers = Timers(clock, clock.seconds)
-    watch = CertificateWatch(certificate, timers)
+    meter = MemoryMeter()
+    watch = CertificateWatch(certificate, timers, meter)
     result_of(watch.open())
     with capturedLogs() as events:
         clock.pump([86_400.0] * 2)
         (condition,) = watch.conditions()
         assert "ends in 29 days" in condition.finding
+        assert meter.gauges["lyncpy_wire_certificate_left_seconds"]() == 29 * 86_400
         assert "ends in 29 days" in certificate.reload()[0]
         clock.pump([86_400.0] * 2)
         put(folder, issue("sip.example.com"))
