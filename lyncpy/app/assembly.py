@@ -21,6 +21,7 @@ from lyncpy.app.examination import Examination
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
 from lyncpy.app.process import ParentLine, say
 from lyncpy.app.schemes import Credentials, schemes
+from lyncpy.app.settings_command import SettingsCommand
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
@@ -412,7 +413,11 @@ def _words(
 ) -> Sequence[Offer]:  # Any: as above
     """Give the commands about the server itself."""
     backups = Backups(config, back.store, Threads(reactor, "backup"), timers)
-    return Offer("conditions", commands=watch.commands()), Offer("backup", commands=backups.commands())
+    return (
+        Offer("conditions", commands=watch.commands()),
+        Offer("backup", commands=backups.commands()),
+        Offer("settings", commands=SettingsCommand(config).commands()),
+    )
 
 
 def _offers_ntlm(config: Config) -> bool:

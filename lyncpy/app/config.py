@@ -5,7 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -89,6 +89,8 @@ class Config:
 
     file: Path
     sections: Sections
+    overridden: frozenset[str] = frozenset()
+    """What the command line has set, as "section.key"."""
 
     @property
     def home(self) -> Path:
@@ -158,7 +160,9 @@ def load(file: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from None
     except TomlUnusable as error:
         raise ConfigError([f"{file}: {error}"]) from None
-    return check(file.absolute(), with_overrides(document, overrides))
+    config = check(file.absolute(), with_overrides(document, overrides))
+    names = frozenset(".".join(one.partition("=")[0].strip().split(".")[:2]) for one in overrides)
+    return replace(config, overridden=names)
 
 
 def check(file: Path, document: Mapping[str, object]) -> Config:

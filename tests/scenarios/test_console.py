@@ -64,6 +64,7 @@ LINES: Final = {
     "reload": ["reload"],
     "reports": ["reports"],
     "sessions": ["sessions", "sessions alice@example.com --past 3"],
+    "settings": ["settings", "settings tls_port"],
     "shutdown": ["shutdown --help"],
     "signin locks": ["signin locks"],
     "signin unlock": ["signin unlock erin@example.com"],

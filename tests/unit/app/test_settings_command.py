@@ -1,0 +1,58 @@
+"""An operator sees each setting as it is in force, where it comes from, and no secret."""
+
+from pathlib import Path
+
+import pytest
+
+from lyncpy.app.config import load
+from lyncpy.app.settings_command import SettingsCommand
+from lyncpy.contracts.workload import CommandCall, CommandFailed
+from tests.kit.results import answer_of
+
+TEXT = """
+[sip]
+domain = "contoso.test"
+tls_port = 5062
+
+[directory]
+url = "ldaps://reader:hunter2@ldap.contoso.test"
+
+[policies.sales]
+members = ["alice@contoso.test"]
+archive_internal = true
+"""
+
+
+def rows_of(tmp_path: Path, part: str = "") -> dict[str, tuple[object, object]]:
+    """Give value and source of each setting that is shown."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_text(TEXT)
+    config = load(file, ["sip.tls_port=5063", "log.level=debug"])
+    table = answer_of(SettingsCommand(config).shown(CommandCall({"part": part} if part else {}, {})))
+    return {f"[{section}] {key}": (value, source) for section, key, value, source in table.rows}
+
+
+def test_each_setting_has_its_value_and_where_it_comes_from(tmp_path: Path) -> None:
+    """What the command line says stands before what the file says, and that before the default."""
+    rows = rows_of(tmp_path)
+    assert rows["[sip] domain"] == ('"contoso.test"', "lyncpy.toml")
+    assert rows["[sip] tls_port"] == ("5063", "command line")
+    assert rows["[log] level"] == ('"debug"', "command line")
+    assert rows["[pool] lease_s"] == ("5.0", "default")
+    assert rows["[policies] sales"][1] == "lyncpy.toml"
+    assert len(rows) > 150
+
+
+def test_no_password_is_shown(tmp_path: Path) -> None:
+    """Also where somebody wrote it into an address."""
+    rows = rows_of(tmp_path)
+    assert rows["[directory] url"] == ("(not shown)", "lyncpy.toml")
+    assert rows["[store] url"][1] == "default"
+    assert "hunter2" not in str(rows)
+
+
+def test_a_part_of_the_name_is_enough(tmp_path: Path) -> None:
+    """And what nobody has heard of is an error, no empty table."""
+    assert list(rows_of(tmp_path, "tls_port")) == ["[sip] tls_port"]
+    with pytest.raises(CommandFailed, match="no setting is called like"):
+        rows_of(tmp_path, "tls_prot")
