@@ -29,6 +29,7 @@ from lyncpy.app.people_form import (
     PeopleDocument,
     PersonData,
 )
+from lyncpy.contracts.names import aor_of, bare
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, read_xml
 
@@ -148,7 +149,7 @@ def _take(resource: Element, owner: str | None, found: LyncArchive, *, is_legacy
     if not owner or "@" not in owner or len(owner) > 512:
         found.unusable.append(f"{resource.local}: it does not say whose it is")
         return
-    reader = _Resource(owner.lower(), found, is_legacy=is_legacy)
+    reader = _Resource(_address(owner), found, is_legacy=is_legacy)
     for one in resource:
         reader.take(one)
     before = found.people.get(reader.owner)
@@ -318,7 +319,7 @@ def _rows(text: str, found: LyncArchive) -> None:
 
 
 def _row(row: Mapping[str, str], found: LyncArchive) -> None:
-    owner = row.get("UserAtHost", "").strip().lower()
+    owner = _address(row.get("UserAtHost", ""))
     made = _conference(row, _as_it_is)
     for name, value in row.items():
         if name not in (*_CONFERENCE, "UserAtHost") and value:
@@ -329,6 +330,11 @@ def _row(row: Mapping[str, str], found: LyncArchive) -> None:
         return
     before = found.people.get(owner) or PersonData(address=owner)
     found.people[owner] = before.model_copy(update={"conferences": (*before.conferences, made)})
+
+
+def _address(text: str) -> str:
+    """Give an address as others write it; "" stays so."""
+    return bare(aor_of(text.strip())) if text.strip() else ""
 
 
 def _unknown(one: Element, where: str, found: LyncArchive) -> None:

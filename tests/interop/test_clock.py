@@ -98,12 +98,11 @@ class SetHost:
         return Caller(Line(self.server.tcp_port), account.address, account.password).sign_in()
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetHost]:
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[SetHost]:
     """Give a server on such a host; one that is silent for a minute is cut off, one that asks too much is refused."""
-    folder = tmp_path_factory.mktemp("set")
-    environment = host_of(folder)
-    server = RunningServer(folder / "home", sip__idle_s=60, limits__requests_burst=10.0, limits__requests_per_s=5.0)
+    environment = host_of(tmp_path)
+    server = RunningServer(tmp_path / "home", sip__idle_s=60, limits__requests_burst=10.0, limits__requests_per_s=5.0)
     server.init()
     try:
         # Its modules have to be read on such a host: they keep what tells the time.

@@ -267,6 +267,13 @@ class RunningServer:
         """
         return _run(self.ssh_words(command, key=key))
 
+    def ssh_whatever(self, command: str) -> str:
+        """Run a command of the shell over several servers, and give what it prints, though one of them may not answer."""
+        words = self.ssh_words(command)
+        return subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        ).stdout
+
     def ssh_words(self, *command: str, key: Path | None = None) -> list[str]:
         """Give the words that run OpenSSH's client, with nothing of this machine's own configuration."""
         options = {
