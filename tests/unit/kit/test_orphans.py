@@ -14,7 +14,8 @@ import sys, time
 from pathlib import Path
 from tests.kit.daemon import Daemon
 one = Daemon(Path(sys.argv[1]))
-one.start(["sleep", "600"], lambda: True)
+# Whoever is not yet the program itself has not told the kernel yet.
+one.start(["sleep", "600"], lambda: Path(f"/proc/{one.pid}/comm").read_text().strip() == "sleep")
 print(one.pid, flush=True)
 time.sleep(600)
 """
