@@ -138,34 +138,80 @@ def _data(icon: Icon, size: int) -> str:
 
 PIXELS = """
 const found = {};
-for (const image of document.images) {
-    await image.decode();
-    const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = 12;
-    const pen = canvas.getContext('2d');
-    pen.fillStyle = 'BACKGROUND';
-    pen.fillRect(0, 0, 12, 12);
-    pen.drawImage(image, 0, 0, 12, 12);
-    const grey = [];
-    const data = pen.getImageData(0, 0, 12, 12).data;
-    for (let at = 0; at < data.length; at += 4)
-        grey.push(Math.round(0.2126 * data[at] + 0.7152 * data[at + 1] + 0.0722 * data[at + 2]));
-    found[image.id] = grey;
+for (const background of BACKGROUNDS) {
+    found[background] = {};
+    for (const image of document.images) {
+        await image.decode();
+        const canvas = document.createElement('canvas');
+        canvas.width = canvas.height = 12;
+        const pen = canvas.getContext('2d');
+        pen.fillStyle = background;
+        pen.fillRect(0, 0, 12, 12);
+        const [red, green, blue] = pen.getImageData(0, 0, 1, 1).data;
+        pen.drawImage(image, 0, 0, 12, 12);
+        const data = pen.getImageData(0, 0, 12, 12).data;
+        const grey = [], seen = [];
+        for (let at = 0; at < data.length; at += 4) {
+            grey.push(Math.round(0.2126 * data[at] + 0.7152 * data[at + 1] + 0.0722 * data[at + 2]));
+            seen.push(Math.max(Math.abs(data[at] - red), Math.abs(data[at + 1] - green), Math.abs(data[at + 2] - blue)));
+        }
+        found[background][image.id] = {grey, seen};
+    }
 }
 return found;
 """
+BACKGROUNDS = ("#ffffff", "#1f1f1f", "#dbeafe")
+Rasters = dict[str, dict[str, dict[str, list[int]]]]
+"""Background → icon → "grey" and "seen" → a number for each pixel."""
 
 
-@pytest.mark.parametrize("background", ["#ffffff", "#1f1f1f", "#dbeafe"])
-def test_icons_differ_at_twelve_pixels_without_colour(site: Site, browser: Browser, background: str) -> None:
-    """On a bad screen, for who sees no colours, on light and dark pages: no two states look alike."""
+@pytest.fixture(scope="module")
+def rasters(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Rasters:
+    """Give the 12 x 12 pixels of each icon on each background: how light each is, and how far from the background."""
+    if not CHROMIUM:
+        pytest.skip("chromium is not installed")
     images = "".join(f'<img id="{icon.value}" src="{_data(icon, 12)}" alt="">' for icon in Icon)
-    grey = browser.run(site.intranet, images, PIXELS.replace("BACKGROUND", background))
+    script = PIXELS.replace("BACKGROUNDS", json.dumps(BACKGROUNDS))
+    found: Rasters = Browser(tmp_path_factory.mktemp("icons")).run(site.intranet, images, script)
+    return found
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS)
+def test_icons_differ_at_twelve_pixels_without_colour(rasters: Rasters, background: str) -> None:
+    """On a bad screen, for who sees no colours, on light and dark pages: no two states look alike."""
+    grey = {name: one["grey"] for name, one in rasters[background].items()}
     assert set(grey) == {icon.value for icon in Icon}
     for one, other in combinations(grey, 2):
         plain = [abs(a - b) for a, b in zip(grey[one], grey[other], strict=True)]
         # Eight of 144 pixels that differ by a quarter of the scale are a sign that the eye finds.
         assert sum(difference >= 64 for difference in plain) >= 8, (one, other)
+
+
+def test_busy_and_do_not_disturb_have_other_outlines_at_twelve_pixels(rasters: Rasters) -> None:
+    """They have one colour, and a sign of two pixels is soon overlooked: their corners tell them apart."""
+    for found in rasters.values():
+        busy, dnd = (_outline(found[one.value]["seen"]) for one in (Icon.BUSY, Icon.DO_NOT_DISTURB))
+        assert busy < dnd
+        assert len(dnd - busy) >= 12
+
+
+def test_every_icon_has_one_outline_on_light_and_dark(rasters: Rasters) -> None:
+    """Somebody unknown is no bare question mark on a white page and a white disc on a dark one."""
+    light, dark = rasters["#ffffff"], rasters["#1f1f1f"]
+    for icon in Icon:
+        shapes = [_outline(found[icon.value]["seen"]) for found in (light, dark)]
+        # Of a pixel at the edge it is the background that says whether it stands out.
+        assert len(shapes[0] ^ shapes[1]) <= 16, icon
+        assert len(shapes[0] & shapes[1]) >= 88, icon
+
+
+def _outline(seen: list[int]) -> set[int]:
+    """Give the pixels of an icon's shape: in each row from the first to the last that stand out from the background."""
+    found: set[int] = set()
+    for row in range(0, 144, 12):
+        shown = [at for at in range(row, row + 12) if seen[at] >= 48]
+        found |= set(range(shown[0], shown[-1] + 1)) if shown else set()
+    return found
 
 
 def test_an_icon_stands_on_a_page_of_another_site(site: Site, browser: Browser, clients: Clients) -> None:

@@ -32,7 +32,7 @@ def test_an_icon_is_a_document_with_a_name_and_without_scripts(icon: Icon, size:
     assert (root.get("width"), root.get("height"), root.get("role")) == (str(size), str(size), "img")
     assert root.get("aria-label") == TITLES[icon]
     assert root.findtext("{http://www.w3.org/2000/svg}title") == TITLES[icon]
-    assert {etree.QName(element).localname for element in root.iter()} <= {"svg", "title", "circle", "path"}
+    assert {etree.QName(element).localname for element in root.iter()} <= {"svg", "title", "circle", "rect", "path"}
     assert not re.search(rb"\b(on\w+|href|style|url)\s*[=(]", draw(icon, size))
 
 
