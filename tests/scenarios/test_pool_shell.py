@@ -96,6 +96,21 @@ def test_locks_are_opened_wherever_they_are(pool: Pool) -> None:
     assert not first.shell_of_all("signin locks").rows
 
 
+def test_a_session_is_ended_where_it_is(pool: Pool) -> None:
+    """Alice is at the first server, Bob at the second: either may be asked, and both hear it."""
+    first, second = pool
+    alice, bob = first.sign_in("carol")[0], second.sign_in("dave")[0]
+    talk, heard = alice.talks_to(bob)
+    table = second.shell_of_all("session end dave@example.com")
+    assert column(table, "node") == [first.node, first.node]
+    assert sorted(zip(column(table, "user"), column(table, "told"), strict=True)) == [
+        ("carol@example.com", "BYE"),
+        ("dave@example.com", "BYE"),
+    ]
+    assert talk.is_over
+    assert heard.is_over
+
+
 def test_what_the_store_says_is_asked_once(pool: Pool) -> None:
     """People are the same everywhere: there is no column for where."""
     assert pool.servers[0].shell_of_all("users").columns == pool.servers[0].shell("users").columns
@@ -107,11 +122,12 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
     for command in pool.servers[0].unit("admin").words().all_commands():
         reach[command.reach].add(command.name)
     assert reach[CommandReach.EVERYWHERE] == {
-        "archive status", "conditions", "conferences", "directory skipped", "directory status", "endpoints", "flows",
-        "meters", "presence top", "presence watchers", "presence watching", "reload", "sessions", "signin locks",
+        "archive status", "certificates", "conditions", "conferences", "directory skipped", "directory status",
+        "endpoints", "flows", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "reload", "sessions", "signin locks",
         "status", "why",
     }  # fmt: skip
     assert reach[CommandReach.WHERE_IT_IS] == {
         "conference admit", "conference demote", "conference deny", "conference eject", "conference end",
-        "conference lock", "conference promote", "conference show", "conference unlock", "flow close", "signin unlock",
+        "conference lock", "conference promote", "conference show", "conference unlock", "flow close", "session end",
+        "signin unlock",
     }  # fmt: skip

@@ -130,6 +130,12 @@ class Routes:
             if (sender.aor, sender.epid) == (aor, epid):
                 ringing.arrival.cancel()
 
+    def cancel_session(self, session: Session) -> None:
+        """Cancel the invitation to a session that nobody has accepted: its caller gets 487, devices that ring a CANCEL."""
+        ringing = self._ringing.get((session.record.call_id, session.caller.tag))
+        if ringing is not None:
+            ringing.arrival.cancel()
+
     # --- without a dialog
 
     async def _invitation(self, arrival: Arrival) -> Response:

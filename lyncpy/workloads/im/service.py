@@ -88,11 +88,9 @@ class Im:
         routes = Routes(forward, delivery, dialogs, self._invitations, self.sessions, settings, timers)
         self.mcu = Mcu(self._archiving, settings, timers)
         self.chat = ChatDialogs(self.mcu, outbound, settings)
-        self._termination = SessionTermination(
-            locator, privacy, outbound, forward, self.sessions, routes.cancel_invitations, timers
-        )
+        self._termination = SessionTermination(locator, privacy, outbound, forward, self.sessions, routes, timers)
         self._successor = SessionSuccessor(platform, signaling.deposits, self.sessions, self._termination)
-        commands = Commands(self.sessions, platform.records, platform.owners)
+        commands = Commands(self.sessions, platform.records, platform.owners, self._termination.operator_ends)
         self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
         meter = platform.meter
         meter.gauge("lyncpy_im_sessions_count", "Sessions between two users.", self.sessions.__len__)

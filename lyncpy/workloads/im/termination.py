@@ -1,8 +1,8 @@
 """Ends the sessions of endpoints that vanished or signed out without a BYE, and those with people who are blocked."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from twisted.logger import Logger
 
@@ -22,6 +22,25 @@ BYE_S: Final = 10.0
 """Seconds that the remaining side may take to answer."""
 
 
+class CancelsInvitations(Protocol):
+    """Has the invitations that nobody has answered."""
+
+    def cancel_invitations(self, aor: Aor, epid: Epid) -> None:
+        """Cancel those of an endpoint."""
+
+    def cancel_session(self, session: Session) -> None:
+        """Cancel that of a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a side of a session was told of its end."""
+
+    side: Side
+    what: str
+    """"BYE", "487", "CANCEL"; "": its device is gone."""
+
+
 class SessionTermination:
     """Sends BYE to the other side of each session of an endpoint that is gone.
 
@@ -38,15 +57,15 @@ class SessionTermination:
         outbound: IOutbound,
         forward: Forward,
         sessions: Sessions,
-        cancel_invitations: Callable[[Aor, Epid], None],
+        invitations: CancelsInvitations,
         timers: ITimers,
     ) -> None:
         """Begin without sessions to end.
 
         Args:
-            cancel_invitations: Cancels the unanswered invitations of an endpoint.
+            invitations: Cancels those that nobody has answered.
         """
-        self._cancel_invitations = cancel_invitations
+        self._invitations = invitations
         self._locator = locator
         self._privacy = privacy
         self._outbound = outbound
@@ -56,7 +75,7 @@ class SessionTermination:
 
     async def endpoint_gone(self, fact: EndpointGone) -> None:
         """End the sessions and unanswered invitations of an endpoint that is gone."""
-        self._cancel_invitations(fact.aor, fact.epid)
+        self._invitations.cancel_invitations(fact.aor, fact.epid)
         for session in self._sessions.sessions_of(fact.aor, fact.epid):
             gone = session.caller if _is(session.caller, fact) else session.callee
             ended = rules.ended(session, session.ender(gone), fact.reason, self._timers.wall())
@@ -104,6 +123,26 @@ class SessionTermination:
         elif is_caller:
             self._sessions.update_unrecorded(replace(session, is_despite=True))
 
+    async def operator_ends(self, session: Session) -> Sequence[Told]:
+        """End a session, one that rings too, and give who is told what; nobody where it has ended meanwhile."""
+        if not session.answered:
+            self._invitations.cancel_session(session)
+            return (Told(session.caller, "487"), Told(session.callee, "CANCEL"))
+        sides = (session.caller, session.callee)
+        # Asked before anything is done: without the store nothing is.
+        devices = [await self._device(side) for side in sides]
+        current = self._sessions.current(session)
+        if current is None:
+            return ()
+        self._sessions.hang_up(rules.ended(current, EndedBy.SERVER, EndReason.OPERATOR, self._timers.wall()))
+        for side, device in zip(sides, devices, strict=True):
+            if device is not None:
+                self._outbound.send_request(device.flow, bye(current, current.other(side), device), timeout=BYE_S)
+        return [Told(side, "" if device is None else "BYE") for side, device in zip(sides, devices, strict=True)]
+
+    async def _device(self, side: Side) -> Endpoint | None:
+        return next((one for one in await self._locator.endpoints(side.aor) if one.epid == side.epid), None)
+
     async def server_ends(self) -> None:
         """Send BYE in the dialogs that end with this server, without waiting for answers.
 
@@ -116,10 +155,9 @@ class SessionTermination:
                 await self._tell(session, session.callee)
 
     async def _tell(self, session: Session, gone: Side) -> None:
-        left = session.other(gone)
-        for peer in await self._locator.endpoints(left.aor):
-            if peer.epid == left.epid:
-                self._outbound.send_request(peer.flow, bye(session, gone, peer), timeout=BYE_S)
+        peer = await self._device(session.other(gone))
+        if peer is not None:
+            self._outbound.send_request(peer.flow, bye(session, gone, peer), timeout=BYE_S)
 
 
 def _is(side: Side, gone: EndpointGone) -> bool:

@@ -78,6 +78,7 @@ class EndReason(enum.Enum):
     CONNECTION_LOST = "connection lost"
     IDLE = "idle"
     BLOCKED = "blocked"
+    OPERATOR = "operator"
     RESTART = "restart"
     SINGLE_MESSAGE = "single message"
     """It was a message without a dialog."""

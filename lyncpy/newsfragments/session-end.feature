@@ -1,0 +1,1 @@
+In the shell `session end` ends a session, all of a user or all of one of their devices, and says who is told what; `log level` has the log say more or less at once, of one part of the server and for a time if asked; `certificates` lists all that the server shows, trusts and has issued.
