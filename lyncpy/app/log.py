@@ -4,10 +4,9 @@ from typing import Final
 
 from twisted.logger import (
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
-    LogLevel,
-    LogLevelFilterPredicate,
     LogPublisher,
     formatEvent,
 )
@@ -21,8 +20,7 @@ from lyncpy.sip.plain import clean, clean_lines
 class _Level:
     """Passes on events of a level and above; each other event costs one comparison."""
 
-    def __init__(self, level: str, observer: ILogObserver) -> None:
-        predicate = LogLevelFilterPredicate(LogLevel.levelWithName(level))
+    def __init__(self, predicate: ILogFilterPredicate, observer: ILogObserver) -> None:
         self._observer = FilteringLogObserver(observer, [predicate])
 
     def __call__(self, event: LogEvent) -> None:
@@ -60,11 +58,13 @@ _TELLING: Final = frozenset({"log_format", "log_failure", "log_text", "message",
 """What observers, those of old included, make text of."""
 
 
-def quieten(level: str, publisher: LogPublisher, instead: ILogObserver | None = None, mark: str = "") -> None:
-    """Hide events below `level` from every observer that a publisher has, and clean the others.
+def quieten(
+    predicate: ILogFilterPredicate, publisher: LogPublisher, instead: ILogObserver | None = None, mark: str = ""
+) -> None:
+    """Hide what is not important enough from every observer that a publisher has, and clean what is told.
 
     Args:
-        level: The least important that is told.
+        predicate: Says which events are told.
         publisher: Twisted's own has the observers that twistd has set up.
         instead: Told in their place, and cleans by itself; None: they are told.
         mark: What each text begins with, where they are told.
@@ -73,9 +73,9 @@ def quieten(level: str, publisher: LogPublisher, instead: ILogObserver | None = 
     inner = _Plain(LogPublisher(*observers), mark) if instead is None else instead
     for observer in observers:
         publisher.removeObserver(observer)
-    publisher.addObserver(_Level(level, inner))
+    publisher.addObserver(_Level(predicate, inner))
 
 
-def begin(level: str, publisher: LogPublisher, observer: ILogObserver) -> None:
-    """Have one more observer told of every event of a level and above; it cleans by itself."""
-    publisher.addObserver(_Level(level, observer))
+def begin(predicate: ILogFilterPredicate, publisher: LogPublisher, observer: ILogObserver) -> None:
+    """Have one more observer told of every event that is important enough; it cleans by itself."""
+    publisher.addObserver(_Level(predicate, observer))

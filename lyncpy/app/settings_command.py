@@ -6,8 +6,10 @@ from typing import Final
 from pydantic import BaseModel
 
 from lyncpy.app.config import SECTIONS, Config, toml
+from lyncpy.app.log_levels import LogLevels
 from lyncpy.contracts.answers import form
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
+from lyncpy.core.timestamps import moment
 
 DEFAULT: Final = "default"
 COMMAND_LINE: Final = "command line"
@@ -20,10 +22,12 @@ class SettingsCommand:
 
     Args:
         config: With which this server was started.
+        levels: Of the log, which an operator may have changed since.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, levels: LogLevels) -> None:
         self._config = config
+        self._levels = levels
 
     def commands(self) -> tuple[ShellCommand, ...]:
         """Give the shell's word."""
@@ -56,10 +60,21 @@ class SettingsCommand:
             section: BaseModel = getattr(self._config.sections, name)
             for key, field in type(section).model_fields.items():
                 value = getattr(section, key)
+                if (name, key) == ("log", "level"):
+                    yield from self._log_levels(self._source(section, name, key))
+                    continue
                 yield name, key, _told(value, hides=not field.repr), self._source(section, name, key)
             # Tables of free names, as [policies.NAME].
             for key, value in (section.model_extra or {}).items():
                 yield name, key, _told(value, hides=False), self._source(section, name, key)
+
+    def _log_levels(self, usual: str) -> Iterator[tuple[str, str, str, str]]:
+        """Give the level of the log, and those of its rooms that have another one."""
+        for room, level, by, until in self._levels.rows():
+            is_chosen = room in self._levels.chosen
+            end = "the next start" if until is None else moment(until)
+            key = f"level of {room}" if room else "level"
+            yield "log", key, _told(level, hides=False), f"log level, by {by}, until {end}" if is_chosen else usual
 
     def _source(self, section: BaseModel, name: str, key: str) -> str:
         if f"{name}.{key}" in self._config.overridden:

@@ -26,6 +26,7 @@ from lyncpy.app.garbage import Garbage, resident_bytes
 from lyncpy.app.json_log import JOURNAL, Journal, JsonLog, is_journaled
 from lyncpy.app.large_pages import collapse
 from lyncpy.app.log import begin, quieten
+from lyncpy.app.log_levels import LogLevels
 from lyncpy.app.parent import END_S, Children, ParentService, commands
 from lyncpy.app.process import ParentLine, handed_down, say
 from lyncpy.app.service_manager import ServiceManager
@@ -243,7 +244,7 @@ def makeService(options: Options) -> IService:
         reload = Reloader(config, options["set"], _looking(here, looks), _looking(elsewhere, distant_findings), manager)
         log = _Log(config, number=0 if given is None else given.number, is_on_output=_writes_on_output(options))
         parent = None if given is None else ParentLine(given, reactor, _commands(reactor, reload, log))
-        built = reload.built = build(config, reactor, host_clock, reload.on_command, doubts, parent)
+        built = reload.built = build(config, reactor, host_clock, reload.on_command, doubts, parent, log.levels)
     except (ConfigError, CertificateUnusable, WorldUnavailable) as error:
         if given is not None:
             say(failed=str(error))
@@ -413,6 +414,7 @@ class _Log:
 
     def __init__(self, config: Config, *, number: int, is_on_output: bool) -> None:
         self._mark = f"{number}: " if number else ""
+        self.levels: Final = LogLevels(config.sections.log.level)
         self._settings = config.sections.log
         self._file = config.path(self._settings.json_file) if self._settings.json_file else None
         self._is_on_output = is_on_output
@@ -420,12 +422,12 @@ class _Log:
 
     def begin(self) -> None:
         """Set up the log: twistd has done its own part, and nothing of ours has opened yet."""
-        level = self._settings.level
+        told = self.levels.predicate
         is_journaled_now = self._is_on_output and is_journaled(os.environ.get("JOURNAL_STREAM", ""), 1)
-        quieten(level, globalLogPublisher, Journal(JOURNAL) if is_journaled_now else None, self._mark)
+        quieten(told, globalLogPublisher, Journal(JOURNAL) if is_journaled_now else None, self._mark)
         if self._file is not None:
             self._json = JsonLog(self._file)
-            begin(level, globalLogPublisher, self._json)
+            begin(told, globalLogPublisher, self._json)
         Reloader.log.info(
             "lyncpy {version} runs on {interpreter}", version=__version__, interpreter=interpreter.description()
         )

@@ -16,6 +16,7 @@ from twisted.logger import (
 from twisted.python import log as legacy
 
 from lyncpy.app.log import plain, quieten
+from lyncpy.app.log_levels import LogLevels
 from lyncpy.sip.decoder import Decoder
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.plain import clean
@@ -35,7 +36,7 @@ def test_no_line_of_the_log_obeys_a_stranger(old: bool, way: str) -> None:
     emit: Any = legacy.FileLogObserver(out).emit
     observer: Any = LegacyLogObserverWrapper(emit) if old else textFileLogObserver(out)
     publisher = LogPublisher(observer)
-    quieten("info", publisher)
+    quieten(LogLevels("info").predicate, publisher)
     log = Logger(namespace="test", observer=publisher)
     if way == "field":
         log.info("{name} came in", name=HOSTILE)
@@ -62,7 +63,7 @@ def test_what_is_below_the_level_is_not_written() -> None:
     """An operator who asks for warnings reads no others, of whatever observer twistd has set up."""
     outs = [io.StringIO(), io.StringIO()]
     publisher = LogPublisher(*(textFileLogObserver(out) for out in outs))
-    quieten("warn", publisher)
+    quieten(LogLevels("warn").predicate, publisher)
     log = Logger(namespace="test", observer=publisher)
     log.info("too much")
     log.warn("enough")

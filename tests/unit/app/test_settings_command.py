@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lyncpy.app.config import load
+from lyncpy.app.log_levels import Chosen, LogLevels
 from lyncpy.app.settings_command import SettingsCommand
 from lyncpy.contracts.workload import CommandCall, CommandFailed
 from tests.kit.results import answer_of
@@ -28,7 +29,9 @@ def rows_of(tmp_path: Path, part: str = "") -> dict[str, tuple[object, object]]:
     file = tmp_path / "lyncpy.toml"
     file.write_text(TEXT)
     config = load(file, ["sip.tls_port=5063", "log.level=debug"])
-    table = answer_of(SettingsCommand(config).shown(CommandCall({"part": part} if part else {}, {})))
+    table = answer_of(
+        SettingsCommand(config, LogLevels("debug")).shown(CommandCall({"part": part} if part else {}, {}))
+    )
     return {f"[{section}] {key}": (value, source) for section, key, value, source in table.rows}
 
 
@@ -56,3 +59,16 @@ def test_a_part_of_the_name_is_enough(tmp_path: Path) -> None:
     assert list(rows_of(tmp_path, "tls_port")) == ["[sip] tls_port"]
     with pytest.raises(CommandFailed, match="no setting is called like"):
         rows_of(tmp_path, "tls_prot")
+
+
+def test_what_an_operator_has_the_log_say_is_shown(tmp_path: Path) -> None:
+    """With who it was, and until when; the setting's own line too."""
+    file = tmp_path / "lyncpy.toml"
+    file.write_text(TEXT)
+    levels = LogLevels("info")
+    levels.choose("im", Chosen("debug", "anna", 60.0))
+    table = answer_of(SettingsCommand(load(file, []), levels).shown(CommandCall({"part": "[log] level"}, {})))
+    assert [row[1:] for row in table.rows] == [
+        ("level", '"info"', "default"),
+        ("level of im", '"debug"', "log level, by anna, until 1970-01-01T00:01:00Z"),
+    ]
