@@ -12,16 +12,17 @@ from twisted.internet.error import ReactorNotRunning
 
 from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends, place_here
-from lyncpy.app.backup_command import Backups
 from lyncpy.app.certificate_files import CertificateFiles
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import DatabaseLock
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.examination import Examination
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
-from lyncpy.app.process import ParentLine, say
+from lyncpy.app.log_levels import LogLevels
+from lyncpy.app.process import ParentLine
 from lyncpy.app.schemes import Credentials, schemes
-from lyncpy.app.settings_command import SettingsCommand
+from lyncpy.app.server_words import server_words
+from lyncpy.app.surroundings import ALONE, Conditions, Surroundings
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
@@ -30,8 +31,8 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
-from lyncpy.contracts.workload import IUnit, IWorkload, Offer, Reason
-from lyncpy.core.conditions import ConditionWatch, Examine
+from lyncpy.contracts.workload import IUnit, IWorkload, Offer
+from lyncpy.core.conditions import ConditionWatch
 from lyncpy.core.lockouts import Lockouts
 from lyncpy.core.node_drain import NodeDrain, Traffic
 from lyncpy.core.nodes import Nodes
@@ -43,7 +44,6 @@ from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.http import HttpFactory
 from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
-from lyncpy.wire.ports import Handed
 from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.archive.service import Archive, ArchiveFiles
 from lyncpy.workloads.conferencing.service import Conferencing
@@ -65,43 +65,6 @@ from lyncpy.workloads.webservices.service import Trust, WebServices
 
 Reload = Callable[[], Awaitable[Sequence[str]]]
 """Reads the configuration again; gives sentences."""
-
-Conditions = tuple[Callable[[], Sequence[Reason]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is known of a server's machine."""
-
-    conditions: Conditions = ()
-    """What the doors say of themselves."""
-
-    found: Sequence[Finding] = ()
-    """What was wrong before the start."""
-
-    examine: Examine | None = None
-    """Looks at it again."""
-
-    end: Callable[[], None] = lambda: None
-    """Ends this process in order."""
-
-    parent: ParentLine | None = None
-    """The line to the parent, where this is one of several processes."""
-
-    @property
-    def handed(self) -> Handed:
-        """Give the ports that are open already."""
-        return self.parent.given.ports if self.parent is not None else {}
-
-    @property
-    def absent(self) -> Callable[[], Sequence[str]] | None:
-        """Give what says which processes of this machine do not serve."""
-        return self.parent.absent if self.parent is not None else None
-
-    @property
-    def stop(self) -> Callable[[], None] | None:
-        """Give what an operator's `shutdown` does; None: this process ends."""
-        return partial(say, end=True) if self.parent is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +141,7 @@ def build(
     reload: Reload,
     found: Sequence[Finding] = (),
     parent: ParentLine | None = None,
+    levels: LogLevels | None = None,
 ) -> BuiltServer:
     """Build the whole house; nothing is opened.
 
@@ -188,6 +152,7 @@ def build(
         reload: What the shell's `reload` does; gives sentences.
         found: What is wrong with the machine, and keeps nobody from a start.
         parent: The line to the parent, where this is one of several processes.
+        levels: Decides what the log tells.
 
     Raises:
         ConfigError, CertificateUnusable, StoreUnavailable: With a sentence that names setting and remedy.
@@ -199,10 +164,10 @@ def build(
 
     node, timers = node_name(), Timers(reactor, wall)
     back = backends(config, node, timers, reactor, begin_anew=starter())
+    reading = Threads(reactor, "certificate files")
     certificate, watches = None, list[CertificateWatch | CertificateFiles]()
     if sip.tls_port or config.https_port:
         certificate = Certificate(sip, config.home, now)
-        reading = Threads(reactor, "certificate files")
         names = (sip.server_name, *(host.name for host in asked_hosts(config)))
         watches.append(CertificateWatch(certificate, timers, back.meter))
         watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
@@ -210,7 +175,15 @@ def build(
     conditions: Conditions = tuple(watch.conditions for watch in watches)
     if parent is not None:
         conditions = (*conditions, parent.conditions)
-    surroundings = Surroundings(conditions, found, examination.findings, partial(_end, reactor), parent)
+    surroundings = Surroundings(
+        conditions,
+        found,
+        examination.findings,
+        partial(_end, reactor),
+        parent,
+        levels or LogLevels(),
+        reading.call_in_thread,
+    )
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
@@ -245,7 +218,7 @@ def inside(
     timers: Timers,
     reactor: Any,  # Any: as above
     reload: Reload,
-    surroundings: Surroundings = Surroundings(),
+    surroundings: Surroundings = ALONE,
     credentials: Credentials | None = None,
 ) -> ServerParts:
     """Build all but the doors on backends, whichever they are.
@@ -278,7 +251,8 @@ def inside(
     )
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     known |= {workload.name: workload for workload in workloads}
-    shown = [*offers, hall, *_words(config, back, watch, timers, reactor)]
+    words = server_words(config, back, credentials, floor.webservices.issued_to_people, surroundings, timers, reactor)
+    shown = [*offers, hall, Offer("conditions", commands=watch.commands()), words]
     control = ServerControl(reload, watch.now, surroundings.stop, surroundings.absent, surroundings.handed)
     admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
     pages = _pages(back, surroundings.parent, watch)
@@ -405,18 +379,6 @@ def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, drain: NodeD
             base.cut_off.conditions,
             base.platform.sweep.conditions,
         ),
-    )
-
-
-def _words(
-    config: Config, back: Backends, watch: ConditionWatch, timers: Timers, reactor: Any
-) -> Sequence[Offer]:  # Any: as above
-    """Give the commands about the server itself."""
-    backups = Backups(config, back.store, Threads(reactor, "backup"), timers)
-    return (
-        Offer("conditions", commands=watch.commands()),
-        Offer("backup", commands=backups.commands()),
-        Offer("settings", commands=SettingsCommand(config).commands()),
     )
 
 

@@ -46,13 +46,17 @@ def _of_files(config: Config, credentials: ServerCredentials, now: datetime) -> 
     yield from certificate_findings(config, now)
 
 
-def _shown(certificate: x509.Certificate) -> str:
-    key = certificate.public_key()
-    kind = "EdDSA"
+def key_words(key: object) -> str:
+    """Say what kind of key a public key is."""
     if isinstance(key, rsa.RSAPublicKey):
-        kind = f"RSA, {key.key_size} bits"
-    elif isinstance(key, ec.EllipticCurvePublicKey):
-        kind = f"ECDSA, {key.key_size} bits"
+        return f"RSA, {key.key_size} bits"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"ECDSA, {key.key_size} bits"
+    return "EdDSA"
+
+
+def _shown(certificate: x509.Certificate) -> str:
+    kind = key_words(certificate.public_key())
     return (
         f"{shown(certificate.subject.rfc4514_string())}, issued by {shown(certificate.issuer.rfc4514_string())}, {kind},"
         f" {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC,"

@@ -1,7 +1,7 @@
 """`lyncpy check FILE`: look at everything before a start."""
 
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +214,13 @@ def certificate_findings(config: Config, now: datetime.datetime) -> Iterator[Fin
         yield Finding(good=named or not host.needed, sentence=sentence)
 
 
+def trusted_files(config: Config) -> Sequence[tuple[str, Path]]:
+    """Give the files of authorities by which others are trusted, each once, with the setting that names it."""
+    named = [("[store] ca_file", config.sections.store.ca_file), ("[bus] ca_file", config.sections.bus.ca_file)]
+    named += [("[directory] ca_file", one.ca_file) for one in config.directories if one.is_ldap]
+    return list(dict.fromkeys((setting, config.path(name)) for setting, name in named if name))
+
+
 def authority_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at the dates of authorities, that of `lyncpy init` and those that others are trusted by."""
     own = config.home / "ca.pem"
@@ -224,9 +231,7 @@ def authority_findings(config: Config, now: datetime.datetime) -> Iterator[Findi
             f'move "{own}", "ca.key", server.pem and server.key away and run `lyncpy init`',
         )
     ]
-    trusted = [("[store] ca_file", config.sections.store.ca_file), ("[bus] ca_file", config.sections.bus.ca_file)]
-    trusted += [("[directory] ca_file", one.ca_file) for one in config.directories if one.is_ldap]
-    files += [(setting, config.path(name), "have the new ones put there") for setting, name in trusted if name]
+    files += [(setting, file, "have the new ones put there") for setting, file in trusted_files(config)]
     for what, file, remedy in dict.fromkeys(files):
         # Who needs a file that is not there, or holds none, says so.
         with suppress(FileNotFoundError, ValueError):

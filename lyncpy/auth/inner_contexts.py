@@ -30,6 +30,7 @@ class _OwnCredentials:
     certificate: x509.Certificate
     private_key: RSAPrivateKey
     chain: Sequence[x509.Certificate] = ()
+    also: Sequence[ServerCredentials] = ()
 
 
 class InnerContexts:

@@ -21,6 +21,10 @@ class ServerCredentials(Protocol):
     def chain(self) -> Sequence[x509.Certificate]:
         """Those of its issuers, the nearest first."""
 
+    @property
+    def also(self) -> "Sequence[ServerCredentials]":
+        """Its like with other kinds of keys, of which clients are shown the one that they can use."""
+
 
 def reason_of(error: Exception) -> str:
     """Give OpenSSL's last and most precise reason of an `SSL.Error`; "" when it was the network's and not of TLS."""

@@ -15,6 +15,7 @@ class Shown:
 
     issued: Issued
     chain: Sequence[x509.Certificate] = ()
+    also: Sequence["Shown"] = ()
 
     @property
     def certificate(self) -> x509.Certificate:

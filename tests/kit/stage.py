@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from lyncpy.app.assembly import ServerParts, Surroundings, inside
+from lyncpy.app.assembly import ServerParts, inside
 from lyncpy.app.backends import Backends
 from lyncpy.app.config import check
+from lyncpy.app.surroundings import Surroundings
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.volatile import MemoryRecordStore

@@ -66,6 +66,14 @@ def test_a_certificate_signs_in_and_all_else_is_as_ever(web: Web) -> None:
     alice.publishes(6500)
 
 
+def test_an_operator_sees_whose_devices_have_certificates(web: Web) -> None:
+    """And when one is good no more: it goes with the password that it was got with."""
+    web.client("alice").certificate(web.certify("alice"))
+    (row,) = [row for row in web.stage.shell("certificates --issued").rows if row[0] == "issued"]
+    assert (str(row[1]), row[9]) == ("alice@example.com", "a device of alice@example.com: good")
+    assert web.stage.shell("certificates").counts == {"issued": 1}
+
+
 def test_the_same_certificate_opens_after_a_restart(web: Web) -> None:
     """The second start of a client, and of the server: nobody types a password."""
     keys = holder(web)

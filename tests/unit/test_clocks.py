@@ -14,6 +14,7 @@ TOP: Final = Path(lyncpy.__file__).parent
 READS: Final[Mapping[str, tuple[int, str]]] = {
     "app/assembly.py": (0, "given on, to the certificate: compared with its dates, which are others'"),
     "app/backup_command.py": (1, "when a backup was made: its file's name, written down"),
+    "app/log_levels.py": (1, "until when a level counts, for an operator; it ends by the monotonic clock"),
     "app/store_watch.py": (3, "the age of the last backup, by everybody's clock, for an operator"),
     "auth/authenticator.py": (1, "the time that a challenge tells clients, who compare it with their own"),
     "auth/http_kerberos.py": (1, "dates of accounts, by everybody's clock"),
@@ -63,7 +64,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/im/archiving.py": (2, "when it was said, written down"),
     "workloads/im/chat.py": (1, "when it was said, written down"),
     "workloads/im/delivery.py": (3, "call records, written down"),
-    "workloads/im/termination.py": (2, "call records, written down"),
+    "workloads/im/termination.py": (3, "call records, written down"),
     "workloads/im/parties.py": (1, "call records, written down"),
     "workloads/im/routes.py": (1, "call records, written down"),
     "workloads/im/service.py": (2, "call records of dead nodes, written down"),
@@ -83,6 +84,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/webservices/ending.py": (1, "dates of certificates, for an operator"),
     "workloads/webservices/holders.py": (1, "dates of certificates, by everybody's clock"),
     "workloads/webservices/judge.py": (2, "dates of certificates, by everybody's clock"),
+    "workloads/webservices/people_certificates.py": (1, "dates of certificates, for an operator"),
     "workloads/webservices/recent_tickets.py": (1, "times of tickets, as they were written into them"),
     "workloads/webservices/ticket_service.py": (
         1,

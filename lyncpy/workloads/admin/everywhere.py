@@ -252,8 +252,8 @@ def _packed(cell: object) -> object:
 def _cell(found: object) -> object:
     """Read a cell of another server."""
     if isinstance(found, dict):
-        return Shown(str(found["words"]), found["value"])
-    return str(found) if isinstance(found, list) else found
+        return Shown(str(found["words"]), _cell(found["value"]))
+    return tuple(map(_cell, found)) if isinstance(found, list) else found
 
 
 def _rows(given: Sequence[tuple[str, Table]], columns: tuple[str, ...]) -> list[tuple[object, ...]]:

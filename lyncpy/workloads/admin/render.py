@@ -78,6 +78,8 @@ def _values(value: object) -> object:
 def _value(cell: object) -> object:
     if isinstance(cell, Shown):
         return _value(cell.value)
+    if isinstance(cell, tuple):
+        return [_value(one) for one in cell]
     if isinstance(cell, float) and not math.isfinite(cell):
         return None  # no number of JSON
     return cell if cell is None or isinstance(cell, str | int | float) else str(cell)

@@ -24,6 +24,7 @@ from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.judge import CertificateJudge
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, PHOTOS, Addresses
 from lyncpy.workloads.webservices.model.issued import Issued, revoked
+from lyncpy.workloads.webservices.people_certificates import PeopleCertificates
 from lyncpy.workloads.webservices.photo_service import PhotoService
 from lyncpy.workloads.webservices.recent_tickets import RecentTickets
 from lyncpy.workloads.webservices.settings import Settings
@@ -87,6 +88,9 @@ class WebServices:
         authority = PeopleAuthority(
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )
+        self.issued_to_people = PeopleCertificates(platform.store, owners, authority, marks, timers)
+        """All that was issued, for operators."""
+
         self._ending = EndingCertificates(platform.store, owners, authority, timers)
         recent = RecentTickets(tickets, people, issued, timers)
         shown = ShownTickets(recent, addresses, place.names[place.domain])
