@@ -4,9 +4,6 @@ pydoctor takes Google's sections, but what stands in them as reStructuredText, i
 link that must lead somewhere. Here a backtick is code; where it is a name of lyncpy that can be
 seen from its place, or the path of a module, it is a link. Tables are shown as they are written. The
 docstring of an attribute is a sentence: what stands before its colon is no type.
-
-Where no pages are made (`scripts/docs --check`), only those docstrings are read in which something can be
-wrong: they have code, which may name what there is not, or a section, as that of arguments.
 """
 
 import re
@@ -24,9 +21,6 @@ SPECIAL: Final = re.compile(r"([*|\\`]|_(?=\W|$))")
 FULL_NAME: Final = re.compile(r"lyncpy(\.\w+)+")
 NUMBER: Final = re.compile(r"(^\s*\d{3}|: \d{3})([.)])(?=\s)", re.MULTILINE)
 """A status at the start of a line is no list."""
-
-SECTION: Final = re.compile(r"^\s*(?:Args|Attributes|Raises|Returns|Yields):$", re.MULTILINE)
-"""The title of a section of Google's."""
 
 TABLE: Final = re.compile(r"(?:^[ \t]*\|.*\n?)+", re.MULTILINE)
 
@@ -46,7 +40,6 @@ def setup_pydoctor_extension(r: Any) -> None:
     """Have docstrings read our way; once everything is known that they may name, once more."""
     epydoc2stan.parse_docstring = parsed
     r.register_post_processor(forget, priority=-100)
-    r.register_post_processor(look_through, priority=-101)
 
 
 def forget(system: Any) -> None:
@@ -54,13 +47,6 @@ def forget(system: Any) -> None:
     for thing in system.allobjects.values():
         if thing.docstring is not None:
             thing.parsed_docstring = None
-
-
-def look_through(system: Any) -> None:
-    """Report what is wrong in docstrings, where they are not written as pages, which would report it."""
-    for thing in () if system.options.makehtml else tuple(system.allobjects.values()):
-        if thing.docstring is not None and ("`" in thing.docstring or SECTION.search(thing.docstring)):
-            epydoc2stan.format_docstring(thing)
 
 
 def parsed(thing: Any, text: str, source: Any, markup: str | None = None, section: str = "docstring") -> Any:

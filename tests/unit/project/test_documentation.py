@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 import lyncpy
-from docs.site import reference, source, staging
+from docs.site import docstrings, reference, source, staging
 from lyncpy.app.config import SECTIONS
 from lyncpy.contracts.refusal import Diagnostics
 
@@ -202,3 +202,35 @@ def test_every_page_is_on_the_site() -> None:
     made = set(reference.PAGES)
     assert {name.removesuffix(".md") for name in (*staging.PAGES.values(), *made)} <= listed
     assert {page for _, page in staging.pages()} == {f"{name}.md" for name in listed} - made
+
+
+def test_what_docstrings_name_is_there() -> None:
+    """Full names, and arguments; pydoctor looks at the rest, when the site is built."""
+    assert list(docstrings.faults()) == []
+
+
+def test_a_docstring_that_names_what_was_renamed_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With file and line: a module, what is in one, and an argument, of which the last alone is right."""
+    (tmp_path / "lyncpy/core").mkdir(parents=True)
+    (tmp_path / "lyncpy/core/gate.py").write_text(
+        '''"""See `lyncpy.core.gates`, `lyncpy.core.gate.Gate.shut` and `lyncpy.core.gate.Gate.open`."""
+
+
+class Gate:
+    def open(self, who, *more):
+        """Open it.
+
+        Args:
+            whom: Whoever comes:
+                nobody: else.
+            who, more: They.
+        """
+'''
+    )
+    monkeypatch.setattr(source, "TOP", tmp_path)
+    monkeypatch.setattr(docstrings, "TOP", tmp_path)
+    assert list(docstrings.faults()) == [
+        "lyncpy/core/gate.py:1: there is no lyncpy.core.gates",
+        "lyncpy/core/gate.py:1: there is no lyncpy.core.gate.Gate.shut",
+        "lyncpy/core/gate.py:6: open has no argument whom",
+    ]
