@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from lyncpy.app.arguments import add_config
 from lyncpy.app.backup import CannotBackUp, Made, back_up, restore, verify
 from lyncpy.app.backup_form import BackupUnusable
 from lyncpy.app.check import store_findings
@@ -44,11 +45,11 @@ def declare(words: Any, note: Note, now: Callable[[], float]) -> None:  # Any: a
         "backup", help="copy database, settings, keys and certificates into one file; the server may run"
     )
     backup.add_argument("target", type=Path, metavar="FILE", help="a new file")
-    backup.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="SETTINGS")
+    add_config(backup, "SETTINGS")
     _add_passphrase(backup)
     backup.set_defaults(run=lambda options: _back_up(options, note, now()))
     restoring = words.add_parser("restore", help="make a new folder of a backup, from which a server can start")
-    restoring.add_argument("source", type=Path, metavar="FILE")
+    restoring.add_argument("source", type=Path, metavar="FILE", help="the backup")
     restoring.add_argument("home", type=Path, nargs="?", metavar="DIR", help="empty, or not there")
     restoring.add_argument("--verify", action="store_true", help="only read it to its end, and compare all hashes")
     _add_passphrase(restoring)

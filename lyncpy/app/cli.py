@@ -25,6 +25,7 @@ from lyncpy.app import (
     people_command,
     store_command,
 )
+from lyncpy.app.arguments import add_config, add_file
 from lyncpy.app.backup import CannotBackUp
 from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
@@ -87,7 +88,7 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lyncpy {__version__}")
     words = parser.add_subparsers(required=True, metavar="COMMAND")
     init = words.add_parser("init", help="make a folder that a server can start from")
-    init.add_argument("home", type=Path, metavar="DIR")
+    init.add_argument("home", type=Path, metavar="DIR", help="the folder; what is there already stays")
     init.add_argument(
         "--set",
         action="append",
@@ -98,8 +99,7 @@ def command_line() -> argparse.ArgumentParser:
     init.add_argument("--demo", action="store_true", help="add demo people with passwords, if there are no people yet")
     init.set_defaults(run=_init)
     check = words.add_parser("check", help="look at a configuration and all that it names")
-    check.add_argument("file", type=Path, metavar="FILE")
-    check.add_argument("--set", action="append", default=[], metavar="section.key=value")
+    add_file(check)
     check.set_defaults(run=_check)
     for one in (ctl_command, dns_command, doctor, store_command, downgrade_command):
         one.declare(words)
@@ -124,7 +124,7 @@ def command_line() -> argparse.ArgumentParser:
             command.add_argument(
                 "--force", action="store_true", help="even where the directory is asked about passwords"
             )
-        command.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
+        add_config(command)
         command.set_defaults(run=run)
     archive = words.add_parser("archive", help="what was said, where it is kept").add_subparsers(
         required=True, metavar="WHAT"
@@ -136,7 +136,7 @@ def command_line() -> argparse.ArgumentParser:
         metavar="SERIAL:DIGEST",
         help="verify only what is behind this entry, which must still be the same",
     )
-    verify.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
+    add_config(verify)
     verify.set_defaults(run=_verify)
     return parser
 

@@ -10,9 +10,9 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
+from lyncpy.app.arguments import add_config
 from lyncpy.app.config import Config, load
 from lyncpy.workloads.admin.local_frames import (
     BEGIN,
@@ -42,7 +42,7 @@ def declare(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
         "ctl",
         help="ask the running server of this machine, as in its shell; without a command a prompt, or lines from a pipe",
     )
-    ctl.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="FILE")
+    add_config(ctl)
     ctl.add_argument("line", nargs=argparse.REMAINDER, metavar="COMMAND", help="a command of the shell, and its words")
     ctl.set_defaults(run=run)
 

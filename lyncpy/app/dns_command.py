@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet import task
 
+from lyncpy.app.arguments import add_file
 from lyncpy.app.config import Config, load
 from lyncpy.app.discovery import DnsRecord, judged, other_hosts, records, remarks
 from lyncpy.app.dns_lookups import DnsLookups, DnsUnanswered
@@ -28,8 +28,7 @@ HELP: Final = "print the DNS records that clients need, as a zone file, and chec
 def declare(words: Any, text: str = HELP) -> None:  # Any: argparse has no public name for it
     """Add the command to the command line."""
     command = words.add_parser("dns", help=text)
-    command.add_argument("file", type=Path, metavar="FILE")
-    command.add_argument("--set", action="append", default=[], metavar="section.key=value")
+    add_file(command)
     command.add_argument(
         "--address",
         action="append",

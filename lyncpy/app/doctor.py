@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from lyncpy.app import dns_command
+from lyncpy.app.arguments import add_file
 from lyncpy.app.certificate_doctor import certificate_story
 from lyncpy.app.clock_doctor import clock_story
 from lyncpy.app.config import Config, load
@@ -64,10 +64,9 @@ def declare(words: Any) -> None:  # Any: argparse has no public name for it
     whats = doctor.add_subparsers(required=True, metavar="WHAT")
     for what, (text, story) in DOCTORS.items():
         command = whats.add_parser(what, help=text)
-        command.add_argument("file", type=Path, metavar="FILE")
+        add_file(command)
         if what == "user":
             command.add_argument("address", metavar="ADDRESS", help="as alice@example.com, or a login")
-        command.add_argument("--set", action="append", default=[], metavar="section.key=value")
         command.set_defaults(run=_run, story=story)
     dns_command.declare(whats, "as `lyncpy dns`: ask for each record that clients need, and show what stands there")
 

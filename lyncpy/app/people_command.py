@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from lyncpy.app.arguments import add_config
 from lyncpy.app.config import Config, load
 from lyncpy.app.home import keep
 from lyncpy.app.lync_archive import ArchiveUnusable, is_archive, names, read_archive
@@ -42,14 +43,19 @@ def declare(words: Any, run: Run, now: Callable[[], float]) -> None:  # Any: arg
     out = words.add_parser("export", help="write what people have (contacts, access levels, conferences) as JSON")
     out.add_argument("target", metavar="FILE", help='a new file; "-" is standard output')
     out.add_argument("addresses", nargs="*", metavar="ADDRESS", help="of these people alone")
-    out.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="SETTINGS")
+    add_config(out, "SETTINGS")
     out.set_defaults(run=lambda options: _export(options, run, now()))
     into = words.add_parser(
         "import",
         help="take what people have from JSON, or from what a Lync server exported (Export-CsUserData, dbimpexp)",
     )
-    into.add_argument("source", type=Path, metavar="FILE")
-    into.add_argument("--config", "-c", type=Path, default=Path("lyncpy.toml"), metavar="SETTINGS")
+    into.add_argument(
+        "source",
+        type=Path,
+        metavar="FILE",
+        help="what `export` has written, or an archive of Export-CsUserData or dbimpexp",
+    )
+    add_config(into, "SETTINGS")
     into.add_argument("--dry-run", action="store_true", help="say what would be taken and what not, and write nothing")
     into.add_argument("--report", type=Path, metavar="REPORT", help="a new file with all that is not taken, and why")
     into.add_argument("--convert", type=Path, metavar="JSON", help="only write what a Lync server exported as JSON")
