@@ -29,6 +29,7 @@ from lyncpy.auth.http_ntlm import NtlmHandshakes
 from lyncpy.auth.passwords import Passwords
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.http import HttpResource
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer
@@ -36,6 +37,7 @@ from lyncpy.core.conditions import ConditionWatch
 from lyncpy.core.lockouts import Lockouts
 from lyncpy.core.node_drain import NodeDrain, Traffic
 from lyncpy.core.nodes import Nodes
+from lyncpy.core.pages import Look
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, UnitGroup
 from lyncpy.core.wallclock import ClockWatch
@@ -46,6 +48,7 @@ from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
 from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.archive.service import Archive, ArchiveFiles
+from lyncpy.workloads.conferencing.bodies.pages import Pages as MeetingPages
 from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.directory.photos import Photos
@@ -58,6 +61,7 @@ from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.web.front_page import FrontPage
+from lyncpy.workloads.web.icon import OUR_ICON, IconUnusable, read_icon
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
 from lyncpy.workloads.webservices.discovery_service import SignInPlace
@@ -255,7 +259,7 @@ def inside(
     shown = [*offers, hall, Offer("conditions", commands=watch.commands()), words]
     control = ServerControl(reload, watch.now, surroundings.stop, surroundings.absent, surroundings.handed)
     admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
-    pages = _pages(back, surroundings.parent, watch)
+    pages = [*_pages(back, surroundings.parent, watch).rows(), *_people_pages(config, floor.conferencing)]
     units = (
         *back.units,
         ClockWatch(back.store, timers, timers.clock),
@@ -407,13 +411,23 @@ def _readers(config: Config, back: Backends, base: PlatformParts) -> Readers:
     return Readers(passwords, ntlm, tables.people, base.signins, platform.writers, tokens, tables.meanings, tickets)
 
 
-def _site(config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload], pages: Pages) -> Site:
-    """Build the site of all HTTP resources that the workloads offer."""
+def _site(
+    config: Config, back: Backends, readers: Readers, workloads: Sequence[IWorkload], pages: Sequence[HttpResource]
+) -> Site:
+    """Build the site of all HTTP resources that the workloads offer, and of these pages."""
     web = config.sections.web
     offered = [resource for workload in workloads for resource in workload.offer.resources]
-    resources = [
-        *offered,
-        *pages.rows(),
-        *FrontPage(config.sections.sip.all_domains).rows(),
-    ]
-    return Site(resources, readers, web.origins, back.meter)
+    return Site([*offered, *pages], readers, web.origins, back.meter)
+
+
+def _people_pages(config: Config, conferencing: Conferencing) -> Sequence[HttpResource]:
+    """Build what people see in a browser: the front page, and those behind meeting links."""
+    sections = config.sections
+    domains, web = sections.sip.all_domains, sections.web
+    look = Look(web.organisation or domains[0])
+    icon = OUR_ICON
+    # What is wrong with the file is a finding of the start, and a condition.
+    with suppress(IconUnusable):
+        icon = read_icon(config.path(web.icon)) if web.icon else OUR_ICON
+    links = MeetingPages(conferencing.link, domains[0], sections.conferencing.meeting_url, look)
+    return (*FrontPage(domains, look, icon).rows(), *links.rows())

@@ -33,6 +33,7 @@ from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
 from lyncpy.wire.certificate import TOLD_BEFORE, CertificateUnusable, read_credentials
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, HostKeysUnusable, require_host_keys
+from lyncpy.workloads.web.icon import IconUnusable, read_icon
 from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
 
@@ -184,10 +185,21 @@ def _site(config: Config) -> Iterator[Finding]:
     web = config.sections.web
     if config.https_port:
         yield from _readers(config.path(web.readers_file))
+        if web.icon:
+            yield from _icon(config.path(web.icon))
     # Clients make links of this URL and send them to guests: without the site they lead to nothing.
     elif config.sections.conferencing.meeting_url:
         sentence = "[conferencing] meeting_url: nobody answers meeting links here; set [web] https_port = 443"
         yield Finding(good=False, sentence=sentence)
+
+
+def _icon(file: Path) -> Iterator[Finding]:
+    try:
+        read_icon(file)
+    except IconUnusable as error:
+        yield Finding(good=False, sentence=str(error))
+    else:
+        yield Finding(good=True, sentence=f"[web] icon: {file} is shown on pages")
 
 
 def certificate_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:

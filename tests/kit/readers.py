@@ -33,6 +33,7 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.questions import HowIsNode
 from lyncpy.contracts.refusal import DirectoryUnavailable, Refused
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
+from lyncpy.core.languages import wanted
 from lyncpy.core.timestamps import since_of
 from lyncpy.sip import body, grammar, headers, uri
 from lyncpy.sip.decoder import Decoder, Garbled, Ping
@@ -458,6 +459,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     ),
     "target": ("/a/b%20c?d=e&f=g", lambda text: target_of(_bytes(text))),
     "host": ("www.example.com:443", host_of),
+    "languages": ("de-AT, de;q=0.9, *;q=0.5", wanted),
     "moment": ("2026-05-31T12:00:00+00:00", lambda text: since_of(text, 0.0)),
 }
 """By name: a text, and what reads it."""

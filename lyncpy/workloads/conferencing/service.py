@@ -17,13 +17,14 @@ from lyncpy.contracts.facts import (
 )
 from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.owners import resolve
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.leavings import Leavings
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.sip.markup import escape
-from lyncpy.workloads.conferencing.bodies.pages import Pages
+from lyncpy.workloads.conferencing.bodies.pages import MeetingLink
 from lyncpy.workloads.conferencing.call_records import ConferenceRecorder
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.commands import Commands
@@ -124,7 +125,8 @@ class Conferencing:
             seats,
         )
         self._homes = self._homed(platform, signaling, seats, epochs, accesses, settings)
-        self.offer = self._offering(routes, domains, settings)
+        self._people, self._owners = platform.people, platform.owners
+        self.offer = self._offering(routes, settings)
 
     _listening: tuple[IListening, ...] = ()
 
@@ -155,7 +157,7 @@ class Conferencing:
             platform, signaling, self.conferences, self.foci, epochs, successor, self._resume_counts, settings.linger_s
         )
 
-    def _offering(self, routes: Routes, domains: tuple[str, ...], settings: Settings) -> Offer:
+    def _offering(self, routes: Routes, settings: Settings) -> Offer:
         commands = Commands(self.foci, self.conferences, self._chat, settings.meeting_url, self._nodes, self._timers)
         return Offer(
             self.name,
@@ -163,8 +165,21 @@ class Conferencing:
             homed=(self._homes,),
             commands=commands.words(),
             provisions=(Provision("ServerConfiguration", _factory_uri),) if settings.announced else (),
-            resources=Pages(self.conferences.linked, domains[0], settings.meeting_url).rows(),
         )
+
+    def link(self, place: Aor, id_: str) -> MeetingLink | None:
+        """Give what the page behind a link tells of a conference; None where it names none.
+
+        Args:
+            place: Where the link begins: its organizer's name, in the first domain.
+            id_: Of the conference.
+        """
+        found = self.conferences.linked(place, id_)
+        if found is None:
+            return None
+        organizer = resolve(self._owners, found.organizer, found.owner)
+        person = self._people.person(organizer) if organizer is not None else None
+        return MeetingLink(found.uri, person.display_name if person is not None else "")
 
     async def open(self) -> None:
         """Read the conferences, close the records that dead nodes left open, and go on with the meetings that are this node's."""

@@ -30,6 +30,12 @@ class Settings(BaseModel):
     origins: tuple[str, ...] = Field(default=(), strict=False, max_length=100)
     """Other sites whose scripts may read answers, e.g. "https://intranet.example.com"; pictures need no leave."""
 
+    organisation: str = Field(default="", max_length=100)
+    """The organisation as pages that people see call it, e.g. "Contoso Ltd."; when empty: the first domain."""
+
+    icon: str = ""
+    """A file with the organisation's icon on these pages, PNG or SVG, square, of at most 256 KiB; it is read at the start; when empty: one of lyncpy."""
+
     readers_file: str = "web-readers.toml"
     """A file of mode 0600 with a table for each program that may read with a token; docs/web.md tells how it is made."""
 

@@ -1,10 +1,7 @@
 """The page behind a meeting link, as a browser and as a client read it."""
 
-import base64
-import hashlib
 import html
 import re
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 import pytest
@@ -12,28 +9,25 @@ from lxml import html as lxml_html
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused
 from lyncpy.contracts.names import Aor
-from lyncpy.workloads.conferencing.bodies.pages import Pages
+from lyncpy.core.languages import LANGUAGES
+from lyncpy.core.pages import Look, digest_of
+from lyncpy.workloads.conferencing.bodies.pages import MeetingLink, Pages
 from tests.kit.results import result_of
 
 BASE = "https://meet.contoso.test/m"
 
 
-@dataclass(frozen=True)
-class Meeting:
-    """A conference, as far as the page cares."""
-
-    uri: str
-
-
-def _pages(base: str = BASE, organizer: str = "alice", id_: str = "ABC123") -> Pages:
+def _pages(base: str = BASE, organizer: str = "alice", id_: str = "ABC123", name: str = "Alice <Example>") -> Pages:
     aor = Aor(f"sip:{organizer}@contoso.test")
-    meeting = Meeting(f"{aor};gruu;opaque=app:conf:focus:id:{id_}")
+    meeting = MeetingLink(f"{aor};gruu;opaque=app:conf:focus:id:{id_}", name)
     table = {(aor, id_.lower()): meeting}
-    return Pages(lambda who, which: table.get((who, which.lower())), "contoso.test", base)
+    look = Look("Contoso & Sons")
+    return Pages(lambda who, which: table.get((who, which.lower())), "contoso.test", base, look)
 
 
-def _ask(path: str, pages: Pages | None = None) -> HttpAnswer:
-    return result_of((pages or _pages()).answer(HttpAsked("GET", "meet.contoso.test", path)))
+def _ask(path: str, pages: Pages | None = None, language: str = "") -> HttpAnswer:
+    asked = HttpAsked("GET", "meet.contoso.test", path, headers={"accept-language": language})
+    return result_of((pages or _pages()).answer(asked))
 
 
 @pytest.mark.parametrize(
@@ -65,34 +59,59 @@ def test_a_client_finds_the_conference_on_the_page(path: str) -> None:
     assert unquote(html.unescape(found[1])) == "conf:sip:alice@contoso.test;gruu;opaque=app:conf:focus:id:ABC123"
 
 
-def test_the_page_is_for_everybody() -> None:
-    """Language, title, one heading, a link with words, nothing that only a pointer reaches, no scripts, nothing from elsewhere."""
-    page = lxml_html.fromstring(_ask("/m/alice/ABC123").body)
-    assert page.get("lang") == "en"
-    assert page.findtext(".//title") == page.findtext(".//h1") == "Join the meeting"
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_is_for_everybody(language: str) -> None:
+    """Language, title, one heading, whose meeting, a link with words, nothing that only a pointer reaches, nothing from elsewhere."""
+    answer = _ask("/m/alice/ABC123", language=language)
+    page = lxml_html.fromstring(answer.body.decode())
+    assert page.get("lang") == dict(answer.headers)["Content-Language"] == language
+    title = page.findtext(".//title") or ""
+    assert title == page.findtext(".//h1")
+    assert "Alice <Example>" in title
+    assert page.xpath("string(//header)") == "Contoso & Sons"
     assert len(page.findall(".//h1")) == 1
+    assert len(page.findall(".//h2")) == 3
     (link,) = page.findall(".//a")
-    assert link.text == "Join the meeting"
+    assert (link.text or "").strip()
+    # A button that does nothing without a script is not shown without one.
+    buttons = page.findall(".//button")
+    assert buttons[0].get("data-copy") == ""
+    assert "opaque=app:conf:focus:id:ABC123" in (buttons[1].get("data-copy") or "")
+    assert all(one.get("hidden") is not None and one.get("data-copied") for one in buttons)
     (frame,) = page.findall(".//iframe")
     assert (frame.get("aria-hidden"), frame.get("tabindex")) == ("true", "-1")
-    assert not page.xpath("//script | //img | //link | //*[@style or @onclick]")
-    assert not page.xpath("//@src[not(starts-with(., 'conf:'))]")
+    assert not page.xpath("//*[@style or @onclick] | //script[@src]")
+    loaded = [*page.iterfind(".//link"), *page.iterfind(".//img")]
+    assert {one.get("src") or one.get("href") for one in loaded} == {"/icon"}
 
 
-def test_its_policy_allows_its_own_style_and_nothing_else() -> None:
-    """A browser applies the style because its digest stands in the policy."""
+def test_its_policy_allows_its_own_style_and_script_and_nothing_else() -> None:
+    """A browser applies them because their digests stand in the policy."""
     answer = _ask("/m/alice/ABC123")
-    style = lxml_html.fromstring(answer.body).findtext(".//style")
-    assert style is not None
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    page = lxml_html.fromstring(answer.body)
     policy = dict(answer.headers)["Content-Security-Policy"]
-    assert f"style-src 'sha256-{digest}'" in policy
-    assert "default-src 'none'" in policy
-    assert "script-src" not in policy
-    assert len(answer.body) < 5000
+    assert f"style-src {digest_of(page.findtext('.//style') or '')};" in policy
+    assert f"script-src {digest_of(page.findtext('.//script') or '')};" in policy
+    assert policy.startswith("default-src 'none'")
+    assert "script-src" not in dict(_ask("/m/alice/WRONG").headers)["Content-Security-Policy"]
+    assert len(answer.body) < 8000
 
 
-def test_the_page_tells_nothing_of_the_meeting_but_its_address() -> None:
+def test_of_whom_no_name_is_known_the_page_is_there_all_the_same() -> None:
+    """An organizer may have left."""
+    page = lxml_html.fromstring(_ask("/m/alice/ABC123", _pages(name="")).body)
+    assert page.findtext(".//h1") == "Join the meeting"
+
+
+@pytest.mark.parametrize("path", ["/m/", "/"])
+def test_where_links_begin_stands_what_links_are(path: str) -> None:
+    """Whoever shortens a link is not told that there is nothing."""
+    answer = _ask(path, _pages(BASE if path == "/m/" else "https://meet.contoso.test"), "fr")
+    assert answer.status == 200
+    assert "Ouvrez le lien complet" in answer.body.decode()
+
+
+def test_a_wrong_link_tells_nothing() -> None:
     """Whoever guesses links learns neither subjects nor names, and for all that lead nowhere there is one answer."""
     unknown = [_ask(path) for path in ("/m/alice/WRONG", "/m/nobody/ABC123", "/m/nobody/WRONG")]
     assert unknown[0] == unknown[1] == unknown[2]
@@ -104,7 +123,6 @@ def test_the_page_tells_nothing_of_the_meeting_but_its_address() -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "/m/",
         "/m/alice",
         "/m/alice/",
         "/m/a/b/c",

@@ -1,0 +1,1 @@
+The page behind a meeting link says whose meeting it is, in English, German, French, Spanish or Russian, bears the organisation's name and icon (`[web] organisation`, `[web] icon`), copies the link, and tells what to do on a phone; so does the site's bare address say in these languages what it is.
