@@ -14,7 +14,7 @@ from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends, place_here
 from lyncpy.app.certificate_files import CertificateFiles
 from lyncpy.app.config import Config
-from lyncpy.app.database_lock import DatabaseLock
+from lyncpy.app.database_lock import database_lock
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.examination import Examination
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
@@ -202,7 +202,7 @@ def build(
         doors.append(HttpDoor(reactor, factory, certificate, granted, handshakes, surroundings.handed))
     # Of a PostgreSQL database there may be several servers, each with its lease.
     store = config.sections.store
-    locks = [DatabaseLock(config.path(store.path))] if store.is_sqlite else []
+    locks = [database_lock(config)] if store.is_sqlite else []
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
     house = UnitGroup([*locks, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))

@@ -5,14 +5,21 @@ Programs that only look in for a moment, such as `lyncpy user`, need no claim.
 
 import fcntl
 import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
+from twisted.internet import task
 from zope.interface import implementer
 
+from lyncpy.app.config import Config
 from lyncpy.backends.processes import process
-from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.contracts.workload import IUnit
+from lyncpy.core.unit import UnitFailed, UnitGroup
+
+Result = TypeVar("Result")
 
 
 def lock_file(database: Path) -> Path:
@@ -63,3 +70,43 @@ class DatabaseLock:
             with suppress(OSError):
                 os.close(self._held)
             self._held = None
+
+
+def with_databases(configs: Sequence[Config], work: Callable[[], Result]) -> Result:
+    """Give what `work` gives, while no server works with the databases of these settings.
+
+    It runs the reactor: once in a process. A database that is a server of its own is not locked here; whoever works with it
+    holds it in a way of its own.
+
+    Raises:
+        WorldUnavailable: As `DatabaseLock.open` and the work raise it.
+        UnitFailed: A lock could not be had.
+    """
+    locks = [database_lock(config) for config in configs if config.sections.store.is_sqlite]
+    results: list[Result] = []
+    problems: list[Exception] = []
+
+    async def held(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
+        group = UnitGroup(locks, reactor)
+        try:
+            await group.open()
+            try:
+                results.append(work())
+            finally:
+                await group.close()
+        except (WorldUnavailable, UnitFailed) as error:
+            problems.append(error)
+
+    try:
+        task.react(held)
+    except SystemExit as end:
+        if end.code:
+            raise
+    if problems:
+        raise problems[0]
+    return results[0]
+
+
+def database_lock(config: Config) -> DatabaseLock:
+    """Give the lock on the database file of these settings."""
+    return DatabaseLock(config.path(config.sections.store.path))

@@ -5,16 +5,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import task
-
-from lyncpy.app.config import load
-from lyncpy.app.database_lock import DatabaseLock
+from lyncpy.app.config import Config, load
+from lyncpy.app.database_lock import with_databases
 from lyncpy.backends.sql.database import place_of
 from lyncpy.backends.sql.files import bring_down
 from lyncpy.backends.sql.link import Link
 from lyncpy.backends.sql.upgrades import BEFORE, downgrade
-from lyncpy.contracts.refusal import WorldUnavailable
-from lyncpy.core.unit import UnitFailed, UnitGroup
 
 
 def declare(words: Any) -> None:  # Any: argparse has no public name for it
@@ -28,37 +24,14 @@ def declare(words: Any) -> None:  # Any: argparse has no public name for it
 
 def _downgrade(options: argparse.Namespace) -> int:
     config = load(options.file)
-    store = config.sections.store
-    locks = [DatabaseLock(config.path(store.path))] if store.is_sqlite else []
-    problems: list[Exception] = []
-    said: list[str] = []
-
-    async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
-        held = UnitGroup(locks, reactor)
-        try:
-            await held.open()
-            try:
-                said.append(_brought_down(options.file))
-            finally:
-                await held.close()
-        except (WorldUnavailable, UnitFailed) as error:
-            problems.append(error)
-
-    try:
-        task.react(work)
-    except SystemExit as end:
-        if end.code:
-            raise
-    if problems:
-        raise problems[0]
+    said = with_databases([config], lambda: _brought_down(config))
     sys.stdout.write(
-        f"ok  {said[0]}\n    install lyncpy {BEFORE[0]} and start it; it names the settings that it does not know\n"
+        f"ok  {said}\n    install lyncpy {BEFORE[0]} and start it; it names the settings that it does not know\n"
     )
     return 0
 
 
-def _brought_down(file: Path) -> str:
-    config = load(file)
+def _brought_down(config: Config) -> str:
     store = config.sections.store
     if store.is_sqlite:
         copy = bring_down(store, config.home)

@@ -3,20 +3,16 @@
 import argparse
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from twisted.internet import task
-
 from lyncpy.app.config import load
-from lyncpy.app.database_lock import DatabaseLock
+from lyncpy.app.database_lock import with_databases
 from lyncpy.backends.sql.copying import copy_database
-from lyncpy.backends.sql.database import place_of
-from lyncpy.contracts.refusal import WorldUnavailable
-from lyncpy.core.unit import UnitFailed, UnitGroup
+from lyncpy.backends.sql.database import Place, place_of
 
 PROGRESS_ROWS = 50_000
 """Rows of a table between two lines that say how far it is."""
@@ -36,33 +32,14 @@ def declare(words: Any) -> None:  # Any: argparse has no public name for it
 def _copy(options: argparse.Namespace) -> int:
     configs = load(options.source), load(options.target)
     places = [place_of(config.sections.store, config.home) for config in configs]
-    locks = [
-        DatabaseLock(config.path(config.sections.store.path)) for config in configs if config.sections.store.is_sqlite
-    ]
-    problems: list[Exception] = []
-
-    async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
-        held = UnitGroup(locks, reactor)
-        try:
-            await held.open()
-            try:
-                with _stopping() as stop:
-                    count = copy_database(places[0], places[1], _tell, stop.wait)
-            finally:
-                await held.close()
-        except (WorldUnavailable, UnitFailed) as error:
-            problems.append(error)
-        else:
-            sys.stdout.write(f"ok  {count} rows are in {places[1].shown}, and the same as in {places[0].shown}\n")
-
-    try:
-        task.react(work)
-    except SystemExit as end:
-        if end.code:
-            raise
-    if problems:
-        raise problems[0]
+    count = with_databases(configs, lambda: _copied(places))
+    sys.stdout.write(f"ok  {count} rows are in {places[1].shown}, and the same as in {places[0].shown}\n")
     return 0
+
+
+def _copied(places: Sequence[Place]) -> int:
+    with _stopping() as stop:
+        return copy_database(places[0], places[1], _tell, stop.wait)
 
 
 def _tell(table: str, done: int, total: int) -> None:
