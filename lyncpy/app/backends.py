@@ -39,20 +39,14 @@ from lyncpy.backends.threads import Threads
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.directory import (
-    IDirectory,
-    IDirectoryNotices,
-    IDirectoryPasswords,
-    IPhotoSource,
-    Person,
-    directory_of,
-)
+from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, IDirectoryPasswords, Person, directory_of
 from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.nodes import ILeases, INodes
 from lyncpy.contracts.ntlm import INtlmVerifier
+from lyncpy.contracts.photos import IPhotoSource
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.seals import IKeyPairs, Seals

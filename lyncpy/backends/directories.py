@@ -18,17 +18,16 @@ from lyncpy.backends.ldap_verdicts import WRONG
 from lyncpy.backends.people import BlockingRunner
 from lyncpy.contracts.directory import (
     NAME_ENDS,
-    FoundPhoto,
     Group,
     IDirectory,
     IDirectoryPasswords,
-    IPhotoSource,
     Person,
     Pull,
     SignInObjection,
     Skipped,
     directory_of,
 )
+from lyncpy.contracts.photos import FoundPhoto, IPhotoSource
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.workload import IUnit
 

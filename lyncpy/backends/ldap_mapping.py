@@ -23,6 +23,7 @@ from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address
 from lyncpy.backends.ldap_conditions import DisabledCondition, LeftOut, Raw, condition
 from lyncpy.backends.ldap_hashes import read_hash
 from lyncpy.backends.ldap_times import TimeAttribute, TimeForm, UnreadableTime, deadline, deadlines
+from lyncpy.backends.lines import line_of, telephony_of
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
@@ -67,6 +68,8 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "phone_home": ("homePhone",),
     "phone_other": ("otherTelephone", "ipPhone"),
     "line": ("msRTCSIP-Line",),
+    "private_line": ("msRTCSIP-PrivateLine",),
+    "telephony": ("msRTCSIP-OptionFlags",),
     "nt_hash": ("sambaNTPassword",),
     "password_set": ("pwdLastSet", "pwdChangedTime", "krbLastPwdChange", "pwdUpdateTime", "sambaPwdLastSet"),
 }
@@ -281,7 +284,9 @@ class Mapped:
             phones=tuple(
                 Phone(kind, number) for kind in _KINDS for number in self._every(f"phone_{kind}", raw, left_out)
             ),
-            line=first("line"),
+            line=line_of(first("line"), "line", left_out),
+            private_line=line_of(first("private_line"), "private line", left_out),
+            telephony=telephony_of(first("telephony"), left_out),
             logins=self._every("logins", raw, left_out),
             nt_hash=nt_hash,
             password_set=" ".join(self._every("password_set", raw, left_out)),

@@ -10,7 +10,8 @@ from zope.interface import implementer
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access, DirectoryConnection
 from lyncpy.backends.people import BlockingRunner
-from lyncpy.contracts.directory import FoundPhoto, IPhotoSource, Person
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.photos import FoundPhoto, IPhotoSource
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
 

@@ -12,6 +12,9 @@ name = "Engineering"
 members = ["alice", "bob@example.com", "Interns"]
 ```
 
+`line = "+1 425 555 0100"` gives a person a number, `private_line` a second one that nobody is told, and `telephony` ("none", "uc", "rcc",
+"dual") says what they use it with.
+
 `hidden = true` keeps a person out of searches; `contact = true` says that somebody, perhaps of another domain, is only there
 to be found, and has no account here. `until = 2026-12-31` says to the end of which day (UTC), or until which time, a person may sign in;
 `must_change_password = true` that they have to change their password first.
@@ -32,6 +35,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address_of
+from lyncpy.backends.lines import line_of, telephony_of
 from lyncpy.contracts.directory import Group, IDirectory, Moment, Person, Phone, Pull, Skipped
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import Aor, aor_of
@@ -41,7 +45,19 @@ from lyncpy.sip.text import one_line, shown
 
 T = TypeVar("T")
 
-TEXTS: Final = ("display_name", "given_name", "surname", "mail", "title", "company", "department", "office", "line")
+TEXTS: Final = (
+    "display_name",
+    "given_name",
+    "surname",
+    "mail",
+    "title",
+    "company",
+    "department",
+    "office",
+    "line",
+    "private_line",
+    "telephony",
+)
 KEYS: Final = (
     "address",
     "enabled",
@@ -157,7 +173,12 @@ def read_people(content: bytes, path: str, domains: tuple[str, ...], cookie: str
             )
         source = f"{path} [{shown(name)}]"
         try:
-            people.append(_person(_Fields(f'"{path}", table [{shown(name)}]', table, KEYS), name, source, domains))
+            fields = _Fields(f'"{path}", table [{shown(name)}]', table, KEYS)
+            person, left_out = _person(fields, name, source, domains)
+            people.append(person)
+            skipped += (
+                Skipped(source, f"the person is known without this: {one}", name, keeps=True) for one in left_out
+            )
         except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason, key=name, barred=bad.barred))
     groups, useless = _read_groups(arrays, path, domains, people)
@@ -232,7 +253,9 @@ class _Fields:
         return DirectoryUnavailable(f'{self._where}: key "{key}" must be {wanted}')
 
 
-def _person(fields: _Fields, name: str, source: str, domains: tuple[str, ...]) -> Person:
+def _person(fields: _Fields, name: str, source: str, domains: tuple[str, ...]) -> tuple[Person, list[str]]:
+    """Read a person, and what is wrong with facts that they are known without."""
+    left_out: list[str] = []
     facts = {key: fields.text(key) for key in TEXTS}
     # All is read before the address is judged: a mistake in the file is told as such, whoever's it is.
     person = Person(
@@ -258,15 +281,18 @@ def _person(fields: _Fields, name: str, source: str, domains: tuple[str, ...]) -
         company=facts["company"],
         department=facts["department"],
         office=facts["office"],
-        line=facts["line"],
+        line=line_of(facts["line"], "line", left_out.append),
+        private_line=line_of(facts["private_line"], "private_line", left_out.append),
+        telephony=telephony_of(facts["telephony"], left_out.append),
     )
     address = fields.text("address")
     try:
         if not address:
             raise BadDirectoryEntry(f'it has no address; add a line like address = "user@{domains[0]}"')
         if person.is_contact:
-            return replace(person, aor=any_address_of(address), enabled=False, barred=person.barred or "contact = true")
-        return replace(person, aor=address_of(address, domains))
+            barred = person.barred or "contact = true"
+            return replace(person, aor=any_address_of(address), enabled=False, barred=barred), left_out
+        return replace(person, aor=address_of(address, domains)), left_out
     except BadDirectoryEntry as bad:
         raise BadDirectoryEntry(bad.reason, person.barred) from None
 

@@ -1,6 +1,7 @@
 """People and their groups: where they come from, who is known, and people's secrets."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import enum
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -10,6 +11,22 @@ from zope.interface import Interface
 
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.names import Aor
+
+
+class TelephonyMode(enum.StrEnum):
+    """How somebody uses a telephone, in the words that clients are told."""
+
+    UNSAID = ""
+    """By their line: who has one uses it from their client."""
+
+    NONE = "None"
+    UC = "Uc"
+    """From their client, by this server."""
+
+    RCC = "Rcc"
+    """At another telephone system, which their client controls."""
+
+    DUAL = "Dual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +72,12 @@ class Person:
     office: str = ""
     phones: tuple[Phone, ...] = ()
     line: str = ""
-    """The Lync line URI (`tel:+1…`), if any."""
+    """The number under which they are called, a tel URI in its normal form (`sip.telephone`), if any."""
+
+    private_line: str = ""
+    """A second number, as of `line`, that nobody is told and that rings without delegates, teams and forwarding."""
+
+    telephony: TelephonyMode = TelephonyMode.UNSAID
 
     logins: tuple[str, ...] = ()
     """Names that a client may give in place of the address: `alice`, `CONTOSO\\\\alice`, `alice@corp.example`; any case."""
@@ -95,6 +117,13 @@ class Person:
 
     is_overdue: bool = False
     """Whether `must_change` has come and ends what they are signed in with; see `judged`."""
+
+    @property
+    def telephony_mode(self) -> TelephonyMode:
+        """How they use a telephone, as clients are told."""
+        if self.telephony is TelephonyMode.UNSAID:
+            return TelephonyMode.UC if self.line else TelephonyMode.NONE
+        return self.telephony
 
     @property
     def may_stay(self) -> bool:
@@ -300,62 +329,6 @@ class IDirectoryNotices(Interface):
         """Let go of the connection; a wait fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPhoto:
-    """What a directory has of somebody's photo."""
-
-    data: bytes = field(default=b"", repr=False)
-    """The picture; empty when there is none that fits."""
-
-    objection: str = ""
-    """Why there is one that does not fit, for an operator."""
-
-
-class IPhotoSource(Interface):
-    """Where photos of people are."""
-
-    def read(people: Sequence[Person], fits: Callable[[bytes], str]) -> Awaitable[tuple[FoundPhoto | None, ...]]:
-        """Read photos: one for each in their order, or fewer when the directory is lost on the way; None: theirs cannot be read now.
-
-        A directory that could not be read is left alone for a while, and the operator is told: what is asked meanwhile fails.
-
-        Args:
-            people: Whose.
-            fits: Says what is wrong with a picture, or ""; called in a thread.
-
-        Raises:
-            DirectoryUnavailable: With a sentence for an operator.
-        """
-
-    def close() -> Awaitable[None]:
-        """Let go of connections; a reading under way fails."""
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoFacts:
-    """What is told of a photo before it is fetched."""
-
-    digest: str
-    """MD5 in hexadecimal, by which clients know whether they have it."""
-
-    size: int
-    """Bytes."""
-
-
-class IPhotos(Interface):
-    """Photos of the people who may be found: JPEG pictures of bounded size."""
-
-    def facts(people: Sequence[Person]) -> Awaitable[Mapping[Aor, PhotoFacts]]:
-        """Give what is known of the photos of these people; who has none is not in it.
-
-        Waits a moment for what has to be read. What is not there by then is left out, as is all when the directory
-        cannot be read: a search goes on without photos.
-        """
-
-    def photo(aor: Aor, digest: str) -> Awaitable[bytes | None]:
-        """Give the photo of somebody, if it is still the one with this digest; None also for who may not be found."""
-
-
 class IPeople(Interface):
     """The people this server knows now, in memory; kept by the directory workload."""
 
@@ -367,6 +340,13 @@ class IPeople(Interface):
 
         `user` may be a sign-in address, a UPN or an account name, `domain` may be empty;
         letters of either case. None when nobody or more than one fits.
+        """
+
+    def by_number(uri: str) -> Sequence[Person]:
+        """Give everybody whose line or private line this is, by address; disabled ones too.
+
+        Args:
+            uri: A tel URI in its normal form.
         """
 
     def everybody() -> Sequence[Person]:

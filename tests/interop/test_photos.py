@@ -9,7 +9,7 @@ from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.ldap_photos import LdapPhotos
 from lyncpy.backends.threads import Threads
-from lyncpy.contracts.directory import FoundPhoto
+from lyncpy.contracts.photos import FoundPhoto
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.interop.conftest import Clients
 from tests.kit.directory import JPEG, person

@@ -10,20 +10,11 @@ from zope.interface import implementer
 from lyncpy.auth.ntlm import nt_hash, ntowf_v2
 from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.contracts.bus import BusTimeout, F, IBus, IListening, Interest
-from lyncpy.contracts.directory import (
-    FoundPhoto,
-    Group,
-    IDirectory,
-    IDirectoryPasswords,
-    IPhotoSource,
-    Person,
-    Pull,
-    SignInObjection,
-    Skipped,
-)
+from lyncpy.contracts.directory import Group, IDirectory, IDirectoryPasswords, Person, Pull, SignInObjection, Skipped
 from lyncpy.contracts.facts import Fact, PersonChanged
 from lyncpy.contracts.names import Aor, NodeName, aor_of, bare
 from lyncpy.contracts.ntlm import INtlmVerifier, NtlmResponse
+from lyncpy.contracts.photos import FoundPhoto, IPhotoSource
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.settings import Settings
 

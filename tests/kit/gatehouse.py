@@ -67,6 +67,10 @@ class TablePeople:
                 return person
         return None
 
+    def by_number(self, uri: str) -> Sequence[Person]:
+        """Give everybody with this line."""
+        return [person for person in self.table.values() if uri in (person.line, person.private_line)]
+
     def everybody(self) -> Sequence[Person]:
         """Give everybody."""
         return tuple(self.table.values())

@@ -94,6 +94,10 @@ class FewPeople:
         """Give the person who has this login."""
         return next((person for person in self.people if user.lower() in person.logins), None)
 
+    def by_number(self, uri: str) -> Sequence[Person]:
+        """Give everybody with this line."""
+        return [person for person in self.people if uri in (person.line, person.private_line)]
+
     def everybody(self) -> Sequence[Person]:
         """Give everybody."""
         return tuple(self.people)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from lyncpy.contracts.answers import FACTS, form
-from lyncpy.contracts.directory import ISecrets, Moment, Person
+from lyncpy.contracts.directory import ISecrets, Moment, Person, TelephonyMode
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -131,7 +131,7 @@ class Commands:
                 run=self.show,
                 args=(Arg("user", "an address or a login", choices=self._addresses),),
                 form=form(
-                    facts="address enabled:truth switched_off_by? may_sign_in_from? may_sign_in_until? must_change_password_from? password_set:truth display_name? given_name? surname? mail? title? company? department? office? phone* line? login* group* source? key? owner? former_address* address_formerly_of*"
+                    facts="address enabled:truth switched_off_by? may_sign_in_from? may_sign_in_until? must_change_password_from? password_set:truth display_name? given_name? surname? mail? title? company? department? office? phone* line? private_line? telephony? login* group* source? key? owner? former_address* address_formerly_of*"
                 ),
             ),
         )
@@ -240,6 +240,9 @@ class Commands:
                     f'the login "{one.login}" is that of several people and signs in none of them; their addresses do',
                 )
             )
+        for number in self._people.shared_numbers():
+            who = ", ".join(map(bare, number.people))
+            rows.append((who, f"the number {number.uri[4:]} is that of several people, and rings none of them"))
         return Table(("entry", "reason"), rows, note="" if rows else "every entry can be used")
 
     async def users(self, asked: CommandCall) -> Table:
@@ -293,6 +296,8 @@ class Commands:
             ("office", person.office),
             *(("phone", f"{phone.kind} {phone.number}") for phone in person.phones),
             ("line", person.line),
+            ("private line", person.private_line),
+            ("telephony", "" if person.telephony_mode is TelephonyMode.NONE else person.telephony_mode.value),
             *(("login", login) for login in person.logins),
             *(("group", group.name) for group in self._groups.groups_of(person.aor)),
             ("source", person.source),

@@ -45,6 +45,14 @@ class Ambiguous:
     people: tuple[Aor, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SharedNumber:
+    """A number that more than one person has; it rings nobody."""
+
+    uri: str
+    people: tuple[Aor, ...]
+
+
 @implementer(IPeople)
 class People:
     """Everybody, by address and by login. Written by `Pulls` alone; bounded by what the directory may give."""
@@ -60,9 +68,11 @@ class People:
 
         self._logins: dict[str, set[Aor]] = defaultdict(set)
         self._locals: dict[str, set[Aor]] = defaultdict(set)
+        self._numbers: dict[str, set[Aor]] = defaultdict(set)
         self._sorted: tuple[Person, ...] | None = ()
         self._order: list[Person] = []
         self._touched: set[Aor] = set()  # those for whom `_order` is not right any more
+        self._shared_numbers: set[str] = set()
         self._shared: set[str] = set()  # logins that more than one person has
 
     def __len__(self) -> int:
@@ -93,6 +103,10 @@ class People:
         ):
             return person
         return self._only(self._logins.get(user) or self._locals.get(user) or ())
+
+    def by_number(self, uri: str) -> Sequence[Person]:
+        """Give everybody whose line or private line this is, by address; disabled ones too."""
+        return [self._people[aor] for aor in sorted(self._numbers.get(uri, ()))]
 
     def everybody(self) -> Sequence[Person]:
         """Give everybody, by address."""
@@ -128,6 +142,11 @@ class People:
             if len(who) > 1:
                 self._shared.add(login)
         self._locals[_local(person.aor)].add(person.aor)
+        for uri in _numbers(person):
+            who = self._numbers[uri]
+            who.add(person.aor)
+            if len(who) > 1:
+                self._shared_numbers.add(uri)
         self._changed(person.aor)
 
     def drop(self, aor: Aor) -> None:
@@ -140,6 +159,10 @@ class People:
             if len(self._logins.get(login, ())) < 2:
                 self._shared.discard(login)
         remove_member(self._locals, _local(aor), aor)
+        for uri in _numbers(person):
+            remove_member(self._numbers, uri, aor)
+            if len(self._numbers.get(uri, ())) < 2:
+                self._shared_numbers.discard(uri)
         self._changed(aor)
 
     def _changed(self, aor: Aor) -> None:
@@ -149,6 +172,10 @@ class People:
     def ambiguous(self) -> tuple[Ambiguous, ...]:
         """Give the logins that more than one person has."""
         return tuple(Ambiguous(login, tuple(sorted(self._logins[login]))) for login in sorted(self._shared))
+
+    def shared_numbers(self) -> tuple[SharedNumber, ...]:
+        """Give the numbers that more than one person has."""
+        return tuple(SharedNumber(uri, tuple(sorted(self._numbers[uri]))) for uri in sorted(self._shared_numbers))
 
     def named(self, text: str) -> Person | None:
         """Give the person whom an operator means: an address with or without `sip:`, or a login."""
@@ -199,6 +226,10 @@ def _misspelt(name: str) -> Iterator[str]:
 
 def _logins(person: Person) -> set[str]:
     return {login.strip().lower() for login in person.logins}
+
+
+def _numbers(person: Person) -> set[str]:
+    return {person.line, person.private_line} - {""}
 
 
 def _local(aor: Aor) -> str:

@@ -16,9 +16,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.directory import FoundPhoto, IPeople, IPhotos, IPhotoSource, Person, PhotoFacts
+from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.facts import PersonChanged
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.photos import FoundPhoto, IPhotos, IPhotoSource, PhotoFacts
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.spawn import spawn

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -11,13 +11,15 @@ from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.directory import Group, Moment, Person, Phone, Skipped
+from lyncpy.contracts.directory import Group, Moment, Person, Phone, Skipped, TelephonyMode
 from lyncpy.contracts.names import aor_of, kept_aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.store import IStore, Record
 from lyncpy.core.versioned import NONE_YET, LastWriter, uncontended
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.telephone import parse_line
 from lyncpy.workloads.directory.model.places import Urls, renamed_key, urls_of
 from lyncpy.workloads.directory.owners import FormerAddress, Owner
 from lyncpy.workloads.directory.secrets import KIND as SECRET
@@ -45,6 +47,9 @@ CONFERENCE: Final = "conference"
 
 AT_ONCE: Final = 50
 """Writes under way at a time: enough for the store to commit many together, few beside what waits for it otherwise."""
+
+
+_FACTS: Final = frozenset(fact.name for fact in fields(Person))
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +323,11 @@ class DirectoryRecords:
         fields["aor"] = aor_of(fields.get("aor") or id_)
         fields |= {name: tuple(fields.get(name, ())) for name in ("logins", "other_mails")}
         fields |= {one: Moment(**fields[one]) for one in ("begins", "until", "must_change") if one in fields}
-        person = Person(**{"key": "", **fields}, phones=phones, nt_hash=self._unsealed(sealed, id_))
+        fields |= {name: _kept_line(fields.get(name, "")) for name in ("line", "private_line")}
+        fields["telephony"] = TelephonyMode(fields.get("telephony", ""))
+        # What a newer server has written besides is its own.
+        facts = {name: value for name, value in fields.items() if name in _FACTS}
+        person = Person(**{"key": "", **facts}, phones=phones, nt_hash=self._unsealed(sealed, id_))
         name = person.display_name if removed_at else ""
         return person, Owner(id_, person.key, person.aor, since, former, removed_at, name)
 
@@ -328,6 +337,14 @@ class DirectoryRecords:
         except StoreUnavailable as error:
             self.log.warn("the kept password of {owner} cannot be read: {reason}", owner=id_, reason=str(error))
             return None
+
+
+def _kept_line(text: str) -> str:
+    """Give a line in its normal form; a server of before kept it as the directory had it."""
+    try:
+        return parse_line(text).uri if text else ""
+    except RemoteProtocolError:
+        return ""
 
 
 async def _each(records: LastWriter, changes: Sequence[tuple[str, bytes | None]]) -> None:

@@ -329,6 +329,16 @@ class Directory:
                     key="refused",
                 )
             )
+        shared = self._people.shared_numbers()
+        if shared:
+            finding = f"the number {shared[0].uri[4:]} is that of {bare(shared[0].people[0])} and of others"
+            more = f", and {len(shared) - 1} more numbers are those of several people" if len(shared) > 1 else ""
+            remedy = "give each to one person; `directory skipped` names all of them"
+            found.append(
+                Reason(
+                    "directory", f"{finding}{more}: they ring nobody", good=False, remedy=remedy, key="shared numbers"
+                )
+            )
         return found
 
 

@@ -26,7 +26,9 @@ FACTS: Final = (
     "phone_mobile",
     "phone_other",
     "phone_work",
+    "private_line",
     "surname",
+    "telephony",
     "title",
 )
 """What `attributes` may map."""

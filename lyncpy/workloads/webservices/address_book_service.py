@@ -5,8 +5,9 @@ from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.directory import FoundPeople, IAddressBook, IPhotos
+from lyncpy.contracts.directory import FoundPeople, IAddressBook
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
+from lyncpy.contracts.photos import IPhotos
 from lyncpy.sip.soap import Envelope, head_of
 from lyncpy.workloads.webservices.bodies.address_book import (
     read_address_book_query,

@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from lyncpy.contracts.directory import IPhotos
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
+from lyncpy.contracts.photos import IPhotos
 from lyncpy.workloads.webservices.bodies.address_book import read_photo_path
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, PHOTOS
 from lyncpy.workloads.webservices.shown_ticket import ShownTickets

@@ -7,9 +7,10 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IStamps
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.certificates import IClientCertificates
-from lyncpy.contracts.directory import IAddressBook, IPhotos, ISecrets
+from lyncpy.contracts.directory import IAddressBook, ISecrets
 from lyncpy.contracts.facts import PersonChanged, SecretChanged
 from lyncpy.contracts.owners import OwnerId
+from lyncpy.contracts.photos import IPhotos
 from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform

@@ -8,7 +8,8 @@ from twisted.python.failure import Failure
 
 from lyncpy.backends.directories import Directories, DirectoriesPasswords, DirectoriesPhotos, JoinedDirectory
 from lyncpy.contracts.authenticator import DenialReason
-from lyncpy.contracts.directory import FoundPhoto, Group, Person, Pull, SignInObjection, Skipped
+from lyncpy.contracts.directory import Group, Person, Pull, SignInObjection, Skipped
+from lyncpy.contracts.photos import FoundPhoto
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import JPEG, FakeDirectory, FakePhotos, Inline, person
 from tests.kit.results import answer_of, result_of, started

@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_link import Access
 from lyncpy.backends.ldap_photos import RETRY_S, LdapPhotos
-from lyncpy.contracts.directory import FoundPhoto, Person
+from lyncpy.contracts.directory import Person
+from lyncpy.contracts.photos import FoundPhoto
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import Inline, person
 from tests.kit.gatehouse import timers_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lyncpy.backends.people import PeopleFile, read_people
-from lyncpy.contracts.directory import Moment, Phone
+from lyncpy.contracts.directory import Moment, Phone, TelephonyMode
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import Inline
 from tests.kit.results import result_of
@@ -206,3 +206,18 @@ def test_a_contact_is_only_there_to_be_found() -> None:
         "contact = true",
     )
     assert (bob.hidden, bob.is_contact, bob.enabled, bob.other_mails) == (True, False, True, ("b@x.test",))
+
+
+def test_people_have_numbers() -> None:
+    """A line in any spelling, a private one, and how they are used; what is no number is left out and named."""
+    text = (
+        '[a]\naddress = "a@example.com"\nline = "+1 425 555 0100"\nprivate_line = "tel:+14255550101;ext=7"\n'
+        'telephony = "dual"\n[b]\naddress = "b@example.com"\nline = "4711"\n'
+    )
+    pull = read_people(text.encode(), "people.toml", ("example.com",))
+    first, second = pull.people
+    assert (first.line, first.private_line) == ("tel:+14255550100", "tel:+14255550101;ext=7")
+    assert first.telephony_mode is TelephonyMode.DUAL
+    assert second.line == ""
+    (skipped,) = pull.skipped
+    assert (skipped.keeps, skipped.source, "4711" in skipped.reason) == (True, "people.toml [b]", True)

@@ -3,6 +3,7 @@
 import difflib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from pytest import MonkeyPatch
 
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.workloads.directory.people import People
+from lyncpy.workloads.directory.people import People, SharedNumber
 from tests.kit.directory import person
 from tests.kit.holdings import held
 
@@ -68,6 +69,19 @@ def test_a_login_counts_more_than_part_of_an_address(people: People) -> None:
     carol = person("carol", logins=("bob",))
     people.put_person(carol)
     assert people.by_login("", "bob") == carol
+
+
+def test_people_are_found_by_their_numbers(people: People) -> None:
+    """By the line and by the private one; several who have the same number are all there, and who changes it is no more."""
+    people.put_person(replace(ALICE, line="tel:+1", private_line="tel:+2"))
+    people.put_person(replace(BOB, line="tel:+2"))
+    assert [one.aor for one in people.by_number("tel:+1")] == [ALICE.aor]
+    assert [one.aor for one in people.by_number("tel:+2")] == [ALICE.aor, BOB.aor]
+    assert people.shared_numbers() == (SharedNumber("tel:+2", (ALICE.aor, BOB.aor)),)
+    people.put_person(replace(ALICE, line="tel:+3"))
+    assert people.by_number("tel:+1") == []
+    assert [one.aor for one in people.by_number("tel:+2")] == [BOB.aor]
+    assert people.shared_numbers() == ()
 
 
 def test_a_person_who_is_dropped_leaves_nothing_behind(people: People) -> None:

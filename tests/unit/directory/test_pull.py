@@ -1,5 +1,6 @@
 """When people are pulled, and what becomes of the answer."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent
 
-from lyncpy.contracts.directory import Group, Person, Phone, Pull, Skipped
+from lyncpy.contracts.directory import Group, Person, Phone, Pull, Skipped, TelephonyMode
 from lyncpy.contracts.facts import GroupsChanged
 from lyncpy.contracts.names import Aor, Version
 from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
@@ -325,6 +326,22 @@ def test_damaged_records_cost_a_pull_and_no_start() -> None:
     assert second.people.everybody() == (ALICE, BOB)
     assert second.people.owners.owner(ALICE.aor) == owner
     assert second.directory.cookies == [""]
+
+
+def test_a_record_of_another_version_is_read_as_far_as_it_is_understood() -> None:
+    """A newer server's facts are its own, and a line that one before kept as the directory wrote it is a number all the same."""
+    lined = replace(ALICE, line="tel:+14255550100", telephony=TelephonyMode.DUAL)
+    first = Server(lined, BOB)
+    result_of(first.pulls.open())
+    for one, line in ((ALICE, "tel:+1 (425) 555-0100"), (BOB, "4711")):
+        record = answer_of(first.store.read("person", first.people.owners.owner(one.aor)))
+        assert record is not None
+        fields = {**json.loads(record.value), "line": line, "shoe_size": 43}
+        answer_of(first.store.write("person", record.key, json.dumps(fields).encode(), record.version))
+    second = first.again()
+    second.directory.answers = [Pull((), frozenset(), complete=False, cookie="c")]
+    result_of(second.pulls.open())
+    assert second.people.everybody() == (lined, BOB)
 
 
 def test_skipped_entries_survive_a_restart() -> None:

@@ -5,8 +5,9 @@ from urllib.parse import unquote
 import pytest
 from lxml import etree
 
-from lyncpy.contracts.directory import Person, Phone, PhotoFacts, SearchCondition
+from lyncpy.contracts.directory import Person, Phone, SearchCondition
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.photos import PhotoFacts
 from lyncpy.sip.markup import read_xml
 from lyncpy.workloads.webservices.bodies.address_book import (
     AddressBookQuery,

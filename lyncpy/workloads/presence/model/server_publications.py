@@ -45,7 +45,7 @@ from lyncpy.workloads.presence.model.tables import (
     InstanceKey,
     MachineState,
 )
-from lyncpy.workloads.presence.model.values import write_contact_card, write_user_properties
+from lyncpy.workloads.presence.model.values import card_kinds, write_contact_card, write_user_properties
 
 _MACHINE: Final = InstanceKey("state", AGGREGATE_MACHINE_INSTANCE, INPUT)
 SOURCES: Final = frozenset({("state", INPUT), ("state", INPUT_LOWERED), ("device", INPUT)})
@@ -192,7 +192,7 @@ def directory_publications(person: Person | None) -> tuple[ServerPublication, ..
     if person is None:
         return ()
     said = frozenset(name for name in _FACTS if getattr(person, name))
-    kinds = frozenset(phone.kind for phone in person.phones)
+    kinds = card_kinds(person)
     # Of a person of whom little is known, the cards are one text.
     texts: dict[tuple[frozenset[str], frozenset[str]], str] = {}
     cards = []

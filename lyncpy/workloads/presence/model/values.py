@@ -5,14 +5,14 @@ notes, "presence" §6.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import floor
 from typing import Final
 
 from lyncpy.contracts.bounded_cache import Remembered
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.directory import Person, Phone, TelephonyMode
 from lyncpy.contracts.names import bare
 from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import escape, quote_attr
@@ -173,10 +173,10 @@ def write_contact_card(person: Person, facts: Collection[str], phones: Collectio
         ("office", person.office),
     )
     listed = "".join(
-        f"<phone type={quote_attr(phone.kind)}><uri>{escape(_tel(phone.number))}</uri>"
+        f"<phone type={quote_attr(phone.kind)}><uri>{escape(uri)}</uri>"
         f"<displayString>{escape(phone.number)}</displayString></phone>"
-        for phone in person.phones
-        if phone.kind in phones and _tel(phone.number) != "tel:"
+        for phone, uri in _card_phones(person)
+        if phone.kind in phones and uri != "tel:"
     )
     identity = f"<name>{_fields(names)}</name>{_fields([('email', person.mail)])}"
     known = _fields(row for row in rows if row[0] in facts)
@@ -187,11 +187,45 @@ def _fields(rows: Iterable[tuple[str, str]]) -> str:
     return "".join([f"<{name}>{escape(text)}</{name}>" for name, text in rows if text])
 
 
+def card_kinds(person: Person) -> frozenset[str]:
+    """Give the kinds of phones that somebody has."""
+    return frozenset(phone.kind for phone, _ in _card_phones(person))
+
+
+def _card_phones(person: Person) -> Sequence[tuple[Phone, str]]:
+    """Give the phones that a card may show, each with its tel URI.
+
+    The line of who has one is their telephone at work, and the only one there; shown as the directory writes the number,
+    where it writes it.
+
+    Spec: spec notes, "active-directory" §4 (msRTCSIP-Line).
+    """
+    phones = [(phone, _tel(phone.number)) for phone in person.phones]
+    if not person.line:
+        return phones
+    number, _, ext = person.line.removeprefix("tel:").partition(";ext=")
+    plain = f"{number} x{ext}" if ext else number
+    shown = next((phone.number for phone, uri in phones if phone.kind == "work" and uri == person.line), plain)
+    return [(Phone("work", shown), person.line), *((phone, uri) for phone, uri in phones if phone.kind != "work")]
+
+
 def write_user_properties(person: Person) -> str:
-    """Write the `userProperties`: the user's line, for their own clients."""
-    line = f'<line lineType="Uc">{escape(person.line)}</line>' if person.line else ""
+    """Write the `userProperties`: the user's line and how they use a telephone, for their own clients.
+
+    The private line is told nobody. A `Uc` line is called from the client; another kind without the `lineServer` of its
+    telephone system asks a client to do nothing.
+
+    Spec: [MS-PRES] userProperties category.
+    """
+    mode = person.telephony_mode
+    kind = "Uc" if mode in (TelephonyMode.UC, TelephonyMode.DUAL) else "Rcc"
+    is_told = person.line and mode is not TelephonyMode.NONE
+    line = f'<line lineType="{kind}">{escape(person.line)}</line>' if is_told else ""
     # Most have no line, and then the same text.
-    return interned(f'<userProperties xmlns="{_NS}/userProperties"><lines>{line}</lines></userProperties>')
+    return interned(
+        f'<userProperties xmlns="{_NS}/categories"><lines>{line}</lines>'
+        f"<telephonyMode>{mode.value}</telephonyMode></userProperties>"
+    )
 
 
 def _tel(number: str) -> str:

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from lyncpy.contracts.directory import Person, PhotoFacts, SearchCondition
+from lyncpy.contracts.directory import Person, SearchCondition
 from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.photos import PhotoFacts
 from lyncpy.sip.markup import Element, child, escape, text_of
 from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.bodies.faults import write_answer

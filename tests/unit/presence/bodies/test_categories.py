@@ -1,8 +1,11 @@
 """What clients read, held against the forms that a real client understands."""
 
 from dataclasses import replace
+from typing import Any
 
-from lyncpy.contracts.directory import Person, Phone
+import pytest
+
+from lyncpy.contracts.directory import Person, Phone, TelephonyMode
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.sip.body import read_multipart
 from lyncpy.workloads.presence.bodies.categories import (
@@ -29,7 +32,12 @@ from lyncpy.workloads.presence.model.tables import (
     Relation,
     Subscriber,
 )
-from lyncpy.workloads.presence.model.values import write_aggregate
+from lyncpy.workloads.presence.model.values import (
+    card_kinds,
+    write_aggregate,
+    write_contact_card,
+    write_user_properties,
+)
 from lyncpy.workloads.presence.roaming import OwnCategories
 from tests.kit.hall import tree
 
@@ -211,6 +219,44 @@ def test_the_card_shows_more_to_who_is_trusted_more() -> None:
     assert made[0].find("title") is None
     assert made[200].findtext("title") == "Boss"
     assert made[1].findtext("lines/line") == "tel:+15550100"
+
+
+@pytest.mark.parametrize(
+    ("telephony", "line", "kinds", "mode"),
+    [
+        (TelephonyMode.UNSAID, "tel:+1", ["Uc"], "Uc"),
+        (TelephonyMode.UNSAID, "", [], "None"),
+        (TelephonyMode.UC, "", [], "Uc"),
+        (TelephonyMode.DUAL, "tel:+1", ["Uc"], "Dual"),
+        (TelephonyMode.RCC, "tel:+1", ["Rcc"], "Rcc"),
+        (TelephonyMode.NONE, "tel:+1", [], "None"),
+    ],
+)
+def test_a_client_is_told_of_its_user_s_telephone(
+    telephony: TelephonyMode, line: str, kinds: list[str], mode: str
+) -> None:
+    """The line, and how it is used; the private line is told nobody."""
+    told = write_user_properties(Person(ALICE, "a", line=line, private_line="tel:+2", telephony=telephony))
+    found = tree(told.encode())
+    assert [one.get("lineType") for one in found.iter("line")] == kinds
+    assert found.findtext("telephonyMode") == mode
+    assert "+2" not in told
+
+
+def test_the_line_is_the_telephone_at_work() -> None:
+    """Of who has a line the directory's number at work is how it is shown where it is the same, and else not shown."""
+
+    def card(**facts: Any) -> list[tuple[str, str]]:  # Any: the facts of a person
+        person = Person(ALICE, "a", **facts)
+        found = tree(write_contact_card(person, (), ("work", "mobile")).encode())
+        return [(phone.findtext("uri"), phone.findtext("displayString")) for phone in found.iter("phone")]
+
+    phones = (Phone("work", "+1 (555) 0100"), Phone("mobile", "+1 555 0101"))
+    mobile = ("tel:+15550101", "+1 555 0101")
+    assert card(line="tel:+15550100", phones=phones) == [("tel:+15550100", "+1 (555) 0100"), mobile]
+    assert card(line="tel:+15550100;ext=7", phones=phones) == [("tel:+15550100;ext=7", "+15550100 x7"), mobile]
+    assert card(line="tel:+1") == [("tel:+1", "+1")]
+    assert card_kinds(Person(ALICE, "a", line="tel:+1")) == {"work"}
 
 
 def test_a_person_without_a_name_is_called_by_the_address() -> None:
