@@ -60,6 +60,7 @@ from lyncpy.workloads.monitoring.siblings import Siblings
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.service import Registrar
+from lyncpy.workloads.voice.service import Voice
 from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.icon import OUR_ICON, IconUnusable, read_icon
 from lyncpy.workloads.web.readers import Readers, Tokens
@@ -82,6 +83,7 @@ class Workloads:
     provisioning: Provisioning
     archive: Archive
     conferencing: Conferencing
+    voice: Voice
     im: Im
     monitoring: Monitoring
     webservices: WebServices
@@ -97,6 +99,7 @@ class Workloads:
             self.provisioning,
             self.archive,
             self.conferencing,
+            self.voice,
             self.im,
             self.monitoring,
             self.webservices,
@@ -324,8 +327,9 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     presence = Presence(platform, signaling, contacts, domains, settings.presence)
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
+    voice = Voice(platform, domains)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
-    im = Im(platform, signaling, presence, archive, settings.im)
+    im = Im(platform, signaling, presence, archive, voice.numbers, settings.im)
     roads = [im.chat]
     conferencing = Conferencing(platform, signaling, roads, presence, archive, domains, settings.conferencing)
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
@@ -353,6 +357,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
         provisioning=provisioning,
         archive=archive,
         conferencing=conferencing,
+        voice=voice,
         im=im,
         monitoring=monitoring,
         webservices=webservices,

@@ -35,6 +35,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.per_user import ConnectionsPerUser
+from lyncpy.core.senders import is_from
 from lyncpy.core.settings import Settings
 from lyncpy.core.signins import NOT_YOU, SignIns
 from lyncpy.core.tries import SignInAttempt
@@ -42,7 +43,6 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import parse_auth
 from lyncpy.sip.message import Headers, Message, Request, Response
 from lyncpy.sip.prepared import Prepared
-from lyncpy.sip.uri import parse_uri
 
 RENEWAL_S: Final = 120.0
 """A REGISTER that comes so shortly before its keys end, in seconds, is asked for new ones: a client knows no other sign
@@ -261,7 +261,7 @@ class Gate:
 
         Spec: [MS-SIPAE] 3.3.5; RFC 3325 §5: what the workloads read in From is asserted here.
         """
-        find = partial(_is_from, request, aor)
+        find = partial(is_from, request, aor, self._signins.numbers_of)
         if not (find() if request.shared is None else request.shared.found("sender", aor, find)):
             uri = request.from_.uri
             self.log.info("{aor} sent {method} as {uri}", aor=aor, method=request.method, uri=repr(uri[:80]))
@@ -469,19 +469,6 @@ def _date(second: int) -> str:
 def _proven(arrival: Arrival, association: IAssociation) -> Arrival:
     arrival.who, arrival.proven_until = association.identity, association.expires
     return arrival
-
-
-def _is_from(request: Request, aor: Aor) -> bool:
-    """Tell whether a request has this user in From, whichever way that is read."""
-    uri, line = request.from_.uri, request.headers.lines[request.headers.layout.places["from"]]
-    is_alone = line.startswith(f"From: <{uri}>") or _first_bracketed(line.partition(":")[2]) == uri
-    return is_alone and (uri == aor or parse_uri(uri).aor == aor)
-
-
-def _first_bracketed(value: str) -> str:
-    """Give what stands between the first angle brackets, or before the first semicolon if there are none."""
-    before, opened, rest = value.partition("<")
-    return rest.partition(">")[0] if opened else before.partition(";")[0].strip()
 
 
 def _answers_register(response: Response) -> bool:

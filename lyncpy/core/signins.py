@@ -7,7 +7,7 @@ that, and whether an address exists, unless the settings conceal this too.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -15,7 +15,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
-from lyncpy.contracts.directory import IPeople
+from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.networks import network_of
@@ -173,6 +173,11 @@ class SignIns:
             account: The login name, where that is what was typed and not an address.
         """
         return self.tries.attempt(aor, address, epid, account)
+
+    def numbers_of(self, aor: Aor) -> Collection[str]:
+        """Give the telephone numbers of a user, as tel URIs."""
+        person: Person | None = self._people.person(aor)
+        return () if person is None else {person.line, person.private_line} - {""}
 
     def check(self, attempt: SignInAttempt) -> None:
         """Check that a try to sign in is allowed now.

@@ -145,10 +145,11 @@ class Caller(Phone):
         self._acknowledges_early = acknowledges_early
         self._seen = 0
 
-    def calls(self, other: Actor) -> Exchange:
+    def calls(self, other: Actor | str) -> Exchange:
         """Send the INVITE of an audio call."""
         fields = [self.contact, ("Supported", "100rel, ms-early-media, replaces, timer"), SDP]
-        request = self.actor.sip.request("INVITE", other.aor, fields, OFFER)
+        to = other if isinstance(other, str) else other.aor
+        request = self.actor.sip.request("INVITE", to, fields, OFFER)
         self.exchange = self.actor.sip.begin(request, on_answer=self._answered)
         self.actor.passes(0)
         return self.exchange

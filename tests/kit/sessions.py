@@ -23,6 +23,7 @@ from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.im.settings import Settings
+from lyncpy.workloads.voice.numbers import Numbers
 from tests.kit.chats import NoArchive, SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
@@ -115,7 +116,12 @@ class Scene:
         )
         signaling = signaling_of(platform, outbound=self.outbound, forward=forward)
         self.im = Im(
-            platform, signaling, self.privacy, archive or NoArchive(), Settings(**{"record_counts_s": 1.0, **settings})
+            platform,
+            signaling,
+            self.privacy,
+            archive or NoArchive(),
+            Numbers(people, ["example.test"]),
+            Settings(**{"record_counts_s": 1.0, **settings}),
         )
         result_of(self.im.open())
         self.sign_in(ALICE, "a1")

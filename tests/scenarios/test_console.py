@@ -60,6 +60,7 @@ LINES: Final = {
     "presence reset": ["presence reset alice@example.com"],
     "presence show": ["presence show alice@example.com"],
     "presence subscribers": ["presence subscribers alice@example.com"],
+    "numbers": ["numbers", "numbers alice"],
     "presence top": ["presence top"],
     "presence watchers": ["presence watchers bob@example.com"],
     "presence watching": ["presence watching alice@example.com"],
@@ -106,6 +107,7 @@ def busy() -> Iterator[tuple[Stage, dict[str, str]]]:
         stage.directory.groups = [
             Group("g1", "Team", Aor("sip:team@example.com"), frozenset({"alice", "bob"}), "cn=team")
         ]
+        stage.changes("alice", line="tel:+14255550100", private_line="tel:+14255550199")
         stage.shell("directory pull")
         alice, bob, carol, dave = stage.sign_in("alice", "bob", "carol", "dave")
         alice.watches(bob)

@@ -8,10 +8,12 @@ from typing import Final
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import NO_EPID, Aor, aor_of
+from lyncpy.contracts.numbers import INumbers
 from lyncpy.contracts.privacy import IPrivacy, has_blocked, may_reach
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.platform import Platform
+from lyncpy.sip.uri import Uri
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, SessionState, Side
 
@@ -22,23 +24,25 @@ OFFLINE: Final = Diagnostics(1, "User could not be reached")
 class Parties:
     """Looks up the two sides of a request before it is passed on."""
 
-    def __init__(self, platform: Platform, privacy: IPrivacy, *, idle_s: float) -> None:
+    def __init__(self, platform: Platform, privacy: IPrivacy, numbers: INumbers, *, idle_s: float) -> None:
         """Keep where users and endpoints are found.
 
         Args:
             privacy: Tells whether a user has blocked another.
+            numbers: Finds the person behind a telephone number.
             idle_s: Seconds after which a session in which nothing is sent ends.
         """
         self._locator = platform.locator
         self._people = platform.people
         self._privacy = privacy
+        self._numbers = numbers
         self._node = platform.node
         self._timers = platform.timers
         self._idle_s = idle_s
 
     async def begin_record(self, arrival: Arrival) -> Session:
         """Begin the record of a request without a dialog; the table of sessions is left alone."""
-        callee = Side(aor_of(arrival.request.target.aor), NO_EPID, "")
+        callee = Side(self._called(arrival.request.target), NO_EPID, "")
         record, caller = await self._record(arrival, callee)
         return await self._session(record, caller, callee, SessionState.INVITED)
 
@@ -83,6 +87,13 @@ class Parties:
         )
         return record, Side(sender.aor, sender.epid, request.from_.tag or "", request.cseq.number)
 
+    def _called(self, target: Uri) -> Aor:
+        """Give the address that a request is for; of a number, that of the person who has it.
+
+        What a device is sent has the number still: in To, and in its History-Info.
+        """
+        return self._numbers.callee(target) or aor_of(target.aor)
+
     def is_known(self, aor: Aor) -> bool:
         """Tell whether this is somebody's address."""
         return self._people.person(aor) is not None
@@ -97,12 +108,12 @@ class Parties:
         The sender's own connection is left out.
 
         Raises:
-            Refused: 404 (1003), nobody enabled has this address; 480 (1), no endpoint is signed in, or the
+            Refused: 404 (1003), nobody enabled has this address; of a number, see `INumbers`; 480 (1), no endpoint is signed in, or the
                 user has blocked the sender, or may have.
         """
         request, sender = arrival.request, arrival.sender
         target = request.target
-        aor = aor_of(target.aor)
+        aor = self._called(target)
         # The order decides what a sender learns: whether there is such a user, and then nothing but offline.
         person = self._people.person(aor)
         if person is None or not person.enabled:

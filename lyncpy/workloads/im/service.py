@@ -6,6 +6,7 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IArchive
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.facts import AccessChanged, EndpointGone, FlowClosed, NodeLost, PersonChanged, PoliciesChanged
+from lyncpy.contracts.numbers import INumbers
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.leavings import Leavings
@@ -47,6 +48,7 @@ class Im:
         signaling: Signaling,
         privacy: IPrivacy,
         archive: IArchive,
+        numbers: INumbers,
         settings: Settings,
     ) -> None:
         """Build the parts, and connect them.
@@ -54,6 +56,7 @@ class Im:
         Args:
             privacy: Tells whether a user has blocked another.
             archive: Archives messages.
+            numbers: Finds the person behind a telephone number.
         """
         locator, people, timers = platform.locator, platform.people, platform.timers
         outbound, forward = signaling.outbound, signaling.forward
@@ -79,7 +82,7 @@ class Im:
             per_user=settings.sessions_per_user,
             counts_s=settings.record_counts_s,
         )
-        parties = Parties(platform, privacy, idle_s=settings.idle_s)
+        parties = Parties(platform, privacy, numbers, idle_s=settings.idle_s)
         self._archiving = Archiving(archive, people, timers)
         delivery = Delivery(forward, parties, self._archiving, self.sessions, self._recorder, settings, timers)
         members_of = members_in(platform.groups, settings.group_members)

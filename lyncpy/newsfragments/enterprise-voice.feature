@@ -1,0 +1,1 @@
+People have telephone numbers: a line and a private line from the directory (`msRTCSIP-Line`, `msRTCSIP-PrivateLine`) or the people file, in any spelling, told to their clients with the telephony mode and shown to colleagues as the telephone at work; who dials a number of a colleague reaches their devices, and `numbers` lists all.
