@@ -188,6 +188,9 @@ class ShellCommand:
     reads: str = ""
     """What it reads from the input, in a few words; "": nothing."""
 
+    patience_s: float = 0.0
+    """Seconds that another server may take to answer; 0: as its role has it."""
+
     form: Form = NOTHING
     """What it answers to programs; of a table of `FACTS` the facts."""
 

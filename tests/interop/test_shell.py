@@ -75,6 +75,24 @@ def test_he_signs_somebody_out(clients: Clients, server: RunningServer) -> None:
     dave.login()
 
 
+def test_he_says_something_to_all_and_ends_a_conversation(clients: Clients, server: RunningServer) -> None:
+    """Real clients show it as any message, and find another session after one that was ended."""
+    alice, bob = clients("alice", "bob")
+
+    told = json.loads(server.ssh("announce all 'The server restarts at noon – save your work' --json"))
+
+    for client in (alice, bob):
+        client.wait_for("im", who="sip:announcement@example.test", text="The server restarts at noon – save your work")
+    assert (told["counts"]["got"], told["counts"]["failed"]) == (2, 0)
+
+    alice.send_im(bob.address, "one")
+    bob.wait_for("im", who=alice.uri, text="one")
+    assert server.ssh(f"session end {alice.address}").count("BYE") == 2
+    alice.settle()
+    alice.send_im(bob.address, "two")
+    bob.wait_for("im", who=alice.uri, text="two")
+
+
 def test_he_asks_why(clients: Clients, server: RunningServer) -> None:
     """`why` says that somebody has tried a wrong password."""
     erin = clients.make("erin", password="wrong")

@@ -14,6 +14,7 @@ from tests.kit.forms import objections
 from tests.kit.stage import Stage
 
 LINES: Final = {
+    "announce": ["announce all 'The server restarts at noon'"],
     "archive export": ["archive export alice@example.com --to all"],
     "archive resume": ["archive resume why"],
     "archive search": ["archive search alice@example.com"],

@@ -111,6 +111,18 @@ def test_a_session_is_ended_where_it_is(pool: Pool) -> None:
     assert heard.is_over
 
 
+def test_an_announcement_reaches_devices_at_every_server(pool: Pool) -> None:
+    """Each says how many got it, and all together too."""
+    first, second = pool
+    carol, dave = first.sign_in("carol")[0], second.sign_in("dave")[0]
+    table = first.shell_of_all('announce all "Soup is out"')
+    assert (table.counts["devices"], table.counts["got"], table.failed) == (4, 4, "")
+    assert table.note.startswith("2 of 2 people at this server got it")
+    assert [one.texts[-1].words for who in (carol, dave) for one in who.talks] == ["Soup is out"] * 2
+    table = first.shell_of_all('announce dave@example.com "Dave!"')
+    assert (table.counts["got"], table.failed) == (1, "")
+
+
 def test_what_the_store_says_is_asked_once(pool: Pool) -> None:
     """People are the same everywhere: there is no column for where."""
     assert pool.servers[0].shell_of_all("users").columns == pool.servers[0].shell("users").columns
@@ -127,7 +139,7 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
         "status", "why",
     }  # fmt: skip
     assert reach[CommandReach.WHERE_IT_IS] == {
-        "conference admit", "conference demote", "conference deny", "conference eject", "conference end",
+        "announce", "conference admit", "conference demote", "conference deny", "conference eject", "conference end",
         "conference lock", "conference promote", "conference show", "conference unlock", "flow close", "session end",
         "signin unlock",
     }  # fmt: skip

@@ -128,7 +128,7 @@ class Everywhere:
             return _Answer(self._node, None, str(error))
 
     async def _there(self, node: NodeName, command: ShellCommand, call: CommandCall) -> _Answer:
-        within_s = LOOK_S if command.role is OperatorRole.VIEWER else CHANGE_S
+        within_s = command.patience_s or (LOOK_S if command.role is OperatorRole.VIEWER else CHANGE_S)
         question = RunCommand(command.name, json.dumps(dict(call.args)), json.dumps(dict(call.flags)), call.author)
         try:
             part: CommandPart = await self._bus.ask(node, question, within_s)

@@ -11,6 +11,8 @@ from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.leavings import Leavings
 from lyncpy.core.platform import Platform, Signaling
+from lyncpy.workloads.im.announcer import Announcer
+from lyncpy.workloads.im.announcing import AnnounceCommand
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.chat_dialogs import ChatDialogs
@@ -94,10 +96,14 @@ class Im:
         self._termination = SessionTermination(locator, privacy, outbound, forward, self.sessions, routes, timers)
         self._successor = SessionSuccessor(platform, signaling.deposits, self.sessions, self._termination)
         commands = Commands(self.sessions, platform.records, platform.owners, self._termination.operator_ends)
-        self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=commands.words())
+        announcer = Announcer(outbound, timers, settings)
+        announce = AnnounceCommand(announcer, locator, people, platform.groups, settings.announced_per_s)
+        words = (*commands.words(), *announce.commands())
+        self.offer = Offer(self.name, routes=(*routes.rows(), *self.chat.rows()), commands=words)
         meter = platform.meter
         meter.gauge("lyncpy_im_sessions_count", "Sessions between two users.", self.sessions.__len__)
         meter.gauge("lyncpy_im_invitations_count", "Invitations under way or just over.", self._invitations.__len__)
+        meter.gauge("lyncpy_im_announced_count", "Devices that an announcement is on its way to.", announcer.__len__)
         meter.gauge("lyncpy_im_participants_count", "Participants of chats.", self.mcu.__len__)
         meter.gauge(
             "lyncpy_im_archiving_count", "Pairs of users for whom the archive is awaited.", self._archiving.__len__

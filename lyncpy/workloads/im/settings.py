@@ -58,3 +58,12 @@ class Settings(BaseModel):
 
     group_members: int = Field(default=100, ge=1, le=1_000)
     """Members of a directory group that is invited to a conference; a larger group is refused with 403."""
+
+    announcer: str = Field(default="announcement", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    """What stands before the @ in the address from which `announce` speaks; it must be nobody's."""
+
+    announcer_name: str = Field(default="Announcement", min_length=1, max_length=100)
+    """The name that clients show above what `announce` says."""
+
+    announced_per_s: float = Field(default=100.0, ge=1.0, le=1_000.0)
+    """Devices that `announce` tells in a second, at each server."""

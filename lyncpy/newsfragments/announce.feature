@@ -1,0 +1,1 @@
+`announce all|USER|GROUP TEXT` in the shell says something to whoever is signed in, at all servers: a message that any client shows, at a pace that the server bears, and with the number of devices that got it.
