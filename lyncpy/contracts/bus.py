@@ -1,5 +1,6 @@
 """Facts to all who listen, questions to one node, and bytes for one."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple, TypeVar
@@ -50,6 +51,9 @@ class FactsLost(Fact):
     The bus itself tells it, and within this process alone.
     """
 
+    kinds: frozenset[type[Fact]] = frozenset()
+    """Of which kinds; none: of any."""
+
 
 class _Observer(NamedTuple):
     added: Callable[[str], None]
@@ -99,6 +103,27 @@ class Interest:
         observer = _Observer(added, discarded)
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
+
+
+class SharedInterest(Interest):
+    """The interest of many at once: a key is heard of until each that has added it has discarded it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, key: str) -> None:
+        """Hear of a key for one more."""
+        self._counts[key] += 1
+        super().add(key)
+
+    def discard(self, key: str) -> None:
+        """Hear of a key for one less."""
+        left = self._counts.pop(key, 0) - 1
+        if left > 0:
+            self._counts[key] = left
+        else:
+            super().discard(key)
 
 
 class IListening(Interface):

@@ -12,6 +12,7 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, Version
 
 _NOWHERE: Final = NodeName("")
+_NOBODY: Final = Aor("")
 _NONE_YET: Final = Version(0)
 
 
@@ -200,13 +201,19 @@ class ContactsChanged(Fact):
 
 @dataclass(frozen=True, slots=True)
 class ConferenceChanged(Fact):
-    """A conference was made, modified or deleted; what its meeting remembers while it runs is not told."""
+    """A conference was made, modified or deleted; what its meeting remembers while it runs is not told.
+
+    Told of each address by which others know it: its organizer's, and the one that its links have.
+    """
 
     key: str
     """Of its record."""
 
     version: Version
     """That of the record from then on; 0: there is none any more."""
+
+    aor: Aor = _NOBODY
+    """One of those addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +222,8 @@ class PoliciesChanged(Fact):
 
 
 def key_of(fact: Fact) -> str | None:
-    """Give the address or the connection that a fact is about; None: it is about many, or about all."""
-    return getattr(fact, "aor", None) or getattr(fact, "flow", None)
+    """Give the address, the connection or else the node that a fact is about; None: it is about many, or about all."""
+    return getattr(fact, "aor", None) or getattr(fact, "flow", None) or getattr(fact, "node", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ class GuestAccess:
     keys: tuple[str, ...] = ()
     """Any of them opens it; none: nobody comes in, and nobody is told why."""
 
+    is_certain: bool = True
+    """Whether there is no such conference where there are no keys; False: it is being looked for in the store."""
+
 
 class IGuests(Interface):
     """What the gate has to know of conferences."""

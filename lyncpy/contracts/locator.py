@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
+from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.sip.uri import Uri
 
@@ -41,6 +42,10 @@ class ILocator(Interface):
 
     What waits for it may raise StoreUnavailable.
     """
+
+    known_of: Interest = Attribute(
+        "Of whom it is known here who is signed in: all who are at this node, and those who were asked for lately."
+    )
 
     def endpoints(aor: Aor) -> Awaitable[Sequence[Endpoint]]:
         """Give the user's endpoints, oldest first; empty when they are signed out or unknown."""

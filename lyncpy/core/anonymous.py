@@ -136,6 +136,8 @@ class AnonymousGate:
         if credentials is None:
             return Challenge(self._proof.challenge(arrival.flow, door, arrival.at))
         proof = self._proof.check(arrival.flow, request, credentials, door, arrival.at)
+        if proof is Proof.WRONG and not door.is_certain:
+            proof = Proof.STALE
         if proof is not Proof.PROVEN:
             # A stale answer is no guess: the key may be right, and only the challenge is too old.
             if proof is Proof.WRONG:

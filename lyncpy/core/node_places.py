@@ -1,11 +1,17 @@
-"""Where clients reach each node by itself, and which of them takes more devices: each says so every few seconds."""
+"""Where clients reach each node by itself, and which of them takes more devices: each says so every few seconds.
 
+Of very many nodes each hears some: those that come after it in the order of names, and those where devices are of whose users others
+sign in here. What is said of a node crosses the network to those alone.
+"""
+
+from bisect import bisect
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.bus import IBus, IListening, Interest
 from lyncpy.contracts.facts import NodeLost, NodeReported
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.nodes import INodePlaces, INodes
@@ -22,8 +28,14 @@ BELIEVED_S: Final = 3 * REPORT_S
 ANSWER_S: Final = 0.2
 """How soon a node reports that has heard of one it did not know: that one knows nobody yet."""
 
-NODES_MOST: Final = 4_096
-"""Nodes of which a report is kept."""
+LOOK_S: Final = 1.0
+"""How often is looked which other nodes there are."""
+
+FOLLOWED_MOST: Final = 32
+"""Nodes that are followed by themselves: enough to find an empty one among them. Where there are more, each node has others."""
+
+ASKED_MOST: Final = 64
+"""Further ones that are followed because a user's devices are there; the one asked for longest ago goes."""
 
 
 class _Report(NamedTuple):
@@ -66,7 +78,12 @@ class NodePlaces:
         self._endpoints_most = endpoints_most
         self.is_leaving = False
         self._reports: dict[NodeName, _Report] = {}
+        self._followed: Final = Interest()
+        self._asked: OrderedDict[NodeName, None] = OrderedDict()
+        """Those of them that were asked for."""
+
         self._next = Deadline(timers, self._due)
+        self._looks = Deadline(timers, self._look)
         self._listening: tuple[IListening, ...] = ()
 
     def __len__(self) -> int:
@@ -75,12 +92,17 @@ class NodePlaces:
 
     async def open(self) -> None:
         """Begin to tell and to listen."""
-        self._listening = self._bus.listen(NodeReported, self._heard), self._bus.listen(NodeLost, self._lost)
+        self._listening = (
+            self._bus.listen(NodeReported, self._heard, self._followed),
+            self._bus.listen(NodeLost, self._lost),
+        )
         self._due()
+        self._look()
 
     async def close(self) -> None:
         """Say nothing more."""
         self._next.clear()
+        self._looks.clear()
         for listening in self._listening:
             listening.stop()
 
@@ -89,6 +111,8 @@ class NodePlaces:
     def open_address(self, node: NodeName) -> str:
         """Give host and port of another node that takes more devices; "" where it does not."""
         report = self._reports.get(node)
+        if node not in self._followed or node in self._asked:
+            self._ask(node)
         return report.said.address if report is not None and self._takes_more(report) else ""
 
     def refuge(self) -> str:
@@ -106,7 +130,11 @@ class NodePlaces:
     def nodes_at(self, name: str) -> list[NodeName]:
         """Give the nodes at a host, with or without its port."""
         said = [(self._nodes.node, self.address), *((node, one.said.address) for node, one in self._reports.items())]
-        return [node for node, address in said if name.lower() in (address, address.partition(":")[0]) and name]
+        return [node for node, address in said if is_at(name, address)]
+
+    def follows(self, node: NodeName) -> bool:
+        """Tell whether it is known here where a node is: it is this one, or followed."""
+        return node == self._nodes.node or node in self._reports
 
     def stays(self, node: NodeName) -> bool:
         """Tell whether another node is not known to be on its way out."""
@@ -145,10 +173,46 @@ class NodePlaces:
         if fact.node == self._nodes.node:
             return
         if fact.node not in self._reports:
-            if len(self._reports) >= NODES_MOST:
-                return
             self._next.set(ANSWER_S)
         self._reports[fact.node] = _Report(fact, self._timers.now())
 
     def _lost(self, fact: NodeLost) -> None:
-        self._reports.pop(fact.node, None)
+        self._forget(fact.node)
+
+    # --- whom this node follows
+
+    def _look(self) -> None:
+        """Follow those who come after this one in the order of names, which is another part of all for each node."""
+        own = self._nodes.node
+        names = sorted({one.name for one in self._nodes.others()} - {own})
+        first = bisect(names, own)
+        chosen = dict.fromkeys((*names[first:], *names[:first])[:FOLLOWED_MOST])
+        for node in self._followed:
+            if node not in chosen and node not in self._asked:
+                self._forget(NodeName(node))
+        for node in chosen:
+            if node not in self._followed:
+                self._followed.add(node)
+                # It may have begun just now, and knows nobody yet.
+                self._next.set(ANSWER_S)
+        self._looks.set(LOOK_S)
+
+    def _ask(self, node: NodeName) -> None:
+        """Follow a node for a while: what it says next is known here then."""
+        if all(one.name != node for one in self._nodes.others()):
+            return
+        self._asked[node] = None
+        self._asked.move_to_end(node)
+        self._followed.add(node)
+        if len(self._asked) > ASKED_MOST:
+            self._forget(self._asked.popitem(last=False)[0])
+
+    def _forget(self, node: NodeName) -> None:
+        self._asked.pop(node, None)
+        self._followed.discard(node)
+        self._reports.pop(node, None)
+
+
+def is_at(name: str, address: str) -> bool:
+    """Tell whether an address is that of a host, which is named with or without its port."""
+    return bool(name) and name.lower() in (address, address.partition(":")[0])

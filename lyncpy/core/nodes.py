@@ -1,6 +1,6 @@
 """The servers of a deployment, for an operator: each says itself how it is, and leaves when it is told to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from resource import RUSAGE_SELF, getrusage
 from typing import Final
@@ -18,7 +18,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
 from lyncpy.core.node_drain import Departure
-from lyncpy.core.node_places import NodePlaces
+from lyncpy.core.node_places import NodePlaces, is_at
 
 ANSWER_S: Final = 2.0
 """That another server has to say how it is."""
@@ -104,17 +104,25 @@ class Nodes:
         leased, heard = self._nodes.others(), self._bus.others()
         return {self._nodes.node, *(one.name for one in leased), *(one.name for one in heard)}
 
-    def _named(self, name: str) -> NodeName:
+    async def _named(self, name: str) -> NodeName:
         """Give the node of which an operator speaks.
 
         Raises:
             CommandFailed: There is none, or there are several.
         """
-        found = [NodeName(name)] if name in self._known() else self._places.nodes_at(name)
+        known = self._known()
+        found = [NodeName(name)] if name in known else self._places.nodes_at(name) or await self._at(name, known)
         if len(found) != 1:
             several = f"several servers are at {name!r}: {', '.join(found)}; name one of them"
             raise CommandFailed(several if found else f"there is no server {name!r}; see: nodes")
         return found[0]
+
+    async def _at(self, name: str, known: Iterable[NodeName]) -> list[NodeName]:
+        """Ask the nodes that are not followed here which of them is at a host."""
+        asked = [node for node in known if not self._places.follows(node)]
+        answers = await self._states(asked[:ASKED_MOST])
+        at = {node: answer.state.address for node, answer in zip(asked, answers, strict=False) if answer.state}
+        return [node for node, address in at.items() if is_at(name, address)]
 
     async def drain(self, asked: CommandCall) -> Table:
         """Have a node leave, or stay after all.
@@ -122,7 +130,7 @@ class Nodes:
         Raises:
             CommandFailed: It does not, or does not answer.
         """
-        node, is_cancelled = self._named(asked.args["node"]), "cancel" in asked.flags
+        node, is_cancelled = await self._named(asked.args["node"]), "cancel" in asked.flags
         try:
             answer: DrainAnswer = await self._bus.ask(node, DrainNode(is_cancelled), ANSWER_S)
         except BusTimeout as error:
@@ -146,15 +154,7 @@ class Nodes:
         heard = {one.name: one for one in self._bus.others()}
         leased = {one.name: one for one in self._nodes.others()}
         names = [self._nodes.node, *sorted({*heard, *leased})]
-        # A server that is frozen takes all its time; many of them take it together.
-        asking = [Deferred.fromCoroutine(self._state(name)) for name in names[: ASKED_MOST + 1]]
-        try:
-            answers = [await one for one in asking]
-        finally:
-            # Whoever breaks the command off waits for none of them.
-            for one in asking:
-                _ = one.addErrback(lambda _: None)
-                one.cancel()
+        answers = await self._states(names[: ASKED_MOST + 1])
         answers += [_Answer(None, "not asked: there are too many")] * (len(names) - len(answers))
         duties = await self._duties()
         rows = [
@@ -187,6 +187,17 @@ class Nodes:
         except StoreUnavailable:
             return {}
         return duties
+
+    async def _states(self, names: Iterable[NodeName]) -> list["_Answer"]:
+        """Ask nodes how they are; one that is frozen takes all its time, and many of them take it together."""
+        asking = [Deferred.fromCoroutine(self._state(name)) for name in names]
+        try:
+            return [await one for one in asking]
+        finally:
+            # Whoever breaks the command off waits for none of them.
+            for one in asking:
+                _ = one.addErrback(lambda _: None)
+                one.cancel()
 
     async def _state(self, node: NodeName) -> "_Answer":
         try:

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.bus import IBus, IListening, SharedInterest
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
@@ -105,6 +105,9 @@ class Notifier:
         self._of: dict[tuple[str, Aor], tuple[Subscription, ...]] = {}
         """(event, watcher) → their subscriptions, the oldest first: nearly always one, and [limits] bounds them."""
 
+        self._watchers: Final = SharedInterest()
+        """Whose devices have subscriptions here, also those that are signed in at other nodes."""
+
         self._listening: tuple[IListening, ...] = ()
 
     def __len__(self) -> int:
@@ -114,7 +117,7 @@ class Notifier:
         """Listen for connections and endpoints that are gone."""
         self._listening = (
             self._bus.listen(FlowClosed, self._flow_closed),
-            self._bus.listen(EndpointGone, self._endpoint_gone),
+            self._bus.listen(EndpointGone, self._endpoint_gone, self._watchers),
         )
 
     async def close(self) -> None:
@@ -317,6 +320,7 @@ class Notifier:
     def _add(self, found: Subscription) -> None:
         if found.key not in self._subscriptions:
             self._shares.add({"flow": found.flow, "user": found.watcher})
+            self._watchers.add(found.watcher)
         self._subscriptions[found.key] = found
         self._on_flow.setdefault(found.flow, set()).add(found.key)
         mine = self._of.get((found.event, found.watcher), ())
@@ -333,6 +337,7 @@ class Notifier:
         if self._subscriptions.pop(found.key, None) is None:
             return
         self._shares.release({"flow": found.flow, "user": found.watcher})
+        self._watchers.discard(found.watcher)
         keys = self._on_flow[found.flow]
         keys.discard(found.key)
         if not keys:

@@ -6,13 +6,14 @@ the store is asked which records were written since the last time, and what is o
 bounds for how long a lost fact can be believed. The bus says where something may be lost; then it is looked at once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import FactsLost, IBus, IListening
+from lyncpy.contracts.facts import Fact
 from lyncpy.contracts.meter import ICounter, IMeter
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
@@ -63,19 +64,28 @@ class _Covered:
         table: What of them is in memory.
         timers: The clock.
         renewed: Counts values that were older than the store's.
+        told: The kinds of facts by which others tell that they wrote one; none: they may be any.
         every_s: Seconds from one sweep to the next.
     """
 
     log = Logger()
 
     def __init__(
-        self, store: IRecordStore, kind: str, table: Held, timers: ITimers, renewed: ICounter, every_s: float
+        self,
+        store: IRecordStore,
+        kind: str,
+        table: Held,
+        timers: ITimers,
+        renewed: ICounter,
+        told: Collection[type[Fact]],
+        every_s: float,
     ) -> None:
         self._store = store
         self._kind = kind
         self._table = table
         self._timers = timers
         self._renewed = renewed
+        self._told = frozenset(told)
         self._every_s = every_s
         self._next = Deadline(timers, self._spawn)
         self._mark: Mark | None = None
@@ -115,6 +125,10 @@ class _Covered:
         if not self._is_wanted and not self._is_under_way:
             self._next.set(SOON_S)
         self._is_wanted = True
+
+    def is_told_by(self, kinds: frozenset[type[Fact]]) -> bool:
+        """Tell whether others may have told of a change by facts of these kinds; none: by any."""
+        return not kinds or not self._told or not kinds.isdisjoint(self._told)
 
     def _spawn(self) -> None:
         if not self._is_under_way:
@@ -256,9 +270,17 @@ class Sweep:
             ),
         )
 
-    def cover(self, store: IRecordStore, kind: str, table: Held) -> None:
-        """Keep a table true; to be called before anything of it is read."""
-        self._covered.append(_Covered(store, kind, table, self._timers, self._renewed, self._every_s))
+    def cover(self, store: IRecordStore, kind: str, table: Held, *told: type[Fact]) -> None:
+        """Keep a table true; to be called before anything of it is read.
+
+        Args:
+            store: Has the records.
+            kind: Theirs.
+            table: What of them is in memory.
+            told: The kinds of facts by which others tell that they wrote one; where none of these is lost, nothing has to be
+                looked for at once.
+        """
+        self._covered.append(_Covered(store, kind, table, self._timers, self._renewed, told, self._every_s))
 
     async def open(self) -> None:
         """Note where the store is now: what is read from here on is as new as that.
@@ -280,7 +302,9 @@ class Sweep:
             self._listening.stop()
 
     def _lost(self, fact: FactsLost) -> None:
-        self.hasten()
+        for one in self._covered:
+            if one.is_told_by(fact.kinds):
+                one.hasten()
 
     def hasten(self) -> None:
         """Look soon: others have told that they wrote something, and a look says what."""

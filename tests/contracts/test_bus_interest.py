@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs
 
-from lyncpy.contracts.bus import FactsLost, Interest
+from lyncpy.contracts.bus import FactsLost, Interest, SharedInterest
 from lyncpy.contracts.facts import AccessChanged, BoardChanged, FlowClosed, SecretChanged
 from lyncpy.contracts.names import Aor, Version, aor_of
 from tests.kit.nats import NatsServer, ReactorLoop, SpoilingProxy
@@ -81,6 +81,19 @@ def test_facts_are_in_order_and_heard_once_also_of_some_keys(pair: Pair) -> None
     pair.loop.until(lambda: len(found) >= 100)
     assert [fact.aor for fact in found] == [aor for aor in told if aor != BOB]
     assert sum(one.lost for one in pair.here.others()) == 0
+
+
+def test_what_several_want_is_heard_until_none_does() -> None:
+    """Each of them for itself; what nobody wanted may be discarded."""
+    shared = SharedInterest()
+    shared.discard(ALICE)
+    for _ in range(2):
+        shared.add(ALICE)
+    shared.discard(ALICE)
+    assert ALICE in shared
+    shared.discard(ALICE)
+    assert ALICE not in shared
+    assert len(shared) == 0
 
 
 # --- between two nodes
@@ -159,6 +172,7 @@ def test_a_connection_that_comes_back_has_the_keys_too(far: Pair) -> None:
     far.loop.until(lambda: found)
     assert [fact.aor for fact in found] == [BOB]
     assert FactsLost() in lost
+    far.loop.until(lambda: FactsLost(frozenset({AccessChanged})) in lost)
 
 
 def test_who_had_no_connection_lets_others_know_what_they_missed(far: Pair) -> None:

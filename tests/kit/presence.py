@@ -5,7 +5,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import IBus
+from lyncpy.contracts.bus import IBus, Interest
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import ContactsChanged, EndpointGone, EndpointGoneReason, PoliciesChanged
@@ -35,12 +35,21 @@ CONTACT_CONTEXT = (
 """How a client of Lync says that somebody is on the watcher's contact list."""
 
 
+class Everybody(Interest):
+    """The interest of who hears of all."""
+
+    def __contains__(self, key: object) -> bool:
+        """Want it."""
+        return True
+
+
 @implementer(ILocator)
 class FewEndpoints:
     """Endpoints that a test signs in and out."""
 
     def __init__(self) -> None:
         self.found: list[Endpoint] = []
+        self.known_of = Everybody()
 
     async def endpoints(self, aor: Aor) -> Sequence[Endpoint]:
         """Give a user's endpoints."""

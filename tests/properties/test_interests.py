@@ -47,7 +47,7 @@ class Wires:
 
 def subscriptions(wires: Wires, most: int = MOST) -> FactSubscriptions:
     """Give those of a node."""
-    return FactSubscriptions("p", most, wires, lambda _: None, Timers(Clock(), lambda: 0.0), lambda: None)
+    return FactSubscriptions("p", most, wires, lambda _: None, Timers(Clock(), lambda: 0.0), lambda kinds: None)
 
 
 @given(STEPS)
@@ -100,7 +100,7 @@ def test_what_was_told_before_all_servers_knew_is_looked_for() -> None:
     clock, wires, interest = Clock(), Wires(), Interest()
     missed: list[float] = []
     facts = FactSubscriptions(
-        "p", MOST, wires, lambda _: None, Timers(clock, lambda: 0.0), lambda: missed.append(clock.seconds())
+        "p", MOST, wires, lambda _: None, Timers(clock, lambda: 0.0), lambda kinds: missed.append(clock.seconds())
     )
     facts.begin(PoliciesChanged, ())
     facts.begin(AccessChanged, (interest,))
@@ -122,7 +122,7 @@ def test_where_keys_come_all_the_time_it_is_looked_for_now_and_then() -> None:
     clock, interest = Clock(), Interest()
     missed: list[float] = []
     facts = FactSubscriptions(
-        "p", 1_000, Wires(), lambda _: None, Timers(clock, lambda: 0.0), lambda: missed.append(clock.seconds())
+        "p", 1_000, Wires(), lambda _: None, Timers(clock, lambda: 0.0), lambda kinds: missed.append(clock.seconds())
     )
     facts.begin(AccessChanged, (interest,))
     for number in range(100):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lyncpy.contracts.facts import Fact, PoliciesChanged
+from lyncpy.contracts.facts import Fact, NodeReported, PoliciesChanged
 from tests.kit.pool import Pool
 from tests.kit.stage import Stage
 
@@ -43,6 +43,29 @@ def test_facts_and_questions_go_from_one_to_the_other(pool: Pool) -> None:
     second.sign_in("bob")
     assert [row[0] for row in first.shell("nodes").rows] == [first.node, second.node]
     assert [(row[7], row[8]) for row in first.shell("nodes").rows] == [(0, ""), (1, "")]
+
+
+def test_what_nobody_shows_elsewhere_is_heard_nowhere_else() -> None:
+    """Alice signs in, publishes, makes a conference and signs out; no other server has a user or a meeting that it concerns."""
+    with Pool.opened(3) as pool:
+        first, second, _ = pool
+        second.sign_in("bob")
+        pool.passes(10)
+        carried: list[str] = []
+
+        def note(sender: object, receiver: object, said: object) -> bool:
+            if isinstance(said, Fact) and not isinstance(said, NodeReported):
+                carried.append(type(said).__name__)
+            return False
+
+        pool.hub.loses = note
+        (alice,) = first.sign_in("alice")
+        alice.publishes(6500)
+        alice.meets()
+        pool.passes(2)
+        alice.signs_out()
+        pool.passes(2)
+        assert carried == []
 
 
 def test_the_bus_may_delay_and_lose(pool: Pool) -> None:

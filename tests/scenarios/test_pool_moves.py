@@ -15,7 +15,7 @@ NAMED = {"name": "fe#.example.com", "drain_s": 2.0}
 def pool() -> Iterator[Pool]:
     """Two servers, each with a name of its own, that have heard of each other."""
     with Pool.opened(pool=NAMED) as pool:
-        pool.passes(1)
+        pool.passes(4)
         yield pool
 
 
@@ -107,7 +107,7 @@ def test_a_full_server_names_another(pool: Pool) -> None:
     """And refuses who comes back to it, for it has no room."""
     with Pool.opened(pool=NAMED, registrar={"endpoints_total": 1}) as pool:
         first, second = pool
-        pool.passes(1)
+        pool.passes(4)
         comes(pool, first, "alice")
         where, _ = comes(pool, first, "bob")
         assert where is second
@@ -205,7 +205,7 @@ def test_the_last_server_does_not_leave(pool: Pool) -> None:
 def test_servers_that_all_leave_end_at_once() -> None:
     """As when one machine with all of them is shut down: nobody would take their devices."""
     with Pool.opened(pool={**NAMED, "drain_s": 600.0}) as pool:
-        pool.passes(1)
+        pool.passes(4)
         for server, user in zip(pool, ("alice", "bob"), strict=True):
             server.sign_in(user)
         for server in pool:
@@ -282,7 +282,7 @@ class Talkers:
 def test_every_server_is_restarted_in_turn_and_no_message_is_lost() -> None:
     """Each of three leaves, ends and comes back, while people talk: whatever was answered with 200 has been delivered."""
     with Pool.opened(3, pool=NAMED) as pool:
-        pool.passes(1)
+        pool.passes(4)
         talkers = Talkers(pool, ("alice", "bob", "carol", "dave"))
         talkers.goes_on(1)
         for server in pool:

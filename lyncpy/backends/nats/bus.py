@@ -92,7 +92,12 @@ class NatsBus:
         self._link = NatsLink(node, settings, home, reactor, timers, self._ready, self._lost)
         self._told: dict[str, int] = {}
         self._facts = FactSubscriptions(
-            self._prefix, settings.subscriptions, self._link, self._heard, timers, lambda: self._local.tell(FactsLost())
+            self._prefix,
+            settings.subscriptions,
+            self._link,
+            self._heard,
+            timers,
+            lambda kinds: self._local.tell(FactsLost(kinds)),
         )
         self._peers = Peers()
         self._sending = Sending(node, settings.subject, self._link, self._local)

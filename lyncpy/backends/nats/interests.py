@@ -66,14 +66,20 @@ class FactSubscriptions:
         link: Carries them.
         hear: Is called with what comes.
         timers: The clock.
-        missed: Is called a moment after keys were added: what was told of them before all servers of the cluster knew of it
-            is lost.
+        missed: Is called with kinds of facts a moment after keys were added to them: what was told of these before all servers
+            of the cluster knew of it is lost.
     """
 
     log = Logger()
 
     def __init__(
-        self, prefix: str, most: int, link: Carrier, hear: Hear, timers: ITimers, missed: Callable[[], None]
+        self,
+        prefix: str,
+        most: int,
+        link: Carrier,
+        hear: Hear,
+        timers: ITimers,
+        missed: Callable[[frozenset[type[Fact]]], None],
     ) -> None:
         self._prefix = prefix
         self._most = most
@@ -83,7 +89,7 @@ class FactSubscriptions:
         self._narrow = 0
         self._timers = timers
         self._missed = missed
-        self._is_new = False
+        self._new: set[type[Fact]] = set()
         self._missed_at = float("-inf")
         self._too_many = Complaint(timers)
 
@@ -181,16 +187,16 @@ class FactSubscriptions:
 
     def _subscribe(self, of: _OfKind, key: str) -> int:
         self._narrow += 1
-        if not self._is_new:
-            self._is_new = True
+        if not self._new:
             rest_s = self._missed_at + MISSED_S - self._timers.now()
             self._timers.later(max(SETTLED_S, rest_s), self._settled)
+        self._new.add(of.kind)
         return self._link.subscribe(key_subject(self._prefix, of.kind, key), self._hear)
 
     def _settled(self) -> None:
-        self._is_new = False
+        kinds, self._new = frozenset(self._new), set()
         self._missed_at = self._timers.now()
-        self._missed()
+        self._missed(kinds)
 
     def _unsubscribe(self, number: int) -> None:
         if number:

@@ -173,7 +173,7 @@ class ConferenceTable:
         self._table: VersionedTable[str, Conference | None] = VersionedTable(
             KIND, self._kept, self._kept, store=store, writers=writers, tell=lambda news: self.others.tell(*news)
         )
-        self.others: Final = OthersConferences(self._table, self._kept, self._tell, tell)
+        self.others: Final = OthersConferences(self._table, self._kept, self._tell, tell, timers)
         self._listeners: list[Hear] = []
         self._purge = Deadline(timers, self._begin_sweep)
         self._is_open = False
@@ -343,7 +343,7 @@ class ConferenceTable:
             return Decision(after or living, after, news=((living, after),))
 
         async with self._table.hold(organizer):
-            old = self.find(organizer, id_)
+            old = await self.others.learn(organizer, id_, self.find)
             return _UNKNOWN if old is None else await self._table.change(old.key, decided)
 
     def _tell(self, before: Conference, after: Conference | None) -> None:

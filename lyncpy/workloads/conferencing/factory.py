@@ -146,7 +146,9 @@ class Factory:
         )
 
     async def _get(self, user: Aor, command: C3pCommand) -> bytes | ConferenceDenied:
-        found = self._conferences.find(user, self._id(user, read_conference_id(command.element)))
+        found = await self._conferences.others.learn(
+            user, self._id(user, read_conference_id(command.element)), self._conferences.find
+        )
         return self._shown(command, found or _UNKNOWN)
 
     async def _list(self, user: Aor, command: C3pCommand) -> bytes:

@@ -9,7 +9,7 @@ from typing import Final
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import Interest
+from lyncpy.contracts.bus import Interest, SharedInterest
 from lyncpy.contracts.facts import EndpointGone, FlowClosed, NodeLost
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IFocusObserver, IMcu, Participant
@@ -91,6 +91,9 @@ class FocusTable:
         )
         self.people: Final = Interest()
         """Who is in a meeting or in a lobby: of their devices it is to be heard when they are gone."""
+
+        self.places: Final = SharedInterest()
+        """The addresses in the links of those conferences: of their changes it is to be heard."""
 
         self._foci: dict[str, Focus] = {}
         self._meetings_of: dict[Aor, set[str]] = {}
@@ -261,6 +264,7 @@ class FocusTable:
         focus = Focus(meeting, began, self._surroundings)
         if conference.key not in self._foci:
             self._shares.add(_share(conference))
+            self.places.add(conference.place)
         self._foci[conference.key] = focus
         return focus
 
@@ -283,6 +287,7 @@ class FocusTable:
         if self._foci.get(key) is focus:
             del self._foci[key]
             self._shares.release(_share(focus.meeting.conference))
+            self.places.discard(focus.meeting.conference.place)
             self._on_end(key)
 
     def _conference_changed(self, before: Conference, after: Conference | None) -> None:

@@ -32,6 +32,7 @@ class Guests:
     def __init__(
         self,
         find: Callable[[str], Conference | None],
+        look: Callable[[str], bool],
         is_inside: Callable[[Aor], bool],
         kinds: Collection[str],
         domains: tuple[str, ...],
@@ -42,12 +43,14 @@ class Guests:
 
         Args:
             find: Finds the conference of a focus or MCU URI.
+            look: Has the conference of a key read again, and tells whether one that is not known is being read.
             is_inside: Tells whether somebody is in any meeting or lobby.
             kinds: The kinds of MCU that there are.
             domains: Those of organizers; none: any.
             welcome: Whether guests are allowed at all.
         """
         self._find = find
+        self._look = look
         self._is_inside = is_inside
         self._kinds = frozenset((FOCUS, *kinds))
         self._domains = frozenset(domains)
@@ -71,12 +74,13 @@ class Guests:
         address = read_address(uri)
         if address is None or address.kind not in self._kinds:
             raise Refused(403, NO_SUCH_SERVICE)
+        is_certain = not self._look(address.key)
         conference = self._find(uri)
         # A link outlives the domain in which it was made.
         if conference is None and self._domains and domain_of(parsed.host) not in self._domains:
             raise Refused(403, NO_FOCUS)
         keys = () if conference is None else keys_of(conference, address)
-        return GuestAccess(address.key, bare(address.organizer), keys)
+        return GuestAccess(address.key, bare(address.organizer), keys, is_certain=is_certain)
 
     def is_inside(self, guest: Aor) -> bool:
         """Tell whether a guest is in a meeting or lobby. See the promise."""

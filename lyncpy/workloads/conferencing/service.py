@@ -46,6 +46,8 @@ from lyncpy.workloads.conferencing.successor import Successor
 COUNTS: Final = 100_000
 """People whose message counts of one meeting are read when it goes on; more than any meeting has."""
 
+CLOSING: Final = "closing the conference records of lost servers"
+
 
 @implementer(IWorkload)
 class Conferencing:
@@ -80,10 +82,8 @@ class Conferencing:
         """
         timers = platform.timers
         self._bus, self._records, self._nodes = platform.bus, platform.records, platform.nodes
-        self._timers, self._counts_s = timers, settings.record_counts_s
-        self._leavings = Leavings(
-            platform.nodes, timers, self._close_left_open, "closing the conference records of lost servers"
-        )
+        self._timers, self._counts_s, self._locator = timers, settings.record_counts_s, platform.locator
+        self._leavings = Leavings(platform.nodes, timers, self._close_left_open, CLOSING)
         self._counting = Deadline(timers, self._tick)
         accesses = {access.mcu.kind: access for access in media}
         kinds = {kind: access.mcu for kind, access in accesses.items()}
@@ -98,7 +98,7 @@ class Conferencing:
             owners=platform.owners,
             tell=platform.bus.tell,
         )
-        platform.sweep.cover(platform.store, KIND, self.conferences.others)
+        platform.sweep.cover(platform.store, KIND, self.conferences.others, ConferenceChanged)
         self._recorder = ConferenceRecorder(
             platform.recording, self._counts, platform.node, timers, per_hour=settings.records_per_user
         )
@@ -113,7 +113,8 @@ class Conferencing:
         for mcu in kinds.values():
             mcu.listen(self.foci)
         self._deposits = signaling.deposits
-        self.guests = Guests(self.conferences.at, self._is_inside, tuple(kinds), domains, welcome=settings.guests)
+        find, welcome = self.conferences.at, settings.guests
+        self.guests = Guests(find, self._look, self._is_inside, tuple(kinds), domains, welcome=welcome)
         routes = Routes(
             platform,
             signaling,
@@ -167,14 +168,15 @@ class Conferencing:
             provisions=(Provision("ServerConfiguration", _factory_uri),) if settings.announced else (),
         )
 
-    def link(self, place: Aor, id_: str) -> MeetingLink | None:
+    async def link(self, place: Aor, id_: str) -> MeetingLink | None:
         """Give what the page behind a link tells of a conference; None where it names none.
 
         Args:
             place: Where the link begins: its organizer's name, in the first domain.
-            id_: Of the conference.
+            id_: Of the conference; one that another server has just made is read.
         """
-        found = self.conferences.linked(place, id_)
+        find = self.conferences.linked
+        found = find(place, id_) if self._nodes.is_alone else await self.conferences.others.learn(place, id_, find)
         if found is None:
             return None
         organizer = resolve(self._owners, found.organizer, found.owner)
@@ -196,7 +198,9 @@ class Conferencing:
             self._bus.listen(FlowClosed, self.foci.feed.flow_closed),
             self._bus.listen(FlowDrained, self.foci.feed.flow_drained),
             self._bus.listen(AddressesChanged, self._addresses_changed),
-            self._bus.listen(ConferenceChanged, self.conferences.others.heard),
+            self._bus.listen(
+                ConferenceChanged, self.conferences.others.heard, self._locator.known_of, self.foci.places
+            ),
         )
         self._count_later()
 
@@ -214,6 +218,10 @@ class Conferencing:
     def _is_inside(self, guest: Aor) -> bool:
         """Tell whether a guest who is connected here is in any meeting, also in one that another node runs."""
         return self.foci.is_inside(guest) or self._deposits.has_any_of(guest)
+
+    def _look(self, key: str) -> bool:
+        """Have a conference read for a guest; alone, a server knows all of them."""
+        return not self._nodes.is_alone and self.conferences.others.is_asked_for(key)
 
     async def _close_left_open(self) -> None:
         await self._records.close_open_conferences(self._timers.wall())

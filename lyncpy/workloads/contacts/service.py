@@ -36,7 +36,7 @@ class Contacts:
         self._lists = lists = Lists(
             platform.store, platform.bus, platform.writers, limits, self._generated_groups, platform.owners
         )
-        platform.sweep.cover(platform.store, KIND, lists)
+        platform.sweep.cover(platform.store, KIND, lists, ContactsChanged)
         platform.meter.gauge("lyncpy_contacts_lists_count", "Contact lists that are followed.", lists.__len__)
         self._bus = platform.bus
         self._fanout = ContactFanout(lists, signaling.notifier, platform.timers)

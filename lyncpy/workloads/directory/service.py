@@ -33,6 +33,9 @@ from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
 
+TOLD: Final = (PersonChanged, AddressesChanged, GroupsChanged)
+"""By what the node that pulls the directory tells the others that it wrote."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -102,7 +105,7 @@ class Directory:
             platform.nodes,
         )
         for kind in (PERSON, GROUP):
-            platform.sweep.cover(platform.store, kind, FollowedRecords(kind, kept, self.pulls))
+            platform.sweep.cover(platform.store, kind, FollowedRecords(kind, kept, self.pulls), *TOLD)
         self._sweep, self._nodes = platform.sweep, platform.nodes
         self._told = PullsOnNotice(lambda gone: self.pulls.pull_if_mine(counting=gone), settings.retry_s, timers)
         self._notices = tuple(Notices(notices.get(one.name), self._told, one, timers) for one in self._sources)

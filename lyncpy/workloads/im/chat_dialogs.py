@@ -13,6 +13,7 @@ from typing import Final
 from zope.interface import implementer
 
 from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.bus import SharedInterest
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.mcu import IMcu, IParticipation, ISipAccess, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
@@ -59,6 +60,7 @@ class ChatDialogs:
 
     Attributes:
         mcu: The MCU to which they lead.
+        people: Whose they are: of their devices it is to be heard when they are gone.
     """
 
     def __init__(self, mcu: IMcu, outbound: IOutbound, settings: Settings) -> None:
@@ -67,6 +69,7 @@ class ChatDialogs:
         self._answer_s = settings.chat_answer_s
         self._dialogs: dict[Name, ChatDialog] = {}
         self._on_flow: dict[FlowName, set[ChatDialog]] = {}
+        self.people: Final = SharedInterest()
 
     def __len__(self) -> int:
         """Return the number of dialogs."""
@@ -110,6 +113,7 @@ class ChatDialogs:
         participation = self.mcu.admit(participant, leg)
         dialog = ChatDialog(participant.user, participant.epid, leg, participation, request.to.uri)
         self._dialogs[name] = dialog
+        self.people.add(dialog.user)
         self._on_flow.setdefault(leg.flow, set()).add(dialog)
         return dialog
 
@@ -221,6 +225,7 @@ class ChatDialogs:
     def _forget(self, name: Name) -> None:
         """Remove a dialog whose leg the MCU has ended."""
         dialog = self._dialogs.pop(name)
+        self.people.discard(dialog.user)
         self._off(dialog, dialog.leg.flow)
 
     def _off(self, dialog: ChatDialog, flow: FlowName) -> None:

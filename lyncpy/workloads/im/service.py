@@ -62,7 +62,7 @@ class Im:
         """
         locator, people, timers = platform.locator, platform.people, platform.timers
         outbound, forward = signaling.outbound, signaling.forward
-        self._records = platform.records
+        self._records, self._locator = platform.records, locator
         self._bus = platform.bus
         self._leavings = Leavings(
             platform.nodes, timers, self._close_left_open, "closing the call records of lost servers"
@@ -115,9 +115,11 @@ class Im:
         self._listening = [
             self._bus.listen(NodeLost, self._leavings.node_lost),
             self._bus.listen(NodeLost, self._successor.node_lost),
-            self._bus.listen(EndpointGone, self._termination.endpoint_gone),
+            self._bus.listen(
+                EndpointGone, self._termination.endpoint_gone, self.sessions.people, self._locator.known_of
+            ),
             self._bus.listen(AccessChanged, self._termination.access_changed),
-            self._bus.listen(EndpointGone, self.chat.endpoint_gone),
+            self._bus.listen(EndpointGone, self.chat.endpoint_gone, self.chat.people),
             self._bus.listen(FlowClosed, self.chat.flow_closed),
             self._bus.listen(PoliciesChanged, self._archiving.policies_changed),
             self._bus.listen(PersonChanged, self._archiving.person_changed),

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
@@ -72,6 +73,9 @@ class Sessions:
         self._timers = timers
         self._total = total
         self._per_user = per_user
+        self.people: Final = Interest()
+        """Who is in one: of their devices it is to be heard when they are gone."""
+
         self._sessions: dict[Key, Session] = {}
         self._of: dict[Aor, set[Key]] = {}
         self._begun: Counter[Aor] = Counter()
@@ -129,6 +133,7 @@ class Sessions:
         self._begun[caller] += 1
         for user in {caller, session.callee.aor}:
             self._of.setdefault(user, set()).add(key)
+            self.people.add(user)
         if session.answered:
             self._by_tags[session.caller.tag, session.callee.tag] = key
         else:
@@ -232,6 +237,7 @@ class Sessions:
             mine.discard(key)
             if not mine:
                 del self._of[user]
+                self.people.discard(user)
         self._recorder.note(rules.recorded(session))
         self._keeper.over(session)
 

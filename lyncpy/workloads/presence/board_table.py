@@ -13,7 +13,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.contacts import CONTACTS, IContacts
-from lyncpy.contracts.facts import EndpointGone, PersonChanged
+from lyncpy.contracts.facts import BoardChanged, ContactsChanged, EndpointGone, PersonChanged
 from lyncpy.contracts.names import Aor, Epid, bare, node_of
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, StoreUnavailable, WorldUnavailable
@@ -125,9 +125,10 @@ class BoardTable:
         self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self)
         platform.volatile.on_loss(self.mending.lost)
         for store, version in ((platform.store, attrgetter("version")), (platform.volatile, attrgetter("volatile"))):
-            platform.sweep.cover(store, KIND, BoardsHeld(self._owners, memory, watched, version, self.mending))
+            held = BoardsHeld(self._owners, memory, watched, version, self.mending)
+            platform.sweep.cover(store, KIND, held, BoardChanged)
         applied = ListsApplied(self._owners, memory.kept, lambda board: _asks_contacts(board, self._policies), self)
-        platform.sweep.cover(platform.store, CONTACTS, applied)
+        platform.sweep.cover(platform.store, CONTACTS, applied, ContactsChanged)
 
     def __len__(self) -> int:
         return len(self._memory.kept)

@@ -140,13 +140,13 @@ class Presence:
 
     async def open(self) -> None:
         """Listen for changes of boards, endpoints, people, contact lists and policies."""
-        shown = self._shown
+        shown, here = self._shown, self._locator.known_of
         self._listening = (
             self._bus.listen(BoardChanged, self._fanout.board_changed, *shown),
             self._bus.listen(AccessChanged, self.subscribers.access_changed),
-            self._bus.listen(EndpointArrived, self._endpoint_arrived),
-            self._bus.listen(EndpointGone, self.boards.endpoint_gone),
-            self._bus.listen(EndpointGone, self._fanout.endpoint_gone),
+            self._bus.listen(EndpointArrived, self._endpoint_arrived, here),
+            self._bus.listen(EndpointGone, self.boards.endpoint_gone, here),
+            self._bus.listen(EndpointGone, self._fanout.endpoint_gone, here),
             self._bus.listen(NodeLost, self.boards.mending.node_lost),
             *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),
             *(self._bus.listen(FlowClosed, feed.flow_closed) for feed in self._feeds),

@@ -107,7 +107,7 @@ class EndpointRecords:
         writer: Writes them.
 
     Attributes:
-        asked: Whose endpoints are known here, for who tells of them.
+        known_of: Whose endpoints are known here, for who tells of them.
         known: What is known.
         recorded: This node's endpoints that were written down, and until when.
     """
@@ -131,7 +131,7 @@ class EndpointRecords:
         self._nodes = nodes
         self._own = own
         self._writer = writer
-        self.asked: Final = Interest()
+        self.known_of: Final = Interest()
         self.recorded: Final[dict[Aor, dict[EndpointName, float]]] = {}
         self.known: Final[dict[Aor, KnownEndpoints]] = {}
         self._visitors: OrderedDict[Aor, None] = OrderedDict()
@@ -295,7 +295,7 @@ class EndpointRecords:
 
     def note(self, aor: Aor) -> None:
         """Hear of a user's endpoints from now on."""
-        self.asked.add(aor)
+        self.known_of.add(aor)
         if self._own(aor):
             self._visitors.pop(aor, None)
             return
@@ -306,7 +306,7 @@ class EndpointRecords:
 
     def _forget(self, aor: Aor) -> None:
         self.known.pop(aor, None)
-        self.asked.discard(aor)
+        self.known_of.discard(aor)
 
     def offset_s(self) -> float:
         """Give what lies between the clock of records and the monotonic one, in seconds."""

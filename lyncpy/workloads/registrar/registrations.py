@@ -90,6 +90,7 @@ class Registrations:
         self._timers = timers
         self.own: Final = Bindings(self, timers)
         self.records: Final = EndpointRecords(node, store, bus, timers, nodes, self.own.endpoints_of, self)
+        self.known_of: Final = self.records.known_of
         self._writing: dict[Aor, _Writing] = {}
         self._owed = Deadlines[Aor](timers, self.want)
         self._lost = LostServers(store, self.records, self, nodes, timers)
@@ -185,8 +186,8 @@ class Registrations:
     def open(self) -> None:
         """Listen to what other nodes tell, and end what those left that were lost while this one was starting."""
         self._listening = (
-            self._bus.listen(EndpointArrived, self.records.heard, self.records.asked),
-            self._bus.listen(EndpointGone, self.records.heard, self.records.asked),
+            self._bus.listen(EndpointArrived, self.records.heard, self.known_of),
+            self._bus.listen(EndpointGone, self.records.heard, self.known_of),
             self._bus.listen(NodeLost, self._lost.node_lost),
         )
         self._lost.open()

@@ -3,7 +3,14 @@
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed, FlowSilent, PersonChanged
+from lyncpy.contracts.facts import (
+    EndpointArrived,
+    EndpointGone,
+    EndpointGoneReason,
+    FlowClosed,
+    FlowSilent,
+    PersonChanged,
+)
 from lyncpy.contracts.nodes import INodePlaces
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
@@ -46,7 +53,7 @@ class Registrar:
         self._registrations = registrations
         self._bindings = bindings = registrations.own
         self._bus = platform.bus
-        platform.sweep.cover(platform.volatile, KIND, registrations.records)
+        platform.sweep.cover(platform.volatile, KIND, registrations.records, EndpointArrived, EndpointGone)
         self._signout = SignOut(registrations, outbound, flows, timers)
         self._listening: list[IListening] = []
         platform.meter.gauge("lyncpy_registrar_endpoints_count", "Devices signed in here.", bindings.__len__)
@@ -73,7 +80,7 @@ class Registrar:
         """Listen for connections that end and of people who may not sign in any more."""
         self._registrations.open()
         self._listening = [
-            self._bus.listen(EndpointGone, self._signout.leave, self._registrations.records.asked),
+            self._bus.listen(EndpointGone, self._signout.leave, self._registrations.known_of),
             self._bus.listen(FlowClosed, self._flow_closed),
             self._bus.listen(FlowSilent, self._flow_silent),
             self._bus.listen(PersonChanged, self._person_changed),

@@ -20,7 +20,9 @@ def guests(*, welcome: bool = True, domain: str = "contoso.test") -> Guests:
         address = read_address(uri)
         return CONFERENCE if address is not None and address.key == CONFERENCE.key else None
 
-    return Guests(find, lambda user: user == "sip:x@anonymous.invalid", ("chat",), (domain,), welcome=welcome)
+    return Guests(
+        find, lambda key: False, lambda user: user == "sip:x@anonymous.invalid", ("chat",), (domain,), welcome=welcome
+    )
 
 
 def test_focus_and_media_have_one_door() -> None:

@@ -20,11 +20,12 @@ HERE, THERE, BEYOND = NodeName("here"), NodeName("there"), NodeName("beyond")
 
 
 class TwoNodes(OnlyNode):
-    """A node that knows of another."""
+    """A node that knows of others."""
 
     def others(self) -> Sequence[NodeLease]:
         """Give it."""
-        return (NodeLease(THERE, 2, "host two", True, 3.0, is_ended=False),)
+        names = (THERE, BEYOND, *(NodeName(f"n{number}") for number in range(7)))
+        return tuple(NodeLease(name, 2, "host two", True, 3.0, is_ended=False) for name in names)
 
 
 class Scene:
@@ -105,13 +106,34 @@ def test_what_is_not_heard_any_more_does_not_count() -> None:
     assert len(scene.places) == 0
 
 
-def test_of_very_many_nodes_not_all_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the first ones, which go on to be heard."""
-    monkeypatch.setattr(node_places, "NODES_MOST", 2)
-    scene = Scene(TwoNodes)
-    for name in ("a", "b", "c"):
-        scene.hears(NodeName(name), f"{name}.example.com:5061")
-    assert len(scene.places) == 2
+class ManyNodes(OnlyNode):
+    """A node that knows of many others."""
+
+    def others(self) -> Sequence[NodeLease]:
+        """Give them."""
+        return tuple(NodeLease(NodeName(name), 2, "a host", True, 3.0, is_ended=False) for name in "abcdefijklm")
+
+
+def test_of_very_many_nodes_each_follows_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that come next in the order of names, and those where devices are of users who come here, the last ones asked for."""
+    monkeypatch.setattr(node_places, "FOLLOWED_MOST", 2)
+    monkeypatch.setattr(node_places, "ASKED_MOST", 2)
+    scene = Scene(ManyNodes)
+
+    def reported() -> list[str]:
+        for name in "abcdefijklm":
+            scene.hears(NodeName(name), f"{name}.example.com:5061")
+        return [name for name in "abcdefijklm" if scene.places.follows(NodeName(name))]
+
+    assert reported() == ["i", "j"]
+    for name in "bcd":
+        assert scene.places.open_address(NodeName(name)) == ""
+    assert scene.places.open_address(NodeName("nobody")) == ""
+    assert reported() == ["c", "d", "i", "j"]
+    assert scene.places.open_address(NodeName("c")) == "c.example.com:5061"
+    scene.bus.tell_here(NodeLost(NodeName("i")))
+    scene.turn()
+    assert len(scene.places) == 3
     count = len(scene.told)
     result_of(scene.places.close())
     scene.turn(2 * REPORT_S)

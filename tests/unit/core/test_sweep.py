@@ -9,6 +9,7 @@ from twisted.logger import capturedLogs
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.bus import FactsLost
+from lyncpy.contracts.facts import BoardChanged, ContactsChanged
 from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.store import REMOVED_S, Mark, Written
@@ -62,8 +63,8 @@ class Deployment:
         self.sweep = Sweep(self.bus, self.timers, MemoryMeter(), EVERY_S)
         store = FragileStore(self.others, self.disk)
         self.boards, self.lists = Table(store, "board"), Table(store, "contacts")
-        self.sweep.cover(store, "board", self.boards)
-        self.sweep.cover(store, "contacts", self.lists)
+        self.sweep.cover(store, "board", self.boards, BoardChanged)
+        self.sweep.cover(store, "contacts", self.lists, ContactsChanged)
         result_of(self.sweep.open())
 
     def write(self, kind: str, key: str) -> Version:
@@ -112,6 +113,21 @@ def test_it_is_looked_at_once_when_news_may_be_lost(there: Deployment) -> None:
     there.passes(0)
     there.passes(SOON_S)
     assert there.boards.renewed == ["alice"]
+
+
+def test_only_what_may_have_been_told_is_looked_at(there: Deployment) -> None:
+    """Where it is known which kind of news may be lost, what others tell otherwise waits for its time."""
+    there.boards.values["alice"] = there.lists.values["alice"] = NONE
+    there.write("board", "alice")
+    there.write("contacts", "alice")
+    there.bus.tell(FactsLost(frozenset({BoardChanged})))
+    there.passes(0)
+    there.passes(SOON_S)
+    assert (there.boards.renewed, there.lists.renewed) == (["alice"], [])
+    there.bus.tell(FactsLost(frozenset({BoardChanged, ContactsChanged})))
+    there.passes(0)
+    there.passes(SOON_S)
+    assert there.lists.renewed == ["alice"]
 
 
 def test_what_fails_is_done_later(there: Deployment) -> None:

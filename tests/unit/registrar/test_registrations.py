@@ -356,7 +356,7 @@ def test_whoever_has_moved_to_another_server_leaves_nothing_here(scene: Scene) -
     assert (scene.flows(), scene.registrations.records.recorded) == (["n2/8"], {})
     for number in range(ASKED_MOST):
         scene.registrations.records.note(Aor(f"sip:visitor{number}@example.com"))
-    assert ALICE not in scene.registrations.records.asked
+    assert ALICE not in scene.registrations.known_of
     assert not list(scene.registrations.records.held())
 
 

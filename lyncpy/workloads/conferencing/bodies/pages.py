@@ -7,7 +7,7 @@ than how to join, where the focus asks who they are. Client: protocol notes, "we
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -38,7 +38,11 @@ class Pages:
     """The pages under the meeting links of this server."""
 
     def __init__(
-        self, find: Callable[[Aor, str], MeetingLink | None], domain: str, meeting_url: str, look: Look
+        self,
+        find: Callable[[Aor, str], Awaitable[MeetingLink | None]],
+        domain: str,
+        meeting_url: str,
+        look: Look,
     ) -> None:
         """Work out under which path and host the pages are.
 
@@ -75,7 +79,7 @@ class Pages:
         matched = _LINK.fullmatch(path)
         if matched is None:
             raise HttpRefused(404, "this is no link to a meeting")
-        conference = self._find(aor_of(f"{matched[1]}@{self._domain}"), matched[2])
+        conference = await self._find(aor_of(f"{matched[1]}@{self._domain}"), matched[2])
         if conference is None:
             inside = f'<p>{text(language, "no_meeting_why")}</p><p class="quiet">{text(language, "no_meeting_ask")}</p>'
             return self._look.page(asked, 404, text(language, "no_meeting"), inside)

@@ -22,7 +22,11 @@ def _pages(base: str = BASE, organizer: str = "alice", id_: str = "ABC123", name
     meeting = MeetingLink(f"{aor};gruu;opaque=app:conf:focus:id:{id_}", name)
     table = {(aor, id_.lower()): meeting}
     look = Look("Contoso & Sons")
-    return Pages(lambda who, which: table.get((who, which.lower())), "contoso.test", base, look)
+
+    async def find(who: Aor, which: str) -> MeetingLink | None:
+        return table.get((who, which.lower()))
+
+    return Pages(find, "contoso.test", base, look)
 
 
 def _ask(path: str, pages: Pages | None = None, language: str = "") -> HttpAnswer:
