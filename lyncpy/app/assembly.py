@@ -378,7 +378,11 @@ def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, drain: NodeD
     nodes = Nodes(back.nodes, back.bus, base.registrations, timers, places, lambda: drain.departure, place_here())
     return Offer(
         "hall",
-        commands=(*Lockouts(base.signins.tries, base.tables.people, base.timers).commands(), *nodes.commands()),
+        commands=(
+            *Lockouts(base.signins.tries, base.tables.people, base.timers).commands(),
+            *nodes.commands(),
+            *way_in.transactions.refusals.commands(),
+        ),
         reasons=(base.signins.reasons,),
         states=(base.recording.states, base.platform.sweep.states, way_in.transactions.states, *back.states),
         conditions=(

@@ -1,7 +1,7 @@
 """IMeter on prometheus_client: numbers that Prometheus and others collect."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final, Generic, TypeVar
 
@@ -68,6 +68,11 @@ class _Labelled(Generic[M]):
             found = self.of[values] = self._make()
         return found
 
+    def fitting(self, labels: Mapping[str, str]) -> Iterator[M]:
+        """Give those that have these labels among theirs."""
+        wanted = labels.items()
+        return (one for values, one in self.of.items() if wanted <= set(zip(self.labels, values, strict=True)))
+
 
 class _Counters(Collector):
     """All counters of one name."""
@@ -124,6 +129,8 @@ class OpenMetrics:
         self._counters: dict[str, _Counters] = {}
         self._histograms: dict[str, _Histograms] = {}
         self._gauges: dict[str, Gauge] = {}
+        self._read: dict[str, Callable[[], float]] = {}
+        """What reads gauges, and counters whose number somebody else keeps."""
 
     def counter(self, name: str, help: str, **labels: str) -> ICounter:  # noqa: A002 - as the promise has it
         """Give the counter of this name and these labels; the same one each time it is asked for.
@@ -153,6 +160,7 @@ class OpenMetrics:
 
     def total(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
         """Have a number that only grows read at each `render`."""
+        self._read[name] = read
         self._registry.register(_Total(name, help, read))
 
     def gauge(self, name: str, help: str, read: Callable[[], float]) -> None:  # noqa: A002 - as the promise has it
@@ -160,7 +168,17 @@ class OpenMetrics:
         gauge = self._gauges.get(name)
         if gauge is None:
             gauge = self._gauges[name] = Gauge(name, help, registry=self._registry)
+        self._read[name] = read
         gauge.set_function(read)
+
+    def value(self, name: str, **labels: str) -> float:
+        """Give the number of a meter, all together that have these labels among theirs."""
+        counters, histograms, read = self._counters.get(name), self._histograms.get(name), self._read.get(name)
+        if counters is not None:
+            return sum(one.value for one in counters.all.fitting(labels))
+        if histograms is not None:
+            return float(sum(sum(one.counts) for one in histograms.all.fitting(labels)))
+        return 0.0 if read is None else float(read())
 
     def render(self) -> bytes:
         """Write all meters in the OpenMetrics text format."""

@@ -48,3 +48,9 @@ class IMeter(Interface):
 
     def gauge(name: str, help: str, read: Callable[[], float]) -> None:
         """Register a gauge that is read when the meters are shown."""
+
+    def value(name: str, **labels: str) -> float:
+        """Give the number of a meter, all together that have these labels among theirs; of a histogram how often it observed.
+
+        Nought, where there is none.
+        """

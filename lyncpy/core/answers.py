@@ -1,8 +1,10 @@
 """How long answers take, and what is refused, as operators see it in the meters."""
 
+import re
 from typing import Final
 
 from lyncpy.contracts.meter import LATENCIES_S, ICounter, IHistogram, IMeter
+from lyncpy.core.refusals import LastRefusals
 from lyncpy.sip.message import Response
 
 METERED: Final = frozenset(
@@ -18,6 +20,7 @@ BY_ENDPOINT: Final = "endpoint"
 _RINGING: Final = frozenset({"INVITE", "ACK"})
 """The answer to the one is as quick as its callee, the other has none."""
 
+_REASON: Final = re.compile(r';reason="([^"]{0,500})')
 _SAYING: Final = ("ms-diagnostics", "ms-diagnostics-public")
 
 
@@ -26,10 +29,12 @@ class AnswerMeter:
 
     Args:
         meter: Shows them.
+        refusals: Remembers those that refuse.
     """
 
-    def __init__(self, meter: IMeter) -> None:
+    def __init__(self, meter: IMeter, refusals: LastRefusals) -> None:
         self._meter = meter
+        self._last = refusals
         help_ = "Seconds from a request's arrival to its final answer."
         methods = [*sorted(METERED - _RINGING), OTHER]
         self._seconds: dict[str, IHistogram] = {
@@ -42,19 +47,23 @@ class AnswerMeter:
         if method not in _RINGING:
             (self._seconds.get(method) or self._seconds[OTHER]).observe(seconds)
 
-    def refused(self, response: Response, *, is_ours: bool) -> None:
+    def refused(self, method: str, response: Response, *, is_ours: bool) -> None:
         """Count a refusal, by its status and the number of its ms-diagnostics ([MS-OCER] 2.2.1.1).
 
         Args:
+            method: What was refused.
             response: As it leaves; a challenge that explains nothing is no refusal.
             is_ours: Whether this server refuses, and no endpoint whose answer is passed on.
         """
-        reason = BY_ENDPOINT
+        reason, why = BY_ENDPOINT, "their device refused it"
         if is_ours:
             said = next((said for said in map(response.headers.get, _SAYING) if said is not None), None)
             if said is None:
                 return
             reason = said.partition(";")[0]
+            quoted = _REASON.search(said)
+            why = quoted[1] if quoted is not None else response.phrase
+        self._last.note(method, response, why)
         key = response.status, reason
         counter = self._refusals.get(key)
         if counter is None:

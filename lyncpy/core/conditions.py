@@ -17,7 +17,7 @@ from lyncpy.contracts.answers import form
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimers
-from lyncpy.contracts.workload import CommandCall, CommandReach, IUnit, Reason, ShellCommand, Table
+from lyncpy.contracts.workload import CommandCall, CommandReach, Flag, IUnit, Reason, ShellCommand, Table
 from lyncpy.core.asking import UNASKED, asking
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
@@ -158,6 +158,7 @@ class ConditionWatch:
                 "conditions",
                 "What is wrong with the server now, and since when.",
                 self.shown,
+                flags=(Flag("known", "what is known of this machine, which is not examined anew"),),
                 reach=CommandReach.EVERYWHERE,
                 form=form("severity concern since:time condition remedy"),
             ),
@@ -165,7 +166,7 @@ class ConditionWatch:
 
     async def shown(self, asked: CommandCall) -> Table:
         """Examine this machine, and list what is wrong."""
-        is_fresh = await self._examine_and_wait()
+        is_fresh = "known" in asked.flags or await self._examine_and_wait()
         self._look()
         rows = [
             (one.severity, one.reason.concern, moment(one.since), one.reason.finding, one.reason.remedy)

@@ -237,7 +237,9 @@ class ServerTransaction:
         if response.status >= 200:
             serving.answers.answered(self.request.method, serving.timers.now() - self._now)
             if response.status >= 300:
-                serving.answers.refused(leaving, is_ours=not is_prepared and "server" in response.headers.layout.places)
+                serving.answers.refused(
+                    self.request.method, leaving, is_ours=not is_prepared and "server" in response.headers.layout.places
+                )
         self._write(leaving)
 
     def _write(self, response: Response) -> None:

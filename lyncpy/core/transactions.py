@@ -23,6 +23,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.core.answers import METERED, OTHER, AnswerMeter
 from lyncpy.core.dispatch import TransactionUser
 from lyncpy.core.intake import Intake
+from lyncpy.core.refusals import LastRefusals
 from lyncpy.core.server_transactions import FlowRequests, InviteServerTransaction, Serving, unavailable
 from lyncpy.core.settings import Settings
 from lyncpy.sip.errors import RemoteProtocolError
@@ -73,7 +74,9 @@ class Transactions:
         self._ending = False
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
         self.states: Final = self._intake.states
-        self._serving = Serving(user.dispatch, self._intake, flows, timers, settings, source, AnswerMeter(meter))
+        self.refusals: Final = LastRefusals(timers)
+        answers = AnswerMeter(meter, self.refusals)
+        self._serving = Serving(user.dispatch, self._intake, flows, timers, settings, source, answers)
         help_ = "Requests that came in, by method."
         self._counters = {name: meter.counter("lyncpy_core_requests_total", help_, method=name) for name in METERED}
         self._others = meter.counter("lyncpy_core_requests_total", help_, method=OTHER)

@@ -66,6 +66,16 @@ class MemoryMeter:
         _require_name(name)
         self.gauges[name] = read
 
+    def value(self, name: str, **labels: str) -> float:
+        """Give the number of a meter, all together that have these labels among theirs."""
+        if name in self.gauges:
+            return float(self.gauges[name]())
+        wanted = set(labels.items())
+        counted = sum(one.value for (known, has), one in self.counters.items() if known == name and wanted <= set(has))
+        return counted + sum(
+            len(one.values) for (known, has), one in self.histograms.items() if known == name and wanted <= set(has)
+        )
+
     def observed(self, name: str, **labels: str) -> list[float]:
         """Give the values that were observed."""
         histogram = self.histograms.get((name, tuple(sorted(labels.items()))))

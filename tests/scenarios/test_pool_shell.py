@@ -135,7 +135,7 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
         reach[command.reach].add(command.name)
     assert reach[CommandReach.EVERYWHERE] == {
         "archive status", "certificates", "conditions", "conferences", "directory skipped", "directory status",
-        "endpoints", "flows", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "reload", "sessions", "signin locks",
+        "endpoints", "flows", "history", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "refusals", "reload", "sessions", "signin locks",
         "status", "why",
     }  # fmt: skip
     assert reach[CommandReach.WHERE_IT_IS] == {
@@ -143,3 +143,30 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
         "conference lock", "conference promote", "conference show", "conference unlock", "flow close", "session end",
         "signin unlock",
     }  # fmt: skip
+
+
+def test_devices_are_searched_and_bounded_at_each_server(pool: Pool) -> None:
+    """Each gives the first of its own, and says of how many."""
+    first, _ = pool
+    table = first.shell_of_all("endpoints --find BOB --limit 5")
+    assert column(table, "user") == ["bob@example.com"]
+    assert table.counts == {"rows": 1}
+    first.sign_in("carol")
+    table = first.shell_of_all("endpoints --limit 1")
+    assert column(table, "user") == ["alice@example.com", "bob@example.com"]
+    assert table.counts == {"rows": 3}
+    assert "1 of 2 are shown" in table.note
+
+
+def test_the_last_hour_and_the_last_refusals_are_those_of_all(pool: Pool) -> None:
+    """Each server tells its own; who was refused is named, with the reason that they were given."""
+    first, second = pool
+    (carol,) = second.sign_in("carol")
+    carol.pages("sip:nobody@example.com", "are you there?")
+    second.passes(20)
+    rows = first.shell_of_all("history").rows
+    assert {row[0] for row in rows} == {first.node, second.node}
+    rows = first.shell_of_all("refusals --of carol").rows
+    (row,) = [one for one in rows if one[3] == "MESSAGE"]
+    assert (row[0], row[2], row[4]) == (second.node, "carol@example.com", 404)
+    assert row[5]

@@ -103,6 +103,7 @@ class Conferencing:
             platform.recording, self._counts, platform.node, timers, per_hour=settings.records_per_user
         )
         self._calls = Calls(platform, signaling, privacy)
+        platform.meter.gauge("lyncpy_conferencing_meetings_count", "Meetings that run here.", lambda: len(self.foci))
         platform.meter.gauge("lyncpy_conferencing_calls_count", "Calls into meetings.", self._calls.__len__)
         listeners = (self._recorder, self._calls, MeetingArchiver(archive, timers))
         seats = Seats(signaling.deposits, is_alone=platform.nodes.is_alone)

@@ -8,6 +8,7 @@ from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.monitoring.calldetail import CallDetail
 from lyncpy.workloads.monitoring.commands import Commands
+from lyncpy.workloads.monitoring.history import Sampler
 from lyncpy.workloads.monitoring.routes import Routes
 from lyncpy.workloads.monitoring.settings import Settings
 
@@ -25,21 +26,29 @@ class Monitoring:
     name = "monitoring"
 
     def __init__(
-        self, platform: Platform, signaling: Signaling, meters: Callable[[], bytes], settings: Settings
+        self,
+        platform: Platform,
+        signaling: Signaling,
+        meters: Callable[[], bytes],
+        settings: Settings,
     ) -> None:
         store, locator, timers = platform.store, platform.locator, platform.timers
         routes = Routes(store, settings, timers)
+        self._sampler = Sampler(platform.meter, timers)
         self.offer = Offer(
             self.name,
             routes=routes.rows(),
             commands=(
                 *Commands(store, signaling.flows, locator, meters, timers).words(),
+                *self._sampler.words(),
                 *CallDetail(platform.records, locator, platform.owners, timers).words(),
             ),
         )
 
     async def open(self) -> None:
-        """Do nothing: there is nothing to open."""
+        """Begin to take samples."""
+        self._sampler.open()
 
     async def close(self) -> None:
-        """Do nothing: there is nothing to close."""
+        """Take none any more."""
+        self._sampler.close()

@@ -1,6 +1,8 @@
 """The registrar's words in the admin shell."""
 
 from collections.abc import Iterator, Sequence
+from heapq import nsmallest
+from typing import Final
 
 from lyncpy.contracts.answers import form
 from lyncpy.contracts.directory import IPeople
@@ -14,16 +16,21 @@ from lyncpy.contracts.workload import (
     CommandCall,
     CommandFailed,
     CommandReach,
+    Flag,
     OperatorRole,
     Reason,
     ShellCommand,
     Table,
 )
 from lyncpy.core.choices import person_named
+from lyncpy.core.flags import count_flag
 from lyncpy.sip.text import shown
 from lyncpy.workloads.registrar.client_filter import ClientFilter
 from lyncpy.workloads.registrar.registrations import Registrations
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
+
+LISTED_MOST: Final = 10_000
+"""Devices that are chosen from all, and put in order, for one answer."""
 
 
 class Commands:
@@ -58,6 +65,14 @@ class Commands:
                 "The devices that are signed in.",
                 self.endpoints,
                 args=(user,),
+                flags=(
+                    Flag(
+                        "find",
+                        "only those with this in the address, the client's name or the network address",
+                        takes="TEXT",
+                    ),
+                    Flag("limit", f"at most so many, in the order of the addresses; {LISTED_MOST} at most", takes="N"),
+                ),
                 reach=CommandReach.EVERYWHERE,
                 form=form("user epid address client since_s:number expires_s:number flow instance"),
             ),
@@ -79,6 +94,7 @@ class Commands:
             # Others are asked too, and each says what is its own.
             own = {one.flow for one in self._bindings.all_endpoints()}
             found = [one for one in found if one.flow in own]
+        found, total = self._chosen(found, asked)
         now = self._timers.now()
         rows = [
             (
@@ -93,11 +109,23 @@ class Commands:
             )
             for e in found
         ]
+        note = f"{total} signed in" if user and asked.alone else f"{total} signed in at this server"
         return Table(
             ("user", "epid", "address", "client", "since_s", "expires_s", "flow", "instance"),
             rows,
-            note=f"{len(rows)} signed in" if user and asked.alone else f"{len(rows)} signed in at this server",
+            note=note if len(rows) == total else f"{note}; {len(rows)} of {total} are shown (--limit)",
+            counts={"rows": total},
         )
+
+    def _chosen(self, found: Sequence[Endpoint], asked: CommandCall) -> tuple[Sequence[Endpoint], int]:
+        """Give those that an operator wants to see, and how many there are of them."""
+        text = asked.flags.get("find", "").lower()
+        if text:
+            found = [one for one in found if text in f"{bare(one.aor)}\n{one.user_agent}\n{one.address}".lower()]
+        if "limit" not in asked.flags:
+            return found, len(found)
+        most = count_flag(asked.flags, "limit", LISTED_MOST)
+        return nsmallest(most, found, key=lambda one: (bare(one.aor), one.epid)), len(found)
 
     async def sign_out(self, asked: CommandCall) -> Table:
         """Sign out every endpoint that the target names."""

@@ -74,3 +74,20 @@ def test_labels_of_one_name_are_the_same() -> None:
     meter.counter("lyncpy_x", "X", a="1")
     with pytest.raises(ValueError, match=r"[Ll]abel"):
         meter.counter("lyncpy_x", "X", b="1")
+
+
+def test_the_server_reads_its_own_meters() -> None:
+    """All together that have some labels; what there is not is nought."""
+    meter = OpenMetrics()
+    for method, status, amount in (("a", "1", 2.0), ("a", "2", 3.0), ("b", "1", 4.0)):
+        meter.counter("lyncpy_x_total", "", method=method, status=status).add(amount)
+    for value in (0.5, 2.0):
+        meter.histogram("lyncpy_x_seconds", "", (1.0,), method="a").observe(value)
+    meter.gauge("lyncpy_x_count", "", lambda: 7)
+    meter.total("lyncpy_y_total", "", lambda: 8)
+    assert meter.value("lyncpy_x_total") == 9.0
+    assert meter.value("lyncpy_x_total", method="a") == 5.0
+    assert meter.value("lyncpy_x_total", method="a", status="2") == 3.0
+    assert meter.value("lyncpy_x_total", method="c") == 0.0
+    assert meter.value("lyncpy_x_seconds") == 2.0
+    assert (meter.value("lyncpy_x_count"), meter.value("lyncpy_y_total"), meter.value("lyncpy_z")) == (7.0, 8.0, 0.0)

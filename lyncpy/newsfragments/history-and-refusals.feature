@@ -1,0 +1,1 @@
+`history` in the shell shows what the server did in the last hour and the last day, and `refusals` the last requests that were refused, whose they were and why; `endpoints --find` searches who is signed in.
