@@ -74,6 +74,9 @@ class Person:
     line: str = ""
     """The number under which they are called, a tel URI in its normal form (`sip.telephone`), if any."""
 
+    listed_line: str = ""
+    """What the directory says where an operator has given them another line."""
+
     private_line: str = ""
     """A second number, as of `line`, that nobody is told and that rings without delegates, teams and forwarding."""
 

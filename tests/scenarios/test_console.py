@@ -82,6 +82,7 @@ LINES: Final = {
     "token revoke": ["token revoke watch"],
     "tokens": ["tokens"],
     "user certificates": ["user certificates alice@example.com"],
+    "user line": ["user line alice", "user line bob@example.com tel:+14255550105", "user line bob none"],
     "user revoke": ["user revoke alice@example.com"],
     "user show": ["user show alice@example.com"],
     "users": ["users", "users zzz", "users --limit 1"],

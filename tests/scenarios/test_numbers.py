@@ -94,3 +94,42 @@ def test_a_client_is_told_its_line_and_colleagues_see_it(office: Stage) -> None:
     own = office.shell("user show bob@example.com").rows
     assert ("line", LINE) in own
     assert ("telephony", "Uc") in own
+
+
+def test_an_operator_gives_a_line(office: Stage) -> None:
+    """It counts in place of the directory's, at once and after pulls and restarts, until the directory's is to count again."""
+
+    def told() -> tuple[object, ...]:
+        return tuple(value for _, value in office.shell("user line bob").rows[1:])
+
+    given = "tel:+14255550142"
+    office.shell('user line bob@example.com "+1 425 555 0142"')
+    assert told() == (given, LINE, True)
+    office.changes("bob", line="tel:+14255550102")
+    office.pulls()
+    assert told() == (given, "tel:+14255550102", True)
+    office.stop()
+    office.start()
+    assert told() == (given, "tel:+14255550102", True)
+    alice, bob = office.sign_in("alice", "bob")
+    callee = Callee(bob)
+    Caller(alice).calls(given)
+    assert callee.invite is not None
+    office.shell("user line bob none")
+    assert told() == (None, "tel:+14255550102", True)
+    office.shell("user line bob --as-listed")
+    assert told() == ("tel:+14255550102", "tel:+14255550102", False)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("user line alice tel:+14255550101", "the number of bob@example.com already; take it from them first"),
+        ("user line alice 4711", "is not of the form"),
+        ("user line zoe +1", "nobody is known"),
+        ("user line alice +1 --as-listed", "not both"),
+    ],
+)
+def test_a_line_that_cannot_be_given_is_refused_in_words(office: Stage, words: str, why: str) -> None:
+    """A second owner of a number is told who has it."""
+    assert why in office.ask(words).err

@@ -18,7 +18,7 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model.changes import AddressMove, AddressMoves, GroupChanges
-from lyncpy.workloads.directory.owners import Owner
+from lyncpy.workloads.directory.owners import Owner, lined
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, Known, chunks
 
@@ -167,6 +167,19 @@ class ChangeApplier:
                 self._groups.put_group(group)
             self._bus.tell(GroupsChanged(touched | self._groups.around(group.key for group in chunk)))
 
+    async def give_line(self, aor: Aor, line: str | None) -> None:
+        """Give a person a line in place of the directory's, "" for none; None: the directory's counts again."""
+        person, owner = self._people.person(aor), self._owner_at(aor)
+        if person is None or owner is None:
+            raise PersonMissing(f"nobody has the address {bare(aor)} any more")
+        listed = person.line if owner.line is None else person.listed_line
+        given = replace(person, line=listed, listed_line="")
+        if line is not None:
+            given = replace(person, line=line, listed_line=listed)
+        owner = replace(owner, line=line)
+        await self._kept.write_people([(given, owner)])
+        self._bus.tell(PersonChanged.of(self.know(given, owner)))
+
     async def give(self, owner: OwnerId, aor: Aor) -> None:
         """Give all data of an owner who is held back to the person with an address: an operator says that they are the same.
 
@@ -186,6 +199,7 @@ class ChangeApplier:
         self._bus.tell(PersonChanged.gone(aor))
         await self.delete(holder)
         came_back = replace(held, key=person.key).moved(aor, self._timers.wall())
+        person = lined(person, came_back)
         await self._kept.write_people([(person, came_back)])
         self.know(person, came_back)
         self._bus.tell(PersonChanged.of(person))

@@ -131,7 +131,7 @@ class Commands:
                 run=self.show,
                 args=(Arg("user", "an address or a login", choices=self._addresses),),
                 form=form(
-                    facts="address enabled:truth switched_off_by? may_sign_in_from? may_sign_in_until? must_change_password_from? password_set:truth display_name? given_name? surname? mail? title? company? department? office? phone* line? private_line? telephony? login* group* source? key? owner? former_address* address_formerly_of*"
+                    facts="address enabled:truth switched_off_by? may_sign_in_from? may_sign_in_until? must_change_password_from? password_set:truth display_name? given_name? surname? mail? title? company? department? office? phone* line? listed_line? private_line? telephony? login* group* source? key? owner? former_address* address_formerly_of*"
                 ),
             ),
         )
@@ -184,7 +184,7 @@ class Commands:
         """Give a person the data that is held back for a former entry of theirs."""
         owner, person = self._waiting(asked.args["who"]), self._person(asked.args["user"])
         try:
-            await self._pulls.give(owner.id, person.aor)
+            await self._pulls.alone(lambda: self._pulls.applier.give(owner.id, person.aor))
         except PersonMissing as error:
             raise CommandFailed(str(error)) from error
         return Table(FACTS, [("address", bare(person.aor)), ("owner", owner.id)])
@@ -296,6 +296,7 @@ class Commands:
             ("office", person.office),
             *(("phone", f"{phone.kind} {phone.number}") for phone in person.phones),
             ("line", person.line),
+            ("listed line", person.listed_line),
             ("private line", person.private_line),
             ("telephony", "" if person.telephony_mode is TelephonyMode.NONE else person.telephony_mode.value),
             *(("login", login) for login in person.logins),

@@ -55,6 +55,9 @@ class Owner:
     name: str = ""
     """For an operator, of who is removed."""
 
+    line: str | None = None
+    """The line that an operator gave them, "" for none; None: as the directory says."""
+
     @property
     def is_held(self) -> bool:
         """Whether they left the directory, and their data waits for them."""
@@ -74,6 +77,13 @@ class Owner:
     def spans(self) -> tuple[FormerAddress, ...]:
         """Give all addresses with the times at which they were theirs, oldest first; the present one has no end."""
         return (*self.former, FormerAddress(self.aor, self.since, self.removed_at or float(2**40)))
+
+
+def lined(person: Person, owner: Owner | None) -> Person:
+    """Give a person, as the directory has them, with the line that they were given."""
+    if owner is None or owner.line is None:
+        return person
+    return replace(person, line=owner.line, listed_line=person.line)
 
 
 @implementer(IOwners)

@@ -4,7 +4,7 @@ At start, at an interval, and on command; never two at once. A directory that ca
 read changes nothing: who is known stays known, it is logged once, and tried again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import Group, IDirectory, Person, Skipped
 from lyncpy.contracts.facts import NodeLost
-from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.names import bare
 from lyncpy.contracts.nodes import Duty, INodes
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
@@ -104,8 +104,8 @@ class Pulls:
         self._kept = kept
         self._people = people
         self._groups = groups
-        self._applier = ChangeApplier(kept, people, groups, bus, timers, overdue_ends=settings.must_change_signs_out)
-        self.rejudge = self._applier.rejudge
+        self.applier = ChangeApplier(kept, people, groups, bus, timers, overdue_ends=settings.must_change_signs_out)
+        self.rejudge = self.applier.rejudge
         self._settings = settings
         self._timers = timers
         self._nodes = nodes
@@ -161,7 +161,7 @@ class Pulls:
         if new_names:
             self.state = await self._kept.rename(self.state, new_names)
         for person, owner in await self._kept.people():
-            self._applier.know(person, owner)
+            self.applier.know(person, owner)
         self._people.owners.delete(self._kept.deleted)
         for group in await self._kept.groups():
             self._groups.put_group(group)
@@ -233,7 +233,7 @@ class Pulls:
             found = await self._answers.found(asked, self.state)
             if not dry_run and not found.refused:
                 # First: who comes back after their time finds nothing, also when this pull is the first since.
-                await self._applier.delete_over(self._timers.past() - self._settings.held_s)
+                await self.applier.delete_over(self._timers.past() - self._settings.held_s)
                 await self._carry_out(found)
             self._recovered(found.answer.unread)
             took_s = self._timers.now() - began
@@ -273,7 +273,7 @@ class Pulls:
         """
         await self._lock.acquire()
         try:
-            self._applier.follow(owner, await self._kept.person(owner))
+            self.applier.follow(owner, await self._kept.person(owner))
         finally:
             self._lock.release()
 
@@ -281,7 +281,7 @@ class Pulls:
         """Show a group as another node has kept it; as of people."""
         await self._lock.acquire()
         try:
-            self._applier.follow_group(key, await self._kept.group(key))
+            self.applier.follow_group(key, await self._kept.group(key))
         finally:
             self._lock.release()
 
@@ -292,17 +292,13 @@ class Pulls:
             NotThere: Nobody is held back under this name.
             StoreUnavailable: Not all could be deleted.
         """
-        await self._lock.acquire()
-        try:
-            await self._applier.delete(self._applier.held_back(owner))
-        finally:
-            self._lock.release()
+        await self.alone(lambda: self.applier.delete(self.applier.held_back(owner)))
 
-    async def give(self, owner: OwnerId, aor: Aor) -> None:
-        """Give the data of an owner who is held back to the person with an address, see `ChangeApplier.give`; wait for a pull under way first."""
+    async def alone(self, change: Callable[[], Awaitable[None]]) -> None:
+        """Carry out a change that an operator makes (`applier`); wait for a pull under way first."""
         await self._lock.acquire()
         try:
-            await self._applier.give(owner, aor)
+            await change()
         finally:
             self._lock.release()
 
@@ -333,16 +329,16 @@ class Pulls:
         known = frozenset(self.state.skipped)
         news = [one for one in changes.skipped if one not in known]
         for removed in chunks(changes.removed):
-            await self._applier.remove(removed)
+            await self.applier.remove(removed)
         disabled = frozenset(person.aor for person in changes.disabled)
         for chunk in chunks((*changes.disabled, *(one for one in changes.changed if one.aor not in disabled))):
-            await self._applier.update_people(chunk)
+            await self.applier.update_people(chunk)
         for moves in in_order(changes.moved):
-            await self._applier.move(moves)
+            await self.applier.move(moves)
         for added in chunks(changes.added):
-            await self._applier.add_people(added, first=not self.state.pulled_at)
-        await self._applier.regroup(found.groups)
-        self._applier.name_successors(successors(changes))
+            await self.applier.add_people(added, first=not self.state.pulled_at)
+        await self.applier.regroup(found.groups)
+        self.applier.name_successors(successors(changes))
         await self._note(found)
         self._withhold(found)
         self._log(found)

@@ -311,6 +311,8 @@ class DirectoryRecords:
             fields["since"] = owner.since
         if owner.former:
             fields["former"] = [[one.aor, one.since, one.until] for one in owner.former]
+        if owner.line is not None:
+            fields["given_line"] = owner.line
         if owner.is_held:
             fields["removed_at"] = owner.removed_at
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
@@ -329,7 +331,8 @@ class DirectoryRecords:
         facts = {name: value for name, value in fields.items() if name in _FACTS}
         person = Person(**{"key": "", **facts}, phones=phones, nt_hash=self._unsealed(sealed, id_))
         name = person.display_name if removed_at else ""
-        return person, Owner(id_, person.key, person.aor, since, former, removed_at, name)
+        given = fields.get("given_line")
+        return person, Owner(id_, person.key, person.aor, since, former, removed_at, name, given)
 
     def _unsealed(self, sealed: str | None, id_: OwnerId) -> bytes | None:
         try:

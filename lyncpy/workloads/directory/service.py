@@ -19,10 +19,12 @@ from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.following import FollowedRecords
+from lyncpy.workloads.directory.given_lines import LineCommands, LineGivingDirectory
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model.changes import naming
+from lyncpy.workloads.directory.model.places import Places
 from lyncpy.workloads.directory.notices import Notices, PullsOnNotice
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
@@ -92,10 +94,7 @@ class Directory:
         self._timers = timers
         kept = DirectoryRecords(platform.store, seals)
         self.pulls = Pulls(
-            Origin(
-                ExpiringDirectory(directory, timers, overdue_ends=settings.must_change_signs_out),
-                places_of(self._sources),
-            ),
+            self._origin(directory, places_of(self._sources)),
             kept,
             people,
             groups,
@@ -120,12 +119,18 @@ class Directory:
             operations=Search(tables.address_book).operations(),
             commands=(
                 *Commands(self.pulls, self._notices, people, groups, secrets, settings, timers).declared(),
+                *LineCommands(self.pulls, people).declared(),
                 *GroupCommands(people, groups, policies, timers).declared(),
                 *SearchCommands(tables.address_book).declared(),
             ),
             reasons=(self.reasons,),
             conditions=(self._state,),
         )
+
+    def _origin(self, directory: IDirectory, places: Places) -> Origin:
+        """Give where people come from: enabled only in their time, with the lines that they were given."""
+        expiring = ExpiringDirectory(directory, self._timers, overdue_ends=self._settings.must_change_signs_out)
+        return Origin(LineGivingDirectory(expiring, self._people.owners), places)
 
     async def open(self) -> None:
         """Know everybody, and begin to pull."""

@@ -572,7 +572,7 @@ def test_an_operator_gives_what_waits_to_a_person_under_a_new_key() -> None:
     server.directory.people = [ALICE, replace(BOB, key="anew")]
     result_of(server.pulls.pull())
     assert result_of(secrets.nt_hash(BOB.aor)) is None
-    result_of(server.pulls.give(owner, BOB.aor))
+    result_of(server.pulls.alone(lambda: server.pulls.applier.give(owner, BOB.aor)))
     assert (owners.owner(BOB.aor), owners.held_back()) == (owner, [])
     assert result_of(secrets.nt_hash(BOB.aor)) == b"\x01" * 16
     second = server.again(ALICE, replace(BOB, key="anew"))
