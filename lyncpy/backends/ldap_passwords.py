@@ -96,7 +96,7 @@ class LdapPasswords:
         self._under_way: set[_Bind] = set()
         self._idle: Deferred[None] | None = None
         self._key = secrets.token_bytes(32)
-        self._right: OrderedDict[bytes, float] = OrderedDict()
+        self._right: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
         self._closed = False
         self._end_reason = f"{terms.url} is not asked any more: the server ends"
 
@@ -125,23 +125,25 @@ class LdapPasswords:
             return WRONG
         dn = person.source if person is not None and is_dn(person.source) else NOBODY_DN
         since = person.password_set if person is not None else ""
-        code = hmac.digest(self._key, f"{dn}\0{since}\0{password}".encode(), hashlib.sha256)
-        if self._is_remembered(code):
+        code = hmac.digest(self._key, f"{since}\0{password}".encode(), hashlib.sha256)
+        if self._is_remembered(dn, code):
             return None
         verdict = await self._asked(dn, password, network_of(peer))
         if verdict is None and dn != NOBODY_DN:
-            self._remember(code)
+            self._remember(dn, code)
             return None
         return verdict or WRONG
 
-    def _is_remembered(self, code: bytes) -> bool:
-        return self._right.get(code, float("-inf")) > self._timers.now()
+    def _is_remembered(self, dn: str, code: bytes) -> bool:
+        right, until = self._right.get(dn, (b"", float("-inf")))
+        return hmac.compare_digest(right, code) and self._timers.now() < until
 
-    def _remember(self, code: bytes) -> None:
+    def _remember(self, dn: str, code: bytes) -> None:
+        # The last one alone: where it is another than before, that may have been changed.
+        self._right.pop(dn, None)
         if len(self._right) >= REMEMBERED_MOST:
             self._right.popitem(last=False)
-        self._right[code] = self._timers.now() + REMEMBERED_S
-        self._right.move_to_end(code)
+        self._right[dn] = code, self._timers.now() + REMEMBERED_S
 
     async def _asked(self, dn: str, password: str, place: str) -> SignInObjection | None:
         """Bind when it is the place's turn and a thread is free."""

@@ -40,6 +40,9 @@ class HttpReader:
     proof: str = ""
     """The WWW-Authenticate of the answer, by which this server proves itself to the reader; "": they did not ask."""
 
+    password: str = field(default="", repr=False)
+    """The right one, which they have sent; "": they proved themselves otherwise."""
+
 
 ANYBODY: Final = HttpReader(HttpReaderKind.ANONYMOUS)
 GET: Final = ("GET",)

@@ -218,8 +218,11 @@ def test_a_client_signs_in_with_the_password_of_the_directory(
         with pytest.raises(ConnectionRefusedByServer):
             client("frank").login(auth="tls-dsk")
         client("frank", "another one").login(auth="tls-dsk")
+        slapd.modify(f"uid=grace,{PEOPLE}", userPassword="hers alone")
+        client("grace", "hers alone").login(auth="tls-dsk")
         log = running.log()
-        assert not [one for one in (PASSWORD, "Gehe1m", "another one") if one in log]
+        assert "grace@example.test has another password: 1 certificates of the old one ended" in log
+        assert not [one for one in (PASSWORD, "Gehe1m", "another one", "hers alone") if one in log]
     finally:
         for one in clients:
             one.leave()

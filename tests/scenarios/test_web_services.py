@@ -37,6 +37,7 @@ from tests.kit.enrollment import (
 from tests.kit.key_pairs import key_of
 from tests.kit.logs import overheard
 from tests.kit.stage import Stage
+from tests.kit.tls_dsk_client import TlsDskClient
 from tests.kit.web import BOOK, CERTIFICATES, DISCOVERY, PHOTOS, SITE, TICKETS, WEB, Web
 
 pytestmark = pytest.mark.libraries
@@ -277,6 +278,33 @@ def test_a_password_that_only_the_directory_knows_gets_a_certificate(web: Web) -
     stage.pulls()
     assert web.states("zoe") == []
     assert web.certify("zoe", ticket=ticket, key="bob").status == 500
+
+
+def test_a_password_of_which_the_directory_says_nothing_ends_what_the_one_before_opened(web: Web) -> None:
+    """An OpenLDAP without ppolicy shows no time: the next sign-in with the new one shows that there is one."""
+    stage = web.stage
+    keeper = FakePasswords(SignInObjection(DenialReason.WRONG_PASSWORD, ""), zoe=password_of("zoe"))
+    stage.stop()
+    stage.passwords = keeper
+    stage.changes("zoe", nt_hash=None)
+    stage.start()
+    stage.pulls()
+    ticket = web.ticket("zoe")
+    keys = TlsDskClient(web.client("zoe").certificate(web.certify("zoe", ticket=ticket, key="bob")), key_of("bob"))
+    device = stage.actor("zoe", password="forgotten", keys=keys)
+    device.signs_in()
+    # The same one again, at another device, ends nothing.
+    assert web.certify("zoe", key="carol", device="{0E324752-1B8C-4D3A-9F6B-000000000000}").status == 200
+    assert web.states("zoe") == ["good", "good"]
+    (carol,) = stage.sign_in("carol")
+    assert device.pages(carol, "as ever").status == 200
+    keeper.right["zoe"] = "another"
+    held = web.client("zoe", "another").ticket(CERTIFICATES, TICKETS)
+    assert web.states("zoe") == []
+    assert "revoked" in web.certify("zoe", ticket=ticket, key="bob").reason
+    assert device.pages(carol, "with the keys of before").status == 403
+    assert web.certify("zoe", ticket=held).status == 200
+    assert web.states("zoe") == ["good"]
 
 
 def test_who_is_disabled_loses_them_for_good(web: Web) -> None:

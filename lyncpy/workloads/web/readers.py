@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -244,7 +244,8 @@ class Readers:
         person = self._people.by_login("", login)
         wrong = HttpRefused(401, "name or password is wrong", (("WWW-Authenticate", _BASIC),))
         check = partial(self._passwords.check, login, password, asked.peer)
-        return await self._to_its_end(self._tried(person, login, asked, check, wrong))
+        reader = await self._to_its_end(self._tried(person, login, asked, check, wrong))
+        return replace(reader, password=password)
 
     async def _shown(self, token: str, asked: HttpAsked, tickets: ITicketHandshakes) -> HttpReader:
         """Let somebody in who shows a ticket; whose it is, is known only once it holds.

@@ -28,6 +28,7 @@ from lyncpy.workloads.webservices.model.issued import Issued, revoked
 from lyncpy.workloads.webservices.people_certificates import PeopleCertificates
 from lyncpy.workloads.webservices.photo_service import PhotoService
 from lyncpy.workloads.webservices.recent_tickets import RecentTickets
+from lyncpy.workloads.webservices.sent_passwords import SentPasswords
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.shown_ticket import ShownTickets
 from lyncpy.workloads.webservices.ticket_service import TicketService
@@ -98,6 +99,7 @@ class WebServices:
         services = (
             TicketService(
                 tickets,
+                SentPasswords(people, owners, trust.secrets, issued, trust.stamps, platform.bus),
                 CertificateHolders(people, owners, issued, marks, timers),
                 addresses,
                 timers,

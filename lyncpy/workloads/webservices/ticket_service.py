@@ -26,6 +26,7 @@ from lyncpy.workloads.webservices.model.certificates import read_certificate
 from lyncpy.workloads.webservices.model.proof import check_possession, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import KEY_BYTES, derived_key
+from lyncpy.workloads.webservices.sent_passwords import SentPasswords
 from lyncpy.workloads.webservices.soap_resource import answer_soap
 from lyncpy.workloads.webservices.tickets import Tickets
 from lyncpy.workloads.webservices.used_signatures import UsedSignatures
@@ -39,6 +40,7 @@ class TicketService:
 
     Args:
         tickets: Issues them.
+        sent: Looks at passwords that were sent.
         holders: Knows whose certificates are.
         signatures_total: How many proofs with certificates are remembered.
         ntlm: Whether passwords are proved by NTLM; else they are sent.
@@ -49,6 +51,7 @@ class TicketService:
     def __init__(
         self,
         tickets: Tickets,
+        sent: SentPasswords,
         holders: CertificateHolders,
         addresses: Addresses,
         timers: ITimers,
@@ -57,6 +60,7 @@ class TicketService:
         ntlm: bool,
     ) -> None:
         self._tickets = tickets
+        self._sent = sent
         self._holders = holders
         self._addresses = addresses
         self._timers = timers
@@ -91,6 +95,8 @@ class TicketService:
         assert aor is not None  # the site admits users alone
 
         async def serve(envelope: Envelope) -> bytes:
+            if asked.reader.password:
+                await self._sent.note(aor, asked.reader.password)
             return await self._issued(envelope, aor, by_password=True)
 
         return await answer_soap(asked, serve, self.log)

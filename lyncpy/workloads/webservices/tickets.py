@@ -40,7 +40,7 @@ class PasswordMarks:
         self._secrets = secrets
         self._people = people
         self._owners = owners
-        self._key = _derived(stamps, "password mark")
+        self._key = derived(stamps, "password mark")
 
     async def mark(self, aor: Aor) -> bytes:
         """Give the mark of somebody's present password."""
@@ -53,7 +53,7 @@ class PasswordMarks:
         return digest(self._key, known, "sha256")[:_MARK_BYTES]
 
 
-def _derived(stamps: IStamps, purpose: str) -> bytes:
+def derived(stamps: IStamps, purpose: str) -> bytes:
     """Derive a key from the server's own, so that a code of one kind is never good for another."""
     return sha256(stamps.stamp(f"lyncpy web services 1: {purpose}".encode())).digest()
 
@@ -83,7 +83,7 @@ class Tickets:
         self._marks = marks
         self._timers = timers
         self._lifetime_s = lifetime_s
-        self._keys = TicketKeys(_derived(stamps, "ticket signature"), _derived(stamps, "ticket seal"))
+        self._keys = TicketKeys(derived(stamps, "ticket signature"), derived(stamps, "ticket seal"))
 
     async def issue(self, aor: Aor, audience: str, issuer: str, key: bytes) -> tuple[Ticket, str]:
         """Give a ticket to somebody who has just proved who they are, and its text.

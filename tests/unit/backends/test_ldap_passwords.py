@@ -167,6 +167,16 @@ def test_a_password_that_was_set_again_is_asked_about_anew() -> None:
     assert _found(desk.ask(replace(ALICE, password_set="20261130120000Z"))) is not None
 
 
+def test_a_password_is_not_right_any_more_once_another_one_is() -> None:
+    """It was changed, also where the directory does not tell: the one before is not good for the rest of its minute."""
+    desk = Desk()
+    _found(desk.ask(password="the old one"))
+    _found(desk.ask(password="the new one"))
+    desk.answer = {"result": 49}
+    assert _found(desk.ask(password="the new one")) is None
+    assert _found(desk.ask(password="the old one")) is not None
+
+
 def test_what_was_wrong_is_not_remembered() -> None:
     """It may be mended meanwhile."""
     desk = Desk(49)
@@ -178,11 +188,12 @@ def test_what_was_wrong_is_not_remembered() -> None:
 def test_no_more_than_so_many_are_remembered() -> None:
     """The oldest is forgotten."""
     desk = Desk()
-    for n in range(REMEMBERED_MOST + 1):
-        _found(desk.ask(password=f"secret {n}"))
-    _found(desk.ask(password="secret 1"))
+    people = [replace(ALICE, source=f"uid=u{n},dc=example,dc=com") for n in range(REMEMBERED_MOST + 1)]
+    for one in people:
+        _found(desk.ask(one))
+    _found(desk.ask(people[1]))
     assert len(desk.links) == REMEMBERED_MOST + 1
-    _found(desk.ask(password="secret 0"))
+    _found(desk.ask(people[0]))
     assert len(desk.links) == REMEMBERED_MOST + 2
 
 

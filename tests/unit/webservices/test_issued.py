@@ -18,6 +18,7 @@ from lyncpy.workloads.webservices.model.issued import (
     standing,
     unpack,
     with_certificate,
+    with_password,
     with_ticket,
     with_use,
     without,
@@ -50,6 +51,16 @@ def test_one_is_revoked_or_all() -> None:
         check_round(without(both, "s1"), replace(TICKET, round=2))
     assert without(both, "s9") is both
     assert revoked(both) == Issued(3)
+    assert without(replace(both, password="1f"), "s1") == Issued(3, (TWO,), password="1f")
+
+
+def test_another_password_ends_what_the_one_before_opened() -> None:
+    """The first one that is known ends nothing: which one it was before, nobody knows."""
+    first = with_password(Issued(2, (ONE, TWO), (USED,), is_open=True), "1f")
+    assert first == Issued(2, (ONE, TWO), (USED,), is_open=True, password="1f")
+    assert with_password(first, "1f") is first
+    assert with_password(first, "2e") == Issued(3, password="2e")
+    assert revoked(first) == Issued(3, password="1f")
 
 
 def test_what_was_given_is_known_until_it_ends() -> None:
@@ -99,7 +110,7 @@ def test_a_certificate_stands_in_its_time_with_its_password() -> None:
 
 def test_what_is_kept_is_read() -> None:
     """Of who has no record nothing is kept."""
-    for both in (Issued(2, (ONE, TWO), (USED,)), Issued(3, is_open=True)):
+    for both in (Issued(2, (ONE, TWO), (USED,)), Issued(3, is_open=True), Issued(4, password="1f")):
         assert unpack(pack(both)) == both
     assert unpack(None) == Issued()
 
@@ -107,6 +118,6 @@ def test_what_is_kept_is_read() -> None:
 def test_an_earlier_record_is_read() -> None:
     """Of before used tickets had a list of their own, and tickets were written of."""
     record = json.loads(pack(Issued(2, (ONE,))))
-    del record["used"], record["is_open"]
+    del record["used"], record["is_open"], record["password"]
     record["certificates"][0] |= {"ticket": "ticket1", "key": "key1"}
     assert unpack(json.dumps(record).encode()) == Issued(2, (ONE,), is_open=True)

@@ -65,6 +65,9 @@ class Issued:
     is_open: bool = False
     """Whether a ticket was given in this round; else there is none that could end."""
 
+    password: str = ""
+    """Tells the last password that was sent from another, where no hash of it is known; "": none was sent."""
+
     @property
     def is_ended(self) -> bool:
         """Whether nothing that they have counts any more, or ever did."""
@@ -119,12 +122,23 @@ def without(issued: Issued, serial: str) -> Issued:
         serial: Its serial number; the other certificates stay.
     """
     kept = tuple(one for one in issued.certificates if one.serial != serial)
-    return issued if len(kept) == len(issued.certificates) else Issued(issued.round + 1, kept)
+    return issued if len(kept) == len(issued.certificates) else replace(revoked(issued), certificates=kept)
 
 
 def revoked(issued: Issued) -> Issued:
     """Revoke all that was issued to a person, certificates and tickets."""
-    return Issued(issued.round + 1)
+    return Issued(issued.round + 1, password=issued.password)
+
+
+def with_password(issued: Issued, password: str) -> Issued:
+    """Note which password somebody has sent: another one than before ends all that was opened with that one.
+
+    Args:
+        password: See `Issued`; where it is the same, the very same value is given.
+    """
+    if password == issued.password:
+        return issued
+    return replace(revoked(issued) if issued.password else issued, password=password)
 
 
 GOOD: Final = "good"
@@ -163,4 +177,5 @@ def unpack(value: bytes | None) -> Issued:
         tuple(UsedTicket(**one) for one in found.get("used", ())),
         # Of a person with an earlier record it is not known.
         found.get("is_open", True),
+        found.get("password", ""),
     )
