@@ -36,6 +36,7 @@ from tests.kit.enrollment import (
 )
 from tests.kit.key_pairs import key_of
 from tests.kit.logs import overheard
+from tests.kit.pool import Pool
 from tests.kit.stage import Stage
 from tests.kit.tls_dsk_client import TlsDskClient
 from tests.kit.web import BOOK, CERTIFICATES, DISCOVERY, PHOTOS, SITE, TICKETS, WEB, Web
@@ -770,9 +771,23 @@ def test_a_certificate_alone_is_worth_nothing(web: Web) -> None:
     """Nor is a request that was heard on its way, or one of another day."""
     certificate = _certified(web)
     assert "does not fit" in _holds(web, certificate, key="mallory").reason
-    assert _holds(web, certificate).status == 200
-    assert _holds(web, certificate).reason == "the request was sent before"
+    now = web.stage.wall()
+    assert _holds(web, certificate, now=now).status == 200
+    assert _holds(web, certificate, now=now).reason == "the request was sent before"
+    web.stage.stop()
+    web.stage.start()
+    assert _holds(web, certificate, now=now).reason == "the request was sent before"
     assert "not of now" in _holds(web, certificate, now=web.stage.wall() - 7200).reason
+
+
+def test_what_one_server_of_a_pool_has_taken_no_other_takes() -> None:
+    """A request that was heard on its way is not sent to the next one."""
+    with Pool.opened(web=WEB) as pool:
+        one, other = (Web(server) for server in pool)
+        certificate = _certified(one)
+        now = one.stage.wall()
+        assert _holds(one, certificate, now=now).status == 200
+        assert _holds(other, certificate, now=now).reason == "the request was sent before"
 
 
 def test_a_certificate_of_another_is_no_way_to_be_alice(web: Web) -> None:

@@ -103,7 +103,6 @@ class WebServices:
                 CertificateHolders(people, owners, issued, marks, timers),
                 addresses,
                 timers,
-                settings.signatures_total,
                 ntlm=trust.ntlm,
             ),
             CertificateService(tickets, issued, authority, addresses, settings, timers),

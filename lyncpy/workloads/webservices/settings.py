@@ -20,8 +20,5 @@ class Settings(BaseModel):
     certificates_per_hour: int = Field(default=60, ge=4, le=10_000)
     """Certificates that one user gets in an hour; each costs a signature and is written down, so more are refused."""
 
-    signatures_total: int = Field(default=200_000, ge=1_000, le=10_000_000)
-    """Tickets asked for with a certificate that are remembered, each until its time stamp is too old (some sixteen minutes where the client's clock is right, 31 where it is as far ahead as it may be), lest one request be sent twice; a client asks for a handful at its start. Some 250 bytes each; more than that are refused until others end. One user has 64 of them, or 8 once half of all are used."""
-
     ntlm: bool | None = None
     """Whether passwords are proved by NTLM where tickets are given; with false they are sent (Basic, within TLS), which clients do only where NTLM is not offered. Left out: true, unless the LDAP server is an Active Directory that is asked about passwords: it shows no hashes, which NTLM needs where there is no [auth] ntlm_auth."""

@@ -23,13 +23,12 @@ from lyncpy.workloads.webservices.bodies.trust import read_ticket_request, write
 from lyncpy.workloads.webservices.holders import CertificateHolders
 from lyncpy.workloads.webservices.model.addresses import CERTIFICATES, TICKETS, Addresses
 from lyncpy.workloads.webservices.model.certificates import read_certificate
-from lyncpy.workloads.webservices.model.proof import check_possession, read_security
+from lyncpy.workloads.webservices.model.proof import Possession, check_possession, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import KEY_BYTES, derived_key
 from lyncpy.workloads.webservices.sent_passwords import SentPasswords
 from lyncpy.workloads.webservices.soap_resource import answer_soap
 from lyncpy.workloads.webservices.tickets import Tickets
-from lyncpy.workloads.webservices.used_signatures import UsedSignatures
 
 _AUTH: Final = f"{TICKETS}/Auth"
 _CERT: Final = f"{TICKETS}/Cert"
@@ -42,7 +41,6 @@ class TicketService:
         tickets: Issues them.
         sent: Looks at passwords that were sent.
         holders: Knows whose certificates are.
-        signatures_total: How many proofs with certificates are remembered.
         ntlm: Whether passwords are proved by NTLM; else they are sent.
     """
 
@@ -55,7 +53,6 @@ class TicketService:
         holders: CertificateHolders,
         addresses: Addresses,
         timers: ITimers,
-        signatures_total: int,
         *,
         ntlm: bool,
     ) -> None:
@@ -64,7 +61,6 @@ class TicketService:
         self._holders = holders
         self._addresses = addresses
         self._timers = timers
-        self._used = UsedSignatures(signatures_total)
         # Clients look for one name or the other, whatever is behind it.
         names = ("WebTicketServiceWinNegotiate", "WebTicketServiceWinNtlm")
         ports = (
@@ -97,7 +93,7 @@ class TicketService:
         async def serve(envelope: Envelope) -> bytes:
             if asked.reader.password:
                 await self._sent.note(aor, asked.reader.password)
-            return await self._issued(envelope, aor, by_password=True)
+            return await self._issued(envelope, aor)
 
         return await answer_soap(asked, serve, self.log)
 
@@ -114,17 +110,17 @@ class TicketService:
         # First whose it is: only keys that were certified here are calculated with.
         aor = await self._holders.holder(certificate)
         proof = check_possession(security, certificate.key, self._timers.wall())
-        self._used.take(proof, aor, self._timers.now())
-        return await self._issued(envelope, aor, by_password=False)
+        return await self._issued(envelope, aor, proof)
 
-    async def _issued(self, envelope: Envelope, aor: Aor, *, by_password: bool) -> bytes:
+    async def _issued(self, envelope: Envelope, aor: Aor, proof: Possession | None = None) -> bytes:
+        """Answer a request of somebody who has proved their password, or the key of their certificate."""
         request = read_ticket_request(envelope)
         audience = self._addresses.service(request.audience)
         if not audience:
             raise ServiceRefused("wst:InvalidScope", f'no service here takes tickets at "{request.audience[:200]}"')
         if request.claimed not in (None, aor):
             raise ServiceRefused("wst:FailedAuthentication", "the ticket is asked for somebody else than who asks")
-        if audience == self._addresses.of(CERTIFICATES) and not by_password:
+        if audience == self._addresses.of(CERTIFICATES) and proof is not None:
             # Who has stolen one must not get others with it, which would outlive it.
             raise ServiceRefused(
                 "wst:FailedAuthentication", "a certificate is got with a password, not with another one"
@@ -133,6 +129,6 @@ class TicketService:
             raise ServiceRefused("wst:BadRequest", "this service needs a ticket with a key: send entropy")
         entropy = token_bytes(KEY_BYTES) if request.entropy else b""
         key = derived_key(request.entropy, entropy) if request.entropy else b""
-        ticket, text = await self._tickets.issue(aor, audience, self._addresses.of(TICKETS), key)
+        ticket, text = await self._tickets.issue(aor, audience, self._addresses.of(TICKETS), key, proof)
         self.log.info("{aor} got a ticket for {service}", aor=shown(aor), service=audience)
         return write_ticket_answer(request, ticket, text, entropy)

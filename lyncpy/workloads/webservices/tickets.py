@@ -11,7 +11,8 @@ from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.markup import Element
 from lyncpy.workloads.webservices.issued_table import IssuedTable
-from lyncpy.workloads.webservices.model.issued import check_round, with_ticket
+from lyncpy.workloads.webservices.model.issued import Issued, check_round, with_signature, with_ticket
+from lyncpy.workloads.webservices.model.proof import Possession
 from lyncpy.workloads.webservices.model.refusal import untrusted
 from lyncpy.workloads.webservices.model.tickets import (
     Ticket,
@@ -85,15 +86,25 @@ class Tickets:
         self._lifetime_s = lifetime_s
         self._keys = TicketKeys(derived(stamps, "ticket signature"), derived(stamps, "ticket seal"))
 
-    async def issue(self, aor: Aor, audience: str, issuer: str, key: bytes) -> tuple[Ticket, str]:
+    async def issue(
+        self, aor: Aor, audience: str, issuer: str, key: bytes, proof: Possession | None = None
+    ) -> tuple[Ticket, str]:
         """Give a ticket to somebody who has just proved who they are, and its text.
 
+        Args:
+            proof: Of the key of their certificate, which is good once; None: they proved their password.
+
         Raises:
-            ServiceRefused: They have been disabled meanwhile.
+            ServiceRefused: They have been disabled meanwhile, or the proof was sent before.
         """
+
+        def decide(issued: Issued) -> Issued:
+            given = with_ticket(issued)
+            return given if proof is None else with_signature(given, proof, self._timers.steady())
+
         now, owner = int(self._timers.wall()), self._owners.owner(aor)
         # Written down before it is given: who is disabled from here on has something that ends.
-        issued = await self._issued.change(owner, with_ticket)
+        issued = await self._issued.change(owner, decide)
         mark = await self._marks.mark(aor)
         person = self._people.person(aor)
         if person is None or not person.may_stay or self._owners.owner(aor) != owner:

@@ -8,9 +8,13 @@ import pytest
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.workloads.webservices.model.issued import (
+    LONGEST_S,
+    SPARE_S,
+    USED_SIGNATURES,
     USED_TICKETS,
     Issued,
     IssuedCertificate,
+    UsedSignature,
     UsedTicket,
     check_round,
     pack,
@@ -19,10 +23,12 @@ from lyncpy.workloads.webservices.model.issued import (
     unpack,
     with_certificate,
     with_password,
+    with_signature,
     with_ticket,
     with_use,
     without,
 )
+from lyncpy.workloads.webservices.model.proof import SKEW_S, Possession
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import Ticket
 
@@ -61,6 +67,31 @@ def test_another_password_ends_what_the_one_before_opened() -> None:
     assert with_password(first, "1f") is first
     assert with_password(first, "2e") == Issued(3, password="2e")
     assert revoked(first) == Issued(3, password="1f")
+
+
+def _signed(issued: Issued, number: int, now: float, ends_in: float = 900.0) -> Issued:
+    return with_signature(issued, Possession(b"%d" % number, ends_in), now)
+
+
+def test_a_signature_is_taken_once_in_its_time() -> None:
+    """Whatever is revoked meanwhile; then its time stamp is too old, and it is forgotten, in whichever order they came."""
+    used = revoked(_signed(_signed(Issued(), 0, 0.0, 1800.0), 1, 0.0))
+    with pytest.raises(ServiceRefused, match="sent before"):
+        _signed(used, 1, 900.0 + SPARE_S - 1)
+    later = _signed(used, 2, 900.0 + SPARE_S)
+    assert [one.until for one in later.signatures] == [1800.0 + SPARE_S, 1800.0 + 2 * SPARE_S]
+    with pytest.raises(ServiceRefused, match="sent before"):
+        _signed(later, 0, 1800.0 + SPARE_S - 1)
+
+
+def test_who_asks_too_often_waits_no_longer_than_they_are_told() -> None:
+    """Nothing is forgotten before its time to make room; also with a clock that is as far ahead as it may be."""
+    used = Issued()
+    for number in range(USED_SIGNATURES):
+        used = _signed(used, number, 0.0, 2 * SKEW_S)
+    with pytest.raises(ServiceRefused, match=r"in 31 minutes at the latest"):
+        _signed(used, -1, LONGEST_S - 1)
+    assert len(_signed(used, -1, 31 * 60.0).signatures) == 1
 
 
 def test_what_was_given_is_known_until_it_ends() -> None:
@@ -110,7 +141,11 @@ def test_a_certificate_stands_in_its_time_with_its_password() -> None:
 
 def test_what_is_kept_is_read() -> None:
     """Of who has no record nothing is kept."""
-    for both in (Issued(2, (ONE, TWO), (USED,)), Issued(3, is_open=True), Issued(4, password="1f")):
+    for both in (
+        Issued(2, (ONE, TWO), (USED,)),
+        Issued(3, is_open=True),
+        Issued(4, password="1f", signatures=(UsedSignature("d", 9.0),)),
+    ):
         assert unpack(pack(both)) == both
     assert unpack(None) == Issued()
 
@@ -118,6 +153,6 @@ def test_what_is_kept_is_read() -> None:
 def test_an_earlier_record_is_read() -> None:
     """Of before used tickets had a list of their own, and tickets were written of."""
     record = json.loads(pack(Issued(2, (ONE,))))
-    del record["used"], record["is_open"], record["password"]
+    del record["used"], record["is_open"], record["password"], record["signatures"]
     record["certificates"][0] |= {"ticket": "ticket1", "key": "key1"}
     assert unpack(json.dumps(record).encode()) == Issued(2, (ONE,), is_open=True)

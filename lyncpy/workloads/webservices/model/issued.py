@@ -9,13 +9,27 @@ whatever becomes of the certificate.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from hashlib import sha256
 from typing import Final
 
+from lyncpy.workloads.webservices.model.proof import SKEW_S, Possession
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 from lyncpy.workloads.webservices.model.tickets import Ticket
 
 USED_TICKETS: Final = 256
 """Tickets in their time with which one person got certificates; a client gets one at each start."""
+
+USED_SIGNATURES: Final = 64
+"""Requests in their time that one person has signed with the keys of certificates; a client sends a handful at its start."""
+
+SPARE_S: Final = 60.0
+"""For so much longer a signature is known: clocks by which time stamps are judged differ a little, and are set back a little."""
+
+LONGEST_S: Final = 2 * SKEW_S + SPARE_S
+"""The longest that one is known: a clock may be ahead, and its time stamps hold until they are as far behind.
+Those of a clock that is right are known for half of that, about."""
+
+_DIGEST_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,17 @@ class UsedTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class UsedSignature:
+    """A request that was signed with the key of a certificate, and is good once."""
+
+    digest: str
+    """Of the signature, in hexadecimal digits."""
+
+    until: float
+    """When its time stamp is too old, in seconds of the clock for lifetimes that are written down."""
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """All that counts of what was issued to a person, the oldest first."""
 
@@ -68,6 +93,9 @@ class Issued:
     password: str = ""
     """Tells the last password that was sent from another, where no hash of it is known; "": none was sent."""
 
+    signatures: Sequence[UsedSignature] = field(default=())
+    """Requests for tickets that were taken, and could be sent again; whatever is revoked, they stay."""
+
     @property
     def is_ended(self) -> bool:
         """Whether nothing that they have counts any more, or ever did."""
@@ -77,6 +105,28 @@ class Issued:
 def with_ticket(issued: Issued) -> Issued:
     """Give a ticket of this round; the very same value when that is known."""
     return issued if issued.is_open else replace(issued, is_open=True)
+
+
+def with_signature(issued: Issued, proof: Possession, now: float) -> Issued:
+    """Take a request that was signed with the key of a certificate, this once. Nothing is forgotten before its time.
+
+    Args:
+        now: By the clock for lifetimes that are written down.
+
+    Raises:
+        ServiceRefused: It was taken before, or there are too many of its person.
+    """
+    kept = tuple(one for one in issued.signatures if one.until > now)
+    digest = sha256(proof.signature).digest()[:_DIGEST_BYTES].hex()
+    if any(one.digest == digest for one in kept):
+        raise untrusted("the request was sent before")
+    if len(kept) >= USED_SIGNATURES:
+        raise ServiceRefused(
+            "s:Server",
+            "you have asked for too many tickets with a certificate;"
+            f" you may ask again in {LONGEST_S / 60:.0f} minutes at the latest",
+        )
+    return replace(issued, signatures=(*kept, UsedSignature(digest, now + proof.ends_in + SPARE_S)))
 
 
 def with_use(issued: Issued, ticket: Ticket, key: str, now: float) -> Issued:
@@ -127,7 +177,7 @@ def without(issued: Issued, serial: str) -> Issued:
 
 def revoked(issued: Issued) -> Issued:
     """Revoke all that was issued to a person, certificates and tickets."""
-    return Issued(issued.round + 1, password=issued.password)
+    return replace(issued, round=issued.round + 1, certificates=(), used=(), is_open=False)
 
 
 def with_password(issued: Issued, password: str) -> Issued:
@@ -178,4 +228,5 @@ def unpack(value: bytes | None) -> Issued:
         # Of a person with an earlier record it is not known.
         found.get("is_open", True),
         found.get("password", ""),
+        tuple(UsedSignature(**one) for one in found.get("signatures", ())),
     )

@@ -1,0 +1,1 @@
+A client that has a certificate of this server gets web tickets with it, and is not asked for the password. Each of its requests is taken once, by whichever server of the same store, also after a restart.
