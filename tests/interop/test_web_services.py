@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -90,10 +90,15 @@ def _front(server: RunningServer, site: str, place: tuple[str, int] = ("127.0.0.
 
 def _hello(front: RegistrarFront) -> bool:
     """Wait until a client begins its handshake: a ClientHello in one TLS record, which it sends once it has a certificate."""
+    return _heard(front, 'gssapi-data="FgMB')
+
+
+def _heard(front: RegistrarFront, words: str) -> bool:
+    """Wait until a client has said something."""
     until = time.monotonic() + 30
-    while 'gssapi-data="FgMB' not in front.heard() and time.monotonic() < until:
+    while words not in front.heard() and time.monotonic() < until:
         time.sleep(0.05)
-    return 'gssapi-data="FgMB' in front.heard()
+    return words in front.heard()
 
 
 def test_a_real_client_gets_its_certificate(server: RunningServer, front: RegistrarFront, tmp_path: Path) -> None:
@@ -147,7 +152,7 @@ def test_a_real_client_finds_its_server(found_server: RunningServer, tmp_path: P
     """
     if not PLUGIN.exists():
         pytest.skip("pidgin-sipe is not installed")
-    dave = _seeker(found_server, tmp_path, name)
+    dave = _seeker(found_server, tmp_path, {f"{name}.example.test": PLACE, "sip.example.test": PLACE})
     try:
         dave.login()
     finally:
@@ -167,7 +172,7 @@ def test_a_real_client_gets_ticket_after_ticket_over_one_connection(
     if not PLUGIN.exists():
         pytest.skip("pidgin-sipe is not installed")
     front = _front(found_server, "https://sip.example.test", (PLACE, found_server.tls_port))
-    dave = _seeker(found_server, tmp_path, "lyncdiscover")
+    dave = _seeker(found_server, tmp_path, {"lyncdiscover.example.test": PLACE, "sip.example.test": PLACE})
     try:
         dave.login(wait=False, auth="tls-dsk")
         assert _hello(front), (front.heard()[-2000:], found_server.tail(), dave.tail())
@@ -180,8 +185,42 @@ def test_a_real_client_gets_ticket_after_ticket_over_one_connection(
         assert f"dave@example.test got a ticket for https://sip.example.test/{service}" in log
 
 
-def _seeker(server: RunningServer, folder: Path, name: str) -> PurpleClient:
-    """Make a client that is told no server, and finds what this name leads to."""
+@pytest.mark.parametrize("service", ["_sipinternaltls._tcp", "_sip._tls"])
+def test_where_nothing_is_discovered_a_real_client_goes_by_service_records(
+    server: RunningServer, tmp_path: Path, service: str
+) -> None:
+    """To the server and the port that these say."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    places = {f"{service}.example.test": f"sip.example.test:{server.tls_port}", "sip.example.test": "127.0.0.1"}
+    dave = _seeker(server, tmp_path, places)
+    try:
+        dave.login()
+        assert "lyncdiscoverinternal.example.test" in dave.log()
+    finally:
+        dave.leave()
+        dave.close()
+
+
+def test_where_there_are_no_records_a_real_client_goes_by_names(server: RunningServer, tmp_path: Path) -> None:
+    """At the port of HTTPS, where it speaks SIP; the certificate that `lyncpy init` makes is for that name too."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    if os.geteuid():
+        pytest.skip("port 443 is open to root alone")
+    found = _front(server, _site(server), (ELSEWHERE, 443))
+    dave = _seeker(server, tmp_path, {"sip.example.test": ELSEWHERE})
+    try:
+        dave.login(wait=False)
+        assert _heard(found, "REGISTER sip:example.test"), dave.tail()
+    finally:
+        dave.leave()
+        dave.close()
+        found.close()
+
+
+def _seeker(server: RunningServer, folder: Path, names: Mapping[str, str]) -> PurpleClient:
+    """Make a client that is told no server, and finds what these names lead to."""
     account = server.accounts["dave"]
     return PurpleClient(
         account.address,
@@ -190,5 +229,5 @@ def _seeker(server: RunningServer, folder: Path, name: str) -> PurpleClient:
         folder=folder / "dave",
         ca=server.ca,
         transport="auto",
-        names={f"{name}.example.test": PLACE, "sip.example.test": PLACE},
+        names=names,
     )

@@ -70,7 +70,7 @@ class PurpleClient:
             transport: How to connect; with "auto" and no server it looks for one.
             login: The name for authentication, if it is not the address.
             hostname: A host name for this client alone: a second endpoint of an account needs one. Root only.
-            names: Addresses by host name; no other names exist for the client.
+            names: Addresses by host name, and HOST:PORT by the name of a service (SRV); no other names exist for the client.
             scheme: How it proves itself: ntlm, krb5, tls-dsk or auto.
             environment: Variables of its process.
         """

@@ -14,7 +14,7 @@ class Lookups:
     """Takes the place of libpurple's resolver."""
 
     def __init__(self, loop: Loop, names: Mapping[str, str]) -> None:
-        """Take addresses (IPv4) by host name."""
+        """Take addresses (IPv4) by host name, and HOST:PORT by the name of a service."""
         self._loop = loop
         self._names = names
         self._open: set[int] = set()
@@ -52,12 +52,21 @@ class Lookups:
         call(found, "void(pointer, pointer)", query, glib.g_slist_append(glib.g_slist_append(None, len(place)), memory))
 
     def _service(self, query: int, found: int, failed: int) -> int:
+        asked = purple.purple_srv_txt_query_get_query(query)
         self._open.add(query)
-
-        def refuse() -> None:
-            if query in self._open:
-                self._open.discard(query)
-                call(failed, "void(pointer, text)", query, "this test has no service records")
-
-        self._loop.later(refuse)
+        self._loop.later(lambda: self._serve(query, self._names.get(asked, ""), found, failed))
         return 1
+
+    def _serve(self, query: int, place: str, found: int, failed: int) -> None:
+        if query not in self._open:
+            return
+        self._open.discard(query)
+        host, _, port = place.rpartition(":")
+        if not host:
+            call(failed, "void(pointer, text)", query, "this test has no such service record")
+            return
+        # Its receiver frees both.
+        record = struct.pack("=256siii", host.encode(), int(port), 0, 0)
+        memory = glib.g_malloc0(len(record))
+        ctypes.memmove(memory, record, len(record))
+        call(found, "void(pointer, pointer)", query, glib.g_list_append(None, memory))

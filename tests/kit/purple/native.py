@@ -70,6 +70,7 @@ void    purple_dnsquery_set_ui_ops(pointer)
 text    purple_dnsquery_get_host(pointer)
 uint    purple_dnsquery_get_port(pointer)
 void    purple_srv_txt_query_set_ui_ops(pointer)
+text    purple_srv_txt_query_get_query(pointer)
 
 void    purple_request_set_ui_ops(pointer)
 void    purple_request_close(int, pointer)
