@@ -19,6 +19,7 @@ from lyncpy.app.assembly import ServerParts, inside, node_name
 from lyncpy.app.backends import backends
 from lyncpy.app.cli import command_line
 from lyncpy.app.config import SECTIONS, check, toml
+from lyncpy.app.tables import bounds, shown, when_full
 from lyncpy.app.tap import Options
 from lyncpy.backends.sealing import write_key
 from lyncpy.contracts.answers import Form
@@ -279,6 +280,17 @@ def meters_page(found: Sequence[Meter]) -> str:
         f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} | {_cell(one.help)} |"
         for one in found
     ]
+    lines += [
+        "",
+        "## Tables",
+        "",
+        "Each table, queue and buffer of the server is a value of the label `table` of `lyncpy_app_table_entries_count` and its "
+        "like, once there is one. Where its bound is one number, `lyncpy_app_table_bound_count` has it.",
+        "",
+        "| Table | Bound | When it is full |",
+        "|---|---|---|",
+    ]
+    lines += [f"| `{shown(name)}` | {_cell(words)} | {when_full(name)} |" for name, words in sorted(bounds().items())]
     return "\n".join([*lines, ""])
 
 

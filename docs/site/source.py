@@ -222,9 +222,13 @@ def _declared(module: _Module, node: ast.AST) -> Iterator[Meter]:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
         return
     name = _text(module, node.args[0])
-    if node.func.attr not in ("counter", "total", "gauge", "histogram") or not name.startswith("lyncpy_"):
+    if node.func.attr not in ("counter", "total", "gauge", "labelled_gauge", "histogram") or not name.startswith(
+        "lyncpy_"
+    ):
         return
     text = _text(module, node.args[1]) if len(node.args) > 1 else ""
     labels = tuple(word.arg for word in node.keywords if word.arg)
-    kind = "counter" if node.func.attr == "total" else node.func.attr
+    kind = {"total": "counter", "labelled_gauge": "gauge"}.get(node.func.attr, node.func.attr)
+    if node.func.attr == "labelled_gauge" and len(node.args) > 2:
+        labels = tuple(ast.literal_eval(node.args[2]))
     yield Meter(name, kind, text.replace(VARIES, ""), labels)

@@ -23,6 +23,7 @@ from lyncpy.app.process import ParentLine
 from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.server_words import server_words
 from lyncpy.app.surroundings import ALONE, Conditions, Surroundings
+from lyncpy.app.tables import TableMeters
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
 from lyncpy.auth.http_kerberos import TicketHandshakes
 from lyncpy.auth.http_ntlm import NtlmHandshakes
@@ -119,6 +120,7 @@ class ServerParts:
     """In the order in which they are opened."""
 
     watch: ConditionWatch
+    tables: TableMeters
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ def build(
     locks = [database_lock(config)] if store.is_sqlite else []
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
+    within.tables.look_at(within, doors, back)
     house = UnitGroup([*locks, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
     return BuiltServer(house, listener, within, examination)
 
@@ -262,6 +265,7 @@ def inside(
     shown = [*offers, hall, Offer("conditions", commands=watch.commands()), words]
     control = ServerControl(reload, watch.now, surroundings.stop, surroundings.absent, surroundings.handed)
     admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
+    tables = TableMeters(config.sections, back.meter, timers)
     pages = [*_pages(back, surroundings.parent, watch).rows(), *_people_pages(config, floor.conferencing)]
     units = (
         *back.units,
@@ -282,9 +286,9 @@ def inside(
         drain,
         way_in.draining,
     )
-    return ServerParts(
-        base, way_in, floor, _site(config, back, readers, [*workloads, admin], pages), drain, units, watch
-    )
+    site = _site(config, back, readers, [*workloads, admin], pages)
+    tables.look_at(base, way_in, site, units, back)
+    return ServerParts(base, way_in, floor, site, drain, units, watch, tables)
 
 
 def _drain(config: Config, back: Backends, base: PlatformParts, way_in: Pipeline, end: Callable[[], None]) -> NodeDrain:

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 from zope.interface import implementer
@@ -118,6 +118,24 @@ class _Total(Collector):
         return (CounterMetricFamily(*self._family, value=self._read()),)
 
 
+class _Gauges(Collector):
+    """All gauges of one name, whose values somebody else keeps."""
+
+    def __init__(
+        self, name: str, text: str, labels: tuple[str, ...], read: Callable[[], Mapping[tuple[str, ...], float]]
+    ) -> None:
+        self._family = name, text
+        self._labels = labels
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """Give them as they are now."""
+        family = GaugeMetricFamily(*self._family, labels=self._labels)
+        for values, value in sorted(self._read().items()):
+            family.add_metric(values, value)
+        return (family,)
+
+
 @implementer(IMeter)
 class OpenMetrics:
     """The meters of one server, in a registry of its own: two servers in one process do not mix."""
@@ -179,6 +197,16 @@ class OpenMetrics:
         if histograms is not None:
             return float(sum(sum(one.counts) for one in histograms.all.fitting(labels)))
         return 0.0 if read is None else float(read())
+
+    def labelled_gauge(
+        self,
+        name: str,
+        help: str,  # noqa: A002 - as the promise has it
+        labels: tuple[str, ...],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
+    ) -> None:
+        """Have gauges of one name read at each `render`."""
+        self._registry.register(_Gauges(name, help, labels, read))
 
     def render(self) -> bytes:
         """Write all meters in the OpenMetrics text format."""

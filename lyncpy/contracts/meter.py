@@ -1,6 +1,6 @@
 """Counters, gauges and histograms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from zope.interface import Interface
@@ -54,3 +54,8 @@ class IMeter(Interface):
 
         Nought, where there is none.
         """
+
+    def labelled_gauge(
+        name: str, help: str, labels: tuple[str, ...], read: Callable[[], Mapping[tuple[str, ...], float]]
+    ) -> None:
+        """Register all gauges of one name, which are read when the meters are shown: a value for each row of labels' values."""

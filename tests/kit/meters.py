@@ -1,6 +1,6 @@
 """Meters that a test reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from zope.interface import implementer
 
@@ -43,6 +43,7 @@ class MemoryMeter:
         """Begin without meters."""
         self.counters: dict[tuple[str, tuple[tuple[str, str], ...]], MemoryCounter] = {}
         self.gauges: dict[str, Callable[[], float]] = {}
+        self.labelled: dict[str, Callable[[], Mapping[tuple[str, ...], float]]] = {}
         self.histograms: dict[tuple[str, tuple[tuple[str, str], ...]], MemoryHistogram] = {}
 
     def counter(self, name: str, help: str, **labels: str) -> MemoryCounter:  # noqa: A002
@@ -75,6 +76,17 @@ class MemoryMeter:
         return counted + sum(
             len(one.values) for (known, has), one in self.histograms.items() if known == name and wanted <= set(has)
         )
+
+    def labelled_gauge(
+        self,
+        name: str,
+        help: str,  # noqa: A002
+        labels: tuple[str, ...],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
+    ) -> None:
+        """Keep what reads the values."""
+        _require_name(name)
+        self.labelled[name] = read
 
     def observed(self, name: str, **labels: str) -> list[float]:
         """Give the values that were observed."""

@@ -12,7 +12,7 @@ from lyncpy.app.config import Sections
 from tests.kit.trees import nodes_of
 
 SOURCE = Path(__file__).parents[2] / "lyncpy"
-_FILE = tomllib.loads((Path(__file__).parent / "tables.toml").read_text(encoding="utf-8"))
+_FILE = tomllib.loads((SOURCE / "app/tables.toml").read_text(encoding="utf-8"))
 SHARES: dict[str, str] = _FILE.pop("shares")
 """Bound → what one user, device or address may have of it; or why nobody outside can make it grow for others."""
 
@@ -67,15 +67,15 @@ def _kept(body: ast.FunctionDef) -> Iterator[str]:
 def test_every_table_is_listed_with_its_bound() -> None:
     """A new table without a bound is found here: bound it, with a share for each user, and write both down."""
     found = set(_tables())
-    assert found - LISTED.keys() == set(), "give it a bound, and a line in tests/unit/tables.toml"
-    assert LISTED.keys() - found == set(), "it is gone: so should be its line in tests/unit/tables.toml"
+    assert found - LISTED.keys() == set(), "give it a bound, and a line in lyncpy/app/tables.toml"
+    assert LISTED.keys() - found == set(), "it is gone: so should be its line in lyncpy/app/tables.toml"
     assert len(found) > 150
 
 
 def test_every_bound_has_a_share_or_the_reason_why_it_needs_none() -> None:
     """A bound in total alone belongs to whoever is quickest: "share: …" says what is one owner's, "none: …" why not."""
     bounds = set(LISTED.values())
-    assert bounds - SHARES.keys() == set(), "give it a share, or a reason, in [shares] of tests/unit/tables.toml"
+    assert bounds - SHARES.keys() == set(), "give it a share, or a reason, in [shares] of lyncpy/app/tables.toml"
     assert SHARES.keys() - bounds == set(), "no table has this bound: so should its share go"
     for bound, share in SHARES.items():
         kind, _, words = share.partition(": ")

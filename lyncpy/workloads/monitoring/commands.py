@@ -19,6 +19,9 @@ NEWEST: Final = 100
 ALWAYS: Final = float("inf")
 """Lines that were written while the clock was ahead are shown too."""
 
+TABLES: Final = ("lyncpy_app_table_entries_count", "lyncpy_app_table_fullest_count", "lyncpy_app_table_bound_count")
+"""Meters of which there is one for each table."""
+
 
 class Commands:
     """Connections, meters, and what clients reported.
@@ -126,11 +129,11 @@ class Commands:
         return Table(("flow",), [(flow,)], note="closed")
 
     async def meters(self, asked: CommandCall) -> Table:
-        """List meters, by name; the buckets of histograms where a part of a name is asked for."""
+        """List meters, by name; the buckets of histograms, and tables, where a part of a name is asked for."""
         part = asked.args.get("part", "")
         lines = [line for line in self._meters().decode().splitlines() if line and not line.startswith("#")]
         if not part:
-            lines = [line for line in lines if "_bucket{" not in line]
+            lines = [line for line in lines if "_bucket{" not in line and not line.startswith(TABLES)]
         rows = [(name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines) if part in name]
         return Table(("meter", "value"), rows)
 
