@@ -10,10 +10,12 @@ import termios
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from lyncpy.app.arguments import add_config
 from lyncpy.app.config import Config, load
+from lyncpy.app.pool_settings import own_file
 from lyncpy.workloads.admin.local_frames import (
     BEGIN,
     END,
@@ -64,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _connected(config: Config) -> Iterator[socket.socket]:
-    """Connect to the server's socket.
+    """Connect to the server, of several processes to the first that answers: each tells of all, and may be gone for a moment.
 
     Raises:
         Unreachable: With a sentence for whoever asks.
@@ -72,20 +74,27 @@ def _connected(config: Config) -> Iterator[socket.socket]:
     name = config.sections.admin.socket
     if not name:
         raise Unreachable('this server has no local socket ([admin] socket = "")')
-    path = config.path(name)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
-        try:
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    names = [name, *(own_file(name, number) for number in range(2, config.sections.pool.processes + 1))]
+    for path in map(config.path, names):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
             try:
-                # The path of a socket has 107 bytes at most; by its folder's descriptor it is always short.
-                server.connect(f"/proc/self/fd/{folder}/{path.name}")
-            finally:
-                os.close(folder)
-        except PermissionError:
-            raise Unreachable(f"{path} is for root and the server's own user; use that, or SSH") from None
-        except OSError:
-            raise Unreachable(f"no server listens on {path} ([admin] socket); is it running?") from None
-        yield server
+                _connect(server, path)
+            except PermissionError:
+                raise Unreachable(f"{path} is for root and the server's own user; use that, or SSH") from None
+            except OSError:
+                continue
+            yield server
+            return
+    raise Unreachable(f"no server listens on {config.path(name)} ([admin] socket); is it running?")
+
+
+def _connect(server: socket.socket, path: Path) -> None:
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # The path of a socket has 107 bytes at most; by its folder's descriptor it is always short.
+        server.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
 
 
 def _talk(server: socket.socket, *, is_raw: bool, reads: bool = True) -> int:

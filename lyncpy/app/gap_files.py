@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lyncpy.app.config import Config
-from lyncpy.app.process import own_file
+from lyncpy.app.pool_settings import own_file
 from lyncpy.backends.gapfile import content_of
 from lyncpy.workloads.archive.gaps import holds_gap
 

@@ -18,7 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lyncpy.app import config
 from lyncpy.app.discovery import own_host
-from lyncpy.app.process import own_file
+from lyncpy.app.pool_settings import own_file
 from lyncpy.core.timers import host_clock
 
 DOMAIN: Final = "example.test"

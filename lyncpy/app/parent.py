@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.app.config import Config
+from lyncpy.app.pool_settings import own_file
 from lyncpy.app.process import (
     FIRST_PORT,
     HEARD,
@@ -28,7 +29,6 @@ from lyncpy.app.process import (
     VARIABLE,
     HandedDown,
     line,
-    own_file,
     own_settings,
     split,
     told_processes,

@@ -1,6 +1,7 @@
 """The section [pool]."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -59,3 +60,9 @@ class Settings(BaseModel):
         """Give host and port of every server of the pool, by host, in their order; of this one alone where no others are named."""
         named = self.servers or ((self.name,) if self.name else ())
         return dict(self.place(name, usual_port) for name in named)
+
+
+def own_file(name: str, number: int) -> str:
+    """Give the name of a process's own file: "archive.gap" of process 2 is "archive.2.gap"."""
+    path = PurePath(name)
+    return str(path.with_name(f"{path.stem}.{number}{path.suffix}"))

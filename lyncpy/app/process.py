@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import PurePath
 from typing import Any, Final
 
 from twisted.internet.abstract import FileDescriptor
@@ -19,6 +18,7 @@ from twisted.internet.fdesc import readFromFD, setNonBlocking
 from twisted.logger import Logger
 
 from lyncpy.app.config import Config
+from lyncpy.app.pool_settings import own_file
 from lyncpy.app.supervision import ProcessFacts, ProcessState
 from lyncpy.contracts.workload import Reason
 from lyncpy.workloads.monitoring.siblings import Sibling
@@ -57,20 +57,14 @@ def written(given: HandedDown) -> str:
 
 
 def own_settings(config: Config, number: int) -> Sequence[str]:
-    """Give the settings in which a process differs from the others: of files that one alone may write to.
+    """Give the settings in which a process differs from the others: of files that one alone may have.
 
-    The first has the gap file of a server with one process, so that what stands there is taken up.
+    The first has the gap file of a server with one process, so that what stands there is taken up, and its socket.
     """
     sections = config.sections
-    own = [f"archive.gap_file={own_file(sections.archive.gap_file, number)}"] if number > 1 else []
-    json_file = sections.log.json_file
-    return [*own, f"log.json_file={own_file(json_file, number)}"] if json_file else own
-
-
-def own_file(name: str, number: int) -> str:
-    """Give the name of a process's own file: "archive.gap" of process 2 is "archive.2.gap"."""
-    path = PurePath(name)
-    return str(path.with_name(f"{path.stem}.{number}{path.suffix}"))
+    files = {"archive.gap_file": sections.archive.gap_file, "admin.socket": sections.admin.socket} if number > 1 else {}
+    files["log.json_file"] = sections.log.json_file
+    return [f"{setting}={own_file(file, number)}" for setting, file in files.items() if file]
 
 
 def split(buffer: bytes) -> tuple[Sequence[dict[str, Any]], bytes]:  # Any: what a key says

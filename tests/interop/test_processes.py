@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import PLUGIN, Clients
+from tests.interop.test_doors import ctl
 from tests.interop.test_postgresql_server import listed, signed_in, well
 from tests.interop.test_two_servers import Pool, nodes_of
 from tests.kit import wishes
@@ -131,6 +132,17 @@ def test_a_reload_reaches_both(server: RunningServer) -> None:
             lambda number=number: f" {number}: reload: certificate and key were read again" in server.log(),  # type: ignore[misc]  # a lambda
             f"process {number} says so",
         )
+
+
+def test_an_operator_without_a_key_reaches_whichever_process_answers(server: RunningServer) -> None:
+    """Each has a socket of its own, for one alone would be gone with its process."""
+    first = server.home / "ctl.socket"
+    hidden = first.rename(server.home / "hidden")
+    try:
+        said = ctl(server, "nodes", "--json")
+        assert len(json.loads(said.stdout)["rows"]) == 2, said.stderr
+    finally:
+        hidden.rename(first)
 
 
 def test_a_killed_process_is_replaced_and_the_other_goes_on(server: RunningServer) -> None:

@@ -19,7 +19,7 @@ class Settings(BaseModel):
     """The port on which the shell listens; 0 means that there is no shell."""
 
     socket: str = "ctl.socket"
-    """The Unix socket of `lyncpy ctl`, at which root and the server's own user are operators without a key; "" means that there is none."""
+    """The Unix socket of `lyncpy ctl`, at which root and the server's own user are operators without a key; "" means that there is none. Of several processes ([pool] processes) each further one has its own, "ctl.2.socket", and `lyncpy ctl` asks the first that answers."""
 
     authorized_keys: str = Field(default="authorized_keys", min_length=1)
     """The file of public keys that are let in, one a line as OpenSSH writes them; `environment="LYNCPY_ROLE=viewer"` in front of a key gives it another role than default_role, and a change of the file counts from the next sign-in on."""

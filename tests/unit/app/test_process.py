@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from lyncpy.app.config import Config, ConfigError, check
 from lyncpy.app.parent import Children, ParentService, commands
+from lyncpy.app.pool_settings import own_file
 from lyncpy.app.process import (
     FIRST_PORT,
     HEARD,
@@ -20,7 +21,6 @@ from lyncpy.app.process import (
     HandedDown,
     handed_down,
     line,
-    own_file,
     split,
     told_processes,
     written,
@@ -69,7 +69,12 @@ def test_files_of_one_writer_are_each_processs_own() -> None:
     sets = [[one[at + 1] for at, word in enumerate(one) if word == "--set"] for one in found.values()]
     assert sets == [
         ["im.message_s=5", "log.json_file=log/all.1.json"],
-        ["im.message_s=5", "archive.gap_file=archive.2.gap", "log.json_file=log/all.2.json"],
+        [
+            "im.message_s=5",
+            "archive.gap_file=archive.2.gap",
+            "admin.socket=ctl.2.socket",
+            "log.json_file=log/all.2.json",
+        ],
     ]
     assert own_file("/var/lib/x.y/gap", 3) == "/var/lib/x.y/gap.3"
 
