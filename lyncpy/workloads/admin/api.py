@@ -5,24 +5,17 @@ the JSON object of a POST. The answer is the command's document, as `--json` giv
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
-from lyncpy.contracts.complaints import Complaint
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
-from lyncpy.contracts.networks import network_of
-from lyncpy.contracts.refusal import WorldUnavailable
-from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import OperatorRole, ShellCommand
-from lyncpy.core.limits import Throttle
 from lyncpy.workloads.admin.parser import JSON, LIMIT, Vocabulary, everywhere, usage
 from lyncpy.workloads.admin.render import error_json
 from lyncpy.workloads.admin.shell import Author, Outcome, Reply, RunningLine, Shell
+from lyncpy.workloads.admin.token_door import Refusal, TokenDoor
 from lyncpy.workloads.admin.tokens import TokenHolder
 from lyncpy.workloads.admin.words import joined
 
@@ -44,53 +37,24 @@ STATUSES: Final[Mapping[Outcome, int]] = {
 _CHALLENGE: Final = ("WWW-Authenticate", 'Bearer realm="lyncpy operators"')
 
 
-@dataclass(frozen=True, slots=True)
-class WrongTokens:
-    """How tries with wrong tokens of one network are slowed down."""
-
-    tries_window_s: float = 3600.0
-    tries_delay_s: float = 1.0
-    tries_delay_maximum_s: float = 60.0
-    tries_remembered: int = 10_000
-    allowed: int = 10
-
-
-class Refusal(Exception):
-    """An answer that is no command's."""
-
-    def __init__(self, status: int, kind: str, sentence: str, *headers: tuple[str, str]) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.kind = kind
-        self.headers = headers
-
-
 class Api:
     """Runs commands for holders of tokens.
 
     Args:
         shell: Runs lines.
         words: Gives the commands that there are.
-        holder: Gives who holds a token.
-        timers: The clock.
+        door: Lets holders of tokens in.
     """
-
-    log = Logger()
 
     def __init__(
         self,
         shell: Shell,
         words: Callable[[], Vocabulary],
-        holder: Callable[[str], Awaitable[TokenHolder | None]],
-        timers: ITimers,
+        door: TokenDoor,
     ) -> None:
         self._shell = shell
         self._words = words
-        self._holder = holder
-        self._timers = timers
-        rules = WrongTokens()
-        self._tries = Throttle(rules, rules.allowed)
-        self._wrong = Complaint(timers)
+        self._door = door
 
     def resources(self) -> tuple[HttpResource, ...]:
         """Give what is answered over HTTP."""
@@ -115,26 +79,11 @@ class Api:
             Refusal: 401 without a token that is good, 429 after too many such from there, 503 when none can be looked up.
         """
         scheme, _, token = asked.headers.get("authorization", "").partition(" ")
-        place, now = network_of(asked.peer), self._timers.now()
-        wait_s = self._tries.wait(place, now)
-        if wait_s > 0:
-            raise Refusal(
-                429, "forbidden", "too many wrong tokens from there; wait", ("Retry-After", str(ceil(wait_s)))
-            )
+        self._door.check_wait(asked.peer)
         if scheme.lower() != "bearer":
             raise Refusal(401, "forbidden", "show an operator's token: Authorization: Bearer NAME.SECRET", _CHALLENGE)
-        try:
-            found = await self._holder(token.strip())
-        except WorldUnavailable as error:
-            raise Refusal(503, "unavailable", f"not possible now: {error}", ("Retry-After", "30")) from error
+        found = await self._door.holder(token, asked.peer)
         if found is None:
-            self._tries.count_failure(place, now, place)
-            if self._wrong.happened():
-                self.log.warn(
-                    "a wrong operator's token was shown to /api/ from {address}, {count} in all",
-                    address=asked.peer,
-                    count=self._wrong.total,
-                )
             raise Refusal(401, "forbidden", "nobody has this token", _CHALLENGE)
         return found
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from lyncpy.contracts.answers import Shown
@@ -26,6 +25,7 @@ from lyncpy.core.deadline import Deadlines
 from lyncpy.core.nodes import ASKED_MOST
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import Slices
+from lyncpy.core.spawn import together
 
 LOOK_S: Final = 5.0
 CHANGE_S: Final = 25.0
@@ -109,17 +109,18 @@ class Everywhere:
             absent.append(f"{len(others) - ASKED_MOST} more servers were not asked")
         return joined(answers, absent)
 
+    async def each(self, command: ShellCommand, call: CommandCall) -> list[tuple[str, Table | None, str]]:
+        """Run a command wherever it has to be; give each server, its own answer, and why it has none."""
+        others = sorted({one.name for one in self._bus.others()} | {one.name for one in self._nodes.others()})
+        if command.reach is CommandReach.HERE:
+            others = []
+        answers = await self._all(command, replace(call, alone=not others), others[:ASKED_MOST])
+        absent = self._absent() if self._absent is not None and command.reach is not CommandReach.HERE else ()
+        return [*((one.node, one.table, one.trouble) for one in answers), *(("", None, one) for one in absent)]
+
     async def _all(self, command: ShellCommand, call: CommandCall, others: Sequence[NodeName]) -> list[_Answer]:
         """Ask all at once, this one first."""
-        asking = [Deferred.fromCoroutine(self._here(command, call))]
-        asking += [Deferred.fromCoroutine(self._there(node, command, call)) for node in others]
-        try:
-            return [await one for one in asking]
-        finally:
-            # Whoever breaks the command off waits for none of them.
-            for one in asking:
-                _ = one.addErrback(lambda _: None)
-                one.cancel()
+        return await together(self._here(command, call), *(self._there(node, command, call) for node in others))
 
     async def _here(self, command: ShellCommand, call: CommandCall) -> _Answer:
         try:

@@ -48,6 +48,8 @@ class TokenHolder:
 
     name: str
     role: OperatorRole
+    sha256: str
+    """The digest of its secret, by which this token is told from a later one of the same name."""
 
 
 class OperatorTokens:
@@ -147,7 +149,19 @@ class OperatorTokens:
         one = _unpack(record.value)
         is_right = hmac.compare_digest(_digest(secret), one.sha256)
         is_over = one.until is not None and self._timers.wall() >= one.until
-        return TokenHolder(name, ROLES[one.role]) if is_right and not is_over else None
+        return TokenHolder(name, ROLES[one.role], one.sha256) if is_right and not is_over else None
+
+    async def stands(self, name: str, sha256: str) -> bool:
+        """Tell whether a token is good that somebody has shown before.
+
+        Raises:
+            StoreUnavailable: It cannot be looked up.
+        """
+        record = await self._store.read(KIND, name)
+        if record is None:
+            return False
+        one = _unpack(record.value)
+        return one.sha256 == sha256 and (one.until is None or self._timers.wall() < one.until)
 
 
 def _digest(secret: str) -> str:

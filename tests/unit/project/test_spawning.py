@@ -17,7 +17,7 @@ STARTS: Final = {
     "wire/http.py": "a neighbour of core; cancelled with its connection",
     "core/known_networks.py": "awaited together",
     "core/nodes.py": "awaited together",
-    "workloads/admin/everywhere.py": "as `nodes`: many servers run one command together, and its end ends the waiting",
+    "core/spawn.py": "awaited together, and the end of who waits ends them",
     "workloads/monitoring/siblings.py": "as `nodes`: all processes are asked together, and whoever reads the page may go away",
     "core/record_queue.py": "its queue hears of its end",
     "core/unit.py": "awaited within a bound",
