@@ -263,7 +263,7 @@ def inside(
     known |= {workload.name: workload for workload in workloads}
     words = server_words(config, back, credentials, floor.webservices.issued_to_people, surroundings, timers, reactor)
     shown = [*offers, hall, Offer("conditions", commands=watch.commands()), words]
-    control = ServerControl(reload, watch.now, surroundings.stop, surroundings.absent, surroundings.handed)
+    control = _control(config, reload, watch, surroundings)
     admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
     tables = TableMeters(config.sections, back.meter, timers)
     pages = [*_pages(back, surroundings.parent, watch).rows(), *_people_pages(config, floor.conferencing)]
@@ -433,11 +433,22 @@ def _site(
     return Site([*offered, *pages], readers, web.origins, back.meter)
 
 
+def _control(config: Config, reload: Reload, watch: ConditionWatch, around: Surroundings) -> ServerControl:
+    """Give what the shell may do to the server, and what it is told of it."""
+    organisation = organisation_of(config)
+    return ServerControl(reload, watch.now, around.stop, around.absent, config.site, organisation, around.handed)
+
+
+def organisation_of(config: Config) -> str:
+    """Say whose server this is, as pages call it."""
+    return config.sections.web.organisation or config.sections.sip.all_domains[0]
+
+
 def _people_pages(config: Config, conferencing: Conferencing) -> Sequence[HttpResource]:
     """Build what people see in a browser: the front page, and those behind meeting links."""
     sections = config.sections
     domains, web = sections.sip.all_domains, sections.web
-    look = Look(web.organisation or domains[0])
+    look = Look(organisation_of(config))
     icon = OUR_ICON
     # What is wrong with the file is a finding of the start, and a condition.
     with suppress(IconUnusable):

@@ -35,6 +35,9 @@ LINES: Final = {
     "conference show": ["conference show {meeting}"],
     "conference unlock": ["conference unlock {meeting}"],
     "conferences": ["conferences", "conferences --all --of alice@example.com"],
+    "console end": ["console end all"],
+    "console link": ["console link"],
+    "console sessions": ["console sessions"],
     "contacts show": ["contacts show alice@example.com"],
     "directory held": ["directory held"],
     "directory pull": ["directory pull --dry-run", "directory pull --full"],
@@ -97,6 +100,7 @@ FAIL: Final = {
     "directory purge": "nobody is held back",
     "directory restore": "nobody is held back",
     "drain": "",
+    "console link": "there is no web console here",
     "python": "there is no Python prompt here",
 }
 """Commands that have nothing to do on that day, and what they say."""

@@ -41,7 +41,10 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
         2,
         "the ends of samples, for an operator, and that those of several servers fall together; a step leaves a gap, or two of a time",
     ),
-    "workloads/admin/tokens.py": (3, "when an operator's token was made, and whether it is over"),
+    "workloads/admin/console/gathered.py": (1, "the end of what is drawn, compared with the ends of samples"),
+    "workloads/admin/console/service.py": (1, "which day needs no mention, for an operator"),
+    "workloads/admin/console/tickets.py": (4, "when a ticket was given, and whether it is over, written down"),
+    "workloads/admin/tokens.py": (4, "when an operator's token was made, and whether it is over"),
     "workloads/admin/shell.py": (1, "when a command was given, written down"),
     "workloads/archive/commands.py": (2, "a file's name and `--since`, for an operator"),
     "workloads/archive/keeper.py": (

@@ -14,6 +14,7 @@ TOP: Final = Path(lyncpy.__file__).parent
 HOME: Final = "core/versioned.py"
 
 OTHERS: Final[Mapping[str, tuple[int, str]]] = {
+    "workloads/admin/console/tickets.py": (1, "a ticket never changes: whoever was first has taken it, or ended it"),
     "workloads/archive/commands.py": (1, "tells an operator, who may try again; a torn chain is not mended twice"),
     "workloads/archive/keeper.py": (
         4,

@@ -9,11 +9,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from lyncpy.contracts.workload import IWorkload, Offer, Reason, ShellCommand
+from lyncpy.contracts.workload import CommandCall, IWorkload, Offer, OperatorRole, Reason, ShellCommand
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.admin.api import Api
 from lyncpy.workloads.admin.channel import ShellContext
 from lyncpy.workloads.admin.commands import Commands, ServerHandle
+from lyncpy.workloads.admin.console.gathered import Gathering, NodeAnswer
+from lyncpy.workloads.admin.console.service import Console
+from lyncpy.workloads.admin.console.tickets import Tickets
 from lyncpy.workloads.admin.everywhere import Everywhere
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
 from lyncpy.workloads.admin.local import LocalDoor
@@ -21,6 +24,7 @@ from lyncpy.workloads.admin.parser import HELP, JSON, Vocabulary
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Shell
 from lyncpy.workloads.admin.ssh import Server
+from lyncpy.workloads.admin.token_door import TokenDoor
 from lyncpy.workloads.admin.tokens import OperatorTokens
 
 LAST_COMMANDS_S: Final = 3.0
@@ -43,6 +47,12 @@ class ServerControl:
 
     absent: Callable[[], Sequence[str]] | None = None
     """Gives sentences about processes of this machine that should be there; None: it is to have one alone."""
+
+    site: str = ""
+    """The address of the web site; "": there is none."""
+
+    organisation: str = ""
+    """Whose server it is, for pages."""
 
     handed: Mapping[str, int] = field(default_factory=dict)
     """Ports that are open already: setting → the number of the file."""
@@ -95,8 +105,16 @@ class Admin:
         server = ServerHandle(control.reload, control.stop or reactor.stop, self._connections, control.conditions)
         commands = Commands(self.offers, records, server, platform.people, settings, timers)
         tokens = OperatorTokens(platform.store, timers)
-        api = Api(self.shell, self.words, tokens.holder, timers)
-        self.offer = Offer(self.name, commands=(*commands.declared(), *tokens.commands()), resources=api.resources())
+        door = TokenDoor(tokens.holder, timers)
+        api = Api(self.shell, self.words, door)
+        tickets = Tickets(platform.store, tokens, settings, timers, control.site)
+        gathering = Gathering(self._asked_of_all, timers)
+        console = Console(tickets, door, gathering, self.shell.record, settings, control.organisation, timers)
+        self.offer = Offer(
+            self.name,
+            commands=(*commands.declared(), *tokens.commands(), *tickets.commands()),
+            resources=(*api.resources(), *console.resources()),
+        )
         self._offers = (*offers, self.offer)
 
     def offers(self) -> Sequence[Offer]:
@@ -155,6 +173,13 @@ class Admin:
         timer.cancel()
         for door in doors:
             await door.empty(LAST_BYTES_S)
+
+    async def _asked_of_all(self, name: str, flags: Mapping[str, str]) -> Sequence[NodeAnswer]:
+        """Ask all servers what a command of a viewer's answers, for the console."""
+        command = self._command(name)
+        assert command is not None  # the console asks for commands that there are
+        assert command.role is OperatorRole.VIEWER  # it only looks
+        return await self.everywhere.each(command, CommandCall({}, flags, "console"))
 
     def _commands(self) -> Sequence[ShellCommand]:
         return [command for offer in self.offers() for command in offer.commands]

@@ -66,6 +66,15 @@ class Settings(BaseModel):
     history_lines: int = Field(default=200, ge=0, le=10_000)
     """Lines that a prompt remembers, until it is closed."""
 
+    console: bool = False
+    """Whether the site has a console at /console/, on which holders of operators' tokens and of links that the shell prints look at the server; docs/console.md."""
+
+    console_s: int = Field(default=28_800, ge=300, le=604_800)
+    """Seconds after which somebody has to sign in to the console again."""
+
+    console_sessions: int = Field(default=100, ge=1, le=1000)
+    """Browsers that may be signed in to the console at once, eight of one operator; one more of the same ends their oldest, one of another is refused."""
+
     @property
     def open_files(self) -> int:
         """How many files the shell may have open."""
