@@ -21,7 +21,7 @@ LONGEST = (
     "bench", "install", "hostile_bodies", "broken_setups", "postgresql_loss", "conferences", "hostile", "two_servers",
     "two_servers_moves",
     "ntlm_domain", "bad_ends", "ldap_groups", "active_directory", "directory_passwords", "ldap_notices", "clock",
-    "postgresql_reach", "kerberos_doctor", "restart", "access_levels", "web", "nats", "ntlm_member", "ssh", "im",
+    "postgresql_reach", "kerberos_doctor", "restart", "access_levels", "web_console", "web", "nats", "ntlm_member", "ssh", "im",
     "postgresql_server", "two_servers_presence", "two_servers_im", "tls_dsk", "freeipa", "plain_log", "web_services",
 )  # fmt: skip
 """The files that take longest, the longest first: one that begins last holds up the end."""

@@ -22,6 +22,17 @@ CHROMIUM: Final = shutil.which("chromium") or shutil.which("chromium-browser") o
 
 PATIENCE_S: Final = 60.0
 
+BROWSER_FLAGS: Final = (
+    "--headless",
+    "--disable-gpu",
+    "--hide-scrollbars",
+    "--no-first-run",
+    "--disable-background-networking",
+    # As root, Chromium cannot give up rights in its usual way.
+    *(("--no-sandbox",) if os.geteuid() == 0 else ()),
+)
+"""Of every browser."""
+
 _RUNNING: Final = """<script>
 (async () => {SCRIPT})()
     .catch(error => "error: " + error)
@@ -99,7 +110,7 @@ class Browser:
     def __init__(self, folder: Path, *certificates: Path) -> None:
         """Keep profiles and pictures in this folder, and trust the keys of these certificates (PEM) as if an authority had."""
         self._folder = folder
-        self._trusted = ",".join(one for file in certificates for one in _fingerprints(file))
+        self._trusted = ",".join(one for file in certificates for one in fingerprints(file))
         self._number = 0
 
     def run(self, site: Intranet, body: str, script: str) -> Any:  # Any: JSON
@@ -134,25 +145,23 @@ class Browser:
         self._number += 1
         given = [
             CHROMIUM,
-            "--headless",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--no-first-run",
-            "--disable-background-networking",
+            *BROWSER_FLAGS,
             # Not all errors are ignored: what came over a connection with errors is never kept by the cache.
             f"--ignore-certificate-errors-spki-list={self._trusted}",
             f"--user-data-dir={self._folder / f'profile-{self._number}'}",
         ]
-        if os.geteuid() == 0:
-            given.append("--no-sandbox")  # as root, Chromium cannot give up rights in its usual way
         return [*given, *words]
 
     def _environment(self) -> dict[str, str]:
-        """Give it a home of its own: nothing of this machine's user is read or written."""
-        return {**os.environ, "HOME": str(self._folder), "XDG_CONFIG_HOME": str(self._folder)}
+        return home_environment(self._folder)
 
 
-def _fingerprints(file: Path) -> Iterator[str]:
+def home_environment(folder: Path) -> dict[str, str]:
+    """Give a browser a home of its own: nothing of this machine's user is read or written."""
+    return {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+
+
+def fingerprints(file: Path) -> Iterator[str]:
     """Give the digest of the key of each certificate in a file, as Chromium wants it."""
     for certificate in x509.load_pem_x509_certificates(file.read_bytes()):
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

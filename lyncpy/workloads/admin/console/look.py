@@ -46,14 +46,14 @@ svg{display:block;width:100%;height:4.5rem;margin:.375rem 0 .25rem;overflow:visi
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(22rem,1fr));gap:1rem}
 table{width:100%;border-collapse:collapse}th{font-weight:400;color:var(--quiet);font-size:.8125rem;text-align:left}
 th,td{padding:.3125rem .75rem .3125rem 0;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
-th{white-space:nowrap;overflow-wrap:normal}th:last-child,td:last-child{padding-right:0}tr:last-child td{border-bottom:0}
-td.number,th.number{text-align:right}td.time{white-space:nowrap}
+th{white-space:nowrap;overflow-wrap:normal}tr:last-child td{border-bottom:0}
+td.number,th.number{text-align:right;padding-right:1.5rem}table th:last-child,table td:last-child{padding-right:0}td.time{white-space:nowrap}
 .more{margin-top:.5rem}.search{display:flex;flex-wrap:wrap;gap:.5rem;align-items:end}.search label{display:grid;gap:.25rem}
 .search input{width:18rem;max-width:100%}.pager{display:flex;gap:1rem;align-items:center;margin-top:.75rem}
 .sign-in{max-width:26rem;margin:12vh auto 0;padding:1.5rem;display:grid;gap:1rem}
 .sign-in form,.sign-in label{display:grid;gap:.5rem}.sign-in input{padding:.5rem .75rem}.sign-in button{padding:.5rem .75rem}
 code{overflow-wrap:anywhere}[hidden]{display:none!important}
-@media(max-width:44rem){.wide{display:none}.bar,main{padding-left:.875rem;padding-right:.875rem}nav{order:1;width:100%}.end span{display:none}
+@media(max-width:44rem){.wide{display:none}.bar,main{padding-left:.875rem;padding-right:.875rem}nav{order:1;width:100%}.end span{display:none}#state{flex:1 0 100%}
 nav a{padding:.375rem .5rem}.charts{grid-template-columns:repeat(2,minmax(0,1fr));gap:.625rem}.chart{padding:.625rem .75rem .375rem}
 .chart figcaption{flex-wrap:wrap}.chart h2{flex:1 0 100%;font-size:.8125rem}.two{grid-template-columns:minmax(0,1fr)}
 .search input{width:100%}.search label{flex:1}}

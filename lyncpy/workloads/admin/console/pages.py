@@ -28,7 +28,12 @@ _POLICY: Final = (
     f"default-src 'none'; style-src {digest_of(STYLE)}; script-src {digest_of(SCRIPT)}; connect-src 'self'; img-src 'self';"
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_HEADERS: Final = (("Content-Security-Policy", _POLICY), ("X-Robots-Tag", "noindex, nofollow"))
+_HEADERS: Final = (
+    ("Content-Security-Policy", _POLICY),
+    ("X-Robots-Tag", "noindex, nofollow"),
+    # Without any, a browser would not say of a form that it is of this site.
+    ("Referrer-Policy", "same-origin"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +225,10 @@ def _live_conferences(found: Listed) -> str:
 
 
 def _last_refusals(found: Listed, today: str) -> str:
-    rows = [(_Time(one["at"], today), one["user"], f"{one['status']} {one['reason']}") for one in found.rows[:_FEW]]
-    columns = (_Column("at", "time"), _Column("user"), _Column("why"))
+    rows = [
+        (_Time(one["at"], today), _Two(one["user"], f"{one['status']} {one['reason']}")) for one in found.rows[:_FEW]
+    ]
+    columns = (_Column("at", "time"), _Column("user and reason"))
     inside = table("Last refusals", columns, rows, "Nothing was refused.")
     return f'<section class="card" id="refused" data-live><h2>Last refusals</h2>{inside}{_more("refusals", found)}</section>'
 
@@ -268,7 +275,9 @@ def people(found: Listed, find: str, page: int) -> str:
     columns = [_Column("person"), _Column("client", "wide"), _Column("from"), _Column("for", "time")]
     columns += [_Column("server", "wide")] if several else []
     first = (page - 1) * PAGE + 1
-    counted = f"{first:,}–{first + len(rows) - 1:,} of {found.total:,} devices" if rows else "none"
+    counted = _many(found.total, "device", "devices")
+    if found.total > PAGE and rows:
+        counted = f"{first:,}–{first + len(rows) - 1:,} of {counted}"
     inside = table("Devices that are signed in", columns, rows, "Nobody is signed in, or has this in their address.")
     return (
         f'<div class="head"><h1>People</h1><p class="quiet">{counted}</p></div>{_told(found.troubles)}'
@@ -376,13 +385,21 @@ class _Time:
     """The day that needs no mention."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Two:
+    """Two lines of a cell."""
+
+    first: object
+    second: str
+
+
 def table(caption: str, columns: Sequence[_Column], rows: Sequence[Sequence[object]], nothing: str) -> str:
     """Write a table.
 
     Args:
         caption: What it shows, for who does not see it.
         columns: Their names, and how they look.
-        rows: Their cells: texts, numbers, `_Time` or None.
+        rows: Their cells: texts, numbers, `_Time`, `_Two` or None.
         nothing: What stands there without rows.
     """
     if not rows:
@@ -402,6 +419,8 @@ def _cell(value: object) -> str:
             return "–"
         case _Time():
             return _when(value.value, value.today)
+        case _Two():
+            return f'{_cell(value.first)}<br><span class="quiet">{_cell(value.second)}</span>'
         case int():
             return f"{value:,}"
         case _:
