@@ -31,6 +31,7 @@ _DOMAIN: Final = re.compile(r"[a-z0-9](?:[a-z0-9.\-_+()]*[a-z0-9)])?")
 _PARAM: Final = re.compile(r"[a-z0-9\-]+")
 _VALUE: Final = re.compile(r"[A-Za-z0-9\-_.!~*'()\[\]/:&+$%]*")
 _ESCAPED: Final = re.compile(r"%([2-7][0-9A-Fa-f])")
+_DIALLED: Final = re.compile(r"[A-Za-z0-9+*#\-.() /]+")
 _LOOKS_GLOBAL: Final = re.compile(r"\+[0-9\-.()]+(?:;.*)?")
 
 
@@ -104,6 +105,50 @@ def parse_line(text: str) -> TelephoneNumber:
     return number
 
 
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """What somebody has dialled: perhaps no number yet, but digits, or letters of keys, that a dial plan makes one of."""
+
+    text: str
+    """Without parameters, and otherwise as it came."""
+
+    ext: str = ""
+    context: str = ""
+    """By whose dial plan, in lower case; "" for none."""
+
+
+def dialled_in(uri: Uri) -> Dialled | None:
+    """Give what a URI has somebody dial; None: it names somebody by address, as of `number_in`.
+
+    Raises:
+        RemoteProtocolError: 400; nobody could dial that.
+
+    Spec: RFC 3261 §19.1.6; RFC 3966 §5.1.5.
+    """
+    text = _dialled_text(uri)
+    if text is None:
+        return None
+    number, _, rest = text.partition(";")
+    if len(text) > LONGEST or not _DIALLED.fullmatch(number):
+        raise _no_number(text)
+    params = _params(rest.split(";") if rest else (), text)
+    ext = params.get("ext", "").translate(_SEPARATORS)
+    if ext and not _EXTENSION.fullmatch(ext):
+        raise _no_number(text)
+    return Dialled(number, ext[:MOST_DIGITS], _context(params.get("phone-context", ""), text))
+
+
+def _dialled_text(uri: Uri) -> str | None:
+    if uri.scheme == "tel":
+        return ";".join([_unescaped(uri.user or ""), *_written(uri.params)])
+    user = _unescaped(uri.user or "")
+    return user if lowered(uri.params.get("user", "")) == "phone" or _LOOKS_GLOBAL.fullmatch(user) else None
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+
+
 def number_in(uri: Uri) -> TelephoneNumber | None:
     """Give the number that a URI names; None: it names somebody by address.
 
@@ -114,12 +159,8 @@ def number_in(uri: Uri) -> TelephoneNumber | None:
 
     Spec: RFC 3261 §19.1.6.
     """
-    if uri.scheme == "tel":
-        return parse_number(";".join([uri.user or "", *_written(uri.params)]))
-    user = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), uri.user or "")
-    if lowered(uri.params.get("user", "")) == "phone":
-        return parse_number(user)
-    return parse_number(user) if _LOOKS_GLOBAL.fullmatch(user) else None
+    text = _dialled_text(uri)
+    return None if text is None else parse_number(text)
 
 
 def _written(params: Mapping[str, str]) -> Iterable[str]:
