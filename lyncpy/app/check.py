@@ -33,6 +33,7 @@ from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
 from lyncpy.wire.certificate import TOLD_BEFORE, CertificateUnusable, read_credentials
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, HostKeysUnusable, require_host_keys
+from lyncpy.workloads.voice.findings import voice_findings
 from lyncpy.workloads.web.icon import IconUnusable, read_icon
 from lyncpy.workloads.web.readers import ReadersUnusable, read_named
 
@@ -41,6 +42,7 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at all that a server needs, on this machine and elsewhere; nothing is changed, and a server may run."""
     yield Finding(good=True, sentence=f"{config.file}: every setting can be used")
     yield Finding(good=True, sentence=f"runs on {interpreter.description()}")
+    yield from voice_findings(config.sections.voice)
     yield from local_findings(config, now)
     yield from distant_findings(config, now)
 

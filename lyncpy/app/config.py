@@ -35,6 +35,7 @@ from lyncpy.workloads.monitoring.settings import Settings as MonitoringSettings
 from lyncpy.workloads.presence.settings import Settings as PresenceSettings
 from lyncpy.workloads.provisioning.settings import Settings as ProvisioningSettings
 from lyncpy.workloads.registrar.settings import Settings as RegistrarSettings
+from lyncpy.workloads.voice.settings import Settings as VoiceSettings
 from lyncpy.workloads.web.settings import Settings as WebSettings
 from lyncpy.workloads.webservices.settings import Settings as WebServicesSettings
 
@@ -70,6 +71,7 @@ class Sections(BaseModel):
     conferencing: ConferencingSettings = ConferencingSettings()
     web: WebSettings = WebSettings()
     webservices: WebServicesSettings = WebServicesSettings()
+    voice: VoiceSettings = VoiceSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     admin: AdminSettings = AdminSettings()

@@ -1,0 +1,110 @@
+"""The section [voice]."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, ClassVar, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from lyncpy.contracts.setting_forms import written_as
+from lyncpy.workloads.voice.model.dialplan import Rule, read_rule
+from lyncpy.workloads.voice.model.patterns import PatternRefused
+
+RULES_MOST: Final = 500
+
+
+def _texts(value: object) -> object:
+    """Read one text as a list of one; make a TOML list a tuple."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], Field(max_length=1000), BeforeValidator(_texts)]
+
+_PlanName = Annotated[
+    str,
+    Field(min_length=1, max_length=256),
+    written_as(r"[A-Za-z0-9\-.+_()]+", "the name of a dial plan has letters, digits and - . + _ ( ) alone"),
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RuleSettings(_Table):
+    """One rule, as { pattern = "^([0-9]{4})$", translation = "+1425555$1" }."""
+
+    pattern: str
+    translation: str
+    name: str = Field(default="", max_length=100)
+    internal: bool = False
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        try:
+            self.rule()
+        except PatternRefused as error:
+            raise ValueError(f'the rule "{self.pattern[:80]}" cannot be used: {error}') from None
+        return self
+
+    def rule(self) -> Rule:
+        """Give the rule."""
+        return read_rule(self.name, self.pattern, self.translation, is_internal=self.internal)
+
+
+Rules = Annotated[tuple[RuleSettings, ...], Field(max_length=RULES_MOST)]
+
+
+class DialPlanSettings(_Table):
+    """A table [voice.dial_plans.NAME]."""
+
+    members: Names = ()
+    policies: Names = ()
+    rules: Annotated[Rules, Field(min_length=1)]
+    external_access_prefix: Annotated[str, written_as(r"[0-9*#]{0,4}", "it has at most four digits, * and #")] = ""
+    optimize_device_dialing: bool = False
+
+
+class Settings(BaseModel):
+    """Telephony: what people dial, and what becomes of it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    EXAMPLE: ClassVar[Sequence[str]] = (
+        "A dial plan is that of its members: users by address, groups by name or DN, or all with one of the policies of [policies].",
+        "The most telling counts: a user's own, then a group's, then a policy's, then the plan \"default\". The first rule that fits decides.",
+        "[voice.dial_plans.default]",
+        "rules = [",
+        '  { pattern = "^(\\\\d{4})$", translation = "+1425555$1", internal = true },',
+        '  { pattern = "^([2-9]\\\\d{9})$", translation = "+1$1", name = "within the country" },',
+        "]",
+        "[voice.dial_plans.berlin]",
+        'members = ["Sales Berlin", "alice@example.com"]',
+        'rules = [{ pattern = "^0([1-9]\\\\d+)$", translation = "+49$1" }, { pattern = "^00(\\\\d+)$", translation = "+$1" }]',
+        'external_access_prefix = "0"',
+        "optimize_device_dialing = true",
+    )
+    """Shown below the settings in etc/lyncpy.toml."""
+
+    dial_plans: Annotated[Mapping[_PlanName, DialPlanSettings], Field(max_length=1000)] = Field(default_factory=dict)
+    """Dial plans by name, each in a table [voice.dial_plans.NAME]: rules (pattern, translation, name, internal) in order, members, policies, external_access_prefix, optimize_device_dialing. Counts at once when it is read again."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        twice = _twice(self.dial_plans)
+        if twice:
+            raise ValueError(
+                f'dial_plans: "{twice}" is there twice but for capital letters; callers could not tell which is meant'
+            )
+        return self
+
+
+def _twice(names: Iterable[str]) -> str:
+    """Give a name that differs from one before in the case of letters only; ""."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            return name
+        seen.add(name.lower())
+    return ""

@@ -1,0 +1,21 @@
+"""What telephony needs to know of people, without a server."""
+
+from collections.abc import Mapping, Sequence
+
+from lyncpy.contracts.directory import Group, IPeople
+from lyncpy.contracts.names import Aor
+from lyncpy.contracts.policy import Policy
+from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.voice.scopes import Scopes
+from tests.kit.owners import AddressMeanings
+from tests.kit.vault import FixedPolicies
+
+
+def scopes_of(people: IPeople, groups: Sequence[Group] = (), policies: Mapping[Aor, Policy] | None = None) -> Scopes:
+    """Give what says which table is whose, among these people and groups."""
+    known = Groups(people)
+    for group in groups:
+        known.put_group(group)
+    for person in people.everybody():
+        known.know(person)
+    return Scopes(people, known, FixedPolicies(policies), AddressMeanings(), "test")

@@ -1,0 +1,40 @@
+"""What `lyncpy check` finds in dial plans."""
+
+from lyncpy.workloads.voice.findings import SHARED_MOST, voice_findings
+from lyncpy.workloads.voice.settings import Settings
+
+
+def found(*patterns: str) -> list[tuple[bool, str]]:
+    """Give the findings about a plan with rules of these patterns."""
+    rules = tuple({"pattern": one, "translation": "+1"} for one in patterns)
+    section = Settings.model_validate({"dial_plans": {"a": {"rules": rules}}})
+    return [(one.good, one.sentence) for one in voice_findings(section)]
+
+
+def test_a_good_plan_is_said_to_be_so() -> None:
+    """In one sentence."""
+    assert found(r"^\d{4}$", r"^\d{5}$") == [(True, "[voice.dial_plans.a]: each of 2 rules decides something")]
+
+
+def test_rules_that_never_decide_are_faults() -> None:
+    """With the rule that decides in their place, and a number."""
+    hidden, empty = found(r"^\d{4}$", r"^5\d{3}$", "1^2")[:2]
+    assert hidden[0] is empty[0] is False
+    assert 'rule 2, "^5\\d{3}$": never decides anything' in hidden[1]
+    assert '"^\\d{4}$" fits 5000' in hidden[1]
+    assert 'rule 3, "1^2": fits no number' in empty[1]
+
+
+def test_rules_that_fit_the_same_numbers_are_told() -> None:
+    """A few of them: that may be meant."""
+    told = found(r"^5\d+$", *(rf"^\d{{{count}}}$" for count in range(4, 12)))
+    assert len(told) == SHARED_MOST + 1
+    assert told[0] == (
+        True,
+        '[voice.dial_plans.a] rule 2, "^\\d{4}$": fits 5000 as "^5\\d+$" before it does, which decides',
+    )
+
+
+def test_a_rule_that_is_not_of_the_whole_number_is_told() -> None:
+    """Lync's own rules are."""
+    assert "begin it with ^" in found("5")[0][1]
