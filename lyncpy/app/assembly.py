@@ -53,7 +53,7 @@ from lyncpy.workloads.conferencing.bodies.pages import Pages as MeetingPages
 from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.directory.photos import Photos
-from lyncpy.workloads.directory.service import Directory
+from lyncpy.workloads.directory.service import Directory, DirectoryOrigin
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.monitoring.pages import Pages
 from lyncpy.workloads.monitoring.service import Monitoring
@@ -316,9 +316,9 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     settings, platform, signaling = config.sections, base.platform, base.signaling
     domains = settings.sip.all_domains
     photos = _photos(config, back, base)
-    directory = Directory(
-        platform, base.tables, back.directory, back.seals, settings.directory, photos, back.notices, config.directories
-    )
+    voice = Voice(platform, base.tables.meanings, domains, settings.voice)
+    origin = DirectoryOrigin(back.directory, back.notices, config.directories, voice.plans.listed)
+    directory = Directory(platform, base.tables, origin, back.seals, settings.directory, photos)
     registrar = Registrar(
         platform,
         signaling,
@@ -331,13 +331,12 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     presence = Presence(platform, signaling, contacts, domains, settings.presence)
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
-    voice = Voice(platform, domains)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
     im = Im(platform, signaling, presence, archive, voice.numbers, settings.im)
     roads = [im.chat]
     conferencing = Conferencing(platform, signaling, roads, presence, archive, domains, settings.conferencing)
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
-    offered = conferencing.offer.provisions
+    offered = (*conferencing.offer.provisions, *voice.offer.provisions)
     guests = settings.conferencing.guests
     trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs, _offers_ntlm(config))
     place = SignInPlace({domain: settings.sip.name_for(domain) for domain in domains}, settings.sip.tls_port)

@@ -98,6 +98,8 @@ class Reloader:
         self._timer: ITimer | None = None
         self._next = 0.0
         self._pulling = self._again = False
+        self._renumbers = False
+        """Whether all people are to be read anew, for what a dial plan makes of their numbers."""
 
     async def _taken_up(self) -> tuple[Config | None, Sequence[str]]:
         """Apply the settings that can change while the server runs; give sentences about the others, and about what is wrong here.
@@ -139,10 +141,13 @@ class Reloader:
         said.append("certificate and key were read again; new connections use them")
         if self.built.inside.ground.tables.policies.adopt(fresh.sections.policies):
             said.append("[policies] has changed and counts from now on")
+        if self.built.inside.workloads.voice.adopt(fresh.sections.voice):
+            said.append("[voice] has changed and counts from now on")
+            self._renumbers = True
         if fresh.sections.directories != self._config.sections.directories:
             said.append(f"[[directory]] has changed in {fresh.file.name}; it counts from the next start")
         for name in SECTIONS:
-            if name == "policies":
+            if name in ("policies", "voice"):
                 continue
             old, new = getattr(self._config.sections, name), getattr(fresh.sections, name)
             changed = [key for key in type(new).model_fields if getattr(old, key) != getattr(new, key)]
@@ -160,7 +165,8 @@ class Reloader:
         if self._pulling:
             return
         self._pulling = True
-        pulling = Deferred.fromCoroutine(built.inside.workloads.directory.pulls.pull())
+        whole, self._renumbers = self._renumbers, False
+        pulling = Deferred.fromCoroutine(built.inside.workloads.directory.pulls.pull(full=whole))
         _ = pulling.addErrback(lambda failure: self.log.failure("pull failed", failure=failure)).addBoth(
             self._pulled, built
         )

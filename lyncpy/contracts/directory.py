@@ -39,6 +39,9 @@ class Phone:
     number: str
     """As the directory writes it."""
 
+    uri: str = ""
+    """The tel URI that the dial plan makes of it; "" where it makes none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:

@@ -46,6 +46,7 @@ GROUPS_WANTED: Final = (
             "meetingPolicy",
             "ucPolicy",
             "userSetting",
+            "locationProfile",
             "publicationGrammar",
         )
     )

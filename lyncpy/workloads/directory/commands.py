@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from lyncpy.contracts.answers import FACTS, form
-from lyncpy.contracts.directory import ISecrets, Moment, Person, TelephonyMode
+from lyncpy.contracts.directory import ISecrets, Moment, Person, Phone, TelephonyMode
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.timers import ITimers
@@ -294,7 +294,7 @@ class Commands:
             ("company", person.company),
             ("department", person.department),
             ("office", person.office),
-            *(("phone", f"{phone.kind} {phone.number}") for phone in person.phones),
+            *(("phone", _phone(phone)) for phone in person.phones),
             ("line", person.line),
             ("listed line", person.listed_line),
             ("private line", person.private_line),
@@ -314,6 +314,11 @@ class Commands:
 def moment(at: float) -> str | None:
     """Give a wall-clock time for an operator; None for never."""
     return timestamps.moment(at) if at else None
+
+
+def _phone(phone: Phone) -> str:
+    dialled = f", dialled as {phone.uri[4:]}" if phone.uri else ""
+    return f"{phone.kind} {phone.number}{dialled}"
 
 
 def _dated(when: Moment | None) -> str:

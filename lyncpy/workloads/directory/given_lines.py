@@ -1,6 +1,6 @@
-"""Lines that operators give: they count in place of what the directory says, and are kept with whose they are."""
+"""Numbers of people beside what the directory says: lines that operators give, and what the dial plan makes of phones."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from zope.interface import implementer
@@ -13,30 +13,39 @@ from lyncpy.core.choices import addresses, person_named
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.telephone import parse_line
 from lyncpy.workloads.directory.change_applier import PersonMissing
-from lyncpy.workloads.directory.owners import Owners, lined
+from lyncpy.workloads.directory.owners import Owners, dialled, lined
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Pulls
 
 AS_LISTED = "as-listed"
 
 
+Listed = Callable[[str], str]
+"""Gives the tel URI that the dial plan makes of a number which a directory lists, "" where it makes none."""
+
+
 @implementer(IDirectory)
-class LineGivingDirectory:
-    """A directory whose people have the lines that operators have given them.
+class NumberedDirectory:
+    """A directory whose people have the lines that operators have given them, and phones that can be dialled.
 
     Args:
         directory: Gives people as they are stored.
         owners: Say who was given which line.
+        listed: Reads the numbers of phones.
     """
 
-    def __init__(self, directory: IDirectory, owners: Owners) -> None:
+    def __init__(self, directory: IDirectory, owners: Owners, listed: Listed) -> None:
         self._directory = directory
         self._owners = owners
+        self._listed = listed
 
     async def pull(self, cookie: str, *, counting: bool | None = None) -> Pull:
         """Read it; see the promise."""
         answer: Pull = await self._directory.pull(cookie, counting=counting)
-        return replace(answer, people=tuple(lined(one, self._owners.keyed(one.key)) for one in answer.people))
+        return replace(answer, people=tuple(map(self._numbered, answer.people)))
+
+    def _numbered(self, person: Person) -> Person:
+        return dialled(lined(person, self._owners.keyed(person.key)), self._listed)
 
     def close(self) -> Awaitable[None]:
         """Close it; see the promise."""

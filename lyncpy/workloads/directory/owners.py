@@ -86,6 +86,16 @@ def lined(person: Person, owner: Owner | None) -> Person:
     return replace(person, line=owner.line, listed_line=person.line)
 
 
+def dialled(person: Person, listed: Callable[[str], str]) -> Person:
+    """Give a person with the tel URIs of their phones; what the directory writes stays beside them.
+
+    Args:
+        listed: Gives the tel URI that the dial plan makes of a number, "" where it makes none.
+    """
+    phones = tuple(replace(phone, uri=listed(phone.number)) for phone in person.phones)
+    return person if phones == person.phones else replace(person, phones=phones)
+
+
 @implementer(IOwners)
 class Owners:
     """All owners, by id, key and address. Bounded by what the directory may give, and who left it lately.

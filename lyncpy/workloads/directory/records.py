@@ -74,9 +74,10 @@ class DirectoryRecords:
 
     log = Logger()
 
-    def __init__(self, store: IStore, seals: Seals) -> None:
+    def __init__(self, store: IStore, seals: Seals, listed: Callable[[str], str] = lambda number: "") -> None:
         self._store = store
         self._seals = seals
+        self._listed = listed
         self._people = LastWriter(store, PERSON)
         self._groups = LastWriter(store, GROUP)
         self._directory = LastWriter(store, DIRECTORY)
@@ -321,7 +322,8 @@ class DirectoryRecords:
         sealed = fields.pop("nt_hash", None)
         former = tuple(FormerAddress(aor_of(aor), since, until) for aor, since, until in fields.pop("former", ()))
         since, removed_at = fields.pop("since", 0.0), fields.pop("removed_at", 0.0)
-        phones = tuple(Phone(kind, number) for kind, number in fields.pop("phones", ()))
+        # What the dial plan makes of them is not kept: the plan may be another one by now.
+        phones = tuple(Phone(kind, number, self._listed(number)) for kind, number in fields.pop("phones", ()))
         fields["aor"] = aor_of(fields.get("aor") or id_)
         fields |= {name: tuple(fields.get(name, ())) for name in ("logins", "other_mails")}
         fields |= {one: Moment(**fields[one]) for one in ("begins", "until", "must_change") if one in fields}

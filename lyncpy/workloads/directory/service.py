@@ -19,12 +19,11 @@ from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
 from lyncpy.workloads.directory.following import FollowedRecords
-from lyncpy.workloads.directory.given_lines import LineCommands, LineGivingDirectory
+from lyncpy.workloads.directory.given_lines import LineCommands, Listed, NumberedDirectory
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model.changes import naming
-from lyncpy.workloads.directory.model.places import Places
 from lyncpy.workloads.directory.notices import Notices, PullsOnNotice
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
@@ -51,6 +50,23 @@ class Tables:
     secrets: ISecrets
 
 
+@dataclass(frozen=True, slots=True)
+class DirectoryOrigin:
+    """Where people come from."""
+
+    directory: IDirectory
+    """It is closed with the workload."""
+
+    notices: Mapping[str, IDirectoryNotices]
+    """What directories tell, by their names; closed with the workload."""
+
+    sources: Sequence[DirectorySource]
+    """The directories."""
+
+    listed: Listed
+    """Reads their numbers."""
+
+
 @implementer(IWorkload)
 class Directory:
     """The workload: keeps the tables of people and groups up to date with the directory, and answers operators.
@@ -58,12 +74,10 @@ class Directory:
     Args:
         platform: The server's.
         tables: What this fills, and the request pipeline reads.
-        directory: Where people come from; it is closed with this.
+        origin: Where people come from.
         seals: Encrypts what is kept of it.
         settings: The section [directory].
         photos: Of people; closed with this. None: there are none.
-        notices: What directories tell, by their names; closed with this.
-        sources: The directories.
     """
 
     name = "directory"
@@ -72,12 +86,10 @@ class Directory:
         self,
         platform: Platform,
         tables: Tables,
-        directory: IDirectory,
+        origin: DirectoryOrigin,
         seals: Seals,
         settings: Settings,
         photos: Photos | None,
-        notices: Mapping[str, IDirectoryNotices],
-        sources: Sequence[DirectorySource],
     ) -> None:
         people, groups, policies, secrets = tables.people, tables.groups, tables.policies, tables.secrets
         bus, timers = platform.bus, platform.timers
@@ -90,11 +102,11 @@ class Directory:
         self._listening: tuple[IListening, ...] = ()
         self._secrets = secrets
         self._settings = settings
-        self._sources = tuple(sources)
+        self._sources = tuple(origin.sources)
         self._timers = timers
-        kept = DirectoryRecords(platform.store, seals)
+        kept = DirectoryRecords(platform.store, seals, origin.listed)
         self.pulls = Pulls(
-            self._origin(directory, places_of(self._sources)),
+            self._origin(origin),
             kept,
             people,
             groups,
@@ -107,7 +119,7 @@ class Directory:
             platform.sweep.cover(platform.store, kind, FollowedRecords(kind, kept, self.pulls), *TOLD)
         self._sweep, self._nodes = platform.sweep, platform.nodes
         self._told = PullsOnNotice(lambda gone: self.pulls.pull_if_mine(counting=gone), settings.retry_s, timers)
-        self._notices = tuple(Notices(notices.get(one.name), self._told, one, timers) for one in self._sources)
+        self._notices = tuple(Notices(origin.notices.get(one.name), self._told, one, timers) for one in self._sources)
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
         platform.meter.gauge(
             "lyncpy_directory_pull_age_seconds",
@@ -127,10 +139,10 @@ class Directory:
             conditions=(self._state,),
         )
 
-    def _origin(self, directory: IDirectory, places: Places) -> Origin:
-        """Give where people come from: enabled only in their time, with the lines that they were given."""
-        expiring = ExpiringDirectory(directory, self._timers, overdue_ends=self._settings.must_change_signs_out)
-        return Origin(LineGivingDirectory(expiring, self._people.owners), places)
+    def _origin(self, origin: DirectoryOrigin) -> Origin:
+        """Give where people come from: enabled only in their time, with the numbers that are theirs."""
+        expiring = ExpiringDirectory(origin.directory, self._timers, overdue_ends=self._settings.must_change_signs_out)
+        return Origin(NumberedDirectory(expiring, self._people.owners, origin.listed), places_of(self._sources))
 
     async def open(self) -> None:
         """Know everybody, and begin to pull."""

@@ -13,7 +13,6 @@ from lyncpy.contracts.privacy import IPrivacy, has_blocked, may_reach
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.platform import Platform
-from lyncpy.sip.uri import Uri
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, SessionState, Side
 
@@ -42,7 +41,7 @@ class Parties:
 
     async def begin_record(self, arrival: Arrival) -> Session:
         """Begin the record of a request without a dialog; the table of sessions is left alone."""
-        callee = Side(self._called(arrival.request.target), NO_EPID, "")
+        callee = Side(self._called(arrival), NO_EPID, "")
         record, caller = await self._record(arrival, callee)
         return await self._session(record, caller, callee, SessionState.INVITED)
 
@@ -87,12 +86,13 @@ class Parties:
         )
         return record, Side(sender.aor, sender.epid, request.from_.tag or "", request.cseq.number)
 
-    def _called(self, target: Uri) -> Aor:
+    def _called(self, arrival: Arrival) -> Aor:
         """Give the address that a request is for; of a number, that of the person who has it.
 
         What a device is sent has the number still: in To, and in its History-Info.
         """
-        return self._numbers.callee(target) or aor_of(target.aor)
+        target = arrival.request.target
+        return self._numbers.callee(target, arrival.sender.aor) or aor_of(target.aor)
 
     def is_known(self, aor: Aor) -> bool:
         """Tell whether this is somebody's address."""
@@ -113,7 +113,7 @@ class Parties:
         """
         request, sender = arrival.request, arrival.sender
         target = request.target
-        aor = self._called(target)
+        aor = self._called(arrival)
         # The order decides what a sender learns: whether there is such a user, and then nothing but offline.
         person = self._people.person(aor)
         if person is None or not person.enabled:

@@ -115,8 +115,7 @@ def _ours(settings: Settings, search_url: str, photos_url: str) -> dict[str, dic
             "EnableBWPolicyOverride": "false",
             "EnableMaliciousCallTrace": "false",
         },
-        # Without telephony nobody has a dial plan; the element is due all the same ([MS-SIPREGE] 2.2.2.5.5).
-        "userSetting": {"disableFileTransfer": _flag(not settings.file_transfer), "ucUserLocationProfile": ""},
+        "userSetting": {"disableFileTransfer": _flag(not settings.file_transfer)},
         "locationPolicy": {"EnhancedEmergencyServicesEnabled": "false", "LocationRequired": "no"},
         "mediaConfiguration": {"bypassEnabled": "false", "internalBypassMode": "Off", "externalBypassMode": "Off"},
         "mobilityPolicy": {"EnableMobility": "false", "EnableOutsideVoice": "false"},
@@ -200,7 +199,6 @@ _NOWHERE: Final = (
     *(f"cwa{end}Uri" for end in ("Internal", "External")),
     "lisInternalUrl",
     "organization",
-    "ucLocationProfile",
 )
 """What is due in ServerConfiguration, and has nothing to say here."""
 

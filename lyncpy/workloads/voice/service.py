@@ -4,28 +4,47 @@ from collections.abc import Collection
 
 from zope.interface import implementer
 
+from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.voice.commands import Commands
+from lyncpy.workloads.voice.dial_plans import DialPlans
 from lyncpy.workloads.voice.numbers import Numbers
+from lyncpy.workloads.voice.routes import Routes
+from lyncpy.workloads.voice.scopes import Scopes
+from lyncpy.workloads.voice.settings import Settings
 
 
 @implementer(IWorkload)
 class Voice:
-    """The workload: knows whose a number is.
+    """The workload: knows whose a number is, and what becomes of what people dial.
 
     Attributes:
+        plans: Say what becomes of what people dial, and of numbers that a directory lists.
         numbers: Finds the person behind a number; assembly passes it to whoever passes calls on.
     """
 
     name = "voice"
 
-    def __init__(self, platform: Platform, domains: Collection[str]) -> None:
-        self.numbers = Numbers(platform.people, domains)
-        self.offer = Offer(self.name, commands=Commands(platform.people, platform.timers).words())
+    def __init__(self, platform: Platform, meanings: IMeanings, domains: Collection[str], settings: Settings) -> None:
+        scopes = Scopes(platform.people, platform.groups, platform.policies, meanings, "voice dial plans")
+        self.plans = DialPlans(settings, scopes)
+        self.numbers = Numbers(platform.people, self.plans, domains)
+        routes = Routes(self.plans)
+        self.offer = Offer(
+            self.name,
+            routes=tuple(routes.rows()),
+            provisions=tuple(routes.provisions()),
+            commands=Commands(platform.people, platform.timers).words(),
+        )
+
+    def adopt(self, settings: Settings) -> bool:
+        """Put other settings in force; tell whether they differ."""
+        return self.plans.adopt(settings)
 
     async def open(self) -> None:
-        """Do nothing: the directory knows the numbers."""
+        """Note whom the settings mean; the directory is open already."""
+        self.plans.note()
 
     async def close(self) -> None:
         """Do nothing."""

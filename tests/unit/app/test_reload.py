@@ -24,7 +24,7 @@ class Pulls:
     def __init__(self) -> None:
         self.under_way: list[Deferred[None]] = []
 
-    async def pull(self) -> None:
+    async def pull(self, *, full: bool) -> None:
         """Wait for the test."""
         self.under_way.append(Deferred())
         await self.under_way[-1]
@@ -60,7 +60,9 @@ class House:
         tables = SimpleNamespace(policies=SimpleNamespace(adopt=lambda policies: False))
         inside = SimpleNamespace(
             ground=SimpleNamespace(timers=timers, tables=tables),
-            workloads=SimpleNamespace(directory=SimpleNamespace(pulls=self.pulls)),
+            workloads=SimpleNamespace(
+                directory=SimpleNamespace(pulls=self.pulls), voice=SimpleNamespace(adopt=lambda settings: False)
+            ),
         )
         built: Any = SimpleNamespace(  # Any: a house that has only what is asked here
             inside=inside, listener=SimpleNamespace(reload=self.apply), look_at=self.looked_at.append

@@ -19,7 +19,7 @@ from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from lyncpy.workloads.directory.secrets import StoredSecrets
-from lyncpy.workloads.directory.service import Directory, Tables
+from lyncpy.workloads.directory.service import Directory, DirectoryOrigin, Tables
 from lyncpy.workloads.directory.settings import Settings
 from tests.kit.directory import Facts, FakeDirectory, FakePhotos, PlainSeals, person
 from tests.kit.memory import MemoryStore
@@ -56,7 +56,8 @@ class Desk:
         tables = Tables(table, known, rules, meanings, AddressBook(table, known, platform.timers), secrets)
         photos = Photos(FakePhotos(), table, 30_720, platform.timers)
         options = Settings(**settings)
-        self.unit = Directory(platform, tables, self.source, seals, options, photos, {}, [options])
+        origin = DirectoryOrigin(self.source, {}, [options], lambda number: "")
+        self.unit = Directory(platform, tables, origin, seals, options, photos)
         result_of(self.unit.open())
 
     def run(self, name: str, *flags: str, **args: str) -> Table:

@@ -22,7 +22,11 @@ from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.workloads.provisioning.bodies import write_groups
 from lyncpy.workloads.provisioning.provisions import provisions
 from lyncpy.workloads.provisioning.settings import Settings
-from tests.kit.hall import tree
+from lyncpy.workloads.voice.dial_plans import DialPlans
+from lyncpy.workloads.voice.routes import Routes
+from lyncpy.workloads.voice.settings import Settings as VoiceSettings
+from tests.kit.hall import FewPeople, tree
+from tests.kit.voice import scopes_of
 
 FLAG: Final = "true|false"
 NUMBER: Final = r"\d{1,9}"
@@ -78,7 +82,7 @@ SERVER: Final = (
     *_nowhere("response groups", "responseGroupServiceInternalURL", "responseGroupServiceExternalURL"),
     *_nowhere("their agents", "responseGroupServiceInternalAgentURL", "responseGroupServiceExternalAgentURL"),
     *_nowhere("numbers to dial in are listed here", "cwaInternalUri", "cwaExternalUri"),
-    Row("ucLocationProfile", TEXT, DUE, "a dial plan of this name can be asked for", "nobody"),
+    Row("ucLocationProfile", TEXT, DUE, "a dial plan of this name can be asked for", "client"),
     Row("ucPortRangeEnabled", FLAG, DUE, "the ports are read", "setting media_port_lowest"),
     *_ports(),
     Row("ucMinSipDynamicPort", PORT, DUE, "a client's own SIP, with the ports", "client"),
@@ -113,7 +117,7 @@ SERVER: Final = (
 
 USER: Final = (
     Row("disableFileTransfer", FLAG, DUE, "files are sent to one another", "setting file_transfer"),
-    Row("ucUserLocationProfile", TEXT, DUE, "a dial plan of this name can be asked for", "nobody"),
+    Row("ucUserLocationProfile", TEXT, DUE, "a dial plan of this name can be asked for", "client"),
     Row("commonAreaPhone", FLAG, FREE, "this is nobody's own phone", "nobody"),
 )
 
@@ -254,7 +258,9 @@ def told(
         OnePolicy(**(may or {})),
         **({"mcus": ("chat",), "search_url": BOOK, "photos_url": PHOTOS} | there),
     )
-    (root,) = tree(write_groups([group], made, ALICE))
+    # Dial plans are told by who has them.
+    plans = Routes(DialPlans(VoiceSettings(), scopes_of(FewPeople(())))).provisions()
+    (root,) = tree(write_groups([group], [*made, *plans], ALICE))
     if group in ("ServerConfiguration", "userSetting", "publicProviders"):
         return [(element.tag, element.text or "") for element in root]
     layout = "instance" if group in ("meetingPolicy", "ucPolicy") else "propertyEntryList"

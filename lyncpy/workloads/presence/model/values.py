@@ -200,7 +200,7 @@ def _card_phones(person: Person) -> Sequence[tuple[Phone, str]]:
 
     Spec: spec notes, "active-directory" §4 (msRTCSIP-Line).
     """
-    phones = [(phone, _tel(phone.number)) for phone in person.phones]
+    phones = [(phone, phone.uri or _tel(phone.number)) for phone in person.phones]
     if not person.line:
         return phones
     number, _, ext = person.line.removeprefix("tel:").partition(";ext=")
