@@ -251,7 +251,7 @@ def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str], also:
         record: What is needed.
         found: Of an SRV record the values under its name, as `DnsRecord.value`; of others the addresses to which the name leads.
         server: The addresses to which `[sip] server_name` leads; where CNAME records should lead, too.
-        also: Values of other records that belong under its name: the other servers of the pool.
+        also: Values of other records that belong under its name: the other servers of the pool, and other addresses of this one.
     """
     if not found:
         return Judgement(good=False, words="missing")
@@ -266,10 +266,18 @@ def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str], also:
         right = {_place(record.value), *map(_place, also)}
         wrong = [one for one in found if _place(one) not in right]
         return Judgement(good=not wrong, words=f"there, but beside {', '.join(sorted(wrong))}" if wrong else "there")
-    leads = set(server) if record.kind is RecordKind.CNAME else {str(ip_address(record.value))}
-    if leads & set(found):
+    is_alias = record.kind is RecordKind.CNAME
+    leads = set(server) if is_alias else {str(ip_address(record.value))}
+    if not leads & set(found):
+        return Judgement(good=False, words=f"wrong: it leads to {told}")
+    beside = ", ".join(sorted(set(found) - leads - set(also)))
+    if not beside:
         return Judgement(good=True, words="there")
-    return Judgement(good=False, words=f"wrong: it leads to {told}")
+    if is_alias:
+        # Clients take any of them, and fail as often as it is one where the server is not.
+        return Judgement(good=False, words=f"there, but beside {beside}")
+    # It may be the server's, too, or that of another server of the pool.
+    return Judgement(good=True, words=f"there, beside {beside}, where clients have to find this server, too")
 
 
 def _instead(told: str, foreign: Sequence[str]) -> str:

@@ -178,7 +178,14 @@ AAAA = DnsRecord("sip.example.com", RecordKind.AAAA, "2001:db8::a", "")
         ),
         (CNAME, ["192.0.2.1"], True, "there"),
         (CNAME, ["192.0.2.9"], False, "wrong: it leads to 192.0.2.9"),
-        (AAAA, ["192.0.2.1", "2001:db8::a"], True, "there"),
+        (CNAME, ["192.0.2.1", "192.0.2.9"], False, "there, but beside 192.0.2.9"),
+        (AAAA, ["2001:db8::a"], True, "there"),
+        (
+            AAAA,
+            ["192.0.2.1", "2001:db8::a"],
+            True,
+            "there, beside 192.0.2.1, where clients have to find this server, too",
+        ),
         (AAAA, ["2001:db8::b"], False, "wrong: it leads to 2001:db8::b"),
     ],
 )
