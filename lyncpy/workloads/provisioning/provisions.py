@@ -224,6 +224,8 @@ def _endpoint(settings: Settings) -> dict[str, str]:
         "SearchPrefixFlags": "127",
         "P2PAppSharingEncryption": "0",
         "MaximumDGsAllowedInContactList": "0",
+        # Who somebody's manager is, nobody can ask for here: the tab would be empty.
+        "DisableContactCardOrganizationTab": "true",
     }
 
 

@@ -180,6 +180,7 @@ ENDPOINT: Final = (
     Row("SearchPrefixFlags", NUMBER, FREE, "what the client's own search looks at", "client"),
     Row("P2PAppSharingEncryption", "[0-2]", FREE, "screens are encrypted where both can", "client"),
     Row("MaximumDGsAllowedInContactList", NUMBER, FREE, "groups of the directory as contacts", "nobody"),
+    Row("DisableContactCardOrganizationTab", "true", FREE, "manager and reports are not shown", "client"),
 )
 
 PRESENCE: Final = (
