@@ -35,6 +35,7 @@ from lyncpy.core.record_queue import RecordQueue
 from lyncpy.core.relay import Relay, RelayedRequests
 from lyncpy.core.remote_flows import FlowHost, RemoteFlows
 from lyncpy.core.router import Router, route_of
+from lyncpy.core.shared_tries import SharedTries
 from lyncpy.core.signins import SignIns
 from lyncpy.core.sweep import Sweep
 from lyncpy.core.timers import Timers
@@ -80,7 +81,8 @@ class PlatformParts:
     @property
     def between_nodes(self) -> tuple[IUnit, ...]:
         """What works with other nodes, in the order in which it is opened."""
-        return self.flow_host, self.cut_off, self.places, self.signaling.deposits, self.signaling.homes
+        shared = self.signins.shared
+        return self.flow_host, self.cut_off, self.places, shared, self.signaling.deposits, self.signaling.homes
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
         recording=recording,
         timers=timers,
         relays=relays,
-        signins=SignIns(tables.people, _tries(config, back, tables, flows, relays, timers), back.meter, timers),
+        signins=_signins(config, node, back, tables, flows, relays, timers),
         places=_places(config, back, registrations, timers),
         registrations=registrations,
         tables=tables,
@@ -172,10 +174,13 @@ def own_address(config: Config) -> str:
     return ":".join(map(str, pool.place(pool.name, config.sections.sip.tls_port))) if pool.name else ""
 
 
-def _tries(config: Config, back: Backends, tables: Tables, flows: Flows, relays: Relays, timers: Timers) -> SignInTries:
-    """Build what counts failed sign-ins."""
+def _signins(
+    config: Config, node: NodeName, back: Backends, tables: Tables, flows: Flows, relays: Relays, timers: Timers
+) -> SignIns:
+    """Build what counts failed sign-ins, with those at other nodes."""
     known = KnownNetworks(back.store, timers, flows.places.know)
-    return SignInTries(tables.people, known, relays, config.sections.auth)
+    tries = SignInTries(tables.people, known, relays, config.sections.auth)
+    return SignIns(tables.people, tries, SharedTries(node, tries, back.bus, timers), back.meter, timers)
 
 
 def _places(config: Config, back: Backends, registrations: Registrations, timers: Timers) -> NodePlaces:

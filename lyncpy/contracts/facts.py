@@ -144,6 +144,42 @@ class CertificatesRevoked(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class SignInFailed(Fact):
+    """Somebody has tried in vain to sign in at a node; all count it, for the next try may come to another."""
+
+    node: NodeName
+    name: str
+    """As whom: an address, or an account's name. There need not be anybody of that name."""
+
+    place: str
+    """The network that it came from."""
+
+    device: str
+    """The epid of a device that has signed in from there before; "": any other."""
+
+    account: str
+    """The account's name, where the password of another than `name` was guessed; "": it was not."""
+
+    is_user: bool
+    is_account_user: bool
+    """Whether somebody has that name, and that account."""
+
+    is_relayed: bool
+    """It came from a relay, whose address is many people's."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInForgiven(Fact):
+    """Somebody has signed in at a node after failures, which count no more."""
+
+    node: NodeName
+    name: str
+    place: str
+    device: str
+    """As in `SignInFailed`."""
+
+
+@dataclass(frozen=True, slots=True)
 class BoardChanged(Fact):
     """A user's board has a new version; `categories` names the touched categories."""
 
@@ -261,6 +297,8 @@ KINDS: Final[tuple[type[Fact], ...]] = (
     GroupsChanged,
     SecretChanged,
     CertificatesRevoked,
+    SignInFailed,
+    SignInForgiven,
     BoardChanged,
     AccessChanged,
     ContactsChanged,

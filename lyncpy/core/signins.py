@@ -23,6 +23,7 @@ from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.certificate_offers import CertificateOffers
+from lyncpy.core.shared_tries import SharedTries
 from lyncpy.core.timestamps import moment
 from lyncpy.core.tries import SignInAttempt, SignInTries, UserAtPlace, account_of
 from lyncpy.sip.text import shown
@@ -153,12 +154,18 @@ class SignIns:
     """Decides who may try to sign in, and keeps the reasons of failures: in the log, in meters, and per user for `why`.
 
     What is counted for whom is the affair of `SignInTries`.
+
+    Args:
+        shared: Tells other processes of failures.
     """
 
     log = Logger()
 
-    def __init__(self, people: IPeople, tries: SignInTries, meter: IMeter, timers: ITimers) -> None:
+    def __init__(
+        self, people: IPeople, tries: SignInTries, shared: SharedTries, meter: IMeter, timers: ITimers
+    ) -> None:
         self._people = people
+        self.shared: Final = shared
         self.tries: Final = tries
         self.offers: Final = CertificateOffers(timers)
         self._meter = meter
@@ -241,6 +248,8 @@ class SignIns:
             self.tries.count_failure(attempt, now)
             if names_it:
                 self.tries.guessed(account, now, is_user=is_user)
+            guessed = account.name if names_it else ""
+            self.shared.failed(attempt, guessed, is_account_user=is_user)
             self._warn(attempt, now)
         else:
             self.tries.spare(attempt)
@@ -263,7 +272,8 @@ class SignIns:
         """Forgive what the user failed before at this place, and know the place from now on."""
         self._count_result(scheme, "succeeded")
         self.offers.tried(attempt)
-        self.tries.succeeded(attempt)
+        if self.tries.succeeded(attempt) > 0:
+            self.shared.forgiven(attempt)
 
     def _note(self, denied: AuthenticationDenied, attempt: SignInAttempt) -> None:
         self.log.info(

@@ -270,18 +270,35 @@ class SignInTries:
         counts.count_failure(account, now)
         counts.press(account, now)
 
-    def succeeded(self, attempt: SignInAttempt) -> None:
-        """Note a sign-in: forget the failures of the user and of their device at this place.
+    def failed_elsewhere(self, pair: UserAtPlace, now: float, *, is_user: bool, is_relayed: bool) -> None:
+        """Count a failed try that another process has seen."""
+        counts = self._table(is_user)
+        counts.count_failure(pair, now)
+        counts.press(pair, now)
+        if not pair.device and not is_relayed:
+            self._places.count_failure(pair.place, now, pair.place)
+
+    def forgiven_elsewhere(self, pair: UserAtPlace) -> None:
+        """Forget the failures of a user who has signed in at another process."""
+        self._forgiven(pair, is_user=True)
+
+    def _forgiven(self, pair: UserAtPlace, *, is_user: bool, counted: int = 0) -> int:
+        missed = self._table(is_user).pairs.forgive(pair) - counted
+        if not pair.device:
+            self._places.spare(pair.place, missed)
+        return missed
+
+    def succeeded(self, attempt: SignInAttempt) -> int:
+        """Note a sign-in: forget the failures of the user and of their device at this place; give how many those were.
 
         Others' failures of the same place stay: one valid account must not buy more guesses.
         """
         counted = self._ended(attempt)
-        missed = self._table(attempt.is_user).pairs.forgive(attempt.pair) - counted
-        if not attempt.pair.device:
-            self._places.spare(attempt.place, missed)
+        missed = self._forgiven(attempt.pair, is_user=attempt.is_user, counted=counted)
         person = self._people.person(attempt.aor)
         if person is not None:
             self.places.learn(person.key, attempt.place, attempt.epid)
+        return missed
 
     def _is_crowded(self, place: str, now: float) -> bool:
         # Of a relay nothing is counted.

@@ -11,18 +11,20 @@ from lyncpy.contracts.authenticator import IAuthenticator
 from lyncpy.contracts.directory import IPeople, ISecrets, Person
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows
 from lyncpy.contracts.guests import GuestAccess, IGuests
-from lyncpy.contracts.names import Aor, FlowName
+from lyncpy.contracts.names import Aor, FlowName, NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.gate import Gate
 from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.settings import Settings
+from lyncpy.core.shared_tries import SharedTries
 from lyncpy.core.signins import SignIns
 from lyncpy.core.timers import Timers
 from lyncpy.core.tries import SignInRules, SignInTries
 from lyncpy.sip.message import Headers, Message, Request
 from lyncpy.sip.prepared import Prepared
+from tests.kit.bus import ToldBus
 from tests.kit.memory import MemoryStore
 from tests.kit.meters import MemoryMeter
 
@@ -97,7 +99,8 @@ def signins_of(
 ) -> SignIns:
     """Give who counts failed sign-ins, with a store of its own for known places."""
     places = KnownNetworks(MemoryStore(timers.steady), timers, lambda place: None)
-    return SignIns(people, SignInTries(people, places, Relays(relays), rules), meter, timers)
+    tries = SignInTries(people, places, Relays(relays), rules)
+    return SignIns(people, tries, SharedTries(NodeName("n"), tries, ToldBus(), timers), meter, timers)
 
 
 def gate_of(

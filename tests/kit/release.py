@@ -32,6 +32,8 @@ from lyncpy.contracts.facts import (
     PersonChanged,
     PoliciesChanged,
     SecretChanged,
+    SignInFailed,
+    SignInForgiven,
 )
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName, Version
 from lyncpy.contracts.questions import DrainAnswer, DrainNode, HowIsNode, NodeState
@@ -58,6 +60,8 @@ FACTS: Final[tuple[Fact, ...]] = (
     GroupsChanged(frozenset({"cn=sales"})),
     SecretChanged(_ALICE),
     CertificatesRevoked(_ALICE, frozenset({"ab" * 32})),
+    SignInFailed(_NODE, _ALICE, "192.0.2.1", "abb2", "alice", is_user=True, is_account_user=True, is_relayed=False),
+    SignInForgiven(_NODE, "alice", "192.0.2.1", ""),
     BoardChanged(
         _ALICE,
         Version(3),

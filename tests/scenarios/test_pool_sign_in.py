@@ -281,3 +281,31 @@ def test_news_that_is_lost_is_found_by_the_sweep(pool: Pool) -> None:
     pool.passes(SWEEP_S)
     assert alice.pages(bob, "hello").status == 480
     assert heard == ["bob connection lost, last"]
+
+
+def test_who_guesses_at_one_server_waits_at_all(pool: Pool) -> None:
+    """Neither the next server nor its site is a place to guess on; elsewhere nobody notices."""
+    first, second = pool
+    for server in (first, second, first, second, first):
+        assert server.actor("alice", password="guess", address="203.0.113.9").sip.register().status == 401
+    for server in pool:
+        refused = server.actor("alice", address="203.0.113.9").sip.register()
+        assert (refused.status, refused.answer.headers.get("Retry-After")) == (503, "30")
+        assert server.actor("alice").sip.register().status == 200
+
+
+def test_who_guesses_under_other_names_waits_at_all(pool: Pool) -> None:
+    """It is the account whose password is guessed, whatever the client says who it is."""
+    first, second = pool
+    for _ in range(5):
+        first.actor("bob", password="guess", login="alice", address="203.0.113.9").sip.register()
+    assert second.actor("carol", login="alice", address="203.0.113.9").sip.register().status == 503
+
+
+def test_who_has_signed_in_at_one_server_has_failed_at_none(pool: Pool) -> None:
+    """Four mistakes at one, the right password at the other, four more: the right one is let in at once."""
+    first, second = pool
+    for server in (second, first):
+        for _ in range(4):
+            first.actor("alice", password="guess", address="203.0.113.9").sip.register()
+        assert server.actor("alice", address="203.0.113.9").sip.register().status == 200

@@ -23,6 +23,8 @@ BY_ALL: Final[Mapping[str, str]] = {
     "PersonChanged": "each process knows all people, by whom addresses are resolved and found",
     "SecretChanged": "rare, and none may be missed: it ends what a former password has opened",
     "CertificatesRevoked": "rare, and none may be missed",
+    "SignInFailed": "whoever has failed at one node may come to any other next",
+    "SignInForgiven": "the same",
 }
 """Kinds of facts about one thing that whoever listens hears of all, and why."""
 
