@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, named_by
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.spawn import spawn
@@ -26,7 +26,7 @@ from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.headers import quote
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
-from lyncpy.sip.uri import parse_uri
+from lyncpy.sip.uri import Uri, parse_uri
 from lyncpy.workloads.im.bodies import takes_first_text
 from lyncpy.workloads.im.settings import Settings
 
@@ -86,7 +86,7 @@ class Announcer:
 
     def sender(self, to: Aor) -> Aor:
         """Give the address in whose name somebody is told: one in their own domain."""
-        return Aor(f"sip:{self._settings.announcer}@{parse_uri(to).host}")
+        return named_by(Uri("sip", self._settings.announcer, parse_uri(to).host))
 
     async def tell(self, endpoints: Sequence[Endpoint], text: str, said: Callable[[str], None]) -> Sequence[Heard]:
         """Tell devices a text, and give what became of it at each; cancelled, it tells no more of them.

@@ -1,6 +1,10 @@
 """The section [im]."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from lyncpy.contracts.setting_forms import written_as
 
 
 class Settings(BaseModel):
@@ -59,7 +63,10 @@ class Settings(BaseModel):
     group_members: int = Field(default=100, ge=1, le=1_000)
     """Members of a directory group that is invited to a conference; a larger group is refused with 403."""
 
-    announcer: str = Field(default="announcement", pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")
+    announcer: Annotated[
+        str,
+        written_as(r"[a-z0-9][a-z0-9._-]{0,62}", 'write what stands before the @, in small letters: "announcement"'),
+    ] = "announcement"
     """What stands before the @ in the address from which `announce` speaks; it must be nobody's."""
 
     announcer_name: str = Field(default="Announcement", min_length=1, max_length=100)

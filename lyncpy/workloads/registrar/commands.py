@@ -121,7 +121,7 @@ class Commands:
         """Give those that an operator wants to see, and how many there are of them."""
         text = asked.flags.get("find", "").lower()
         if text:
-            found = [one for one in found if text in f"{bare(one.aor)}\n{one.user_agent}\n{one.address}".lower()]
+            found = [one for one in found if text in _searched(one).lower()]
         if "limit" not in asked.flags:
             return found, len(found)
         most = count_flag(asked.flags, "limit", LISTED_MOST)
@@ -203,3 +203,8 @@ class Commands:
 
     def _targets(self) -> Sequence[str]:
         return [*self._signed_in(), *(f"{bare(e.aor)}/{e.epid}" for e in self._bindings.all_endpoints())]
+
+
+def _searched(endpoint: Endpoint) -> str:
+    """Give what an operator may know of a device: words to look through, not names to compare."""
+    return f"{bare(endpoint.aor)}\n{endpoint.user_agent}\n{endpoint.address}"
