@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from twisted.internet.testing import MemoryReactorClock
 
+from docs.site import messages
 from docs.site.source import TOP, VARIES, Meter, diagnostics, meters
 from lyncpy.app.assembly import ServerParts, inside, node_name
 from lyncpy.app.backends import backends
@@ -34,6 +35,7 @@ PAGES: Final = (
     "reference/command-line.md",
     "reference/meters.md",
     "reference/diagnostics.md",
+    "troubleshooting.md",
     "code.md",
 )
 """One with links to the API reference stands at the top: MyST wants it there."""
@@ -53,6 +55,7 @@ def pages() -> dict[str, str]:
             command_line_page(command_line(), Options()),
             meters_page(all_meters(text)),
             diagnostics_page(),
+            messages.page(),
             code_page(),
         )
         return dict(zip(PAGES, made, strict=True))

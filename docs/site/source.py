@@ -47,6 +47,26 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One line that the log can have; what varies is in braces."""
+
+    level: str
+    """As the method of the logger is called: "failure" has a traceback."""
+
+    room: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that may be wrong with the server or a person, and what to do, "" where the sentence says that itself."""
+
+    room: str
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Module:
     """One module of lyncpy, with what its names mean."""
 
@@ -232,3 +252,63 @@ def _declared(module: _Module, node: ast.AST) -> Iterator[Meter]:
     if node.func.attr == "labelled_gauge" and len(node.args) > 2:
         labels = tuple(ast.literal_eval(node.args[2]))
     yield Meter(name, kind, text.replace(VARIES, ""), labels)
+
+
+_LEVELS: Final = ("debug", "info", "warn", "error", "critical", "failure")
+
+
+def log_events() -> Iterator[LogEvent]:
+    """Give every line that is logged.
+
+    Raises:
+        Unreadable: One whose words are not in the call that logs it, nor in the function around that.
+    """
+    for module in modules():
+        for node in module.nodes:
+            match node:
+                case ast.Call(func=ast.Attribute(attr=level, value=logger), args=[words, *_]) if level in _LEVELS:
+                    if ast.unparse(logger).lower().rpartition(".")[2].lstrip("_") in ("log", "logger"):
+                        for text in _texts(module, words):
+                            yield LogEvent(level, module.room, text)
+
+
+def _texts(module: _Module, node: ast.expr, depth: int = 3) -> Iterator[str]:
+    """Give the texts that an expression may be, by what its names are set to around it, or in its module."""
+    match node:
+        case ast.IfExp(body=body, orelse=other):
+            yield from (*_texts(module, body, depth), *_texts(module, other, depth))
+        case ast.Name(id=name) if depth:
+            values = list(_assigned(module, node, name)) or [
+                one.value
+                for one in module.tree.body
+                if isinstance(one, ast.Assign | ast.AnnAssign) and one.value is not None and name in _names_of(one)
+            ]
+            yield from (text for value in values for text in _texts(module, value, depth - 1))
+            if not values:
+                yield VARIES
+        case _:
+            yield _text(module, node)
+
+
+_TOLD: Final = {"Reason": ("concern", "finding", "good", "remedy"), "Finding": ("good", "sentence")}
+"""What says that something is wrong, with the order of its values."""
+
+
+def told() -> Iterator[Told]:
+    """Give what conditions, `why`, `check` and `doctor` find wrong, as far as its words are in the source."""
+    for module in modules():
+        for node in module.nodes:
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=args) if name in _TOLD:
+                    given = dict(zip(_TOLD[name], args, strict=False))
+                    given |= {word.arg: word.value for word in node.keywords if word.arg}
+                    if _is_false(given.get("good")):
+                        texts = _texts(module, given["finding" if name == "Reason" else "sentence"])
+                        remedies = tuple(_texts(module, given.get("remedy", ast.Constant(""))))
+                        # Which of several goes with which is not known here.
+                        remedy = remedies[0] if len(remedies) == 1 else VARIES
+                        yield from (Told(module.room, text, remedy) for text in texts if text.strip(f"{VARIES}: "))
+
+
+def _is_false(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
