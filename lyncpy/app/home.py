@@ -147,13 +147,16 @@ def open_to_writers(settings: config.Config) -> Sequence[Path]:
 
 
 def of_other_owners(settings: config.Config) -> Iterator[tuple[Path, int, int]]:
-    """Give the files in the server's folder that are another user's than that is, with both: a start as one of them fails."""
+    """Give the files in the server's folder that are another user's than that is, with both: a start as one of them fails.
+
+    A link is no such file: what it leads to stands elsewhere, as the settings of a package, which may belong to root.
+    """
     with suppress(OSError):
         usual = settings.home.stat().st_uid
         for path in dict.fromkeys(secret_files(settings)):
             with suppress(OSError):
                 owner = path.stat().st_uid
-                if owner != usual and settings.home in path.parents:
+                if owner != usual and settings.home in path.parents and not path.is_symlink():
                     yield path, owner, usual
 
 

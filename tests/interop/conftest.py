@@ -18,7 +18,7 @@ PLUGIN = Path("/usr/lib/purple-2/libsipe.so")
 
 
 LONGEST = (
-    "bench", "install", "hostile_bodies", "broken_setups", "postgresql_loss", "conferences", "hostile", "two_servers",
+    "debian_package", "bench", "install", "hostile_bodies", "broken_setups", "postgresql_loss", "conferences", "hostile", "two_servers",
     "two_servers_moves",
     "ntlm_domain", "bad_ends", "ldap_groups", "active_directory", "directory_passwords", "ldap_notices", "clock",
     "postgresql_reach", "kerberos_doctor", "restart", "access_levels", "web_console", "web", "nats", "ntlm_member", "ssh", "im",

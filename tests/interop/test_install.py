@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 
 from tests.kit import forks
 from tests.kit.ports import free_ports
@@ -31,17 +34,56 @@ def _run(*command: str | Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build sdist and wheel, the wheel out of the sdist; give their folder."""
+    folder = tmp_path_factory.mktemp("packages")
+    _run("env", f"LYNCPY_PACKAGE_OUT={folder}", f"LYNCPY_VENV={sys.prefix}", TOP / "scripts/package", "--sdist")
+    return folder
+
+
+def test_the_sdist_has_all_that_tests_and_packages_need(packages: Path) -> None:
+    """Whatever is kept in the repository, and nothing that a builder or a server left there."""
+    with tarfile.open(next(packages.glob("*.tar.gz"))) as sdist:
+        names = {one.name.partition("/")[2] for one in sdist if one.isfile()}
+    made = {name for name in names if name.startswith("lyncpy.egg-info/")} | {"PKG-INFO"}
+    if (TOP / ".git").exists():
+        kept = set(_run("git", "-C", TOP, "ls-files").splitlines())
+        assert names - made == {name for name in kept if not name.startswith(".") or name == ".ci/run"}
+    assert {"tests/unit/tables.toml", "scripts/package", "MANIFEST.in"} <= names
+
+
+def test_the_wheel_is_the_product_alone_and_says_what_it_is(packages: Path) -> None:
+    """Modules, Twisted's plugin, templates of migrations; whoever looks for it is told what it needs."""
+    with zipfile.ZipFile(next(packages.glob("*.whl"))) as wheel:
+        names = set(wheel.namelist())
+        told = next(name for name in names if name.endswith(".dist-info/METADATA"))
+        metadata = Metadata.from_email(wheel.read(told))
+    product = {str(path.relative_to(TOP)) for path in (TOP / "lyncpy").rglob("*.py")}
+    assert {name for name in names if name.endswith(".py")} == {*product, "twisted/plugins/lyncpy_plugin.py"}
+    assert {"lyncpy/py.typed", "lyncpy/backends/sql/migrations/script.py.mako"} <= names
+    assert metadata.requires_python == ">=3.11"
+    assert metadata.description_content_type == "text/markdown"
+    assert (metadata.description or "").startswith("# lyncpy")
+    assert metadata.summary
+    assert metadata.license_files == ["LICENSE"]
+    assert {"kerberos", "postgresql"} <= set(metadata.provides_extra or ())
+    assert "Topic :: Communications :: Chat" in (metadata.classifiers or ())
+
+
 @pytest.mark.parametrize("way", ["wheel", "editable"])
-def test_twistd_finds_the_plugin(tmp_path: Path, way: str) -> None:
-    """`twistd lyncpy` is there after `pip install .` and after an editable install, and works without the checkout's help."""
+def test_twistd_finds_the_plugin(tmp_path: Path, packages: Path, way: str) -> None:
+    """`twistd lyncpy` is there with the wheel alone and after an editable install, and works without the checkout's help."""
     # To unpack a pip of its own would take longer than all else; this one's installs there as well.
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
     # What lyncpy stands on is here already; only lyncpy itself is installed anew.
     here = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
-    source = tmp_path / "source"
-    _run("git", "clone", "--quiet", TOP, source) if (TOP / ".git").exists() else _run("cp", "-r", TOP, source)
-    words = ["--editable", source, "--config-settings", "editable_mode=compat"] if way == "editable" else [source]
+    words: list[str | Path] = [next(packages.glob("*.whl"))]
+    if way == "editable":
+        source = tmp_path / "source"
+        _run("git", "clone", "--quiet", TOP, source) if (TOP / ".git").exists() else _run("cp", "-r", TOP, source)
+        words = ["--editable", source, "--config-settings", "editable_mode=compat"]
     _run(sys.executable, "-m", "pip", "--python", python, "install", *QUIET, "--no-deps", *words)
     (tmp_path / "env" / "lib" / here.parent.name / "site-packages" / "beside.pth").write_text(
         f"{_without_lyncpy(here, tmp_path)}\n"

@@ -30,12 +30,16 @@ class Daemon:
         said: The file that what it says is added to.
         leads: Whether it has a session of its own, so that an interruption of the tests is not one of it.
         is_held: Whether its input is a pipe, with which it ends: it does not outlive the tests.
+        patience_s: How long its start may take.
     """
 
-    def __init__(self, said: Path, *, leads: bool = True, is_held: bool = False) -> None:
+    def __init__(
+        self, said: Path, *, leads: bool = True, is_held: bool = False, patience_s: float = PATIENCE_S
+    ) -> None:
         self._said = said
         self._leads = leads
         self._is_held = is_held
+        self._patience_s = patience_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(
@@ -56,7 +60,7 @@ class Daemon:
                 start_new_session=self._leads,
             )
         try:
-            for _ in pauses(PATIENCE_S):
+            for _ in pauses(self._patience_s):
                 if is_ready():
                     return
                 if self._process.poll() is not None:

@@ -1,0 +1,1 @@
+`scripts/package` builds a Debian package: `apt install` gives a server that runs, with a user of its own, demo people and a certificate, and prints the next three steps; its settings are /etc/lyncpy/lyncpy.toml.
