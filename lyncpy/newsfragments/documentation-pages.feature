@@ -1,0 +1,1 @@
+The documentation has pages for LDAP (Active Directory, OpenLDAP, FreeIPA), certificates, DNS, firewalls, sizing, monitoring, packages, the threats to a server with the test for each, and what people ask for with where it is answered.
