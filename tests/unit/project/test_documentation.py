@@ -7,6 +7,8 @@ import functools
 import importlib
 import pkgutil
 import re
+import textwrap
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -15,7 +17,7 @@ import pytest
 
 import lyncpy
 from docs.site import docstrings, reference, source, staging
-from lyncpy.app.config import SECTIONS
+from lyncpy.app.config import SECTIONS, ConfigError, check
 from lyncpy.contracts.refusal import Diagnostics
 
 TOP: Final = Path(__file__).resolve().parents[3]
@@ -234,3 +236,29 @@ class Gate:
         "lyncpy/core/gate.py:1: there is no lyncpy.core.gate.Gate.shut",
         "lyncpy/core/gate.py:6: open has no argument whom",
     ]
+
+
+BLOCK: Final = re.compile(r"((?:^(?: {4}.*)?\n)+)", re.MULTILINE)
+
+
+def examples(page: str) -> Iterator[str]:
+    """Give the examples of a page that are settings."""
+    parts = re.split(r"^```.*\n", (TOP / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    blocks = [*parts[1::2], *(block for part in parts[::2] for block in BLOCK.findall(part))]
+    for text in map(textwrap.dedent, blocks):
+        section = re.match(r"\s*\[+(\w+)\]+[ \t]*\n", text)
+        if section and section[1] in SECTIONS:
+            yield text
+
+
+def test_settings_in_examples_can_be_used(tmp_path: Path) -> None:
+    """Whoever copies them from a page is not refused: each names settings that there are, with values that they may have."""
+    found = [(page, text) for page in PAGES for text in examples(page)]
+    assert len(found) > 20
+    for page, text in found:
+        document = tomllib.loads(text)
+        document["sip"] = {"domain": "example.com", **document.get("sip", {})}
+        try:
+            check(tmp_path / "lyncpy.toml", document)
+        except ConfigError as error:
+            pytest.fail(f"{page}: {error}")
