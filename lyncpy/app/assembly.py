@@ -47,6 +47,7 @@ from lyncpy.wire.files import OpenFiles
 from lyncpy.wire.http import HttpFactory
 from lyncpy.wire.http_door import HttpDoor
 from lyncpy.wire.listener import Connections, Listener
+from lyncpy.wire.operators import OperatorsAuthority
 from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.archive.service import Archive, ArchiveFiles
 from lyncpy.workloads.conferencing.bodies.pages import Pages as MeetingPages
@@ -204,7 +205,10 @@ def build(
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
         handshakes = within.ground.flows.handshakes
         granted = lambda: listener.granted.web  # noqa: E731 - it is not known before the listener has opened
-        doors.append(HttpDoor(reactor, factory, certificate, granted, handshakes, surroundings.handed))
+        operators = (
+            OperatorsAuthority(certificate, config.path(web.operators_authority)) if web.operators_port else None
+        )
+        doors.append(HttpDoor(reactor, factory, certificate, granted, operators, handshakes, surroundings.handed))
     # Of a PostgreSQL database there may be several servers, each with its lease.
     store = config.sections.store
     locks = [database_lock(config)] if store.is_sqlite else []

@@ -32,6 +32,7 @@ from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
 from lyncpy.wire.certificate import TOLD_BEFORE, CertificateUnusable, read_credentials
+from lyncpy.wire.operators import read_authority
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, HostKeysUnusable, require_host_keys
 from lyncpy.workloads.voice.findings import voice_findings
 from lyncpy.workloads.web.icon import IconUnusable, read_icon
@@ -187,12 +188,24 @@ def _site(config: Config) -> Iterator[Finding]:
     web = config.sections.web
     if config.https_port:
         yield from _readers(config.path(web.readers_file))
+        if web.operators_port:
+            yield from _operators(config.path(web.operators_authority))
         if web.icon:
             yield from _icon(config.path(web.icon))
     # Clients make links of this URL and send them to guests: without the site they lead to nothing.
     elif config.sections.conferencing.meeting_url:
         sentence = "[conferencing] meeting_url: nobody answers meeting links here; set [web] https_port = 443"
         yield Finding(good=False, sentence=sentence)
+
+
+def _operators(file: Path) -> Iterator[Finding]:
+    try:
+        trusted, _ = read_authority(file)
+    except CertificateUnusable as error:
+        yield Finding(good=False, sentence=str(error), stops=True)
+    else:
+        names = ", ".join(sorted({one.subject.rfc4514_string() for one in trusted}))
+        yield Finding(good=True, sentence=f"[web] operators_authority: operators may show certificates of {names}")
 
 
 def _icon(file: Path) -> Iterator[Finding]:

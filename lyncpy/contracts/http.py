@@ -77,6 +77,9 @@ class HttpAsked:
     is_secure: bool = True
     """Whether it came by TLS."""
 
+    certificate: str = ""
+    """Whose certificate the connection has shown, which an authority of the operators has issued; "": none."""
+
     reader: HttpReader = ANYBODY
 
 

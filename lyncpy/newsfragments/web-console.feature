@@ -1,1 +1,1 @@
-Operators see in a browser how the servers are (`[admin] console = true`, at `/console/` of the site, with a token or a link of `console link`): what is wrong, who is signed in, conferences, the last refusals, and charts of the last hour and day, of all servers together.
+Operators see in a browser how the servers are (`[admin] console = true`, at `/console/` of the site, with a token, a link of `console link` or a certificate): what is wrong, who is signed in, conferences, the last refusals, and charts of the last hour and day, of all servers together.

@@ -275,6 +275,10 @@ class Certificate:
         """Give a sentence when the certificate expires soon; "" while it does not."""
         return self.credentials.ending(self._wall())
 
+    def another_context(self) -> SSL.Context:
+        """Make one more context of the certificate in use, for whoever wants more of it."""
+        return make_context(self.credentials, self._settings.tls_minimum)
+
     def renew_keys(self) -> None:
         """Replace the keys of tickets, for connections to come; tickets given until now are good for nothing."""
         self.context = make_context(self.credentials, self._settings.tls_minimum)

@@ -99,6 +99,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
             peer=self.channel.peer,
             connection=self.channel.name,
             is_secure=self.channel.is_secure,
+            certificate=self.channel.certificate(),
         )
 
     def _say(self, answer: HttpAnswer) -> None:
@@ -286,6 +287,10 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
 
     # What the exchange and the door call.
 
+    def certificate(self) -> str:
+        """Give whose certificate was shown; "": nobody is asked for one here."""
+        return ""
+
     def await_answer(self, answering: "Deferred[HttpAnswer]") -> None:
         """Give an answer its time."""
         self._wait(self.bounds.answer_s, answering.cancel)
@@ -376,7 +381,9 @@ class HttpFactory(Factory):
         """Give a new connection its stream; None closes it."""
         return self.stream(addr, is_secure=True)
 
-    def stream(self, addr: IAddress | None, *, is_secure: bool) -> HttpStream | None:
+    def stream(
+        self, addr: IAddress | None, *, is_secure: bool, kind: type[HttpStream] = HttpStream
+    ) -> HttpStream | None:
         """Give a new connection of either kind its stream; None closes it."""
         peer = str(getattr(addr, "host", "")).removeprefix("::ffff:")
         is_relayed = peer in self.relays
@@ -384,7 +391,7 @@ class HttpFactory(Factory):
             return None
         if len(self._streams) >= self.connections and not self._make_room(self._idle.first_to_go(), "total"):
             return None
-        return HttpStream(self, peer, is_relayed=is_relayed, is_secure=is_secure)
+        return kind(self, peer, is_relayed=is_relayed, is_secure=is_secure)
 
     def move_to(self, stream: HttpStream, peer: str) -> bool:
         """Count a relayed connection for the client that its relay names; False: that address has no room."""

@@ -14,6 +14,7 @@ from lyncpy.wire.certificate import Certificate
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.http import HttpFactory, PlainHttpFactory
 from lyncpy.wire.listener import OpenPort
+from lyncpy.wire.operators import OperatorsAuthority, OperatorsHttpFactory
 from lyncpy.wire.ports import Handed, PlainPort, TlsPort, opened
 
 
@@ -25,6 +26,7 @@ class HttpDoor:
         factory: Makes of each connection what reads its requests.
         certificate: Whose context each new connection takes.
         connections: Asked at `open`: how many there may be, where the system allows fewer than the setting says.
+        operators: Gives the context of connections on which operators show certificates; None: there are none.
         handshakes: Of all ports.
         handed: Ports that are open already.
     """
@@ -38,6 +40,7 @@ class HttpDoor:
         factory: HttpFactory,
         certificate: Certificate,
         connections: Callable[[], int],
+        operators: OperatorsAuthority | None,
         handshakes: Handshakes,
         handed: Handed,
     ) -> None:
@@ -46,6 +49,7 @@ class HttpDoor:
         self._certificate = certificate
         self._factory = factory
         self._connections = connections
+        self._operators = operators
         self._handshakes = handshakes
         self._ports: list[tuple[str, Port]] = []
 
@@ -65,7 +69,7 @@ class HttpDoor:
         self._factory.connections = self._connections()
         for place in bounds.places:
             kind = place.key.removesuffix("_port")
-            make = self._plain if kind == "http" else self._secure
+            make = {"http": self._plain, "operators": self._asking}.get(kind, self._secure)
             self._ports.append((kind, opened(place, partial(make, place.port), self._handed)))
         for door in self.doors:
             self.log.info("listening on {host} port {port} ({kind})", host=door.host, port=door.port, kind=door.kind)
@@ -79,6 +83,12 @@ class HttpDoor:
             interface=interface,
             reactor=self._reactor,
         )
+
+    def _asking(self, number: int, interface: str) -> Port:
+        operators = self._operators
+        assert operators is not None  # the port is not open without
+        factory, context = OperatorsHttpFactory(self._factory), operators.context
+        return TlsPort(number, factory, context, self._handshakes, interface=interface, reactor=self._reactor)
 
     def _plain(self, number: int, interface: str) -> Port:
         factory = PlainHttpFactory(self._factory)

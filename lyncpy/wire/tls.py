@@ -18,12 +18,7 @@ from OpenSSL import SSL
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import (
-    IHandshakeListener,
-    IProtocol,
-    IPushProducer,
-    ITCPTransport,
-)
+from twisted.internet.interfaces import IHandshakeListener, IProtocol, IPushProducer, ITCPTransport
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -145,6 +140,11 @@ class TlsConnection(FileDescriptor):
             return ""
         resumed = ", resumed" if _RESUMED is not None and _RESUMED(getattr(self._tls, "_ssl", None)) else ""
         return f"{self._tls.get_protocol_version_name()} {self._tls.get_cipher_name()}{resumed}"
+
+    @property
+    def tls(self) -> SSL.Connection | None:
+        """OpenSSL's connection, for what it knows of the client; None before the handshake and after the end."""
+        return self._tls if self._shaken else None
 
     # What the protocol calls.
 

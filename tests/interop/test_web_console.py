@@ -1,14 +1,20 @@
 """The web console and the pages for people in a real browser: phone and desktop, light and dark, by keyboard, with axe."""
 
+import http.client
+import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.interop.conftest import Clients
 from tests.kit.browser import CHROMIUM
+from tests.kit.certificates import Issued, authority, issue, revocation_list
 from tests.kit.chromium import Chromium
 from tests.kit.ports import free_ports
 from tests.kit.server import RunningServer, wait_until
@@ -36,7 +42,7 @@ class Site:
     """A server whose console is on, and a browser that trusts it."""
 
     def __init__(self, folder: Path) -> None:
-        (self.port,) = free_ports(1)
+        self.port, self.operators_port = free_ports(2)
         self.origin = f"https://127.0.0.1:{self.port}"
         self.server = RunningServer(
             folder / "home",
@@ -44,9 +50,33 @@ class Site:
             web__https_port=self.port,
             web__url=self.origin,
             web__organisation="Example & Sons",
+            web__operators_port=self.operators_port,
+            web__operators_authority="operators.pem",
             admin__console="true",
             conferencing__meeting_url=f"{self.origin}/meet",
         ).init()
+        self.authority = authority("Operators")
+        self.desk, self.gone = (self.issued(name) for name in ("Anna at the desk", "Ben who left"))
+        revoked = revocation_list(self.authority, self.gone)
+        (self.server.home / "operators.pem").write_bytes(self.authority.pem + revoked)
+
+    def issued(self, name: str, usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.CLIENT_AUTH) -> Issued:
+        """Issue an operator's certificate."""
+        return issue(name, by=self.authority, usage=usage, today=datetime.now(UTC))
+
+    def ask(self, folder: Path, shown: Issued | None) -> tuple[int, str]:
+        """Ask for the console on the port of operators, with a certificate or without; give status and page."""
+        context = ssl.create_default_context(cafile=str(self.server.ca))
+        if shown is not None:
+            (folder / "mine.pem").write_bytes(shown.pem + shown.key_pem())
+            context.load_cert_chain(folder / "mine.pem")
+        line = http.client.HTTPSConnection("localhost", self.operators_port, context=context, timeout=20)
+        try:
+            line.request("GET", "/console/")
+            answer = line.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            line.close()
 
     def fact(self, line: str, name: str) -> str:
         """Give a fact that a command of the shell tells."""
@@ -196,3 +226,30 @@ def test_a_link_of_the_shell_opens_it_and_sign_out_closes_it(site: Site, chromiu
     _tabs_to(chromium, "BUTTON", "Open the console")
     chromium.presses_and_waits("Enter")
     assert "This link was used" in chromium.sees("document.querySelector('[role=alert]').textContent")
+
+
+def test_who_has_a_certificate_of_the_operators_needs_no_ticket(site: Site, tmp_path: Path) -> None:
+    """On the port that asks for one, and as long as it holds; it says whose it is, and that is written down once."""
+    for _ in range(2):
+        status, page = site.ask(tmp_path, site.desk)
+        assert status == 200
+        assert "Anna at the desk" in page
+        assert "Sign out" not in page
+    assert site.server.ssh("audit --by Anna").count("console sign-in") == 1
+    assert site.ask(tmp_path, None)[0] == 303
+
+
+@pytest.mark.parametrize("which", ["revoked", "of a server", "of others", "ended"])
+def test_a_certificate_that_does_not_hold_ends_the_connection(site: Site, tmp_path: Path, which: str) -> None:
+    """A browser says so, and the log of the server does not speak of a bug."""
+    shown = {
+        "revoked": lambda: site.gone,
+        "of a server": lambda: site.issued("anna", ExtendedKeyUsageOID.SERVER_AUTH),
+        "of others": lambda: issue("anna", usage=ExtendedKeyUsageOID.CLIENT_AUTH, today=datetime.now(UTC)),
+        "ended": lambda: issue(
+            "anna", by=site.authority, usage=ExtendedKeyUsageOID.CLIENT_AUTH, today=datetime(2021, 1, 1, tzinfo=UTC)
+        ),
+    }[which]()
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        site.ask(tmp_path, shown)
+    assert "Traceback" not in site.server.log()

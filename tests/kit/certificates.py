@@ -62,6 +62,17 @@ def issue(
     return Issued(_sign(names[0] if names else "nobody", key, issuer, *names, usage=usage, days=days, today=today), key)
 
 
+def revocation_list(by: Issued, *revoked: Issued) -> bytes:
+    """Write the list (PEM) with which an authority revokes certificates, good from yesterday on for a year."""
+    now = datetime.now(UTC)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(by.certificate.subject)
+    builder = builder.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=365))
+    for one in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(one.certificate.serial_number).revocation_date(now)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(by.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
 def put(folder: Path, issued: Issued, *issuers: Issued) -> None:
     """Write certificate and key where the settings look for them by default."""
     (folder / "server.pem").write_bytes(b"".join([issued.pem, *(issuer.pem for issuer in issuers)]))

@@ -1,9 +1,9 @@
 """The section [web]."""
 
 import re
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lyncpy.contracts.listening import ListeningPlace
 
@@ -23,6 +23,12 @@ class Settings(BaseModel):
 
     http_port: int = Field(default=0, ge=0, le=65535)
     """A port without TLS, where clients that look for the server are sent to the site, and nothing else is answered; they look at 80; 0: none."""
+
+    operators_port: int = Field(default=0, ge=0, le=65535)
+    """A port of the site on which browsers may show a certificate of operators_authority: whoever has one is in the console ([admin] console) without a ticket; 0: none."""
+
+    operators_authority: str = ""
+    """A file (PEM) with the certificates of the authority that issues those of operators, and its revocation lists if it has any; it is read at the start."""
 
     url: str = Field(default="", max_length=300)
     """The address of the site as clients are told it, e.g. "https://web.example.com"; when empty: the server name of [sip] and https_port."""
@@ -75,10 +81,20 @@ class Settings(BaseModel):
     @property
     def places(self) -> tuple[ListeningPlace, ...]:
         """Give where browsers are awaited, if anybody is."""
-        ports = {"https_port": self.https_port, "http_port": self.http_port if self.https_port else 0}
+        ports = {"https_port": self.https_port, "http_port": self.http_port, "operators_port": self.operators_port}
+        # All others are beside the site.
+        ports = ports if self.https_port else {}
         return tuple(
             ListeningPlace("web", key, "https_host", self.https_host, port) for key, port in ports.items() if port
         )
+
+    @model_validator(mode="after")
+    def _operators_have_an_authority(self) -> Self:
+        if self.operators_port and not self.operators_authority:
+            raise ValueError(
+                "operators_port lets nobody in without operators_authority: name its file, or set the port to 0"
+            )
+        return self
 
     @field_validator("url")
     @classmethod

@@ -44,6 +44,9 @@ class Frame:
     who: str
     """Who looks, as text; "": nobody has signed in yet."""
 
+    can_leave: bool = True
+    """Whether they may sign out: not, who shows a certificate with each connection."""
+
     def page(self, status: int, title: str, inside: str, part: str | None = None) -> HttpAnswer:
         """Give a page.
 
@@ -70,10 +73,8 @@ class Frame:
         links = "".join(
             f'<a href="{PATH}{name}"{_current(name == part, "page")}>{title}</a>' for name, title in PARTS.items()
         )
-        return (
-            f'<nav aria-label="Console">{links}</nav><div class="end"><span>{escape(self.who)}</span>'
-            f'<form method="post" action="{SIGN_OUT}"><button>Sign out</button></form></div>'
-        )
+        out = f'<form method="post" action="{SIGN_OUT}"><button>Sign out</button></form>' if self.can_leave else ""
+        return f'<nav aria-label="Console">{links}</nav><div class="end"><span>{escape(self.who)}</span>{out}</div>'
 
 
 # --- coming in

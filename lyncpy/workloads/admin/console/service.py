@@ -22,6 +22,7 @@ COOKIE: Final = "__Host-lyncpy-console"
 _COOKIE: Final = re.compile(rf"(?:^|[;,]) ?{COOKIE}=([A-Za-z0-9_-]{{43}})(?=$|[;,])")
 _FORM_FIELDS: Final = 4
 _SEARCHED: Final = 200
+NOTED_MOST: Final = 100
 
 Record = Callable[[str, Author, str], Awaitable[str]]
 """Writes down what an operator did: what, who, and how it ended."""
@@ -57,6 +58,9 @@ class Console:
         self._settings = settings
         self._organisation = organisation
         self._timers = timers
+        self._noted: dict[str, float] = {}
+        """Holders of certificates who came, and when that was written down."""
+
         self._pages = {
             "": self._overview,
             "people": self._people,
@@ -84,12 +88,15 @@ class Console:
         if asked.method == "POST":
             return await self._posted(asked)
         if asked.path == SIGN_IN:
-            return self._entrance(200)
+            return _to(PATH) if asked.certificate else self._entrance(200)
         if asked.path == ENTER:
             return Frame(self._organisation, "").page(200, "Console", pages.enter(asked.query.get("ticket", "")[:100]))
         page = self._pages.get(asked.path[len(PATH) :])
         if page is None:
             raise HttpRefused(404, "there is no such page in the console")
+        if asked.certificate:
+            await self._note_certificate(asked)
+            return await page(asked, Frame(self._organisation, asked.certificate, can_leave=False))
         session = await self._tickets.session(_cookie(asked))
         return _to(SIGN_IN) if session is None else await page(asked, Frame(self._organisation, session.name))
 
@@ -98,6 +105,18 @@ class Console:
         return HttpAnswer(status, answer.content_type, answer.body, headers=(*answer.headers, *headers))
 
     # --- coming and going
+
+    async def _note_certificate(self, asked: HttpAsked) -> None:
+        """Write down that somebody came with a certificate, once for each who does, as long as a session lasts."""
+        now = self._timers.now()
+        at = self._noted.pop(asked.certificate, None)
+        is_new = at is None or now - at >= self._settings.console_s
+        self._noted[asked.certificate] = now if at is None or is_new else at
+        if len(self._noted) > NOTED_MOST:
+            del self._noted[next(iter(self._noted))]
+        if is_new:
+            author = Author(asked.certificate, asked.peer, OperatorRole.VIEWER, "certificate")
+            await self._record("console sign-in", author, "ok")
 
     async def _posted(self, asked: HttpAsked) -> HttpAnswer:
         if not _is_own(asked):
