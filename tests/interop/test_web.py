@@ -1,14 +1,11 @@
 """The HTTPS site, looked at with a real browser and with sockets that mean no good."""
 
 import base64
-import contextlib
 import hashlib
 import http.client
 import json
 import socket
-import sqlite3
 import ssl
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -19,9 +16,6 @@ from typing import Any
 
 import pytest
 
-from lyncpy.contracts.names import Aor, ConferenceId
-from lyncpy.workloads.conferencing.conference_form import pack
-from lyncpy.workloads.conferencing.model.conference import Conference
 from lyncpy.workloads.presence.bodies.icons import Icon, draw
 from tests.interop.conftest import Clients
 from tests.kit.browser import CHROMIUM, Browser, Intranet
@@ -55,7 +49,7 @@ class Site:
             presence__web_readers='["anonymous", "signed-in", "named"]',
             conferencing__meeting_url=f"{self.origin}/meet",
         ).init()
-        self._keep(Conference(Aor("sip:alice@example.test"), ConferenceId("ABC123"), 0.0, 0.0, time.time() + 1e6))
+        self.server.keep_conference("alice@example.test", "ABC123")
         readers = self.server.home / "web-readers.toml"
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         readers.touch(0o600)
@@ -66,14 +60,6 @@ class Site:
     def origin(self) -> str:
         """Give the address of the site."""
         return f"https://127.0.0.1:{self.port}"
-
-    def _keep(self, conference: Conference) -> None:
-        """Leave a conference in the store, as a client would have scheduled it."""
-        with contextlib.closing(sqlite3.connect(self.server.home / "lyncpy.db")) as base, base:
-            base.execute(
-                "insert into records (kind, key, version, value) values ('conference', ?, 1, ?)",
-                (conference.key, pack(conference)),
-            )
 
     def ask(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """Ask with Python's client, which checks the certificate; `_` in a header's name is a hyphen."""

@@ -55,6 +55,7 @@ class Site:
             admin__console="true",
             conferencing__meeting_url=f"{self.origin}/meet",
         ).init()
+        self.server.keep_conference("alice@example.test", "ABC123")
         self.authority = authority("Operators")
         self.desk, self.gone = (self.issued(name) for name in ("Anna at the desk", "Ben who left"))
         revoked = revocation_list(self.authority, self.gone)
@@ -154,13 +155,26 @@ def test_a_page_is_for_everybody_at_every_width(
     assert "alice@example.test" in chromium.sees("document.querySelector('tbody').textContent")
 
 
-@pytest.mark.parametrize("path", ["/", "/meet/alice/NONE"])
-def test_pages_for_people_are_for_everybody(site: Site, chromium: Chromium, path: str) -> None:
-    """The front page, and one behind a link."""
-    for dark in (False, True):
-        chromium.looks(WIDTHS["phone"], dark=dark)
-        chromium.opens(f"{site.origin}{path}")
-        assert _complaints(chromium) == []
+def test_pages_for_people_are_for_everybody(site: Site, chromium: Chromium, tmp_path: Path) -> None:
+    """The front page, that of a meeting, and that of none; what they copy is the link."""
+    pages = {"front": "/", "meeting": "/meet/alice/ABC123", "none": "/meet/alice/NONE", "links": "/meet/"}
+    for name, path in pages.items():
+        for where, width in WIDTHS.items():
+            chromium.looks(width, dark=where == "phone")
+            chromium.opens(f"{site.origin}{path}")
+            assert _complaints(chromium) == [], (name, where)
+            assert chromium.sees("document.documentElement.scrollWidth") <= width
+            chromium.photographs(tmp_path / f"{name}-{where}.png")
+    chromium.allows_copies(site.origin)
+    chromium.opens(f"{site.origin}/meet/alice/ABC123")
+    for button, copied in (("Copy the link", "/meet/alice/ABC123"), ("Copy the address", "focus:id:ABC123")):
+        _tabs_to(chromium, "BUTTON", button)
+        chromium.presses("Enter")
+        wait_until(
+            lambda: chromium.sees("document.querySelector('[role=status]').textContent") == "Copied", "it is told"
+        )
+        assert chromium.sees("navigator.clipboard.readText()").endswith(copied)
+        chromium.sees("document.querySelector('[role=status]').textContent = ''")
 
 
 def test_everything_is_reached_by_keyboard_and_the_focus_is_seen(site: Site, chromium: Chromium) -> None:

@@ -83,6 +83,12 @@ class Chromium:
         """Switch scripts of pages on or off."""
         self._ask("Emulation.setScriptExecutionDisabled", value=not runs)
 
+    def allows_copies(self, origin: str) -> None:
+        """Let pages of a site read what was copied."""
+        self._ask(
+            "Browser.grantPermissions", origin=origin, permissions=["clipboardReadWrite", "clipboardSanitizedWrite"]
+        )
+
     def begins_with(self, script: str) -> None:
         """Have a script run on each page from now on, before its own."""
         self._ask("Page.addScriptToEvaluateOnNewDocument", source=script)

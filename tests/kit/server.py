@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -21,6 +22,9 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lyncpy.app.home import write_config
+from lyncpy.contracts.names import Aor, ConferenceId
+from lyncpy.workloads.conferencing.conference_form import pack
+from lyncpy.workloads.conferencing.model.conference import Conference
 from tests.kit import forks
 from tests.kit.forks import TOP, Forked
 from tests.kit.key_pairs import key_of
@@ -95,6 +99,15 @@ class RunningServer:
             (self.home / name).touch(0o600)
             (self.home / name).write_bytes(text)
         return self
+
+    def keep_conference(self, organizer: str, id_: str) -> None:
+        """Leave a conference in the store, as a client would have scheduled it; before the start."""
+        conference = Conference(Aor(f"sip:{organizer}"), ConferenceId(id_), 0.0, 0.0, time.time() + 1e6)
+        with closing(sqlite3.connect(self.home / "lyncpy.db")) as base, base:
+            base.execute(
+                "insert into records (kind, key, version, value) values ('conference', ?, 1, ?)",
+                (conference.key, pack(conference)),
+            )
 
     def write_settings(self, section: str, **values: object) -> None:
         """Write settings of a section into its file: what `--set` has no form for, and what is another's path or word."""
