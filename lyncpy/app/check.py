@@ -192,8 +192,12 @@ def _site(config: Config) -> Iterator[Finding]:
             yield from _operators(config.path(web.operators_authority))
         if web.icon:
             yield from _icon(config.path(web.icon))
+        return
+    if config.sections.admin.console:
+        sentence = "[admin] console: nobody reaches it here; set [web] https_port = 443, or console = false"
+        yield Finding(good=False, sentence=sentence)
     # Clients make links of this URL and send them to guests: without the site they lead to nothing.
-    elif config.sections.conferencing.meeting_url:
+    if config.sections.conferencing.meeting_url:
         sentence = "[conferencing] meeting_url: nobody answers meeting links here; set [web] https_port = 443"
         yield Finding(good=False, sentence=sentence)
 

@@ -34,7 +34,7 @@ LINES: Final = {
     "conference promote": ["conference promote {meeting} sip:bob@example.com"],
     "conference show": ["conference show {meeting}"],
     "conference unlock": ["conference unlock {meeting}"],
-    "conferences": ["conferences", "conferences --all --of alice@example.com"],
+    "conferences": ["conferences", "conferences --all --of alice@example.com", "conferences --limit 1"],
     "console end": ["console end all"],
     "console link": ["console link"],
     "console sessions": ["console sessions"],

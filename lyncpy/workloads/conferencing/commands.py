@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from heapq import nlargest
+from typing import Final
 
 from lyncpy.contracts.answers import form
 from lyncpy.contracts.mcu import IMcu
@@ -18,6 +20,7 @@ from lyncpy.contracts.workload import (
     ShellCommand,
     Table,
 )
+from lyncpy.core.flags import count_flag
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_table import FocusTable
@@ -29,6 +32,15 @@ from lyncpy.workloads.conferencing.model.conference import (
     ConferenceDenied,
     ConferenceRole,
     join_url,
+)
+
+LISTED_MOST: Final = 10_000
+"""Conferences that are put in order for one answer."""
+
+_CHOSEN: Final = (
+    Flag("all", "also those that do not run"),
+    Flag("of", "of one organizer", takes="USER"),
+    Flag("limit", f"at most so many, those with most people first; {LISTED_MOST} at most", takes="N"),
 )
 
 CONFERENCES = form(
@@ -108,7 +120,7 @@ class Commands:
                 "conferences",
                 "Which meetings run now; with --all, every conference that is kept.",
                 self.conferences,
-                flags=(Flag("all", "also those that do not run"), Flag("of", "of one organizer", takes="USER")),
+                flags=_CHOSEN,
                 reach=CommandReach.EVERYWHERE,
                 form=CONFERENCES,
             ),
@@ -137,16 +149,20 @@ class Commands:
                 *(one for one in self._conferences.active() if one.key not in running and self._elsewhere(one)),
             ]
         )
-        rows = [
-            self._row(conference, running.get(conference.key))
-            for conference in kept
-            if organizer in (None, conference.organizer)
-        ]
+        found = [(one, running.get(one.key)) for one in kept if organizer in (None, one.organizer)]
+        total = len(found)
+        if "limit" in asked.flags:
+            most = count_flag(asked.flags, "limit", LISTED_MOST)
+            found = nlargest(most, found, key=lambda one: 0 if one[1] is None else len(one[1].meeting.inside))
+        rows = [self._row(*one) for one in found]
         said = sum(sum(self._counts(focus).values()) for focus in running.values())
         people = sum(len(focus.meeting.inside) for focus in running.values())
         note = f"{len(running)} run now, with {people} people and {said} messages so far"
+        if len(rows) < total:
+            note += f"; {len(rows)} of {total} are shown (--limit)"
         columns = ("id", "organizer", "subject", "state", "people", "lobby", "messages", "admission", "locked")
-        return Table(columns, rows, note=note, counts={"running": len(running), "people": people, "messages": said})
+        counts = {"rows": total, "running": len(running), "people": people, "messages": said}
+        return Table(columns, rows, note=note, counts=counts)
 
     async def show(self, asked: CommandCall) -> Table:
         """Show one conference, its people and their devices."""

@@ -78,6 +78,21 @@ def test_a_port_that_two_settings_name_is_told(home: Path, overrides: list[str],
     assert [one.startswith(told) for one in same] == ([True] if told else [])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["web.https_port=0", "admin.console=true"], "[admin] console: nobody reaches it here"),
+        (["web.https_port=0", "conferencing.meeting_url=https://m.example.com"], "[conferencing] meeting_url: nobody"),
+        (["web.icon=nothing.png"], "[web] icon: "),
+        (["web.operators_port=4444", "web.operators_authority=nothing.pem"], "[web] operators_authority: "),
+    ],
+)
+def test_what_the_site_lacks_is_told(home: Path, overrides: list[str], sentence: str) -> None:
+    """With the setting, before somebody looks for it in vain."""
+    found = findings(load(home, overrides), datetime.datetime.now(datetime.UTC))
+    assert [one.good for one in found if one.sentence.startswith(sentence)] == [False]
+
+
 def test_a_new_certificate_is_for_the_names_of_all_domains(tmp_path: Path) -> None:
     """One that was made before a domain came is not, and its clients are named."""
     domains = 'sip.domains=["example.org"]'

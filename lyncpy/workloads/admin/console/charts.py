@@ -73,9 +73,9 @@ def ceiling(value: float) -> float:
     return next(unit * one for one in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if unit * one >= value * 0.999_999)
 
 
-def clock(at: float) -> str:
-    """Write the time of day."""
-    return datetime.fromtimestamp(at, UTC).strftime("%H:%M")
+def clock(at: float, *, day: bool = False) -> str:
+    """Write the time of day, behind the day of the week where that is of interest."""
+    return datetime.fromtimestamp(at, UTC).strftime("%a %H:%M" if day else "%H:%M")
 
 
 def _unbroken(points: Sequence[tuple[float, float]], step_s: float) -> list[list[tuple[float, float]]]:

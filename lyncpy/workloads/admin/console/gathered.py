@@ -28,6 +28,8 @@ REFUSALS_MOST: Final = 200
 _WORST: Final = frozenset({"loop_delay_s", "processor"})
 """Of several servers the worst counts; of all else there is the sum."""
 
+NO_FLAGS: Final[Mapping[str, str]] = {}
+
 NodeAnswer = tuple[str, Table | None, str]
 """A server, what it answered, and why it did not."""
 
@@ -103,10 +105,10 @@ class Gathering:
 
     async def conferences(self) -> Listed:
         """Gather the conferences that run, those with most people first."""
-        found = await self._listed("conferences")
+        found = await self._listed("conferences", {"limit": str(CONFERENCES_MOST)}, total="running")
         running = [one for one in found.rows if one["state"] == "running"]
         running.sort(key=lambda one: (-_number(one["people"]), str(one["id"])))
-        return Listed(running[:CONFERENCES_MOST], len(running), found.troubles)
+        return Listed(running[:CONFERENCES_MOST], found.total, found.troubles)
 
     async def refusals(self, of: str) -> Listed:
         """Gather the last refusals, the newest first."""
@@ -115,16 +117,17 @@ class Gathering:
         rows = sorted(found.rows, key=lambda one: str(one["at"]), reverse=True)
         return Listed(rows[:REFUSALS_MOST], len(rows), found.troubles)
 
-    async def _listed(self, command: str, flags: Mapping[str, str] = {}) -> Listed:
+    async def _listed(self, command: str, flags: Mapping[str, str] = NO_FLAGS, total: str = "rows") -> Listed:
+        """Ask for rows; `total` is the count that says how many there are in all."""
         rows: list[Row] = []
-        total, troubles = 0, []
+        counted, troubles = 0, []
         for node, table, trouble in await self._ask(command, flags):
             if table is None:
                 troubles.append(f"{node}: {trouble}" if node else trouble)
                 continue
             rows += [{"server": node, **dict(zip(table.columns, row, strict=False))} for row in table.rows]
-            total += table.counts.get("rows", len(table.rows))
-        return Listed(rows, total, troubles)
+            counted += table.counts.get(total, len(table.rows))
+        return Listed(rows, counted, troubles)
 
 
 def summed(answers: Sequence[NodeAnswer], span: str, at: float) -> dict[str, Series]:

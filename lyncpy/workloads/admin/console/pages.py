@@ -208,8 +208,8 @@ def _chart(one: _Shown, series: Series | None, found: Overview) -> str:
     unit = f'<span class="quiet small">{one.unit}</span>' if one.unit else ""
     return (
         f'<figure class="card chart"><figcaption><h2>{one.title}</h2><b>{drawn.now}</b>{unit}</figcaption>{drawn.svg}'
-        f'<div class="axis" aria-hidden="true"><span>{clock(begin)}</span><span>most {drawn.most}</span>'
-        f"<span>{clock(end)}</span></div></figure>"
+        f'<div class="axis" aria-hidden="true"><span>{clock(begin, day=found.span == DAY)}</span><span>most {drawn.most}</span>'
+        f"<span>{clock(end, day=found.span == DAY)}</span></div></figure>"
     )
 
 

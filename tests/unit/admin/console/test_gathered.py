@@ -54,7 +54,7 @@ class Servers:
             "conferences": [("A", "kept", 9), ("B", "running", 2), ("C", "running", 5)],
         }
         others = [(f"u{number:03}", "e") for number in range(1, 200, 2)] if name == "endpoints" else rows.get(name, [])
-        first = Table(columns, rows.get(name, []), counts={"rows": 1000} if name == "endpoints" else {})
+        first = Table(columns, rows.get(name, []), counts={"rows": 1000, "running": 70})
         return [("n1", first, ""), ("n2", Table(columns, others), ""), ("", None, "n3 should be there")]
 
 
@@ -79,6 +79,8 @@ def test_the_first_page_says_once_what_all_say_and_asks_no_more_often_than_need_
         ("warning", "n1, n2"),
     ]
     assert [one["id"] for one in found.conferences.rows] == ["C", "C", "B", "B"]
+    # Of which each server gives those with most people alone.
+    assert found.conferences.total == 70 + 3
     assert found.troubles == ("n3 should be there",)
     asked = len(servers.asked)
     assert ("conditions", {"known": "true"}) in servers.asked
