@@ -27,7 +27,8 @@ def test_what_is_not_of_the_form_is_told_in_words() -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_no_setting_is_checked_by_a_pattern_of_pydantic(section: str) -> None:
     """Its message would be the regular expression."""
-    assert not re.search(r"'pattern'|pattern=", str(SECTIONS[section].__pydantic_core_schema__))
+    # A form has a text behind the word; a setting that is called so has a schema.
+    assert not re.search(r"'pattern': (?!\{)|pattern=", str(SECTIONS[section].__pydantic_core_schema__))
 
 
 @pytest.mark.parametrize(
