@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +56,9 @@ def _run(*words: str | Path, **environment: str) -> str:
     return done.stdout
 
 
-APART: Final = 'ip link set lo up && exec chroot "$@"'
+WITHIN: Final = 'mount -t proc proc "$1/proc" && exec chroot "$@"'
+APART: Final = f"ip link set lo up && {WITHIN}"
+"""Nothing is mounted but in the namespace of the command itself: what is left of a test can be removed without a thought."""
 
 
 class Machine:
@@ -67,11 +69,11 @@ class Machine:
 
     def run(self, *words: str) -> str:
         """Run a command there; give what it says."""
-        return _run("chroot", self.root, *words)
+        return _run("unshare", "--mount", "sh", "-c", WITHIN, "sh", self.root, *words)
 
     def run_apart(self, *words: str) -> str:
         """Run a command there in a network of its own, in which nobody else has the usual ports."""
-        return _run("unshare", "--net", "sh", "-c", APART, "sh", self.root, *words)
+        return _run("unshare", "--mount", "--net", "sh", "-c", APART, "sh", self.root, *words)
 
     def install(self, package: Path) -> str:
         """Install a package as an administrator does."""
@@ -99,7 +101,7 @@ class Machine:
         user = re.findall(r"^User=(.*)$", unit, re.MULTILINE)[0]
         drop = ("setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--no-new-privs")
         server = Daemon(said, patience_s=120)
-        words = ("unshare", "--net", "sh", "-c", APART, "sh", str(self.root), *drop, *command)
+        words = ("unshare", "--mount", "--net", "sh", "-c", APART, "sh", str(self.root), *drop, *command)
         server.start(words, lambda: b"lyncpy is ready" in said.read_bytes())
         try:
             yield server.pid
@@ -145,7 +147,7 @@ def package_before(package: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     """Make a Debian that has nothing but what every Debian has."""
     _run("apt-get", "--yes", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends", "mmdebstrap")
     kept = TOP / "build/debian.tar"
@@ -156,11 +158,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     root.chmod(0o755)
     _run("tar", "-xf", kept, "-C", root)
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
-    with ExitStack() as mounted:
-        for kind, place in (("--types=proc", "proc"), ("--bind", "dev")):
-            _run("mount", kind, f"/{place}", root / place)
-            mounted.callback(_run, "umount", root / place)
-        yield Machine(root)
+    return Machine(root)
 
 
 def test_a_machine_has_it_and_is_rid_of_it(
@@ -212,6 +210,8 @@ def test_a_machine_has_it_and_is_rid_of_it(
     )
 
     machine.run("apt-get", "--yes", "--quiet", "purge", "lyncpy")
-    assert machine.stray_files() - strays == set()
-    assert not home.exists()
+    left = [str(path) for path in (home, settings.parent, machine.root / "usr/lib/lyncpy") if path.exists()]
+    # Debian's Python stays, until `apt autoremove`, and what belongs to it.
+    left += [name for name in machine.stray_files() - strays if "python" not in name and name != "/etc/inputrc"]
+    assert left == []
     assert "lyncpy" not in (machine.root / "etc/passwd").read_text() + (machine.root / "etc/group").read_text()
