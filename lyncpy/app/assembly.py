@@ -456,5 +456,6 @@ def _people_pages(config: Config, conferencing: Conferencing) -> Sequence[HttpRe
     # What is wrong with the file is a finding of the start, and a condition.
     with suppress(IconUnusable):
         icon = read_icon(config.path(web.icon)) if web.icon else OUR_ICON
-    links = MeetingPages(conferencing.link, domains[0], sections.conferencing.meeting_url, look)
-    return (*FrontPage(domains, look, icon).rows(), *links.rows())
+    front = FrontPage(domains, look, icon)
+    links = MeetingPages(conferencing.link, domains[0], sections.conferencing.meeting_url, look, front.answer)
+    return (*front.rows(), *links.rows())

@@ -43,6 +43,7 @@ class Pages:
         domain: str,
         meeting_url: str,
         look: Look,
+        front: Callable[[HttpAsked], Awaitable[HttpAnswer]],
     ) -> None:
         """Work out under which path and host the pages are.
 
@@ -51,10 +52,12 @@ class Pages:
             domain: In which an organizer is looked for first; "": there are no pages.
             meeting_url: Where all links begin; "": there are no pages.
             look: Whose pages these are.
+            front: Answers at the root of a host name.
         """
         self._find = find
         self._domain = domain
         self._look = look
+        self._front = front
         parts = urlsplit(meeting_url)
         self._path = f"{parts.path.rstrip('/')}/"
         # Links at the root of a host name take every path of it that no other page has; a folder is theirs under every
@@ -72,6 +75,8 @@ class Pages:
         Raises:
             HttpRefused: 404, the path is no link to a meeting.
         """
+        if asked.path == "/":
+            return await self._front(asked)
         path, language = asked.path[len(self._path) :], language_of(asked)
         if not path:
             heading = text(language, "meeting_heading")

@@ -26,7 +26,11 @@ def _pages(base: str = BASE, organizer: str = "alice", id_: str = "ABC123", name
     async def find(who: Aor, which: str) -> MeetingLink | None:
         return table.get((who, which.lower()))
 
-    return Pages(find, "contoso.test", base, look)
+    return Pages(find, "contoso.test", base, look, _front)
+
+
+async def _front(asked: HttpAsked) -> HttpAnswer:
+    return HttpAnswer(200, body=b"the front page")
 
 
 def _ask(path: str, pages: Pages | None = None, language: str = "") -> HttpAnswer:
@@ -107,12 +111,12 @@ def test_of_whom_no_name_is_known_the_page_is_there_all_the_same() -> None:
     assert page.findtext(".//h1") == "Join the meeting"
 
 
-@pytest.mark.parametrize("path", ["/m/", "/"])
-def test_where_links_begin_stands_what_links_are(path: str) -> None:
-    """Whoever shortens a link is not told that there is nothing."""
-    answer = _ask(path, _pages(BASE if path == "/m/" else "https://meet.contoso.test"), "fr")
+def test_where_links_begin_stands_what_links_are() -> None:
+    """Whoever shortens a link is not told that there is nothing; at the root of a name they read what this server is."""
+    answer = _ask("/m/", language="fr")
     assert answer.status == 200
     assert "Ouvrez le lien complet" in answer.body.decode()
+    assert _ask("/", _pages("https://meet.contoso.test")).body == b"the front page"
 
 
 def test_a_wrong_link_tells_nothing() -> None:
