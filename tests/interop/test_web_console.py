@@ -50,6 +50,8 @@ class Site:
             web__https_port=self.port,
             web__url=self.origin,
             web__organisation="Example & Sons",
+            # Something to be told on the first page.
+            web__icon="nothing.png",
             web__operators_port=self.operators_port,
             web__operators_authority="operators.pem",
             admin__console="true",
@@ -151,6 +153,8 @@ def test_a_page_is_for_everybody_at_every_width(
                 seen.add(chromium.sees("getComputedStyle(document.body).backgroundColor"))
                 chromium.photographs(tmp_path / f"{page or 'overview'}-{where}-{'dark' if dark else 'light'}.png")
     assert len(seen) == 2
+    chromium.opens(f"{site.origin}/console/")
+    assert "[web] icon" in chromium.sees("document.getElementById('conditions').textContent")
     chromium.opens(f"{site.origin}/console/people?find=ALICE")
     assert "alice@example.test" in chromium.sees("document.querySelector('tbody').textContent")
 

@@ -8,11 +8,14 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import CommandCall, CommandReach, Flag, ShellCommand, Table
 from lyncpy.core.deadline import Deadline
+from lyncpy.core.slices import Slices
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.monitoring.model import NAMES, STEP_S, History, Sample
 
 COLUMNS: Final = ("at", *NAMES)
 _DIGITS: Final = 4
+ROWS_AT_ONCE: Final = 200
+"""Written in one turn: a millisecond."""
 
 
 class Sampler:
@@ -60,7 +63,10 @@ class Sampler:
     async def shown(self, asked: CommandCall) -> Table:
         """List the samples, oldest first."""
         found = self._history.day() if "day" in asked.flags else self._history.hour()
-        rows = [(moment(at), *(round(value, _DIGITS) for value in _values(sample))) for at, sample in found]
+        rows, slices = [], Slices(self._timers, ROWS_AT_ONCE)
+        for at, sample in found:
+            rows.append((moment(at), *(round(value, _DIGITS) for value in _values(sample))))
+            await slices.spend()
         return Table(COLUMNS, rows, note="" if rows else "the first sample is taken within ten seconds of the start")
 
     def _wait(self) -> None:

@@ -1,7 +1,7 @@
 """What the servers of a deployment say of themselves, gathered for the console: the answers of the shell's commands, put together."""
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import nsmallest
@@ -9,6 +9,7 @@ from typing import Final
 
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Table
+from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import together
 from lyncpy.workloads.admin.console.charts import Series
 
@@ -19,6 +20,9 @@ SPANS: Final[Mapping[str, tuple[float, float]]] = {HOUR: (3600.0, 10.0), DAY: (8
 PAGE: Final = 50
 PAGES_MOST: Final = 100
 """Whoever looks for somebody further on searches."""
+
+ROWS_AT_ONCE: Final = 100
+"""Of samples that are added up in one turn."""
 
 FRESH_S: Final = 5.0
 """For so long the first page is given again as it was."""
@@ -91,7 +95,7 @@ class Gathering:
         history = await self._ask("history", flags)
         at = self._timers.wall()
         troubles = dict.fromkeys(trouble for one in lists for trouble in one.troubles)
-        series = summed(history, span, at)
+        series = await Slices(self._timers, ROWS_AT_ONCE).carry_out(summed(history, span, at))
         found = Overview(span, at, _worst_first(conditions), servers, conferences, refusals, series, tuple(troubles))
         self._kept[span] = self._timers.now(), found
         return found
@@ -130,14 +134,17 @@ class Gathering:
         return Listed(rows, counted, troubles)
 
 
-def summed(answers: Sequence[NodeAnswer], span: str, at: float) -> dict[str, Series]:
-    """Make one series of each number of what several servers have sampled."""
+def summed(answers: Sequence[NodeAnswer], span: str, at: float) -> Generator[int, None, dict[str, Series]]:
+    """Make one series of each number of what several servers have sampled; gives the work of each row."""
     by_time: defaultdict[str, defaultdict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
     for _, table, _ in answers:
-        for row in table.rows if table is not None else ():
+        if table is None:
+            continue
+        for row in table.rows:
             when = datetime.fromisoformat(str(row[0])).timestamp()
-            for name, value in zip(table.columns[1:] if table is not None else (), row[1:], strict=True):
+            for name, value in zip(table.columns[1:], row[1:], strict=True):
                 by_time[name][when].append(_number(value))
+            yield 1
     length_s, step_s = SPANS[span]
     return {name: Series(_points(name, times), at - length_s, at, step_s) for name, times in by_time.items()}
 

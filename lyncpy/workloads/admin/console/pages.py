@@ -1,6 +1,6 @@
 """The pages of the console as HTML. Pure; every text that is not ours is escaped where it is put in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -109,13 +109,26 @@ def _trouble(sentence: str) -> str:
 # --- the first page
 
 
-def overview(found: Overview) -> str:
-    """Write how the servers are."""
+def charts(found: Overview) -> Generator[int, None, str]:
+    """Draw what the servers did; gives the work of each drawing."""
+    drawn = []
+    for one in _SHOWN:
+        drawn.append(_chart(one, found.history.get(one.name), found))
+        yield 1
+    return "".join(drawn)
+
+
+def overview(found: Overview, charts: str) -> str:
+    """Write how the servers are.
+
+    Args:
+        found: What they say.
+        charts: As `charts` draws them.
+    """
     span = "".join(
         f'<a id="span-{name}" href="{PATH}?span={name}"{_current(found.span == name, "true")}>Last {name}</a>'
         for name in (HOUR, DAY)
     )
-    charts = "".join(_chart(one, found.history.get(one.name), found) for one in _SHOWN)
     return (
         f"{_head(found)}{_told(found.troubles)}{_conditions(found)}"
         f'<section aria-labelledby="charts-title"><div class="head"><h2 id="charts-title">Activity</h2>'

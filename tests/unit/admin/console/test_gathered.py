@@ -8,6 +8,7 @@ from lyncpy.contracts.workload import Table
 from lyncpy.core.timers import Timers
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.admin.console.gathered import FRESH_S, HOUR, PAGE, Gathering, NodeAnswer, summed
+from tests.kit.directory import done
 from tests.kit.results import result_of
 
 AT = 1_780_000_000.0
@@ -24,7 +25,7 @@ def test_people_are_added_and_of_delays_the_worst_counts() -> None:
         ("n2", _history((-20, 1, 0.3), (-10, 1, 0.0)), ""),
         ("n3", None, "it has not answered"),
     ]
-    series = summed(answers, HOUR, AT)
+    series = done(summed(answers, HOUR, AT))
     # The last one is not whole: the second server has not told it yet.
     assert series["people"].points == [(AT - 20, 4.0), (AT - 10, 5.0)]
     assert series["loop_delay_s"].points == [(AT - 20, 0.3), (AT - 10, 0.1)]

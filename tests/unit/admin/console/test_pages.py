@@ -11,6 +11,7 @@ from lyncpy.core.pages import digest_of
 from lyncpy.workloads.admin.console import pages
 from lyncpy.workloads.admin.console.charts import Series
 from lyncpy.workloads.admin.console.gathered import PAGES_MOST, Listed, Overview, Row
+from tests.kit.directory import done
 
 AT = 1_780_000_000.0
 EVIL = '<script>alert("x")</script>\'&<img src=x onerror=y>'
@@ -45,7 +46,7 @@ def _overview(*conditions: Row, troubles: tuple[str, ...] = ()) -> str:
     found = Overview(
         "hour", AT, _listed(*conditions), _listed(SERVER, SERVER), _listed(*rows), _listed(REFUSAL), series, troubles
     )
-    return pages.overview(found)
+    return pages.overview(found, done(pages.charts(found)))
 
 
 WRITTEN: dict[str, Callable[[], HttpAnswer]] = {
