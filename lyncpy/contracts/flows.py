@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zope.interface import Interface
 
 from lyncpy.contracts.names import FlowName
+from lyncpy.contracts.tapping import Tap
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
 
@@ -71,6 +72,9 @@ class IFlows(Interface):
 
     def peer(flow: FlowName) -> str:
         """Give the remote address (no port), or "" when the flow is gone, or another node's."""
+
+    def tap_with(tap: Tap | None) -> None:
+        """Tell somebody of each message of this process's connections from now on; None: nobody."""
 
     def names() -> tuple[FlowName, ...]:
         """Give the flows of this process."""

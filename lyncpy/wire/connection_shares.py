@@ -41,6 +41,10 @@ class ReadingSide(Protocol):
 
     def __hash__(self) -> int: ...
 
+    @property
+    def here(self) -> tuple[str, int]:
+        """Give address and port of this end."""
+
     def pause(self) -> None:
         """Read nothing, hand over nothing."""
 

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows, IRemoteFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.contracts.tapping import Passage, PassageKind, Tap
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.headers import Origin
@@ -280,6 +281,9 @@ class Flows:
         self.unflushed: list[Flow] = []  # for whom something was queued in this turn
         self.flush_comes = False  # whoever reads calls `flush` at the end
         self._emptied: list[Deferred[None]] = []
+        self.tap: Tap | None = None
+        """Is told of each message while somebody traces: who does not, pays for one look at this."""
+
         self._dropped = 0
         self.messages_in = self.messages_out = self.bytes_in = self.bytes_out = 0
         meter.gauge("lyncpy_wire_unread_bytes", "Bytes for clients that do not read them.", lambda: self._owings.total)
@@ -344,6 +348,10 @@ class Flows:
         """Give the remote address (no port), or "" when the flow is gone."""
         living = self._flows.get(flow)
         return living.peer if living is not None else ""
+
+    def tap_with(self, tap: Tap | None) -> None:
+        """Tell somebody of each message from now on; None: nobody."""
+        self.tap = tap
 
     def names(self) -> tuple[FlowName, ...]:
         """Give the flows of this process."""
@@ -439,6 +447,9 @@ class Flows:
             self._drop(flow, flow.unwritten, "unwritten_bytes")
             raise FlowGone(flow.name)
         flow.queue(data)
+        if self.tap is not None:
+            at, ends = PassageKind.MESSAGE, ((flow.peer, flow.origin.port), flow.inlet.here)
+            self.tap(Passage(at, flow.name, *ends, is_inward=False, data=data))
         flow.messages_out += 1
         self.messages_out += 1
         self.bytes_out += size

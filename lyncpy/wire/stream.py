@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final, cast
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IConsumer, IHandshakeListener, IPushProducer
+from twisted.internet.interfaces import IAddress, IConsumer, IHandshakeListener, IPushProducer, ITransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,6 +22,7 @@ from lyncpy.sip.message import Request
 from lyncpy.wire.flows import Flow, Flows, WritingSide
 from lyncpy.wire.proxy import ProxyHeader, read_preamble
 from lyncpy.wire.settings import Settings
+from lyncpy.wire.tapping import closed, opened, received
 from lyncpy.wire.tls import TlsConnection, TlsFailed
 
 AT_ONCE: Final = 8
@@ -126,10 +127,18 @@ class SipStream(Protocol):
             self.log.debug(
                 "{flow} from {address} closed: {reason}", flow=flow.name, address=self.peer, reason=flow.closing
             )
+            if self._flows.tap is not None:
+                self._flows.tap(closed(flow, flow.closing))
             self._tell(flow, self._factory.sink.closed, flow.closing)
         self._flows.connection_ended(self)
 
     # What the flow calls.
+
+    @property
+    def here(self) -> tuple[str, int]:
+        """Give address and port of this end."""
+        host = cast(ITransport, self.transport).getHost()
+        return str(getattr(host, "host", "")).removeprefix("::ffff:"), int(getattr(host, "port", 0))
 
     def pause(self) -> None:
         """Read nothing, hand over nothing."""
@@ -184,6 +193,8 @@ class SipStream(Protocol):
         self.log.debug(
             "{flow} from {address} opened, {security}", flow=flow.name, address=self.peer, security=security or "TCP"
         )
+        if self._flows.tap is not None:
+            self._flows.tap(opened(flow))
         self._tell(flow, self._factory.sink.opened, self.peer, self._factory.secure)
 
     def _hand_over(self, flow: Flow, items: list[Item]) -> None:
@@ -217,6 +228,9 @@ class SipStream(Protocol):
     def _give(self, flow: Flow, item: Item) -> None:
         if isinstance(item, Ping):
             return
+        tap = self._flows.tap
+        if tap is not None:
+            tap(received(flow, item))
         flow.messages_in += 1
         self._flows.messages_in += 1
         if isinstance(item, Garbled):

@@ -5,6 +5,7 @@ from zope.interface import implementer
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.flows import FlowFacts, FlowGone, IFlows, IRemoteFlows
 from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.contracts.tapping import Tap
 from lyncpy.core.relay import NodeUnreachable
 from lyncpy.sip.message import Request, Response
 from lyncpy.sip.prepared import Prepared
@@ -67,6 +68,9 @@ class StillFlows:
     def peer(self, flow: FlowName) -> str:
         """Everybody is at home."""
         return "127.0.0.1"
+
+    def tap_with(self, tap: Tap | None) -> None:
+        """Nobody traces here."""
 
     def names(self) -> tuple[FlowName, ...]:
         """Give their names."""

@@ -14,6 +14,7 @@ from lyncpy.contracts.guests import GuestAccess, IGuests
 from lyncpy.contracts.names import Aor, FlowName, NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.refusal import Refused
+from lyncpy.contracts.tapping import Tap
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.gate import Gate
 from lyncpy.core.known_networks import KnownNetworks
@@ -152,6 +153,9 @@ class RecordedFlows:
     def peer(self, flow: FlowName) -> str:
         """Give no address."""
         return ""
+
+    def tap_with(self, tap: Tap | None) -> None:
+        """Nobody traces here."""
 
     def names(self) -> tuple[FlowName, ...]:
         """Give none."""
