@@ -60,6 +60,8 @@ class RunCommand(Question):
     """Both as JSON objects of texts."""
 
     author: str
+    key: str = ""
+    """Of this use; see `CommandCall.key`. "": the server that asks is of a release that had none."""
 
 
 @dataclass(frozen=True, slots=True)

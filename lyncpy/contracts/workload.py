@@ -143,6 +143,9 @@ class Flag:
     secret: bool = False
     """As of an argument."""
 
+    role: OperatorRole | None = None
+    """Who may give it; None: whoever may give the command."""
+
 
 def _nobody(progress: str) -> None:
     """Tell nobody."""
@@ -161,6 +164,9 @@ class CommandCall:
     """Whether nobody but this server is asked; else it says what is its own."""
     said: str = ""
     """What was given as input, of a command that reads some."""
+
+    key: str = ""
+    """The same at every server that is asked, and new for each use: what they begin together gets its name of it."""
 
     tell: Callable[[str], None] = _nobody
     """Is told how far long work is; may be called as often as it goes on."""
@@ -193,6 +199,9 @@ class ShellCommand:
 
     form: Form = NOTHING
     """What it answers to programs; of a table of `FACTS` the facts."""
+
+    finish: Callable[[Table, CommandCall], Awaitable[Table]] | None = None
+    """Makes the answer of what all servers that were asked have given, once, where the operator is. Raises CommandFailed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -297,12 +297,18 @@ def explained(command: ShellCommand) -> Table:
     """Tell how a command is used: its declaration is its help."""
     rows: list[tuple[object, ...]] = [("use", usage(command)), ("does", command.help)]
     rows += [("takes", f"{arg.name.upper()}: {arg.help}") for arg in command.args]
-    rows += [("flag", f"{written(flag)}: {flag.help}") for flag in (*command.flags, *everywhere(command))]
+    rows += [
+        ("flag", f"{written(flag)}: {flag.help}{_for_whom(flag)}") for flag in (*command.flags, *everywhere(command))
+    ]
     answer = command.form
     rows += [("row", f"{one.name}: {one.words}") for one in answer.rows]
     rows += [("fact", f"{one.name}: {one.words}") for one in answer.facts]
     rows += [("count", name) for name in answer.counts]
     return Table(FACTS, [*rows, ("role", command.role.name.lower())])
+
+
+def _for_whom(flag: Flag) -> str:
+    return "" if flag.role is None else f" (for the role {flag.role.name.lower()})"
 
 
 def _span(seconds: float) -> Shown:

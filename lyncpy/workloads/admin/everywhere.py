@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from secrets import token_hex
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -30,6 +31,9 @@ from lyncpy.core.spawn import together
 LOOK_S: Final = 5.0
 CHANGE_S: Final = 25.0
 """That another server has to answer, where the command looks and where it changes something."""
+
+KEY_BYTES: Final = 3
+"""Of what names one use of a command at all servers."""
 
 PART_CHARS: Final = 100_000
 """Of an answer in one message; quoted once more it has at most twice as many bytes."""
@@ -90,7 +94,12 @@ class Everywhere:
         platform.bus.answer(MoreOfCommand, self._rest)
 
     async def run(self, command: ShellCommand, call: CommandCall) -> Table:
-        """Run a command wherever it has to be; raises CommandFailed."""
+        """Run a command wherever it has to be, and make one answer of what was given; raises CommandFailed."""
+        call = replace(call, key=token_hex(KEY_BYTES))
+        table = await self._run(command, call)
+        return table if command.finish is None else await command.finish(table, call)
+
+    async def _run(self, command: ShellCommand, call: CommandCall) -> Table:
         heard = {one.name for one in self._bus.others()} | {one.name for one in self._nodes.others()}
         if command.reach is CommandReach.HERE or (not heard and self._absent is None):
             return await command.run(call)
@@ -130,7 +139,9 @@ class Everywhere:
 
     async def _there(self, node: NodeName, command: ShellCommand, call: CommandCall) -> _Answer:
         within_s = command.patience_s or (LOOK_S if command.role is OperatorRole.VIEWER else CHANGE_S)
-        question = RunCommand(command.name, json.dumps(dict(call.args)), json.dumps(dict(call.flags)), call.author)
+        question = RunCommand(
+            command.name, json.dumps(dict(call.args)), json.dumps(dict(call.flags)), call.author, call.key
+        )
         try:
             part: CommandPart = await self._bus.ask(node, question, within_s)
             texts, number = [part.text], 1
@@ -169,9 +180,8 @@ class Everywhere:
         command = self._command(question.name)
         if command is None or command.reach is CommandReach.HERE:
             return _part({"trouble": f'there is no command "{question.name[:80]}" for others here'})
-        call = CommandCall(
-            args=_words(question.args), flags=_words(question.flags), author=question.author, alone=False
-        )
+        args, flags = _words(question.args), _words(question.flags)
+        call = CommandCall(args, flags, question.author, alone=False, key=question.key)
         if command.role > OperatorRole.VIEWER:
             self.log.info("{author} does: {command}", author=question.author, command=command.name)
         answer = await self._here(command, call)

@@ -248,10 +248,9 @@ class Shell:
             return await self._recorded(answer.no(str(error), Outcome.MISUSED), masked, author, str(error))
         command = use.command
         answer = _Refusing(use.json, command.name)
-        if author.role < command.role:
-            why = (
-                f"`{command.name}` is for the role {_role(command.role)}; this {author.kind} is a {_role(author.role)}"
-            )
+        what, role = _asked_of(use)
+        if author.role < role:
+            why = f"`{what}` is for the role {_role(role)}; this {author.kind} is a {_role(author.role)}"
             return await self._recorded(answer.no(why, Outcome.FORBIDDEN), masked, author, why)
         if command.role > OperatorRole.VIEWER and not use.help:
             trouble = await self.record(masked, author, "begun")
@@ -394,6 +393,17 @@ class Place:
             raise Misused(f"`{use.command.name}` reads {reads} from the input: ssh HOST {use.command.name} … < FILE")
         if use.watch_s and (self.view is None or use.command.name in _THEN):
             raise Misused("nothing can be watched here; ask again instead")
+
+
+def _asked_of(use: ParsedLine) -> tuple[str, OperatorRole]:
+    """Give what of a line asks for the most, and the role that it is for."""
+    found = [(use.command.name, use.command.role)]
+    found += [
+        (f"{use.command.name} --{flag.name}", flag.role)
+        for flag in use.command.flags
+        if flag.role is not None and flag.name in use.flags
+    ]
+    return max(found, key=lambda one: one[1])
 
 
 def _nobody(progress: str) -> None:

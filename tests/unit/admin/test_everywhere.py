@@ -1,6 +1,7 @@
 """What several servers give is one table; long answers come in parts, and strange ones are seen through."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,7 +128,22 @@ def test_each_answers_for_itself(two: tuple[Server, Server]) -> None:
     assert one.run() == Table(
         ("node", "x", "y"), [(ALL, 1, "same"), ("n1", 2, None), ("n2", 3.5, True)], "n1: first; n2: second", ""
     )
-    assert other.calls == [CommandCall({"a": "b"}, {"c": "d"}, "ops", alone=False)]
+    key = one.calls[0].key
+    assert key
+    assert other.calls == [CommandCall({"a": "b"}, {"c": "d"}, "ops", alone=False, key=key)]
+
+
+def test_one_answer_is_made_of_all_where_the_operator_is(two: tuple[Server, Server]) -> None:
+    """By the command itself, once; of one that is alone too."""
+
+    async def count(table: Table, call: CommandCall) -> Table:
+        return Table(("rows",), [(len(table.rows),)])
+
+    for one, rows in ((two[0], 2), (Server("n3"), 1)):
+        for server in {one, two[1]}:
+            server.teach(Table(("x",), [(server.wire.node,)]))
+            server.commands["look"] = replace(server.commands["look"], finish=count)
+        assert one.run() == Table(("rows",), [(rows,)])
 
 
 def test_a_process_that_is_not_there_is_said() -> None:
