@@ -62,6 +62,7 @@ from lyncpy.workloads.monitoring.siblings import Siblings
 from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.service import Registrar
+from lyncpy.workloads.tracing.service import Tracing
 from lyncpy.workloads.voice.service import Voice
 from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.icon import OUR_ICON, IconUnusable, read_icon
@@ -89,6 +90,7 @@ class Workloads:
     im: Im
     monitoring: Monitoring
     webservices: WebServices
+    tracing: Tracing
 
     def in_order(self) -> Sequence[IWorkload]:
         """Give them in the order in which they are opened."""
@@ -105,6 +107,7 @@ class Workloads:
             self.im,
             self.monitoring,
             self.webservices,
+            self.tracing,
         )
 
 
@@ -368,6 +371,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
         im=im,
         monitoring=monitoring,
         webservices=webservices,
+        tracing=Tracing(platform, signaling, back.traces, back.homer, settings.tracing),
     )
 
 

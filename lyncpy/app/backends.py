@@ -15,6 +15,7 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.directories import Directories, DirectoriesPasswords, DirectoriesPhotos, JoinedDirectory
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.gapfile import GapFile
+from lyncpy.backends.homer import Homer
 from lyncpy.backends.kerberos import KerberosMissing, Tickets
 from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.ldap import LdapDirectory
@@ -36,6 +37,7 @@ from lyncpy.backends.sql.records import SqlRecords
 from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.volatile import SqlVolatileStore
 from lyncpy.backends.threads import Threads
+from lyncpy.backends.trace_files import TraceFiles
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.archive import IExports, IGapFile, ILedger, IStamps
 from lyncpy.contracts.bus import IBus
@@ -53,6 +55,7 @@ from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.shares import Shares
 from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.contracts.timers import ITimers
+from lyncpy.contracts.tracing import IHomer, ITraceFiles
 from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.node_lease import LeasedNode, OnlyNode
@@ -79,6 +82,8 @@ class Backends:
     stamps: IStamps
     exports: IExports
     gap_file: IGapFile
+    traces: ITraceFiles
+    homer: IHomer
     untold: Callable[[], int] = int
     """Gives the number of facts that other servers could not be told."""
 
@@ -166,6 +171,8 @@ def backends(
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     watch = StoreWatch(database.size, store, settings.store, meter, timers)
     gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
+    traces = TraceFiles(config.path(settings.tracing.folder), Threads(reactor, "traces"))
+    homer = Homer(settings.tracing.homer, reactor)
     tickets, passwords, ntlm = _tickets(config, reactor), _passwords(several), _ntlm(config, timers, reactor)
     return Backends(
         store=store,
@@ -182,6 +189,8 @@ def backends(
         stamps=sealer,
         exports=exports,
         gap_file=gap_file,
+        traces=traces,
+        homer=homer,
         meters=meter.render,
         passwords=passwords,
         ntlm=ntlm,
@@ -193,16 +202,10 @@ def backends(
             *others,
             *(() if begin_anew is None else (nodes, watch)),
             Retention(database, store, volatile, records, settings.store, timers, nodes),
-            exports,
-            gap_file,
+            *(exports, gap_file, traces, homer),
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
-        conditions=(
-            database.conditions,
-            watch.conditions,
-            *(one.conditions for one in others),
-            *_conditions(nodes, several),
-        ),
+        conditions=_conditions([database, watch, *others], nodes, several),
         states=tuple(one.states for one in others),
     )
 
@@ -263,10 +266,12 @@ def _nothing() -> None:
 
 
 def _conditions(
-    nodes: OnlyNode | LeasedNode, several: Sequence["_OneDirectory"]
-) -> Sequence[Callable[[], Sequence[Reason]]]:
-    of_nodes = [nodes.conditions] if isinstance(nodes, LeasedNode) else []
-    return [*of_nodes, *(one.directory.conditions for one in several if isinstance(one.directory, LdapDirectory))]
+    always: Sequence[Database | StoreWatch | NatsBus],
+    nodes: OnlyNode | LeasedNode,
+    several: Sequence["_OneDirectory"],
+) -> tuple[Callable[[], Sequence[Reason]], ...]:
+    found = [*(one.conditions for one in always), *([nodes.conditions] if isinstance(nodes, LeasedNode) else [])]
+    return (*found, *(one.directory.conditions for one in several if isinstance(one.directory, LdapDirectory)))
 
 
 def _volatile(

@@ -35,6 +35,7 @@ from lyncpy.workloads.monitoring.settings import Settings as MonitoringSettings
 from lyncpy.workloads.presence.settings import Settings as PresenceSettings
 from lyncpy.workloads.provisioning.settings import Settings as ProvisioningSettings
 from lyncpy.workloads.registrar.settings import Settings as RegistrarSettings
+from lyncpy.workloads.tracing.settings import Settings as TracingSettings
 from lyncpy.workloads.voice.settings import Settings as VoiceSettings
 from lyncpy.workloads.web.settings import Settings as WebSettings
 from lyncpy.workloads.webservices.settings import Settings as WebServicesSettings
@@ -74,6 +75,7 @@ class Sections(BaseModel):
     voice: VoiceSettings = VoiceSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    tracing: TracingSettings = TracingSettings()
     admin: AdminSettings = AdminSettings()
     log: LogSettings = LogSettings()
 

@@ -51,6 +51,7 @@ from tests.kit.meters import MemoryMeter
 from tests.kit.network import Network
 from tests.kit.results import result_of
 from tests.kit.shell import author, nothing_to_reload, reply_of
+from tests.kit.trace_files import MemoryHomer, MemoryTraceFiles
 from tests.kit.volatile import FragileVolatileStore
 
 DOMAIN: Final = "example.com"
@@ -79,6 +80,8 @@ class Stage:
         records: The call detail records, read past the disk.
         ledger: The archive's lines, read past the disk.
         exports: What has left the archive.
+        traces: What was traced.
+        homer: What was sent to Homer.
         complaints: What the server logged at error or worse.
         settings: Sections and keys of lyncpy.toml, beside the least that is needed.
         actors: Everybody who ever stood on it.
@@ -108,6 +111,8 @@ class Stage:
         self.ledger: Final = self.deployment.ledger
         self.exports: Final = self.deployment.exports
         self.gap_file: Final = MemoryGapFile()
+        self.traces: Final = MemoryTraceFiles(self.wall)
+        self.homer: Final = MemoryHomer()
         self.complaints: Final = self.deployment.complaints
         # The shell's door is the only one that a server of `inside` opens by itself.
         least: dict[str, Mapping[str, object]] = {
@@ -169,6 +174,8 @@ class Stage:
             ledger=FragileLedger(self.ledger, self.disk),
             stamps=PlainStamps(),
             exports=self.exports,
+            traces=self.traces,
+            homer=self.homer,
             gap_file=self.gap_file,
         )
         self.inside: ServerParts = inside(

@@ -81,6 +81,11 @@ LINES: Final = {
     "signin unlock": ["signin unlock erin@example.com"],
     "signout": ["signout dave@example.com"],
     "status": ["status"],
+    "trace export": ["trace export {trace}", "trace export {trace} --as json --print"],
+    "trace list": ["trace list"],
+    "trace show": ["trace show {trace}", "trace show {trace} --messages"],
+    "trace start": ["trace start user alice@example.com --for 5m"],
+    "trace stop": ["trace stop {trace}"],
     "token create": ["token create watch", "token create desk --role operator --for 90d"],
     "token revoke": ["token revoke watch"],
     "tokens": ["tokens"],
@@ -133,7 +138,9 @@ def busy() -> Iterator[tuple[Stage, dict[str, str]]]:
         for _ in range(5):
             stage.actor("erin", password="guess", address="192.0.2.1").sip.register()
         stage.passes(3)
-        yield stage, {"meeting": seat.focus.rpartition(":")[2], "flow": str(stage.shell("flows").rows[-1][0])}
+        trace = stage.shell_of_all("trace start address 0.0.0.0/0").rows[0][0]
+        flow = stage.shell("flows").rows[-1][0]
+        yield stage, {"meeting": seat.focus.rpartition(":")[2], "flow": str(flow), "trace": str(trace)}
 
 
 def commands(stage: Stage) -> tuple[ShellCommand, ...]:

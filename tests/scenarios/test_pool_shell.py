@@ -136,12 +136,12 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
     assert reach[CommandReach.EVERYWHERE] == {
         "archive status", "certificates", "conditions", "conferences", "directory skipped", "directory status",
         "endpoints", "flows", "history", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "refusals", "reload", "sessions", "signin locks",
-        "status", "why",
+        "status", "trace list", "trace start", "why",
     }  # fmt: skip
     assert reach[CommandReach.WHERE_IT_IS] == {
         "announce", "conference admit", "conference demote", "conference deny", "conference eject", "conference end",
         "conference lock", "conference promote", "conference show", "conference unlock", "flow close", "session end",
-        "signin unlock",
+        "signin unlock", "trace export", "trace show", "trace stop",
     }  # fmt: skip
 
 

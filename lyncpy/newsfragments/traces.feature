@@ -1,0 +1,1 @@
+`trace start user|address|call-id|conference` records what passes between the server and the devices of one person, network, call or meeting, at all servers at once and without what people say; `trace show` draws it as a ladder, and `trace export` writes it for Wireshark, as JSON, or sends it to a Homer server.
