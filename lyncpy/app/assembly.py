@@ -394,7 +394,7 @@ def _of_hall(back: Backends, base: PlatformParts, way_in: Pipeline, drain: NodeD
             *nodes.commands(),
             *way_in.transactions.refusals.commands(),
         ),
-        reasons=(base.signins.reasons,),
+        reasons=(base.signins.reasons, way_in.transactions.refusals.reasons),
         states=(base.recording.states, base.platform.sweep.states, way_in.transactions.states, *back.states),
         conditions=(
             *conditions,

@@ -5,7 +5,7 @@ from typing import Final
 
 from lyncpy.contracts.meter import LATENCIES_S, ICounter, IHistogram, IMeter
 from lyncpy.core.refusals import LastRefusals
-from lyncpy.sip.message import Response
+from lyncpy.sip.message import Request, Response
 
 METERED: Final = frozenset(
     {"REGISTER", "SUBSCRIBE", "SERVICE", "INVITE", "ACK", "MESSAGE", "INFO", "BYE", "CANCEL", "OPTIONS", "NOTIFY"}
@@ -47,11 +47,11 @@ class AnswerMeter:
         if method not in _RINGING:
             (self._seconds.get(method) or self._seconds[OTHER]).observe(seconds)
 
-    def refused(self, method: str, response: Response, *, is_ours: bool) -> None:
+    def refused(self, request: Request, response: Response, *, is_ours: bool) -> None:
         """Count a refusal, by its status and the number of its ms-diagnostics ([MS-OCER] 2.2.1.1).
 
         Args:
-            method: What was refused.
+            request: What was refused.
             response: As it leaves; a challenge that explains nothing is no refusal.
             is_ours: Whether this server refuses, and no endpoint whose answer is passed on.
         """
@@ -63,7 +63,7 @@ class AnswerMeter:
             reason = said.partition(";")[0]
             quoted = _REASON.search(said)
             why = quoted[1] if quoted is not None else response.phrase
-        self._last.note(method, response, why)
+        self._last.note(request, response, why)
         key = response.status, reason
         counter = self._refusals.get(key)
         if counter is None:

@@ -238,7 +238,7 @@ class ServerTransaction:
             serving.answers.answered(self.request.method, serving.timers.now() - self._now)
             if response.status >= 300:
                 serving.answers.refused(
-                    self.request.method, leaving, is_ours=not is_prepared and "server" in response.headers.layout.places
+                    self.request, leaving, is_ours=not is_prepared and "server" in response.headers.layout.places
                 )
         self._write(leaving)
 

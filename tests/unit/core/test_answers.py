@@ -51,7 +51,7 @@ def test_refusals_are_counted_by_their_number(meter: MemoryMeter, message: Reque
         Refused(503),
     ):
         for _ in range(2):
-            answers.refused("MESSAGE", explained(refused.response(message), "sip.contoso.test"), is_ours=True)
+            answers.refused(message, explained(refused.response(message), "sip.contoso.test"), is_ours=True)
     assert meter.count(REFUSALS, status="404", diagnostics="4005") == 2
     assert meter.count(REFUSALS, status="403", diagnostics="4141") == 2
     assert meter.count(REFUSALS, status="503", diagnostics="1") == 2
@@ -59,12 +59,12 @@ def test_refusals_are_counted_by_their_number(meter: MemoryMeter, message: Reque
 
 def test_a_challenge_is_no_refusal(meter: MemoryMeter, message: Request) -> None:
     """Each sign-in begins with one."""
-    _answers(meter).refused("MESSAGE", explained(Refused(401).response(message), "sip.contoso.test"), is_ours=True)
+    _answers(meter).refused(message, explained(Refused(401).response(message), "sip.contoso.test"), is_ours=True)
     assert not [name for name, _ in meter.counters if name == REFUSALS]
 
 
-def test_a_client_does_not_choose_a_number(meter: MemoryMeter) -> None:
+def test_a_client_does_not_choose_a_number(meter: MemoryMeter, message: Request) -> None:
     """What it refused is counted without the number that it gave."""
     theirs = Response(486, "Busy Here", Headers([("ms-diagnostics", "4711;reason=x")]))
-    _answers(meter).refused("INVITE", theirs, is_ours=False)
+    _answers(meter).refused(message, theirs, is_ours=False)
     assert meter.count(REFUSALS, status="486", diagnostics="endpoint") == 1

@@ -3,11 +3,12 @@
 import pytest
 from twisted.internet.task import Clock
 
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import CommandCall, CommandFailed
-from lyncpy.core.refusals import KEPT, KEPT_OF_ONE, LastRefusals
+from lyncpy.core.refusals import KEPT, KEPT_OF_ONE, RECENT_S, TOLD, LastRefusals
 from lyncpy.core.timers import Timers
-from lyncpy.sip.message import Headers, Response
+from lyncpy.sip.message import Headers, Request, Response
 from tests.kit.gatehouse import request_of
 from tests.kit.results import result_of
 
@@ -25,8 +26,9 @@ def last(clock: Clock) -> LastRefusals:
 
 
 def _refuse(last: LastRefusals, user: str, reason: str = "Nobody", method: str = "MESSAGE") -> None:
-    response = Refused(404, Diagnostics(4005, reason)).response(request_of(f"sip:{user}@contoso.test", method))
-    last.note(method, response, reason)
+    proof = ("Authorization", 'NTLM qop="auth", realm="R", gssapi-data="c2VjcmV0"')
+    request = request_of(f"sip:{user}@contoso.test", method, proof)
+    last.note(request, Refused(404, Diagnostics(4005, reason)).response(request), reason)
 
 
 def _shown(last: LastRefusals, **flags: str) -> list[tuple[object, ...]]:
@@ -68,5 +70,45 @@ def test_nobody_pushes_out_what_others_were_refused(last: LastRefusals) -> None:
 
 def test_what_cannot_be_read_is_noted_all_the_same(last: LastRefusals) -> None:
     """Of nobody."""
-    last.note("X" * 1000, Response(400, "Bad", Headers([("From", "<<<")])), "y" * 1000)
+    last.note(Request("X" * 1000, "sip:a", Headers()), Response(400, "Bad", Headers([("From", "<<<")])), "y" * 1000)
     assert _shown(last) == [("", "X" * 40, 400, "y" * 200, 1)]
+
+
+def test_what_was_said_is_shown_without_its_secrets(last: LastRefusals, clock: Clock) -> None:
+    """The lines of the request, then those of the answer; said again at once, they are not written down anew."""
+    _refuse(last, "alice")
+    _refuse(last, "alice")
+    clock.advance(5)
+    _refuse(last, "alice")
+    (row, *lines) = _shown(last, lines="true")
+    assert row[-1] == 3
+    texts = [str(line[3]) for line in lines]
+    assert texts[0] == "MESSAGE sip:contoso.test SIP/2.0"
+    assert 'Authorization: NTLM qop="auth", realm="R", gssapi-data="***"' in texts
+    assert texts[texts.index("") + 1] == "SIP/2.0 404 Not Found"
+    assert "c2VjcmV0" not in str(lines)
+
+
+def test_why_tells_of_the_last_refusals(last: LastRefusals, clock: Clock) -> None:
+    """With what tells most of it; after a while it is no trouble any more."""
+    for reason in ("One", "Two", "Three", "Four", "Four"):
+        _refuse(last, "alice", reason)
+        clock.advance(2)
+    _refuse(last, "bob")
+    found = result_of(last.reasons(Aor("sip:alice@contoso.test")))
+    assert len(found) == TOLD
+    assert found[0].finding.startswith(
+        "MESSAGE was refused 2 times, last at 2026-05-28T20:26:48Z: 404, Four; it said: MESSAGE "
+    )
+    assert "and heard: SIP/2.0 404 Not Found" in found[0].finding
+    assert 'ms-diagnostics: 4005;reason="Four"' in found[0].finding
+    assert (found[0].good, found[0].remedy) == (False, "all lines: refusals --lines")
+    clock.advance(RECENT_S)
+    assert result_of(last.reasons(Aor("sip:alice@contoso.test")))[0].good
+
+
+def test_what_cannot_be_written_is_noted_all_the_same(last: LastRefusals) -> None:
+    """Of a message that has no bytes."""
+    request = Request("MESSAGE", "sip:a\r\nb", Headers())
+    last.note(request, Response(400, "Bad", Headers([("From", "<sip:alice@contoso.test>")])), "bad")
+    assert _shown(last, lines="true")[1][3] == "a message that cannot be written"
