@@ -43,6 +43,11 @@ def host_clock() -> float:
     return time.time()
 
 
+def host_monotonic() -> float:
+    """Give seconds on a clock that nobody sets. Only for commands that end at once; all else asks `Timers`."""
+    return time.monotonic()
+
+
 def steady(reactor: Any) -> None:  # Any: a reactor's own clock is in no interface
     """Make a reactor count time by the monotonic clock; calls that it has already keep their delay.
 
