@@ -1,0 +1,126 @@
+"""What a client asks over HTTPS, before anything else: whether the server works, and a web ticket."""
+
+import base64
+import http.client
+import io
+from collections.abc import Mapping
+from typing import Final
+
+from lyncpy.app.probes import advice
+from lyncpy.app.probes.device import ProbeSession
+from lyncpy.app.probes.network import Channel
+from lyncpy.app.probes.outcome import ProbeFailed
+from lyncpy.sip.text import shown
+from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, TICKETS
+
+READY: Final = "/readyz"
+TICKET_PLACE: Final = f"{TICKETS}/Auth"
+
+ANSWER_BYTES: Final = 1_048_576
+
+_REMEDIES: Final = {
+    401: "is the password right? On the server: lyncpy ctl why USER",
+    403: "on the server: lyncpy ctl why USER",
+    404: "is it the port of [web] https_port?",
+    429: "too many wrong passwords came from here; on the server: lyncpy ctl signin locks",
+    500: "a bug of the server: its log says more",
+    503: "something keeps the server from its work; on the server: lyncpy ctl conditions",
+}
+
+
+def look_at_site(session: ProbeSession, place: tuple[str, int], account: tuple[str, str, str] | None) -> str:
+    """Ask the site; give what was done. Raises ProbeFailed."""
+    status, body = _ask(session, place, "GET", READY, {}, b"", "ready")
+    if status != 200:
+        raise _refused(f"GET {READY}", status, body)
+    if account is None:
+        return "the site says that the server works"
+    address, login, password = account
+    basic = base64.b64encode(f"{login or address}:{password}".encode()).decode()
+    headers = {"Authorization": f"Basic {basic}", "Content-Type": "text/xml; charset=utf-8"}
+    host = f"{place[0]}:{place[1]}"
+    status, body = _ask(
+        session, place, "POST", TICKET_PLACE, headers, _wish(f"https://{host}{ADDRESS_BOOK}", address), "ticket"
+    )
+    if status != 200 or b"Assertion" not in body:
+        raise _refused("the request for a web ticket", status, body)
+    return f"{address} got a web ticket"
+
+
+def _ask(
+    session: ProbeSession,
+    place: tuple[str, int],
+    method: str,
+    path: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    step: str,
+) -> tuple[int, bytes]:
+    """Ask on a connection of its own; give status and body. Raises ProbeFailed."""
+    channel = session.network.connect(*place, session.step)
+    try:
+        with session.step(step):
+            lines = [
+                f"{method} {path} HTTP/1.1",
+                f"Host: {place[0]}:{place[1]}",
+                "Connection: close",
+                "User-Agent: lyncpy-probe/1",
+            ]
+            lines += [f"{name}: {value}" for name, value in headers.items()]
+            lines += [f"Content-Length: {len(body)}"] if body else []
+            channel.send("\r\n".join([*lines, "", ""]).encode() + body)
+            return _read(session, channel, f"{method} {path}")
+    finally:
+        channel.close()
+
+
+def _read(session: ProbeSession, channel: Channel, what: str) -> tuple[int, bytes]:
+    """Read until the server has closed the connection; it has the time of one answer for that."""
+    ends, data = session.ends(), b""
+    while len(data) <= ANSWER_BYTES and (piece := session.read(channel, what, ends)):
+        data += piece
+    response = http.client.HTTPResponse(_Whole(data))  # type: ignore[arg-type]  # it asks for a file alone
+    try:
+        response.begin()
+        return response.status, response.read(ANSWER_BYTES)
+    except (http.client.HTTPException, OSError) as error:
+        raise ProbeFailed(
+            f"what comes from {channel.place} is no HTTP: {shown(str(error) or type(error).__name__)}",
+            "does another program listen at this port?",
+        ) from None
+
+
+class _Whole:
+    """What has come, as a socket that can be read from."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        """Give it as a file."""
+        return io.BytesIO(self._data)
+
+
+def _refused(what: str, status: int, body: bytes) -> ProbeFailed:
+    said = body.decode("utf-8", "replace").partition("<faultstring")[2].partition(">")[2].partition("<")[0]
+    why = f": {shown(said, 200)}" if said else ""
+    return ProbeFailed(f"{what} was answered with {status}{why}", _REMEDIES.get(status, advice.LOOK_AT_LOG))
+
+
+def _wish(audience: str, address: str) -> bytes:
+    """Write a request for a ticket of this user's (WS-Trust 1.3, [MS-OCAUTHWS] 3.1)."""
+    return (
+        '<?xml version="1.0"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"'
+        ' xmlns:wst="http://docs.oasis-open.org/ws-sx/ws-trust/200512" xmlns:wsp="http://schemas.xmlsoap.org/ws/2004/09/policy"'
+        ' xmlns:wsa="http://www.w3.org/2005/08/addressing" xmlns:auth="http://schemas.xmlsoap.org/ws/2006/12/authorization">'
+        "<soap:Body><wst:RequestSecurityToken>"
+        "<wst:TokenType>http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV1.1</wst:TokenType>"
+        "<wst:RequestType>http://schemas.xmlsoap.org/ws/2005/02/trust/Issue</wst:RequestType>"
+        f"<wsp:AppliesTo><wsa:EndpointReference><wsa:Address>{audience}</wsa:Address></wsa:EndpointReference></wsp:AppliesTo>"
+        '<wst:Claims Dialect="urn:component:Microsoft.Rtc.WebAuthentication.2010:authclaims">'
+        '<auth:ClaimType Uri="http://schemas.xmlsoap.org/ws/2005/05/identity/claims/uri" Optional="false">'
+        f"<auth:Value>sip:{address}</auth:Value></auth:ClaimType></wst:Claims>"
+        f"<wst:Entropy><wst:BinarySecret>{base64.b64encode(bytes(32)).decode()}</wst:BinarySecret></wst:Entropy>"
+        "<wst:KeyType>http://docs.oasis-open.org/ws-sx/ws-trust/200512/SymmetricKey</wst:KeyType>"
+        "</wst:RequestSecurityToken></soap:Body></soap:Envelope>"
+    ).encode()

@@ -1,0 +1,133 @@
+"""Probes at a whole server: what each does, and what it says when something is wrong."""
+
+import pytest
+
+from lyncpy.app.probes.device import ProbeSession
+from lyncpy.app.probes.outcome import ProbeFailed, ProbeStatus
+from lyncpy.app.probes.stories import STORIES, ProbeAccount, ProbePlan
+from tests.kit.deployment import password_of
+from tests.kit.probes import StageNetwork
+from tests.kit.stage import Stage
+
+PLACE = ("sip.example.com", 5061)
+
+
+def account(name: str, password: str = "") -> ProbeAccount:
+    """Give somebody with their password, or another one."""
+    return ProbeAccount(f"{name}@example.com", password or password_of(name))
+
+
+def probe(stage: Stage, what: str, network: StageNetwork | None = None, **plan: object) -> tuple[str, list[str]]:
+    """Do what a probe does; give its sentence and its steps."""
+    session = ProbeSession(network or StageNetwork(stage), stage.clock.seconds, 5.0)
+    given = {"account": account("alice"), "peer": account("bob"), **plan}
+    try:
+        words = STORIES[what][1](session, ProbePlan(PLACE, **given), stage.wall)  # type: ignore[arg-type]  # by name
+        return words, [name for name, _ in session.steps]
+    finally:
+        session.close()
+        stage.passes(1)
+
+
+def failure(stage: Stage, what: str, network: StageNetwork | None = None, **plan: object) -> ProbeFailed:
+    """Give why a probe fails."""
+    with pytest.raises(ProbeFailed) as caught:
+        probe(stage, what, network, **plan)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("what", "words", "steps"),
+    [
+        ("signin", "alice@example.com signed in and out", ["tcp", "signin", "signout"]),
+        (
+            "presence",
+            "alice@example.com saw that bob@example.com is busy",
+            ["tcp", "signin", "subscribe", "publish", "notify", "signout"],
+        ),
+        (
+            "im",
+            "bob@example.com heard what alice@example.com said",
+            ["tcp", "signin", "invite", "message", "bye", "signout"],
+        ),
+        (
+            "conference",
+            "alice@example.com made, joined and deleted a conference",
+            ["tcp", "signin", "create", "join", "delete", "signout"],
+        ),
+        ("directory", '1 found by "alice"', ["tcp", "signin", "search", "signout"]),
+    ],
+)
+def test_a_probe_does_what_a_client_does(stage: Stage, what: str, words: str, steps: list[str]) -> None:
+    """It leaves nothing behind: nobody is signed in, nothing is kept."""
+    assert probe(stage, what) == (words, steps)
+    assert stage.shell("endpoints").rows == []
+    assert stage.shell("conferences --all").rows == []
+
+
+def test_presence_is_probed_by_one_alone_too(stage: Stage) -> None:
+    """With a second device of the same user."""
+    assert probe(stage, "presence", peer=None)[0] == "alice@example.com saw that alice@example.com is busy"
+
+
+def test_a_wrong_password_is_told_as_such(stage: Stage) -> None:
+    """With the number that the server gives, and what to look at."""
+    error = failure(stage, "signin", account=account("alice", "wrong"))
+    assert error.words == "REGISTER was answered with 401 Unauthorized: name or password are not accepted"
+    assert error.remedy == "is the password right? On the server: lyncpy ctl why USER"
+
+
+def test_a_closed_port_is_told(stage: Stage) -> None:
+    """And what may be the reason."""
+    stage.network.close()
+    error = failure(stage, "signin")
+    assert error.words == "nothing listens at sip.example.com:5061"
+    assert "is the server running" in error.remedy
+
+
+def test_a_server_that_says_nothing_is_told(stage: Stage) -> None:
+    """After the time that an answer may take."""
+    network = StageNetwork(stage)
+    network.spoil = lambda data: b"\r\n\r\n"
+    assert failure(stage, "signin", network).words == "REGISTER was not answered within 5 s"
+
+
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no SIP"),
+        (b"\x00\xff" * 100_000, "is no SIP"),
+        (b"", "ended the connection"),
+    ],
+)
+def test_garbage_is_told(stage: Stage, came: bytes, words: str) -> None:
+    """Whatever it is."""
+    network = StageNetwork(stage)
+    network.spoil = lambda data: came
+    assert words in failure(stage, "signin", network).words
+
+
+def test_a_message_that_was_changed_on_its_way_is_told(stage: Stage) -> None:
+    """The server's signature does not hold."""
+    network = StageNetwork(stage)
+    network.spoil = lambda data: data.replace(b'rspauth="', b'rspauth="0')
+    assert failure(stage, "signin", network).words == "a signature of the server does not hold"
+
+
+def test_nobody_who_is_found_is_a_failure(stage: Stage) -> None:
+    """An empty answer is none."""
+    error = failure(stage, "directory", search="nobody at all")
+    assert error.words == 'nobody is found by "nobody at all"'
+
+
+def test_the_other_who_is_not_there_is_a_failure(stage: Stage) -> None:
+    """Of the probe's own set-up, where nobody was named."""
+    assert failure(stage, "im", peer=None).status is ProbeStatus.UNKNOWN
+
+
+def test_a_refusal_is_told_with_its_number_and_reason() -> None:
+    """As the server gives them to clients."""
+    with Stage.opened(policies={"clients": ["block *"]}) as stage:
+        error = failure(stage, "signin")
+        assert "REGISTER was answered with 403 " in error.words
+        assert "(ms-diagnostics " in error.words
