@@ -23,6 +23,7 @@ from lyncpy.app import (
     downgrade_command,
     home,
     people_command,
+    probe_command,
     store_command,
 )
 from lyncpy.app.arguments import add_config, add_file
@@ -103,6 +104,7 @@ def command_line() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
     for one in (ctl_command, dns_command, doctor, store_command, downgrade_command):
         one.declare(words)
+    probe_command.declare(words, host_clock)
     backup_command.declare(words, _note_backup, host_clock)
     people_command.declare(words, _with_people, host_clock)
     settings = words.add_parser("settings", help="print every setting with its sentence and default")

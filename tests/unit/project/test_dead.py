@@ -26,6 +26,7 @@ EXCUSED: Final = {
     "request_pty_req request_window_change request_shell request_exec": "conch calls it by the name of the request",
     "candidate_addresses": "ldap3 asks a server for it",
     "_respondToBadRequestAndDisconnect _type": "overrides or answers what Twisted has",
+    "makefile": "http.client reads from a socket by it",
     "is_trimmed": "matched by a pattern, which names it as a keyword",
     "workstation": "a field of the message, so that what is read of it can be looked at whole",
     "ALL_RULES": "scripts/draw-machines draws them, and properties hold for each",

@@ -1,0 +1,1 @@
+`lyncpy probe signin|presence|im|conference|directory|web` does at a server what a real client does, and says how it went as a plug-in of Nagios does, with the durations for Prometheus; what fails first is told in words, with what to do.
