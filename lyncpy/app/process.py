@@ -62,11 +62,12 @@ def own_settings(config: Config, number: int) -> Sequence[str]:
     The first has the gap file of a server with one process, so that what stands there is taken up, and its socket.
     """
     sections = config.sections
-    files = {"log.json_file": sections.log.json_file}
-    if number > 1:
-        files["archive.gap_file"] = sections.archive.gap_file
-        files["admin.socket"] = sections.admin.socket
-        files["tracing.folder"] = sections.tracing.folder
+    files = {
+        "archive.gap_file": sections.archive.gap_file,
+        "admin.socket": sections.admin.socket,
+        "tracing.folder": sections.tracing.folder,
+    }
+    files = {**(files if number > 1 else {}), "log.json_file": sections.log.json_file}
     return [f"{setting}={own_file(file, number)}" for setting, file in files.items() if file]
 
 

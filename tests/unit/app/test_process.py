@@ -73,6 +73,7 @@ def test_files_of_one_writer_are_each_processs_own() -> None:
             "im.message_s=5",
             "archive.gap_file=archive.2.gap",
             "admin.socket=ctl.2.socket",
+            "tracing.folder=traces.2",
             "log.json_file=log/all.2.json",
         ],
     ]
