@@ -23,6 +23,9 @@ _REMEDIES: Final = {
     504: "something that the server needs did not answer in time; on the server: lyncpy ctl conditions",
 }
 
+_ENDED: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What OpenSSL says of a connection that is over."""
+
 LOOK_AT_LOG: Final = "its log says more"
 
 _CERTIFICATE: Final = {
@@ -93,7 +96,7 @@ def no_tls(place: str, error: OSError) -> ProbeFailed:
     reason = getattr(error, "reason", None)
     if reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
         return ProbeFailed(f"what answers at {place} speaks no TLS", "is that the port of [sip] tls_port?")
-    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+    if isinstance(error, ssl.SSLError) and not isinstance(error, _ENDED):
         return ProbeFailed(
             f"the TLS handshake with {place} failed: {reason or error}",
             "look at versions and ciphers of both sides",

@@ -35,6 +35,7 @@ def tls(reason: str) -> ssl.SSLError:
         (TimeoutError(), "does not answer the TLS handshake", "with TLS"),
         (tls("WRONG_VERSION_NUMBER"), "speaks no TLS", "tls_port"),
         (tls("NO_SHARED_CIPHER"), "failed: NO_SHARED_CIPHER", "ciphers"),
+        (ssl.SSLZeroReturnError(6, "closed"), "ended the connection in the TLS handshake", "full or busy"),
         (ssl.SSLEOFError(8, "EOF occurred"), "ended the connection in the TLS handshake", "full or busy"),
         (ConnectionResetError(errno.ECONNRESET, "reset"), "ended the connection in the TLS handshake", "full or busy"),
     ],
