@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import MessageLengthError
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IPushProducer, ITransport
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -34,9 +34,11 @@ class _Line(Protocol):
         self._homer.lost(reason)
 
 
-@implementer(IHomer, IUnit)
+@implementer(IHomer, IUnit, IPushProducer)
 class Homer:
     """One Homer server; "": there is none, and nothing is sent.
+
+    To a connection of TCP it is the producer: what the server does not read waits here, within a bound.
 
     Args:
         place: `udp://HOST:PORT` or `tcp://HOST:PORT`.
@@ -52,6 +54,7 @@ class Homer:
         self._waiting_bytes = 0
         self._trouble = ""
         self._is_trying = False
+        self._is_paused = False
         self._not_before = 0.0
         self._line: ITransport | None = None
         self._port: Any = None  # Any: of UDP, while it is open
@@ -83,9 +86,21 @@ class Homer:
         self._send()
         return True
 
+    def pauseProducing(self) -> None:
+        """Send nothing more: the server does not read."""
+        self._is_paused = True
+
+    def resumeProducing(self) -> None:
+        """Send what waits: the server has read."""
+        self._is_paused = False
+        self._send()
+
+    def stopProducing(self) -> None:
+        """Do nothing: the connection says that it is gone."""
+
     def lost(self, reason: Failure) -> None:
         """Note that the connection is gone."""
-        self._line = None
+        self._line, self._is_paused = None, False
         self._trouble = f"the connection to {self._place.netloc} is lost: {reason.getErrorMessage()}"
         self._not_before = self._reactor.seconds() + PAUSE_S
 
@@ -93,7 +108,7 @@ class Homer:
         if self._line is None and self._datagrams is None:
             self._connect()
             return
-        while self._waiting:
+        while self._waiting and not self._is_paused:
             packet = self._waiting.popleft()
             self._waiting_bytes -= len(packet)
             if self._line is not None:
@@ -124,11 +139,13 @@ class Homer:
 
     def _connected(self, line: Protocol) -> None:
         self._is_trying, self._trouble = False, ""
-        self._line = line.transport
-        if self._is_closed and line.transport is not None:
-            line.transport.loseConnection()
-        else:
-            self._send()
+        transport: Any = line.transport  # Any: of TCP
+        if self._is_closed:
+            transport.loseConnection()
+            return
+        self._line = transport
+        transport.registerProducer(self, True)  # noqa: FBT003 - as Twisted has it
+        self._send()
 
     def _found(self, address: str, port: int) -> None:
         self._is_trying, self._trouble = False, ""

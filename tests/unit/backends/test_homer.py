@@ -132,6 +132,22 @@ def test_packets_follow_one_another_over_tcp() -> None:
     assert transport.disconnecting
 
 
+def test_a_server_that_does_not_read_costs_no_more_than_the_bound() -> None:
+    """What waits for it goes when it reads again; what is too much is lost."""
+    reactor = MemoryReactorClock()
+    homer = Homer("tcp://127.0.0.1:9060", reactor)
+    homer.send(b"one")
+    _, transport = connected(reactor)
+    producer: Any = transport.producer
+    producer.pauseProducing()
+    assert homer.send(b"two")
+    assert not homer.send(bytes(WAITING_BYTES))
+    assert transport.value() == b"one"
+    producer.resumeProducing()
+    producer.stopProducing()
+    assert transport.value() == b"onetwo"
+
+
 def test_a_server_that_is_not_there_costs_its_packets() -> None:
     """And no more of them than a bound."""
     reactor = MemoryReactorClock()
