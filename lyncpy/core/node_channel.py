@@ -10,7 +10,9 @@ A message is one line of JSON, and behind its line end bytes as they are, such a
 | `a` | the run of the other side, and up to which number it has come |
 | `k` | the kind; one that is not known is passed over |
 
-and whatever the kind needs. What has not come is sent again from there on, at once when the other side sees the gap, else
+and whatever the kind needs. What is said to one node in one turn of the reactor crosses the bus as one message, of the kind `many`: `of`
+has what the lines of all of them have, `l` the length of the bytes of each, which follow one another; -1: the same bytes as those of the one
+before. Their numbers follow `n`. What has not come is sent again from there on, at once when the other side sees the gap, else
 when nothing was heard of it for a while. A side that has heard nothing for `GIVE_UP_S` gives up: all that was under way is
 lost, those who depend on it are told so, and another run begins with the next message. By that the other side, if it
 lives, knows that it was given up, and that what was under way to it is lost.
@@ -20,7 +22,7 @@ What a node says that is known dead is not taken: it does not know of it yet, an
 
 import json
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -45,6 +47,9 @@ SMALL_BYTES: Final = 1_048_576
 UNDER_WAY_BYTES_ALL: Final = 67_108_864
 """That one node may have under way to all others together."""
 
+MANY_MOST: Final = 500
+"""Messages in one of the kind `many`, whose line may not be longer than any."""
+
 ACKNOWLEDGE_S: Final = 0.05
 """How long an acknowledgement waits for a message that takes it along."""
 
@@ -66,6 +71,8 @@ NODES_MOST: Final = 4_096
 DEAD_MOST: Final = 4_096
 """Nodes that are known dead and remembered as such; the one that died first goes."""
 
+MANY: Final = "many"
+
 Hear = Callable[[NodeName, Mapping[str, Any], bytes], None]
 """Takes what another node says: who it is, what its line has, and the bytes behind it."""
 
@@ -75,13 +82,18 @@ HearAnew = Callable[[NodeName, int], None]
 _DEAD: Final = f'{{"v":{VERSION},"s":0,"n":0,"f":0,"a":[0,0],"k":"dead"}}\n'.encode()
 
 _json: Final = json.JSONEncoder(separators=(",", ":")).encode
+_quoted: Final = json.encoder.encode_basestring_ascii
+_unwritten: Final = json.JSONDecoder().decode
+_HEAD_MOST: Final = 256
+"""Bytes of a line beside what is said."""
 
 
 class _Peer:
     """Another node, and how far the two have come."""
 
     __slots__ = (
-        "acknowledge", "again", "began", "early", "is_heard", "run", "taken", "their_run", "under_way", "under_way_bytes", "waited_s", "wake",
+        "acknowledge", "again", "began", "early", "fresh", "is_heard", "owes", "run", "taken", "their_run", "under_way", "under_way_bytes",
+        "waited_s", "wake",
     )  # fmt: skip
 
     def __init__(self, run: int, now: float) -> None:
@@ -97,6 +109,12 @@ class _Peer:
 
         self.under_way: deque[tuple[int, str, bytes]] = deque()
         """What is not acknowledged: number, what its line has, bytes."""
+
+        self.fresh: list[tuple[int, str, bytes]] = []
+        """Those of them that leave with all else of this turn."""
+
+        self.owes = False
+        """Whether the other side has not heard what was taken of it."""
 
         self.under_way_bytes = 0
         self.began = now
@@ -130,6 +148,7 @@ class NodeChannels:
         self._on_buried: list[Callable[[], None]] = []
         self._runs = 0
         self._under_way_bytes = 0
+        self._speaking: dict[NodeName, _Peer] = {}
         bus.receive(self._received)
 
     def __len__(self) -> int:
@@ -169,13 +188,15 @@ class NodeChannels:
         peer = self._peers.get(node)
         if peer is None and node not in self._dead:
             peer = self._begin(node) if self._is_there(node) else None
-        text = _json({"k": kind, **said})[1:]
+        text = _written(kind, said)
         size = len(text) + len(body)
         if peer is None or not self._has_room(peer, size) or len(body) > SENT_MOST - LINE_MOST:
             return False
         run, number = peer.run
         # Whoever was heard once will be heard again, or is given up.
-        if not self._write(node, peer, number + 1, text, body) and not peer.is_heard:
+        if peer.is_heard:
+            self._speak(node, peer, (number + 1, text, body))
+        elif not self._write(node, peer, number + 1, text, body):
             return False
         if not peer.under_way:
             peer.began = self._timers.now()
@@ -187,6 +208,23 @@ class NodeChannels:
             peer.wake = Deadline(self._timers, lambda: self._silent(node))
         peer.wake.set_first(peer.waited_s)
         return True
+
+    def _speak(self, node: NodeName, peer: _Peer, message: tuple[int, str, bytes]) -> None:
+        """Have a message leave with all else that is said to its node in this turn."""
+        peer.fresh.append(message)
+        if not self._speaking:
+            self._timers.later(0.0, self._spoken)
+        self._speaking[node] = peer
+
+    def _spoken(self) -> None:
+        speaking, self._speaking = self._speaking, {}
+        for node, peer in speaking.items():
+            fresh, peer.fresh = peer.fresh, []
+            while fresh:
+                count = _fitting(fresh)
+                text, body = fresh[0][1:] if count == 1 else _joined(fresh[:count])
+                self._write(node, peer, fresh[0][0], text, body)
+                del fresh[:count]
 
     def is_behind(self, node: NodeName) -> bool:
         """Tell whether so much is under way to a node that what can wait should: the rest of the room is for what cannot."""
@@ -208,6 +246,7 @@ class NodeChannels:
         peer = self._peers.pop(node, None)
         if peer is not None:
             self._under_way_bytes -= peer.under_way_bytes
+            peer.fresh.clear()
             for deadline in (peer.wake, peer.acknowledge):
                 if deadline is not None:
                     deadline.clear()
@@ -248,24 +287,28 @@ class NodeChannels:
             self._begin_their_run(node, peer, head["s"])
         self._acknowledged(peer, *head["a"])
         if head["n"]:
-            self._take(node, peer, head, body)
+            self._take_all(node, peer, head, body)
         elif head["k"] == "again":
             self._repeat(node, peer)
 
-    def _take(self, node: NodeName, peer: _Peer, head: Mapping[str, Any], body: bytes) -> None:
-        """Take a message of a run, when its turn has come; one that has been here is dropped."""
-        number = head["n"]
+    def _take_all(self, node: NodeName, peer: _Peer, head: Mapping[str, Any], body: bytes) -> None:
+        """Take messages of a run, when their turn has come; those that have been here are dropped."""
         if head["s"] < peer.their_run:
             return
         # This node may have given the other one up meanwhile, and begun anew: what it had then is not sent again.
         peer.taken = max(peer.taken, head["f"] - 1)
-        if number > peer.taken and len(peer.early) < EARLY_MOST:
-            peer.early[number] = head, body
-        while (found := peer.early.pop(peer.taken + 1, None)) is not None:
+        found = ((head, body),) if head["k"] != MANY else _parted(head, body)
+        if found is None:
+            self.log.warn("{node} sends what cannot be parted", node=node)
+            return
+        for number, message in enumerate(found, head["n"]):
+            if number > peer.taken and len(peer.early) < EARLY_MOST:
+                peer.early[number] = message
+        while (next_one := peer.early.pop(peer.taken + 1, None)) is not None:
             peer.taken += 1
-            hear = self._hear.get(found[0]["k"])
+            hear = self._hear.get(next_one[0]["k"])
             if hear is not None:
-                hear(node, *found)
+                hear(node, *next_one)
         if peer.early and peer.again <= peer.taken:
             peer.again = peer.taken + 1
             self._write(node, peer, 0, '"k":"again"}', b"")
@@ -292,18 +335,21 @@ class NodeChannels:
                 size = len(text) + len(body)
                 peer.under_way_bytes -= size
                 self._under_way_bytes -= size
-            peer.waited_s = REPEAT_S
             peer.began = self._timers.now()
-            if not under_way and peer.wake is not None:
-                peer.wake.clear()
+            if peer.waited_s > REPEAT_S and peer.wake is not None:
+                peer.waited_s = REPEAT_S
+                peer.wake.set(REPEAT_S)
 
     def _acknowledge_soon(self, node: NodeName, peer: _Peer) -> None:
+        peer.owes = True
         if peer.acknowledge is None:
             peer.acknowledge = Deadline(self._timers, lambda: self._acknowledge(node, peer))
         peer.acknowledge.set_first(ACKNOWLEDGE_S)
 
     def _acknowledge(self, node: NodeName, peer: _Peer) -> None:
-        self._write(node, peer, 0, '"k":"taken"}', b"")
+        # Nearly always something else has been said meanwhile, and has told it.
+        if peer.owes:
+            self._write(node, peer, 0, '"k":"taken"}', b"")
 
     # --- what is sent again
 
@@ -311,7 +357,11 @@ class NodeChannels:
         peer = self._peers.get(node)
         if peer is None or not peer.under_way:
             return
-        if self._timers.now() - peer.began >= GIVE_UP_S:
+        silent_s = self._timers.now() - peer.began
+        if silent_s < peer.waited_s and peer.wake is not None:
+            peer.wake.set(max(peer.waited_s - silent_s, ACKNOWLEDGE_S))
+            return
+        if silent_s >= GIVE_UP_S:
             self.log.warn(
                 "{node} is not heard any more: {count} messages to it are lost", node=node, count=len(peer.under_way)
             )
@@ -322,6 +372,7 @@ class NodeChannels:
 
     def _repeat(self, node: NodeName, peer: _Peer) -> None:
         size = 0
+        peer.fresh.clear()
         for number, text, body in tuple(peer.under_way):
             size += len(text) + len(body)
             if size > REPEATED_BYTES and number != peer.under_way[0][0]:
@@ -333,8 +384,7 @@ class NodeChannels:
 
     def _write(self, node: NodeName, peer: _Peer, number: int, text: str, body: bytes) -> bool:
         """Send a message as it stands in the run, with how far the other side has come."""
-        if peer.acknowledge is not None:
-            peer.acknowledge.clear()
+        peer.owes = False
         first = peer.under_way[0][0] if peer.under_way else number
         head = (
             f'{{"v":{VERSION},"s":{peer.run[0]},"n":{number},"f":{first},"a":[{peer.their_run},{peer.taken}],{text}\n'
@@ -360,12 +410,65 @@ def _read(data: bytes) -> tuple[Mapping[str, Any], bytes] | None:
     if end < 0:
         return None
     try:
-        head = json.loads(data[:end])
+        head = _unwritten(data[:end].decode())
     except (ValueError, RecursionError):
         return None
     if not isinstance(head, dict) or head.get("v") != VERSION or not isinstance(head.get("k"), str):
         return None
-    run, taken = (head.get("s"), head.get("n"), head.get("f")), head.get("a")
-    if not isinstance(taken, list) or len(taken) != 2 or not all(type(one) is int for one in (*run, *taken)):
+    taken = head.get("a")
+    if not isinstance(taken, list) or len(taken) != 2:
+        return None
+    if not type(head.get("s")) is type(head.get("n")) is type(head.get("f")) is type(taken[0]) is type(taken[1]) is int:
         return None
     return head, data[end + 1 :]
+
+
+def _written(kind: str, said: Mapping[str, object]) -> str:
+    """Write what a message says, without the beginning of its line."""
+    parts = [f'"k":{_quoted(kind)}']
+    parts += [f'"{name}":{_quoted(value) if type(value) is str else _json(value)}' for name, value in said.items()]
+    return ",".join(parts) + "}"
+
+
+def _fitting(messages: Sequence[tuple[int, str, bytes]]) -> int:
+    """Tell how many messages, of one or more, cross the bus as one."""
+    line, size, before = _HEAD_MOST, 0, b""
+    for count, (_, text, body) in enumerate(messages):
+        line += len(text) + 10
+        size += 0 if body is before else len(body)
+        if count and (line > LINE_MOST or size > SENT_MOST - LINE_MOST or count >= MANY_MOST):
+            return count
+        before = body
+    return len(messages)
+
+
+def _joined(messages: Sequence[tuple[int, str, bytes]]) -> tuple[str, bytes]:
+    """Give what is said, and the bytes, of a message that is several."""
+    bodies: list[bytes] = []
+    lengths: list[int] = []
+    before: bytes | None = None
+    for _, _, body in messages:
+        is_same = body is before and len(body) > 0
+        lengths.append(-1 if is_same else len(body))
+        if not is_same:
+            bodies.append(body)
+        before = body
+    texts = ",{".join([text for _, text, _ in messages])
+    return f'"k":"{MANY}","of":[{{{texts}],"l":{_json(lengths)}}}', b"".join(bodies)
+
+
+def _parted(head: Mapping[str, Any], data: bytes) -> Sequence[tuple[Mapping[str, Any], bytes]] | None:
+    """Part what crossed the bus as one; None: it does not say where."""
+    of, lengths = head.get("of"), head.get("l")
+    if not isinstance(of, list) or not isinstance(lengths, list) or len(of) != len(lengths) or len(of) > MANY_MOST:
+        return None
+    found: list[tuple[Mapping[str, Any], bytes]] = []
+    body, at = b"", 0
+    for said, length in zip(of, lengths, strict=True):
+        if not isinstance(said, dict) or not isinstance(said.get("k"), str) or type(length) is not int or length < -1:
+            return None
+        if length >= 0:
+            body = data[at : at + length]
+            at += length
+        found.append((said, body))
+    return found if at == len(data) else None

@@ -41,6 +41,9 @@ Hear = Callable[[Response], None]
 
 _VIA: Final = layout_of(("via",))
 
+PLAIN: Final = "p"
+"""What the branch ends with of a request of whose positive answer nobody reads more than the status."""
+
 MAGIC: Final = "z9hG4bK"
 """What a branch begins with (RFC 3261 §8.1.1.7)."""
 
@@ -171,12 +174,11 @@ class Outbound:
             unsent = PreparedCall(flow, "", prepared, hear, patience, _forget_nothing)
             unsent.fail(503)
             return unsent
-        number = next(self._tellings)
+        # Of what is heard by one who wants to know that it has arrived, an answer says no more between nodes.
+        number = f"{next(self._tellings)}{PLAIN if hear is not None else ''}"
         own = f"{self._told}{number}"
         prepared.vias = f"{own}\r\n{prepared.vias}" if prepared.vias else own
-        template = prepared.template
-        if template.device:
-            prepared.uri = self._contact(flow, template.device) or template.uri
+        self.address(flow, prepared)
         call = PreparedCall(flow, f"{self._branch}{number}", prepared, hear, patience, self.drop_call)
         self._calls[call.branch] = here[call.branch] = call
         patience.add(call, self.timers.now())
@@ -221,14 +223,23 @@ class Outbound:
         via = f"{self._told}{next(self._tellings)}"
         if isinstance(request, Prepared):
             request.vias = via
-            template = request.template
-            if template.device:
-                # Each time anew: the Contact may be another since the last.
-                request.uri = self._contact(flow, template.device) or template.uri
+            self.address(flow, request)
             self.flows.send(flow, request)
         else:
             request = self.addressed(flow, request)
             self.flows.send(flow, request.plus(first=Headers.of_lines(_VIA, [via])))
+
+    def address(self, flow: FlowName, prepared: Prepared) -> None:
+        """Address a prepared request as `addressed` does; each time anew, for the Contact may be another since the last."""
+        template = prepared.template
+        if template.device:
+            prepared.uri = self._contact(flow, template.device) or template.uri
+
+    def done(self, flow: FlowName, branch: str, status: int) -> None:
+        """Process what another node says of an answer of which no more is wanted than that it is one."""
+        call = self._calls.get(branch)
+        if isinstance(call, PreparedCall) and call.flow == flow and branch.endswith(PLAIN):
+            call.receive_response(Response(status, "OK", Headers()))
 
     def addressed(self, flow: FlowName, request: Request) -> Request:
         """Address a request to the Contact that its receiver has registered here, if it names them by their GRUU.

@@ -22,7 +22,8 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.node_channel import NodeChannels
-from lyncpy.core.outbound import Outbound
+from lyncpy.core.outbound import PLAIN, Outbound
+from lyncpy.core.told_templates import TemplatesHeard, TemplatesTold, size_of
 from lyncpy.sip.decoder import Decoder, DecoderLimits
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.errors import LocalProtocolError, RemoteProtocolError
@@ -86,11 +87,13 @@ class RemoteFlows:
         self._owed: dict[FlowName, dict[NodeName, int]] = {}
         """Of flows of this node: who knows of each, and how many answers its client may still give to them."""
 
+        self._templates = TemplatesTold()
         self._waits = Deadlines[FlowName](timers, self._drained)
         channels.hear("taken flow", self._taken)
         channels.hear("gone flow", self._gone)
         channels.hear("silent flow", self._silent)
         channels.on_lost(self._node_lost)
+        channels.on_begun_anew(lambda node, _: self._templates.forget(node))
 
     def __len__(self) -> int:
         """Give the number of flows that were sent to."""
@@ -105,7 +108,6 @@ class RemoteFlows:
         node = node_of(flow)
         if node == self.node:
             raise FlowGone(flow)
-        data = message.encoded() if isinstance(message, Prepared) else encode(message)
         found = self._under_way.get(flow)
         if found is None:
             found = self._new(flow)
@@ -113,9 +115,27 @@ class RemoteFlows:
             self.close_flow(flow, "its client does not read")
             self._forget(flow)
             raise FlowGone(flow)
+        if isinstance(message, Prepared) and not message.template.status:
+            found.size += self._tell(node, flow, message)
+            return
+        data = message.encoded() if isinstance(message, Prepared) else encode(message)
         if not self._channels.send(node, "send", data, flow=flow):
             raise FlowGone(flow)
         found.size += len(data)
+
+    def _tell(self, node: NodeName, flow: FlowName, prepared: Prepared) -> int:
+        """Send a request by its template and what is its own; give the bytes that it takes."""
+        number, text = self._templates.number(node, prepared.template)
+        said: dict[str, object] = {"flow": flow, "t": number, "c": prepared.number, "via": prepared.vias}
+        if prepared.lines:
+            said["x"] = prepared.lines
+        if text:
+            said["h"] = len(text)
+        if not self._channels.send(node, "tell", text + prepared.body if text else prepared.body, **said):
+            # The next one has to tell its template, whoever is sent it.
+            self._templates.forget(node)
+            raise FlowGone(flow)
+        return size_of(prepared)
 
     def is_full(self, flow: FlowName) -> bool:
         """Tell whether so much is under way that other messages should wait; `FlowDrained` says when they need not.
@@ -143,8 +163,13 @@ class RemoteFlows:
         """
         owed = self._owed.get(flow, {})
         left = owed.get(node, 0)
-        if left:
-            owed[node] = left - 1
+        if not left:
+            return
+        owed[node] = left - 1
+        branch = response.via.branch or ""
+        if branch.endswith(PLAIN) and 200 <= response.status < 300:
+            self._channels.send(node, "done", flow=flow, branch=branch, status=response.status)
+        else:
             self._channels.send(node, "answer", encode(response), flow=flow)
 
     def note(self, node: NodeName, flow: FlowName, answers: int = 0) -> None:
@@ -210,6 +235,7 @@ class RemoteFlows:
             self._bus.tell_here(FlowSilent(flow))
 
     def _node_lost(self, node: NodeName) -> None:
+        self._templates.forget(node)
         # Here alone: its clients, and other nodes, may well hear it, and go on.
         for flow in [flow for flow in self._under_way if node_of(flow) == node]:
             self._forget(flow)
@@ -244,8 +270,11 @@ class FlowHost:
         """Bytes that were taken for a flow, and of which their sender has not heard."""
 
         self._read = MessageReader()
+        self._templates = TemplatesHeard()
         self._listening: tuple[Any, ...] = ()  # Any: IListening has no class
         channels.hear("send", self._sent)
+        channels.hear("tell", self._told)
+        channels.hear("done", self._done)
         channels.hear("close flow", self._close)
         channels.hear("answer", self._answered)
 
@@ -275,6 +304,30 @@ class FlowHost:
             return
         if isinstance(message, Request):
             message = self._outbound.addressed(flow, message)
+        is_answered = isinstance(message, Request) and message.method not in UNANSWERED
+        self._pass_on(node, flow, message, len(data), is_answered=is_answered)
+
+    def _told(self, node: NodeName, said: Mapping[str, Any], data: bytes) -> None:
+        """Make of a template and its holes what another node sends."""
+        flow, number, text = FlowName(str(said.get("flow"))), said.get("t"), said.get("h", 0)
+        if text and type(text) is int and type(number) is int:
+            request = self._read(data[:text])
+            if isinstance(request, Request):
+                self._templates.keep(node, number, request)
+            data = data[text:]
+        template, cseq = self._templates.get(node, number), said.get("c")
+        if template is None or type(cseq) is not int:
+            self.log.warn("{node} has sent what is no message to {flow}", node=node, flow=flow)
+            return
+        message = Prepared(template, cseq, data, str(said.get("x", "")), str(said.get("via", "")))
+        size = size_of(message)
+        self._outbound.address(flow, message)
+        self._pass_on(node, flow, message, size, is_answered=template.method not in UNANSWERED)
+
+    def _pass_on(
+        self, node: NodeName, flow: FlowName, message: Message | Prepared, size: int, *, is_answered: bool
+    ) -> None:
+        """Write a message of another node on a flow of this one."""
         try:
             if node_of(flow) != self._node:
                 raise FlowGone(flow)
@@ -285,10 +338,9 @@ class FlowHost:
         except LocalProtocolError:
             self.log.failure("what {node} has sent to {flow} cannot be written", node=node, flow=flow)
             return
-        is_answered = isinstance(message, Request) and message.method not in UNANSWERED
         self._remote.note(node, flow, ANSWERS_EACH if is_answered else 0)
         untold = self._untold.setdefault(flow, {})
-        untold[node] = untold.get(node, 0) + len(data)
+        untold[node] = untold.get(node, 0) + size
         if untold[node] >= TAKEN_STEP and not self._flows.is_full(flow):
             self._tell_taken(flow, node, untold.pop(node))
 
@@ -309,6 +361,11 @@ class FlowHost:
         except RemoteProtocolError as error:
             self.log.debug("a broken answer on {flow}: {reason}", flow=flow, reason=error.reason)
 
+    def _done(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
+        flow, status = FlowName(str(said.get("flow"))), said.get("status")
+        if node_of(flow) == node and type(status) is int and 200 <= status < 300:
+            self._outbound.done(flow, str(said.get("branch")), status)
+
     def _flow_closed(self, fact: FlowClosed) -> None:
         self._untold.pop(fact.flow, None)
         self._remote.flow_closed(fact.flow)
@@ -316,6 +373,7 @@ class FlowHost:
             self._outbound.closed(fact.flow)
 
     def _node_lost(self, fact: NodeLost) -> None:
+        self._templates.forget(fact.node)
         self._channels.bury(fact.node)
         self._remote.owe_no_more(fact.node)
 

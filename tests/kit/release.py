@@ -95,13 +95,20 @@ VOLATILE: Final = ("board", "endpoints")
 """Kinds of records that are volatile."""
 
 
+def kinds_in(said: bytes) -> list[str]:
+    """Give the kinds of the messages that cross the bus between two servers as one; of one alone its own."""
+    head = json.loads(said.partition(b"\n")[0])
+    return [head["k"], *(one["k"] for one in head.get("of", ()))]
+
+
 def play(pool: Pool) -> Mapping[str, bytes]:
     """Have two servers do what makes all kinds of records and messages; give one message of each kind between them."""
     sent: dict[str, bytes] = {}
 
     def note(sender: object, receiver: object, said: object) -> bool:
         if isinstance(said, bytes):
-            sent.setdefault(json.loads(said.partition(b"\n")[0])["k"], said)
+            for kind in kinds_in(said):
+                sent.setdefault(kind, said)
         return False
 
     pool.hub.loses = note

@@ -1,6 +1,6 @@
 """A conference whose participants are at several servers: one of them is its home, and another one goes on when that is lost."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -8,6 +8,7 @@ from lyncpy.contracts.workload import CommandFailed
 from tests.kit.actors import Actor
 from tests.kit.meetings import Seat, code_of, new_conference
 from tests.kit.pool import Pool
+from tests.kit.release import kinds_in
 from tests.kit.results import answer_of
 from tests.kit.stage import Stage
 
@@ -83,6 +84,29 @@ def test_a_conference_over_three_servers(pool: Pool) -> None:
     seats[0].leaves()
     pool.passes(1)
     assert home_of(pool) == []
+
+
+def test_copies_for_one_server_cross_as_one(pool: Pool) -> None:
+    """What is said goes once to each server, however many hear it there; after the first time as what differs alone, and so do answers."""
+    alice = pool.servers[0].sign_in("alice")[0]
+    others = [pool.servers[1].sign_in(name)[0] for name in ("bob", "carol")]
+    first, *seats = meeting_of(pool, alice, *others)
+    talk(pool, first, *seats, words="one")
+    talk(pool, first, *seats, words="two")
+    pool.passes(2)
+    crossed: list[Sequence[str]] = []
+
+    def note(sender: object, receiver: object, said: object) -> bool:
+        if isinstance(said, bytes):
+            crossed.append([kind for kind in kinds_in(said) if kind not in ("many", "taken")])
+        return False
+
+    pool.hub.loses = note
+    talk(pool, first, *seats, words="three")
+    assert ["tell", "tell"] in crossed
+    all_of_them = [kind for kinds in crossed for kind in kinds]
+    assert all_of_them.count("tell") >= all_of_them.count("done") >= 4
+    assert not {"send", "answer"} & set(all_of_them)
 
 
 def test_who_was_made_elsewhere_is_found(pool: Pool) -> None:

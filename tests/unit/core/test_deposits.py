@@ -106,6 +106,7 @@ def test_what_is_withdrawn_is_not_found(three: Three) -> None:
     three.leave(A, "3", flow="a/1")
     for name, flow in (("1", "b/1"), ("3", "a/1"), ("3", "a/1")):
         three.at[A].withdraw(KEY, name, FlowName(flow))
+    three.clocks.settle()
     assert three.gathered(C) == [("2", "")]
 
 

@@ -82,7 +82,7 @@ def test_messages_arrive_in_order_and_once(pair: Pair) -> None:
 @pytest.mark.parametrize("every", [2, 3, 5, 7])
 def test_what_the_bus_loses_and_repeats_arrives_all_the_same(pair: Pair, every: int) -> None:
     """A gap is seen by the next message, or by nothing being heard; copies are dropped."""
-    chance = Random(every)
+    chance = Random(10 * every)
     pair.hub.loses = lambda sender, receiver, said: chance.random() < 1 / every
     pair.hub.copies = 2
     pair.hub.delay_s = 0.01
@@ -285,3 +285,45 @@ def test_who_is_known_dead_is_not_heard_and_hears_so(pair: Pair) -> None:
         pair.there.bury(NodeName(f"n{number}"))
     pair.clocks.passes(60)
     assert pair.numbers() == [1, 2]
+
+
+def test_what_is_said_in_one_turn_crosses_as_one(pair: Pair) -> None:
+    """However much that is; bytes that several carry do so once. What is too much for one message makes several."""
+    pair.say(0)
+    pair.clocks.passes(1)
+    crossed: list[bytes] = []
+
+    def note(sender: object, receiver: object, said: object) -> bool:
+        assert isinstance(said, bytes)
+        crossed.append(said)
+        return False
+
+    pair.hub.loses = note
+    body = b"body 7" * 1_000
+    for _ in range(20):
+        assert pair.here.send(THERE, "said", body, number=7)
+    pair.clocks.settle()
+    assert pair.heard[THERE][1:] == [(7, body)] * 20
+    assert [len(said) < 2 * len(body) for said in crossed] == [True]
+    crossed.clear()
+    for size in (400_000, 400_000, 400_000, 1):
+        assert pair.here.send(THERE, "said", bytes(size), number=size)
+    for number in range(1_000):
+        assert pair.here.send(THERE, "said", b"", number=number)
+    pair.clocks.settle()
+    assert [number for number, _ in pair.heard[THERE][21:]] == [400_000, 400_000, 400_000, 1, *range(1_000)]
+    assert 3 <= len(crossed) <= 6
+    assert max(map(len, crossed)) <= SENT_MOST
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b'"of":[{"k":"said"}],"l":[1]', b'"of":[{"k":"said"}],"l":[]', b'"of":[{"k":1}],"l":[0]', b'"of":[{"k":"said"}],"l":[-2]', b'"of":7'],
+)  # fmt: skip
+def test_what_cannot_be_parted_is_passed_over(pair: Pair, said: bytes) -> None:
+    """It counts as not come, and the other side says it again."""
+    pair.hub.bus(NodeName("other"), pair.clocks.new()).send(
+        HERE, b'{"v":1,"s":1,"n":1,"f":1,"a":[0,0],"k":"many",' + said + b"}\n"
+    )
+    pair.clocks.settle()
+    assert pair.numbers(HERE) == []
