@@ -63,8 +63,6 @@ class MemoryRecordStore:
         wall: The clock of `expires`, in seconds since 1970; one that does not step.
     """
 
-    has_both = False
-
     def __init__(self, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._kinds: dict[str, _Kind] = {}
@@ -128,22 +126,6 @@ class MemoryRecordStore:
         told = tuple((key, Version(self._version(of.records.get(key)))) for _, key in found[:limit])
         is_all = len(found) <= limit
         return succeed(Written(now if is_all else Mark(found[limit - 1][0]), told, is_all=is_all))
-
-    def read_both(self, kind: str, key: str) -> Deferred[tuple[Record | None, Record | None]]:
-        """Fail, as `write_both`."""
-        return fail(NotImplementedError("see has_both"))
-
-    def write_both(
-        self,
-        kind: str,
-        key: str,
-        value: bytes | Callable[[], bytes],
-        expected: Version,
-        durable: bytes,
-        durable_expected: Version,
-    ) -> Deferred[tuple[Version, Version]]:
-        """Fail: what is durable is in another place."""
-        return fail(NotImplementedError("see has_both"))
 
     def on_loss(self, hear: Callable[[], None]) -> None:
         """Do nothing: whoever could hear of a loss is lost, too."""

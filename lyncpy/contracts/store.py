@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from zope.interface import Attribute, Interface
+from zope.interface import Interface
 
 from lyncpy.contracts.names import Version
 
@@ -119,8 +119,6 @@ class IVolatileStore(IRecordStore):
     A version is also not given again after a loss: what was decided before it is not written after it.
     """
 
-    has_both: bool = Attribute("Whether a durable record can be read and written together with a volatile one.")
-
     def write(
         kind: str, key: str, value: bytes | Callable[[], bytes], expected: Version, expires: float | None = None
     ) -> Awaitable[Version]:
@@ -135,11 +133,18 @@ class IVolatileStore(IRecordStore):
             expires: As `Record.expires`.
         """
 
-    def read_both(kind: str, key: str) -> Awaitable[tuple[Record | None, Record | None]]:
-        """Read the durable record of a kind and key, and then the volatile one, as both are at one moment.
+    def on_loss(hear: Callable[[], None]) -> None:
+        """Call `hear` each time that all records were lost, before any answer of the store that has lost them.
 
-        To be called where `has_both` alone.
+        Whoever has what a record said writes it again, as one that is not there.
         """
+
+
+class IBothRecords(Interface):
+    """The durable and the volatile record of one kind and key together, where one database has both."""
+
+    def read_both(kind: str, key: str) -> Awaitable[tuple[Record | None, Record | None]]:
+        """Read the durable record of a kind and key, and then the volatile one, as both are at one moment."""
 
     def write_both(
         kind: str,
@@ -151,14 +156,13 @@ class IVolatileStore(IRecordStore):
     ) -> Awaitable[tuple[Version, Version]]:
         """Replace a record and the durable one of the same kind and key, both or none; give the new versions of both.
 
-        To be called where `has_both` alone, and for records that are there.
+        To be called for records that are there.
 
         Raises:
             Conflict: One of them has another version; nothing was written.
         """
 
-    def on_loss(hear: Callable[[], None]) -> None:
-        """Call `hear` each time that all records were lost, before any answer of the store that has lost them.
 
-        Whoever has what a record said writes it again, as one that is not there.
-        """
+def both_of(store: IVolatileStore) -> IBothRecords | None:
+    """Give a store of volatile records as one that has the durable ones too; None: it has not."""
+    return store if IBothRecords.providedBy(store) else None

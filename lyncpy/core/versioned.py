@@ -20,12 +20,11 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
-from lyncpy.contracts.store import Conflict, IRecordStore, IStore, IVolatileStore, Record
+from lyncpy.contracts.store import Conflict, IBothRecords, IRecordStore, IStore, IVolatileStore, Record
 from lyncpy.core.keyed_lock import KeyedLock
 
 TRIES: Final = 20
-"""Attempts at a change while other writers are first, each of whom is so once. In one process there is only one writer, so one is
-the rule; of several servers each may have a device of the user's, and all of these publish when a meeting begins."""
+"""Attempts at a change while other writers are first: of several servers each may have a device of a user who joins a meeting."""
 
 NONE_YET: Final = Version(0)
 """The version of a record that there is not."""
@@ -126,9 +125,10 @@ class VolatileForm(Protocol[K_contra, V]):
 
 @dataclass(frozen=True, slots=True)
 class VolatilePart(Generic[K, V]):
-    """What a table needs for values of which a part is volatile."""
+    """What a table needs for values of which a part is volatile; `both`: None where one part is read and written after the other."""
 
     store: IVolatileStore
+    both: IBothRecords | None
     form: VolatileForm[K, V]
     unwritten: Callable[[K], None]
     """Is called with a key whose volatile record could not be written, so that `VersionedTable.rewrite` is, later."""
@@ -308,7 +308,7 @@ class VersionedTable(Generic[K, V]):
         """Write what is new, and give the entry of it. What is volatile comes first, for it can be taken back."""
         value, version, volatile, is_written = decision.value, entry.version, entry.volatile, entry.is_written
         part, losses = self._volatile, self._losses
-        if part is not None and decision.is_volatile and decision.is_durable and part.store.has_both:
+        if part is not None and decision.is_volatile and decision.is_durable:
             both = await self._both_written(part, entry, value)
             if both is not None:
                 return self._unless_lost(part, key, losses, both)
@@ -328,11 +328,11 @@ class VersionedTable(Generic[K, V]):
         return self._unless_lost(part, key, losses, Entry(value, entry.record, version, volatile, is_written))
 
     async def _both_written(self, part: VolatilePart[K, V], entry: Entry[V], value: V) -> Entry[V] | None:
-        """Write both records at once; None: one of them is not there, and they are written one after the other."""
+        """Write both records at once; None: they are written one after the other, for one is not there, or nobody can."""
         packed, durable = part.form.pack_volatile(value), self._form.pack(value)
-        if packed is None or durable is None or not (entry.volatile and entry.version):
+        if packed is None or durable is None or part.both is None or not (entry.volatile and entry.version):
             return None
-        both = await part.store.write_both(self._kind, entry.record, packed, entry.volatile, durable, entry.version)
+        both = await part.both.write_both(self._kind, entry.record, packed, entry.volatile, durable, entry.version)
         return Entry(value, entry.record, both[1], both[0])
 
     def _unless_lost(self, part: VolatilePart[K, V] | None, key: K, losses: int, written: Entry[V]) -> Entry[V]:
@@ -382,8 +382,8 @@ class VersionedTable(Generic[K, V]):
 
     async def _read(self, key: K) -> Entry[V]:
         name, part = self._form.record_key(key), self._volatile
-        if part is not None and name and part.store.has_both:
-            durable, found = await part.store.read_both(self._kind, name)
+        if part is not None and name and part.both is not None:
+            durable, found = await part.both.read_both(self._kind, name)
             (version, value), (volatile, more) = _known(durable), _known(found)
             return Entry(part.form.unpack(key, value, more), name, version, volatile)
         version, value = _known(await self._store.read(self._kind, name) if name else None)

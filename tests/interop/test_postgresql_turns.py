@@ -18,7 +18,7 @@ from lyncpy.backends.sql.store import SqlStore
 from lyncpy.backends.sql.tables import floors, volatile_records
 from lyncpy.contracts.archive import ChainPosition, LedgerLine
 from lyncpy.contracts.names import NodeName, Version
-from lyncpy.contracts.store import Conflict
+from lyncpy.contracts.store import Conflict, both_of
 from tests.kit.cellars import NOON, Cellar, opened
 from tests.kit.threads import PATIENCE_S
 
@@ -130,13 +130,15 @@ def test_a_durable_and_a_volatile_record_are_written_at_once(cellar: Cellar, tmp
     """
     wait, store, volatile = cellar.wait, cellar.store, cellar.volatile
     assert cellar.database is not None
+    together = both_of(volatile)
+    assert together is not None
     elsewhere = cellar.database.own_queue("elsewhere", lambda connection: None)
     cellar.wait(cellar.leases.join(NodeName("n1"), "here", 60.0, is_connected=True))
     mine = wait(volatile.write("board", "a", b"v1", NONE))
     wait(store.write("board", "a", b"d1", NONE))
 
     def both(expected: int, durable: int) -> Any:  # Any: versions
-        return wait(volatile.write_both("board", "a", b"v", Version(expected), b"d", Version(durable)))
+        return wait(together.write_both("board", "a", b"v", Version(expected), b"d", Version(durable)))
 
     assert said(cellar, tmp_path / "said", lambda: both(mine, 1)).count(b"Execute") == 1
     for expected, durable in ((mine, 2), (mine + 1, 1)):
@@ -153,17 +155,17 @@ def test_a_durable_and_a_volatile_record_are_written_at_once(cellar: Cellar, tmp
     holding = elsewhere(change)
     while not entered.wait(0.01):
         wait(store.read("board", "a"))
-    late = volatile.write_both("board", "a", b"late", Version(mine + 1), b"late", Version(2))
+    late = together.write_both("board", "a", b"late", Version(mine + 1), b"late", Version(2))
     go_on.set()
     wait(holding)
     with pytest.raises(Conflict):
         wait(late)
-    durable, found = wait(volatile.read_both("board", "a"))
+    durable, found = wait(together.read_both("board", "a"))
     assert (durable, found) == (wait(store.read("board", "a")), wait(volatile.read("board", "a")))
     assert (durable.value, found.value) == (b"d", b"v")
     wait(volatile.remove("board", "a", found.version))
-    assert wait(volatile.read_both("board", "a")) == (durable, None)
-    assert wait(volatile.read_both("board", "nobody")) == (None, None)
+    assert wait(together.read_both("board", "a")) == (durable, None)
+    assert wait(together.read_both("board", "nobody")) == (None, None)
 
 
 @pytest.mark.libraries

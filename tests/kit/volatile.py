@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.names import Version
-from lyncpy.contracts.store import Conflict, IVolatileStore, Mark, Record, Written
+from lyncpy.contracts.store import Conflict, IBothRecords, IVolatileStore, Mark, Record, Written
 from tests.kit.fakes import Fragility
 from tests.kit.memory import MemoryStore
 from tests.kit.results import answer_of
@@ -64,7 +64,8 @@ class FragileVolatileStore:
         durable: MemoryStore | None = None,
     ) -> None:
         self.durable = durable
-        self.has_both = durable is not None
+        if durable is not None:
+            alsoProvides(self, IBothRecords)
         self._shared = shared
         self._disk = disk
         self._clock = clock
@@ -103,7 +104,7 @@ class FragileVolatileStore:
     def read_both(self, kind: str, key: str) -> Deferred[tuple[Record | None, Record | None]]:
         """Read the durable record and a volatile one."""
         store = self.durable
-        assert store is not None, "see has_both"
+        assert store is not None, "see IBothRecords"
         durable = answer_of(store.read(kind, key))
         return self.read(kind, key).addCallback(lambda found: (durable, found))
 
@@ -120,7 +121,7 @@ class FragileVolatileStore:
         store, data = self.durable, value if isinstance(value, bytes) else value()
 
         def write() -> Deferred[tuple[Version, Version]]:
-            assert store is not None, "see has_both"
+            assert store is not None, "see IBothRecords"
             is_there = answer_of(store.read(kind, key))
             if is_there is None or is_there.version != durable_expected:
                 return fail(Conflict(f"{kind} {key!r} is another"))

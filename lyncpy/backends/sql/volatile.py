@@ -28,7 +28,7 @@ from lyncpy.backends.sql.store import SqlRecordStore
 from lyncpy.backends.sql.tables import volatile_floors
 from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import Version
-from lyncpy.contracts.store import Conflict, IVolatileStore, Record
+from lyncpy.contracts.store import Conflict, IBothRecords, IVolatileStore, Record
 
 VOLATILE: Final = "store_volatile"
 """The name of the queue, and of the durable floor that is the base."""
@@ -51,7 +51,7 @@ INSERT INTO volatile_floors (kind, version) SELECT %s, version FROM base ON CONF
 _BASE: Final = select(volatile_floors.c.version).where(volatile_floors.c.kind == ANY_KIND)
 
 
-@implementer(IVolatileStore)
+@implementer(IVolatileStore, IBothRecords)
 class SqlVolatileStore(SqlRecordStore):
     """Volatile records that all processes share; they wait for no disk.
 
@@ -62,7 +62,6 @@ class SqlVolatileStore(SqlRecordStore):
     """
 
     log = Logger()
-    has_both = True
 
     def __init__(self, database: Database, wall: Callable[[], float], reactor: IReactorFromThreads) -> None:
         run = database.own_queue(VOLATILE, self._greet)

@@ -17,6 +17,7 @@ from lyncpy.contracts.facts import BoardChanged, ContactsChanged, EndpointGone, 
 from lyncpy.contracts.names import Aor, Epid, bare, node_of
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, StoreUnavailable, WorldUnavailable
+from lyncpy.contracts.store import both_of
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import next_turn
@@ -119,7 +120,11 @@ class BoardTable:
             tell=self.telling.tell,
             complete=self._completed,
             volatile=VolatilePart(
-                platform.volatile, self._form, lambda aor: self.mending.late(aor), self.telling.tell_read
+                platform.volatile,
+                both_of(platform.volatile),
+                self._form,
+                lambda aor: self.mending.late(aor),
+                self.telling.tell_read,
             ),
         )
         self.mending: Final = BoardMending(self._table, memory.kept, timers, self.telling, self)

@@ -93,6 +93,9 @@ class Registrations:
         self.known_of: Final = self.records.known_of
         self._writing: dict[Aor, _Writing] = {}
         self._owed = Deadlines[Aor](timers, self.want)
+        self._trouble = ""
+        """Why the last record could not be written; "": it was."""
+
         self._lost = LostServers(store, self.records, self, nodes, timers)
         self._listening: tuple[IListening, ...] = ()
         store.on_loss(self._all_lost)
@@ -259,16 +262,31 @@ class Registrations:
             try:
                 known = self.records.known.get(aor) or await self.records.read(aor)
                 if known is not None:
-                    return await self._put(aor, known, facts)
+                    told = await self._put(aor, known, facts)
+                    self._writable()
+                    return told
             except Conflict:
                 self.records.expire(aor)
                 continue
             except StoreUnavailable as error:
-                self.log.warn("where {aor} is signed in cannot be written down: {reason}", aor=aor, reason=str(error))
+                self._unwritable(str(error))
             break
         # Whoever is connected here goes on; others learn of it when it can be written.
         self._owed.set_first(aor, RETRY_S)
         return facts
+
+    def _unwritable(self, reason: str) -> None:
+        """Say once, for all users, that where they are signed in cannot be written down."""
+        if not self._trouble:
+            self.log.warn(
+                "where users are signed in cannot be written down now, and is tried again: {reason}", reason=reason
+            )
+        self._trouble = reason
+
+    def _writable(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            self.log.info("where users are signed in can be written down again")
 
     async def _put(self, aor: Aor, known: KnownEndpoints, facts: Sequence[EndpointFact]) -> Sequence[EndpointFact]:
         mine, recorded = self.own.endpoints_of(aor), self.records.recorded.get(aor)

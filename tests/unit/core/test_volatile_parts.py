@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.store import both_of
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.versioned import TRIES, Decision, Entry, VersionedTable, VolatilePart
 from tests.kit.fakes import FragileStore, Fragility
@@ -107,7 +108,11 @@ class Process:
             writers=KeyedLock(timers_of(Clock())),
             tell=self.told.append,
             volatile=VolatilePart(
-                store, Pairs(), self.unwritten.append, lambda before, after: self.read.append((before, after))
+                store,
+                both_of(store),
+                Pairs(),
+                self.unwritten.append,
+                lambda before, after: self.read.append((before, after)),
             ),
         )
         store.on_loss(lambda: self.table.lost(list(self.memory.entries)))

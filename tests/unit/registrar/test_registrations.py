@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.volatile import MemoryRecordStore
@@ -159,6 +160,21 @@ def test_what_cannot_be_written_is_told_and_written_later(scene: Scene) -> None:
     assert scene.recorded() == []
     assert scene.turn(RETRY_S) == []
     assert scene.recorded() == ["n1/1"]
+
+
+def test_that_nothing_can_be_written_is_said_once(scene: Scene) -> None:
+    """When it begins and when it is over, however many users there are, and however often it is tried."""
+    scene.registrations.own.register(scene.endpoint(), None)
+    with capturedLogs() as logged:
+        scene.store.is_away = True
+        for number in range(3):
+            scene.registrations.own.register(scene.endpoint(f"b{number}", f"n1/{number + 2}"), None)
+            scene.turn(RETRY_S)
+        scene.store.is_away = False
+        scene.turn(RETRY_S)
+        scene.turn(RETRY_S)
+    said = [str(event["log_format"]) for event in logged if "written down" in str(event.get("log_format"))]
+    assert ["again" in text and "tried" not in text for text in said] == [False, True]
 
 
 def test_what_the_store_has_lost_is_written_again(scene: Scene) -> None:
