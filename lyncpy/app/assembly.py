@@ -36,7 +36,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer
 from lyncpy.core.conditions import ConditionWatch
 from lyncpy.core.lockouts import Lockouts
-from lyncpy.core.node_drain import NodeDrain, Traffic
+from lyncpy.core.node_drain import HandOver, NodeDrain, Traffic
 from lyncpy.core.nodes import Nodes
 from lyncpy.core.pages import Look
 from lyncpy.core.timers import Timers
@@ -257,7 +257,7 @@ def inside(
     offered = schemes(config, back, base, floor.webservices, credentials)
     way_in = entrance(config, base, floor.conferencing.guests, offered, offers)
     readers = _readers(config, back, base)
-    drain = _drain(config, back, base, way_in, surroundings.end)
+    drain = _drain(config, back, base, way_in, (floor.conferencing.hand_over,), surroundings.end)
     hall = _of_hall(back, base, way_in, drain, surroundings.conditions)
     watch = ConditionWatch(
         [(offer.name, ask) for offer in (*offers, hall) for ask in offer.conditions],
@@ -298,7 +298,14 @@ def inside(
     return ServerParts(base, way_in, floor, site, drain, units, watch, tables)
 
 
-def _drain(config: Config, back: Backends, base: PlatformParts, way_in: Pipeline, end: Callable[[], None]) -> NodeDrain:
+def _drain(
+    config: Config,
+    back: Backends,
+    base: PlatformParts,
+    way_in: Pipeline,
+    hand_over: Sequence[HandOver],
+    end: Callable[[], None],
+) -> NodeDrain:
     """Build what has this server leave the others."""
     return NodeDrain(
         back.nodes,
@@ -307,7 +314,7 @@ def _drain(config: Config, back: Backends, base: PlatformParts, way_in: Pipeline
         back.bus,
         base.timers,
         drain_s=config.sections.pool.drain_s,
-        hand_over=(),
+        hand_over=hand_over,
         end=end,
     )
 

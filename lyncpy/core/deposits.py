@@ -8,7 +8,7 @@ Whoever becomes a home asks all nodes that are there for what was left with them
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
@@ -109,11 +109,13 @@ class Deposits:
         self._gathering: dict[int, _Gathering] = {}
         self._numbers = count(1)
         self._listening: IListening | None = None
+        self._on_offer: Callable[[str], None] = _passed_over
         channels.hear("deposit", self._left)
         channels.hear("withdraw", self._withdrawn)
         channels.hear("gather", self._asked)
         channels.hear("deposited", self._found)
         channels.hear("gathered", self._gathered)
+        channels.hear("take home", self._offered)
         channels.on_lost(self._node_lost)
 
     def __len__(self) -> int:
@@ -181,7 +183,18 @@ class Deposits:
             del self._gathering[number]
         return (*self.kept(key), *gathering.found)
 
+    def offer(self, key: str, node: NodeName) -> None:
+        """Have a node take a home that was given up, of which something was left there; any other may as well."""
+        self._channels.send(node, "take home", key=key)
+
+    def on_offer(self, hear: Callable[[str], None]) -> None:
+        """Call a function with the key of each home that this node is to take."""
+        self._on_offer = hear
+
     # --- what others say
+
+    def _offered(self, node: NodeName, said: Mapping[str, Any], _: bytes) -> None:
+        self._on_offer(str(said.get("key")))
 
     def _left(self, node: NodeName, said: Mapping[str, Any], data: bytes) -> None:
         deposit = _read(said, data)
@@ -255,6 +268,10 @@ class Deposits:
     def _flow_closed(self, fact: FlowClosed) -> None:
         for key, name in tuple(self._on_flow.get(fact.flow, ())):
             self._drop(key, name)
+
+
+def _passed_over(key: str) -> None:
+    """Nobody here takes homes."""
 
 
 def _told(deposit: Deposit) -> dict[str, object]:

@@ -46,6 +46,9 @@ MOVES_MOST: Final = 8
 ONCE: Final = frozenset({"MESSAGE", "INFO"})
 """Methods that are not tried again when the node that may have seen the request is lost: others would hear it twice."""
 
+ANSWERED_S: Final = 2.0
+"""How long a home that is handed over waits for what it is answering."""
+
 BETWEEN_HOMES: Final = Diagnostics(1, "The server that has this conference cannot be reached")
 IN_DOUBT: Final = Diagnostics(1, "This server does not know yet whether others have gone on without it")
 
@@ -92,6 +95,9 @@ class Homes:
 
         self._mine: dict[str, Home] = {}
         self._others: OrderedDict[str, NodeName] = OrderedDict()
+        self._leaves = False
+        """Whether this node is on its way out, and takes nothing up that it has handed over."""
+
         self._busy: Counter[str] = Counter()
         """How many requests are being answered here, of each home of this node."""
 
@@ -129,6 +135,7 @@ class Homes:
         """
         if key not in self._mine and key not in self._others and not await homed.is_known(key):
             return await answer(arrival)  # which says that there is none
+        await self._unless_handed_over(key, arrival)
         until, moves = self._timers.now() + PATIENCE_S, 0
         while self._timers.now() < until and moves < MOVES_MOST:
             node = await self.find(homed, key)
@@ -187,6 +194,40 @@ class Homes:
             except StoreUnavailable as error:
                 self.log.debug("{key} stays here for now: {reason}", key=key, reason=str(error))
                 self._mine[key] = home
+
+    async def hand_over(self, homed: IHomed, key: str, abandon: Callable[[], None]) -> None:
+        """Give a home up that is needed, for another node to go on with it; what is asked meanwhile waits, and goes there.
+
+        Args:
+            homed: Knows what it is of.
+            key: Its own.
+            abandon: Stops what runs here, and tells nobody.
+
+        Raises:
+            StoreUnavailable: It cannot be given up; it is free when this node is gone.
+        """
+        self._leaves = True
+        async with self._writers.hold(HOLD, key, must=True):
+            home = self._mine.pop(key, None)
+            if home is None:
+                return
+            until = self._timers.now() + ANSWERED_S
+            while self._busy[key] and self._timers.now() < until:
+                await self._wait(LOOK_S / 10)
+            abandon()
+            homed.end(key)
+            await self._nodes.give_up(home)
+
+    def forget(self, key: str) -> None:
+        """Ask the store again where a home is."""
+        self._others.pop(key, None)
+
+    async def _unless_handed_over(self, key: str, arrival: Arrival) -> None:
+        """Send whoever asks from another node on, where a home is this node's no more; while it is being handed over, wait."""
+        if self._leaves and key not in self._mine and node_of(arrival.flow) != self._nodes.node:
+            async with self._writers.hold(HOLD, key, must=True):
+                pass
+            raise Refused(MOVED)
 
     async def _take(self, homed: IHomed, key: str) -> NodeName:
         home = await self._nodes.take(key)

@@ -145,6 +145,31 @@ def test_the_conference_goes_on_when_its_home_is_killed(pool: Pool) -> None:
     talk(pool, back, second, third, words="again")
 
 
+def test_a_server_that_leaves_hands_its_conferences_over(pool: Pool) -> None:
+    """Another one goes on before it is gone; who is at others goes on chatting, and no word is refused or lost on the way."""
+    alice, bob, carol = people_of(pool)
+    _, second, third = meeting_of(pool, alice, bob, carol)
+    leaving = pool.servers[0]
+    pool.servers[1].shell(f"drain {leaving.node}")
+    said: list[str] = []
+    for number in range(300):
+        exchange = second.says(str(number))
+        pool.passes(0.1)
+        assert exchange.status == 202
+        said.append(str(number))
+        if leaving.wants_to_end:
+            break
+    assert leaving.wants_to_end
+    pool.passes(1)
+    assert [text for _, text in third.texts] == said
+    assert home_of(pool) in ([pool.servers[1].node], [pool.servers[2].node])
+    assert second.who_chats() == third.who_chats() == ["bob", "carol"]
+    talk(pool, second, third, words="before it is gone")
+    leaving.stop()
+    pool.passes(KNOWN_DEAD_S)
+    talk(pool, third, second, words="after it is gone")
+
+
 def test_what_is_said_while_the_home_dies_is_delivered_or_reported(pool: Pool) -> None:
     """Nobody is answered 202 for what the others never hear."""
     alice, bob, carol = people_of(pool)

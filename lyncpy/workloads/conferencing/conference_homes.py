@@ -1,13 +1,16 @@
 """Conferences as things of which each has one home: the node that runs its meeting, with its chat."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.facts import NodeLost
+from lyncpy.contracts.names import node_of
 from lyncpy.contracts.nodes import Duty, Home, IHomed
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.core.deadline import Deadline
@@ -71,6 +74,7 @@ class ConferenceHomes:
         Of one that nobody asks for the node with the duty `leavings` writes down that it is over.
         """
         self._foci.open(self._ended)
+        self._deposits.on_offer(self._offered)
         if not self._nodes.is_alone:
             self._orphans.set(self._linger_s)
             return
@@ -131,6 +135,27 @@ class ConferenceHomes:
     def is_running(self, key: str) -> bool:
         """Tell whether a meeting runs here. See the promise."""
         return self._foci.is_running(key.removeprefix(PREFIX))
+
+    # --- handing over
+
+    async def hand_over(self) -> None:
+        """Have other nodes go on with all meetings that run here, each where most of its people are connected.
+
+        Raises:
+            StoreUnavailable: Not all are handed over; the others are taken over when this node is gone.
+        """
+        for focus in self._foci.all_running():
+            key = PREFIX + focus.meeting.conference.key
+            nodes = Counter(node_of(one.flow) for one in focus.attachments())
+            del nodes[self._nodes.node]
+            await self._homes.hand_over(self, key, partial(self._foci.abandon, focus))
+            if nodes:
+                self._deposits.offer(key, nodes.most_common(1)[0][0])
+        self.log.info("meetings are handed over to other servers")
+
+    def _offered(self, key: str) -> None:
+        self._homes.forget(key)
+        spawn(self._take([key]), self.log, "going on with a meeting that was handed over")
 
     # --- what nobody asks for
 

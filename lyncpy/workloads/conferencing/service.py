@@ -205,6 +205,10 @@ class Conferencing:
         )
         self._count_later()
 
+    async def hand_over(self) -> None:
+        """Have other servers go on with the meetings that run here: this one is about to end."""
+        await self._homes.hand_over()
+
     async def close(self) -> None:
         """Stop all timers, and write what waits; meetings go on in the next process."""
         for listening in self._listening:
