@@ -15,6 +15,10 @@ class FlowGone(Exception):
     """The connection does not exist any more."""
 
 
+class CannotCarry(FlowGone):
+    """The connection is another server's, and may well be there; but so large a message cannot be carried to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FlowFacts:
     """One connection, for an operator."""

@@ -37,6 +37,9 @@ VERSION: Final = 1
 LINE_MOST: Final = 16_384
 """Bytes of the line of JSON."""
 
+CARRIED_MOST: Final = SENT_MOST - LINE_MOST
+"""Bytes that one message may bring along."""
+
 UNDER_WAY_BYTES: Final = 8_388_608
 """That one node may have under way to another; beyond that nothing more is sent to it but what is small."""
 
@@ -190,7 +193,7 @@ class NodeChannels:
             peer = self._begin(node) if self._is_there(node) else None
         text = _written(kind, said)
         size = len(text) + len(body)
-        if peer is None or not self._has_room(peer, size) or len(body) > SENT_MOST - LINE_MOST:
+        if peer is None or not self._has_room(peer, size) or len(body) > CARRIED_MOST:
             return False
         run, number = peer.run
         # Whoever was heard once will be heard again, or is given up.
@@ -436,7 +439,7 @@ def _fitting(messages: Sequence[tuple[int, str, bytes]]) -> int:
     for count, (_, text, body) in enumerate(messages):
         line += len(text) + 10
         size += 0 if body is before else len(body)
-        if count and (line > LINE_MOST or size > SENT_MOST - LINE_MOST or count >= MANY_MOST):
+        if count and (line > LINE_MOST or size > CARRIED_MOST or count >= MANY_MOST):
             return count
         before = body
     return len(messages)

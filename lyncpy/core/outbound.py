@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import FlowSilent
-from lyncpy.contracts.flows import FlowGone, IFlows
+from lyncpy.contracts.flows import CannotCarry, FlowGone, IFlows
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName, node_of
 from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
@@ -184,6 +184,8 @@ class Outbound:
         patience.add(call, self.timers.now())
         try:
             self.flows.send(flow, prepared)
+        except CannotCarry:
+            call.fail(513)
         except FlowGone:
             call.lose()
         return call
@@ -359,6 +361,9 @@ class Call(Runner):
         """Send the request and wait."""
         try:
             self._outbound.flows.send(self.flow, self._outbound.with_via(self.request, self.branch))
+        except CannotCarry:
+            self.answer_locally(513)
+            self.lose()
         except FlowGone:
             self.lose()
         else:

@@ -20,7 +20,7 @@ from lyncpy.contracts.names import FlowName, NodeName, aor_of, epid_of, node_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.dispatch import Dispatch
-from lyncpy.core.node_channel import NodeChannels
+from lyncpy.core.node_channel import CARRIED_MOST, NodeChannels
 from lyncpy.core.remote_flows import MessageReader
 from lyncpy.core.tasks import Task
 from lyncpy.sip.encoder import encode
@@ -31,6 +31,8 @@ RELAYED_MOST: Final = 20_000
 """Requests of this node that wait for an answer of another, and of others that are being answered here."""
 
 LOST: Final = Diagnostics(1, "The server that has this conversation cannot be reached")
+
+TOO_LARGE: Final = Diagnostics(1, "The message is too large to be brought to the server that has this conversation")
 
 UNSENT: Final = Diagnostics(1, "The answer of the server that has this conversation cannot be brought here")
 
@@ -110,7 +112,10 @@ class Relay:
             "id": number, "flow": arrival.flow, "peer": arrival.peer, "aor": sender.aor, "epid": sender.epid.written,
             "scheme": sender.scheme, "guest": sender.guest, "proven_s": left_s if isfinite(left_s) else None,
         }  # fmt: skip
-        if not self._channels.send(node, "ask", encode(request), **said):
+        data = encode(request)
+        if len(data) > CARRIED_MOST:
+            raise Refused(513, TOO_LARGE)
+        if not self._channels.send(node, "ask", data, **said):
             raise NodeUnreachable(node)
         self._note(node, arrival.flow)
         if request.method == "ACK":

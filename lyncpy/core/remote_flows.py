@@ -16,12 +16,12 @@ from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import FlowClosed, FlowDrained, FlowSilent, NodeLost
-from lyncpy.contracts.flows import FlowGone, IFlows, IRemoteFlows
+from lyncpy.contracts.flows import CannotCarry, FlowGone, IFlows, IRemoteFlows
 from lyncpy.contracts.names import FlowName, NodeName, node_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.deadline import Deadlines
-from lyncpy.core.node_channel import NodeChannels
+from lyncpy.core.node_channel import CARRIED_MOST, NodeChannels
 from lyncpy.core.outbound import PLAIN, Outbound
 from lyncpy.core.told_templates import TemplatesHeard, TemplatesTold, size_of
 from lyncpy.sip.decoder import Decoder, DecoderLimits
@@ -51,6 +51,9 @@ ANSWERS_MOST: Final = 4_096
 FLOWS_MOST: Final = 100_000
 """Flows of which it is known how much is under way; the one first sent to goes."""
 
+
+BODY_MOST: Final = CARRIED_MOST - 65_536
+"""The largest body that is carried to another node; the rest is for the head."""
 
 UNANSWERED: Final = frozenset({"ACK", "BENOTIFY"})
 """Requests that nobody answers."""
@@ -104,6 +107,7 @@ class RemoteFlows:
 
         Raises:
             FlowGone: It cannot be carried there.
+            CannotCarry: It never can, for it is too large.
         """
         node = node_of(flow)
         if node == self.node:
@@ -115,10 +119,14 @@ class RemoteFlows:
             self.close_flow(flow, "its client does not read")
             self._forget(flow)
             raise FlowGone(flow)
+        if len(message.body) > BODY_MOST:
+            raise CannotCarry(flow)
         if isinstance(message, Prepared) and not message.template.status:
             found.size += self._tell(node, flow, message)
             return
         data = message.encoded() if isinstance(message, Prepared) else encode(message)
+        if len(data) > CARRIED_MOST:
+            raise CannotCarry(flow)
         if not self._channels.send(node, "send", data, flow=flow):
             raise FlowGone(flow)
         found.size += len(data)

@@ -1,6 +1,9 @@
 """The server ends, in order or not, and starts again: nothing that was acknowledged is lost."""
 
 import os
+import re
+import shutil
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +11,17 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import Clients
+from tests.interop.test_doors import ctl
 from tests.kit.forks import TOP
+from tests.kit.ports import free_ports
 from tests.kit.server import RunningServer, wait_until
 
 pytestmark = pytest.mark.interop
 
 BOB = "bob@example.test"
+
+NODE = re.compile(r"^n[0-9a-f]{8} ", re.MULTILINE)
+DATA = re.compile(r"its data are in (/var/lib/postgresql/lyncpy-[0-9a-f]{12})")
 
 
 @pytest.fixture
@@ -132,3 +140,29 @@ def test_the_first_command_makes_everything_and_the_second_run_keeps_it(tmp_path
     finally:
         people.close()
         running.close()
+
+
+def test_one_command_shows_several_servers(tmp_path: Path) -> None:
+    """`scripts/run --enterprise` starts PostgreSQL, NATS and two processes that know each other; all of them end together."""
+    running = RunningServer(tmp_path / "enterprise")
+    database, bus = free_ports(2)
+    ports = {"LYNCPY_POSTGRESQL_PORT": str(database), "LYNCPY_NATS_PORT": str(bus)}
+    command = [str(TOP / "scripts" / "run"), "--enterprise", "--home", str(running.home), *running.words]
+    try:
+        running.start(command, {**os.environ, "LYNCPY_VENV": sys.prefix, **ports}, patience_s=120.0)
+        wait_until(
+            lambda: len(NODE.findall(ctl(running, "nodes").stdout)) == 2, "each of the two has heard of the other"
+        )
+        assert [is_open(port) for port in (database, bus)] == [True, True]
+        running.stop()
+        assert [is_open(port) for port in (database, bus)] == [False, False]
+    finally:
+        running.close()
+        for data in DATA.findall(running.log()):
+            shutil.rmtree(data, ignore_errors=True)
+
+
+def is_open(port: int) -> bool:
+    """Tell whether a program listens at a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

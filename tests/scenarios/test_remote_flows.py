@@ -10,7 +10,7 @@ from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.outbound import ICall
 from lyncpy.core.node_channel import GIVE_UP_S, NODES_MOST
-from lyncpy.core.remote_flows import ANSWERS_EACH
+from lyncpy.core.remote_flows import ANSWERS_EACH, BODY_MOST
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag, response_to
 from tests.kit.actors import Actor
 from tests.kit.pool import Pool
@@ -88,6 +88,17 @@ def test_a_flow_that_has_gone_is_told_later(play: Play) -> None:
     play.pool.settle()
     assert (play.statuses, call.local) == ([430], True)
     assert FlowClosed(play.flow, "connection lost") in play.told
+
+
+def test_what_is_too_large_between_servers_is_said_to_be_so(play: Play) -> None:
+    """Its sender hears 513, and nobody takes the device for gone: what is smaller arrives."""
+    call = play.asks(bytes(BODY_MOST + 1))
+    assert (play.statuses, call.local) == ([513], True)
+    assert play.first.tables()["requests sent"] == 0
+    play.asks(b"x" * 200_000)
+    play.pool.settle()
+    assert play.statuses == [513, 200]
+    assert play.told == []
 
 
 def test_a_request_under_way_ends_with_the_flow(play: Play) -> None:
