@@ -226,6 +226,9 @@ class Pulls:
         try:
             began = self._timers.now()
             if not self._has_state:
+                # Whoever had the duty before may have been lost in the middle of something.
+                for owner in await self._kept.settle():
+                    self.applier.follow(owner, await self._kept.person(owner))
                 self.state, self._has_state = await self._kept.state(), True
             cookie = "" if full or same_people else self._cookie()
             counting = True if force else counting

@@ -139,6 +139,9 @@ class DirectoryRecords:
         note: dict[str, Any] = json.loads(record.value)  # Any: JSON
         moved = []
         for id_, aor in note["moves"].items():
+            # Whose data an operator has had deleted since is nowhere.
+            if OwnerId(id_) not in found:
+                continue
             person, owner = found[OwnerId(id_)]
             moved.append((replace(person, aor=kept_aor(aor)), owner.moved(kept_aor(aor), note["at"])))
         return moved
@@ -154,6 +157,17 @@ class DirectoryRecords:
         for chunk in chunks(people):
             await self.write_people(chunk)
         await self._directory.write(MOVES, None)
+
+    async def settle(self) -> Sequence[OwnerId]:
+        """Bring the exchange of addresses to its end in which another node was lost; give whom it was about."""
+        record = await self._directory.read(MOVES)
+        if record is None:
+            return ()
+        ids = [OwnerId(id_) for id_ in json.loads(record.value)["moves"]]
+        found = {id_: known for id_ in ids if (known := await self.person(id_)) is not None}
+        await self.write_people(await self._moves(found))
+        await self._directory.write(MOVES, None)
+        return ids
 
     async def groups(self) -> list[Group]:
         """Give every group that was kept; as of people."""

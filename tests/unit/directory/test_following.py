@@ -1,5 +1,6 @@
 """What one node has pulled and kept, another reads in the store and shows."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,11 +15,12 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.node_lease import OnlyNode
 from lyncpy.core.timers import Timers
+from lyncpy.core.versioned import NONE_YET
 from lyncpy.workloads.directory.following import FollowedRecords
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.pull import Origin, Pulls
-from lyncpy.workloads.directory.records import GROUP, PERSON, DirectoryRecords
+from lyncpy.workloads.directory.records import DIRECTORY, GROUP, MOVES, PERSON, DirectoryRecords
 from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
 from tests.kit.leases import MemoryLeases, NodesOfStore, only_node
@@ -199,6 +201,24 @@ def test_groups_are_followed() -> None:
         assert pair.told == [GroupsChanged(frozenset({"team"}))]
     result_of(pair.second.pulls.follow_group("team"))
     assert len(pair.told) == 1
+
+
+def test_an_exchange_of_addresses_outlives_the_node_that_began_it() -> None:
+    """It was lost when one of the two was written: who has the duty next writes the other, before it pulls."""
+    pair = Pair(person("alice"), person("bob"))
+    owners = pair.first.people.owners
+    alice, bob = owners.owner(ALICE), owners.owner(BOB)
+    note = {"at": 2_000.0, "moves": {alice: BOB, bob: ALICE}}
+    answer_of(pair.store.write(DIRECTORY, MOVES, json.dumps(note).encode(), NONE_YET))
+    pair.directory.down = "it is away"
+    pair.idle.is_mine = True
+    pair.second.pulls.node_lost(NodeLost(NodeName("n1")))
+    shown = pair.second.people.owners
+    assert (shown.owner(ALICE), shown.owner(BOB)) == (bob, alice)
+    assert answer_of(pair.store.read(DIRECTORY, MOVES)) is None
+    pair.follows()
+    later = Node(pair.store, pair.directory, pair.idle)
+    assert (later.people.owners.owner(ALICE), later.people.owners.owner(BOB)) == (bob, alice)
 
 
 def test_where_pulls_stand_is_read_when_the_duty_comes() -> None:
