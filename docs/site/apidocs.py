@@ -31,8 +31,11 @@ class System(model.System):
     custom_extensions: ClassVar[list[str]] = ["docs.site.apidocs"]
 
     def msg(self, section: str, msg: str, thresh: int = 0, *args: Any, **more: Any) -> None:
-        """Print a message, and count it as a fault unless it is pydoctor's own: it does not know possessive repeats."""
-        if "Cannot colorize regular expression" not in msg:
+        """Print a message, and count it as a fault unless it is pydoctor's own.
+
+        It does not know possessive repeats, and takes a text within `Annotated` for an annotation.
+        """
+        if "Cannot colorize regular expression" not in msg and "syntax error in annotation" not in msg:
             super().msg(section, msg, thresh, *args, **more)
 
 
