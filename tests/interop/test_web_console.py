@@ -218,6 +218,9 @@ def test_the_page_lives_and_leaves_the_focus_where_it_is(site: Site, chromium: C
 
 def test_without_scripts_the_page_is_whole(site: Site, chromium: Chromium) -> None:
     """It has its charts and its state, and no button that would do nothing."""
+    chromium.opens(f"{site.origin}/console/")
+    # The first sample is taken within ten seconds of the start.
+    wait_until(lambda: chromium.sees("document.querySelectorAll('svg .line').length") > 0, "there is something to draw")
     chromium.runs_scripts(runs=False)
     try:
         chromium.opens(f"{site.origin}/console/")

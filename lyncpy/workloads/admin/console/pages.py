@@ -174,10 +174,15 @@ def _condition(one: Row, today: str, *, several: bool) -> str:
     remedy = f'<p class="quiet">{escape(_sentence(str(one["remedy"])))}</p>' if one["remedy"] else ""
     severity = escape(str(one["severity"]))
     return (
-        f'<li><p><span class="mark {severity}">{severity.capitalize()}</span> {escape(str(one["concern"]))}: '
-        f"{escape(str(one['condition']))}</p>{remedy}"
+        f'<li><p><span class="mark {severity}">{severity.capitalize()}</span> {escape(_told_of(one))}</p>{remedy}'
         f'<p class="quiet small">since {_when(one["since"], today)}{where}</p></li>'
     )
+
+
+def _told_of(one: Row) -> str:
+    """Say what is wrong, and with what; a sentence that begins with the section of a setting says it already."""
+    condition, concern = str(one["condition"]), str(one["concern"])
+    return condition if condition.startswith(f"[{concern}]") else f"{concern}: {condition}"
 
 
 @dataclass(frozen=True, slots=True)
