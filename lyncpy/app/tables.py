@@ -29,7 +29,7 @@ WALK_PIECE: Final = 100
 PARTS_MOST: Final = 300
 """Of a collection of parts, no more are looked at: beyond that it is no part of the server's making."""
 
-_FILE: Final = (Path(__file__).parent / "tables.toml").read_text(encoding="utf-8")
+_FILE: Final = (Path(__file__).parent / "tables.toml").read_bytes().decode()
 _SETTING: Final = re.compile(r"\[(\w+)\] ([a-z_0-9]+(?:, [a-z_0-9]+)*)")
 _CONSTANT: Final = re.compile(r"\b[A-Z][A-Z_]{3,}[A-Z]\b")
 _FORGETS: Final = re.compile(r"\bgoes\b|\bforgets\b|each for a|found anew|written anew|constant of bytes")

@@ -35,8 +35,8 @@ OF_EACH_PART = {"floors", "volatile_floors", "archive_marks"}
 OF_ALL = {"nodes", "audit"}
 """Small ones that are about the deployment, and are in one place: who is there, and what operators did."""
 
-TOLD_TO_ALL = {"AddressesChanged", "GroupsChanged", "ConferenceChanged", "PoliciesChanged", "NodeReported"}
-"""Facts that are about nobody in particular: few, and heard by every node."""
+TOLD_TO_ALL = {"AddressesChanged", "GroupsChanged", "PoliciesChanged", "NodeReported", "SignInFailed", "SignInForgiven"}
+"""Facts that are about nobody in particular, or whom every node has to count: few, and heard by every node."""
 
 DIALECT = postgresql.dialect(paramstyle="format")  # type: ignore[no-untyped-call]  # SQLAlchemy's own gap
 
