@@ -13,6 +13,7 @@ import pytest
 from lyncpy.app.check import findings
 from lyncpy.app.config import load
 from tests.interop.conftest import PLUGIN, MakeSamba
+from tests.kit.ports import free_ports
 from tests.kit.purple_client import ConnectionRefusedByServer, PurpleClient
 from tests.kit.samba import DISABLED, ENABLED, SUFFIX, Samba, missing, reading
 from tests.kit.server import RunningServer, wait_until
@@ -50,7 +51,9 @@ def winbind_answers() -> bool:
 def running(samba: Samba, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Give a server whose people are that domain's; with it end the programs that it has started."""
     folder = tmp_path_factory.mktemp("server")
-    server = RunningServer(folder / "home").init()
+    (port,) = free_ports(1)
+    site = {"web__https_host": "127.0.0.1", "web__https_port": port, "sip__server_name": "localhost"}
+    server = RunningServer(folder / "home", **site).init()
     program = [shutil.which("ntlm_auth"), f"--configfile={samba.folder}/etc/smb.conf"]
     where = reading(samba, ca_file=str(samba.ca_file), bind_password_file=str(samba.password_file), bases=[STAFF])
     names = {"ntlm_auth": program, "netbios_domain": "EXAMPLE", "netbios_computer": "DC1"}
@@ -83,7 +86,8 @@ def client(running: RunningServer, samba: Samba, tmp_path: Path) -> Iterator[Mak
                 f"{uid}@example.test",
                 password,
                 login=login or uid,
-                server=running.address,
+                server=f"localhost:{running.tls_port}",
+                names={"localhost": "127.0.0.1"},
                 folder=tmp_path / f"{uid}-{len(made)}",
                 ca=running.ca,
             )
@@ -121,12 +125,14 @@ def refused(client: PurpleClient) -> str:
 def test_people_sign_in_with_the_password_of_the_domain(
     running: RunningServer, samba: Samba, client: MakeClient
 ) -> None:
-    """Under each of their names; every message is signed both ways, or the client would hang up; the password is nowhere."""
-    hired(samba, running, "frank", "grace", "heidi")
+    """Under each of their names, and for a certificate; every message is signed both ways, or the client would hang up; the password is nowhere."""
+    hired(samba, running, "frank", "grace", "heidi", "nora")
     frank, grace = client("frank", login="EXAMPLE\\frank"), client("grace")
     heidi = client("heidi", login="heidi@ad.example.com")
     for one in (frank, grace, heidi):
         one.login()
+    client("nora").login(auth="tls-dsk")
+    assert "nora@example.test got certificate" in running.log()
     frank.send_im(grace.address, "with keys that the domain gave")
     grace.wait_for("im", text="with keys that the domain gave")
     assert PASSWORD not in running.log()

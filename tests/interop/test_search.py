@@ -60,6 +60,14 @@ def test_people_are_found_by_the_form_of_a_client(clients: Clients, server: Runn
     assert ("directorySearch" in alice.log()) != is_over_https
 
 
+def test_a_contact_card_shows_what_the_directory_has(clients: Clients) -> None:
+    """Of somebody who is in nobody's list and has never signed in."""
+    (alice,) = clients("alice")
+    card = alice.card("jose@example.test")
+    for words in ("José María Núñez", "j.nunez@mail.example.test", "Fabrikam", "+49"):
+        assert words in card
+
+
 @pytest.mark.parametrize("typed", ["gone", "zzz", "%", "a" * 200, "x y z " * 30])
 def test_nobody_is_found_who_was_not_looked_for(clients: Clients, typed: str) -> None:
     """Nor who is switched off; the client says that there is nobody."""

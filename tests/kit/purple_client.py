@@ -268,6 +268,11 @@ class PurpleClient:
         told = self.wait_for("found", "notice")
         return [row[0].removeprefix("sip:") for row in told["rows"]] if "rows" in told else []
 
+    def card(self, who: str) -> str:
+        """Give what "Get info" shows of somebody, line by line."""
+        self.command("card", who=f"sip:{who}")
+        return str(self.wait_for("card")["text"])
+
     # --- conferences
 
     def start_conference(self, who: str) -> None:

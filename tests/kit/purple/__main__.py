@@ -94,7 +94,7 @@ class Client:
         dialogs = Dialogs(self._loop, events)
         menus = Menus(self._loop, self._account)
         meetings = Meetings(self._account, menus, dialogs, events)
-        search = Search(menus, dialogs, events)
+        search = Search(self._account, menus, dialogs, events)
         talk = Talk(self._account, meetings, events)
         meetings.listen()
         talk.listen()

@@ -47,6 +47,7 @@ class Dialogs:
                 notify_message=function("pointer(int, text, text, text)", self._message),
                 notify_formatted=function("pointer(text, text, text, text)", self._formatted),
                 notify_searchresults=function("pointer(pointer, text, text, text, pointer, pointer)", self._searched),
+                notify_userinfo=function("pointer(pointer, text, pointer)", self._card),
             )
         )
 
@@ -129,6 +130,10 @@ class Dialogs:
 
     def _formatted(self, title: str, primary: str, secondary: str, text: str) -> int:
         self._events.tell("notice", title=title, primary=primary, secondary=text)
+        return next(self._numbers)
+
+    def _card(self, _gc: int, who: str, card: int) -> int:
+        self._events.tell("card", who=who, text=purple.purple_notify_user_info_get_text_with_newline(card, "\n"))
         return next(self._numbers)
 
     def _searched(self, _gc: int, _title: str, _primary: str, _secondary: str, results: int, _data: int) -> int:

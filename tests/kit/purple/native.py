@@ -78,6 +78,7 @@ void    purple_request_fields_destroy(pointer)
 pointer purple_request_fields_get_field(pointer, text)
 void    purple_request_field_string_set_value(pointer, text)
 void    purple_notify_set_ui_ops(pointer)
+fresh   purple_notify_user_info_get_text_with_newline(pointer, text)
 
 pointer purple_account_new(text, text)
 void    purple_accounts_add(pointer)
@@ -157,6 +158,7 @@ text    purple_conv_chat_cb_get_name(pointer)
 int     purple_conv_chat_user_get_flags(pointer, text)
 void    serv_chat_invite(pointer, int, text, text)
 uint    serv_send_typing(pointer, text, int)
+void    serv_get_info(pointer, text)
 """
 
 _kept: Final[list[object]] = []
