@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,16 +15,19 @@ from lyncpy.contracts.directory import Person
 from lyncpy.contracts.kerberos import SIP_SERVICE, AcceptedTicket
 from lyncpy.contracts.names import aor_of
 from lyncpy.workloads.directory.people import People
-from tests.interop.conftest import MakeSamba
+from tests.interop.conftest import PLUGIN, MakeSamba
 from tests.kit.kdc import require_kerberos
 from tests.kit.kerberos_client import KerberosClient
-from tests.kit.samba import REALM, Samba, missing
+from tests.kit.purple_client import PurpleClient
+from tests.kit.samba import ENABLED, REALM, STAFF, Samba, missing, reading
+from tests.kit.server import RunningServer
 
 pytestmark = pytest.mark.interop
 
 HOST = "fe1.ad.example.com"
 SERVICE = f"sip/{HOST}@{REALM}"
 PASSWORD = "Passw0rd!x"
+PETER = "peter@example.test"
 
 
 class Domain:
@@ -92,6 +96,40 @@ def test_a_ticket_is_hers_however_she_signed_in(domain: Domain, words: tuple[str
     # Somebody else has the address that her account's name would make.
     people.put_person(Person(aor_of("sip:alice@ad.example.com"), "2", logins=("bob",)))
     assert person_of(accepted.principal, people, own_realm=True) == hers
+
+
+def test_a_client_signs_in_with_a_ticket_of_the_domain(domain: Domain, tmp_path: Path) -> None:
+    """pidgin-sipe, which gets it for a name and a password of the domain; neither is known to the server."""
+    if not PLUGIN.exists():
+        pytest.skip("pidgin-sipe is not installed")
+    samba = domain.samba
+    samba.add("peter", password=PASSWORD, userAccountControl=str(ENABLED), msRTCSIP_PrimaryUserAddress=f"sip:{PETER}")
+    server = RunningServer(tmp_path / "home").init()
+    where = {"ca_file": str(samba.ca_file), "bind_password_file": str(samba.password_file), "bases": [STAFF]}
+    server.write_settings("directory", **reading(samba, **where))
+    server.write_settings("auth", keytab=str(domain.keytab), target_name=HOST)
+    variables = {"KRB5_CONFIG": str(domain.conf), "KRB5CCNAME": "MEMORY:peter"}
+    server.start(environment={"KRB5_CONFIG": str(domain.conf), "KRB5RCACHEDIR": str(samba.folder)})
+    try:
+        peter = PurpleClient(
+            PETER,
+            PASSWORD,
+            login=f"peter@{REALM}",
+            server=server.address,
+            folder=tmp_path / "peter",
+            ca=server.ca,
+            scheme="krb5",
+            environment=variables,
+        )
+        try:
+            peter.login()
+            assert any("Authorization: Kerberos" in message for message in peter.sip("sent"))
+        finally:
+            peter.leave()
+            peter.close()
+        server.stop()
+    finally:
+        server.close()
 
 
 def test_the_doctor_gets_a_ticket_as_whoever_runs_it(domain: Domain, monkeypatch: pytest.MonkeyPatch) -> None:
