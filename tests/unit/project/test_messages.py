@@ -1,13 +1,13 @@
 """The page that explains messages has all that the log and clients can show, and says what to do about it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from docs.site import completion, messages, reference, source
+from docs.site import completion, messages, reference, source, staging
 from docs.site.messages import Remedy, Unexplained
 from lyncpy.app.cli import command_line
 from lyncpy.app.config import SECTIONS
@@ -76,12 +76,41 @@ def test_a_new_line_of_the_log_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert {(one.text, one.remedy) for one in source.told()} == {("late", ""), ("nobody", "late")}
 
 
-def test_what_remedies_name_is_there(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> completion.Tree:
+    """Give the words of all commands, as they are completed."""
+    house, _ = reference.built(tmp_path_factory.mktemp("home"))
+    return completion.tree(command_line(), reference.words(house))
+
+
+def test_what_remedies_name_is_there(tree: completion.Tree) -> None:
     """Commands of the shell and of the console, and settings."""
-    house, _ = reference.built(tmp_path)
-    vocabulary = reference.words(house)
-    tree: Mapping[str, Mapping[str, str]] = completion.tree(command_line(), vocabulary)
     assert [code for code in named() if not is_known(code, tree)] == []
+
+
+COMMAND: Final = re.compile(r"(?:`|^ {4,})(?:\$ )?(?:\S*/)?(lyncpyctl|lyncpy)((?: [a-z][\w-]*)+)", re.MULTILINE)
+NO_COMMANDS: Final = ("is", "stamp")
+"""What follows "lyncpy" in a line of the log, and in what the archive signs."""
+
+
+@pytest.mark.parametrize("page", [page for page, _ in staging.pages() if page != "NEWS"])
+def test_commands_on_pages_are_there(page: str, tree: completion.Tree) -> None:
+    """Whoever types what stands on a page is understood."""
+    typed = COMMAND.findall((TOP / page).read_text("utf-8"))
+    assert [
+        f"{at}{words}" for at, words in typed if words.split()[0] not in NO_COMMANDS and not is_typed(at, words, tree)
+    ] == []
+
+
+def is_typed(at: str, words: str, tree: completion.Tree) -> bool:
+    """Tell whether words name a command as far as names of commands go."""
+    for word in words.split():
+        if word not in tree[at]:
+            return all(other.startswith("-") for other in tree[at])
+        at = f"{at} {word}"
+        if at not in tree:
+            return True
+    return True
 
 
 def named() -> Iterator[str]:
@@ -91,7 +120,7 @@ def named() -> Iterator[str]:
             yield from re.findall(r"`([^`]+)`", f"{one.why} {one.do}")
 
 
-def is_known(code: str, tree: Mapping[str, Mapping[str, str]]) -> bool:
+def is_known(code: str, tree: completion.Tree) -> bool:
     """Tell whether a command or setting is there."""
     setting = re.match(r"\[(\w+)\](?: (\w+))?", code)
     if setting:
