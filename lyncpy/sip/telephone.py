@@ -126,8 +126,11 @@ def dialled_in(uri: Uri) -> Dialled | None:
     Spec: RFC 3261 §19.1.6; RFC 3966 §5.1.5.
     """
     text = _dialled_text(uri)
-    if text is None:
-        return None
+    return None if text is None else read_dialled(text)
+
+
+def read_dialled(text: str) -> Dialled:
+    """Read what somebody has dialled, with its parameters; raises as `dialled_in` does."""
     number, _, rest = text.partition(";")
     if len(text) > LONGEST or not _DIALLED.fullmatch(number):
         raise _no_number(text)

@@ -23,9 +23,6 @@ from lyncpy.sip.message import Headers, Request, Response
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.im.service import Im
 from lyncpy.workloads.im.settings import Settings
-from lyncpy.workloads.voice.dial_plans import DialPlans
-from lyncpy.workloads.voice.numbers import Numbers
-from lyncpy.workloads.voice.settings import Settings as VoiceSettings
 from tests.kit.chats import NoArchive, SlowArchive
 from tests.kit.fakes import awaited
 from tests.kit.hall import FewPeople
@@ -34,7 +31,7 @@ from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
 from tests.kit.platform import platform_of, registrations_of, signaling_of
 from tests.kit.results import result_of, started
-from tests.kit.voice import scopes_of
+from tests.kit.voice import numbers_of
 
 ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.test") for name in ("alice", "bob", "carol"))
 SDP = b"v=0\r\nm=message 5060 sip null\r\n"
@@ -123,7 +120,7 @@ class Scene:
             signaling,
             self.privacy,
             archive or NoArchive(),
-            Numbers(people, DialPlans(VoiceSettings(), scopes_of(people)), ["example.test"]),
+            numbers_of(people, "example.test"),
             Settings(**{"record_counts_s": 1.0, **settings}),
         )
         result_of(self.im.open())

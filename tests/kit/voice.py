@@ -6,7 +6,11 @@ from lyncpy.contracts.directory import Group, IPeople
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
 from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.voice.decisions import Decisions
+from lyncpy.workloads.voice.dial_plans import DialPlans
+from lyncpy.workloads.voice.numbers import Numbers
 from lyncpy.workloads.voice.scopes import Scopes
+from lyncpy.workloads.voice.settings import Settings
 from tests.kit.owners import AddressMeanings
 from tests.kit.vault import FixedPolicies
 
@@ -19,3 +23,9 @@ def scopes_of(people: IPeople, groups: Sequence[Group] = (), policies: Mapping[A
     for person in people.everybody():
         known.know(person)
     return Scopes(people, known, FixedPolicies(policies), AddressMeanings(), "test")
+
+
+def numbers_of(people: IPeople, domain: str, settings: Settings | None = None) -> Numbers:
+    """Give what finds the people behind numbers, by a section [voice]."""
+    section, scopes = settings or Settings(), scopes_of(people)
+    return Numbers(people, Decisions(people, DialPlans(section, scopes), section, scopes), [domain])

@@ -1,4 +1,4 @@
-"""What `lyncpy check` finds in the section [voice]: rules that never decide anything, and rules that fit the same numbers."""
+"""What `lyncpy check` finds in the section [voice]: rules that never decide anything, that fit the same numbers, and routes that nobody is called by."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from lyncpy.contracts.finding import Finding
 from lyncpy.workloads.voice.model.dialplan import Rule
 from lyncpy.workloads.voice.model.overlap import Bearing, overlap
+from lyncpy.workloads.voice.model.patterns import read_pattern
 from lyncpy.workloads.voice.settings import Settings
 
 SHARED_MOST: Final = 5
@@ -13,9 +14,62 @@ SHARED_MOST: Final = 5
 
 
 def voice_findings(settings: Settings) -> Iterator[Finding]:
-    """Look at each list of rules in which the first that fits decides."""
+    """Look at each list of rules in which the first that fits decides, and at what policies, routes and trunks say of each other."""
     for name, plan in settings.dial_plans.items():
         yield from _rules_findings(f"[voice.dial_plans.{name}]", [one.rule() for one in plan.rules])
+    yield from _policy_findings(settings)
+    yield from _route_findings(settings)
+    yield from _trunk_findings(settings)
+
+
+def _policy_findings(settings: Settings) -> Iterator[Finding]:
+    given = {usage for route in settings.routes.values() for usage in route.usages}
+    for name, policy in settings.policies.items():
+        for usage in policy.usages:
+            if usage not in given:
+                yield Finding(good=False, sentence=f'[voice.policies.{name}]: no route has the usage "{usage}"')
+        yield from _hidden_routes(settings, name)
+
+
+def _route_findings(settings: Settings) -> Iterator[Finding]:
+    used = {usage for policy in settings.policies.values() for usage in policy.usages}
+    for name, route in settings.routes.items():
+        where = f"[voice.routes.{name}]"
+        if not route.gateways:
+            yield Finding(good=False, sentence=f"{where}: names no gateway, so that nobody is called by it")
+        if used.isdisjoint(route.usages):
+            yield Finding(good=False, sentence=f"{where}: no policy has one of its usages; nobody is called by it")
+        if overlap((), read_pattern(route.pattern)).bearing is Bearing.EMPTY:
+            yield Finding(good=False, sentence=f"{where}: its pattern fits no number")
+
+
+def _trunk_findings(settings: Settings) -> Iterator[Finding]:
+    named = {gateway for route in settings.routes.values() for gateway in route.gateways}
+    for name, trunk in settings.trunks.items():
+        if name not in named:
+            yield Finding(good=False, sentence=f"[voice.trunks.{name}]: no route names a gateway of this name")
+        for kind, rules in (("called", trunk.called), ("calling", trunk.calling)):
+            if rules:
+                yield from _rules_findings(f"[voice.trunks.{name}] {kind}", [one.rule() for one in rules])
+
+
+def _hidden_routes(settings: Settings, name: str) -> Iterator[Finding]:
+    """Find the routes of a policy that are never asked, since a usage before theirs has one for each number."""
+    before: list[str] = []
+    for usage in settings.policies[name].usages:
+        mine = [one for one, route in settings.routes.items() if usage in route.usages]
+        for one in mine:
+            told = overlap(
+                [read_pattern(settings.routes[other].pattern) for other in before],
+                read_pattern(settings.routes[one].pattern),
+            )
+            if one not in before and told.bearing is Bearing.HIDDEN:
+                yield Finding(
+                    good=True,
+                    sentence=f'[voice.policies.{name}]: the route "{one}" of the usage "{usage}" is never asked:'
+                    f' usages before it have "{before[told.by]}" for {told.example}, and others for all else',
+                )
+        before += mine
 
 
 def _rules_findings(where: str, rules: Sequence[Rule]) -> Iterator[Finding]:

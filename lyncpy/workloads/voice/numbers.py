@@ -4,23 +4,18 @@ Spec: [MS-SIPRE]; spec notes, "voice" §5.
 """
 
 from collections.abc import Collection
-from typing import Final
+from dataclasses import replace
 
 from zope.interface import implementer
 
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor, domain_of, named_by
 from lyncpy.contracts.numbers import INumbers
-from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.sip.telephone import Dialled, TelephoneNumber, dialled_in
+from lyncpy.contracts.refusal import Refused
+from lyncpy.sip.telephone import Dialled, dialled_in
 from lyncpy.sip.uri import Uri
-from lyncpy.workloads.voice.dial_plans import DialPlans
-from lyncpy.workloads.voice.model.dialplan import NotDialable, normalise
-
-NOBODYS: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
-SHARED: Final = Diagnostics(4009, "Multiple users associated with the destination phone number")
-NO_RULE: Final = Diagnostics(14010, "Unable to find an exact match in the rules set")
-NO_PLAN: Final = Diagnostics(14010, "There is no dial plan of the name that the number's phone-context has")
+from lyncpy.workloads.voice.decisions import Decisions
+from lyncpy.workloads.voice.model.outbound import NO_ROUTE, Decision
 
 
 @implementer(INumbers)
@@ -29,13 +24,13 @@ class Numbers:
 
     Args:
         people: Everybody.
-        plans: Make numbers of what is dialled.
+        decisions: What becomes of what is dialled.
         domains: Whose numbers are ours; those of another domain are for that.
     """
 
-    def __init__(self, people: IPeople, plans: DialPlans, domains: Collection[str]) -> None:
+    def __init__(self, people: IPeople, decisions: Decisions, domains: Collection[str]) -> None:
         self._people = people
-        self._plans = plans
+        self._decisions = decisions
         self._domains = frozenset(map(domain_of, domains))
 
     def callee(self, target: Uri, caller: Aor) -> Aor | None:
@@ -50,22 +45,14 @@ class Numbers:
         dialled = dialled_in(target)
         if dialled is None:
             return None
-        # Who is switched off has a number as they have an address: nobody is reached by it, and nobody else's is doubtful.
-        number = self._number(dialled, caller)
-        found = [person.aor for person in self._people.by_number(number.uri) if person.enabled]
-        if not found:
-            raise Refused(404, NOBODYS)
-        if len(found) > 1:
-            raise Refused(485, SHARED)
-        return found[0]
+        decision = self.decide(dialled, caller)
+        if decision.person is None:
+            # There is nothing yet that a call could leave the house by.
+            no = decision.refusal or NO_ROUTE
+            raise Refused(no.status, no.diagnostics)
+        return decision.person
 
-    def _number(self, dialled: Dialled, caller: Aor) -> TelephoneNumber:
-        """Make a number of what was dialled; a domain of ours as its context says no more than that it is dialled here."""
-        context = "" if domain_of(dialled.context) in self._domains else dialled.context
-        plan = self._plans.meant(context, caller)
-        if plan is None:
-            raise Refused(404, NO_PLAN)
-        try:
-            return normalise(plan, dialled.text, dialled.ext).number
-        except NotDialable:
-            raise Refused(404, NO_RULE) from None
+    def decide(self, dialled: Dialled, caller: Aor) -> Decision:
+        """Say what becomes of what somebody dials; a domain of ours as its context says no more than that it is dialled here."""
+        own = domain_of(dialled.context) in self._domains
+        return self._decisions.decide(replace(dialled, context="") if own else dialled, caller)

@@ -8,6 +8,7 @@ from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.voice.commands import Commands
+from lyncpy.workloads.voice.decisions import Decisions
 from lyncpy.workloads.voice.dial_plans import DialPlans
 from lyncpy.workloads.voice.numbers import Numbers
 from lyncpy.workloads.voice.routes import Routes
@@ -27,24 +28,31 @@ class Voice:
     name = "voice"
 
     def __init__(self, platform: Platform, meanings: IMeanings, domains: Collection[str], settings: Settings) -> None:
-        scopes = Scopes(platform.people, platform.groups, platform.policies, meanings, "voice dial plans")
-        self.plans = DialPlans(settings, scopes)
-        self.numbers = Numbers(platform.people, self.plans, domains)
+        people = platform.people
+
+        def scopes(place: str) -> Scopes:
+            return Scopes(people, platform.groups, platform.policies, meanings, place)
+
+        self.plans = DialPlans(settings, scopes("voice dial plans"))
+        self._decisions = Decisions(people, self.plans, settings, scopes("voice policies"))
+        self.numbers = Numbers(people, self._decisions, domains)
         routes = Routes(self.plans)
         self.offer = Offer(
             self.name,
             routes=tuple(routes.rows()),
             provisions=tuple(routes.provisions()),
-            commands=Commands(platform.people, platform.timers).words(),
+            commands=Commands(people, self.numbers, platform.timers).words(),
         )
 
     def adopt(self, settings: Settings) -> bool:
         """Put other settings in force; tell whether they differ."""
-        return self.plans.adopt(settings)
+        changed = self.plans.adopt(settings)
+        return self._decisions.adopt(settings) or changed
 
     async def open(self) -> None:
         """Note whom the settings mean; the directory is open already."""
         self.plans.note()
+        self._decisions.note()
 
     async def close(self) -> None:
         """Do nothing."""

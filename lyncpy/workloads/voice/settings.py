@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, ClassVar, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from lyncpy.contracts.setting_forms import written_as
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.telephone import parse_line
 from lyncpy.workloads.voice.model.dialplan import Rule, read_rule
-from lyncpy.workloads.voice.model.patterns import PatternRefused
+from lyncpy.workloads.voice.model.patterns import PatternRefused, read_pattern
 
 RULES_MOST: Final = 500
 
@@ -66,6 +68,49 @@ class DialPlanSettings(_Table):
     optimize_device_dialing: bool = False
 
 
+class VoicePolicySettings(_Table):
+    """A table [voice.policies.NAME]."""
+
+    members: Names = ()
+    policies: Names = ()
+    usages: Names = ()
+
+
+class RouteSettings(_Table):
+    """A table [voice.routes.NAME]."""
+
+    pattern: str
+    usages: Names
+    gateways: Names
+    priority: int = Field(default=0, ge=0, le=1_000_000)
+    suppress_caller_id: bool = False
+    caller_id: str = Field(default="", max_length=100)
+
+    @field_validator("pattern")
+    @classmethod
+    def _readable(cls, pattern: str) -> str:
+        try:
+            read_pattern(pattern)
+        except PatternRefused as error:
+            raise ValueError(f"the pattern cannot be used: {error}") from None
+        return pattern
+
+    @field_validator("caller_id")
+    @classmethod
+    def _number(cls, caller_id: str) -> str:
+        try:
+            return parse_line(caller_id).uri if caller_id else ""
+        except RemoteProtocolError as error:
+            raise ValueError(error.reason) from None
+
+
+class TrunkSettings(_Table):
+    """A table [voice.trunks.NAME]."""
+
+    called: Rules = ()
+    calling: Rules = ()
+
+
 class Settings(BaseModel):
     """Telephony: what people dial, and what becomes of it."""
 
@@ -84,11 +129,30 @@ class Settings(BaseModel):
         'rules = [{ pattern = "^0([1-9]\\\\d+)$", translation = "+49$1" }, { pattern = "^00(\\\\d+)$", translation = "+$1" }]',
         'external_access_prefix = "0"',
         "optimize_device_dialing = true",
+        "A voice policy has usages in order; the first with a route whose pattern fits decides, and its routes are tried by priority.",
+        "[voice.policies.default]",
+        'usages = ["within the country"]',
+        "[voice.routes.germany]",
+        """pattern = '^\\+49\\d+$'""",
+        'usages = ["within the country"]',
+        'gateways = ["carrier"]',
+        "A trunk has the name of its gateway, and says how that wants numbers written.",
+        "[voice.trunks.carrier]",
+        """called = [{ pattern = '^\\+49(\\d+)$', translation = "0$1" }, { pattern = '^\\+(\\d+)$', translation = "00$1" }]""",
     )
     """Shown below the settings in etc/lyncpy.toml."""
 
     dial_plans: Annotated[Mapping[_PlanName, DialPlanSettings], Field(max_length=1000)] = Field(default_factory=dict)
     """Dial plans by name, each in a table [voice.dial_plans.NAME]: rules (pattern, translation, name, internal) in order, members, policies, external_access_prefix, optimize_device_dialing. Counts at once when it is read again."""
+
+    policies: Annotated[Mapping[str, VoicePolicySettings], Field(max_length=1000)] = Field(default_factory=dict)
+    """Voice policies by name, each in a table [voice.policies.NAME]: usages in order, members, policies; whose they are is as of dial plans. Counts at once when it is read again."""
+
+    routes: Annotated[Mapping[str, RouteSettings], Field(max_length=1000)] = Field(default_factory=dict)
+    """Routes out of the house by name, each in a table [voice.routes.NAME]: pattern of the number with +, usages, gateways in order, priority (the smallest first), suppress_caller_id, caller_id. Counts at once when it is read again."""
+
+    trunks: Annotated[Mapping[str, TrunkSettings], Field(max_length=1000)] = Field(default_factory=dict)
+    """Trunks by the name of their gateway, each in a table [voice.trunks.NAME]: rules for called and for calling numbers, as those of dial plans. Counts at once when it is read again."""
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

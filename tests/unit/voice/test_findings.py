@@ -38,3 +38,30 @@ def test_rules_that_fit_the_same_numbers_are_told() -> None:
 def test_a_rule_that_is_not_of_the_whole_number_is_told() -> None:
     """Lync's own rules are."""
     assert "begin it with ^" in found("5")[0][1]
+
+
+def test_routes_that_nobody_is_called_by_are_faults() -> None:
+    """And policies and trunks that name what there is not."""
+    section = Settings.model_validate(
+        {
+            "policies": {"p": {"usages": ("near", "far", "none")}},
+            "routes": {
+                "near": {"pattern": r"^\+1", "usages": ("near",), "gateways": ("a",)},
+                "hidden": {"pattern": r"^\+15", "usages": ("far",), "gateways": ("a",)},
+                "lost": {"pattern": r"^\+2$1", "usages": ("other",), "gateways": ()},
+            },
+            "trunks": {"a": {"called": ({"pattern": "^1^1$", "translation": "1"},)}, "b": {}},
+        }
+    )
+    told = [one.sentence for one in voice_findings(section)]
+    assert [sentence.partition(": ")[0] for sentence in told] == [
+        "[voice.policies.p]",
+        "[voice.policies.p]",
+        "[voice.routes.lost]",
+        "[voice.routes.lost]",
+        "[voice.routes.lost]",
+        '[voice.trunks.a] called rule 1, "^1^1$"',
+        "[voice.trunks.b]",
+    ]
+    assert 'the usage "none"' in told[0]
+    assert '"hidden" of the usage "far" is never asked' in told[1]

@@ -9,12 +9,10 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.uri import parse_uri
-from lyncpy.workloads.voice.dial_plans import DialPlans
-from lyncpy.workloads.voice.numbers import Numbers
 from lyncpy.workloads.voice.settings import Settings
 from tests.kit.directory import person
 from tests.kit.hall import FewPeople
-from tests.kit.voice import scopes_of
+from tests.kit.voice import numbers_of
 
 ALICE = person("alice", line="tel:+15550100", private_line="tel:+15550199")
 BOB = person("bob", line="tel:+15550100;ext=2")
@@ -34,9 +32,7 @@ PLANS = Settings.model_validate(
 
 def reached(uri: str, *people: Person) -> str | None:
     """Give whom a URI reaches among these people."""
-    everybody = FewPeople(people or (ALICE, BOB, GONE))
-    plans = DialPlans(PLANS, scopes_of(everybody))
-    return Numbers(everybody, plans, ["example.com"]).callee(parse_uri(uri), CALLER)
+    return numbers_of(FewPeople(people or (ALICE, BOB, GONE)), "example.com", PLANS).callee(parse_uri(uri), CALLER)
 
 
 @pytest.mark.parametrize(
