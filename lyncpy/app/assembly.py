@@ -63,7 +63,7 @@ from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning
 from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.tracing.service import Tracing
-from lyncpy.workloads.voice.service import Voice
+from lyncpy.workloads.voice.service import Voice, dial_plans
 from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.icon import OUR_ICON, IconUnusable, read_icon
 from lyncpy.workloads.web.readers import Readers, Tokens
@@ -330,8 +330,8 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     settings, platform, signaling = config.sections, base.platform, base.signaling
     domains = settings.sip.all_domains
     photos = _photos(config, back, base)
-    voice = Voice(platform, base.tables.meanings, domains, settings.voice)
-    origin = DirectoryOrigin(back.directory, back.notices, config.directories, voice.plans.listed)
+    plans = dial_plans(platform, base.tables.meanings, settings.voice)
+    origin = DirectoryOrigin(back.directory, back.notices, config.directories, plans.listed)
     directory = Directory(platform, base.tables, origin, back.seals, settings.directory, photos)
     registrar = Registrar(
         platform,
@@ -345,6 +345,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     presence = Presence(platform, signaling, contacts, domains, settings.presence)
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
+    voice = Voice(platform, base.tables.meanings, plans, domains, settings.voice, presence)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
     im = Im(platform, signaling, presence, archive, voice.numbers, settings.im)
     roads = [im.chat]

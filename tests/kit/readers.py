@@ -43,6 +43,7 @@ from lyncpy.sip.markup import outer_xml, read_xml
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from lyncpy.sip.plain import clean
 from lyncpy.sip.soap import read_envelope, read_operation
+from lyncpy.sip.telephone import parse_line, parse_number, read_dialled
 from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
 from lyncpy.workloads.admin import completion, parser
 from lyncpy.workloads.admin.keyring import read_ring
@@ -60,6 +61,7 @@ from lyncpy.workloads.im import bodies as im
 from lyncpy.workloads.presence.bodies import batches
 from lyncpy.workloads.presence.bodies import publications as presence
 from lyncpy.workloads.provisioning.bodies import read_groups
+from lyncpy.workloads.voice.rule_documents import read_rules
 from lyncpy.workloads.webservices.bodies.address_book import read_address_book_query
 from lyncpy.workloads.webservices.bodies.discovery import form_of
 from lyncpy.workloads.webservices.bodies.enrollment import read_certificate_request
@@ -394,6 +396,14 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "a form's address": ("sip:ann@example.com", lambda text: query_of_conditions([SearchCondition("mail", text)])),
     "a name's words": ("Müller-O'Brien, Ann", words_of),
     "a phone's numbers": ("+49 (0)89 123-45;ext=7", lambda text: list(numbers_of(text))),
+    "what is dialled": ("9 (425) 555-01.00x12;ext=7;phone-context=Berlin", read_dialled),
+    "a number": ("+1-425-555-0100;ext=7;isub=1;phone-context=x", parse_number),
+    "a line": ("tel:+1 (425) 555-0100;ext=7", parse_line),
+    "call rules": (
+        '<routing><preamble><list name="team"><target uri=" sip:a@b "/></list><flags name="clientflags" value="team_ring"/>'
+        '<wait name="user" seconds="10"/></preamble></routing>',
+        read_rules,
+    ),
     "user agent": (
         "UCCAPI/15.0.4481.1000 OC/15.0.4481.1000 (Microsoft Lync)",
         lambda text: deciding(("block OC < 4.0.7577", "allow * >= 2"), text),

@@ -94,6 +94,7 @@ LINES: Final = {
     "user revoke": ["user revoke alice@example.com"],
     "user show": ["user show alice@example.com"],
     "users": ["users", "users zzz", "users --limit 1"],
+    "voice rules": ["voice rules bob alice", "voice rules bob carol --gives-up 5"],
     "voice test": ["voice test alice +14255550142", "voice test alice 4711 --at 2026-05-31"],
     "why": ["why alice@example.com", "why bob@example.com as seen by alice@example.com"],
 }

@@ -7,6 +7,7 @@ from functools import partial
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening
+from lyncpy.contracts.call_rules import ICallRules, PublishedRules
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.facts import (
     AccessChanged,
@@ -30,8 +31,12 @@ from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
-from lyncpy.workloads.presence.model.audience import audience, is_blocked, relation_of
+from lyncpy.workloads.presence.model.aggregate import band_of
+from lyncpy.workloads.presence.model.audience import audience, call_rules, is_blocked, relation_of, visible
+from lyncpy.workloads.presence.model.states import Aggregate
+from lyncpy.workloads.presence.model.tables import Band
 from lyncpy.workloads.presence.model.traffic import Traffic
+from lyncpy.workloads.presence.model.values import write_value
 from lyncpy.workloads.presence.presentities import Presentities, Views
 from lyncpy.workloads.presence.resources import Resources
 from lyncpy.workloads.presence.roaming import Roaming
@@ -43,7 +48,7 @@ from lyncpy.workloads.presence.subscriptions import Grants, PresenceSubscription
 from lyncpy.workloads.presence.watcher_index import WatcherIndex
 
 
-@implementer(IWorkload, IPrivacy)
+@implementer(IWorkload, IPrivacy, ICallRules)
 class Presence:
     """Boards, the access to them, and the notifications of their changes.
 
@@ -171,6 +176,21 @@ class Presence:
         if self._people.person(owner) is None:
             return False
         return is_blocked(audience(await self.boards.read(owner), other, self._relation(other)))
+
+    async def rules_for(self, callee: Aor, caller: Aor) -> PublishedRules:
+        """Give what a user has published for calls of another one."""
+        if self._people.person(callee) is None:
+            return PublishedRules()
+        board = await self.boards.read(callee)
+        seen_by = audience(board, caller, self._relation(caller))
+        documents = {one.key.instance: write_value(one) for one in call_rules(board, seen_by)}
+        states = [one.value for one in visible(board, seen_by, "state") if isinstance(one.value, Aggregate)]
+        return PublishedRules(
+            documents.get(0, ""),
+            documents.get(1, ""),
+            is_disturbing=any(band_of(one.availability) is Band.DO_NOT_DISTURB for one in states),
+            is_blocked=is_blocked(seen_by),
+        )
 
     async def _endpoint_arrived(self, fact: EndpointArrived) -> None:
         """Read the board of who signs in, so that others reach them while the store is away: `is_blocked` asks it.

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from zope.interface import implementer
 
+from lyncpy.contracts.call_rules import ICallRules
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform
@@ -12,46 +13,70 @@ from lyncpy.workloads.voice.decisions import Decisions
 from lyncpy.workloads.voice.dial_plans import DialPlans
 from lyncpy.workloads.voice.numbers import Numbers
 from lyncpy.workloads.voice.routes import Routes
+from lyncpy.workloads.voice.rule_preview import RulePreview
 from lyncpy.workloads.voice.scopes import Scopes
 from lyncpy.workloads.voice.settings import Settings
+
+
+def dial_plans(platform: Platform, meanings: IMeanings, settings: Settings) -> DialPlans:
+    """Give the dial plans, which the directory needs for the numbers that it lists."""
+    return DialPlans(settings, _scopes(platform, meanings, "voice dial plans"))
+
+
+def _scopes(platform: Platform, meanings: IMeanings, place: str) -> Scopes:
+    return Scopes(platform.people, platform.groups, platform.policies, meanings, place)
 
 
 @implementer(IWorkload)
 class Voice:
     """The workload: knows whose a number is, and what becomes of what people dial.
 
+    Args:
+        platform: The server's.
+        meanings: Whom addresses in the settings mean.
+        plans: The dial plans.
+        domains: Whose numbers are ours.
+        settings: The section.
+        rules: What users have published about calls to them.
+
     Attributes:
-        plans: Say what becomes of what people dial, and of numbers that a directory lists.
         numbers: Finds the person behind a number; assembly passes it to whoever passes calls on.
     """
 
     name = "voice"
 
-    def __init__(self, platform: Platform, meanings: IMeanings, domains: Collection[str], settings: Settings) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        meanings: IMeanings,
+        plans: DialPlans,
+        domains: Collection[str],
+        settings: Settings,
+        rules: ICallRules,
+    ) -> None:
         people = platform.people
-
-        def scopes(place: str) -> Scopes:
-            return Scopes(people, platform.groups, platform.policies, meanings, place)
-
-        self.plans = DialPlans(settings, scopes("voice dial plans"))
-        self._decisions = Decisions(people, self.plans, settings, scopes("voice policies"))
+        self._plans = plans
+        self._decisions = Decisions(people, plans, settings, _scopes(platform, meanings, "voice policies"))
         self.numbers = Numbers(people, self._decisions, domains)
-        routes = Routes(self.plans)
+        routes = Routes(plans)
         self.offer = Offer(
             self.name,
             routes=tuple(routes.rows()),
             provisions=tuple(routes.provisions()),
-            commands=Commands(people, self.numbers, platform.timers).words(),
+            commands=(
+                *Commands(people, self.numbers, platform.timers).words(),
+                *RulePreview(people, platform.locator, rules).words(),
+            ),
         )
 
     def adopt(self, settings: Settings) -> bool:
         """Put other settings in force; tell whether they differ."""
-        changed = self.plans.adopt(settings)
+        changed = self._plans.adopt(settings)
         return self._decisions.adopt(settings) or changed
 
     async def open(self) -> None:
         """Note whom the settings mean; the directory is open already."""
-        self.plans.note()
+        self._plans.note()
         self._decisions.note()
 
     async def close(self) -> None:

@@ -216,6 +216,19 @@ def visible(board: Board, seen_by: Audience, category: str) -> tuple[Instance, .
     return () if category == "services" and all(_is_empty(one) for one in found) else found
 
 
+def call_rules(board: Board, seen_by: Audience) -> tuple[Instance, ...]:
+    """Give the rules for calls of an audience, which no watcher is ever told; none for who is blocked.
+
+    Whom privacy mode keeps out has those of everybody who is in no container.
+
+    Spec: [MS-SIPRE], routing.
+    """
+    if isinstance(seen_by, BlockedAudience):
+        return ()
+    levels = () if seen_by == STRANGER else seen_by
+    return next((found for _, found in _search(_places(board), levels, "routing") if found), ())
+
+
 _Places = Callable[[str, int], tuple[Instance, ...]]
 """Gives the publications in a category and a container, in order of their keys."""
 

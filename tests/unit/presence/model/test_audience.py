@@ -11,6 +11,7 @@ from lyncpy.workloads.presence.model.audience import (
     STRANGER,
     Audience,
     audiences,
+    call_rules,
     concerns,
     is_blocked,
     relation_of,
@@ -65,6 +66,19 @@ def test_setting_up_the_usual_levels_changes_nothing() -> None:
     usual = board(c200=ENTERPRISE, c100=FEDERATED)
     assert audience(usual, BOB) == audience(board(), BOB)
     assert audience(usual, BOB, Relation.FEDERATED) == audience(board(), BOB, Relation.FEDERATED)
+
+
+def test_a_caller_has_the_rules_of_their_level_and_nobody_is_told_them() -> None:
+    """Who is in no level, or kept out by privacy mode, has those of everybody; who is blocked has none."""
+    found = board(c400=USER, c32000=DOMAIN)
+    keys = [InstanceKey("routing", 0, container) for container in (0, 400, 32000)]
+    published = {key: Instance(key, 1, Expire.STATIC, f"<r{key.container}/>", 0.0, Epid("e")) for key in keys}
+    found = found.having(instances={**found.instances, **published})
+    told = [call_rules(found, audience_of(found, aor, Relation.FEDERATED)) for aor in (BOB, Aor("sip:eve@other.test"))]
+    assert [[one.value for one in some] for some in told] == [["<r400/>"], ["<r0/>"]]
+    assert [one.value for one in call_rules(found, STRANGER)] == ["<r0/>"]
+    assert call_rules(found, audience_of(found, Aor("sip:dan@contoso.test"))) == ()
+    assert visible(found, (400,), "routing") == ()
 
 
 def test_a_level_that_was_taken_away_stays_away() -> None:
