@@ -195,7 +195,7 @@ class Database:
         return answer
 
     def run_gathered(self, *jobs: Job[T]) -> Deferred[T]:
-        """Do jobs in a transaction of their own, in calling order: for one queue that gathers what shares it; give the result of the first.
+        """Do jobs in a transaction of their own, in calling order: what a queue has gathered, or a purge; give the first result.
 
         Who asks says how long it may take.
 

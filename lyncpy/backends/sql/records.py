@@ -204,7 +204,7 @@ class SqlRecords:
         old = select(*shelf.table.primary_key).where(shelf.table.c[shelf.ended] < before).limit(SLICE)
         statement = delete(shelf.table).where(key.in_(old))
         total = 0
-        while count := await self._database.run_write(lambda connection: connection.execute(statement).rowcount):
+        while count := await self._database.run_gathered(lambda connection: connection.execute(statement).rowcount):
             total += count
         return total
 

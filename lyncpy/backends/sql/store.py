@@ -49,6 +49,7 @@ class SqlRecordStore:
         self._statements = statements
         self._run_read = run_read
         self._run_write = run_write
+        self._run_alone: RunJob = database.run_gathered
         self._wall = wall
         prepare = database.prepare
         # What is done all the time is prepared; its values have the order of these names.
@@ -142,7 +143,7 @@ class SqlRecordStore:
             return len(gone)
 
         total = 0
-        while count := await self._run_write(job):
+        while count := await self._run_alone(job):
             total += count
         return total
 
@@ -187,7 +188,7 @@ class SqlStore(SqlRecordStore):
         old = select(journals.c.serial).where(journals.c.at < before).limit(SLICE)
         statement = delete(journals).where(journals.c.serial.in_(old))
         total = 0
-        while count := await self._run_write(lambda connection: connection.execute(statement).rowcount):
+        while count := await self._run_alone(lambda connection: connection.execute(statement).rowcount):
             total += count
         return total
 

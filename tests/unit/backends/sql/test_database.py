@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -557,6 +558,33 @@ def test_what_was_gathered_elsewhere_is_done_in_order_and_in_a_transaction_of_it
             pump.run(call)
     pump.run(database.close())
     assert (first.result, last.called, done) == (1, True, ["fails", "last"])
+
+
+def test_a_purge_shares_no_transaction_with_what_others_write(
+    opened_database: tuple[ThreadPump, Database, MemoryMeter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes meanwhile neither waits for its locks within their own, nor is undone with it."""
+    pump, database, _ = opened_database
+    shared: list[object] = []
+    run_write = database.run_write
+
+    def noted(job: Any) -> Any:  # Any: each job has its own result
+        shared.append(job)
+        return run_write(job)
+
+    monkeypatch.setattr(database, "run_write", noted)
+    store, records = SqlStore(database, Wall()), SqlRecords(database)
+    pump.run(store.write("board", "a", b"x", NONE, 1.0))
+    pump.run(store.append("calls", b"x", 1.0))
+    count = len(shared)
+    gone = pump.run(awaited_all(store.purge(2.0), store.purge_journals(2.0), records.purge(2.0)))
+    assert gone[1:] == [1, 0]
+    assert len(shared) == count == 2
+
+
+async def awaited_all(*works: Any) -> list[Any]:  # Any: each has its own result
+    """Await one after the other."""
+    return [await work for work in works]
 
 
 def test_an_end_does_not_wait_for_ever_for_what_was_gathered_elsewhere(tmp_path: Path) -> None:
