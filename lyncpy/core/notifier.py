@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.bus import IBus, IListening, SharedInterest
+from lyncpy.contracts.bus import IBus, IListening, Interest, SharedInterest
 from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
@@ -104,6 +104,9 @@ class Notifier:
         self._on_flow: dict[FlowName, set[Key]] = {}
         self._of: dict[tuple[str, Aor], tuple[Subscription, ...]] = {}
         """(event, watcher) → their subscriptions, the oldest first: nearly always one, and [limits] bounds them."""
+
+        self.subscribers: Final[dict[str, Interest]] = {}
+        """Who has a subscription here, of each package of which somebody wants to know it from the start."""
 
         self._watchers: Final = SharedInterest()
         """Whose devices have subscriptions here, also those that are signed in at other nodes."""
@@ -326,6 +329,8 @@ class Notifier:
         mine = self._of.get((found.event, found.watcher), ())
         if found not in mine:
             self._of[found.event, found.watcher] = (*mine, found)
+            if found.event in self.subscribers:
+                self.subscribers[found.event].add(found.watcher)
 
     def _lose_later(self, found: Subscription) -> None:
         """End it, but not before the workload that has just accepted it has entered it into a table of its own."""
@@ -345,6 +350,8 @@ class Notifier:
         mine = tuple(one for one in self._of.pop((found.event, found.watcher)) if one is not found)
         if mine:
             self._of[found.event, found.watcher] = mine
+        elif found.event in self.subscribers:
+            self.subscribers[found.event].discard(found.watcher)
         if found.on_end is not None:
             found.on_end(found)
 

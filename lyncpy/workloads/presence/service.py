@@ -6,7 +6,7 @@ from functools import partial
 
 from zope.interface import implementer
 
-from lyncpy.contracts.bus import IListening
+from lyncpy.contracts.bus import IListening, Interest
 from lyncpy.contracts.call_rules import ICallRules, PublishedRules
 from lyncpy.contracts.contacts import IContacts
 from lyncpy.contracts.facts import (
@@ -39,7 +39,7 @@ from lyncpy.workloads.presence.model.traffic import Traffic
 from lyncpy.workloads.presence.model.values import write_value
 from lyncpy.workloads.presence.presentities import Presentities, Views
 from lyncpy.workloads.presence.resources import Resources
-from lyncpy.workloads.presence.roaming import Roaming
+from lyncpy.workloads.presence.roaming import SELF_EVENT, Roaming
 from lyncpy.workloads.presence.routes import Routes
 from lyncpy.workloads.presence.settings import Settings
 from lyncpy.workloads.presence.soap import Soap
@@ -92,7 +92,7 @@ class Presence:
             per_device=settings.watchings_per_device,
         )
         self.boards = boards = BoardTable(platform, contacts, watchers, quotas, in_memory=in_memory)
-        self._shown = watchers.shown, boards.shown
+        self._shown = watchers.shown, boards.shown, notifier.subscribers.setdefault(SELF_EVENT, Interest())
         views = Views(boards=in_memory, size_bytes=settings.views_bytes)
         presentities = Presentities(people, boards, views, relation)
         roaming = Roaming(boards, notifier, relation, timers)

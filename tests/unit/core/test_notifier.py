@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.arrival import Arrival, Identity
+from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, FlowClosed
 from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
 from lyncpy.contracts.refusal import Refused
@@ -336,3 +337,17 @@ def test_a_subscription_of_a_lost_server_goes_on() -> None:
     assert (refreshed, response.status) == (found, 200)
     scene.notifier.end_subscription(found, "another goes on with it", is_told=False)
     assert (len(scene.outbound.told), scene.ended) == (1, [found])
+
+
+def test_who_has_a_subscription_is_known_to_those_who_hear_of_others(scene: Scene) -> None:
+    """Of the packages that somebody asks for, from the first subscription of a user to the last."""
+    shown = scene.notifier.subscribers.setdefault("presence", Interest())
+    first, _ = scene.ask(call_id="c1")
+    scene.ask(call_id="c2")
+    assert list(shown) == [ALICE]
+    assert first is not None
+    scene.notifier.end_subscription(first, "enough")
+    assert list(shown) == [ALICE]
+    scene.bus.tell(FlowClosed(FLOW, "gone"))
+    scene.clock.advance(0)
+    assert list(shown) == []
