@@ -127,7 +127,9 @@ class Homer:
         if self._is_trying or self._reactor.seconds() < self._not_before:
             return
         self._is_trying = True
-        host, port = self._place.hostname or "", self._place.port or 9060
+        self._reach(self._place.hostname or "", self._place.port or 9060)
+
+    def _reach(self, host: str, port: int) -> None:
         if self._place.scheme == "udp":
             found: Deferred[str] = self._reactor.resolve(host, (1, 2, 2))
             _ = found.addCallbacks(self._found, self._failed, callbackArgs=(port,)).addErrback(self._failed)

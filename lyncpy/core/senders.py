@@ -17,8 +17,8 @@ def is_from(request: Request, aor: Aor, numbers: Callable[[Aor], Collection[str]
     Args:
         numbers: Gives the numbers of a user, as tel URIs in their normal form.
     """
-    uri, line = request.from_.uri, request.headers.lines[request.headers.layout.places["from"]]
-    if not (line.startswith(f"From: <{uri}>") or _first_bracketed(line.partition(":")[2]) == uri):
+    uri = request.from_.uri
+    if not _stands_alone(uri, request.headers.lines[request.headers.layout.places["from"]]):
         return False
     return uri == aor or parse_uri(uri).aor == aor or (request.to.tag is not None and _number(uri) in numbers(aor))
 
@@ -35,3 +35,8 @@ def _first_bracketed(value: str) -> str:
     """Give what stands between the first angle brackets, or before the first semicolon if there are none."""
     before, opened, rest = value.partition("<")
     return rest.partition(">")[0] if opened else before.partition(";")[0].strip()
+
+
+def _stands_alone(uri: str, line: str) -> bool:
+    """Tell whether the field has this URI in brackets, and none before it."""
+    return line.startswith(f"From: <{uri}>") or _first_bracketed(line.partition(":")[2]) == uri

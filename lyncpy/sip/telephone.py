@@ -142,9 +142,9 @@ def read_dialled(text: str) -> Dialled:
 
 
 def _dialled_text(uri: Uri) -> str | None:
-    if uri.scheme == "tel":
-        return ";".join([_unescaped(uri.user or ""), *_written(uri.params)])
     user = _unescaped(uri.user or "")
+    if uri.scheme == "tel":
+        return ";".join([user, *_written(uri.params)])
     return user if lowered(uri.params.get("user", "")) == "phone" or _LOOKS_GLOBAL.fullmatch(user) else None
 
 

@@ -157,9 +157,7 @@ class _Right:
     def look_at(self, row: Sequence[object]) -> None:
         for index, cell in enumerate(row[: len(self._number)]):
             if cell is not None:
-                cell = cell.value if isinstance(cell, Shown) else cell
-                is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
-                (self._number if is_number else self._other)[index] = True
+                (self._number if _is_number(cell) else self._other)[index] = True
 
     @property
     def columns(self) -> list[bool]:
@@ -265,3 +263,8 @@ def side_by_side(words: Sequence[str], width: int) -> str:
         line = "".join(word + " " * (wide - cells_wide(word)) for word in shown[row::rows])
         lines.append(line.rstrip())
     return "\n".join(lines)
+
+
+def _is_number(cell: object) -> bool:
+    value = cell.value if isinstance(cell, Shown) else cell
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -49,11 +49,14 @@ class Settings(BaseModel):
     @field_validator("homer")
     @classmethod
     def _is_place(cls, place: str) -> str:
-        try:
-            parts = urlsplit(place)
-            is_good = parts.scheme in ("udp", "tcp") and bool(parts.hostname) and parts.port is not None
-        except ValueError:
-            is_good = False
-        if place and not is_good:
+        if place and not _is_server(place):
             raise ValueError("write udp://HOST:PORT or tcp://HOST:PORT")
         return place
+
+
+def _is_server(place: str) -> bool:
+    try:
+        parts = urlsplit(place)
+        return parts.scheme in ("udp", "tcp") and bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        return False

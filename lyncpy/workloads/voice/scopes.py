@@ -82,7 +82,7 @@ class Scopes:
 
     def _by_group(self, scopes: Mapping[str, Scope], aor: Aor) -> Chosen | None:
         mine = {group.key for group in self._groups.groups_of(aor)}
-        for name, scope in scopes.items() if mine else ():
+        for name, scope in scopes.items():
             for text in scope.members:
                 group = self._groups.named(text)
                 if group is not None and group.key in mine:

@@ -218,16 +218,21 @@ _SHOWN: Final = (
 )
 
 
+def _in_unit(one: _Shown, series: Series | None, found: Overview) -> Series:
+    if series is None:
+        return Series([], found.at - 3600.0, found.at, 10.0)
+    points = [(at, value * one.factor) for at, value in series.points]
+    return Series(points, series.begin, series.end, series.step_s)
+
+
 def _chart(one: _Shown, series: Series | None, found: Overview) -> str:
-    begin, end = (found.at - 3600.0, found.at) if series is None else (series.begin, series.end)
-    points = [(at, value * one.factor) for at, value in series.points] if series is not None else []
-    given = Series(points, begin, end, series.step_s if series is not None else 10.0)
+    given = _in_unit(one, series, found)
     drawn = chart(f"{one.title}{f', {one.unit}' if one.unit else ''}", given, one.written)
     unit = f'<span class="quiet small">{one.unit}</span>' if one.unit else ""
     return (
         f'<figure class="card chart"><figcaption><h2>{one.title}</h2><b>{drawn.now}</b>{unit}</figcaption>{drawn.svg}'
-        f'<div class="axis" aria-hidden="true"><span>{clock(begin, day=found.span == DAY)}</span><span>most {drawn.most}</span>'
-        f"<span>{clock(end, day=found.span == DAY)}</span></div></figure>"
+        f'<div class="axis" aria-hidden="true"><span>{clock(given.begin, day=found.span == DAY)}</span><span>most {drawn.most}</span>'
+        f"<span>{clock(given.end, day=found.span == DAY)}</span></div></figure>"
     )
 
 

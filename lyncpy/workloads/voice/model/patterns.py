@@ -269,7 +269,7 @@ class _Reader:
         while self._next() in DIGITS and self._next():
             self._at += 1
         digits = self._text[begin : self._at]
-        if not digits or len(digits) > 3 or int(digits) > _REPEATED_MOST:
+        if not 0 < len(digits) <= 3 or int(digits) > _REPEATED_MOST:
             raise self._refused(f"a number of at most {_REPEATED_MOST} is missing behind {{")
         return int(digits)
 
