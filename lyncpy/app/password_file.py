@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of
-
-PASSWORD_LONGEST: Final = 256
-"""Characters; Windows takes no longer one either."""
+from lyncpy.contracts.passwords import PASSWORD_LONGEST
 
 FILE_LONGEST: Final = 1 << 26
 """Bytes of a file, which is some hundred thousand people."""

@@ -21,7 +21,6 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_access import Filters, LdapOptions, access_of, filters_of, with_account
 from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_conditions import Raw
@@ -31,6 +30,7 @@ from lyncpy.backends.ldap_mapping import Mapped, mapped
 from lyncpy.backends.ldap_policies import PasswordPolicies
 from lyncpy.backends.ldap_reach import LastAddress
 from lyncpy.backends.people import BlockingRunner
+from lyncpy.contracts.addresses import BadDirectoryEntry
 from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.timers import ITimers

@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_access import LdapOptions, access_of, filters_of, with_account
 from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapConnection, LdapEntry
 from lyncpy.backends.ldap_mapping import Mapped, mapped
+from lyncpy.contracts.addresses import BadDirectoryEntry
 from lyncpy.contracts.directory import Person, Skipped
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import bare

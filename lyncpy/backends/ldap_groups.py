@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_mapping import Mapped
+from lyncpy.contracts.addresses import BadDirectoryEntry, address_of
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
-from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address_of
 from lyncpy.backends.ldap_conditions import DisabledCondition, LeftOut, Raw, condition
 from lyncpy.backends.ldap_hashes import read_hash
 from lyncpy.backends.ldap_times import TimeAttribute, TimeForm, UnreadableTime, deadline, deadlines
-from lyncpy.backends.lines import line_of, telephony_of
+from lyncpy.contracts.addresses import BadDirectoryEntry, address_of, any_address_of
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.dn import place_of
+from lyncpy.contracts.lines import line_of, telephony_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.text import one_line, shown
 

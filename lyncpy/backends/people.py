@@ -22,57 +22,28 @@ to be found, and has no account here. `until = 2026-12-31` says to the end of wh
 A member is a person's table or address, or the name or address of another group.
 """
 
-import difflib
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.backends.addresses import BadDirectoryEntry, address_of, any_address_of
-from lyncpy.backends.lines import line_of, telephony_of
-from lyncpy.contracts.directory import Group, IDirectory, Moment, Person, Phone, Pull, Skipped
+from lyncpy.contracts.addresses import BadDirectoryEntry, address_of
+from lyncpy.contracts.directory import Group, IDirectory, Person, Pull, Skipped
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.person_form import FieldUnusable, TableFields, read_person
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
-from lyncpy.sip.text import one_line, shown
+from lyncpy.sip.text import shown
 
 T = TypeVar("T")
 
-TEXTS: Final = (
-    "display_name",
-    "given_name",
-    "surname",
-    "mail",
-    "title",
-    "company",
-    "department",
-    "office",
-    "line",
-    "private_line",
-    "telephony",
-)
-KEYS: Final = (
-    "address",
-    "enabled",
-    "hidden",
-    "contact",
-    "other_mails",
-    "until",
-    "must_change_password",
-    "logins",
-    "phones",
-    *TEXTS,
-)
 GROUP: Final = "group"
 GROUP_KEYS: Final = ("name", "address", "members")
-KINDS: Final = ("work", "mobile", "home", "other")
 
 FILE_BOUND: Final = 32 * 2**20
 """Bytes; some hundred thousand people. A larger file is no list of people but a mistake."""
@@ -173,12 +144,13 @@ def read_people(content: bytes, path: str, domains: tuple[str, ...], cookie: str
             )
         source = f"{path} [{shown(name)}]"
         try:
-            fields = _Fields(f'"{path}", table [{shown(name)}]', table, KEYS)
-            person, left_out = _person(fields, name, source, domains)
-            people.append(person)
+            left_out: list[str] = []
+            people.append(read_person(table, name, source, domains, left_out.append))
             skipped += (
                 Skipped(source, f"the person is known without this: {one}", name, keeps=True) for one in left_out
             )
+        except FieldUnusable as error:
+            raise DirectoryUnavailable(f'"{path}", table [{shown(name)}]: {error}') from None
         except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason, key=name, barred=bad.barred))
     groups, useless = _read_groups(arrays, path, domains, people)
@@ -196,107 +168,6 @@ def _tables(
         raise DirectoryUnavailable(f'"{path}": {error}') from error
 
 
-class _Fields:
-    """The keys of one table, each with its type checked as it is read."""
-
-    def __init__(self, where: str, table: Mapping[str, object], known: Sequence[str]) -> None:
-        self._where = where
-        self._table = table
-        for key in table:
-            if key not in known:
-                near = difflib.get_close_matches(key[:80], known, 1)
-                hint = f'; did you mean "{near[0]}"?' if near else f"; known are {', '.join(sorted(known))}"
-                raise DirectoryUnavailable(f'{self._where}: unknown key "{shown(key)}"{hint}')
-
-    def text(self, key: str) -> str:
-        value = self._table.get(key, "")
-        if not isinstance(value, str):
-            raise self._wrong(key, 'text in quotes, e.g. "Alice"')
-        return one_line(value)
-
-    def truth(self, key: str, *, default: bool) -> bool:
-        value = self._table.get(key, default)
-        if not isinstance(value, bool):
-            raise self._wrong(key, "true or false")
-        return value
-
-    def moment(self, key: str) -> Moment | None:
-        """Read a day, which counts to its end, or a time; UTC where no zone is said."""
-        value = self._table.get(key)
-        if value is None:
-            return None
-        if isinstance(value, str):
-            with suppress(ValueError):
-                value = date.fromisoformat(value) if len(value) == len("2026-12-31") else datetime.fromisoformat(value)
-        if isinstance(value, datetime):
-            return Moment((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp(), key)
-        if isinstance(value, date):
-            return Moment(datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp() + 86400, key)
-        raise self._wrong(key, "a day or a time, e.g. 2026-12-31 or 2026-12-31T18:00:00+01:00")
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        return self._texts(key, self._table.get(key, ()))
-
-    def phones(self) -> tuple[Phone, ...]:
-        value = self._table.get("phones", {})
-        if not isinstance(value, dict) or not set(value) <= set(KINDS):
-            raise self._wrong("phones", f'a table of {", ".join(KINDS)}, e.g. {{ work = "+1 425 555 0100" }}')
-        return tuple(Phone(kind, number) for kind in KINDS for number in self._texts("phones", value.get(kind, ())))
-
-    def _texts(self, key: str, value: object) -> tuple[str, ...]:
-        values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list | tuple) or not all(isinstance(one, str) for one in values):
-            raise self._wrong(key, 'text or a list of texts, e.g. ["alice", "CONTOSO\\\\alice"]')
-        return tuple(one.strip() for one in values if one.strip())
-
-    def _wrong(self, key: str, wanted: str) -> DirectoryUnavailable:
-        return DirectoryUnavailable(f'{self._where}: key "{key}" must be {wanted}')
-
-
-def _person(fields: _Fields, name: str, source: str, domains: tuple[str, ...]) -> tuple[Person, list[str]]:
-    """Read a person, and what is wrong with facts that they are known without."""
-    left_out: list[str] = []
-    facts = {key: fields.text(key) for key in TEXTS}
-    # All is read before the address is judged: a mistake in the file is told as such, whoever's it is.
-    person = Person(
-        aor=Aor(""),
-        key=name,
-        enabled=fields.truth("enabled", default=True),
-        barred="" if fields.truth("enabled", default=True) else "enabled = false",
-        hidden=fields.truth("hidden", default=False),
-        is_contact=fields.truth("contact", default=False),
-        other_mails=fields.texts("other_mails"),
-        until=fields.moment("until"),
-        must_change=Moment(0.0, "must_change_password")
-        if fields.truth("must_change_password", default=False)
-        else None,
-        phones=fields.phones(),
-        logins=fields.texts("logins"),
-        source=source,
-        display_name=facts["display_name"],
-        given_name=facts["given_name"],
-        surname=facts["surname"],
-        mail=facts["mail"],
-        title=facts["title"],
-        company=facts["company"],
-        department=facts["department"],
-        office=facts["office"],
-        line=line_of(facts["line"], "line", left_out.append),
-        private_line=line_of(facts["private_line"], "private_line", left_out.append),
-        telephony=telephony_of(facts["telephony"], left_out.append),
-    )
-    address = fields.text("address")
-    try:
-        if not address:
-            raise BadDirectoryEntry(f'it has no address; add a line like address = "user@{domains[0]}"')
-        if person.is_contact:
-            barred = person.barred or "contact = true"
-            return replace(person, aor=any_address_of(address), enabled=False, barred=barred), left_out
-        return replace(person, aor=address_of(address, domains)), left_out
-    except BadDirectoryEntry as bad:
-        raise BadDirectoryEntry(bad.reason, person.barred) from None
-
-
 def _read_groups(
     arrays: Iterable[object], path: str, domains: tuple[str, ...], people: Iterable[Person]
 ) -> tuple[list[Group], list[Skipped]]:
@@ -311,8 +182,11 @@ def _read_groups(
         where = f'"{path}", table {number} of [[{GROUP}]]'
         if not isinstance(table, dict):
             raise DirectoryUnavailable(f"{where}: each group is a table that begins with [[{GROUP}]]")
-        fields = _Fields(where, table, GROUP_KEYS)
-        name, address, members = fields.text("name"), fields.text("address"), fields.texts("members")
+        try:
+            fields = TableFields(table, GROUP_KEYS)
+            name, address, members = fields.text("name"), fields.text("address"), fields.texts("members")
+        except FieldUnusable as error:
+            raise DirectoryUnavailable(f"{where}: {error}") from None
         source = f"{path} [[{GROUP}]] {shown(name) or number}"
         try:
             groups.append(_group(name, address, members, source, domains))

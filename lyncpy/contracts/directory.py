@@ -136,6 +136,11 @@ class Person:
         """Whether what they are signed in with goes on. Who may not is a colleague all the same, if `enabled`."""
         return self.enabled and not self.is_overdue
 
+    @property
+    def is_kept_here(self) -> bool:
+        """Whether operators added them, and no directory has them."""
+        return self.key.startswith(KEPT_HERE)
+
 
 def judged(person: Person, wall: float, *, overdue_ends: bool = True) -> Person:
     """Give a person as they are at a time: enabled only between `begins` and `until`. The same object where nothing changes.
@@ -192,9 +197,6 @@ def _when(moment: Moment) -> str:
     return f"{datetime.fromtimestamp(moment.at, UTC):%Y-%m-%dT%H:%M:%SZ} ({moment.by})"
 
 
-_NO_ADDRESS: Final = Aor("")
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """One group of people, as the directory has it."""
@@ -205,7 +207,7 @@ class Group:
     name: str
     """As people call it; several groups may have one name."""
 
-    aor: Aor = _NO_ADDRESS
+    aor: Aor = Aor("")  # noqa: RUF009 - a text
     """The address under which its members are invited, or "" when it has none."""
 
     members: frozenset[str] = frozenset()
@@ -275,10 +277,14 @@ NAME_ENDS: Final = "/"
 """Stands in a key behind the name of its directory, where that has one."""
 
 
+KEPT_HERE: Final = "@store"
+"""Stands in the key of who was added by operators and is kept in the store, as if it were a directory's name."""
+
+
 def directory_of(key: str, names: Collection[str]) -> str:
-    """Give the name of the directory whose a key is; "" for the one without a name."""
+    """Give the name of the directory whose a key is; "" for the one without a name, `KEPT_HERE` for none of them."""
     name, mark, _ = key.partition(NAME_ENDS)
-    return name if mark and name in names else ""
+    return name if mark and (name in names or name == KEPT_HERE) else ""
 
 
 class IDirectory(Interface):

@@ -16,13 +16,13 @@ from OpenSSL import SSL
 from lyncpy.auth.inner_tls import InnerTls, InnerTlsFailed, inner_context
 from lyncpy.auth.kerberos import read_token
 from lyncpy.auth.ntlm import OFFERED_ALONE, is_negotiate, read_authenticate
-from lyncpy.backends.addresses import BadDirectoryEntry, address_of
 from lyncpy.backends.kerberos_tokens import ticket_label
 from lyncpy.backends.nats.credentials import Credentials
 from lyncpy.backends.nats.encoding import MessageUnreadable, read_answer, read_fact, read_question, read_sign
 from lyncpy.backends.nats.frames import FrameDecoder
 from lyncpy.backends.nats.session import Session, SessionTerms
 from lyncpy.backends.people import read_people
+from lyncpy.contracts.addresses import BadDirectoryEntry, address_of
 from lyncpy.contracts.answers import NOTHING
 from lyncpy.contracts.archive import ConversationEvent, EntryKind, LedgerLine
 from lyncpy.contracts.clients import client_rule, deciding

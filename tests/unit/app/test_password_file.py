@@ -8,8 +8,9 @@ import pytest
 
 from lyncpy.app import password_file
 from lyncpy.app.cli import main
-from lyncpy.app.password_file import PASSWORD_LONGEST, PasswordFileUnusable, read_passwords
+from lyncpy.app.password_file import PasswordFileUnusable, read_passwords
 from lyncpy.contracts.names import Aor
+from lyncpy.contracts.passwords import PASSWORD_LONGEST
 from tests.kit import forks
 
 ALICE, BOB = Aor("sip:alice@office.test"), Aor("sip:bob@office.test")

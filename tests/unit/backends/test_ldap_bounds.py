@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import EMPTY_PAGES, Access, LdapConnection, LdapEntry
 from lyncpy.backends.ldap_notices import NoticeConnection, WatchedSearch
+from lyncpy.contracts.addresses import BadDirectoryEntry
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from tests.kit.directory import mapping_of
 from tests.kit.ldap_server import Answers, ber, done, entry, message, server

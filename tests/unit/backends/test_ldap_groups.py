@@ -2,9 +2,9 @@
 
 import pytest
 
-from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_groups import GroupMapping
+from lyncpy.contracts.addresses import BadDirectoryEntry
 from lyncpy.contracts.directory import Group
 from tests.kit.directory import mapping_of
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from lyncpy.backends.addresses import BadDirectoryEntry
 from lyncpy.backends.ldap_conditions import condition
 from lyncpy.backends.ldap_mapping import FIELDS, Mapped, mapped, source
+from lyncpy.contracts.addresses import BadDirectoryEntry
 from lyncpy.workloads.directory.settings import FACTS, Settings
 from tests.kit.directory import mapping_of
 

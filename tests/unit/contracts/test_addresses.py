@@ -2,7 +2,7 @@
 
 import pytest
 
-from lyncpy.backends.addresses import BadDirectoryEntry, address_of
+from lyncpy.contracts.addresses import BadDirectoryEntry, address_of
 from lyncpy.sip.text import shown
 
 

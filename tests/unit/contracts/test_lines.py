@@ -2,8 +2,8 @@
 
 import pytest
 
-from lyncpy.backends.lines import line_of, telephony_of
 from lyncpy.contracts.directory import TelephonyMode
+from lyncpy.contracts.lines import line_of, telephony_of
 
 
 def test_a_line_is_read_in_any_spelling() -> None:

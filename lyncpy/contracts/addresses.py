@@ -36,7 +36,7 @@ def address_of(text: str, domains: tuple[str, ...]) -> Aor:
     and `, ; ? /`, behind which clients take an address to end.
 
     Raises:
-        BadEntry: It is none, or belongs to another domain.
+        BadDirectoryEntry: It is none, or belongs to another domain.
     """
     aor = any_address_of(text)
     if aor[4:].rpartition("@")[2] not in domains:
@@ -50,7 +50,7 @@ def any_address_of(text: str) -> Aor:
     """Read an address of any domain, as `address_of` does.
 
     Raises:
-        BadEntry: It is none.
+        BadDirectoryEntry: It is none.
     """
     aor = aor_of(text)
     user, _, host = aor[4:].rpartition("@")
