@@ -1,6 +1,7 @@
 """`lyncpy ctl`: the shell of the server on this machine, over its local socket."""
 
 import argparse
+import getpass
 import os
 import select
 import signal
@@ -8,7 +9,7 @@ import socket
 import sys
 import termios
 import tty
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -33,9 +34,12 @@ from lyncpy.workloads.admin.words import joined
 
 READ_BYTES: Final = 65_536
 
+TYPED_UNSEEN: Final = (("user", "passwd"), "New password")
+"""The words of the command whose input a person types here, and what they are asked for; a program gives it as input."""
+
 
 class Unreachable(OSError):
-    """No server answers; the sentence says what to do."""
+    """No server is asked, or none answers; the sentence says why, and what to do."""
 
 
 def declare(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -55,13 +59,31 @@ def run(options: argparse.Namespace) -> int:
     is_person = sys.stdin.isatty() and sys.stdout.isatty()
     line = joined(options.line)
     mode = "command" if line else "prompt" if is_person else "script"
+    said = _typed_unseen(options.line) if is_person else None
     with _connected(config) as server:
-        columns, rows = _size() if is_person else (None, None)
+        columns, rows = _size() if is_person and said is None else (None, None)
         server.sendall(frame(BEGIN, Beginning(mode, line, columns, rows).packed()))
         if mode == "prompt":
             with _raw_terminal(server):
                 return _talk(server, is_raw=True)
+        if said is not None:
+            server.sendall(frame(INPUT, said.encode()))
         return _talk(server, is_raw=False, reads=mode == "script" or not sys.stdin.isatty())
+
+
+def _typed_unseen(line: Sequence[str]) -> str | None:
+    """Ask for what a command reads that nobody else may see; None: it reads no such thing.
+
+    Raises:
+        Unreachable: It was not typed twice alike.
+    """
+    words, question = TYPED_UNSEEN
+    if tuple(line[: len(words)]) != words or any(word.startswith(("--generate", "--help")) for word in line):
+        return None
+    first = getpass.getpass(f"{question}: ")
+    if getpass.getpass("Once more: ") != first:
+        raise Unreachable("the two are not the same; nothing has changed")
+    return first
 
 
 @contextmanager

@@ -197,6 +197,12 @@ class ShellCommand:
     patience_s: float = 0.0
     """Seconds that another server may take to answer; 0: as its role has it."""
 
+    asks: str = ""
+    """What a person at a prompt is asked for in place of the input, which is one line then, typed twice and unseen; "": nothing."""
+
+    unread_with: tuple[str, ...] = ()
+    """Flags with any of which it reads nothing."""
+
     form: Form = NOTHING
     """What it answers to programs; of a table of `FACTS` the facts."""
 

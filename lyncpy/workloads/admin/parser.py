@@ -47,6 +47,17 @@ class ParsedLine:
     watch_s: int = 0
     """Seconds from one time to the next; 0: it is asked once."""
 
+    @property
+    def reads(self) -> str:
+        """What it reads from the input; "": nothing."""
+        is_unread = self.help or any(name in self.flags for name in self.command.unread_with)
+        return "" if is_unread else self.command.reads
+
+    @property
+    def asks(self) -> str:
+        """What a person at a prompt is asked for, who types it unseen; "": nothing."""
+        return self.command.asks if self.reads else ""
+
 
 @dataclass(frozen=True, slots=True)
 class _Word:

@@ -142,6 +142,50 @@ class KeyOutcome:
     leaves: bool = False
 
 
+class HiddenLine:
+    """A line that is typed twice and not shown, as a password.
+
+    Args:
+        question: What it is.
+        most: Characters that it may have; of more none counts.
+    """
+
+    def __init__(self, question: str, most: int) -> None:
+        self._question = question
+        self._most = most
+        self._typed: list[str] = []
+        self._first: str | None = None
+
+    def drawn(self) -> str:
+        """Give what is shown while it is typed."""
+        return f"{'Once more' if self._first is not None else self._question}: "
+
+    def press(self, key: str | KeyStroke) -> KeyOutcome:
+        """Process a key; the outcome has the line when it was typed twice, or leaves when there is none."""
+        if isinstance(key, str):
+            self._typed += [key] * (len(self._typed) < self._most)
+            return KeyOutcome()
+        if key is KeyStroke.BACKSPACE:
+            del self._typed[-1:]
+        elif key in (KeyStroke.CUT_TO_START, KeyStroke.CUT_WORD):
+            self._typed.clear()
+        elif key in (KeyStroke.INTERRUPT, KeyStroke.END_OF_INPUT):
+            return KeyOutcome("\nnothing has changed\n", leaves=True)
+        elif key is KeyStroke.ENTER:
+            return self._enter()
+        return KeyOutcome()
+
+    def _enter(self) -> KeyOutcome:
+        line = "".join(self._typed)
+        self._typed.clear()
+        if self._first is None:
+            self._first = line
+            return KeyOutcome(f"\n{self.drawn()}")
+        if line != self._first:
+            return KeyOutcome("\nthe two are not the same; nothing has changed\n", leaves=True)
+        return KeyOutcome("\n", line=line)
+
+
 class Editor:
     """A line under a cursor, and the history of lines.
 

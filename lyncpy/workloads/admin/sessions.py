@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from lyncpy.workloads.admin.completion import Completion, complete
 from lyncpy.workloads.admin.pager import Pager, is_long
 from lyncpy.workloads.admin.parser import Vocabulary
-from lyncpy.workloads.admin.prompt import Editor, Keys, KeyStroke
+from lyncpy.workloads.admin.prompt import Editor, HiddenLine, Keys, KeyStroke
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import MISUSED, OK, AfterAnswer, Author, LiveView, Reply, RunningLine, Shell
 
@@ -18,6 +18,9 @@ GREETING: Final = "lyncpy: `help` lists the commands, Tab completes them, Ctrl-D
 _CLEAR: Final = "\x1b[H\x1b[2J"
 ENOUGH: Final = 16_384
 """Keys or bytes that wait while a command runs; beyond it the client is asked to wait."""
+
+HIDDEN_MOST: Final = 1_024
+"""Characters that are typed unseen."""
 
 
 class Terminal(Protocol):
@@ -309,6 +312,9 @@ class Prompt(_Commands):
         self._ahead: deque[str | KeyStroke] = deque()
         self._is_taking = False
         self._pager: Pager | None = None
+        self._hidden: HiddenLine | None = None
+        self._asked_by = ""
+        """The line for which something is typed unseen."""
         self._editor = Editor(
             PROMPT, terminal.width or 80, self._complete, settings.line_bytes // 4, settings.history_lines
         )
@@ -338,13 +344,14 @@ class Prompt(_Commands):
         """Leave: a terminal that is gone sends no more keys."""
         self._ahead.append(KeyStroke.CUT_TO_END)
         self._ahead.append(KeyStroke.CUT_TO_START)
-        self._ahead.append(KeyStroke.END_OF_INPUT)
+        # Once for what is typed unseen or is shown by pages, once for the prompt behind it.
+        self._ahead.extend((KeyStroke.END_OF_INPUT, KeyStroke.END_OF_INPUT))
         self._take()
 
     def resized(self) -> None:
         """Draw the line anew."""
         self._editor.width = self._terminal.width or 80
-        if self._running is None and self._pager is None:
+        if self._running is None and self._pager is None and self._hidden is None:
             self._terminal.write(self._editor.drawn())
 
     def unblocked(self) -> None:
@@ -379,6 +386,9 @@ class Prompt(_Commands):
                 self._pager = None
                 self._terminal.write(self._editor.drawn())
             return
+        if self._hidden is not None:
+            self._press_hidden(self._hidden, key)
+            return
         pressed = self._editor.press(key)
         self._terminal.write(pressed.out)
         if pressed.leaves:
@@ -386,7 +396,23 @@ class Prompt(_Commands):
         elif pressed.line is not None and is_nothing(pressed.line):
             self._terminal.write(self._editor.drawn())
         elif pressed.line is not None:
-            self._run(pressed.line.strip())
+            self._asked_by = pressed.line.strip()
+            question = self._shell.asks(self._asked_by)
+            if question:
+                self._hidden = HiddenLine(question, HIDDEN_MOST)
+                self._terminal.write(self._hidden.drawn())
+            else:
+                self._run(self._asked_by)
+
+    def _press_hidden(self, hidden: HiddenLine, key: str | KeyStroke) -> None:
+        pressed = hidden.press(key)
+        self._terminal.write(pressed.out)
+        if pressed.leaves:
+            self._hidden = None
+            self._terminal.write(self._editor.drawn())
+        elif pressed.line is not None:
+            self._hidden = None
+            self._run(self._asked_by, pressed.line)
 
     def _complete(self, before: str) -> Completion:
         try:

@@ -171,7 +171,14 @@ class Shell:
             use = self._words().parse(line[: self._settings.line_bytes])
         except Misused:
             return False
-        return bool(use.command.reads) and not use.help
+        return bool(use.reads)
+
+    def asks(self, line: str) -> str:
+        """Give what a person at a prompt is to be asked for before a line is run; "": nothing."""
+        try:
+            return self._words().parse(line[: self._settings.line_bytes]).asks
+        except Misused:
+            return ""
 
     def run_line(
         self, line: str, author: Author, width: int | None, said: str | None = None, view: LiveView | None = None
@@ -386,11 +393,12 @@ class Place:
         Raises:
             Misused: Says how it is given.
         """
-        reads = use.command.reads
         if use.help:
             return
-        if reads and self.said is None:
-            raise Misused(f"`{use.command.name}` reads {reads} from the input: ssh HOST {use.command.name} … < FILE")
+        if use.reads and self.said is None:
+            name = use.command.name
+            instead = "".join(f", or give --{flag}" for flag in use.command.unread_with)
+            raise Misused(f"`{name}` reads {use.reads} from the input: ssh HOST {name} … < FILE{instead}")
         if use.watch_s and (self.view is None or use.command.name in _THEN):
             raise Misused("nothing can be watched here; ask again instead")
 

@@ -1,7 +1,7 @@
 """Prompts, pipes and single commands, without SSH."""
 
 from lyncpy.contracts.workload import OperatorRole
-from lyncpy.workloads.admin.sessions import ENOUGH, GREETING, CommandSession, Prompt, Script
+from lyncpy.workloads.admin.sessions import ENOUGH, GREETING, PROMPT, CommandSession, Prompt, Script
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author
 from tests.kit.shell import Parlour, author
@@ -269,6 +269,33 @@ def test_a_command_that_reads_waits_for_all_of_its_input() -> None:
     terminal, typed = prompt(parlour)
     typed.received(b"tale\r")
     assert "reads a tale from the input: ssh HOST tale … < FILE" in terminal.out + terminal.err
+
+
+def test_what_is_typed_unseen_is_asked_for_twice() -> None:
+    """It is neither shown nor recorded, nor offered again; whoever breaks off, or mistypes, changes nothing."""
+    parlour = Parlour()
+    terminal, typed = prompt(parlour)
+    typed.received(b"whisper\rsexx\x7f\x7f\xc3\xa9\x1b[C\r")
+    assert terminal.out.endswith("A word: \nOnce more: ")
+    typed.resized()
+    typed.received("seé\r".encode())
+    assert "seé\n" in terminal.out
+    assert terminal.out.count("seé") == 1, "the answer alone"
+    assert ("whisper", "ok") in parlour.audited()
+    for keys, said in (
+        (b"one\rother\r", "the two are not the same; nothing has changed"),
+        (b"x\x15\x03", "nothing has changed"),
+    ):
+        terminal.out = ""
+        typed.received(b"whisper\r" + keys)
+        assert said in terminal.out
+        assert terminal.out.endswith(PROMPT + "\x1b[K\r\x1b[8C")
+    terminal.out = ""
+    typed.received(b"whisper --aloud\r")
+    assert "A word" not in terminal.out
+    typed.received(b"whisper\rhalf")
+    typed.ended()
+    assert terminal.status == 0
 
 
 def test_progress_is_told_to_people_and_not_to_programs() -> None:
