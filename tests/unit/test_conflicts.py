@@ -21,6 +21,10 @@ OTHERS: Final[Mapping[str, tuple[int, str]]] = {
         "an entry of many: the gap's doubt ends with the last try, and each tells the next how to try; "
         "a purge that finds another at it leaves it to that",
     ),
+    "workloads/directory/accounts.py": (
+        1,
+        "whoever was first has the address, which is told; nothing is decided again",
+    ),
     "workloads/registrar/registrations.py": (
         1,
         "what others wrote of the same user is read, and after the last try written later: whoever is connected stays",

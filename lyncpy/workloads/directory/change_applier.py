@@ -186,7 +186,7 @@ class ChangeApplier:
         What they had since they came under their new key is deleted.
 
         Raises:
-            NotThere: Nobody is held back under this name, or nobody has the address.
+            PersonMissing: Nobody is held back under this name, or nobody has the address.
             StoreUnavailable: Not all could be kept; it may be tried again after a pull.
         """
         owners = self._people.owners
@@ -209,7 +209,7 @@ class ChangeApplier:
         """Find a person whose data is held back.
 
         Raises:
-            NotThere: They are in the directory, or what was theirs is deleted or given to somebody.
+            PersonMissing: They are in the directory, or what was theirs is deleted or given to somebody.
         """
         found = self._people.owners.by_id(owner)
         if found is None:

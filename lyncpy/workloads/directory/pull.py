@@ -6,7 +6,7 @@ read changes nothing: who is known stays known, it is logged once, and tried aga
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
@@ -31,6 +31,8 @@ from lyncpy.workloads.directory.model.removals import RemovalLimits, reasons_sti
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.records import DirectoryRecords, PullState, chunks
 from lyncpy.workloads.directory.settings import Settings
+
+T = TypeVar("T")
 
 START_WAIT_S: Final = 1.5
 """How long a start waits for the first pull when people are known already; a frozen directory must not delay it."""
@@ -269,39 +271,39 @@ class Pulls:
             spawn(self._scheduled(counting=True), self.log, "the pull of a duty that is new")
 
     async def follow(self, owner: OwnerId) -> None:
-        """Show somebody as another node has kept them; wait for a pull under way first.
+        """Show somebody as another node has kept them.
 
         Raises:
             StoreUnavailable: It cannot be read.
         """
-        await self._lock.acquire()
-        try:
+
+        async def show() -> None:
             self.applier.follow(owner, await self._kept.person(owner))
-        finally:
-            self._lock.release()
+
+        await self.alone(show)
 
     async def follow_group(self, key: str) -> None:
         """Show a group as another node has kept it; as of people."""
-        await self._lock.acquire()
-        try:
+
+        async def show() -> None:
             self.applier.follow_group(key, await self._kept.group(key))
-        finally:
-            self._lock.release()
+
+        await self.alone(show)
 
     async def delete(self, owner: OwnerId) -> None:
-        """Delete all data of an owner who is held back; wait for a pull under way first.
+        """Delete all data of an owner who is held back.
 
         Raises:
-            NotThere: Nobody is held back under this name.
+            PersonMissing: Nobody is held back under this name.
             StoreUnavailable: Not all could be deleted.
         """
         await self.alone(lambda: self.applier.delete(self.applier.held_back(owner)))
 
-    async def alone(self, change: Callable[[], Awaitable[None]]) -> None:
-        """Carry out a change that an operator makes (`applier`); wait for a pull under way first."""
+    async def alone(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Carry out a change that an operator makes, or another node has made (`applier`); wait for a pull under way first."""
         await self._lock.acquire()
         try:
-            await change()
+            return await change()
         finally:
             self._lock.release()
 

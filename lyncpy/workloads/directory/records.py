@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -20,6 +20,7 @@ from lyncpy.contracts.store import IStore, Record
 from lyncpy.core.versioned import NONE_YET, LastWriter, uncontended
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.telephone import parse_line
+from lyncpy.workloads.directory.accounts import DISABLED
 from lyncpy.workloads.directory.model.places import Urls, renamed_key, urls_of
 from lyncpy.workloads.directory.owners import FormerAddress, Owner
 from lyncpy.workloads.directory.secrets import KIND as SECRET
@@ -37,7 +38,7 @@ STATE: Final = "pull"
 MOVES: Final = "moves"
 FORM: Final = "owners"
 
-OWNED: Final = (SECRET, "contacts", "board", "certificates")
+OWNED: Final = (SECRET, "contacts", "board", "certificates", DISABLED)
 """Kinds of records whose key is an `OwnerId`. Conferences have keys of their own, and name their owner inside."""
 
 KEYED: Final = ("places",)
@@ -371,10 +372,17 @@ async def _each(records: LastWriter, changes: Sequence[tuple[str, bytes | None]]
 
     Another process that pulled the same is no trouble: the directory's word is the same whoever brings it.
     """
-    writes = [Deferred.fromCoroutine(records.write(key, value)) for key, value in changes]
-    for _, result in await DeferredList(writes, consumeErrors=True):
+    await together([records.write(key, value) for key, value in changes])
+
+
+async def together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:  # Any: of no interest
+    """Have several things done at once; wait for every one, and raise the first error."""
+    found: list[T] = []
+    for _, result in await DeferredList([Deferred.fromCoroutine(one) for one in works], consumeErrors=True):
         if isinstance(result, Failure):
             result.raiseException()
+        found.append(result)
+    return found
 
 
 def _written_group(group: Group) -> bytes:

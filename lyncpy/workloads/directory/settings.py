@@ -262,6 +262,9 @@ class Settings(DirectorySource):
     held_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
     """Seconds for which the data of removed people waits for them: password, contacts, levels, meetings. Only who comes back with the same key gets it; then it is deleted."""
 
+    kept_people: int = Field(default=10_000, ge=0, le=200_000)
+    """People who may be kept in the store, beside those of the directory: `user add`, `user import`. 0: none may be added."""
+
     forward_s: int = Field(default=30 * 86400, ge=0, le=10 * 366 * 86400)
     """Seconds for which messages, calls and subscriptions to a former address still reach who has left it for another; ends when somebody else gets it."""
 
