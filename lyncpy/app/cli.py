@@ -32,13 +32,14 @@ from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
 from lyncpy.app.findings import tell
 from lyncpy.app.greeting import greeting
-from lyncpy.app.password_file import PASSWORD_LONGEST, PasswordFileUnusable, read_passwords, typed_address
+from lyncpy.app.password_file import PasswordFileUnusable, read_passwords, typed_address
 from lyncpy.app.people_command import CannotMove
 from lyncpy.app.store_watch import note_backup
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.backends.sealing import write_key
 from lyncpy.contracts.directory import ISecrets
 from lyncpy.contracts.names import Aor, aor_of, bare
+from lyncpy.contracts.passwords import PASSWORD_LONGEST
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core.timers import Timers, host_clock, steady
 from lyncpy.core.unit import UnitFailed, UnitGroup

@@ -9,6 +9,7 @@ from lyncpy.app.backends import Backends
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import own_host
 from lyncpy.auth.digest import DigestProof
+from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.authenticator import IAuthenticator
 from lyncpy.contracts.guests import IGuests
 from lyncpy.contracts.names import NodeName
@@ -43,6 +44,7 @@ from lyncpy.core.transactions import Transactions
 from lyncpy.core.tries import SignInTries
 from lyncpy.wire.flows import Flows
 from lyncpy.wire.polling import at_turns_end
+from lyncpy.workloads.directory.accounts import Accounts
 from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -50,6 +52,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.service import Tables
+from lyncpy.workloads.directory.user_changes import UserTools
 from lyncpy.workloads.registrar.registrations import Registrations
 
 
@@ -249,6 +252,11 @@ def _tables(config: Config, back: Backends, timers: Timers) -> Tables:
         meanings=meanings,
         address_book=AddressBook(people, groups, timers),
         secrets=StoredSecrets(back.store, people, back.bus, back.seals, people.owners),
+        users=UserTools(
+            Accounts(back.store, config.sections.sip.all_domains, timers),
+            nt_hash,
+            config.sections.directory.kept_people,
+        ),
     )
 
 

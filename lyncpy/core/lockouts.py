@@ -61,12 +61,22 @@ class Lockouts:
                 reach=CommandReach.WHERE_IT_IS,
                 form=form("whom failures_forgotten:number"),
             ),
+            ShellCommand(
+                "user unlock",
+                "Forget the failed sign-ins of a user, wherever they were made: they need not wait any more.",
+                self.unlock,
+                args=(Arg("whom", "an address or a login", choices=self._waiting),),
+                role=OperatorRole.OPERATOR,
+                reach=CommandReach.WHERE_IT_IS,
+                form=form("whom failures_forgotten:number"),
+            ),
         )
 
+    def _waiting(self) -> Sequence[str]:
+        return [*dict.fromkeys(bare(pair.name) for pair, _, _ in self._tries.throttled(self._timers.now()))]
+
     def _choices(self) -> Sequence[str]:
-        now = self._timers.now()
-        users = [bare(pair.name) for pair, _, _ in self._tries.throttled(now)]
-        return [*dict.fromkeys(users), *(place for place, _, _ in self._tries.crowded(now))]
+        return [*self._waiting(), *(place for place, _, _ in self._tries.crowded(self._timers.now()))]
 
     async def locks(self, asked: CommandCall) -> Table:
         """Show who waits, the longest first, and then the places from which much was failed."""

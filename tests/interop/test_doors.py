@@ -152,6 +152,36 @@ def read_until(terminal: int, words: str) -> str:
     return shown.decode(errors="replace")
 
 
+def test_people_are_managed_at_every_door(server: RunningServer) -> None:
+    """Added at one, given a password at another, imported at the third; a person at a terminal types it unseen, twice."""
+    key = token(server, "people", "--role", "operator")
+    assert ctl(server, "user", "add", "nora@example.test", "--name", "Nora Barnacle").returncode == 0
+    done = ssh(server, "user passwd nora@example.test", "correct horse\n")
+    assert (done.returncode, done.stderr) == (0, "")
+    status, document, _ = api(server, "user/passwd", key, {"user": "nora@example.test", "generate": True})
+    assert (status, len(document["facts"]["password"])) == (200, 23)
+    people = "address,name\nzoe@example.test,Zoë\n"
+    status, document, _ = api(server, "user/import", key, {"input": people, "dry-run": True})
+    assert (status, document["counts"]["added"]) == (200, 1)
+    assert ctl(server, "user", "import", text=people).returncode == 0
+    status, document, _ = api(server, "user/disable", key, {"user": "zoe@example.test", "reason": "a test"})
+    assert (status, document["facts"]["disabled"]) == (200, True)
+    child, terminal = pty.fork()
+    if not child:
+        words = ["ctl", "-c", str(server.home / "lyncpy.toml"), "user", "passwd", "nora@example.test"]
+        os.execv(sys.executable, [sys.executable, "-m", "lyncpy.app.cli", *words])
+    with time_limit(60):
+        for question in ("New password: ", "Once more: "):
+            read_until(terminal, question)
+            os.write(terminal, b"battery staple\r")
+        assert "battery" not in read_until(terminal, "the password is set")
+        _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(server.sql("select key from records where kind = 'account'")) == 2
+    assert not any(word in str(server.sql("select command from audit")) for word in ("horse", "staple"))
+
+
 def test_who_speaks_something_else_at_the_socket_is_cut(server: RunningServer) -> None:
     """A frame without end, no beginning, or none that can be read; the others go on."""
     for data in (b"GET / HTTP/1.0\r\n\r\n", b"I\x00\x00\x00\x01x", b"B\x00\x00\x00\x02[]", b"O\xff\xff\xff\xff"):

@@ -89,16 +89,35 @@ LINES: Final = {
     "token create": ["token create watch", "token create desk --role operator --for 90d"],
     "token revoke": ["token revoke watch"],
     "tokens": ["tokens"],
+    "user add": [
+        "user add zoe@example.com --name 'Zoë Ash' --work-phone '+1 425' --until 2030-12-31",
+        "user add yan@example.com --generate",
+    ],
     "user certificates": ["user certificates alice@example.com"],
+    "user disable": ["user disable zoe@example.com --reason 'a lost laptop'", "user disable frank@example.com"],
+    "user enable": ["user enable zoe@example.com", "user enable frank@example.com"],
+    "user import": ["user import --dry-run", "user import --generate", "user import --update"],
+    "user passwd": ["user passwd zoe@example.com", "user passwd zoe@example.com --generate"],
+    "user remove": ["user remove yan@example.com"],
     "user line": ["user line alice", "user line bob@example.com tel:+14255550105", "user line bob none"],
     "user revoke": ["user revoke alice@example.com"],
+    "user set": ["user set zoe@example.com --title Poet --work-phone=", "user set zoe@example.com --title Poet"],
     "user show": ["user show alice@example.com"],
+    "user unlock": ["user unlock frank@example.com"],
     "users": ["users", "users zzz", "users --limit 1"],
     "voice rules": ["voice rules bob alice", "voice rules bob carol --gives-up 5"],
     "voice test": ["voice test alice +14255550142", "voice test alice 4711 --at 2026-05-31"],
     "why": ["why alice@example.com", "why bob@example.com as seen by alice@example.com"],
 }
 """Each command, as somebody asks for it who lives through the day of `busy`."""
+
+SAID: Final = {
+    "user import --dry-run": "address,name\numa@example.com,Uma\n",
+    "user import --generate": "address,name\numa@example.com,Uma\n",
+    "user import --update": "address,name\numa@example.com,Uma Ash\n",
+    "user passwd zoe@example.com": "correct horse\n",
+}
+"""What is read from the input."""
 
 FAIL: Final = {
     "archive resume": "fits its seal",
@@ -139,6 +158,7 @@ def busy() -> Iterator[tuple[Stage, dict[str, str]]]:
         seat.says("hi all")
         for _ in range(5):
             stage.actor("erin", password="guess", address="192.0.2.1").sip.register()
+            stage.actor("frank", password="guess", address="192.0.2.1").sip.register()
         stage.passes(3)
         trace = stage.shell_of_all("trace start address 0.0.0.0/0").rows[0][0]
         flow = stage.shell("flows").rows[-1][0]
@@ -161,7 +181,7 @@ def test_every_command_answers_programs_in_its_form(busy: tuple[Stage, dict[str,
     faults = []
     for command in ordered:
         for line in LINES[command.name]:
-            reply = stage.ask(f"{line.format(**names)} --json")
+            reply = stage.ask(f"{line.format(**names)} --json", said=SAID.get(line))
             name = "help" if "--help" in line else command.name
             document = json.loads(reply.out)
             faults += [f"{line}: {one}" for one in objections(known[name].form.schema(name), document)]
@@ -189,9 +209,9 @@ def test_a_person_who_does_not_exist_is_an_error_in_every_command(busy: tuple[St
         for one in commands(stage)
         if any(arg.name in ("user", "what", "target", "whom", "who") for arg in one.args[:1])
     ]
-    assert len(asked) >= 18
+    assert len(asked) >= 23
     for command in asked:
         rest = " bob@example.com" * (sum(arg.required for arg in command.args) - 1)
-        reply = stage.ask(f"{command.name} nobody@example.com{rest}", OperatorRole.OPERATOR)
+        reply = stage.ask(f"{command.name} nobody@example.com{rest}", OperatorRole.OPERATOR, said="")
         assert (reply.status, reply.err != "") == (1, True), command.name
     assert stage.ask("conferences --all --of nobody@example.com").status == 1

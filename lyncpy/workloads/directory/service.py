@@ -8,13 +8,15 @@ from zope.interface import implementer
 
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.bus import IListening
-from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, ISecrets, Person, objection_to
+from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, ISecrets, Person, judged, objection_to
 from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, NodeLost, PersonChanged
 from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.seals import Seals
 from lyncpy.contracts.workload import IWorkload, Offer, Reason
 from lyncpy.core.platform import Platform
 from lyncpy.workloads.directory.account_deadlines import AccountDeadlines, ExpiringDirectory
+from lyncpy.workloads.directory.accounts import Accounts, is_disabled_here
 from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.change_applier import NAMED_MOST
 from lyncpy.workloads.directory.commands import Commands, moment
@@ -22,9 +24,11 @@ from lyncpy.workloads.directory.following import FollowedRecords
 from lyncpy.workloads.directory.given_lines import LineCommands, Listed, NumberedDirectory
 from lyncpy.workloads.directory.group_commands import GroupCommands
 from lyncpy.workloads.directory.groups import Groups
+from lyncpy.workloads.directory.kept_directory import DirectoryWithKept
 from lyncpy.workloads.directory.meanings import Meanings
 from lyncpy.workloads.directory.model.changes import naming
 from lyncpy.workloads.directory.notices import Notices, PullsOnNotice
+from lyncpy.workloads.directory.owners import dialled, lined
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
@@ -33,6 +37,8 @@ from lyncpy.workloads.directory.records import GROUP, PERSON, DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
+from lyncpy.workloads.directory.user_changes import UserChanges, UserTools
+from lyncpy.workloads.directory.user_commands import UserCommands
 
 TOLD: Final = (PersonChanged, AddressesChanged, GroupsChanged)
 """By what the node that pulls the directory tells the others that it wrote."""
@@ -48,6 +54,7 @@ class Tables:
     meanings: Meanings
     address_book: AddressBook
     secrets: ISecrets
+    users: UserTools
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +109,11 @@ class Directory:
         self._listening: tuple[IListening, ...] = ()
         self._secrets = secrets
         self._settings = settings
-        self._sources = tuple(origin.sources)
+        self._sources, self._listed = tuple(origin.sources), origin.listed
         self._timers = timers
         kept = DirectoryRecords(platform.store, seals, origin.listed)
         self.pulls = Pulls(
-            self._origin(origin),
+            self._origin(origin, tables.users.accounts),
             kept,
             people,
             groups,
@@ -121,6 +128,7 @@ class Directory:
         self._told = PullsOnNotice(lambda gone: self.pulls.pull_if_mine(counting=gone), settings.retry_s, timers)
         self._notices = tuple(Notices(origin.notices.get(one.name), self._told, one, timers) for one in self._sources)
         self._deadlines = AccountDeadlines(people, self.pulls.rejudge, timers)
+        changes = UserChanges(tables.users, self.pulls, people, secrets, timers, self._as_pulled)
         platform.meter.gauge(
             "lyncpy_directory_pull_age_seconds",
             "Time since the directory was last read whole; -1: it never was.",
@@ -134,15 +142,23 @@ class Directory:
                 *LineCommands(self.pulls, people).declared(),
                 *GroupCommands(people, groups, policies, timers).declared(),
                 *SearchCommands(tables.address_book).declared(),
+                *UserCommands(changes, people, self._is_asked_elsewhere).declared(),
             ),
             reasons=(self.reasons,),
             conditions=(self._state,),
         )
 
-    def _origin(self, origin: DirectoryOrigin) -> Origin:
-        """Give where people come from: enabled only in their time, with the numbers that are theirs."""
-        expiring = ExpiringDirectory(origin.directory, self._timers, overdue_ends=self._settings.must_change_signs_out)
+    def _origin(self, origin: DirectoryOrigin, accounts: Accounts) -> Origin:
+        """Give where people come from, the store too: enabled only in their time, with the numbers that are theirs."""
+        both = DirectoryWithKept(origin.directory, accounts, self._people.everybody, self._owner_of)
+        expiring = ExpiringDirectory(both, self._timers, overdue_ends=self._settings.must_change_signs_out)
         return Origin(NumberedDirectory(expiring, self._people.owners, origin.listed), places_of(self._sources))
+
+    def _as_pulled(self, person: Person) -> Person:
+        """Give a person of the store as a pull gives them."""
+        wall, overdue_ends = self._timers.wall(), self._settings.must_change_signs_out
+        person = judged(person, wall, overdue_ends=overdue_ends)
+        return dialled(lined(person, self._people.owners.keyed(person.key)), self._listed)
 
     async def open(self) -> None:
         """Know everybody, and begin to pull."""
@@ -251,6 +267,10 @@ class Directory:
         if objection.reason is DenialReason.MUST_CHANGE_PASSWORD:
             remedy = "change it in the directory and run `directory pull`, or see [directory] must_change"
             return [Reason("sign-in", f"{said}; {self._overdue()}", good=False, remedy=remedy)]
+        if is_disabled_here(person):
+            return [
+                Reason("directory", said, good=False, remedy=f"`user enable {bare(person.aor)}` lets them in again")
+            ]
         detail = "" if objection.words == "is switched off" else f": {said}"
         remedy = _REMEDIES.get(objection.reason, "enable the person there and run `directory pull`")
         return [Reason("directory", f"disabled in the directory ({where}){detail}", good=False, remedy=remedy)]
@@ -263,15 +283,19 @@ class Directory:
             else "who is signed in stays so until the next sign-in ([directory] must_change_signs_out)"
         )
 
-    def _source_of(self, person: Person) -> DirectorySource:
-        """Give the directory whose entry a person is."""
+    def _owner_of(self, key: str) -> OwnerId | None:
+        found = self._people.owners.keyed(key)
+        return None if found is None else found.id
+
+    def _is_asked_elsewhere(self, person: Person) -> bool:
+        """Tell whether the directory is asked about a person's password."""
         name = self.pulls.places.of(person.key)
-        return next((one for one in self._sources if one.name == name), self._sources[0])
+        return any(one.binds for one in self._sources if one.name == name)
 
     async def _secret(self, person: Person) -> list[Reason]:
         if await self._secrets.nt_hash(person.aor) is not None:
             return []
-        if self._source_of(person).binds:
+        if self._is_asked_elsewhere(person):
             finding = "no NT hash is known: NTLM cannot work; TLS-DSK does, with the directory's password"
             return [Reason("sign-in", finding, good=True)]
         return [
@@ -279,7 +303,7 @@ class Directory:
                 "sign-in",
                 "no password is set: NTLM cannot work",
                 good=False,
-                remedy=f"run `lyncpy user passwd {bare(person.aor)}`, or map nt_hash in [directory] attributes",
+                remedy=f"`user passwd {bare(person.aor)}` sets one, or map nt_hash in [directory] attributes",
             )
         ]
 

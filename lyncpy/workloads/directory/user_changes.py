@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lyncpy.contracts.addresses import BadDirectoryEntry
-from lyncpy.contracts.directory import ISecrets, Person, judged
+from lyncpy.contracts.directory import ISecrets, Person
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.person_form import ADDRESS, PHONES, FieldUnusable
@@ -79,7 +79,7 @@ class UserChanges:
         people: Everybody.
         secrets: Passwords.
         timers: The wall clock.
-        overdue_ends: Whether who must change the password is signed out.
+        as_pulled: Gives a person who is kept here as a pull would.
     """
 
     def __init__(
@@ -89,8 +89,7 @@ class UserChanges:
         people: People,
         secrets: ISecrets,
         timers: ITimers,
-        *,
-        overdue_ends: bool,
+        as_pulled: Callable[[Person], Person],
     ) -> None:
         self._accounts = tools.accounts
         self._nt_hash = tools.nt_hash
@@ -99,7 +98,7 @@ class UserChanges:
         self._people = people
         self._secrets = secrets
         self._timers = timers
-        self._overdue_ends = overdue_ends
+        self._as_pulled = as_pulled
 
     async def room(self) -> int:
         """Give how many more people may be kept in the store."""
@@ -128,7 +127,7 @@ class UserChanges:
 
         async def deed() -> list[Person | str]:
             found = await together([self._write(one) for one in newcomers])
-            added = [judged(one, self._timers.wall()) for one in found if isinstance(one, Person)]
+            added = [self._as_pulled(one) for one in found if isinstance(one, Person)]
             await self._pulls.applier.add_people(added, first=not self._pulls.state.pulled_at)
             return found
 
@@ -198,7 +197,7 @@ class UserChanges:
             person = self._accounts.person(table, key)
         except (FieldUnusable, BadDirectoryEntry) as error:
             raise CommandFailed(f"nothing was changed: {error}") from None
-        return judged(person, self._timers.wall(), overdue_ends=self._overdue_ends)
+        return self._as_pulled(person)
 
     async def remove(self, person: Person) -> None:
         """Remove somebody who is kept in the store; what is theirs is held back.

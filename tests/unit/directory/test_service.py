@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
+from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.directory import Group, Moment, Person, Skipped
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import CommandCall, CommandFailed, Table
 from lyncpy.core.timers import Timers
+from lyncpy.workloads.directory.accounts import Accounts
 from lyncpy.workloads.directory.address_book import AddressBook
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.meanings import Meanings
@@ -21,6 +23,7 @@ from lyncpy.workloads.directory.policy_settings import PoliciesSettings
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.service import Directory, DirectoryOrigin, Tables
 from lyncpy.workloads.directory.settings import Settings
+from lyncpy.workloads.directory.user_changes import UserTools
 from tests.kit.directory import Facts, FakeDirectory, FakePhotos, PlainSeals, person
 from tests.kit.memory import MemoryStore
 from tests.kit.platform import platform_of
@@ -53,7 +56,9 @@ class Desk:
         rules = Policies(PoliciesSettings.model_validate(policies or {}), table, known, bus, meanings)
         clock = Clock()
         platform = platform_of(clock, timers=Timers(clock, wall), store=store, bus=bus, people=table, groups=known)
-        tables = Tables(table, known, rules, meanings, AddressBook(table, known, platform.timers), secrets)
+        book = AddressBook(table, known, platform.timers)
+        users = UserTools(Accounts(store, ("example.com",), platform.timers), nt_hash, 10)
+        tables = Tables(table, known, rules, meanings, book, secrets, users)
         photos = Photos(FakePhotos(), table, 30_720, platform.timers)
         options = Settings(**settings)
         origin = DirectoryOrigin(self.source, {}, [options], lambda number: "")
