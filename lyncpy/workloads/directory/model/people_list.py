@@ -163,20 +163,22 @@ def _of_toml(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
 
 
 def _of_json(text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
+    found = _loaded(text)
+    if isinstance(found, dict):
+        yield from ((shown(name), _object(table)) for name, table in found.items())
+    elif isinstance(found, list):
+        yield from ((f"entry {number}", _object(table)) for number, table in enumerate(found, 1))
+    else:
+        raise ListUnusable("it has to be a list of objects, or an object of objects")
+
+
+def _loaded(text: str) -> object:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ListUnusable(f"it is no JSON: {error}") from None
-    if isinstance(found, dict) and isinstance(found.get("people"), list):
-        found = found["people"]
-    if isinstance(found, dict):
-        for name, table in found.items():
-            yield shown(name), _object(table)
-        return
-    if not isinstance(found, list):
-        raise ListUnusable("it has to be a list of objects, or an object of objects")
-    for number, table in enumerate(found, 1):
-        yield f"entry {number}", _object(table)
+    inner = found.get("people") if isinstance(found, dict) else None
+    return inner if isinstance(inner, list) else found
 
 
 def _object(table: object) -> Mapping[str, object]:
@@ -196,17 +198,19 @@ def _checked(where: str, table: Mapping[str, object]) -> ListedPerson:
         return ListedPerson(where, {}, objection=str(table[_OBJECTION]))
     rest = dict(table)
     password, is_enabled = rest.pop(PASSWORD, ""), rest.pop(ENABLED, True)
-    objection = ""
+    objection = _objection(rest, password, is_enabled)
+    return ListedPerson(where, rest, bool(is_enabled), "" if objection else str(password), objection)
+
+
+def _objection(rest: Mapping[str, object], password: object, is_enabled: object) -> str:
     try:
         for name in rest:
             check_key(name, _LISTED)
     except FieldUnusable as error:
-        objection = str(error)
+        return str(error)
     if password and not (isinstance(password, str) and is_usable(password)):
-        objection = f"the password is no text of 1 to {PASSWORD_LONGEST} characters"
-    if not isinstance(is_enabled, bool):
-        objection = f'key "{ENABLED}" must be true or false'
-    return ListedPerson(where, rest, bool(is_enabled), str(password) if not objection else "", objection)
+        return f"the password is no text of 1 to {PASSWORD_LONGEST} characters"
+    return "" if isinstance(is_enabled, bool) else f'key "{ENABLED}" must be true or false'
 
 
 def _without_twins(found: Sequence[ListedPerson]) -> list[ListedPerson]:
