@@ -1,6 +1,7 @@
 """`lyncpy probe` over real connections: at a server that works, and at what does not."""
 
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -78,6 +79,9 @@ def test_each_does_what_it_says(probe: Prober, server: RunningServer, what: str,
     assert (status, line.startswith(f"LYNCPY {what.upper()} OK - ")) == (0, True), line
     assert "signin=" in line.partition(" | ")[2]
     assert f'lyncpy_probe_success{{probe="{what}"' in samples.read_text()
+    if what == "signin":
+        with samples.open() as given:
+            subprocess.run(["promtool", "check", "metrics"], stdin=given, check=True, timeout=60)
 
 
 def test_the_site_is_probed(probe: Prober, server: RunningServer) -> None:

@@ -41,6 +41,8 @@ def test_wireshark_shows_what_an_operator_traced(clients: Clients, server: Runni
     content = Path(row["file"]).read_bytes()
     assert b"REGISTER" in content
     assert b"nobody reads this" not in content
+    assert b'gssapi-data="***"' in content
+    assert b'gssapi-data="TlR' not in content
     assert Path(row["file"]).stat().st_mode & 0o777 == 0o600
 
     packets = tshark(
