@@ -1,7 +1,7 @@
 """The Debian package on a clean machine: it is installed, serves, is upgraded, begun anew, and purged.
 
-To build it and a Debian takes minutes, so it is done where something changed that is packaged: `.ci/run` sets
-LYNCPY_PACKAGES then.
+To build it and a Debian takes minutes and needs Debian's and PyPI's servers, so it is done where it is asked for: before a release, and
+by who has changed something that is packaged, with LYNCPY_PACKAGES=1.
 """
 
 import os
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(
         not os.environ.get("LYNCPY_PACKAGES"),
-        reason="nothing that is packaged has changed; with LYNCPY_PACKAGES=1 the Debian package is built and installed",
+        reason="takes minutes; with LYNCPY_PACKAGES=1 the Debian package is built, and installed on a clean Debian",
     ),
 ]
 
