@@ -250,12 +250,10 @@ def _said(asked: CommandCall) -> dict[str, object]:
     Raises:
         CommandFailed: A value is none for its name.
     """
-    found: dict[str, object] = {}
     phones = {kind: asked.flags[f"{kind}{_PHONE}"] for kind in PHONE_KINDS if f"{kind}{_PHONE}" in asked.flags}
-    for flag, (key, _) in _WORDS.items():
-        if flag in asked.flags:
-            try:
-                found[key] = typed(key, asked.flags[flag]) if asked.flags[flag] else ""
-            except FieldUnusable as error:
-                raise CommandFailed(f"nothing was changed: {error}") from None
+    given = {key: asked.flags[flag] for flag, (key, _) in _WORDS.items() if flag in asked.flags}
+    try:
+        found: dict[str, object] = {key: typed(key, text) if text else "" for key, text in given.items()}
+    except FieldUnusable as error:
+        raise CommandFailed(f"nothing was changed: {error}") from None
     return {**found, PHONES: phones} if phones else found

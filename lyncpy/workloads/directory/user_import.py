@@ -86,16 +86,18 @@ class Intake:
             also = "; --update changes them" if holder.is_kept_here else ""
             self._note(one, "refused", f"it is somebody already, known from {holder.source or holder.key}{also}")
         else:
-            try:
-                differs = [*await self._changes.change(holder, one.table, is_dry=self._is_dry)]
-            except CommandFailed as error:
-                self._note(one, "refused", str(error))
-                return
-            if one.password:
-                differs.append("password")
-                if not self._is_dry:
-                    await self._changes.set_password(holder, one.password)
-            self._note(one, "changed" if differs else "unchanged", ", ".join(differs))
+            await self._update(one, holder)
+
+    async def _update(self, one: ListedPerson, holder: Person) -> None:
+        try:
+            differs = [*await self._changes.change(holder, one.table, is_dry=self._is_dry)]
+        except CommandFailed as error:
+            self._note(one, "refused", str(error))
+            return
+        differs += ["password"] * bool(one.password)
+        if one.password and not self._is_dry:
+            await self._changes.set_password(holder, one.password)
+        self._note(one, "changed" if differs else "unchanged", ", ".join(differs))
 
     def _note(self, one: ListedPerson, result: str, detail: str, password: str = "") -> None:
         self._counts[result] += 1

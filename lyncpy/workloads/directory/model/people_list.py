@@ -129,17 +129,10 @@ def _columns(row: Sequence[str]) -> Sequence[str]:
 def _of_row(names: Sequence[str], row: Sequence[str]) -> Mapping[str, object]:
     if len(row) > len(names):
         return {_OBJECTION: f"it has {len(row)} cells, and there are {len(names)} columns"}
-    table: dict[str, object] = {}
-    phones: dict[str, object] = {}
-    for name, cell in zip(names, row, strict=False):
-        # A password may begin or end with a blank.
-        text = cell if name == PASSWORD else cell.strip()
-        if not text:
-            continue
-        if name in PHONE_NAMES:
-            phones[PHONE_NAMES[name]] = text
-        else:
-            table[name] = text
+    # A password may begin or end with a blank.
+    cells = {name: cell if name == PASSWORD else cell.strip() for name, cell in zip(names, row, strict=False)}
+    phones = {PHONE_NAMES[name]: text for name, text in cells.items() if text and name in PHONE_NAMES}
+    table: dict[str, object] = {name: text for name, text in cells.items() if text and name not in PHONE_NAMES}
     try:
         table |= {name: typed(name, str(value)) for name, value in table.items() if name in (*TRUTHS, *LISTS)}
     except FieldUnusable as error:
