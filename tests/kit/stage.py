@@ -365,12 +365,8 @@ class Stage:
 
     def command(self, words: str, **args: str) -> Table:
         """Run a command of the shell."""
-        found: ShellCommand = next(
-            one
-            for unit in self.inside.units
-            for one in (unit.offer.commands if hasattr(unit, "offer") else ())
-            if one.name == words
-        )
+        found = self.unit("admin").words().longest_command(words.split())
+        assert found is not None and found.name == words, words
         return self._answered(found, CommandCall(args, {}))
 
     def shell(self, line: str) -> Table:
