@@ -248,7 +248,7 @@ def _tables(config: Config, back: Backends, timers: Timers) -> Tables:
     return Tables(
         people=people,
         groups=groups,
-        policies=Policies(config.sections.policies, people, groups, back.bus, meanings),
+        policies=Policies(config.sections.policies, people, groups, back.bus, meanings, people.owners, back.store),
         meanings=meanings,
         address_book=AddressBook(people, groups, timers),
         secrets=StoredSecrets(back.store, people, back.bus, back.seals, people.owners),

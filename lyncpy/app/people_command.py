@@ -14,6 +14,7 @@ from lyncpy.app.password_file import typed_address
 from lyncpy.app.people_export import exported
 from lyncpy.app.people_form import FILE_BYTES, DocumentUnusable, PeopleDocument, read_document, schema, write_document
 from lyncpy.app.people_import import Bounds, Importer, Report
+from lyncpy.app.people_policies import take_policies
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.store import IStore
@@ -110,24 +111,24 @@ def _import(options: argparse.Namespace, run: Run, now: float) -> int:
         _say(options, [*unusable], unknown)
         return 0
     config = load(options.config)
+    present = config.sections.policies.model_dump(mode="json", exclude_defaults=True)
     reports: list[Report] = []
 
     async def work(store: IStore, owners: IOwners, everybody: Sequence[Aor]) -> None:
         importer = Importer(store, owners, Bounds.of(config), now, writes=not options.dry_run)
         reports.append(await importer.take(document))
+        await take_policies(store, owners, document, present, importer.report, writes=not options.dry_run)
 
     run(config, work)
     report = reports[0]
     verb = "would be taken" if options.dry_run else "are taken"
     sys.stdout.write(
         f"ok  of {report.people} people {verb}: {report.contacts} contacts, {report.groups} groups, {report.members} members of"
-        f" access levels, {report.delegates} delegates, {report.conferences} conferences; {report.known} were there already\n"
+        f" access levels, {report.delegates} delegates, {report.conferences} conferences, {report.policies} values of policies;"
+        f" {report.known} were there already\n"
     )
-    present = config.sections.policies.model_dump(mode="json", exclude_defaults=True)
-    policies = ["[policies]: they are others in the settings here; write them there"]
-    others = policies if document.policies and document.policies != present else []
-    _say(options, [*unusable, *report.skipped, *others], unknown, report.more)
-    return 0 if report.people else 1
+    _say(options, [*unusable, *report.skipped], unknown, report.more)
+    return 0 if report.people or report.policies else 1
 
 
 def _read(source: Path) -> tuple[PeopleDocument, Sequence[str], Sequence[str]]:

@@ -14,6 +14,7 @@ from lyncpy.app.people_form import (
     PeopleDocument,
     PersonData,
 )
+from lyncpy.app.people_policies import set_policies
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import IOwners
 from lyncpy.contracts.store import IStore
@@ -46,7 +47,8 @@ async def exported(
             theirs.setdefault(one.organizer, []).append(one)
     people = [await _person(store, owners, aor, theirs.get(aor, ())) for aor in aors]
     made_at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return PeopleDocument(form=FORM, made_at=made_at, people=tuple(people), policies=policies)
+    set_ = await set_policies(store, owners, aors)
+    return PeopleDocument(form=FORM, made_at=made_at, people=tuple(people), policies=policies, set_policies=set_)
 
 
 async def _person(store: IStore, owners: IOwners, aor: Aor, conferences: Sequence[Conference]) -> PersonData:

@@ -113,6 +113,17 @@ class PersonData(_Part):
     conferences: tuple[ConferenceData, ...] = Field(default=(), max_length=100_000, strict=False)
 
 
+class PolicyData(_Part):
+    """What is set of the policy of a person, a group or everybody: one of the three is named."""
+
+    person: Annotated[str, Field(max_length=512)] = ""
+    group: Text = ""
+    """By its name."""
+
+    everybody: bool = False
+    values: dict[str, Any]  # Any: as a table of the settings has them
+
+
 class PeopleDocument(_Part):
     """What people have, and the policies of the server."""
 
@@ -122,7 +133,10 @@ class PeopleDocument(_Part):
 
     people: tuple[PersonData, ...] = Field(max_length=1_000_000, strict=False)
     policies: dict[str, Any] = Field(default_factory=dict)  # Any: as the settings have them
-    """The section [policies] of the settings, for whoever writes them there; `import` compares it."""
+    """The section [policies] of the settings; where it is another one here, `import` sets in the store what it says."""
+
+    set_policies: tuple[PolicyData, ...] = Field(default=(), max_length=100_000, strict=False)
+    """What operators have set in the shell, beside the settings."""
 
 
 class DocumentUnusable(Exception):

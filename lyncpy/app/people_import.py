@@ -62,6 +62,9 @@ class Report:
     members: int = 0
     delegates: int = 0
     conferences: int = 0
+    policies: int = 0
+    """Values that were set."""
+
     known: int = 0
     """What was there already."""
 
@@ -83,7 +86,17 @@ class Report:
 
     def add(self, other: "Report") -> None:
         """Count what another has."""
-        for name in ("people", "groups", "contacts", "members", "delegates", "conferences", "known", "more"):
+        for name in (
+            "people",
+            "groups",
+            "contacts",
+            "members",
+            "delegates",
+            "conferences",
+            "policies",
+            "known",
+            "more",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.add_skipped(other.skipped)
 
