@@ -60,6 +60,13 @@ LINES: Final = {
     "meters": ["meters", "meters sessions"],
     "nodes": ["nodes"],
     "policies": ["policies"],
+    "policy explain": ["policy explain alice@example.com"],
+    "policy set": [
+        "policy set alice@example.com meeting_size 20",
+        "policy set Team clients 'allow UCCAPI; block *'",
+        "policy set everybody privacy_mode no",
+        "policy set alice@example.com all --remove",
+    ],
     "policy show": ["policy show alice@example.com"],
     "presence containers": ["presence containers alice@example.com"],
     "presence reset": ["presence reset alice@example.com"],

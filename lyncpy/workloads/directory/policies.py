@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -11,9 +11,18 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import Group, IGroups, IPeople
 from lyncpy.contracts.facts import GroupsChanged, PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor, aor_of, bare
-from lyncpy.contracts.owners import IMeanings
+from lyncpy.contracts.owners import IMeanings, IOwners
 from lyncpy.contracts.policy import IPolicies, Policy
+from lyncpy.contracts.store import IStore
 from lyncpy.workloads.directory.policy_settings import PoliciesSettings
+from lyncpy.workloads.directory.stored_policies import (
+    EVERYBODY,
+    StoredPolicies,
+    Values,
+    of_group,
+    of_person,
+    subject_of,
+)
 
 PLACE: Final = "policies"
 
@@ -48,6 +57,31 @@ class Chosen:
     """Through which they have it; None: no policy names them."""
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyLayer:
+    """One place that may decide a value."""
+
+    source: str
+    """Where it is: "store" or "file"."""
+
+    why: str
+    """Why it counts for somebody, for an operator."""
+
+    values: Values
+    """What it decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A value of somebody's policy, and what decided it."""
+
+    field: str
+    value: Any  # Any: what the field has
+    layer: PolicyLayer
+    overruled: tuple[PolicyLayer, ...]
+    """Others that say something of it and come later."""
+
+
 @implementer(IPolicies)
 class Policies:
     """The policy of each person, from memory; an answer is kept until the person, a group or the settings change.
@@ -57,6 +91,8 @@ class Policies:
         people, groups: Everybody.
         bus: Tells of changes.
         meanings: Whom addresses in the section mean.
+        owners: Whose what is kept in the store is.
+        store: Where policies are kept that were set in the shell.
     """
 
     log = Logger()
@@ -68,8 +104,12 @@ class Policies:
         groups: IGroups,
         bus: IBus,
         meanings: IMeanings,
+        owners: IOwners,
+        store: IStore,
     ) -> None:
         self._meanings = meanings
+        self._owners = owners
+        self.stored = StoredPolicies(store, self._renewed)
         self._settings = settings
         self._people = people
         self._groups = groups
@@ -85,12 +125,55 @@ class Policies:
         """Give a user's policy; the default for who is not known."""
         known = self._chosen.get(aor)
         if known is None:
-            known = self.chosen(aor).policy
+            known = self._policy(aor)
             if self._people.person(aor) is not None:  # strangers' names must not fill the memory
                 self._chosen[aor] = known
         return known
 
+    def _policy(self, aor: Aor) -> Policy:
+        values = {one.field: one.value for one in self.explained(aor)}
+        return Policy(**{**values, "clients": tuple(values["clients"])}, name=self.chosen(aor).policy.name)
+
     # --- for the workload and for operators
+
+    def explained(self, aor: Aor) -> Sequence[Decided]:
+        """Say of each value of a user's policy what decides it, and what else would."""
+        layers = self._layers(aor)
+        found = []
+        for field in FIELDS:
+            saying = [layer for layer in layers if field in layer.values]
+            found.append(Decided(field, saying[0].values[field], saying[0], tuple(saying[1:])))
+        return found
+
+    def _layers(self, aor: Aor) -> Sequence[PolicyLayer]:
+        """Give the places that may decide something for a user, those first that count first."""
+        layers = [PolicyLayer("store", f"set for {bare(aor)}", self.stored.of(of_person(self._owners.owner(aor))))]
+        layers += [
+            PolicyLayer(
+                "store", f'set for the group "{group.name}", which they are in', self.stored.of(of_group(group.key))
+            )
+            for group in self._groups.groups_of(aor)
+        ]
+        chosen = self.chosen(aor)
+        if chosen.member is not None:
+            layers.append(PolicyLayer("file", why(chosen), _given(self._settings, chosen.policy.name)))
+        layers.append(PolicyLayer("store", "set for everybody", self.stored.of(EVERYBODY)))
+        usual = {field: getattr(self._settings, field) for field in FIELDS}
+        said = {field: value for field, value in usual.items() if field in self._settings.model_fields_set}
+        layers.append(PolicyLayer("file", "[policies] says so", said))
+        layers.append(PolicyLayer("default", "nothing else is said", usual))
+        return layers
+
+    async def set_values(self, key: str, values: Values) -> None:
+        """Keep what is set for a person, a group or everybody, and put it in force; durable when this returns."""
+        await self.stored.write(key, values)
+        self._chosen.clear()
+        self._bus.tell(PoliciesChanged())
+
+    def _renewed(self) -> None:
+        """Put in force what another server has set; to all others that one tells it itself."""
+        self._chosen.clear()
+        self._bus.tell_here(PoliciesChanged())
 
     def all_policies(self) -> Sequence[Policy]:
         """Give the policies in their order; "default", which is of everybody else, comes last."""
@@ -128,11 +211,15 @@ class Policies:
 
     def groups_changed(self, fact: GroupsChanged) -> None:
         """Look up the members of the policies' groups anew; a name may mean another group than before."""
-        before = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
+        before = self._group_keys()
         self._forget()
-        now = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
-        if (before | now) & fact.keys:
+        if (before | self._group_keys()) & fact.keys:
             self._bus.tell(PoliciesChanged())
+
+    def _group_keys(self) -> set[str]:
+        """Give the groups of which membership decides something."""
+        named = {member.group.key for name in self._settings.named for member in self.members(name) if member.group}
+        return named | {key for one in self.stored.everything() if (key := subject_of(one).group) is not None}
 
     def person_changed(self, fact: PersonChanged) -> None:
         """Look whether a person's policy is still theirs: groups may know them by another name."""
@@ -175,6 +262,12 @@ def why(chosen: Chosen) -> str:
     if member.aor is not None:
         return f"{section} names {bare(member.aor)}"
     return f'{section} names the group "{member.text}", which they are in'
+
+
+def _given(settings: PoliciesSettings, name: str) -> Values:
+    """Give what a table of the settings says itself."""
+    one = settings.named[name]
+    return {field: value for field in FIELDS if (value := getattr(one, field)) is not None}
 
 
 def _policies(settings: PoliciesSettings) -> dict[str, Policy]:

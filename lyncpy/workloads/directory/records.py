@@ -25,6 +25,7 @@ from lyncpy.workloads.directory.model.places import Urls, renamed_key, urls_of
 from lyncpy.workloads.directory.owners import FormerAddress, Owner
 from lyncpy.workloads.directory.secrets import KIND as SECRET
 from lyncpy.workloads.directory.secrets import WAITING
+from lyncpy.workloads.directory.stored_policies import POLICY, of_person
 
 T = TypeVar("T")
 
@@ -260,6 +261,7 @@ class DirectoryRecords:
         """
         for kind in OWNED:
             await LastWriter(self._store, kind).write(owner, None)
+        await LastWriter(self._store, POLICY).write(of_person(owner), None)
         # An id that is an address may be meant by what an older server has written; it must stay known as gone.
         await self._people.write(owner, None if "#" in owner else b'{"deleted":true}')
 

@@ -9,7 +9,7 @@ from zope.interface import implementer
 from lyncpy.contracts.authenticator import DenialReason
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, ISecrets, Person, judged, objection_to
-from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, NodeLost, PersonChanged
+from lyncpy.contracts.facts import AddressesChanged, GroupsChanged, NodeLost, PersonChanged, PoliciesChanged
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.owners import OwnerId
 from lyncpy.contracts.seals import Seals
@@ -32,11 +32,13 @@ from lyncpy.workloads.directory.owners import dialled, lined
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
+from lyncpy.workloads.directory.policy_commands import PolicyCommands
 from lyncpy.workloads.directory.pull import Origin, Pulls
 from lyncpy.workloads.directory.records import GROUP, PERSON, DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
+from lyncpy.workloads.directory.stored_policies import POLICY
 from lyncpy.workloads.directory.user_changes import UserChanges, UserTools
 from lyncpy.workloads.directory.user_commands import UserCommands
 
@@ -124,6 +126,7 @@ class Directory:
         )
         for kind in (PERSON, GROUP):
             platform.sweep.cover(platform.store, kind, FollowedRecords(kind, kept, self.pulls), *TOLD)
+        platform.sweep.cover(platform.store, POLICY, policies.stored, PoliciesChanged)
         self._sweep, self._nodes = platform.sweep, platform.nodes
         self._told = PullsOnNotice(lambda gone: self.pulls.pull_if_mine(counting=gone), settings.retry_s, timers)
         self._notices = tuple(Notices(origin.notices.get(one.name), self._told, one, timers) for one in self._sources)
@@ -140,7 +143,8 @@ class Directory:
             commands=(
                 *Commands(self.pulls, self._notices, people, groups, secrets, settings, timers).declared(),
                 *LineCommands(self.pulls, people).declared(),
-                *GroupCommands(people, groups, policies, timers).declared(),
+                *GroupCommands(groups, timers).declared(),
+                *PolicyCommands(people, groups, policies).declared(),
                 *SearchCommands(tables.address_book).declared(),
                 *UserCommands(changes, people, self._is_asked_elsewhere).declared(),
             ),
@@ -166,6 +170,7 @@ class Directory:
             self._bus.listen(PersonChanged, self._written_elsewhere),
             self._bus.listen(GroupsChanged, self._written_elsewhere),
             self._bus.listen(AddressesChanged, self._written_elsewhere),
+            self._bus.listen(PoliciesChanged, self._written_elsewhere),
             self._bus.listen(NodeLost, self.pulls.node_lost),
             self._bus.listen(GroupsChanged, self._policies.groups_changed),
             self._bus.listen(PersonChanged, self._policies.person_changed),
@@ -175,6 +180,7 @@ class Directory:
             *((self._bus.listen(PersonChanged, self._photos.person_changed),) if self._photos is not None else ()),
         )
         await self._meanings.open()
+        await self._policies.stored.open()
         await self.pulls.open()
         self._deadlines.open()
         self._address_book.open()
@@ -195,7 +201,7 @@ class Directory:
         for listening in self._listening:
             listening.stop()
 
-    def _written_elsewhere(self, fact: PersonChanged | GroupsChanged | AddressesChanged) -> None:
+    def _written_elsewhere(self, fact: PersonChanged | GroupsChanged | AddressesChanged | PoliciesChanged) -> None:
         """Look what is new in the store; with whoever has told it, this node may have told it itself."""
         if self._nodes.others():
             self._sweep.hasten()

@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 
 from zope.interface import implementer
 
+from lyncpy.contracts.bus import IListening
+from lyncpy.contracts.facts import PoliciesChanged
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.provisioning.provisions import provisions
@@ -42,11 +44,16 @@ class Provisioning:
         own = provisions(
             settings, platform.policies, mcus=mcus, guests=guests, search_url=search_url, photos_url=photos_url
         )
-        routes = Routes((*own, *offered), signaling.notifier, settings)
-        self.offer = Offer(self.name, routes=routes.rows(), provisions=own)
+        self._routes = Routes((*own, *offered), signaling.notifier, settings, platform.timers)
+        self._bus = platform.bus
+        self._listening: tuple[IListening, ...] = ()
+        self.offer = Offer(self.name, routes=self._routes.rows(), provisions=own)
 
     async def open(self) -> None:
-        """Do nothing: clients come by themselves."""
+        """Listen for changes of policies; clients come by themselves."""
+        self._listening = (self._bus.listen(PoliciesChanged, self._routes.policies_changed),)
 
     async def close(self) -> None:
-        """Do nothing: subscriptions belong to the notifier."""
+        """Stop listening; subscriptions belong to the notifier."""
+        for listening in self._listening:
+            listening.stop()

@@ -14,6 +14,7 @@ from lyncpy.workloads.directory.policies import FIELDS, Policies, why
 from lyncpy.workloads.directory.policy_settings import NamedPolicy, PoliciesSettings
 from tests.kit.directory import Facts, person
 from tests.kit.holdings import held
+from tests.kit.memory import MemoryStore
 from tests.kit.owners import AddressMeanings
 
 ALICE, BOB, CAROL = (person(name) for name in ("alice", "bob", "carol"))
@@ -39,7 +40,15 @@ class Desk:
             self.groups.put_group(group)
         self.people = people
         self.facts = Facts()
-        self.policies = Policies(settings(**section), people, self.groups, self.facts, AddressMeanings())
+        self.policies = Policies(
+            settings(**section),
+            people,
+            self.groups,
+            self.facts,
+            AddressMeanings(),
+            people.owners,
+            MemoryStore(lambda: 0.0),
+        )
 
     def of(self, *aors: Aor) -> list[str]:
         """Give the names of policies."""

@@ -53,7 +53,9 @@ class Desk:
             self.source.groups = list(groups)
         known = Groups(table)
         meanings = Meanings(store, table.owners)
-        rules = Policies(PoliciesSettings.model_validate(policies or {}), table, known, bus, meanings)
+        rules = Policies(
+            PoliciesSettings.model_validate(policies or {}), table, known, bus, meanings, table.owners, store
+        )
         clock = Clock()
         platform = platform_of(clock, timers=Timers(clock, wall), store=store, bus=bus, people=table, groups=known)
         book = AddressBook(table, known, platform.timers)

@@ -1,0 +1,1 @@
+`policy set` sets values of policies for a person, a group or everybody while the server runs, kept in the store beside the settings, and `policy explain` says of each value of somebody where it comes from, why, and what it overrules; signed-in clients are told, and `lyncpy export` and `import` take policies along.
