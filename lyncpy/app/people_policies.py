@@ -39,15 +39,15 @@ async def set_policies(store: IStore, owners: IOwners, aors: Sequence[Aor]) -> t
     wanted, names = {*aors}, await _group_names(store)
     found = []
     for record in await store.scan(POLICY):
-        subject, values = subject_of(record.key), json.loads(record.value)
-        if subject.owner is not None:
-            aor = owners.address(subject.owner)
-            if aor in wanted:
-                found.append(PolicyData(person=bare(str(aor)), values=values))
-        elif subject.group is None:
-            found.append(PolicyData(everybody=True, values=values))
-        elif subject.group in names:
-            found.append(PolicyData(group=names[subject.group], values=values))
+        subject = subject_of(record.key)
+        aor = None if subject.owner is None else owners.address(subject.owner)
+        one = PolicyData(
+            person=bare(aor) if aor in wanted and aor is not None else "",
+            group=names.get(subject.group or "", ""),
+            everybody=record.key == EVERYBODY,
+            values=json.loads(record.value),
+        )
+        found += [one] * bool(one.person or one.group or one.everybody)
     return tuple(found)
 
 
@@ -84,21 +84,25 @@ async def take_policies(
     for one in (*document.set_policies, *section):
         whose = "everybody" if one.everybody else one.person or f'the group "{one.group}"'
         key = _key(one, owners, keys)
-        if not key:
+        if key:
+            _merge(known.setdefault(key, {}), one.values, whose, report)
+        else:
             report.skip(whose, "what is set of the policy", "nobody and no group here is called so, or several are")
+    for key, values in known.items() if writes else ():
+        await records.write(key, json.dumps(values).encode())
+
+
+def _merge(before: dict[str, Any], values: Mapping[str, Any], whose: str, report: PolicyReport) -> None:
+    """Add values that are not there."""
+    for name, value in values.items():
+        if name in before:
+            report.known += 1
             continue
-        before = known.setdefault(key, {})
-        for name, value in one.values.items():
-            if name in before:
-                report.known += 1
-                continue
-            try:
-                before.update(usable({name: value}))
-                report.policies += 1
-            except ValueUnusable as error:
-                report.skip(whose, f"the policy's {name}", str(error))
-        if writes and before:
-            await records.write(key, json.dumps(before).encode())
+        try:
+            before.update(usable({name: value}))
+            report.policies += 1
+        except ValueUnusable as error:
+            report.skip(whose, f"the policy's {name}", str(error))
 
 
 def _key(one: PolicyData, owners: IOwners, groups: Mapping[str, Sequence[str]]) -> str:
@@ -114,14 +118,11 @@ def _key(one: PolicyData, owners: IOwners, groups: Mapping[str, Sequence[str]]) 
 
 def _of_section(section: Mapping[str, Any]) -> Iterator[PolicyData]:
     """Give what the settings of another server say: of the members of each table, in their order, and of everybody."""
-    for table in section.values():
-        if isinstance(table, dict):
-            values = {name: value for name, value in table.items() if name in FIELDS and value is not None}
-            for member in table.get(_MEMBERS, ()):
-                is_address = "@" in str(member)
-                yield PolicyData(
-                    person=str(member) if is_address else "", group="" if is_address else str(member), values=values
-                )
-    values = {name: value for name, value in section.items() if name in FIELDS}
-    if values:
-        yield PolicyData(everybody=True, values=values)
+    tables = [table for table in section.values() if isinstance(table, dict)]
+    for table, member in [(one, str(member)) for one in tables for member in one.get(_MEMBERS, ())]:
+        values = {name: value for name, value in table.items() if name in FIELDS and value is not None}
+        is_address = "@" in member
+        yield PolicyData(person=member * is_address, group=member * (not is_address), values=values)
+    usual = {name: value for name, value in section.items() if name in FIELDS}
+    if usual:
+        yield PolicyData(everybody=True, values=usual)

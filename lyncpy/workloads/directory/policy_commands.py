@@ -133,23 +133,29 @@ class PolicyCommands:
             raise CommandFailed(f'there is no "{name[:80]}" in a policy; there are {", ".join(FIELDS)}')
         if (text is None) is not is_removal:
             raise CommandFailed(f"give a value, or --{REMOVE} and none")
-        before = dict(self._policies.stored.of(key))
         if is_removal:
-            gone = list(before) if name == ALL else [name]
-            if not any(one in before for one in gone):
-                raise CommandFailed(f"nothing of that is set for {whom}; see: policies")
-            await self._policies.set_values(key, {one: value for one, value in before.items() if one not in gone})
-            return Table(("whom", "name", "value"), [(whom, one, None) for one in gone], note="removed")
+            return await self._remove(whom, key, name)
+        return await self._put(whom, key, name, text or "")
+
+    async def _remove(self, whom: str, key: str, name: str) -> Table:
+        before = self._policies.stored.of(key)
+        gone = [one for one in before if name in (ALL, one)]
+        if not gone:
+            raise CommandFailed(f"nothing of that is set for {whom}; see: policies")
+        await self._policies.set_values(key, {one: value for one, value in before.items() if one not in gone})
+        return Table(("whom", "name", "value"), [(whom, one, None) for one in gone], note="removed")
+
+    async def _put(self, whom: str, key: str, name: str, text: str) -> Table:
+        before = self._policies.stored.of(key)
         if not before and len(self._policies.stored) >= SUBJECTS_MOST:
             raise CommandFailed(f"something is set for {SUBJECTS_MOST} people and groups, and may be for no more")
         try:
-            after = usable({**before, name: _value(name, text or "")})
+            after = usable({**before, name: _value(name, text)})
         except ValueUnusable as error:
             raise CommandFailed(f"nothing was changed: {error}") from None
         await self._policies.set_values(key, after)
-        return Table(
-            ("whom", "name", "value"), [(whom, name, _shown(_plain(after[name])))], note="it counts from now on"
-        )
+        shown = _shown(_plain(after[name]))
+        return Table(("whom", "name", "value"), [(whom, name, shown)], note="it counts from now on")
 
     def _subject(self, text: str) -> tuple[str, str]:
         """Give who is meant, for an operator, and the key of what is set for them."""

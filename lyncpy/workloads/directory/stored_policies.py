@@ -118,7 +118,7 @@ class StoredPolicies:
             self._put(key, NOTHING if record is None else usable(json.loads(record.value)))
         except (ValueError, TypeError, ValueUnusable) as error:
             # As of a newer release: what can be read no more is not set.
-            self.log.warn('the policy kept for "{key}" cannot be read: {reason}', key=key, reason=str(error))
+            self.log.warn("the kept record of {owner} cannot be read: {reason}", owner=key, reason=str(error))
             self._put(key, NOTHING)
 
     # --- for the sweep
