@@ -35,6 +35,16 @@ SAME_SERVER: Final = "the same server, for the clients of one of [sip] domains"
 
 _BY_SRV: Final = "the SRV records lead them to the server's own name"
 
+SERVICES: Final = {
+    "_sipinternaltls._tcp": "clients inside, over TLS",
+    "_sip._tls": "clients outside, over TLS",
+    "_sipinternal._tcp": "clients inside, without TLS",
+    "_sip._tcp": "clients outside, without TLS",
+}
+"""The SRV records that clients ask for, and which clients do."""
+
+SIP_HOSTS: Final = ("sipinternal", "sip", "sipexternal")
+
 WEB_HOSTS: Final = ("lyncdiscoverinternal", "lyncdiscover")
 
 
@@ -242,6 +252,46 @@ def remarks(config: Config) -> Iterator[str]:
         )
     if not sip.tls_port:
         yield "[sip] tls_port is 0: clients that use TLS do not find this server"
+
+
+@dataclass(frozen=True, slots=True)
+class ClientQuestion:
+    """Something that clients ask DNS, whether or not it has to be there."""
+
+    name: str
+    is_service: bool
+    """Whether SRV records are asked for; else addresses."""
+
+    who: str
+
+
+def questions(config: Config) -> Iterator[ClientQuestion]:
+    """Give all that clients of each domain ask who were told no server, in their order."""
+    for domain in config.sections.sip.all_domains:
+        for host in WEB_HOSTS:
+            yield ClientQuestion(f"{host}.{domain}", is_service=False, who="Lync 2010 and later, over HTTPS")
+        for service, who in SERVICES.items():
+            yield ClientQuestion(f"{service}.{domain}", is_service=True, who=who)
+        for host in SIP_HOSTS:
+            yield ClientQuestion(f"{host}.{domain}", is_service=False, who="clients that find no SRV record")
+
+
+def misled(asked: ClientQuestion, found: Sequence[str], server: Sequence[str], needed: Sequence[DnsRecord]) -> str:
+    """Say how an answer leads clients elsewhere; "": it does not.
+
+    Args:
+        asked: The question.
+        found: Of services as `DnsRecord.value`, else addresses.
+        server: Those of this server, and of the others of the pool.
+        needed: The records that there should be; what is wrong with one of these is said beside it.
+    """
+    if not found or any(one.name == asked.name for one in needed):
+        return ""
+    if not asked.is_service:
+        return "" if set(found) & set(server) else "that is another server: remove it, or correct it"
+    ours = {_place(one.value) for one in needed if one.kind is RecordKind.SRV}
+    foreign = [one for one in found if _place(one) not in ours and _place(one)[1] != domain_of(NO_SERVICE)]
+    return "nothing of this server listens there: remove it, or correct it" if foreign else ""
 
 
 def judged(record: DnsRecord, found: Sequence[str], server: Sequence[str], also: Collection[str] = ()) -> Judgement:

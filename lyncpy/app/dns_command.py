@@ -12,7 +12,7 @@ from twisted.internet import task
 
 from lyncpy.app.arguments import add_file
 from lyncpy.app.config import Config, load
-from lyncpy.app.discovery import DnsRecord, judged, other_hosts, records, remarks
+from lyncpy.app.discovery import DnsRecord, judged, misled, other_hosts, questions, records, remarks
 from lyncpy.app.dns_lookups import DnsLookups, DnsUnanswered
 from lyncpy.contracts.names import domain_of
 
@@ -25,8 +25,14 @@ ELSEWHERE: Final = (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INE
 HELP: Final = "print the DNS records that clients need, as a zone file, and check them"
 
 
-def declare(words: Any, text: str = HELP) -> None:  # Any: argparse has no public name for it
-    """Add the command to the command line."""
+def declare(words: Any, text: str = HELP, *, asks_all: bool = False) -> None:  # Any: argparse has no public name for it
+    """Add the command to the command line.
+
+    Args:
+        words: Of the command line.
+        text: The help.
+        asks_all: Whether it shows what comes back to all that clients ask, too.
+    """
     command = words.add_parser("dns", help=text)
     add_file(command)
     command.add_argument(
@@ -40,7 +46,7 @@ def declare(words: Any, text: str = HELP) -> None:  # Any: argparse has no publi
         "--resolver", type=_resolver, metavar="HOST[:PORT]", help="ask this DNS server, not those of the system"
     )
     command.add_argument("--print", action="store_true", dest="unasked", help="print alone, and ask nobody")
-    command.set_defaults(run=run)
+    command.set_defaults(run=run, asks_all=asks_all)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -57,10 +63,10 @@ def run(options: argparse.Namespace) -> int:
             f"; {host}, another server of the pool: its own file gives its address\n" for host in other_hosts(config)
         )
         return 0
-    return _checked(config, needed, options.resolver)
+    return _checked(config, needed, options.resolver, asks_all=options.asks_all)
 
 
-def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int] | None) -> int:
+def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int] | None, *, asks_all: bool) -> int:
     async def look(reactor: Any) -> None:  # Any: several interfaces at once
         lookups, bad = DnsLookups(reactor, server), 0
         try:
@@ -74,6 +80,8 @@ def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int
                 at = await lookups.addresses(host)
                 sys.stdout.write(f"; {host}, another server of the pool: {', '.join(at) or 'missing'}\n")
                 bad += not at
+            if asks_all:
+                bad += await _asked(config, needed, lookups)
         except DnsUnanswered as error:
             sys.stdout.writelines(f"{one.line()}  ; {one.reason}\n" for one in needed)
             sys.stderr.write(f"lyncpy: {error}; name another with --resolver, or ask nobody with --print\n")
@@ -85,6 +93,24 @@ def _checked(config: Config, needed: Sequence[DnsRecord], server: tuple[str, int
         task.react(look)
     except SystemExit as end:  # of which 1 is the code, too, when something here is wrong
         return int(end.code or 0)
+
+
+async def _asked(config: Config, needed: Sequence[DnsRecord], lookups: DnsLookups) -> int:
+    """Show what comes back to each question of clients; give how many answers lead them elsewhere."""
+    bad = 0
+    ours = [
+        one for name in (config.sections.sip.server_name, *other_hosts(config)) for one in await lookups.addresses(name)
+    ]
+    sys.stdout.write("; what clients ask, and what comes back:\n")
+    for one in questions(config):
+        found = await (lookups.services(one.name) if one.is_service else lookups.addresses(one.name))
+        aliases = [] if one.is_service else [f"CNAME {alias}" for alias in await lookups.aliases(one.name)]
+        told = ", ".join([*aliases, *found]) or "nothing"
+        doubt = misled(one, found, ours, needed)
+        kind = "SRV" if one.is_service else "A and AAAA"
+        sys.stdout.write(f"; {kind} {one.name} ({one.who}): {told}{f': {doubt}' if doubt else ''}\n")
+        bad += bool(doubt)
+    return bad
 
 
 def _own_addresses(config: Config) -> Iterator[str]:

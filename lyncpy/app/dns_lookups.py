@@ -53,6 +53,13 @@ class DnsLookups:
         six = await self._payloads(self._resolver.lookupIPV6Address, name, dns.AAAA)
         return [one.dottedQuad() for one in four] + [str(ip_address(one.address)) for one in six]
 
+    async def aliases(self, name: str) -> list[str]:
+        """Give the names by way of which a name leads to its addresses; otherwise as `services`."""
+        return [
+            shown(one.name.name.decode("ascii", "replace").rstrip("."))
+            for one in await self._payloads(self._resolver.lookupAddress, name, dns.CNAME)
+        ]
+
     async def found(self, record: DnsRecord) -> list[str]:
         """Give what stands in the place of a record; otherwise as `services`."""
         return await (self.services(record.name) if record.kind is RecordKind.SRV else self.addresses(record.name))

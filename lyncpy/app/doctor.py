@@ -68,7 +68,8 @@ def declare(words: Any) -> None:  # Any: argparse has no public name for it
         if what == "user":
             command.add_argument("address", metavar="ADDRESS", help="as alice@example.com, or a login")
         command.set_defaults(run=_run, story=story)
-    dns_command.declare(whats, "as `lyncpy dns`: ask for each record that clients need, and show what stands there")
+    text = "ask all that clients ask DNS, of each domain: show each record that they need, and what comes back to each question"
+    dns_command.declare(whats, text, asks_all=True)
 
 
 def _run(options: argparse.Namespace) -> int:

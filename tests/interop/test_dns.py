@@ -30,9 +30,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "lyncpy.toml"
 
 
-def asked(home: Path, names: NamesServer, *more: str) -> "subprocess.CompletedProcess[str]":
+def asked(
+    home: Path, names: NamesServer, *more: str, command: Sequence[str] = ("dns",)
+) -> "subprocess.CompletedProcess[str]":
     """Run the command."""
-    words = ["dns", str(home), "--address", "192.0.2.10", "--resolver", names.address, *more]
+    words = [*command, str(home), "--address", "192.0.2.10", "--resolver", names.address, *more]
     return forks.run(words, timeout=60)
 
 
@@ -121,3 +123,23 @@ def test_a_pool_has_several_targets(home: Path) -> None:
     told = [line.partition(";")[2].rpartition(": ")[2] for line in done.stdout.splitlines()]
     beside = ", ".join(f"0 0 5061 {server}" for server in servers[:2])
     assert told[1:] == [*["there"] * 6, f"missing beside {beside}", "there", "there", "192.0.2.11", "missing"]
+
+
+def test_the_doctor_shows_what_comes_back_to_all_that_clients_ask(home: Path) -> None:
+    """Of each domain; what leads them to another server is told, though nobody needs it."""
+    zone = {
+        **RIGHT,
+        "lyncdiscover.example.com": ["CNAME webdir.online.lync.com"],
+        "webdir.online.lync.com": ["A 192.0.2.99"],
+        "_sipinternal._tcp.example.com": ["SRV 0 0 5060 old.example.com"],
+        "sip.example.com": ["A 192.0.2.10"],
+    }
+    with NamesServer(zone) as names:
+        done = asked(home, names, command=("doctor", "dns"))
+    assert (done.returncode, done.stderr) == (1, "")
+    assert len([line for line in done.stdout.splitlines() if line.startswith(("; SRV", "; A and"))]) == 9
+    assert "; A and AAAA lyncdiscoverinternal.example.com (Lync 2010 and later, over HTTPS): nothing\n" in done.stdout
+    assert "; SRV _sip._tls.example.com (clients outside, over TLS): 0 0 5061 sip.example.com\n" in done.stdout
+    assert "192.0.2.99: that is another server: remove it, or correct it" in done.stdout
+    assert "0 0 5060 old.example.com: nothing of this server listens there: remove it, or correct it" in done.stdout
+    assert done.stdout.count("correct it") == 2

@@ -62,19 +62,19 @@ def fitness(connection: Connection) -> Iterator[Finding]:
     number, version, encoding, is_standby, is_read_only = connection.exec_driver_sql(_SERVER).one()
     if number < OLDEST:
         sentence = f"it is PostgreSQL {version}, and 15 is the oldest that will do: upgrade it, or name another server"
-        yield Finding(good=False, sentence=sentence)
+        yield Finding(good=False, sentence=sentence, stops=True)
     else:
         yield Finding(good=True, sentence=f"it is PostgreSQL {version}")
     if encoding == "UTF8":
         yield Finding(good=True, sentence="its encoding is UTF8")
     else:
-        yield Finding(good=False, sentence=f"its encoding is {encoding}: make it anew with ENCODING 'UTF8'")
+        yield Finding(good=False, sentence=f"its encoding is {encoding}: make it anew with ENCODING 'UTF8'", stops=True)
     if is_standby:
         sentence = "it is a standby, which takes no writes: name all its hosts, and no target_session_attrs, so that the primary is found"
-        yield Finding(good=False, sentence=sentence)
+        yield Finding(good=False, sentence=sentence, stops=True)
     elif is_read_only:
         sentence = "it is read-only (default_transaction_read_only): have whoever administers it end that"
-        yield Finding(good=False, sentence=sentence)
+        yield Finding(good=False, sentence=sentence, stops=True)
     else:
         yield Finding(good=True, sentence="it takes writes")
     yield _rights(connection)
@@ -175,7 +175,9 @@ def holders(connection: Connection, *, is_connected: bool = False, has_refused: 
     mode, host, since = found[0] if found else ("", None, None)
     details = f" (from {host or 'its own machine'}, since {since})" if since else ""
     if mode == "ExclusiveLock":
-        return Finding(good=False, sentence=f"`lyncpy store copy` works with it{details}: wait until that has ended")
+        return Finding(
+            good=False, sentence=f"`lyncpy store copy` works with it{details}: wait until that has ended", stops=True
+        )
     others = "another server works" if len(found) < 2 else f"{len(found)} other servers work"
     if is_connected and not has_refused:
         return Finding(good=True, sentence=f"{others} with it{details}")
@@ -210,7 +212,7 @@ def _rights(connection: Connection) -> Finding:
     user, database, place, may_make = connection.exec_driver_sql(_PLACE).one()
     if place is None:
         sentence = f'user "{user}" may use no schema there: run `ALTER DATABASE "{database}" OWNER TO "{user}"`'
-        return Finding(good=False, sentence=sentence)
+        return Finding(good=False, sentence=sentence, stops=True)
     numbered = [(table.name, table.autoincrement_column) for table in metadata.tables.values()]
     sequences = [f"{name}_{column.name}_seq" for name, column in numbered if column is not None]
     closed = connection.exec_driver_sql(_CLOSED, ([VERSIONS, *metadata.tables, *sequences],)).all()
@@ -220,7 +222,7 @@ def _rights(connection: Connection) -> Finding:
             f'user "{user}" may not read and write "{name}", which is "{owner}"\'s: '
             f'name that user in the url, or run `REASSIGN OWNED BY "{owner}" TO "{user}"`'
         )
-        return Finding(good=False, sentence=sentence)
+        return Finding(good=False, sentence=sentence, stops=True)
     if may_make:
         return Finding(good=True, sentence=f'user "{user}" may make, read and write tables')
     if _is_up_to_date(connection):
@@ -228,7 +230,7 @@ def _rights(connection: Connection) -> Finding:
     sentence = (
         f'user "{user}" may make no tables in schema "{place}": run `ALTER DATABASE "{database}" OWNER TO "{user}"`'
     )
-    return Finding(good=False, sentence=sentence)
+    return Finding(good=False, sentence=sentence, stops=True)
 
 
 def _is_up_to_date(connection: Connection) -> bool:

@@ -176,7 +176,7 @@ class PostgresServer:
         try:
             return look_once(Link(self.engine), look)
         except StoreUnavailable as error:
-            return [Finding(good=False, sentence=f"{self.shown} cannot be used: {error}")]
+            return [Finding(good=False, sentence=f"{self.shown} cannot be used: {error}", stops=True)]
 
     def read(self, job: Job[T]) -> T:
         """Do a job that only reads; raises StoreUnavailable."""
