@@ -82,8 +82,20 @@ class Form:
     has_more: bool = False
     """Whether there may be other facts, which are not known before: those that rooms add."""
 
-    def schema(self, command: str) -> dict[str, Any]:
-        """Give the JSON Schema of the whole answer."""
+    def schema(self, command: str, *, of_several: bool = False) -> dict[str, Any]:
+        """Give the JSON Schema of the whole answer.
+
+        Args:
+            command: The name.
+            of_several: Whether several servers have answered: each row says of which it is, and what one would tell in
+                facts is a row of each.
+        """
+        if of_several:
+            rows = (Field("node"), *(self.rows or self.facts))
+            each = Form(rows=rows, counts=self.counts).schema(command)
+            if self.facts and not self.rows:
+                each["properties"]["rows"]["items"]["additionalProperties"] = self.has_more
+            return each
         counts = {name: {"type": "integer"} for name in ("rows", *self.counts)}
         facts = _object(self.facts, is_open=self.has_more)
         if self.facts:

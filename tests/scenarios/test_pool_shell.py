@@ -1,11 +1,13 @@
 """One shell over all servers: whichever an operator is at, each command says what it saw where, and does what it does where it has to be done."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from lyncpy.contracts.workload import CommandFailed, CommandReach, Table
 from lyncpy.workloads.admin.everywhere import LOOK_S
+from tests.kit.forms import objections
 from tests.kit.pool import Pool
 
 
@@ -126,6 +128,39 @@ def test_an_announcement_reaches_devices_at_every_server(pool: Pool) -> None:
 def test_what_the_store_says_is_asked_once(pool: Pool) -> None:
     """People are the same everywhere: there is no column for where."""
     assert pool.servers[0].shell_of_all("users").columns == pool.servers[0].shell("users").columns
+
+
+LINES = {
+    "announce": "announce all hello", "certificates": "certificates --issued", "flow close": "flow close {flow}",
+    "log level": "log level debug im --for 10m", "presence watchers": "presence watchers bob@example.com",
+    "presence watching": "presence watching alice@example.com", "session end": "session end alice@example.com",
+    "signin unlock": "signin unlock erin@example.com", "why": "why alice@example.com",
+}  # fmt: skip
+"""How a command is asked that takes something."""
+
+
+def test_what_several_servers_answer_has_the_form_that_is_declared(pool: Pool) -> None:
+    """Each row with its server; of one thing that each tells of itself, a row of each, with nothing that is not declared."""
+    first, second = pool
+    alice, bob = pool.servers[0].sign_in("carol")[0], second.sign_in("bob")[0]
+    alice.watches(bob)
+    alice.talks_to(bob)
+    for _ in range(5):
+        first.actor("erin", password="guess", address="192.0.2.1").sip.register()
+    names = {"flow": str(first.shell("flows").rows[-1][0])}
+    known = [one for one in first.unit("admin").words().all_commands() if one.reach is not CommandReach.HERE]
+    faults = []
+    for command in sorted(known, key=lambda one: (one.role, one.name)):
+        line = LINES.get(command.name, command.name).format(**names)
+        if command.name.startswith("conference "):
+            continue  # of a meeting that is nowhere here; the same rows as at one server, behind `node`
+        reply = first.ask(f"{line} --json")
+        document = json.loads(reply.out)
+        schema = command.form.schema(command.name, of_several=True)
+        faults += [f"{line}: {one}" for one in objections(schema, document)]
+        if document["error"] and command.name not in ("reload", "session end"):
+            faults.append(f"{line}: {document['error']}")
+    assert not faults, "\n".join(faults)
 
 
 def test_every_command_says_whom_it_concerns(pool: Pool) -> None:

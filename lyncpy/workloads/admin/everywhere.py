@@ -27,6 +27,7 @@ from lyncpy.core.nodes import ASKED_MOST
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import together
+from lyncpy.workloads.admin.render import ALL, NODE
 
 LOOK_S: Final = 5.0
 CHANGE_S: Final = 25.0
@@ -43,7 +44,6 @@ KEPT_S: Final = 30.0
 """Long answers of which the rest is waited for, and for how long."""
 
 ROWS_AT_ONCE: Final = 200
-ALL: Final = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +238,7 @@ def joined(answers: Sequence[_Answer], absent: Sequence[str] = ()) -> Table:
     columns = next((table.columns for _, table in given), ())
     failed = _said((node, table.failed) for node, table in given)
     return Table(
-        ("node", *columns) if columns else (),
+        (NODE, *columns) if columns else (),
         _rows(given, columns),
         note=_said((node, table.note) for node, table in given),
         failed="; ".join([*([failed] if failed else ()), *missing, *absent]),

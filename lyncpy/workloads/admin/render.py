@@ -17,6 +17,12 @@ from lyncpy.contracts.workload import Table
 from lyncpy.sip.plain import JOINERS, clean
 
 GAP: Final = "  "
+NODE: Final = "node"
+"""The column of which server a row is, in what several of them have answered."""
+
+ALL: Final = "all"
+"""There, of what all say alike."""
+
 NARROWEST: Final = 12
 """A column is not made narrower than this, or than its heading; before that, rows become blocks of lines."""
 
@@ -38,26 +44,47 @@ def as_json(table: Table, command: str, answer: Form, *, failed: str = "failed")
         failed: The kind of the error, where the table tells of one.
     """
     is_facts = table.columns == FACTS
-    rows = () if is_facts else table.rows
+    is_of_several = is_from_servers(table.columns, answer)
+    objects = _objects(table, answer) if not is_facts else ()
     before = "\n"
     yield f'{{\n  "command": {_json(command)},\n  "ok": {_json(not table.failed)},\n  "rows": ['
-    for row in rows:
-        named = {name: _value(cell) for name, cell in zip(table.columns, row, strict=False)}
+    count = 0
+    for named in objects:
         yield f"{before}    " + _json(named).replace("\n", "\n    ")
         before = ",\n"
+        count += 1
     yield "]" if before == "\n" else "\n  ]"
     # Of several servers each tells its own, in rows.
-    is_told = is_facts or not (table.failed or table.columns[:1] == ("node",))
+    is_told = is_facts or not (table.failed or is_of_several)
     facts = facts_of(table.rows if is_facts else (), answer.facts) if is_told else {}
     error = {"kind": failed, "message": sentences(table.failed)} if table.failed else None
     rest = {
         "facts": {name: _values(value) for name, value in facts.items()},
-        "counts": {"rows": len(rows), **table.counts},
+        "counts": {"rows": count, **table.counts},
         "note": table.note,
         "error": error,
     }
     yield ",\n" + _json(rest).removeprefix("{\n")
     yield "\n"
+
+
+def is_from_servers(columns: Sequence[str], answer: Form) -> bool:
+    """Tell whether a table has the answers of several servers, behind their names."""
+    own = answer.rows[0].name if answer.rows else ""
+    return tuple(columns[:1]) == (NODE,) and own != NODE
+
+
+def _objects(table: Table, answer: Form) -> Iterator[dict[str, object]]:
+    """Give the rows as objects. What several servers tell of themselves, in rows of a label and a value, is an object of each."""
+    if table.columns != (NODE, *FACTS):
+        for row in table.rows:
+            yield {name: _value(cell) for name, cell in zip(table.columns, row, strict=False)}
+        return
+    of_all = [row[1:] for row in table.rows if row[0] == ALL]
+    nodes = list(dict.fromkeys(row[0] for row in table.rows if row[0] != ALL)) or [ALL]
+    for node in nodes:
+        told = facts_of([*of_all, *(row[1:] for row in table.rows if row[0] == node)], answer.facts)
+        yield {NODE: _value(node), **{name: _values(value) for name, value in told.items()}}
 
 
 def error_json(command: str, kind: str, message: str) -> str:
