@@ -13,6 +13,7 @@ from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import of_other_owners, open_to_others, open_to_writers
 from lyncpy.app.machine import disk_findings, name_findings
+from lyncpy.app.places_check import place_findings
 from lyncpy.app.pool_check import deployment_findings
 from lyncpy.app.pool_doctor import pool_findings
 from lyncpy.app.ports import port_findings
@@ -65,6 +66,7 @@ def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding
 def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at what is on this machine, as a start does, which refuses what stops it: nobody is asked who could be slow."""
     yield from standing_findings(config, now)
+    yield from _guarded("the places of files", place_findings(config))
     yield from port_findings(config)
 
 

@@ -282,6 +282,8 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
         return _unknown(where, section, key)
     if kind == "missing":
         return f"{where}: is missing; add it, etc/lyncpy.toml explains it"
+    if kind in ("string_too_short", "too_short") and not given:
+        return f"{where}: is empty; write what it has to be, etc/lyncpy.toml explains it"
     if kind == "json_invalid":
         return f"{where}: cannot be read: {error['msg']}"
     shown = "this" if isinstance(given, dict) or _may_be_secret(section, location[1:]) else repr(given)[:80]

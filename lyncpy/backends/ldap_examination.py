@@ -7,6 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from ldap3.core.exceptions import LDAPExceptionError
+from ldap3.operation.search import parse_filter
+from ldap3.utils.dn import parse_dn
+
 from lyncpy.backends.ldap_access import LdapOptions, access_of, filters_of, with_account
 from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapConnection, LdapEntry
@@ -49,6 +53,10 @@ def ldap_findings(
     except ValueError as error:
         yield Finding(good=False, sentence=f"[directory] {error}", stops=True)
         return
+    said = list(_misspelt(terms))
+    yield from (Finding(good=False, sentence=one) for one in said)
+    if said:
+        return
     try:
         access = with_account(access_of(terms, home), terms, home)
         with connect(replace(access, page_size=min(access.page_size, LOOKED_AT))) as link:
@@ -58,6 +66,25 @@ def ldap_findings(
             yield from _searched(terms, mapping, link, names=names)
     except DirectoryUnavailable as error:
         yield Finding(good=False, sentence=str(error))
+
+
+def _misspelt(terms: LdapOptions) -> Iterator[str]:
+    """Say which texts no LDAP server could read."""
+    for setting in ("filters", "contact_filters", "group_filters"):
+        for text in getattr(terms, setting, None) or ():
+            try:
+                parse_filter(text, None, auto_escape=True, auto_encode=False, validator=None, check_names=False)
+            except LDAPExceptionError:
+                example = "(objectClass=inetOrgPerson)"
+                yield f'[directory] {setting}: "{shown(text)}" is no LDAP filter: correct it; one is written as {example}'
+    for setting in ("bases", "group_bases"):
+        for text in getattr(terms, setting, ()):
+            try:
+                is_dn = bool(parse_dn(text)) or not text
+            except LDAPExceptionError:
+                is_dn = False
+            if not is_dn:
+                yield f'[directory] {setting}: "{shown(text)}" is no distinguished name: write it as "ou=people,dc=example,dc=com"'
 
 
 def _clock(terms: LdapOptions, link: DirectoryConnection, now: datetime) -> Iterator[Finding]:

@@ -117,7 +117,9 @@ def people_findings(path: Path, domains: tuple[str, ...]) -> Iterator[Finding]:
         yield Finding(good=False, sentence=str(error))
         return
     groups = len(found.groups or ())
-    yield Finding(good=True, sentence=f"[directory] url: {path} has {len(found.people)} people and {groups} groups")
+    nobody = "" if found.people else ": nobody can sign in; write a table for each person, as [alice]"
+    sentence = f"[directory] url: {path} has {len(found.people)} people and {groups} groups{nobody}"
+    yield Finding(good=True, sentence=sentence)
     for one in found.skipped[:NAMED]:
         yield Finding(good=False, sentence=f"skipped {one.source}: {one.reason}")
     if len(found.skipped) > NAMED:

@@ -141,11 +141,11 @@ class ServerCredentials:
             if not _covers(one.names, server_name):
                 found.append(
                     f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(one.names) or 'no name'};"
-                    " clients that connect to that name refuse it"
+                    " clients that connect to that name refuse it: have it issued for that name, or correct server_name"
                 )
             if not is_for_servers(one.certificate):
                 found.append(
-                    "[sip] certificate is not meant for servers (extended key usage serverAuth); clients refuse it"
+                    "[sip] certificate is not meant for servers (extended key usage serverAuth); clients refuse it: have it issued for servers"
                 )
         found += [
             f"[sip] certificate: {name} stands behind it as its issuer, and has not signed it; clients refuse it"
@@ -393,9 +393,12 @@ def _read(setting: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise CertificateUnusable(f"[sip] {setting}: there is no file {path}") from None
+        raise CertificateUnusable(
+            f"[sip] {setting}: there is no file {path}: put it there, or correct {setting}"
+        ) from None
     except OSError as error:
-        raise CertificateUnusable(f"[sip] {setting}: {path} cannot be read: {error.strerror}") from error
+        why = f"{path} cannot be read: {error.strerror}; name a file that the server may read"
+        raise CertificateUnusable(f"[sip] {setting}: {why}") from error
 
 
 def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
@@ -403,7 +406,18 @@ def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(data)
     except ValueError:
-        raise CertificateUnusable(f"[sip] {setting}: {path} holds no certificate in PEM") from None
+        raise CertificateUnusable(f"[sip] {setting}: {path} holds no certificate in PEM{_instead(data)}") from None
+
+
+def _instead(data: bytes) -> str:
+    """Say what a file holds in the place of PEM, and what to do about it."""
+    if b"PRIVATE KEY-----" in data:
+        return ", but a private key: name the certificate; the two settings may have been swapped"
+    if b"-----BEGIN CERTIFICATE" in data:
+        return ", but a certificate: name its key; the two settings may have been swapped"
+    if data[:1] == b"\x30":
+        return ", but what may be DER: `openssl x509 -inform DER -in FILE` (of a key `openssl pkey`) writes it as PEM"
+    return ": put what the authority has sent there, which begins with -----BEGIN"
 
 
 def _in_order(own: x509.Certificate, issuers: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
@@ -439,7 +453,7 @@ def _read_key(path: Path, data: bytes) -> PrivateKey:
             f"[sip] private_key: {path} has a passphrase, which nobody could type at start; remove it"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateUnusable(f"[sip] private_key: {path} holds no private key in PEM") from None
+        raise CertificateUnusable(f"[sip] private_key: {path} holds no private key in PEM{_instead(data)}") from None
     if not isinstance(key, PrivateKey):
         raise CertificateUnusable(f"[sip] private_key: {path} is neither RSA nor ECDSA nor Ed25519")
     return key

@@ -91,7 +91,9 @@ def _read(file: Path) -> list[Certificate]:
     try:
         found = load_pem_x509_certificates(file.read_bytes())
     except OSError as error:
-        raise AuthoritiesUnusable(f"{file} ([bus] ca_file) cannot be read: {error.strerror}") from None
+        raise AuthoritiesUnusable(
+            f"{file} ([bus] ca_file) cannot be read: {error.strerror}; put the authorities' certificates (PEM) there, or correct ca_file"
+        ) from None
     except ValueError:
         raise AuthoritiesUnusable(
             f"{file} ([bus] ca_file) has no certificate in PEM, or one that cannot be read"

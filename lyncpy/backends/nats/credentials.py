@@ -78,7 +78,9 @@ def _text(file: Path, setting: str) -> str:
     try:
         return file.read_text("utf-8-sig")
     except OSError as error:
-        raise SecretUnusable(f"{file} ([bus] {setting}) cannot be read: {error.strerror}") from None
+        raise SecretUnusable(
+            f"{file} ([bus] {setting}) cannot be read: {error.strerror}; write it, readable by the server alone, or correct {setting}"
+        ) from None
     except UnicodeDecodeError:
         raise SecretUnusable(f"{file} ([bus] {setting}) cannot be used: it is no text in UTF-8") from None
 

@@ -101,7 +101,7 @@ class _Visit:
         if isinstance(error, SSL.Error):
             return f'[bus] url: {self._place}: it does not speak TLS as it has to; "?tls=first" is for servers that begin with it'
         told = getattr(error, "strerror", None) or "it says nothing"
-        return f"[bus] url: {self._place}: {told}; does nats-server run there?"
+        return f"[bus] url: {self._place}: {told}; does nats-server run there? Start it, or correct host and port in the url"
 
     def _go_on(self, data: bytes) -> None:
         if not data:
@@ -157,7 +157,7 @@ class _Visit:
             return f"[bus] nkey_file: {place}: {reason}"
         if "no TLS" in reason:
             return f"[bus] url: {place}: {reason}: give it a certificate"
-        hint = "" if self._is_known else "; does nats-server run there?"
+        hint = "" if self._is_known else "; does nats-server run there? Start it, or correct host and port in the url"
         return f"[bus] url: {place}: {shown(reason)}{hint}"
 
 

@@ -164,6 +164,10 @@ def _role(options: str, default_role: OperatorRole) -> OperatorRole:
             if word not in ROLE_NAMES:
                 raise _Unusable(f'there is no role "{word[:80]}"; there are {", ".join(ROLE_NAMES)}')
             role = ROLE_NAMES[word]
+        elif name.startswith("-----begin"):
+            raise _Unusable(
+                "it is a private key, which belongs to its owner alone: write the line of the .pub file here"
+            )
         elif name not in _ALREADY_SO:
             raise _Unusable(
                 f'the option "{name[:80]}" is not known here; the only one that means something is '

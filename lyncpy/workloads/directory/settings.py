@@ -198,7 +198,9 @@ class DirectorySource(BaseModel):
     @classmethod
     def _usable(cls, url: str) -> str:
         scheme, mark, rest = url.partition("://")
-        if not url.strip() or (mark and (scheme not in ("ldap", "ldaps") or not rest.strip("/"))):
+        # No file is called ldap:something, and whoever writes that has forgotten a stroke.
+        is_typo = not mark and url.partition(":")[0].lower() in ("ldap", "ldaps", "file", "http", "https")
+        if not url.strip() or is_typo or (mark and (scheme not in ("ldap", "ldaps") or not rest.strip("/"))):
             raise ValueError('must be the name of a people file, "ldap://host" or "ldaps://host"')
         return url
 

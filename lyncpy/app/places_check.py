@@ -1,0 +1,79 @@
+"""Files and folders that the server writes to or reads later, and settings that leave clients no way in."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from lyncpy.app.config import Config
+from lyncpy.contracts.finding import Finding
+
+SOCKET_NAME_MOST: Final = 80
+"""Bytes of the name of a Unix socket in its folder: the kernel takes 107 of the whole path."""
+
+
+def place_findings(config: Config) -> Iterator[Finding]:
+    """Look at what a start, a backup or the archive would fail over; only what is wrong is told."""
+    sip, admin, store, archive = (getattr(config.sections, name) for name in ("sip", "admin", "store", "archive"))
+    if not sip.tls_port and not sip.tcp_port:
+        sentence = "[sip] tls_port: it is 0, and so is tcp_port: no client can sign in; set tls_port = 5061"
+        yield Finding(good=False, sentence=sentence)
+    if config.sections.log.json_file:
+        yield from _in_folder("[log] json_file", config.path(config.sections.log.json_file), stops=True)
+    if admin.socket:
+        socket = config.path(admin.socket)
+        if len(os.fsencode(socket.name)) > SOCKET_NAME_MOST:
+            sentence = f"[admin] socket: its name is longer than {SOCKET_NAME_MOST} bytes: choose a shorter one"
+            yield Finding(good=False, sentence=sentence, stops=True)
+        yield from _in_folder("[admin] socket", socket, stops=True)
+    yield from _in_folder("[archive] gap_file", config.path(archive.gap_file), stops=False)
+    yield from _folder("[archive] export_folder", config.path(archive.export_folder))
+    yield from _folder("[store] backup_folder", config.path(store.backup_folder))
+    if store.backup_passphrase_file:
+        yield from _readable("[store] backup_passphrase_file", config.path(store.backup_passphrase_file))
+
+
+def _in_folder(setting: str, path: Path, *, stops: bool) -> Iterator[Finding]:
+    """Look whether a file can be made where a setting says."""
+    folder = path.parent
+    if not folder.is_dir():
+        yield Finding(
+            good=False,
+            sentence=f'{setting}: there is no folder "{folder}": make it, for the user of the server, or correct the setting',
+            stops=stops,
+        )
+    elif path.is_dir():
+        yield Finding(
+            good=False, sentence=f'{setting}: "{path}" is a folder: name a file in it, or another one', stops=stops
+        )
+    else:
+        yield from _writable(setting, folder, stops=stops)
+
+
+def _folder(setting: str, path: Path) -> Iterator[Finding]:
+    """Look whether a folder that is made when it is needed can be made."""
+    there = next((one for one in (path, *path.parents) if one.exists()), path)
+    if not there.is_dir():
+        yield Finding(good=False, sentence=f'{setting}: "{there}" is no folder: name another one')
+    else:
+        yield from _writable(setting, there, stops=False)
+
+
+def _writable(setting: str, folder: Path, *, stops: bool) -> Iterator[Finding]:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        sentence = f'{setting}: user {os.geteuid()} may not write to "{folder}": run `chown {os.geteuid()} "{folder}"`, or name another folder'
+        yield Finding(good=False, sentence=sentence, stops=stops)
+
+
+def _readable(setting: str, path: Path) -> Iterator[Finding]:
+    try:
+        with path.open("rb") as file:
+            is_empty = not file.read(1)
+    except OSError as error:
+        sentence = f'{setting}: "{path}" cannot be read ({error.strerror}): write the passphrase into its first line, readable by the server alone'
+        yield Finding(good=False, sentence=sentence)
+    else:
+        if is_empty:
+            yield Finding(
+                good=False, sentence=f'{setting}: "{path}" is empty: write the passphrase into its first line'
+            )
