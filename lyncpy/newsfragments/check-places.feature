@@ -1,0 +1,1 @@
+`lyncpy check` tells of places for files that a start, a backup or the archive would fail over, of a server without a port for clients, and of LDAP filters and names that no server could read; what it says of certificates, NATS and operators' keys says what to do.
