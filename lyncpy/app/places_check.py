@@ -21,16 +21,19 @@ def place_findings(config: Config) -> Iterator[Finding]:
     if config.sections.log.json_file:
         yield from _in_folder("[log] json_file", config.path(config.sections.log.json_file), stops=True)
     if admin.socket:
-        socket = config.path(admin.socket)
-        if len(os.fsencode(socket.name)) > SOCKET_NAME_MOST:
-            sentence = f"[admin] socket: its name is longer than {SOCKET_NAME_MOST} bytes: choose a shorter one"
-            yield Finding(good=False, sentence=sentence, stops=True)
-        yield from _in_folder("[admin] socket", socket, stops=True)
+        yield from _socket(config.path(admin.socket))
     yield from _in_folder("[archive] gap_file", config.path(archive.gap_file), stops=False)
     yield from _folder("[archive] export_folder", config.path(archive.export_folder))
     yield from _folder("[store] backup_folder", config.path(store.backup_folder))
     if store.backup_passphrase_file:
         yield from _readable("[store] backup_passphrase_file", config.path(store.backup_passphrase_file))
+
+
+def _socket(path: Path) -> Iterator[Finding]:
+    if len(os.fsencode(path.name)) > SOCKET_NAME_MOST:
+        sentence = f"[admin] socket: its name is longer than {SOCKET_NAME_MOST} bytes: choose a shorter one"
+        yield Finding(good=False, sentence=sentence, stops=True)
+    yield from _in_folder("[admin] socket", path, stops=True)
 
 
 def _in_folder(setting: str, path: Path, *, stops: bool) -> Iterator[Finding]:

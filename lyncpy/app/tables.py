@@ -140,10 +140,14 @@ def _parts(one: object) -> Sequence[object]:
         return (one.func, *one.args, *one.keywords.values())
     if isinstance(one, types.FunctionType):
         return tuple(cell.cell_contents for cell in one.__closure__ or () if _is_full(cell))
-    if isinstance(one, tuple | list | frozenset | set) and len(one) <= PARTS_MOST:
-        return tuple(one)
+    return _members(one)
+
+
+def _members(one: object) -> Sequence[object]:
     if isinstance(one, dict) and len(one) <= PARTS_MOST:
         return tuple(one.values())
+    if isinstance(one, tuple | list | frozenset | set) and len(one) <= PARTS_MOST:
+        return tuple(one)
     return ()
 
 

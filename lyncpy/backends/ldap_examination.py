@@ -70,21 +70,37 @@ def ldap_findings(
 
 def _misspelt(terms: LdapOptions) -> Iterator[str]:
     """Say which texts no LDAP server could read."""
-    for setting in ("filters", "contact_filters", "group_filters"):
-        for text in getattr(terms, setting, None) or ():
-            try:
-                parse_filter(text, None, auto_escape=True, auto_encode=False, validator=None, check_names=False)
-            except LDAPExceptionError:
-                example = "(objectClass=inetOrgPerson)"
-                yield f'[directory] {setting}: "{shown(text)}" is no LDAP filter: correct it; one is written as {example}'
-    for setting in ("bases", "group_bases"):
-        for text in getattr(terms, setting, ()):
-            try:
-                is_dn = bool(parse_dn(text)) or not text
-            except LDAPExceptionError:
-                is_dn = False
-            if not is_dn:
-                yield f'[directory] {setting}: "{shown(text)}" is no distinguished name: write it as "ou=people,dc=example,dc=com"'
+    for setting, filters in (
+        ("filters", terms.filters),
+        ("contact_filters", terms.contact_filters),
+        ("group_filters", terms.group_filters or ()),
+    ):
+        yield from (
+            f'[directory] {setting}: "{shown(text)}" is no LDAP filter: correct it; one is written as (objectClass=person)'
+            for text in filters
+            if not _is_filter(text)
+        )
+    for setting, bases in (("bases", terms.bases), ("group_bases", terms.group_bases)):
+        yield from (
+            f'[directory] {setting}: "{shown(text)}" is no distinguished name: write it as "ou=people,dc=example,dc=com"'
+            for text in bases
+            if not _is_place(text)
+        )
+
+
+def _is_filter(text: str) -> bool:
+    try:
+        parse_filter(text, None, auto_escape=True, auto_encode=False, validator=None, check_names=False)
+    except LDAPExceptionError:
+        return False
+    return True
+
+
+def _is_place(text: str) -> bool:
+    try:
+        return not text or bool(parse_dn(text))
+    except LDAPExceptionError:
+        return False
 
 
 def _clock(terms: LdapOptions, link: DirectoryConnection, now: datetime) -> Iterator[Finding]:

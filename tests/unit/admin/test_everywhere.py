@@ -14,7 +14,8 @@ from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.questions import CommandPart, MoreOfCommand, RunCommand
 from lyncpy.contracts.workload import CommandCall, CommandFailed, CommandReach, OperatorRole, ShellCommand, Table
 from lyncpy.core.timers import Timers
-from lyncpy.workloads.admin.everywhere import ALL, KEPT_MOST, KEPT_S, Everywhere
+from lyncpy.workloads.admin.everywhere import KEPT_MOST, KEPT_S, Everywhere
+from lyncpy.workloads.admin.render import ALL
 from tests.kit.fakes import awaited
 from tests.kit.platform import platform_of
 from tests.kit.results import answer_of, result_of
