@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lyncpy.backends.sql.upgrades import BEFORE
 from lyncpy.sip.message import Request, Response, response_to
 from tests.kit import forks, wishes
 from tests.kit.caller import Caller, Line
@@ -77,9 +78,40 @@ def store_copy(home: Path) -> "subprocess.CompletedProcess[str]":
     return forks.run(["store", "copy", str(home / "lyncpy.toml"), str(home / "enterprise.toml")], timeout=60)
 
 
+def taken_beside_it(server: RunningServer) -> None:
+    """Give Carol what Alice has, by `lyncpy export` and `import`, while the server runs: she has it when she signs in."""
+    settings, moved = str(server.home / "enterprise.toml"), server.home / "moved.json"
+    done = forks.run(["export", "-", "alice@example.test", "--config", settings], timeout=60)
+    assert done.returncode == 0, done.stderr
+    moved.write_text(done.stdout.replace("alice@example.test", CAROL))
+    done = forks.run(["import", str(moved), "--config", settings], timeout=60)
+    assert (done.returncode, "of 1 people are taken: 1 contacts" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert listed(signed_in(server, "carol")) == {BOB}
+
+
+def brought_down(server: RunningServer, postgres: Postgres, database: str) -> None:
+    """Have the release before find what is there, and this one again: nothing is lost either way."""
+    settings, version = str(server.home / "enterprise.toml"), "select version_num from alembic_version"
+    newest = postgres.sql(version, database)
+    refused = forks.run(["downgrade", settings], timeout=60)
+    assert (refused.returncode, "another server works with it" in refused.stderr) == (1, True), refused.stderr
+    server.stop()
+    done = forks.run(["downgrade", settings], timeout=60)
+    assert (done.returncode, f"schema {BEFORE[1]}" in done.stdout) == (0, True), done.stderr
+    assert postgres.sql(version, database) == BEFORE[1]
+    again = forks.run(["downgrade", settings], timeout=60)
+    assert (again.returncode, f"its schema is {BEFORE[1]} already" in again.stderr) == (1, True), again.stderr
+    server.start([*server.twistd[:-1], settings])
+    assert postgres.sql(version, database) == newest
+    assert listed(signed_in(server, "alice")) == {BOB}
+
+
 def test_a_server_moves_into_the_database(postgres: Postgres, tmp_path: Path) -> None:
-    """Refused while the server runs; then contacts and passwords are where they were, and nothing is in the file any more that counts."""
-    with in_postgresql(tmp_path, postgres) as settings, time_limit(90):
+    """Refused while the server runs; then contacts and passwords are where they were, and nothing is in the file any more that counts.
+
+    There people's data are taken beside it, and the release before this one can have it.
+    """
+    with in_postgresql(tmp_path, postgres) as settings, time_limit(180):
         server = RunningServer(tmp_path / "home", **PATIENT).init()
         try:
             server.start()
@@ -105,5 +137,7 @@ def test_a_server_moves_into_the_database(postgres: Postgres, tmp_path: Path) ->
             again = store_copy(server.home)
             assert again.returncode == 1
             assert re.search(r'the database "postgresql://.*another server works with it', again.stderr)
+            taken_beside_it(server)
+            brought_down(server, postgres, settings["url"].rpartition("/")[2])
         finally:
             server.close()
