@@ -57,7 +57,7 @@ LINES: Final = {
     "help": ["help", "help users", "users --help"],
     "log level": ["log level debug im --for 10m", "log level warn"],
     "log levels": ["log levels"],
-    "meters": ["meters", "meters sessions"],
+    "meters": ["meters"],
     "nodes": ["nodes"],
     "policies": ["policies"],
     "policy explain": ["policy explain alice@example.com"],
@@ -222,3 +222,50 @@ def test_a_person_who_does_not_exist_is_an_error_in_every_command(busy: tuple[St
         reply = stage.ask(f"{command.name} nobody@example.com{rest}", OperatorRole.OPERATOR, said="")
         assert (reply.status, reply.err != "") == (1, True), command.name
     assert stage.ask("conferences --all --of nobody@example.com").status == 1
+
+
+STATUSES: Final = {
+    1: (
+        "archive export nobody@example.com --to x", "archive export nope --to y", "archive search nobody@example.com",
+        "archive search alice@example.com --conversation nope", "archive verify --from nope", "audit --since soon",
+        "audit --limit 0", "cdr alice", "conference show nope", "conference end nope", "flow close n9/9", "group show Nope",
+        "help nope", "log level loud", "log level debug nope", "meters zzz", "contacts show o'brien@example.com",
+        "session end nope", "sessions alice@example.com --past 0", "settings zzz", "signin unlock nope",
+        "signout alice@example.com/nope", "token create x --role root", "token create x --for soon", "token revoke nope",
+        "user revoke alice@example.com nope", "why alice@example.com as seen by nobody@example.com", "announce Nope hi",
+        "announce all ''", "drain nope", "python", "directory purge nope",
+    ),
+    2: (
+        'users "unclosed', "users --limit x", "users --nope", "nosuch", "watch users", "users --watch 0", "reports extra",
+        "group show two words", "log level", "announce all", "--json",
+    ),
+    0: (
+        "users zzz", "groups zzz", "directory search zzz", "users --limit 1", "help users", "users --help", "tokens",
+        'announce all "it\'s noon"',
+    ),
+}  # fmt: skip
+"""Lines, by the status with which they end: what is not there is an error, and to look for it is none."""
+
+
+def test_the_status_says_whether_it_was_done(busy: tuple[Stage, dict[str, str]]) -> None:
+    """With a sentence where it was not, in JSON too; an apostrophe within a word is a letter."""
+    stage, _ = busy
+    faults = []
+    for status, lines in STATUSES.items():
+        for line in lines:
+            reply = stage.ask(line)
+            document = json.loads(stage.ask(f"{line} --json").out) if not line.startswith(('users "', "--")) else {}
+            if (reply.status, bool(reply.err)) != (status, status != 0):
+                faults.append(f"{line}: {reply.status} {reply.err}")
+            if document and document["ok"] is not (status == 0):
+                faults.append(f"{line}: {document}")
+    assert not faults, "\n".join(faults)
+
+
+def test_a_pull_that_is_refused_is_no_success(busy: tuple[Stage, dict[str, str]]) -> None:
+    """Nor one that withholds what it would remove, though it shows the rest."""
+    stage, _ = busy
+    stage.directory.people = stage.directory.people[:1]
+    withheld = stage.ask("directory pull")
+    assert (withheld.status, "withheld" in withheld.err or "removal" in withheld.err) == (1, True)
+    assert stage.ask("directory pull --force").status == 0

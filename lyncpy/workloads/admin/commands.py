@@ -191,7 +191,7 @@ class Commands:
         found = await self._asked(asks)
         bad = sum(not reason.good for reason in found)
         note = f"{bad} of {len(found)} findings hide something" if bad else f"nothing hides them from {bare(watcher)}"
-        return _reasons(found, note if found else "nobody knows anything of them", self._stranger(aor))
+        return _reasons(found, note if found else "nobody knows anything of them", self._stranger(aor, watcher))
 
     async def _asked(self, asks: Iterable[tuple[str, Callable[[], Awaitable[Sequence[Reason]]]]]) -> list[Reason]:
         """Collect findings, each with the name of its workload."""

@@ -195,6 +195,8 @@ class Commands:
         limit = count_flag(asked.flags, "limit", MOST)
         terms = self._terms(asked, person=asked.args["user"], conversation=asked.flags.get("conversation", ""))
         found = await self._rooms.reader.newest(terms, limit)
+        if not found.entries and terms.conversation and found.all_seen:
+            raise CommandFailed(f'nothing of "{asked.flags["conversation"][:80]}" is archived that fits')
         note = f"{len(found.entries)} entries" + ("" if found.all_seen else "; older ones were not looked at")
         note += named(terms.person)
         columns = ("entry", "at", "kind", "from", "to", "conversation", "text")

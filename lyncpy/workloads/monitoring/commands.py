@@ -135,6 +135,8 @@ class Commands:
         if not part:
             lines = [line for line in lines if "_bucket{" not in line and not line.startswith(TABLES)]
         rows = [(name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines) if part in name]
+        if part and not rows:
+            raise CommandFailed(f'no meter is called like "{part[:80]}"; see: meters')
         return Table(("meter", "value"), rows)
 
     async def reports(self, asked: CommandCall) -> Table:
