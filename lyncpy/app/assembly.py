@@ -273,6 +273,7 @@ def inside(
     control = _control(config, reload, watch, surroundings)
     admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
     tables = TableMeters(config.sections, back.meter, timers)
+    back.meter.gauge("lyncpy_core_timers_count", "Deadlines that are set, and work that waits.", timers.__len__)
     pages = [*_pages(back, surroundings.parent, watch).rows(), *_people_pages(config, floor.conferencing)]
     units = (
         *back.units,

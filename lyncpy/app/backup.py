@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +87,9 @@ def named_files(config: Config) -> Iterator[Path]:
     yield from sorted(keys.glob("ssh_host_*"))
 
 
-def back_up(config: Config, target: Path, passphrase: str, now: datetime) -> Made:
+def back_up(
+    config: Config, target: Path, passphrase: str, now: datetime, said: Callable[[str], None] = lambda _: None
+) -> Made:
     """Make a backup; a server may work meanwhile.
 
     Args:
@@ -95,6 +97,7 @@ def back_up(config: Config, target: Path, passphrase: str, now: datetime) -> Mad
         target: The new file; it is whole, or not there.
         passphrase: Seals it; "": it is not sealed.
         now: The wall clock.
+        said: Is told what is done, in the thread that does it.
 
     Raises:
         CannotBackUp: It is there already, or there is no such folder.
@@ -108,11 +111,13 @@ def back_up(config: Config, target: Path, passphrase: str, now: datetime) -> Mad
         raise CannotBackUp(f'there is no folder "{folder}": make it, or name another file')
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=folder) as scratch:
         database = Path(scratch) / DATABASE
+        said("the database is being copied")
         snapshot(config.sections.store, config.home, database)
         name = config.sections.store.path if config.sections.store.is_sqlite else DATABASE
         # A database in another folder is put into the home that is restored.
         inside = _inside(config, config.path(name))
         name = DATABASE if inside is None else inside
+        said(f"{database.stat().st_size >> 10} KiB of the database are copied; all is being written into the backup")
         files = {name: database, **_held(_found(config), Path(scratch))}
         manifest = Manifest(
             version=__version__,

@@ -21,6 +21,7 @@ from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
+from lyncpy.core.progress import told_while
 
 PASSPHRASE_LONGEST: Final = 1024
 
@@ -68,12 +69,18 @@ def _add_passphrase(command: argparse.ArgumentParser) -> None:
 def _back_up(options: argparse.Namespace, note: Note, now: float) -> int:
     config = load(options.config)
     passphrase = _passphrase(options.passphrase_file or _set_file(config))
-    made = back_up(config, options.target, passphrase, datetime.fromtimestamp(now, UTC))
+    made = back_up(config, options.target, passphrase, datetime.fromtimestamp(now, UTC), _to_terminal)
     note(config, now)
     sys.stdout.write(f"ok  {_told(made)}\n")
     if not made.sealed:
         sys.stderr.write(f"lyncpy: {UNSEALED}\n")
     return 0
+
+
+def _to_terminal(progress: str) -> None:
+    """Tell a person what is done; a program waits for the end."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{progress}\n")
 
 
 def _told(made: Made) -> str:
@@ -160,6 +167,8 @@ class Backups:
         self._threads = threads
         self._timers = timers
         self._is_busy = False
+        self._doing = ""
+        """What is being done, as the thread has said."""
 
     def commands(self) -> tuple[ShellCommand, ...]:
         """Give the shell's word."""
@@ -181,7 +190,8 @@ class Backups:
         self._is_busy = True
         try:
             wall = self._timers.wall()
-            made = await self._threads.call_in_thread(lambda: self._made(datetime.fromtimestamp(wall, UTC)))
+            making = self._threads.call_in_thread(lambda: self._made(datetime.fromtimestamp(wall, UTC)))
+            made = await told_while(making, self._timers, lambda: self._doing, asked.tell)
             await note_backup(self._store, wall)
         except (CannotBackUp, StoreUnavailable) as error:
             raise CommandFailed(f"no backup was made: {error}") from None
@@ -199,4 +209,7 @@ class Backups:
         folder = self._config.path(store.backup_folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = folder / f"lyncpy-{now:%Y%m%d-%H%M%S}.backup"
-        return back_up(self._config, target, _passphrase(_set_file(self._config)), now)
+        return back_up(self._config, target, _passphrase(_set_file(self._config)), now, self._says)
+
+    def _says(self, progress: str) -> None:
+        self._doing = progress

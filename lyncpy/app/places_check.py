@@ -14,8 +14,8 @@ SOCKET_NAME_MOST: Final = 80
 
 def place_findings(config: Config) -> Iterator[Finding]:
     """Look at what a start, a backup or the archive would fail over; only what is wrong is told."""
-    sip, admin, store, archive = (getattr(config.sections, name) for name in ("sip", "admin", "store", "archive"))
-    if not sip.tls_port and not sip.tcp_port:
+    admin, store, archive = config.sections.admin, config.sections.store, config.sections.archive
+    if not any((config.sections.sip.tls_port, config.sections.sip.tcp_port)):
         sentence = "[sip] tls_port: it is 0, and so is tcp_port: no client can sign in; set tls_port = 5061"
         yield Finding(good=False, sentence=sentence)
     if config.sections.log.json_file:

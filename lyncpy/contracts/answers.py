@@ -82,6 +82,13 @@ class Form:
     has_more: bool = False
     """Whether there may be other facts, which are not known before: those that rooms add."""
 
+    def _schema_of_several(self, command: str) -> dict[str, Any]:
+        rows = (Field("node"), *(self.rows or self.facts))
+        each = Form(rows=rows, counts=self.counts).schema(command)
+        if not self.rows:
+            each["properties"]["rows"]["items"]["additionalProperties"] = self.has_more
+        return each
+
     def schema(self, command: str, *, of_several: bool = False) -> dict[str, Any]:
         """Give the JSON Schema of the whole answer.
 
@@ -91,11 +98,7 @@ class Form:
                 facts is a row of each.
         """
         if of_several:
-            rows = (Field("node"), *(self.rows or self.facts))
-            each = Form(rows=rows, counts=self.counts).schema(command)
-            if self.facts and not self.rows:
-                each["properties"]["rows"]["items"]["additionalProperties"] = self.has_more
-            return each
+            return self._schema_of_several(command)
         counts = {name: {"type": "integer"} for name in ("rows", *self.counts)}
         facts = _object(self.facts, is_open=self.has_more)
         if self.facts:

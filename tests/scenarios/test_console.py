@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.answers import Form
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import OperatorRole, ShellCommand
+from lyncpy.workloads.admin.shell import LiveView
 from tests.kit.forms import objections
+from tests.kit.shell import author, reply_of
 from tests.kit.stage import Stage
 
 LINES: Final = {
@@ -269,3 +272,20 @@ def test_a_pull_that_is_refused_is_no_success(busy: tuple[Stage, dict[str, str]]
     withheld = stage.ask("directory pull")
     assert (withheld.status, "withheld" in withheld.err or "removal" in withheld.err) == (1, True)
     assert stage.ask("directory pull --force").status == 0
+
+
+def test_a_long_pull_says_how_far_it_is(stage: Stage) -> None:
+    """Each second, to whoever looks, until it is done; so do the export of the archive and the backup."""
+    told: list[str] = []
+    gate: Deferred[None] = Deferred()
+    stage.directory.gate = gate
+    asking = author(OperatorRole.OPERATOR)
+    running = stage.unit("admin").shell.run_line(
+        "directory pull", asking, 80, None, LiveView(told.append, lambda _: None)
+    )
+    stage.passes(3)
+    assert told[:2] == ["the directory is being read\n"] * 2
+    gate.callback(None)
+    stage.directory.gate = None
+    stage.settle()
+    assert reply_of(running).status == 0

@@ -176,7 +176,7 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
     assert reach[CommandReach.WHERE_IT_IS] == {
         "announce", "conference admit", "conference demote", "conference deny", "conference eject", "conference end",
         "conference lock", "conference promote", "conference show", "conference unlock", "flow close", "session end",
-        "signin unlock", "trace export", "trace show", "trace stop",
+        "signin unlock", "trace export", "trace show", "trace stop", "user unlock",
     }  # fmt: skip
 
 

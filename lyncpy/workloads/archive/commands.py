@@ -214,7 +214,7 @@ class Commands:
             terms = self._terms(asked, person=what, conversation="")
         name = name or f"export-{moment(self._timers.wall()).translate(_PLAIN)}"
         try:
-            done = await self._rooms.exporter.export(terms, files, name)
+            done = await self._rooms.exporter.export(terms, files, name, asked.tell)
         except (ValueError, OSError) as error:
             raise CommandFailed(f"not exported: {error}") from error
         rows = [(done.folder, done.files, done.conversations, done.entries)]

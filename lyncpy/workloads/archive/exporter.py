@@ -1,5 +1,6 @@
 """Conversations → files that mail programs and other programs read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -36,8 +37,16 @@ class Exporter:
         self._reader = reader
         self._exports = exports
 
-    async def export(self, terms: ArchiveQuery, form: str, name: str) -> Exported:
-        """Write all entries of a query; `form` is one of FORMATS.
+    async def export(
+        self, terms: ArchiveQuery, form: str, name: str, said: Callable[[str], None] = lambda _: None
+    ) -> Exported:
+        """Write all entries of a query.
+
+        Args:
+            terms: Which.
+            form: One of FORMATS.
+            name: Of the new folder.
+            said: Is told how far it is.
 
         Raises:
             ValueError: The folder's name cannot be used.
@@ -52,6 +61,7 @@ class Exporter:
         else:
             async for conversation in self._reader.conversations(terms.names):
                 conversations += await self._conversation(replace(terms, conversation=conversation), out)
+                said(f"{out.entries} entries of {conversations} conversations are written")
         await out.end()
         return Exported(folder, out.files, conversations, out.entries)
 

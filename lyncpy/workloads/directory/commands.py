@@ -22,6 +22,7 @@ from lyncpy.contracts.workload import (
 )
 from lyncpy.core import timestamps
 from lyncpy.core.choices import addresses
+from lyncpy.core.progress import told_while
 from lyncpy.core.slices import Slices
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, PersonMissing
 from lyncpy.workloads.directory.groups import Groups
@@ -140,12 +141,13 @@ class Commands:
         """Pull, or show what a pull would do."""
         dry_run = "dry-run" in asked.flags
         try:
-            outcome = await self._pulls.pull(
+            pull = self._pulls.pull(
                 dry_run=dry_run,
                 force="force" in asked.flags,
                 full="full" in asked.flags,
                 same_people="same-people" in asked.flags,
             )
+            outcome = await told_while(pull, self._timers, lambda: self._pulls.progress, asked.tell)
         except WorldUnavailable as error:
             raise CommandFailed(f"nothing was changed: {error}") from error
         return Table(

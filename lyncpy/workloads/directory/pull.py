@@ -117,6 +117,7 @@ class Pulls:
         self._lock = DeferredLock()
         self._next = Deadline(timers, self._due)
         self._closed = False
+        self.progress = ""  # how far a pull under way is, in words
         self._full_due = 0.0
         """Monotonic seconds at which everything is read again."""
         self.state = PullState()
@@ -225,6 +226,7 @@ class Pulls:
             StoreUnavailable: What it says cannot be kept; the rest is done by the next pull.
         """
         await self._lock.acquire()
+        self.progress = "the directory is being read"
         try:
             began = self._timers.now()
             if not self._has_state:
@@ -256,6 +258,7 @@ class Pulls:
             self._failed(str(error))
             raise
         finally:
+            self.progress = ""
             self._lock.release()
 
     async def pull_if_mine(self, *, counting: bool) -> PullResult:
@@ -336,6 +339,7 @@ class Pulls:
         for removed in chunks(changes.removed):
             await self.applier.remove(removed)
         disabled = frozenset(person.aor for person in changes.disabled)
+        self.progress = f"{len(changes.changed)} changes and {len(changes.added)} new people are being kept"
         for chunk in chunks((*changes.disabled, *(one for one in changes.changed if one.aor not in disabled))):
             await self.applier.update_people(chunk)
         for moves in in_order(changes.moved):

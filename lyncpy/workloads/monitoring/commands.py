@@ -133,7 +133,7 @@ class Commands:
         part = asked.args.get("part", "")
         lines = [line for line in self._meters().decode().splitlines() if line and not line.startswith("#")]
         if not part:
-            lines = [line for line in lines if "_bucket{" not in line and not line.startswith(TABLES)]
+            lines = [line for line in lines if not _is_detail(line)]
         rows = [(name, float(value)) for name, value in (line.rsplit(" ", 1) for line in lines) if part in name]
         if part and not rows:
             raise CommandFailed(f'no meter is called like "{part[:80]}"; see: meters')
@@ -147,6 +147,10 @@ class Commands:
             raise CommandFailed(f"the reports cannot be read now: {error}") from error
         rows: Sequence[tuple[object, ...]] = [_row(entry.at, json.loads(entry.entry)) for entry in entries]
         return Table(("at", "user", "kind", "text"), rows)
+
+
+def _is_detail(line: str) -> bool:
+    return "_bucket{" in line or line.startswith(TABLES)
 
 
 def _row(at: float, entry: dict[str, str]) -> tuple[object, ...]:
