@@ -16,8 +16,8 @@ from twisted.internet.testing import MemoryReactorClock
 
 from docs.site import messages
 from docs.site.source import TOP, VARIES, Meter, diagnostics, meters
-from lyncpy.app.assembly import ServerParts, inside, node_name
-from lyncpy.app.backends import backends
+from lyncpy.app.assembly import ServerParts, inside
+from lyncpy.app.backends import backends, node_name
 from lyncpy.app.cli import command_line
 from lyncpy.app.config import SECTIONS, check, toml
 from lyncpy.app.tables import bounds, shown, when_full

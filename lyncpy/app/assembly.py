@@ -1,7 +1,6 @@
 """Builds the backends, the hall, the workloads and the wire, and introduces them to one another."""
 
 import datetime
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 from twisted.internet.error import ReactorNotRunning
 
 from lyncpy.app.anew import starter
-from lyncpy.app.backends import Backends, backends, place_here
+from lyncpy.app.backends import Backends, backends, node_name, place_here
 from lyncpy.app.certificate_files import CertificateFiles
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import database_lock
@@ -140,11 +139,6 @@ class BuiltServer:
         """Examine this machine by other settings from now on."""
         self.examination.config = config
         self.inside.watch.examine()
-
-
-def node_name() -> NodeName:
-    """Name this process, and this start of it."""
-    return NodeName(f"n{secrets.token_hex(4)}")
 
 
 def build(

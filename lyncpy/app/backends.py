@@ -1,6 +1,7 @@
 """Chooses what keeps the promises of store, records, bus, directory and meter, as the configuration says."""
 
 import os
+import secrets
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,6 +139,11 @@ def queues(settings: StoreSettings, timers: ITimers, meter: IMeter, write_pace_s
         return GroupCommit(name, commit, terms, timers, meter)
 
     return queue
+
+
+def node_name() -> NodeName:
+    """Name this process, and this start of it."""
+    return NodeName(f"n{secrets.token_hex(4)}")
 
 
 def backends(

@@ -7,14 +7,9 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-from twisted.internet import task
-from twisted.internet.defer import Deferred
 
 from lyncpy import __version__
 from lyncpy.app import (
-    assembly,
     backends,
     backup_command,
     ctl_command,
@@ -32,6 +27,7 @@ from lyncpy.app.check import findings
 from lyncpy.app.config import Config, ConfigError, explained, load
 from lyncpy.app.findings import tell
 from lyncpy.app.greeting import greeting
+from lyncpy.app.opened_store import CannotDo, known_people, with_backends
 from lyncpy.app.password_file import PasswordFileUnusable, read_passwords, typed_address
 from lyncpy.app.people_command import CannotMove
 from lyncpy.app.store_watch import note_backup
@@ -41,21 +37,15 @@ from lyncpy.contracts.directory import ISecrets
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.passwords import PASSWORD_LONGEST
 from lyncpy.contracts.refusal import WorldUnavailable
-from lyncpy.core.timers import Timers, host_clock, steady
-from lyncpy.core.unit import UnitFailed, UnitGroup
+from lyncpy.core.timers import host_clock
+from lyncpy.core.unit import UnitFailed
 from lyncpy.workloads.archive.auditor import Auditor, AuditResult
 from lyncpy.workloads.archive.commands import wrong
 from lyncpy.workloads.archive.model import ChainPoint, point_of
-from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 
 PROGRESS_ENTRIES = 50_000
 """Entries of the archive between two lines that say how far its verification is."""
-
-
-class CannotDo(Exception):
-    """What was asked cannot be done; the sentence says why."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -253,7 +243,7 @@ def _verify(options: argparse.Namespace) -> int:
     async def work(back: backends.Backends) -> None:
         verdicts.append(await Auditor(back.ledger, back.stamps).verify(since, progress))
 
-    _with_backends(load(options.config), work)
+    with_backends(load(options.config), work)
     verdict = verdicts[0]
     if verdict.broken is not None:
         sys.stdout.write(f"BAD {wrong(verdict)}\n")
@@ -290,66 +280,29 @@ def with_secrets(config: Config, do: Callable[[StoredSecrets], Awaitable[None]])
     untold: list[int] = []
 
     async def work(back: backends.Backends) -> None:
-        people = await _people(back)
+        people = await known_people(back)
         try:
             await do(StoredSecrets(back.store, people, back.bus, back.seals, people.owners))
         except AddressLeft as error:
             raise CannotDo(str(error)) from None
         untold.append(back.untold())
 
-    _with_backends(config, work)
+    with_backends(config, work)
     return sum(untold)
-
-
-async def _people(back: backends.Backends) -> People:
-    """Know everybody, as the last pull left them."""
-    people = People()
-    for person, owner in await DirectoryRecords(back.store, back.seals).people(settle=False):
-        people.owners.put_owner(owner)
-        if not owner.is_held:
-            people.put_person(person)
-    return people
 
 
 def _with_people(config: Config, work: people_command.Work) -> None:
     """Open the store, and work with what people have."""
 
     async def opened(back: backends.Backends) -> None:
-        people = await _people(back)
+        people = await known_people(back)
         await work(back.store, people.owners, [one.aor for one in people.everybody()])
 
-    _with_backends(config, opened)
+    with_backends(config, opened)
 
 
 def _note_backup(config: Config, at: float) -> None:
-    _with_backends(config, lambda back: note_backup(back.store, at))
-
-
-def _with_backends(config: Config, do: Callable[[backends.Backends], Awaitable[None]]) -> None:
-    """Open the store, run an action and close the store; a server may run at the same time."""
-    problems: list[Exception] = []
-
-    async def work(reactor: Any) -> None:  # Any: a reactor is several interfaces at once
-        steady(reactor)
-        timers = Timers(reactor, host_clock)
-        try:
-            back = backends.backends(config, assembly.node_name(), timers, reactor)
-            house = UnitGroup(back.units, reactor)
-            try:
-                await house.open()
-                await do(back)
-            finally:
-                await house.close()
-        except (CannotDo, CannotMove, WorldUnavailable, UnitFailed) as error:
-            problems.append(error)
-
-    try:
-        task.react(lambda reactor: Deferred.fromCoroutine(work(reactor)))
-    except SystemExit as end:
-        if end.code:
-            raise
-    if problems:
-        raise problems[0]
+    with_backends(config, lambda back: note_backup(back.store, at))
 
 
 if __name__ == "__main__":

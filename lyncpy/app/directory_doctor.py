@@ -1,13 +1,14 @@
 """`lyncpy doctor ldap FILE` and `lyncpy doctor user FILE ADDRESS`: what directories are asked, and what is made of their answers."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config
+from lyncpy.app.kept_doctor import kept_story
 from lyncpy.backends.ldap_examination import is_meant, ldap_findings, person_in
 from lyncpy.backends.people import read_file
 from lyncpy.contracts.directory import Person, Skipped, objection_to
@@ -45,7 +46,18 @@ def _addresses(source: DirectorySource) -> Iterator[Finding]:
 
 
 def user_story(config: Config, wanted: str, now: datetime) -> Iterator[Finding]:
-    """Look for a person by their address or login in each directory, and show who they are there."""
+    """Look for a person by their address or login in each directory and in the database, and show who they are there."""
+    is_found = yield from _in_directories(config, wanted, now)
+    is_added = yield from kept_story(config, wanted)
+    if not is_found and not is_added:
+        sentence = (
+            f"nobody is {shown(wanted)}: add them to a directory, or correct [directory] filters, bases or address"
+        )
+        yield Finding(good=False, sentence=sentence)
+
+
+def _in_directories(config: Config, wanted: str, now: datetime) -> Generator[Finding, None, bool]:
+    """Tell whether they are in one, or may be in one that could not be read."""
     known = is_unread = False
     for source in config.directories:
         try:
@@ -66,12 +78,7 @@ def user_story(config: Config, wanted: str, now: datetime) -> Iterator[Finding]:
             yield Finding(good=False, sentence=f"{found.source} is left out: {found.reason}")
         else:
             yield Finding(good=True, sentence=f"{source.url}: nobody there has the address or login {shown(wanted)}")
-    # They may be in the one that could not be read.
-    if not known and not is_unread:
-        sentence = (
-            f"nobody is {shown(wanted)}: add them to a directory, or correct [directory] filters, bases or address"
-        )
-        yield Finding(good=False, sentence=sentence)
+    return known or is_unread
 
 
 def _in_file(config: Config, source: DirectorySource, wanted: str) -> Person | Skipped | None:
@@ -99,6 +106,4 @@ def _told(source: DirectorySource, person: Person, now: datetime) -> Iterator[Fi
     if source.binds:
         yield Finding(good=True, sentence=f"their password is the one with which {source.url} lets them bind")
     elif person.nt_hash is None:
-        yield Finding(
-            good=True, sentence="their password is the one kept here, if any: `lyncpy user list` says who has one"
-        )
+        yield Finding(good=True, sentence="the directory has no password of theirs: it is the one kept here, if any")

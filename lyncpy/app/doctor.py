@@ -40,7 +40,7 @@ DOCTORS: Final[dict[str, tuple[str, Story]]] = {
         lambda config, options: ldap_story(config, _now()),
     ),
     "user": (
-        "look for a person in the directories, and show what is made of their entry",
+        "look for a person in the directories and the database, and show what is made of their entry and kept of them",
         lambda config, options: user_story(config, options.address, _now()),
     ),
     "certificate": (

@@ -10,6 +10,7 @@ from lyncpy.app.arguments import add_config
 from lyncpy.app.config import Config, load
 from lyncpy.app.home import keep
 from lyncpy.app.lync_archive import ArchiveUnusable, is_archive, names, read_archive
+from lyncpy.app.opened_store import CannotDo
 from lyncpy.app.password_file import typed_address
 from lyncpy.app.people_export import exported
 from lyncpy.app.people_form import FILE_BYTES, DocumentUnusable, PeopleDocument, read_document, schema, write_document
@@ -29,7 +30,7 @@ SHOWN_MOST: Final = 200
 """Sentences about what was not taken that are printed; --report has all of them."""
 
 
-class CannotMove(Exception):
+class CannotMove(CannotDo):
     """Nothing was exported or imported; the sentence says why."""
 
 

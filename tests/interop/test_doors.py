@@ -182,6 +182,30 @@ def test_people_are_managed_at_every_door(server: RunningServer) -> None:
     assert not any(word in str(server.sql("select command from audit")) for word in ("horse", "staple"))
 
 
+def test_the_doctor_shows_what_is_kept_of_a_person(server: RunningServer) -> None:
+    """Somebody whom no directory has; with their password, what is set for them, and that they were disabled."""
+    address = "molly@example.test"
+    for line in (
+        f"user add {address} --generate",
+        f"policy set {address} meeting_size 40",
+        f"user disable {address} --reason 'on leave'",
+    ):
+        done = ssh(server, line)
+        assert done.returncode == 0, done.stderr
+    words = [sys.executable, "-m", "lyncpy.app.cli", "doctor", "user", str(server.home / "lyncpy.toml"), address]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for sentence in (
+        "people.toml: nobody there has the address or login molly@example.test",
+        f"{address}: a password is kept here",
+        f"{address}: they were added in the shell",
+        f"{address}: they may not sign in: user disable by ",
+        ": on leave; `user enable` lets them in",
+        f"{address}: policies that are set for them: meeting_size = 40",
+    ):
+        assert sentence in done.stdout
+
+
 def test_who_speaks_something_else_at_the_socket_is_cut(server: RunningServer) -> None:
     """A frame without end, no beginning, or none that can be read; the others go on."""
     for data in (b"GET / HTTP/1.0\r\n\r\n", b"I\x00\x00\x00\x01x", b"B\x00\x00\x00\x02[]", b"O\xff\xff\xff\xff"):

@@ -178,13 +178,18 @@ class Accounts:
 
     async def disabling(self, owner: OwnerId) -> Disabling | None:
         """Say whether somebody is disabled here."""
-        record = await self._store.read(DISABLED, owner)
-        return None if record is None else _disabling(record.value)
+        return await disabling_of(self._store, owner)
 
     async def disable(self, owner: OwnerId, disabling: Disabling | None) -> None:
         """Disable somebody here, or (None) disable them no more."""
         value = None if disabling is None else json.dumps(asdict(disabling), ensure_ascii=False).encode()
         await LastWriter(self._store, DISABLED).write(owner, value)
+
+
+async def disabling_of(store: IStore, owner: OwnerId) -> Disabling | None:
+    """Read whether somebody is disabled here."""
+    record = await store.read(DISABLED, owner)
+    return None if record is None else _disabling(record.value)
 
 
 def kept_keys(people: Collection[Person]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from tests.kit.trees import nodes_of
 SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
 STARTS: Final = {
-    "app/cli.py": "the one coroutine of a command line",
+    "app/opened_store.py": "the one coroutine of a command line",
     "app/tap.py": "a reload's pull, of which the end is heard: another may have been asked for meanwhile",
     "backends/bus.py": "a neighbour of core, which it never meets",
     "backends/nats/questions.py": "a neighbour of core; its end is the answer to another node",
