@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from lyncpy.workloads.admin.local_frames import FrameReader
+from tests.kit import forks
 from tests.kit.hostile import assert_calm, time_limit
 from tests.kit.ports import free_ports
 from tests.kit.server import RunningServer
@@ -45,8 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 def ctl(server: RunningServer, *words: str, text: str = "") -> "subprocess.CompletedProcess[str]":
     """Run `lyncpy ctl`."""
-    command = [sys.executable, "-m", "lyncpy.app.cli", "ctl", "--config", str(server.home / "lyncpy.toml"), *words]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
+    return forks.run(["ctl", "--config", str(server.home / "lyncpy.toml"), *words], text, timeout=60)
 
 
 def ssh(server: RunningServer, line: str, text: str = "") -> "subprocess.CompletedProcess[str]":
@@ -192,8 +192,7 @@ def test_the_doctor_shows_what_is_kept_of_a_person(server: RunningServer) -> Non
     ):
         done = ssh(server, line)
         assert done.returncode == 0, done.stderr
-    words = [sys.executable, "-m", "lyncpy.app.cli", "doctor", "user", str(server.home / "lyncpy.toml"), address]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = forks.run(["doctor", "user", str(server.home / "lyncpy.toml"), address], timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     for sentence in (
         "people.toml: nobody there has the address or login molly@example.test",
