@@ -147,16 +147,18 @@ def test_the_archive_is_one_chain(two: Two) -> None:
 
 
 def test_a_key_that_comes_back_during_a_purge_gets_a_new_version(two_at_postgresql: Two) -> None:
-    """Who writes while what is dead is forgotten waits, and begins above the versions that the key has had."""
+    """Who writes while what is dead is forgotten, before it or behind it, begins above the versions that the key has had."""
     two = two_at_postgresql
     first, second = two.stores
-    for version in range(3):
-        two.wait(first.write("board", "alice", b"x", Version(version)))
-    two.wait(first.remove("board", "alice", Version(3)))
-    with two.held(lambda _: Deferred.fromCoroutine(first.purge(two.wall.now))) as until_somebody_waits:
-        writing: Deferred[Version] = second.write("board", "alice", b"again", NONE)
-        until_somebody_waits()
-    assert two.wait(writing) > 3
+    keys = [f"user{number}" for number in range(12)]
+    for key in keys:
+        for version in range(3):
+            two.wait(first.write("board", key, b"x", Version(version)))
+        two.wait(first.remove("board", key, Version(3)))
+    purging = Deferred.fromCoroutine(first.purge(two.wall.now))
+    writing = [second.write("board", key, b"again", NONE) for key in keys]
+    assert all(two.wait(one) > 3 for one in writing)
+    two.wait(purging)
 
 
 def test_what_is_written_at_once_is_never_left_out(two_at_postgresql: Two) -> None:

@@ -50,7 +50,7 @@ def test_the_sdist_has_all_that_tests_and_packages_need(packages: Path) -> None:
     if (TOP / ".git").exists():
         kept = set(_run("git", "-C", TOP, "ls-files").splitlines())
         assert names - made == {name for name in kept if not name.startswith(".") or name == ".ci/run"}
-    assert {"tests/unit/tables.toml", "scripts/package", "MANIFEST.in"} <= names
+    assert {"lyncpy/app/tables.toml", "scripts/package", "MANIFEST.in"} <= names
 
 
 def test_the_wheel_is_the_product_alone_and_says_what_it_is(packages: Path) -> None:

@@ -53,8 +53,8 @@ def test_what_is_asked_and_what_comes_back_is_shown(slapd: Slapd) -> None:
     [
         ({"bases": ["ou=nowhere," + SUFFIX]}, "refused"),
         ({"bases": [PEOPLE], "filters": ["(uid=nobody)"]}, "gives nobody: correct [directory] bases and filters"),
-        ({"bases": [PEOPLE], "filters": ["(uid=alice"]}, "which is no LDAP filter: correct filters"),
-        ({"bases": ["people"]}, "correct bases"),
+        ({"bases": [PEOPLE], "filters": ["(uid=alice"]}, "is no LDAP filter: correct it"),
+        ({"bases": ["people"]}, "is no distinguished name: write it as"),
         ({"bases": [PEOPLE], "address": ["employeeNumber"]}, "none of the entries that were looked at is a person"),
         (
             {"bind_dn": "cn=nobody," + SUFFIX, "bind_password_file": "wrong"},

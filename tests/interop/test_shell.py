@@ -77,20 +77,20 @@ def test_he_signs_somebody_out(clients: Clients, server: RunningServer) -> None:
 
 def test_he_says_something_to_all_and_ends_a_conversation(clients: Clients, server: RunningServer) -> None:
     """Real clients show it as any message, and find another session after one that was ended."""
-    alice, bob = clients("alice", "bob")
+    carol, dave = clients("carol", "dave")
 
     told = json.loads(server.ssh("announce all 'The server restarts at noon – save your work' --json"))
 
-    for client in (alice, bob):
+    for client in (carol, dave):
         client.wait_for("im", who="sip:announcement@example.test", text="The server restarts at noon – save your work")
     assert (told["counts"]["got"], told["counts"]["failed"]) == (2, 0)
 
-    alice.send_im(bob.address, "one")
-    bob.wait_for("im", who=alice.uri, text="one")
-    assert server.ssh(f"session end {alice.address}").count("BYE") == 2
-    alice.settle()
-    alice.send_im(bob.address, "two")
-    bob.wait_for("im", who=alice.uri, text="two")
+    carol.send_im(dave.address, "one")
+    dave.wait_for("im", who=carol.uri, text="one")
+    assert server.ssh(f"session end {carol.address}").count("BYE") == 2
+    carol.settle()
+    carol.send_im(dave.address, "two")
+    dave.wait_for("im", who=carol.uri, text="two")
 
 
 def test_he_asks_why(clients: Clients, server: RunningServer) -> None:

@@ -397,7 +397,7 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "a name's words": ("Müller-O'Brien, Ann", words_of),
     "a phone's numbers": ("+49 (0)89 123-45;ext=7", lambda text: list(numbers_of(text))),
     "what is dialled": ("9 (425) 555-01.00x12;ext=7;phone-context=Berlin", read_dialled),
-    "a number": ("+1-425-555-0100;ext=7;isub=1;phone-context=x", parse_number),
+    "a number": ("+1-425-555-0100;ext=7;isub=1;tag=x", parse_number),
     "a line": ("tel:+1 (425) 555-0100;ext=7", parse_line),
     "call rules": (
         '<routing><preamble><list name="team"><target uri=" sip:a@b "/></list><flags name="clientflags" value="team_ring"/>'
