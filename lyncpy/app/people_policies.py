@@ -78,18 +78,25 @@ async def take_policies(
     keys: dict[str, list[str]] = {}
     for key, name in (await _group_names(store)).items():
         keys.setdefault(name.lower(), []).append(key)
-    records = LastWriter(store, POLICY)
-    known: dict[str, dict[str, Any]] = {record.key: json.loads(record.value) for record in await records.scan()}
+    taken: dict[str, list[tuple[str, PolicyData]]] = {}
     section = _of_section(document.policies) if document.policies != present else ()
     for one in (*document.set_policies, *section):
         whose = "everybody" if one.everybody else one.person or f'the group "{one.group}"'
         key = _key(one, owners, keys)
         if key:
-            _merge(known.setdefault(key, {}), one.values, whose, report)
+            taken.setdefault(key, []).append((whose, one))
         else:
             report.skip(whose, "what is set of the policy", "nobody and no group here is called so, or several are")
-    for key, values in known.items() if writes else ():
-        await records.write(key, json.dumps(values).encode())
+    records = LastWriter(store, POLICY)
+    for key, several in taken.items():
+        # Read just before it is written, and only what is new is: an operator may set others meanwhile.
+        record = await records.read(key)
+        before: dict[str, Any] = {} if record is None else json.loads(record.value)
+        values = dict(before)
+        for whose, one in several:
+            _merge(values, one.values, whose, report)
+        if writes and values != before:
+            await records.write(key, json.dumps(values).encode())
 
 
 def _merge(before: dict[str, Any], values: Mapping[str, Any], whose: str, report: PolicyReport) -> None:
