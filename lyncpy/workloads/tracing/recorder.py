@@ -149,13 +149,16 @@ class Recorder:
         """Begin a trace; raises CommandFailed where there are too many, or its file cannot be made."""
         self._refuse_too_many(order)
         now = self._timers.steady()
-        trace = self._running[order.name] = RunningTrace(order, now)
+        # What it hears while another trace runs already waits for its file.
+        trace = self._running[order.name] = RunningTrace(order, now, is_writing=True)
         try:
             await self._retention.remove_old(self._running, room=1)
             await self._files.create(order.name, order.head(self._node, now))
         except OSError as error:
-            del self._running[order.name]
+            self._running.pop(order.name, None)
             raise CommandFailed(f"the trace cannot be written: {error.strerror or error} ([tracing] folder)") from error
+        trace.is_writing = False
+        self._write(order.name, trace)
         if trace.ended:  # it was stopped meanwhile
             return
         self._ends.set(order.name, order.span_s)
