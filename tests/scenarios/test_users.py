@@ -1,10 +1,13 @@
 """People whom operators add, change, disable and remove in the shell, while others are signed in."""
 
+from typing import Any
+
 import pytest
 
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import OperatorRole
 from tests.kit.fakes import awaited
+from tests.kit.memory import MemoryStore
 from tests.kit.pool import Pool
 from tests.kit.results import result_of
 from tests.kit.stage import Stage
@@ -179,6 +182,20 @@ def test_a_list_is_imported_line_by_line(stage: Stage) -> None:
     assert "there is nobody in it" in refusal(stage, "user import", " ")
     assert "no JSON" in refusal(stage, "user import --format json", "address\n")
     assert "--format is" in refusal(stage, "user import --format xml", "x")
+
+
+def test_who_is_added_disabled_never_has_a_password_before(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is killed in between leaves nobody who can sign in."""
+    kinds: list[str] = []
+    write = MemoryStore.write
+
+    def noted(self: MemoryStore, kind: str, *values: Any) -> Any:  # Any: as the store's own
+        kinds.append(kind)
+        return write(self, kind, *values)
+
+    monkeypatch.setattr(MemoryStore, "write", noted)
+    does(stage, "user import", "address,password,enabled\nzoe@example.com,correct horse,no\n")
+    assert kinds.index("account") < kinds.index("disabled") < kinds.index("secret")
 
 
 @pytest.mark.parametrize("lines", [["user add zoe@example.com"], ["user add a{}@example.com"] * 3])

@@ -147,10 +147,11 @@ class UserChanges:
             return str(error)
 
     async def _set_up(self, person: Person, newcomer: NewPerson, author: str) -> None:
-        if newcomer.password:
-            await self._secrets.set_hash(person.aor, self._nt_hash(newcomer.password))
+        # In this order: whoever has no password yet cannot sign in, if nothing more is written.
         if not newcomer.is_enabled:
             await self.disable(person, author, "added so")
+        if newcomer.password:
+            await self._secrets.set_hash(person.aor, self._nt_hash(newcomer.password))
 
     async def set_password(self, person: Person, password: str) -> None:
         """Set somebody's password; what was proven with the former ends."""
