@@ -2,12 +2,11 @@
 
 import os
 import re
-from pathlib import Path
 from typing import Final
 
 from zope.interface import implementer
 
-from lyncpy.backends.threads import Threads
+from lyncpy.backends.own_folder import OwnFolder, write_own
 from lyncpy.contracts.archive import IExports
 from lyncpy.contracts.workload import IUnit
 
@@ -15,26 +14,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @implementer(IExports, IUnit)
-class Exports:
-    """Writes files in a thread of its own, in new folders below one folder.
-
-    Args:
-        folder: Made when it is first needed.
-        threads: Where the files are written.
-    """
+class Exports(OwnFolder):
+    """Writes files in new folders below one folder."""
 
     name = "exports"
-
-    def __init__(self, folder: Path, threads: Threads) -> None:
-        self._folder = folder
-        self._threads = threads
-
-    async def open(self) -> None:
-        """Do nothing: folders are made when they are needed."""
-
-    async def close(self) -> None:
-        """Stop the thread that writes."""
-        await self._threads.stop()
 
     async def make_folder(self, name: str) -> str:
         """Make a new, empty folder of this name; give where it is, for people.
@@ -46,7 +29,7 @@ class Exports:
         target = self._folder / _checked(name)
 
         def make() -> str:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.ensure_folder()
             try:
                 target.mkdir(mode=0o700)
             except FileExistsError:
@@ -59,14 +42,8 @@ class Exports:
         """Write a file in the folder, or add to it; only its owner can read it. Raises as `make_folder`."""
         target = self._folder / _checked(name) / _checked(file)
 
-        def write() -> None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-            with os.fdopen(os.open(target, flags, 0o600), "wb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
-
-        await self._threads.call_in_thread(write)
+        flags = os.O_CREAT | os.O_APPEND
+        await self._threads.call_in_thread(lambda: write_own(target, content, flags, is_durable=True))
 
 
 def _checked(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from zope.interface import implementer
 
-from lyncpy.backends.threads import Threads
+from lyncpy.backends.own_folder import OwnFolder, write_own
 from lyncpy.contracts.tracing import ITraceFiles, TraceFile
 from lyncpy.contracts.workload import IUnit
 
@@ -18,41 +18,25 @@ _HEAD_BYTES: Final = 8192
 
 
 @implementer(ITraceFiles, IUnit)
-class TraceFiles:
-    """Writes and reads files in a thread of its own.
-
-    Args:
-        folder: Made when it is first needed.
-        threads: Where the files are written.
-    """
+class TraceFiles(OwnFolder):
+    """Writes and reads files by their names."""
 
     name = "traces"
-
-    def __init__(self, folder: Path, threads: Threads) -> None:
-        self._folder = folder
-        self._threads = threads
-
-    async def open(self) -> None:
-        """Do nothing: the folder is made when it is needed."""
-
-    async def close(self) -> None:
-        """Stop the thread that writes."""
-        await self._threads.stop()
 
     async def create(self, name: str, head: bytes) -> None:
         """Make a new file; raises OSError, also where there is one of this name."""
         path = self._path(name + _OWN)
 
         def make() -> None:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(path, head, os.O_CREAT | os.O_EXCL)
+            self.ensure_folder()
+            write_own(path, head, os.O_CREAT | os.O_EXCL)
 
         await self._threads.call_in_thread(make)
 
     async def append(self, name: str, data: bytes) -> None:
         """Add to a file. Raises OSError."""
         path = self._path(name + _OWN)
-        await self._threads.call_in_thread(lambda: _write(path, data, os.O_APPEND))
+        await self._threads.call_in_thread(lambda: write_own(path, data, os.O_APPEND))
 
     async def read(self, name: str) -> bytes:
         """Give what a file has; raises OSError where there is none."""
@@ -88,9 +72,9 @@ class TraceFiles:
         path = self._path(name)
 
         def write() -> str:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.ensure_folder()
             path.unlink(missing_ok=True)
-            _write(path, data, os.O_CREAT | os.O_EXCL)
+            write_own(path, data, os.O_CREAT | os.O_EXCL)
             return str(path)
 
         return await self._threads.call_in_thread(write)
@@ -100,8 +84,3 @@ class TraceFiles:
         if not _NAME.fullmatch(name):
             raise FileNotFoundError(f'there is no trace "{name[:80]}"')
         return self._folder / name
-
-
-def _write(path: Path, data: bytes, flags: int) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_NOFOLLOW | flags, 0o600), "wb") as out:
-        out.write(data)
