@@ -59,6 +59,8 @@ def test_people_go_on_talking_while_the_database_is_away(postgres: Postgres, tmp
             alice, bob = signed_in(server, "alice"), signed_in(server, "bob")
             assert alice.ask(wishes.set_contact(alice, BOB)).status == 200
             with Answering(bob, well):
+                # Whom Bob has blocked is read when he comes: until it is known, he is offline for all.
+                assert alice.ask(wishes.page(alice, BOB, "are you there")).status == 200
                 postgres.kill()
                 assert alice.ask(wishes.page(alice, BOB, "still here"), 15.0).status == 200
             refused = alice.ask(wishes.set_contact(alice, CAROL))
