@@ -372,7 +372,8 @@ def test_a_server_that_ends_or_freezes_is_left_for_another(
     hears()
     with capturedLogs() as logged:
         for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGUSR2):
-            # A server that has come back is told to clients when its route is there again.
+            # A server that has come back is told to clients when its route is there again; what they know may be of before.
+            loop.until(lambda: [one.tells for one in servers] == [2, 2])
             loop.until(lambda: all(("NATS servers known", 2) in one.states() for one in (bus, other)))
             loop.until(lambda: bus.states()[0][1] in by_place)
             place = str(bus.states()[0][1])

@@ -67,6 +67,12 @@ class NatsServer:
         self._daemon.start(["nats-server", "-c", str(self._file)], lambda: answers("127.0.0.1", self.port))
         return self
 
+    @property
+    def tells(self) -> int:
+        """How many servers of its cluster it tells a new client of, itself included."""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE_S) as one, one.makefile("rb") as said:
+            return len(json.loads(said.readline().removeprefix(b"INFO ")).get("connect_urls", ()))
+
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it."""
         self._daemon.stop(number)
