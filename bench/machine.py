@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -82,11 +83,12 @@ def proportional_bytes(pid: int) -> int:
 
 
 def family(pid: int) -> Sequence[int]:
-    """Give a process and all that descend from it."""
+    """Give a process and all that descend from it; one that ends meanwhile (a worker of PostgreSQL) may be among them."""
     found = [pid]
     for one in found:
-        for thread in Path(f"/proc/{one}/task").glob("*/children"):
-            found += [int(child) for child in thread.read_text(encoding="ascii").split()]
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for thread in Path(f"/proc/{one}/task").glob("*/children"):
+                found += [int(child) for child in thread.read_text(encoding="ascii").split()]
     return found
 
 
