@@ -13,10 +13,10 @@ from typing import Final
 
 from lyncpy.backends.ldap_conditions import Raw
 from lyncpy.backends.ldap_mapping import Mapped
-from lyncpy.contracts.addresses import BadDirectoryEntry, address_of
+from lyncpy.contracts.addresses import LONGEST, BadDirectoryEntry, address_of
 from lyncpy.contracts.directory import Group
 from lyncpy.contracts.dn import place_of
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.text import one_line
 
 FILTERS: Final = {
@@ -24,7 +24,12 @@ FILTERS: Final = {
     "activedirectory": ("(objectClass=group)",),
 }
 
-ATTRIBUTES: Final = ("displayName", "cn", "msRTCSIP-PrimaryUserAddress", "mail", "member", "uniqueMember", "memberUid")
+CLOSED: Final = "hideDLMembership"
+"""Of a group whose members its directory tells administrators alone (Exchange's schema of Active Directory)."""
+
+ATTRIBUTES: Final = (
+    "displayName", "cn", "msRTCSIP-PrimaryUserAddress", "mail", "member", "uniqueMember", "memberUid", CLOSED,
+)  # fmt: skip
 
 NAME_LONGEST: Final = 200
 """Characters that are kept of a group's name; a client shows far fewer."""
@@ -70,8 +75,18 @@ class GroupMapping:
                 raise BadDirectoryEntry(
                     f"the group has more than {self.members_max} members ([directory] group_members_max)"
                 )
-        hidden = self.people.is_hidden(raw)
-        return Group(self.people.key_of(raw, dn), name, self._address(raw), frozenset(members), dn, hidden)
+        aor = self._address(raw)
+        mail = next((mail for mail in _texts(raw, ("mail",)) if "@" in mail and len(mail) <= LONGEST), "")
+        return Group(
+            self.people.key_of(raw, dn),
+            name,
+            aor,
+            frozenset(members),
+            dn,
+            self.people.is_hidden(raw),
+            "" if aor_of(mail) == aor else mail,
+            _texts(raw, (CLOSED.lower(),))[:1] == ["TRUE"],
+        )
 
     def _address(self, raw: Raw) -> Aor:
         """Give the first address in one of our domains; a group needs none, so that any other is as good as none."""

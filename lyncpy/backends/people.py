@@ -19,7 +19,8 @@ members = ["alice", "bob@example.com", "Interns"]
 to be found, and has no account here. `until = 2026-12-31` says to the end of which day (UTC), or until which time, a person may sign in;
 `must_change_password = true` that they have to change their password first.
 
-A member is a person's table or address, or the name or address of another group.
+A member is a person's table or address, or the name or address of another group. `mail = "crew@example.org"` is another address by
+which clients ask for its members.
 """
 
 import hashlib
@@ -43,7 +44,7 @@ from lyncpy.sip.text import shown
 T = TypeVar("T")
 
 GROUP: Final = "group"
-GROUP_KEYS: Final = ("name", "address", "members")
+GROUP_KEYS: Final = ("name", "address", "mail", "members")
 
 FILE_BOUND: Final = 32 * 2**20
 """Bytes; some hundred thousand people. A larger file is no list of people but a mistake."""
@@ -186,12 +187,13 @@ def _read_groups(
             raise DirectoryUnavailable(f"{where}: each group is a table that begins with [[{GROUP}]]")
         try:
             fields = TableFields(table, GROUP_KEYS)
-            name, address, members = fields.text("name"), fields.text("address"), fields.texts("members")
+            name, members = fields.text("name"), fields.texts("members")
+            addresses = fields.text("address"), fields.text("mail")
         except FieldUnusable as error:
             raise DirectoryUnavailable(f"{where}: {error}") from None
         source = f"{path} [[{GROUP}]] {shown(name) or number}"
         try:
-            groups.append(_group(name, address, members, source, domains))
+            groups.append(_group(name, addresses, members, source, domains))
         except BadDirectoryEntry as bad:
             skipped.append(Skipped(source, bad.reason))
     keys = _keys_by_name(groups, people, path)
@@ -221,8 +223,13 @@ def _with_members(group: Group, keys: Mapping[str, str], skipped: list[Skipped])
     return replace(group, members=frozenset(key for key in found.values() if key is not None))
 
 
-def _group(name: str, address: str, members: Iterable[str], source: str, domains: tuple[str, ...]) -> Group:
+def _group(
+    name: str, addresses: tuple[str, str], members: Iterable[str], source: str, domains: tuple[str, ...]
+) -> Group:
+    """Make a group; its addresses are the one that it is invited under and that of mail, either "" when it has none."""
     if not name:
         raise BadDirectoryEntry('it has no name; add a line like name = "Engineering"')
+    address, mail = addresses
     aor = address_of(address, domains) if address else Aor("")
-    return Group(f"{GROUP}:{name.lower()}", name, aor, frozenset(members), source)
+    other = "" if aor_of(mail) == aor else mail
+    return Group(f"{GROUP}:{name.lower()}", name, aor, frozenset(members), source, mail=other)

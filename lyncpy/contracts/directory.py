@@ -219,6 +219,12 @@ class Group:
     hidden: bool = False
     """As of a person."""
 
+    mail: str = ""
+    """Its mail address, in whatever domain, where that is another than `aor`."""
+
+    is_closed: bool = False
+    """Whether users are not told who is in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -382,6 +388,12 @@ class IGroups(Interface):
 
     def by_address(aor: Aor) -> Group | None:
         """Give the group that is invited under this address. None when several fit."""
+
+    def by_mail(mail: str) -> Group | None:
+        """Give the group with this mail address, else the one that is invited under it. None when several fit."""
+
+    def listed(group: Group) -> tuple[Sequence[Person], Sequence[Group]]:
+        """Give the people and groups that a group names itself, as far as users may find them, by name."""
 
     def groups_of(aor: Aor) -> Sequence[Group]:
         """Give the groups that a person is in, also those that hold a group which they are in, by name."""

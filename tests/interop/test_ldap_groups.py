@@ -85,13 +85,18 @@ def place(slapd: Slapd, opened: OpenOffice) -> Place:
 def test_groups_of_all_kinds_and_groups_in_groups_are_known(place: Place) -> None:
     """By DN, by unique name, by login; in circles too; with their address."""
     inner = place.group("inner", "alice", kind="groupOfUniqueNames")
-    outer = place.group("outer", inner, "bob")
+    mailed = ["groupOfNames", "extensibleObject"]
+    outer = place.group("outer", inner, "bob", objectClass=mailed, mail="Outer@elsewhere.test")
     place.slapd.modify(inner, uniqueMember=[f"uid=alice,{place.people}", outer])
     place.group("unix", "carol", "stranger", kind="posixGroup", description="no mail")
     place.office.pull()
     assert place.members("outer") == place.members("inner") == [ALICE, BOB]
     assert place.members("unix") == [CAROL]
     assert [group.name for group in place.office.groups.groups_of(ALICE)] == ["inner", "outer"]
+    mailbox = place.office.groups.by_mail("outer@elsewhere.test")
+    assert mailbox is not None
+    people, groups = place.office.groups.listed(mailbox)
+    assert ([one.aor for one in people], [one.name for one in groups]) == ([BOB], ["inner"])
 
 
 def test_who_joins_and_leaves_is_known_with_the_next_pull(place: Place) -> None:

@@ -42,7 +42,8 @@ class GroupCommands:
                 run=self.show,
                 args=(group,),
                 form=form(
-                    facts="name address? source key is_in? holds_the_group* person* nobody_here*", counts="people"
+                    facts="name address? mail? members_told? source key is_in? holds_the_group* person* nobody_here*",
+                    counts="people",
                 ),
             ),
         )
@@ -72,6 +73,8 @@ class GroupCommands:
         rows: list[tuple[object, ...]] = [
             ("name", group.name),
             ("address", bare(group.aor)),
+            ("mail", group.mail),
+            ("members told", "to operators alone (hideDLMembership)" if group.is_closed else ""),
             ("source", group.source),
             ("key", group.key),
             ("is in", ", ".join(holding)),

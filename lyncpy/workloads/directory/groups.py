@@ -16,6 +16,7 @@ from lyncpy.contracts.directory import Group, IGroups, IPeople, Person
 from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.core.set_index import remove_member
+from lyncpy.workloads.directory.model.forms import PEOPLE, is_listed
 
 
 @implementer(IGroups)
@@ -52,14 +53,26 @@ class Groups:
         return self._groups.get(key)
 
     def named(self, text: str) -> Group | None:
-        """Give the group that is called so: by address, source, or name; None when several fit."""
+        """Give the group that is called so: by an address, source, or name; None when several fit."""
         text = text.strip()
-        keys = (self._named.get(name) for name in (aor_of(text), place_of(text), text.lower()))
+        keys = (self._named.get(name) for name in (aor_of(text), _mail_name(text), place_of(text), text.lower()))
         return self._only(next(filter(None, keys), ()))
 
     def by_address(self, aor: Aor) -> Group | None:
         """Give the group that is invited under this address; None when several fit."""
         return self._only(self._named.get(aor, ()))
+
+    def by_mail(self, mail: str) -> Group | None:
+        """Give the group with this mail address, else the one that is invited under it; None when several fit."""
+        return self._only(self._named.get(_mail_name(mail), ()) or self._named.get(aor_of(mail), ()))
+
+    def listed(self, group: Group) -> tuple[Sequence[Person], Sequence[Group]]:
+        """Give the people and groups that a group names itself, as far as users may find them, by name."""
+        named = {person.aor: person for person in map(self._one, group.members) if person is not None}
+        inner = {self._inner[name] for name in group.members if name in self._inner}
+        people = (person for person in named.values() if is_listed(person))
+        groups = (one for one in map(self._groups.__getitem__, inner) if not one.hidden)
+        return sorted(people, key=lambda one: (PEOPLE.order(one), one.aor)), sorted(groups, key=_order)
 
     def groups_of(self, aor: Aor) -> Sequence[Group]:
         """Give the groups that a person is in, directly or through others, by name."""
@@ -182,8 +195,13 @@ def _order(group: Group) -> tuple[str, str]:
 
 
 def _called(group: Group) -> set[str]:
-    """Give what an operator or a setting may call a group; none of the three kinds looks like another."""
-    return {name for name in (group.name.strip().lower(), str(group.aor), place_of(group.source)) if name}
+    """Give what an operator or a setting may call a group; none of the four kinds looks like another."""
+    names = (group.name.strip().lower(), str(group.aor), place_of(group.source), _mail_name(group.mail))
+    return {name for name in names if name}
+
+
+def _mail_name(mail: str) -> str:
+    return f"mailto:{mail.lower()}" if mail else ""
 
 
 def _names_of_group(group: Group) -> tuple[str, ...]:

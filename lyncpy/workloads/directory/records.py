@@ -391,13 +391,16 @@ def _written_group(group: Group) -> bytes:
     fields: dict[str, Any] = {"name": group.name, "aor": group.aor, "source": group.source}  # Any: JSON
     fields["members"] = sorted(group.members)
     fields |= {"hidden": True} if group.hidden else {}
+    fields |= {"mail": group.mail} if group.mail else {}
+    fields |= {"closed": True} if group.is_closed else {}
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
 
 
 def _read_group(value: bytes, key: str) -> Group:
     fields: dict[str, Any] = json.loads(value)  # Any: JSON
     members, hidden = frozenset(fields["members"]), bool(fields.get("hidden"))
-    return Group(key, fields["name"], kept_aor(fields["aor"]), members, fields["source"], hidden)
+    mail, closed = str(fields.get("mail", "")), bool(fields.get("closed"))
+    return Group(key, fields["name"], kept_aor(fields["aor"]), members, fields["source"], hidden, mail, closed)
 
 
 def chunks(several: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -44,6 +44,20 @@ def test_a_group_may_be_hidden() -> None:
     assert not read({}).hidden
 
 
+def test_a_group_has_a_mail_address_of_any_domain() -> None:
+    """Kept where it is not the address that it is invited under already."""
+    assert read({"mail": [b"Team@elsewhere.test"]}).mail == "Team@elsewhere.test"
+    assert read({"mail": [b"Team@example.com"]}).mail == ""
+    assert read({"mail": [b"nonsense", b"x@" + b"y" * 300]}).mail == ""
+
+
+def test_the_members_of_a_group_may_be_closed() -> None:
+    """As Exchange's administrators say it."""
+    assert read({"hidedlmembership": [b"TRUE"]}).is_closed
+    assert not read({"hidedlmembership": [b"FALSE"]}).is_closed
+    assert not read({}).is_closed
+
+
 def test_a_group_without_a_name_is_of_no_use() -> None:
     """The reason is told."""
     with pytest.raises(BadDirectoryEntry, match="no name"):

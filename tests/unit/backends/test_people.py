@@ -116,10 +116,12 @@ TEAM = """
 [[group]]
 name = "Engineering"
 address = "eng@example.com"
+mail = "Eng@example.com"
 members = ["alice", "Bob@example.com", "interns"]
 
 [[group]]
 name = "Interns"
+mail = "Interns@example.org"
 members = "zed"
 """
 
@@ -132,6 +134,7 @@ def test_a_group_names_people_and_groups() -> None:
     assert (team.name, str(team.aor)) == ("Engineering", "sip:eng@example.com")
     assert team.members == {"alice", "bob", "group:interns"}
     assert interns.members == frozenset()
+    assert (team.mail, interns.mail) == ("", "Interns@example.org")
     assert [(one.source, one.reason) for one in pull.skipped] == [
         ("people.toml [[group]] Interns", 'the group is used, but nobody and no group is called "zed"')
     ]

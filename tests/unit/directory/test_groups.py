@@ -1,5 +1,7 @@
 """Groups of the directory: who is in them, however they hold one another."""
 
+from dataclasses import replace
+
 import pytest
 
 from lyncpy.contracts.directory import Group
@@ -11,6 +13,8 @@ from tests.kit.holdings import held
 
 ALICE, BOB, CAROL = (person(name, logins=(name, f"corp-{name}")) for name in ("alice", "bob", "carol"))
 DAVE = person("dave", enabled=False)
+ERIN = person("erin", hidden=True)
+FRANK = person("frank", enabled=False, is_contact=True)
 
 
 def group(name: str, *members: str, aor: str = "") -> Group:
@@ -19,10 +23,10 @@ def group(name: str, *members: str, aor: str = "") -> Group:
 
 
 def table(*groups: Group) -> Groups:
-    """Give a table of groups, with Alice, Bob, Carol, and Dave who is disabled."""
+    """Give a table of groups, with Alice, Bob, Carol, Dave who is disabled, Erin who is hidden and Frank who has no account."""
     people = People()
     found = Groups(people)
-    for one in (ALICE, BOB, CAROL, DAVE):
+    for one in (ALICE, BOB, CAROL, DAVE, ERIN, FRANK):
         people.put_person(one)
         found.know(one)
     for each in groups:
@@ -107,15 +111,33 @@ def test_a_group_is_found_by_its_address() -> None:
     assert table(choir).by_address(ALICE.aor) is None
 
 
+@pytest.mark.parametrize("text", ["Choir@example.org", "choir@EXAMPLE.org", "sing@example.com", "Sing@Example.com"])
+def test_a_group_is_found_by_its_mail_address(text: str) -> None:
+    """Or by the one that it is invited under, which is most groups' mail address too."""
+    choir = replace(group("Choir", aor="sip:sing@example.com"), mail="choir@example.org")
+    assert table(choir).by_mail(text) == choir
+    assert table(choir).named(text) == choir
+
+
+def test_a_mail_address_of_several_groups_is_none_s() -> None:
+    """Nor is one that nobody has."""
+    found = table(*(replace(group(name), mail="both@example.org") for name in ("a", "b")))
+    assert found.by_mail("both@example.org") is None
+    assert found.by_mail("nothing@example.org") is None
+    assert found.by_mail("") is None
+
+
 def test_what_is_dropped_leaves_nothing_behind() -> None:
     """The indexes are as large as what they index."""
-    found = table(group("a", "key-b", ALICE.key, aor="sip:a@example.com"), group("b", BOB.key))
+    found = table(
+        replace(group("a", "key-b", ALICE.key, aor="sip:a@example.com"), mail="a@example.org"), group("b", BOB.key)
+    )
     found.put_group(group("a", CAROL.key))
     assert found.by_address(Aor("sip:a@example.com")) is None
     assert names(found.groups_of(ALICE.aor)) == []
     for key in ("key-a", "key-b", "key-b"):
         found.drop(key)
-    for one in (ALICE, BOB, CAROL, DAVE):
+    for one in (ALICE, BOB, CAROL, DAVE, ERIN, FRANK):
         found.remove_person(one.aor)
     assert held(found) == {}
     assert (len(found), found.all_groups()) == (0, ())
@@ -133,3 +155,18 @@ def test_what_a_group_names_itself_is_told() -> None:
     found = table(group("a", "key-b", ALICE.key, "uid=stranger"), group("b"))
     inner, strange = found.direct(found.table()["key-a"])
     assert (names(inner), strange) == (["b"], ["uid=stranger"])
+
+
+def test_of_a_group_users_are_told_what_it_names_itself() -> None:
+    """Whom and what they may find, by name; who is named twice is told once, and what is in a group within it is not."""
+    found = table(
+        group("a", "cn=c,dc=x", "key-b", "key-b", "key-h", "uid=stranger", "uid=bob", BOB.key, ALICE.key),
+        group("b", CAROL.key, "key-a"),
+        group("c"),
+        replace(group("h"), hidden=True),
+        group("d", DAVE.key, ERIN.key, FRANK.key),
+    )
+    people, groups = found.listed(found.table()["key-a"])
+    assert ([one.aor for one in people], names(groups)) == ([ALICE.aor, BOB.aor], ["b", "c"])
+    people, groups = found.listed(found.table()["key-d"])
+    assert ([one.aor for one in people], names(groups)) == ([FRANK.aor], [])

@@ -384,7 +384,9 @@ def names(server: Server) -> list[str]:
 
 
 TEAM = Group("t", "Team", Aor(""), frozenset({ALICE.key}), "cn=team,dc=x")
-STAFF = Group("s", "Staff", Aor("sip:staff@example.com"), frozenset({"t"}), "cn=staff,dc=x")
+STAFF = Group(
+    "s", "Staff", Aor("sip:staff@example.com"), frozenset({"t"}), "cn=staff,dc=x", mail="s@example.org", is_closed=True
+)
 
 
 def test_groups_are_known_told_and_kept() -> None:

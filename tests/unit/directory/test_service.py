@@ -231,6 +231,14 @@ def test_a_group_is_shown_with_who_is_in_it(grouped: Desk) -> None:
     assert ("holds the group", "Sub") in grouped.run("group show", group="TEAM@example.com").rows
 
 
+def test_a_group_of_which_users_are_not_told_who_is_in_it_says_so() -> None:
+    """With its mail address, by which clients ask."""
+    scene = Desk(ALICE, groups=[replace(SUB, mail="sub@example.org", is_closed=True)])
+    rows = scene.run("group show", group="sub@example.org").rows
+    assert ("mail", "sub@example.org") in rows
+    assert ("members told", "to operators alone (hideDLMembership)") in rows
+
+
 def test_an_unclear_group_is_asked_back() -> None:
     """By the DNs of those of the name; an unknown one gets a hint."""
     scene = Desk(ALICE, groups=[SUB, OTHER_SUB])

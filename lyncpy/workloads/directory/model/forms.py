@@ -86,5 +86,7 @@ GROUPS: Final[Form[Group]] = Form(
         Field.NAME: lambda group: words_of(group.name),
         Field.ADDRESS: lambda group: words_of(_local(bare(group.aor))),
         Field.SPELT_ADDRESS: lambda group: spellings(bare(group.aor)) if group.aor else (),
+        Field.MAIL: lambda group: words_of(_local(group.mail)),
+        Field.SPELT_MAIL: lambda group: spellings(group.mail) if group.mail else (),
     },
 )
