@@ -351,7 +351,10 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs, _offers_ntlm(config))
     place = SignInPlace({domain: settings.sip.name_for(domain) for domain in domains}, settings.sip.tls_port)
     book = base.tables.address_book
-    webservices = WebServices(platform, trust, config.site, place, book, photos, settings.webservices)
+    groups = settings.provisioning.groups_in_contacts > 0
+    webservices = WebServices(
+        platform, trust, config.site, place, book, photos, settings.webservices, finds_groups=groups
+    )
     provisioning = Provisioning(
         platform,
         signaling,

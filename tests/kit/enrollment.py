@@ -232,6 +232,11 @@ def search_text(text: str = "", *, conditions: Mapping[str, str] | None = None, 
     )
 
 
+def group_text(mail: str, operation: str = "ExpandGroup", namespace: str = "DistributionListExpander") -> str:
+    """Write a request for the members of a group, under any name."""
+    return f'<{operation} xmlns="{namespace}"><groupMailAddress>{mail}</groupMailAddress></{operation}>'
+
+
 def bearer_header(ticket: HeldTicket) -> str:
     """Write a security header with a ticket alone, as whoever bears it may use it."""
     timestamp = f'<wsu:Timestamp xmlns:wsu="{WSU}" wsu:Id="timestamp">{ticket.lifetime}</wsu:Timestamp>'

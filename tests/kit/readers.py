@@ -65,6 +65,7 @@ from lyncpy.workloads.voice.rule_documents import read_rules
 from lyncpy.workloads.webservices.bodies.address_book import read_address_book_query
 from lyncpy.workloads.webservices.bodies.discovery import form_of
 from lyncpy.workloads.webservices.bodies.enrollment import read_certificate_request
+from lyncpy.workloads.webservices.bodies.groups import read_expansion
 from lyncpy.workloads.webservices.bodies.trust import read_ticket_request
 from lyncpy.workloads.webservices.model.addresses import Addresses
 from lyncpy.workloads.webservices.model.certificates import read_certificate, read_key_request
@@ -74,7 +75,7 @@ from lyncpy.workloads.webservices.model.tickets import Ticket, TicketKeys, read_
 from lyncpy.workloads.webservices.soap_resource import ELEMENTS
 from tests.kit.ap_req import ap_req
 from tests.kit.certificates import issue
-from tests.kit.enrollment import HeldTicket, certificate_text, request_text, search_text, security_header
+from tests.kit.enrollment import HeldTicket, certificate_text, group_text, request_text, search_text, security_header
 from tests.kit.inner_tls import Shown
 from tests.kit.key_pairs import key_of
 
@@ -426,6 +427,10 @@ READERS: Final[dict[str, tuple[str, Reader]]] = {
     "address book": (
         f"<e><Body>{search_text('bob')}</Body></e>",
         _of_bytes(lambda data: read_address_book_query(read_envelope(data, max_nodes=ELEMENTS).operation)),
+    ),
+    "group expansion": (
+        f"<e><Body>{group_text('mailto:team@example.com')}</Body></e>",
+        _of_bytes(lambda data: read_expansion(read_envelope(data, max_nodes=ELEMENTS).operation)),
     ),
     "ticket": (write_ticket(_TICKET, "https://x", _KEYS), _ticket),
     "proof": (f"<Header>{security_header(_HELD)}</Header>", _proof),

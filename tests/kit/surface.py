@@ -38,7 +38,7 @@ from lyncpy.backends.kerberos_tokens import TokenUnreadable, ticket_label
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, DenialReason
 from lyncpy.contracts.certificates import IClientCertificates, StandingCertificate
-from lyncpy.contracts.directory import Person
+from lyncpy.contracts.directory import Group, Person
 from lyncpy.contracts.kerberos import AcceptedTicket, ITickets
 from lyncpy.contracts.names import Aor, FlowName, aor_of
 from lyncpy.sip.message import Request
@@ -51,6 +51,7 @@ from tests.kit.enrollment import (
     WebAnswer,
     bearer_header,
     certificate_text,
+    group_text,
     holder_header,
     key_request,
     request_text,
@@ -111,7 +112,7 @@ class SoapRequests:
     """A request of each kind to the web services of a stage, with what is proved in it.
 
     Attributes:
-        all: Texts, by the place that they are for.
+        asked: Texts, each with the place that it is for.
         photo: A path at which there is a photo.
         shown: A ticket for it, in base64.
         basic: The value of Authorization that proves a password.
@@ -119,18 +120,21 @@ class SoapRequests:
 
     def __init__(self, web: Web) -> None:
         self.web = web
+        web.stage.directory.groups = [Group("team", "Team", aor_of("team@example.com"), frozenset({"key-bob"}))]
+        web.stage.pulls()
         client, ticket = web.client(), web.ticket()
         self._certificate = client.certificate(web.certify())
         self._count = 0
         body = certificate_text(client.address, key_request(key_of("alice")))
         book = client.ticket(f"{BOOK}/WebTicket_Bearer", TICKETS)
         self._ask = request_text(BOOK, f"sip:{client.address}", bytes(32)).decode()
-        self.all: Final[Mapping[str, str]] = {
-            TICKETS: self._ask,
-            f"{TICKETS}/Cert": self.signed(),
-            f"{CERTIFICATES}/WebTicket_Proof_SHA1": _enveloped(security_header(ticket), body),
-            f"{BOOK}/WebTicket_Bearer": _enveloped(bearer_header(book), search_text("bo")),
-        }
+        self.asked: Final = (
+            (TICKETS, self._ask),
+            (f"{TICKETS}/Cert", self.signed()),
+            (f"{CERTIFICATES}/WebTicket_Proof_SHA1", _enveloped(security_header(ticket), body)),
+            (f"{BOOK}/WebTicket_Bearer", _enveloped(bearer_header(book), search_text("bo"))),
+            (f"{BOOK}/WebTicket_Bearer", _enveloped(bearer_header(book), group_text("mailto:team@example.com"))),
+        )
         web.stage.photos.of["uid=bob"] = JPEG
         self.photo = photo_path(aor_of("bob@example.com"), md5(JPEG, usedforsecurity=False).hexdigest())
         self.shown = base64.b64encode(book.assertion.encode()).decode()
@@ -189,14 +193,14 @@ def _site_targets(stage: Stage, chance: Random) -> Mapping[str, Target]:
             certified[:] = [_enveloped(security_header(web.ticket()), body).encode()]
         return certified[0]
 
-    requests_body = requests.all[TICKETS].encode()
-    certified = [requests.all[f"{CERTIFICATES}/WebTicket_Proof_SHA1"].encode()]
+    requests_body = requests.asked[0][1].encode()
+    certified = [requests.asked[2][1].encode()]
     client = NtlmClient("alice@example.com", "wrong", wall=stage.wall)
     negotiate = base64.b64encode(b"NTLMSSP\0\1\0\0\0" + bytes(24))
-    names = ("ticket", "ticket for a certificate", "certificate", "address book")
+    names = ("ticket", "ticket for a certificate", "certificate", "address book", "group")
     found = {
         f"SOAP: {name}": Target(text.encode, soap(place))
-        for name, (place, text) in zip(names, requests.all.items(), strict=True)
+        for name, (place, text) in zip(names, requests.asked, strict=True)
     }
     for name, specimen in {
         "SOAP: certificate": certificate,

@@ -141,12 +141,14 @@ class ContactBook:
         number: Of the last list or delta.
         people: Address → name and group ids.
         groups: Id → name.
+        outside: Id → what else the group is, elsewhere.
         history: The numbers of all documents, in order.
     """
 
     number: int = 0
     people: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
     groups: dict[int, str] = field(default_factory=dict)
+    outside: dict[int, str] = field(default_factory=dict)
     history: list[int] = field(default_factory=list)
 
     def take(self, document: Any) -> None:  # Any: lxml's tree
@@ -159,6 +161,7 @@ class ContactBook:
         self.history.append(self.number)
         for group in document.iter("group", "addedGroup", "modifiedGroup"):
             self.groups[int(group.get("id"))] = group.get("name")
+            self.outside[int(group.get("id"))] = group.get("externalURI")
         for one in document.iter("contact", "addedContact", "modifiedContact"):
             uri = one.get("uri")
             aor = uri if uri.startswith("sip:") else f"sip:{uri}"

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked
 from tests.kit.deployment import password_of
-from tests.kit.enrollment import HeldTicket, WebAnswer, WebClient, key_request
+from tests.kit.enrollment import HeldTicket, WebAnswer, WebClient, bearer_header, key_request
 from tests.kit.key_pairs import key_of
 from tests.kit.stage import DOMAIN, Stage
 
@@ -64,6 +64,17 @@ class Web:
         tickets, nobody = client.port(issuer, "WebTicketServiceWinNegotiate")
         assert nobody == ""
         return client.ticket(place, tickets)
+
+    def book_ticket(self, user: str = "alice") -> HeldTicket:
+        """Have somebody get a ticket for the address book and for groups, by way of all metadata."""
+        client = self.client(user)
+        place, issuer = client.port(BOOK, "AddressBookWebTicketBearer")
+        assert place == f"{BOOK}/WebTicket_Bearer"
+        return client.ticket(place, client.port(issuer, "WebTicketServiceWinNegotiate")[0])
+
+    def ask_book(self, ticket: HeldTicket, body: str) -> WebAnswer:
+        """Have the bearer of a ticket search, or ask about a group."""
+        return self.client().post(f"{BOOK}/WebTicket_Bearer", bearer_header(ticket), body)
 
     def certify(self, user: str = "alice", ticket: HeldTicket | None = None, key: str = "", **how: str) -> WebAnswer:
         """Have somebody's key certified."""

@@ -565,7 +565,7 @@ def test_a_server_without_tls_is_no_place_to_sign_in(web: Web) -> None:
 
 
 def _search(web: Web, ticket: HeldTicket, body: str) -> WebAnswer:
-    return web.client().post(f"{BOOK}/WebTicket_Bearer", bearer_header(ticket), body)
+    return web.ask_book(ticket, body)
 
 
 def _addresses(answer: WebAnswer) -> list[str]:
@@ -575,10 +575,7 @@ def _addresses(answer: WebAnswer) -> list[str]:
 
 
 def _book_ticket(web: Web, user: str = "alice") -> HeldTicket:
-    client = web.client(user)
-    place, issuer = client.port(BOOK, "AddressBookWebTicketBearer")
-    assert place == f"{BOOK}/WebTicket_Bearer"
-    return client.ticket(place, client.port(issuer, "WebTicketServiceWinNegotiate")[0])
+    return web.book_ticket(user)
 
 
 def test_a_client_searches_with_a_ticket_as_often_as_it_likes(web: Web) -> None:
@@ -702,7 +699,7 @@ def test_clients_are_told_where_they_search(web: Web) -> None:
 
 
 def test_every_address_that_is_told_answers(web: Web) -> None:
-    """And says what it is for; groups and the organisation are not promised, and who asks for them is told that there are none."""
+    """And says what it is for; groups and the organisation are not promised, and who asks for what is not there is told so."""
     (alice,) = web.stage.sign_in("alice")
     told = "".join(etree.tostring(group).decode() for group in alice.provisions.values())
     addresses = set(re.findall(r">(https://[^<]+)<", told))
@@ -714,7 +711,7 @@ def test_every_address_that_is_told_answers(web: Web) -> None:
     assert web.send("GET", f"{PHOTOS}/x", {}, b"").status == 401
     assert "dlxEnabled>false<" in told
     assert 'name="MaximumDGsAllowedInContactList">0<' in told
-    for operation in ("QueryGroupMembers", "SearchOrganization"):
+    for operation in ("GetAddressBookFile", "SearchOrganization"):
         other = search_text("bo").replace("SearchAbEntry", operation)
         assert "this service searches the address book" in _search(web, _book_ticket(web), other).reason
 

@@ -103,7 +103,7 @@ _LAYOUTS: Final[Mapping[str, Layout]] = {
 def _ours(settings: Settings, search_url: str, photos_url: str) -> dict[str, dict[str, str]]:
     return {
         "ServerConfiguration": _server(settings, search_url, photos_url),
-        "endpointConfiguration": _endpoint(settings) | _search(search_url),
+        "endpointConfiguration": _endpoint(settings, search_url) | _search(search_url),
         "ucPolicy": {
             "Name": "default",
             "AllowSimultaneousRinging": "false",
@@ -148,7 +148,7 @@ def _server(settings: Settings, search_url: str, photos_url: str) -> dict[str, s
     client goes to every address it is given, and waits. The address of a web service that is not here is
     empty, as Lync Server has it; that of a server role which was never installed is not there at all. The address
     book is told by either of its names, since clients
-    look for one or the other; groups are not expanded there. Without `ucPC2PCAVEncryption` a
+    look for one or the other; groups are expanded at the same one. Without `ucPC2PCAVEncryption` a
     client takes encryption for required; a range of ports is read only when it is whole, and not
     unless `ucPortRangeEnabled` says so.
     """
@@ -161,7 +161,7 @@ def _server(settings: Settings, search_url: str, photos_url: str) -> dict[str, s
         **dict.fromkeys(_SEARCH_NAMES, search_url),
         **dict.fromkeys(_PHOTO_NAMES, photos_url),
         **dict.fromkeys(_NOWHERE, ""),
-        "dlxEnabled": "false",
+        "dlxEnabled": _flag(_tells_groups(settings, search_url)),
         "updatesServerEnabled": "false",
         "ucPC2PCAVEncryption": settings.media_encryption,
         "ucMaxVideoRateAllowed": "Hd720p-1.5M",
@@ -208,7 +208,13 @@ _USUAL_PORTS: Final = (5_350, 5_389)
 _PORT_KINDS: Final = ("Media", "Audio", "Video", "AppSharing", "FileTransfer")
 
 
-def _endpoint(settings: Settings) -> dict[str, str]:
+def _tells_groups(settings: Settings, search_url: str) -> bool:
+    """Tell whether clients may ask who is in a group."""
+    return bool(search_url and settings.groups_in_contacts)
+
+
+def _endpoint(settings: Settings, search_url: str) -> dict[str, str]:
+    groups = settings.groups_in_contacts if _tells_groups(settings, search_url) else 0
     return {
         "ShowRecentContacts": "true",
         "ShowManagePrivacyRelationships": "true",
@@ -223,7 +229,7 @@ def _endpoint(settings: Settings) -> dict[str, str]:
         "EnableContactSync": "false",
         "SearchPrefixFlags": "127",
         "P2PAppSharingEncryption": "0",
-        "MaximumDGsAllowedInContactList": "0",
+        "MaximumDGsAllowedInContactList": str(groups),
         # Who somebody's manager is, nobody can ask for here: the tab would be empty.
         "DisableContactCardOrganizationTab": "true",
     }

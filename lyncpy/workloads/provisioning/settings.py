@@ -37,6 +37,9 @@ class Settings(BaseModel):
     photo_size_kb: int = Field(default=30, ge=0, le=100)
     """The largest picture, in kilobytes."""
 
+    groups_in_contacts: int = Field(default=0, ge=0, le=64)
+    """Groups of the directory that users may put into their contact list and open there to see who is in them; with 0 clients are told that there are none. Of Lync's own clients none has been seen to read our answer: try it with yours."""
+
     notes_remembered: int = Field(default=3, ge=0, le=10)
     """How many of their last notes a client offers its user again."""
 

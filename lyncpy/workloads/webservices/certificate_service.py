@@ -13,7 +13,7 @@ from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.authority import PeopleAuthority
 from lyncpy.workloads.webservices.bodies.enrollment import read_certificate_request, write_certificate_answer
 from lyncpy.workloads.webservices.bodies.faults import XML_TYPE
-from lyncpy.workloads.webservices.bodies.metadata import MetadataPort, issued_token, write_metadata
+from lyncpy.workloads.webservices.bodies.metadata import MetadataOperation, MetadataPort, issued_token, write_metadata
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.addresses import CERTIFICATES, TICKETS, Addresses
 from lyncpy.workloads.webservices.model.certificates import issue, read_key_request
@@ -67,7 +67,9 @@ class CertificateService:
         self._audience = addresses.of(CERTIFICATES)
         policy = issued_token(addresses.of(TICKETS), with_key=True)
         ports = tuple(MetadataPort(name, addresses.of(path), policy) for name, path in _PLACES.items())
-        self._metadata = write_metadata("CertProvisioningService", "GetAndPublishCert", _ACTION, ports)
+        self._metadata = write_metadata(
+            "CertProvisioningService", (MetadataOperation("GetAndPublishCert", _ACTION),), ports
+        )
 
     def rows(self) -> tuple[HttpResource, ...]:
         """Give what it answers over HTTP."""

@@ -14,7 +14,7 @@ from lyncpy.contracts.photos import IPhotos
 from lyncpy.contracts.seals import IKeyPairs, Seals
 from lyncpy.contracts.workload import IWorkload, Offer
 from lyncpy.core.platform import Platform
-from lyncpy.workloads.webservices.address_book_service import AddressBookService
+from lyncpy.workloads.webservices.address_book_service import AddressBookService, GroupTerms
 from lyncpy.workloads.webservices.authority import PeopleAuthority
 from lyncpy.workloads.webservices.certificate_service import CertificateService
 from lyncpy.workloads.webservices.commands import Commands
@@ -67,6 +67,7 @@ class WebServices:
         book: Finds people.
         photos: Of people, if there are any.
         settings: The section's.
+        finds_groups: Whether clients that search find groups too.
     """
 
     name = "webservices"
@@ -80,10 +81,11 @@ class WebServices:
         book: IAddressBook,
         photos: IPhotos | None,
         settings: Settings,
+        *,
+        finds_groups: bool,
     ) -> None:
         timers, people, owners = platform.timers, platform.people, platform.owners
-        self._bus = platform.bus
-        self._owners = owners
+        self._bus, self._owners = platform.bus, owners
         self._issued = issued = IssuedTable(platform.store, platform.writers)
         marks, addresses = PasswordMarks(trust.secrets, people, owners, trust.stamps), Addresses(site)
         tickets = Tickets(people, owners, issued, marks, trust.stamps, timers, settings.ticket_s)
@@ -95,6 +97,7 @@ class WebServices:
 
         self._ending = EndingCertificates(platform.store, owners, authority, timers)
         recent = RecentTickets(tickets, people, issued, timers)
+        groups = GroupTerms(platform.groups, settings.group_members_told, is_found=finds_groups)
         shown = ShownTickets(recent, addresses, place.names[place.domain])
         services = (
             TicketService(
@@ -106,7 +109,7 @@ class WebServices:
                 ntlm=trust.ntlm,
             ),
             CertificateService(tickets, issued, authority, addresses, settings, timers),
-            AddressBookService(recent, addresses, book, photos),
+            AddressBookService(recent, addresses, book, photos, groups),
             PhotoService(shown, photos),
             DiscoveryService(shown, addresses, place),
         )

@@ -20,5 +20,8 @@ class Settings(BaseModel):
     certificates_per_hour: int = Field(default=60, ge=4, le=10_000)
     """Certificates that one user gets in an hour; each costs a signature and is written down, so more are refused."""
 
+    group_members_told: int = Field(default=100, ge=1, le=1_000)
+    """Members of a group that a client is told; of a larger one it is told that there are too many, and says so to its user."""
+
     ntlm: bool | None = None
     """Whether passwords are proved by NTLM where tickets are given; with false they are sent (Basic, within TLS), which clients do only where NTLM is not offered. Left out: true, unless the LDAP server is an Active Directory that is asked about passwords: it shows no hashes, which NTLM needs where there is no [auth] ntlm_auth."""

@@ -16,6 +16,7 @@ from lyncpy.workloads.webservices.bodies.metadata import (
     CERTIFICATE,
     PASSWORDS,
     SENT_PASSWORDS,
+    MetadataOperation,
     MetadataPort,
     write_metadata,
 )
@@ -67,7 +68,9 @@ class TicketService:
             *(MetadataPort(name, addresses.of(_AUTH), PASSWORDS if ntlm else SENT_PASSWORDS) for name in names),
             MetadataPort("WebTicketServiceCert", addresses.of(_CERT), CERTIFICATE),
         )
-        self._metadata = write_metadata("WebTicketService", "IssueToken", f"{TRUST_NS}/RST/Issue", ports)
+        self._metadata = write_metadata(
+            "WebTicketService", (MetadataOperation("IssueToken", f"{TRUST_NS}/RST/Issue"),), ports
+        )
 
     def rows(self) -> tuple[HttpResource, ...]:
         """Give what it answers over HTTP."""

@@ -60,6 +60,16 @@ def test_the_address_book_is_told_where_there_is_one() -> None:
     assert "AbsUsage" not in values(group("endpointConfiguration"))
 
 
+def test_groups_are_told_where_an_administrator_says_so() -> None:
+    """And only where there is something that expands them."""
+    asked = ["ServerConfiguration", "endpointConfiguration"]
+    for url, most, told in (("https://x/Service.svc", 10, "10"), ("https://x/Service.svc", 0, "0"), ("", 10, "0")):
+        given = provisions(Settings(groups_in_contacts=most), Privacy(), search_url=url)
+        server, endpoint = tree(write_groups(asked, given, ALICE))
+        assert server.findtext("dlxEnabled") == ("true" if told == "10" else "false")
+        assert values(endpoint)["MaximumDGsAllowedInContactList"] == told
+
+
 def test_a_range_of_ports_is_given_whole() -> None:
     """With the switch on, a client reads ten values and falls over a missing one."""
     server = group("ServerConfiguration", Settings(media_port_lowest=50000, media_port_highest=50099))

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import pytest
 from lxml import etree
 
-from lyncpy.contracts.directory import Person, Phone, SearchCondition
+from lyncpy.contracts.directory import Group, Person, Phone, SearchCondition
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.photos import PhotoFacts
 from lyncpy.sip.markup import read_xml
@@ -15,6 +15,7 @@ from lyncpy.workloads.webservices.bodies.address_book import (
     read_address_book_query,
     read_photo_path,
     wants_photos,
+    words_for_groups,
     write_address_book_answer,
 )
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
@@ -66,7 +67,7 @@ def test_a_text_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (search_text("x").replace("SearchAbEntry", "Other"), "ask with SearchAbEntry and not with Other"),
+        (search_text("x").replace("SearchAbEntry", "Other"), "groupMailAddress, and not with Other"),
         (search_text("x").replace("AbEntryRequest", "Other"), "no AbEntryRequest"),
         (search_text(""), "needs a text"),
         (search_text(" * "), "needs a text"),
@@ -104,6 +105,25 @@ def test_an_answer_says_what_is_wanted_and_known() -> None:
     assert everything["mobile"] == ["+1 557"]
     assert everything["physicalDeliveryOfficeName"] == ["7"]
     assert len(everything) == 11
+
+
+def test_groups_are_looked_for_where_a_client_shows_them() -> None:
+    """By a text, or by a form that asks for what a group has."""
+    names = f"{NAMES},groupType"
+    assert words_for_groups(_read(search_text("team", names=names))) == "team"
+    assert words_for_groups(_read(search_text(conditions={"displayName": "te", "Mail": "am"}, names=names))) == "te am"
+    assert words_for_groups(_read(search_text(conditions={"sn": "te", "mail": "am"}, names=names))) == ""
+    assert words_for_groups(_read(search_text("team", names=NAMES))) == ""
+    assert words_for_groups(_read(search_text("team"))) == ""
+
+
+def test_groups_stand_behind_people() -> None:
+    """As what they are."""
+    team = Group("1", "Team", Aor("sip:team@example.test"))
+    told = write_address_book_answer([BOB], frozenset({"displayname", "grouptype"}), groups=[team]).decode()
+    assert told.index("Bob") < told.index("Team")
+    assert "<Name>groupType</Name><Value>8</Value>" in told[told.index("Team") :]
+    assert "groupType" not in told[: told.index("Team")]
 
 
 def test_nobody_is_an_answer_too() -> None:

@@ -10,7 +10,13 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.sip.soap import read_envelope
 from lyncpy.workloads.webservices.bodies.enrollment import read_certificate_request, write_certificate_answer
 from lyncpy.workloads.webservices.bodies.faults import write_fault
-from lyncpy.workloads.webservices.bodies.metadata import PASSWORDS, MetadataPort, issued_token, write_metadata
+from lyncpy.workloads.webservices.bodies.metadata import (
+    PASSWORDS,
+    MetadataOperation,
+    MetadataPort,
+    issued_token,
+    write_metadata,
+)
 from lyncpy.workloads.webservices.bodies.trust import TicketRequest, read_ticket_request, write_ticket_answer
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
 from lyncpy.workloads.webservices.model.tickets import Ticket
@@ -139,7 +145,7 @@ def test_metadata_say_where_and_whose() -> None:
         MetadataPort("Bearer", "https://x.test/bearer", issued_token(issuer, with_key=False)),
         MetadataPort("Password", "https://x.test/auth", PASSWORDS),
     )
-    root = etree.fromstring(write_metadata("Service", "Operation", "urn:action", ports))
+    root = etree.fromstring(write_metadata("Service", (MetadataOperation("Operation", "urn:action"),), ports))
     for name, element in (("WithKey", "EndorsingSupportingTokens"), ("Bearer", "SignedSupportingTokens")):
         path = f"*[local-name()='Policy'][@*[local-name()='Id']='{name}_policy']"
         for step in ("ExactlyOne", "All", element, "Policy", "IssuedToken", "Issuer", "Address"):

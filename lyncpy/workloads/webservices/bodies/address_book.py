@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-from lyncpy.contracts.directory import Person, SearchCondition
+from lyncpy.contracts.directory import Group, Person, SearchCondition
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.photos import PhotoFacts
 from lyncpy.sip.markup import Element, child, escape, text_of
@@ -27,8 +27,15 @@ _NAMES_MAXIMUM: Final = 64
 
 _SERVICE_NS: Final = "DistributionListExpander"
 _ARRAYS_NS: Final = "http://schemas.microsoft.com/2003/10/Serialization/Arrays"
+_UNIVERSAL: Final = "8"
+"""groupType of a group that gets mail and gives no rights ([MS-ADTS] 2.2.12)."""
+
 _INSTANCE_NS: Final = "http://www.w3.org/2001/XMLSchema-instance"
 
+ENTRY_NAMESPACES: Final = f' xmlns:i="{_INSTANCE_NS}" xmlns:a="{_ARRAYS_NS}"'
+"""Declarations that entries need around them."""
+
+SEARCH: Final = "SearchAbEntry"
 
 NAME_LONGEST: Final = 80
 """Of an operation's name, what is repeated."""
@@ -53,10 +60,13 @@ def read_address_book_query(operation: Element) -> AddressBookQuery:
     Raises:
         ServiceRefused: It is none, or searches for nothing: nobody asks for everybody.
     """
-    if operation.local != "SearchAbEntry":
+    if operation.local != SEARCH:
         # By its name in the log somebody may learn what a client asks here that nobody has recorded.
         name = shown(operation.local[:NAME_LONGEST])
-        raise _bad(f"this service searches the address book; ask with SearchAbEntry and not with {name}")
+        raise _bad(
+            "this service searches the address book and says who is in a group; ask with SearchAbEntry, or with a"
+            f" groupMailAddress, and not with {name}"
+        )
     request = child(operation, "AbEntryRequest")
     if request is None:
         raise _bad("SearchAbEntry has no AbEntryRequest")
@@ -136,30 +146,46 @@ def read_photo_path(path: str) -> tuple[Aor, str] | None:
     return None if match is None else (aor_of(match[1]), match[2].lower())
 
 
+_OF_GROUPS: Final = frozenset({"displayname", "mail"})
+
+
+def words_for_groups(query: AddressBookQuery) -> str:
+    """Give the words by which groups are looked for, too; "" for none: the client shows none, or asks for what no group has."""
+    if "grouptype" not in query.wanted or any(one.attribute.lower() not in _OF_GROUPS for one in query.conditions):
+        return ""
+    return query.text or " ".join(one.value for one in query.conditions)
+
+
 def write_address_book_answer(
-    people: Iterable[Person], wanted: frozenset[str], photos: Mapping[Aor, PhotoFacts] = MappingProxyType({})
+    people: Iterable[Person],
+    wanted: frozenset[str],
+    photos: Mapping[Aor, PhotoFacts] = MappingProxyType({}),
+    groups: Iterable[Group] = (),
 ) -> bytes:
-    """Write who was found, with the attributes that are wanted and known.
+    """Write who and which groups were found, with the attributes that are wanted and known.
 
     Client: the address has to be there, with its scheme; numbers are a list of texts.
     """
-    entries = "".join(
-        f"<AbEntry><Attributes>{_attributes(person, wanted, photos.get(person.aor))}</Attributes></AbEntry>"
-        for person in people
-    )
+    entries = "".join(_entry(person, wanted, photos.get(person.aor)) for person in people)
+    entries += "".join(map(write_group, groups))
     return write_answer(
-        f'<SearchAbEntryResponse xmlns="{_SERVICE_NS}" xmlns:i="{_INSTANCE_NS}" xmlns:a="{_ARRAYS_NS}">'
+        f'<SearchAbEntryResponse xmlns="{_SERVICE_NS}"{ENTRY_NAMESPACES}>'
         f"<SearchAbEntryResult><Items>{entries}</Items></SearchAbEntryResult></SearchAbEntryResponse>"
     )
 
 
-def _attributes(person: Person, wanted: frozenset[str], photo: PhotoFacts | None) -> str:
+def _entry(person: Person, wanted: frozenset[str], photo: PhotoFacts | None) -> str:
     texts = {name: give(person) for name, give in _TEXTS.items() if not wanted or name.lower() in wanted}
     texts["msRTCSIP-PrimaryUserAddress"] = person.aor
     if photo is not None:
         texts["PhotoRelPath"] = photo_path(person.aor, photo.digest)
         texts["PhotoHash"], texts["PhotoSize"] = photo.digest, str(photo.size)
     numbers = {name: give(person) for name, give in _NUMBERS.items() if not wanted or name.lower() in wanted}
+    return write_entry(texts, numbers)
+
+
+def write_entry(texts: Mapping[str, str], numbers: Mapping[str, tuple[str, ...]]) -> str:
+    """Write somebody or something found, by the names of its attributes: texts, and lists of texts; without what is empty."""
     written = [
         f'<Attribute><Name>{name}</Name><Value>{escape(value)}</Value><Values i:nil="true"/></Attribute>'
         for name, value in texts.items()
@@ -170,7 +196,12 @@ def _attributes(person: Person, wanted: frozenset[str], photo: PhotoFacts | None
         for name, values in numbers.items()
         if values
     ]
-    return "".join(written)
+    return f"<AbEntry><Attributes>{''.join(written)}</Attributes></AbEntry>"
+
+
+def write_group(group: Group) -> str:
+    """Write a group; one without an address cannot be asked about, but is there all the same."""
+    return write_entry({"displayName": group.name, "mail": group.mail or bare(group.aor), "groupType": _UNIVERSAL}, {})
 
 
 def _number(text: str) -> str:

@@ -44,6 +44,15 @@ class MetadataPort:
     """Its assertions, in XML with the prefixes of the document."""
 
 
+@dataclass(frozen=True, slots=True)
+class MetadataOperation:
+    """One thing that a service does."""
+
+    name: str
+    action: str
+    """Its SOAPAction."""
+
+
 CERTIFICATE: Final = (
     f"{_TRANSPORT}<sp:EndorsingSupportingTokens><wsp:Policy><sp:X509Token"
     ' sp:IncludeToken="http://docs.oasis-open.org/ws-sx/ws-securitypolicy/200702/IncludeToken/AlwaysToRecipient">'
@@ -70,13 +79,12 @@ def issued_token(issuer: str, *, with_key: bool) -> str:
     )
 
 
-def write_metadata(service: str, operation: str, action: str, ports: tuple[MetadataPort, ...]) -> bytes:
+def write_metadata(service: str, operations: tuple[MetadataOperation, ...], ports: tuple[MetadataPort, ...]) -> bytes:
     """Write the document of one service.
 
     Args:
         service: Its name.
-        operation: The name of what it does.
-        action: The SOAPAction of that.
+        operations: What it does.
         ports: The ways to call it.
     """
     declared = "".join(f" xmlns:{prefix}={quote_attr(name)}" for prefix, name in _NAMESPACES.items())
@@ -85,17 +93,21 @@ def write_metadata(service: str, operation: str, action: str, ports: tuple[Metad
         f'<wsp:Policy wsu:Id="{port.name}_policy"><wsp:ExactlyOne><wsp:All>{port.policy}</wsp:All></wsp:ExactlyOne></wsp:Policy>'
         for port in ports
     )
-    kinds = "".join(f'<wsdl:message name="{operation}{end}"/>' for end in ("Request", "Response"))
-    able = (
-        f'<wsdl:portType name="I{service}"><wsdl:operation name="{operation}"><wsdl:input message="tns:{operation}Request"/>'
-        f'<wsdl:output message="tns:{operation}Response"/></wsdl:operation></wsdl:portType>'
+    kinds = "".join(f'<wsdl:message name="{one.name}{end}"/>' for one in operations for end in ("Request", "Response"))
+    able = "".join(
+        f'<wsdl:operation name="{one.name}"><wsdl:input message="tns:{one.name}Request"/>'
+        f'<wsdl:output message="tns:{one.name}Response"/></wsdl:operation>'
+        for one in operations
+    )
+    bound = "".join(
+        f'<wsdl:operation name="{one.name}"><soap:operation soapAction={quote_attr(one.action)} style="document"/>'
+        '<wsdl:input><soap:body use="literal"/></wsdl:input><wsdl:output><soap:body use="literal"/></wsdl:output>'
+        "</wsdl:operation>"
+        for one in operations
     )
     bindings = "".join(
         f'<wsdl:binding name="{port.name}" type="tns:I{service}"><wsp:PolicyReference URI="#{port.name}_policy"/>'
-        '<soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>'
-        f'<wsdl:operation name="{operation}"><soap:operation soapAction={quote_attr(action)} style="document"/>'
-        '<wsdl:input><soap:body use="literal"/></wsdl:input><wsdl:output><soap:body use="literal"/></wsdl:output>'
-        "</wsdl:operation></wsdl:binding>"
+        f'<soap:binding transport="http://schemas.xmlsoap.org/soap/http"/>{bound}</wsdl:binding>'
         for port in ports
     )
     places = "".join(
@@ -104,5 +116,6 @@ def write_metadata(service: str, operation: str, action: str, ports: tuple[Metad
     )
     return (
         f'<wsdl:definitions{declared} xmlns:tns="{target}" name="{service}" targetNamespace="{target}">'
-        f'{policies}{kinds}{able}{bindings}<wsdl:service name="{service}">{places}</wsdl:service></wsdl:definitions>'
+        f'{policies}{kinds}<wsdl:portType name="I{service}">{able}</wsdl:portType>{bindings}'
+        f'<wsdl:service name="{service}">{places}</wsdl:service></wsdl:definitions>'
     ).encode()

@@ -1,0 +1,1 @@
+Clients that ask who is in a group of the directory are told, one group at a time, within `[webservices] group_members_told` and without closed or hidden ones. Users may have groups in their contact list with `[provisioning] groups_in_contacts`, which is 0 since not all of the form of these messages is known.
