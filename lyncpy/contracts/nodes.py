@@ -65,7 +65,7 @@ class ILeases(Interface):
         """Begin the lease of this process; give its epoch. Whatever it writes from here on is refused once that is over."""
 
     def renew(node: NodeName, seconds: float) -> Awaitable[Sequence[NodeLease]]:
-        """Have the lease end so many seconds from now, though it may have run out; give all nodes, as `nodes` does.
+        """Have the lease end so many seconds from now, though it may have run out; give the nodes that are not known dead, as `nodes` does.
 
         Raises:
             Fenced: It is over.
@@ -89,8 +89,11 @@ class ILeases(Interface):
     def leave(node: NodeName) -> Awaitable[None]:
         """End the lease of this process, in order."""
 
-    def take(key: str, node: NodeName) -> Awaitable[Home]:
-        """Make a node the home of a name, if none has it or its node is dead; give which node has it then, which may be another."""
+    def take(keys: Collection[str], node: NodeName) -> Awaitable[Sequence[Home]]:
+        """Make a node the home of each name that none has, or one that is dead; give which node has each then, which may be another.
+
+        However many there are, it is one statement; give them by key.
+        """
 
     def give_up(home: Home) -> Awaitable[None]:
         """Have a home be nobody's, if it still is as it was."""
@@ -173,6 +176,9 @@ class INodes(Interface):
 
     def take(key: str) -> Awaitable[Home]:
         """Make this node the home of a name, unless a living one is; give which node is."""
+
+    def take_all(keys: Collection[str]) -> Awaitable[Sequence[Home]]:
+        """Make this node the home of each name of which no living one is, all at once; give which node is, by key."""
 
     def give_up(home: Home) -> Awaitable[None]:
         """Have a home of this node be nobody's."""

@@ -8,7 +8,7 @@ Where there can be no other node, none of this is asked.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -51,6 +51,9 @@ ANSWERED_S: Final = 2.0
 
 BETWEEN_HOMES: Final = Diagnostics(1, "The server that has this conference cannot be reached")
 IN_DOUBT: Final = Diagnostics(1, "This server does not know yet whether others have gone on without it")
+
+TAKEN_AT_ONCE: Final = 50
+"""Homes of a lost node that are asked for in one statement: all others ask for them, too, and most lose most of them."""
 
 HOLD: Final = "home"
 """The kind of the lock under which a home is taken or given up."""
@@ -174,6 +177,24 @@ class Homes:
                 node = await self._take(homed, key)
         return node
 
+    async def take_all(self, keys: Sequence[str]) -> Sequence[str]:
+        """Ask at once for homes that were a lost node's; give those that are this one's now, to be gone on with by `find`.
+
+        That nobody begins with one before it is asked for does no harm: whoever is asked for it, asks this node.
+
+        Raises:
+            StoreUnavailable: Those that were taken by then are found again by whoever asks.
+        """
+        mine: list[str] = []
+        wanted = [key for key in keys if self._known(key) is None]
+        for start in range(0, len(wanted), TAKEN_AT_ONCE):
+            for home in await self._nodes.take_all(wanted[start : start + TAKEN_AT_ONCE]):
+                if home.node == self._nodes.node:
+                    mine.append(home.key)
+                else:
+                    self._note(home)
+        return mine
+
     def release_later(self, homed: IHomed, key: str) -> None:
         """Give a home of this node up, unless somebody asks for it meanwhile."""
         if key in self._mine:
@@ -232,9 +253,7 @@ class Homes:
     async def _take(self, homed: IHomed, key: str) -> NodeName:
         home = await self._nodes.take(key)
         if home.node != self._nodes.node:
-            if len(self._others) >= OTHERS_MOST:
-                self._others.popitem(last=False)
-            self._others[key] = home.node
+            self._note(home)
             return home.node
         try:
             await homed.begin(home)
@@ -245,6 +264,12 @@ class Homes:
             raise
         self._mine[key] = home
         return home.node
+
+    def _note(self, home: Home) -> None:
+        """Remember the home that another node is."""
+        if len(self._others) >= OTHERS_MOST:
+            self._others.popitem(last=False)
+        self._others[home.key] = home.node
 
     async def _give_up(self, home: Home) -> None:
         try:

@@ -60,8 +60,13 @@ class _Homes:
 
     async def take(self, key: str) -> Home:
         """Make this node the home of a name, unless a living one is; give which node is."""
-        home: Home = await self._leases.take(key, self.node)
+        (home,) = await self.take_all((key,))
         return home
+
+    async def take_all(self, keys: Collection[str]) -> Sequence[Home]:
+        """Make this node the home of each name of which no living one is; give which node is."""
+        homes: Sequence[Home] = await self._leases.take(keys, self.node)
+        return homes
 
     async def give_up(self, home: Home) -> None:
         """Have a home of this node be nobody's."""
@@ -354,12 +359,15 @@ class LeasedNode(_Homes):
         return abs(self._renewed_at + lease.left_s - until) > self._lease_s * SAME
 
     async def _take_duties(self) -> None:
-        for duty in Duty:
-            home = self._duties.get(duty)
-            if home is None or (home.node != self.node and home.node not in self._living):
-                home = self._duties[duty] = await self._leases.take(DUTIES + duty.value, self.node)
-                if home.node == self.node:
-                    self.log.info("the duty {duty} is this node's", duty=duty.value)
+        there = {self.node, *self._living}
+        free = [duty for duty in Duty if (home := self._duties.get(duty)) is None or home.node not in there]
+        if not free:
+            return
+        taken = {home.key: home for home in await self.take_all([DUTIES + duty.value for duty in free])}
+        for duty in free:
+            home = self._duties[duty] = taken[DUTIES + duty.value]
+            if home.node == self.node:
+                self.log.info("the duty {duty} is this node's", duty=duty.value)
 
     def _fenced(self) -> None:
         if not self._is_closed:

@@ -26,7 +26,7 @@ from tests.kit.memory import MemoryRecords, MemoryStore
 from tests.kit.threads import ThreadPump
 
 CALL = SessionRecord("one", "c", "1", "2", "", "sip:a@b", "sip:c@d", "", "", "", "", "im", NOON)
-A, B = NodeName("a"), NodeName("b")
+A, A2, B = NodeName("a"), NodeName("a2"), NodeName("b")
 LENGTH = 5.0
 
 
@@ -90,6 +90,11 @@ class Pair:
         """Have a process join; give its epoch."""
         epoch: int = self.wait(self.leases[number].join(node, f"host of {node}", LENGTH, is_connected=True))
         return epoch
+
+    def take(self, number: int, node: NodeName, key: str = "conference 1") -> Home:
+        """Have a process take one home for a node."""
+        homes: tuple[Home, ...] = self.wait(self.leases[number].take([key], node))
+        return homes[0]
 
     def node(self, name: NodeName) -> NodeLease:
         """Give a node as the store has it."""
@@ -207,7 +212,7 @@ def test_who_was_ended_writes_nothing(several: Pair) -> None:
         lambda: store.remove("board", "alice", Version(1)),
         lambda: store.append("calls", b"late", 1.0),
         lambda: records.upsert([CALL]),
-        lambda: pair.leases[0].take("duty x", A),
+        lambda: pair.leases[0].take(["duty x"], A),
         lambda: pair.leases[0].end([pair.node(B)]),
     )
     for late in lates:
@@ -245,49 +250,75 @@ def test_a_home_has_one_node(pair: Pair) -> None:
     """Whoever asks second is told whose it is, and asking again changes nothing."""
     pair.join(0, A)
     pair.join(1, B)
-    first = pair.wait(pair.leases[0].take("conference 1", A))
+    first = pair.take(0, A)
     assert first == Home("conference 1", A, 1)
-    assert pair.wait(pair.leases[1].take("conference 1", B)) == first
-    assert pair.wait(pair.leases[0].take("conference 1", A)) == first
+    assert pair.take(1, B) == first
+    assert pair.take(0, A) == first
     pair.passes()
     # Run out is not dead.
-    assert pair.wait(pair.leases[1].take("conference 1", B)) == first
+    assert pair.take(1, B) == first
 
 
 def test_the_home_of_a_dead_node_is_free(pair: Pair) -> None:
     """The next one has it with an epoch of its own."""
     pair.join(0, A)
     pair.join(1, B)
-    pair.wait(pair.leases[0].take("conference 1", A))
+    pair.take(0, A)
     pair.passes()
     pair.wait(pair.leases[1].renew(B, LENGTH))
     pair.end(1, A)
     assert pair.wait(pair.leases[1].homes("conf")) == ()
-    assert pair.wait(pair.leases[1].take("conference 1", B)) == Home("conference 1", B, 2)
+    assert pair.take(1, B) == Home("conference 1", B, 2)
+
+
+def test_many_homes_are_taken_at_once(pair: Pair) -> None:
+    """What another living node has stays there; all else is the taker's, whoever died with it, and given by key."""
+    pair.join(0, A)
+    pair.join(1, B)
+    pair.take(0, A, "b")
+    pair.take(1, B, "c")
+    assert pair.wait(pair.leases[0].take([], A)) == ()
+    pair.passes()
+    pair.wait(pair.leases[1].renew(B, LENGTH))
+    pair.end(1, A)
+    pair.join(0, A2)
+    found = pair.wait(pair.leases[0].take(["c", "b", "a", "b"], A2))
+    assert found == (Home("a", A2, 1), Home("b", A2, 2), Home("c", B, 1))
+    assert pair.wait(pair.leases[1].take(["a", "b", "c"], B)) == found
+
+
+def test_renewals_tell_of_no_dead_node(pair: Pair) -> None:
+    """Each node reads them all the time: of those that are known dead it hears only where it asks for them."""
+    pair.join(0, A)
+    pair.join(1, B)
+    assert [one.name for one in pair.wait(pair.leases[1].renew(B, LENGTH))] == [A, B]
+    pair.wait(pair.leases[0].leave(A))
+    assert [one.name for one in pair.wait(pair.leases[1].renew(B, LENGTH))] == [B]
+    assert [one.name for one in pair.wait(pair.leases[1].nodes())] == [A, B]
 
 
 def test_what_is_given_up_is_free(pair: Pair) -> None:
     """But not what somebody else has by now."""
     pair.join(0, A)
     pair.join(1, B)
-    first = pair.wait(pair.leases[0].take("conference 1", A))
+    first = pair.take(0, A)
     pair.wait(pair.leases[0].give_up(first))
-    second = pair.wait(pair.leases[1].take("conference 1", B))
+    second = pair.take(1, B)
     assert second == Home("conference 1", B, 2)
     pair.wait(pair.leases[0].give_up(first))
-    assert pair.wait(pair.leases[0].take("conference 1", A)) == second
+    assert pair.take(0, A) == second
 
 
 def test_what_is_forgotten_begins_anew(pair: Pair) -> None:
     """Its own node, or anybody where it is nobody's; but nothing that another living node has."""
     pair.join(0, A)
     pair.join(1, B)
-    first = pair.wait(pair.leases[0].take("conference 1", A))
+    first = pair.take(0, A)
     pair.wait(pair.leases[1].forget("conference 1", B))
     assert pair.wait(pair.leases[0].homes()) == (first,)
     pair.wait(pair.leases[0].give_up(first))
     pair.wait(pair.leases[1].forget("conference 1", B))
-    assert pair.wait(pair.leases[1].take("conference 1", B)) == Home("conference 1", B, 1)
+    assert pair.take(1, B) == Home("conference 1", B, 1)
     pair.wait(pair.leases[1].forget("conference 1", B))
     assert pair.wait(pair.leases[1].homes()) == ()
 
@@ -296,7 +327,7 @@ def test_homes_are_listed_by_key(pair: Pair) -> None:
     """Those that begin so."""
     pair.join(0, A)
     for key in ("duty %", "duty a", "x"):
-        pair.wait(pair.leases[0].take(key, A))
+        pair.take(0, A, key)
     assert [one.key for one in pair.wait(pair.leases[0].homes("duty "))] == ["duty %", "duty a"]
     assert [one.key for one in pair.wait(pair.leases[0].homes("duty %"))] == ["duty %"]
     assert len(pair.wait(pair.leases[0].homes())) == 3

@@ -69,7 +69,7 @@ class MemoryLeases:
         if not self._shared.is_alive(node):
             return fail(Fenced(f"the lease of {node} is over"))
         self._shared.until[node] = self._shared.clock() + seconds
-        return self.nodes()
+        return self.nodes().addCallback(lambda found: tuple(one for one in found if not one.is_ended))
 
     def nodes(self) -> Deferred[Sequence[NodeLease]]:
         """Give all nodes."""
@@ -90,9 +90,9 @@ class MemoryLeases:
         """End the own one."""
         return self._fenced(lambda: self._shared.end(node)).addCallback(lambda _: None)
 
-    def take(self, key: str, node: NodeName) -> Deferred[Home]:
-        """Take a home that is free."""
-        return self._fenced(lambda: self._taken(key, node))
+    def take(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
+        """Take those homes that are free."""
+        return self._fenced(lambda: tuple(self._taken(key, node) for key in sorted(set(keys))))
 
     def give_up(self, home: Home) -> Deferred[None]:
         """Give it up, if it is as it was."""
@@ -149,9 +149,9 @@ class FragileLeases(MemoryLeases):
         """End what has run out, if nothing fails just then."""
         return self._failing("end") or super().end(nodes)
 
-    def take(self, key: str, node: NodeName) -> Deferred[Home]:
-        """Take a home, if nothing fails just then."""
-        return self._failing("take") or super().take(key, node)
+    def take(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
+        """Take homes, if nothing fails just then."""
+        return self._failing("take") or super().take(keys, node)
 
     def _failing(self, call: str) -> Deferred[Any] | None:  # Any: each call has its own result
         if call not in self.failing:

@@ -1,11 +1,11 @@
 """ILeases on SQL: the tables `nodes` and `homes`, by the clock of the database, which is the same for all nodes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
 from sqlalchemy.engine import Connection
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -34,6 +34,8 @@ class SqlLeases:
         self._database = database
         self._now = now = clock(database.dialect)
         self._nodes = select(nodes, (nodes.c.until - now).label("left_s")).order_by(nodes.c.epoch)
+        # Each node reads these all the time: those that have ended within a day may be many more.
+        self._living = self._nodes.where(nodes.c.ended.is_(None))
         self._fence = None
         # Of a file there is one writer at a time, and nobody whose lease could run out meanwhile.
         self._run: RunJob = database.run_write
@@ -67,19 +69,19 @@ class SqlLeases:
         return self._run(job).addCallback(joined)
 
     def renew(self, node: NodeName, seconds: float) -> Deferred[Sequence[NodeLease]]:
-        """Have the lease end so many seconds from now; give all nodes, or fail with Fenced."""
+        """Have the lease end so many seconds from now; give the living nodes, or fail with Fenced."""
         renewed = update(nodes).where(_THIS, nodes.c.ended.is_(None)).values(until=self._now + seconds)
 
         def job(connection: Connection) -> Sequence[NodeLease] | Failure:
             if connection.execute(renewed, {"node": node}).rowcount != 1:
                 return Failure(Fenced(f"the lease of {node} is over"))
-            return self._found(connection)
+            return _leases(connection.execute(self._living))
 
         return self._run(job)
 
     def nodes(self) -> Deferred[Sequence[NodeLease]]:
         """Give all nodes."""
-        return self._run(self._found)
+        return self._run(lambda connection: _leases(connection.execute(self._nodes)))
 
     def end(self, nodes_: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
         """Write down that leases are over which have run out; give those of which this call did so."""
@@ -119,21 +121,25 @@ class SqlLeases:
 
     # --- homes
 
-    def take(self, key: str, node: NodeName) -> Deferred[Home]:
-        """Make a node the home of a name, if none has it or its node is dead; give which node has it then."""
-        statement = insert_into(homes, self._database.dialect).values(key=key, node=node, epoch=1)
+    def take(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
+        """Make a node the home of each name that none has, or one that is dead; give which node has each then."""
+        # In order: two that take the same would wait for each other.
+        wanted = sorted(set(keys))
+        if not wanted:
+            return succeed(())
+        rows = [{"key": key, "node": node, "epoch": 1} for key in wanted]
+        statement = insert_into(homes, self._database.dialect).values(rows)
         free = or_(homes.c.node.is_(None), homes.c.node.not_in(ALIVE))
         taken = statement.on_conflict_do_update(
             index_elements=[homes.c.key],
             set_={"node": statement.excluded.node, "epoch": homes.c.epoch + 1},
             where=free,
         )
-        found = select(homes.c.node, homes.c.epoch).where(homes.c.key == key)
+        found = select(homes.c.key, homes.c.node, homes.c.epoch).where(homes.c.key.in_(wanted)).order_by(homes.c.key)
 
-        def job(connection: Connection) -> Home:
+        def job(connection: Connection) -> Sequence[Home]:
             connection.execute(taken)
-            name, epoch = connection.execute(found).one()
-            return Home(key, NodeName(name), epoch)
+            return tuple(Home(key, NodeName(name), epoch) for key, name, epoch in connection.execute(found))
 
         return self._fenced(job)
 
@@ -173,12 +179,6 @@ class SqlLeases:
 
         return self._run(job)
 
-    def _found(self, connection: Connection) -> Sequence[NodeLease]:
-        return tuple(
-            NodeLease(NodeName(row.name), row.epoch, row.place, row.is_connected, row.left_s, row.ended is not None)
-            for row in connection.execute(self._nodes)
-        )
-
     def _fenced(self, job: Any) -> Deferred[Any]:  # Any: each job has its own result
         """Do a job that a node does which is not known dead; of itself it may have to find out here."""
         alive = select(nodes.c.epoch).where(_THIS, nodes.c.ended.is_(None)).with_for_update(key_share=True, read=True)
@@ -189,6 +189,13 @@ class SqlLeases:
             return job(connection)
 
         return self._run(fenced)
+
+
+def _leases(rows: Iterable[Any]) -> Sequence[NodeLease]:  # Any: rows of a driver
+    return tuple(
+        NodeLease(NodeName(row.name), row.epoch, row.place, row.is_connected, row.left_s, row.ended is not None)
+        for row in rows
+    )
 
 
 def _nothing(connection: Connection) -> None:

@@ -175,15 +175,13 @@ class ConferenceHomes:
             spawn(self._take(keys), self.log, "ending the meetings of lost servers")
 
     async def _take(self, keys: Collection[str]) -> None:
-        for key in keys:
-            if not key.startswith(PREFIX) or self._homes.mine(key) is not None:
-                continue
-            try:
+        key = ""
+        try:
+            for key in await self._homes.take_all([key for key in keys if key.startswith(PREFIX)]):
                 await self._homes.find(self, key)
-            except (StoreUnavailable, Refused) as error:
-                self.log.warn("{key} cannot be gone on with: {reason}", key=key, reason=str(error))
-                self._left.set_first(AGAIN_S)
-                return
+        except (StoreUnavailable, Refused) as error:
+            self.log.warn("{key} cannot be gone on with: {reason}", key=key or "no meeting", reason=str(error))
+            self._left.set_first(AGAIN_S)
 
     def _ended(self, key: str) -> None:
         self._homes.release_later(self, PREFIX + key)

@@ -1,6 +1,6 @@
 """What is asked about something is answered by its home: the node that has it, or the one that is asked first while none has."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -13,13 +13,13 @@ from lyncpy.contracts.facts import NodeLost
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.nodes import Home
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
-from lyncpy.core.homes import MOVED, PATIENCE_S, Homes
+from lyncpy.core.homes import MOVED, PATIENCE_S, TAKEN_AT_ONCE, Homes
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.relay import NodeGone, NodeUnreachable
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from tests.kit.leases import MemoryLeases, NodesOfStore
-from tests.kit.results import started
+from tests.kit.results import result_of, started
 
 HERE, THERE = NodeName("here"), NodeName("there")
 KEY = "conference 1"
@@ -49,7 +49,14 @@ class FakeNodes:
         self.taken += 1
         if self.is_away:
             raise StoreUnavailable("away")
-        return await self.leases[HERE].take(key, HERE)
+        (home,) = await self.leases[HERE].take([key], HERE)
+        return home
+
+    async def take_all(self, keys: Collection[str]) -> Sequence[Home]:
+        """Take them."""
+        self.taken += 1
+        homes: Sequence[Home] = await self.leases[HERE].take(keys, HERE)
+        return homes
 
     async def give_up(self, home: Home) -> None:
         """Give it up."""
@@ -148,7 +155,7 @@ class Scene:
 
     def is_theirs(self) -> None:
         """Have the other node be the home."""
-        _ = self.nodes.leases[THERE].take(KEY, THERE)
+        _ = self.nodes.leases[THERE].take([KEY], THERE)
 
     def loses_them(self) -> None:
         """The other node is known dead."""
@@ -279,3 +286,17 @@ def test_who_may_be_dead_does_nothing(scene: Scene) -> None:
     assert scene.status() == 200
     scene.nodes.held = False
     assert (scene.status("MESSAGE"), scene.here) == (503, 1)
+
+
+def test_homes_of_a_lost_node_are_asked_for_together(scene: Scene) -> None:
+    """One statement for many: what another node has is remembered, the rest is begun with when it is this one's turn."""
+    keys = [f"conference {number}" for number in range(TAKEN_AT_ONCE + 10)]
+    meetings: Any = scene.meetings  # Any: a part of IHomed
+    theirs = keys[::2]
+    _ = scene.nodes.leases[THERE].take(theirs, THERE)
+    assert sorted(result_of(scene.homes.take_all(keys))) == sorted(keys[1::2])
+    assert (scene.nodes.taken, scene.meetings.begun) == (2, [])
+    assert result_of(scene.homes.find(meetings, keys[1])) == HERE
+    assert result_of(scene.homes.find(meetings, keys[0])) == THERE
+    assert (scene.nodes.taken, [one.key for one in scene.meetings.begun]) == (3, [keys[1]])
+    assert result_of(scene.homes.take_all(keys[:2])) == []
