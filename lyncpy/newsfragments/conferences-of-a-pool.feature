@@ -1,1 +1,1 @@
-The participants of a conference may be at any of several servers, one of which runs it. When that one is killed, frozen or cut off, or leaves in order, another one goes on with it, and those who are connected elsewhere chat on in the same windows.
+The participants of a conference may be at any of several servers, one of which runs it. When that one is killed, frozen or cut off, or leaves in order, another one goes on with it, and those who are connected elsewhere chat on in the same windows; guests whose own server is lost come back with their link.

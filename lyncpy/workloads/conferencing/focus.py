@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from twisted.logger import Logger
 
 from lyncpy.contracts.mcu import IMcu, Participant
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.nodes import Home
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
@@ -171,6 +171,14 @@ class Focus(Runner):
     def attachment(self, user: Aor, epid: Epid) -> IAttachment | None:
         """Find the attachment of a device; None: it has none."""
         return self._attached.get((user, epid))
+
+    def is_held_elsewhere(self, user: Aor, flow: FlowName) -> bool:
+        """Tell whether somebody of this address is here, and by no connection but another one.
+
+        The name of a guest belongs to one connection; whoever has another one may be anybody who knows the key.
+        """
+        theirs = (one.flow for one in self._attached.values() if one.user == user)
+        return user in self.meeting.attendees and flow not in theirs
 
     def attachments(self) -> Sequence[IAttachment]:
         """Return the attachments of all devices."""

@@ -203,8 +203,14 @@ class FocusTable:
                 focus.leg_ended(participant, reason, kind)
 
     def endpoint_gone(self, fact: EndpointGone) -> None:
-        """Remove a device that signed out or was lost from every meeting."""
-        self._lose(fact.aor, fact.epid)
+        """Remove a device that signed out or was lost from every meeting; not one that has come back by another connection."""
+        user, epid = fact.aor, fact.epid
+        theirs = [self._foci[key].attachment(user, epid) for key in self._meetings_of.get(user, ())]
+        if all(one is None or one.flow == fact.flow for one in theirs):
+            self._lose(user, epid)
+        else:
+            looking = _look_after(self._platform.locator, user, epid, self._lose)
+            spawn(looking, self.log, "looking whether somebody has signed in again")
 
     def flow_closed(self, fact: FlowClosed) -> None:
         """Remove a guest whose connection has closed from every meeting; look whether others are signed in still."""

@@ -41,6 +41,7 @@ from lyncpy.workloads.conferencing.seats import ROSTER, Seats
 FOCUS_APP: Final = "app:conf:focus:id"
 
 _NOT_A_PARTICIPANT: Final = Diagnostics(3014, "Failed authorization")
+_NAME_TAKEN: Final = Diagnostics(1, "A guest of this address is in the meeting by another connection")
 
 
 class Routes:
@@ -113,7 +114,12 @@ class Routes:
             self._foci.forget_unused(focus)
             raise Refused(400, NO_CONFERENCE)
         joiner = await self._joiners.joiner(arrival, ask)
-        step = await self._changed(focus, lambda meeting: rules.join(meeting, joiner, self._timers.now()))
+
+        def rule(meeting: Meeting) -> MeetingStep | ConferenceDenied:
+            _check_name(focus, arrival)
+            return rules.join(meeting, joiner, self._timers.now())
+
+        step = await self._changed(focus, rule)
         if isinstance(step, ConferenceDenied):
             no = refused(step)
             self._record(focus.meeting, FOCUS, arrival, no.response(request), no, internal=joiner.internal)
@@ -198,6 +204,7 @@ class Routes:
         def rule(meeting: Meeting) -> MeetingStep | ConferenceDenied:
             return rules.medium_joined(meeting, sender.aor, sender.epid, kind, entity, self._timers.now())
 
+        _check_name(focus, arrival)
         # Asked twice: before the MCU makes a leg, and after, for it may have waited. The MCU alone knows no roster.
         may = rule(focus.meeting)
         if isinstance(may, ConferenceDenied):
@@ -241,6 +248,7 @@ class Routes:
         attendee = focus.meeting.attendees.get(sender.aor)
         if attendee is None or attendee.at(sender.epid) is None:
             raise Refused(403, _NOT_A_PARTICIPANT)
+        _check_name(focus, arrival)
         return self._accept(arrival, focus)
 
     def _accept(self, arrival: Arrival, focus: Focus) -> Response:
@@ -287,3 +295,16 @@ class Routes:
     ) -> None:
         number = None if no is None or no.diagnostics is None else no.diagnostics.error_id
         self._recorder.invite_answered(meeting, kind, InviteOutcome(arrival, response, number), internal=internal)
+
+
+def _check_name(focus: Focus, arrival: Arrival) -> None:
+    """Refuse a guest under whose address somebody is in the meeting already, by a connection to another server.
+
+    Each server sees to it that no two of its own connections have one name. Who has lost their server is let in as soon as it is
+    known to be lost, some seconds later.
+
+    Raises:
+        Refused: 503; whether the other one is still there is not known yet.
+    """
+    if arrival.sender.guest and focus.is_held_elsewhere(arrival.sender.aor, arrival.flow):
+        raise Refused(503, _NAME_TAKEN, headers=[("Retry-After", "5")])
