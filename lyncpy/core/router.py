@@ -112,7 +112,7 @@ class Router:
         return self._choose_here(arrival.request)
 
     def _choose(self, request: Request) -> Route:
-        home = _home(request)
+        home = home_of(request)
         if home is None or home == self._node:
             return self._choose_here(request)
         return Route(request.method, partial(self._answer_at, home))
@@ -186,7 +186,7 @@ class Router:
         )
 
 
-def _home(request: Request) -> NodeName | None:
+def home_of(request: Request) -> NodeName | None:
     """Give the node that the route of a dialog names; None: it names none, or there is no dialog yet."""
     route = request.headers.get("Route") if request.to.tag else None
     if route is None or _STATE not in route.lower():

@@ -26,6 +26,7 @@ from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndReason, Session, Side
 from lyncpy.workloads.im.refusals import NO_DIALOG
+from lyncpy.workloads.im.session_homes import LostHomes
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 
@@ -72,6 +73,7 @@ class Routes:
         dialogs: Dialogs,
         invitations: Invitations,
         sessions: Sessions,
+        lost_homes: LostHomes,
         settings: Settings,
         timers: ITimers,
     ) -> None:
@@ -83,12 +85,14 @@ class Routes:
             dialogs: Finds the device that a request within a dialog is for.
             invitations: Passes on invitations to conferences.
             sessions: The records of the dialogs under way.
+            lost_homes: Takes requests to the node that goes on with a dialog of which nothing is known here.
         """
         self._forward = forward
         self._delivery = delivery
         self._dialogs = dialogs
         self._invitations = invitations
         self._sessions = sessions
+        self._lost_homes = lost_homes
         self._timers = timers
         self._answer_s = settings.message_s
         self._ringing: dict[tuple[str, str], _Ringing] = {}
@@ -194,6 +198,10 @@ class Routes:
             if response is not None:
                 return response
         direction = await self._dialogs.direction(arrival)
+        if not direction.is_known and direction.endpoint is not None:
+            response = await self._lost_homes.answer(arrival, direction.endpoint)
+            if response is not None:
+                return response
         self._note(arrival, direction)
         # A BYE ends the session also where the device at the other end is gone; all others are refused then.
         if request.method == "BYE":

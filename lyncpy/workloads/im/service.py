@@ -25,7 +25,7 @@ from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndedBy, EndReason
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.routes import Routes
-from lyncpy.workloads.im.session_homes import SessionDeposits, SessionSuccessor
+from lyncpy.workloads.im.session_homes import LostHomes, SessionDeposits, SessionSuccessor
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 from lyncpy.workloads.im.termination import SessionTermination
@@ -90,7 +90,8 @@ class Im:
         members_of = members_in(platform.groups, settings.group_members)
         self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
         dialogs = Dialogs(locator, parties, self.sessions)
-        routes = Routes(forward, delivery, dialogs, self._invitations, self.sessions, settings, timers)
+        lost_homes = LostHomes(platform.node, signaling.relay)
+        routes = Routes(forward, delivery, dialogs, self._invitations, self.sessions, lost_homes, settings, timers)
         self.mcu = Mcu(self._archiving, settings, timers)
         self.chat = ChatDialogs(self.mcu, outbound, settings)
         self._termination = SessionTermination(locator, privacy, outbound, forward, self.sessions, routes, timers)

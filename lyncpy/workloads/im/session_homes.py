@@ -12,13 +12,19 @@ from typing import Any, Final
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, NodeLost
+from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import FlowName, NodeName, aor_of, epid_of, node_of
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.core.deposits import Deposit, Deposits
+from lyncpy.core.homes import ONCE
 from lyncpy.core.platform import Platform
+from lyncpy.core.relay import NodeGone, NodeUnreachable, Relay
+from lyncpy.core.router import home_of
 from lyncpy.core.spawn import spawn
+from lyncpy.sip.message import Response
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import MessageCounts, Session, SessionState, Side
 from lyncpy.workloads.im.sessions import Sessions
@@ -75,6 +81,41 @@ class SessionSuccessor:
                 reason = EndpointGoneReason.CONNECTION_LOST
                 gone = EndpointGone(caller.aor, caller.epid, FlowName(""), reason, last=False)
                 await self._termination.endpoint_gone(gone)
+
+
+class LostHomes:
+    """Takes requests in dialogs whose home is lost to the node that goes on with them: that of the device at the other end.
+
+    Who called is back at a third node, say: their session goes on where the callee's device is connected, and nowhere else.
+
+    Args:
+        node: This one.
+        relay: Takes them there.
+    """
+
+    def __init__(self, node: NodeName, relay: Relay) -> None:
+        self._node = node
+        self._relay = relay
+
+    async def answer(self, arrival: Arrival, device: Endpoint) -> Response | None:
+        """Have the node of the device at the other end answer a request whose dialog has no record here; None: this node does.
+
+        Raises:
+            NodeGone: That node is lost, too, and it is not known whether it has seen the request.
+            Refused: As it answers, or it cannot be brought there.
+        """
+        home, there = home_of(arrival.request), node_of(device.flow)
+        is_from_here = node_of(arrival.flow) == self._node
+        if home is None or self._node in (home, there) or not is_from_here:
+            return None
+        try:
+            return await self._relay.ask(there, arrival)
+        except NodeUnreachable:
+            return None
+        except NodeGone:
+            if arrival.request.method in ONCE:
+                raise
+            return None
 
 
 class SessionDeposits:
