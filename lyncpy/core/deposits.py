@@ -274,7 +274,7 @@ def _passed_over(key: str) -> None:
     """Nobody here takes homes."""
 
 
-def _told(deposit: Deposit) -> dict[str, object]:
+def _told(deposit: Deposit) -> dict[str, Any]:  # Any: values of JSON
     """Give what one node tells another of a deposit."""
     names = {"key": deposit.key, "name": deposit.name, "flow": deposit.flow, "owner": deposit.owner}
     return {**names, "said": deposit.said}

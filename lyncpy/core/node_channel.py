@@ -31,6 +31,7 @@ from lyncpy.contracts.bus import SENT_MOST, IBus
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
+from lyncpy.core.under_way import UNDER_WAY_BYTES, UNDER_WAY_BYTES_ALL, UnderWay
 
 VERSION: Final = 1
 
@@ -39,16 +40,6 @@ LINE_MOST: Final = 16_384
 
 CARRIED_MOST: Final = SENT_MOST - LINE_MOST
 """Bytes that one message may bring along."""
-
-UNDER_WAY_BYTES: Final = 8_388_608
-"""That one node may have under way to another; beyond that nothing more is sent to it but what is small."""
-
-SMALL: Final = 16_384
-SMALL_BYTES: Final = 1_048_576
-"""Up to which size a message is small, and how many bytes of such there may be beyond: why nothing large comes is said."""
-
-UNDER_WAY_BYTES_ALL: Final = 67_108_864
-"""That one node may have under way to all others together."""
 
 MANY_MOST: Final = 500
 """Messages in one of the kind `many`, whose line may not be longer than any."""
@@ -95,7 +86,7 @@ class _Peer:
     """Another node, and how far the two have come."""
 
     __slots__ = (
-        "acknowledge", "again", "began", "early", "fresh", "is_heard", "owes", "run", "taken", "their_run", "under_way", "under_way_bytes",
+        "acknowledge", "again", "began", "early", "fresh", "is_heard", "load", "owes", "run", "sizes", "taken", "their_run", "under_way",
         "waited_s", "wake",
     )  # fmt: skip
 
@@ -113,13 +104,16 @@ class _Peer:
         self.under_way: deque[tuple[int, str, bytes]] = deque()
         """What is not acknowledged: number, what its line has, bytes."""
 
+        self.sizes: deque[tuple[int, str]] = deque()
+        """The bytes of each of them, and who has said it; "": the node itself. A body that several have is counted once."""
+
+        self.load = UnderWay(UNDER_WAY_BYTES)
         self.fresh: list[tuple[int, str, bytes]] = []
         """Those of them that leave with all else of this turn."""
 
         self.owes = False
         """Whether the other side has not heard what was taken of it."""
 
-        self.under_way_bytes = 0
         self.began = now
         """When the other side was heard last, or had nothing to acknowledge."""
 
@@ -150,7 +144,7 @@ class NodeChannels:
         self._dead: OrderedDict[NodeName, None] = OrderedDict()
         self._on_buried: list[Callable[[], None]] = []
         self._runs = 0
-        self._under_way_bytes = 0
+        self._load = UnderWay(UNDER_WAY_BYTES_ALL)
         self._speaking: dict[NodeName, _Peer] = {}
         bus.receive(self._received)
 
@@ -183,17 +177,27 @@ class NodeChannels:
         peer = self._peers.get(node)
         return peer.run[1] if peer is not None else 0
 
-    def send(self, node: NodeName, kind: str, body: bytes = b"", **said: object) -> bool:
+    def send(self, node: NodeName, kind: str, body: bytes = b"", share: str = "", **said: object) -> bool:
         """Send a message; it arrives, or its loss is told to `on_lost`.
 
         False: it will not arrive, for there is no such node, nobody can be reached now, or too much is under way.
+
+        Args:
+            node: To whom.
+            kind: What it is.
+            body: Bytes that it brings along.
+            share: Who says it: a user, a conference; "": the node itself. No one of them leaves the others without room.
+            said: What else it says, in JSON's values.
         """
         peer = self._peers.get(node)
         if peer is None and node not in self._dead:
             peer = self._begin(node) if self._is_there(node) else None
         text = _written(kind, said)
-        size = len(text) + len(body)
-        if peer is None or not self._has_room(peer, size) or len(body) > CARRIED_MOST:
+        if peer is None or len(body) > CARRIED_MOST:
+            return False
+        is_same = len(peer.under_way) > 0 and peer.under_way[-1][2] is body
+        size = len(text) + (0 if is_same else len(body))
+        if not (peer.load.has_room(size, share) and self._load.has_room(size, share)):
             return False
         run, number = peer.run
         # Whoever was heard once will be heard again, or is given up.
@@ -205,8 +209,9 @@ class NodeChannels:
             peer.began = self._timers.now()
         peer.run = run, number + 1
         peer.under_way.append((number + 1, text, body))
-        peer.under_way_bytes += size
-        self._under_way_bytes += size
+        peer.sizes.append((size, share))
+        peer.load.add(size, share)
+        self._load.add(size, share)
         if peer.wake is None:
             peer.wake = Deadline(self._timers, lambda: self._silent(node))
         peer.wake.set_first(peer.waited_s)
@@ -232,23 +237,14 @@ class NodeChannels:
     def is_behind(self, node: NodeName) -> bool:
         """Tell whether so much is under way to a node that what can wait should: the rest of the room is for what cannot."""
         peer = self._peers.get(node)
-        return peer is not None and (
-            peer.under_way_bytes > UNDER_WAY_BYTES // 2 or self._under_way_bytes > UNDER_WAY_BYTES_ALL // 2
-        )
-
-    def _has_room(self, peer: _Peer, size: int) -> bool:
-        """Tell whether so many bytes more may be under way to a node."""
-        more = SMALL_BYTES if size <= SMALL else 0
-        return (
-            peer.under_way_bytes + size <= UNDER_WAY_BYTES + more
-            and self._under_way_bytes + size <= UNDER_WAY_BYTES_ALL + more
-        )
+        return peer is not None and (peer.load.is_half or self._load.is_half)
 
     def forget(self, node: NodeName) -> None:
         """Give a node up."""
         peer = self._peers.pop(node, None)
         if peer is not None:
-            self._under_way_bytes -= peer.under_way_bytes
+            for size, share in peer.sizes:
+                self._load.add(-size, share)
             peer.fresh.clear()
             for deadline in (peer.wake, peer.acknowledge):
                 if deadline is not None:
@@ -334,10 +330,10 @@ class NodeChannels:
         under_way = peer.under_way
         if under_way and under_way[0][0] <= number:
             while under_way and under_way[0][0] <= number:
-                _, text, body = under_way.popleft()
-                size = len(text) + len(body)
-                peer.under_way_bytes -= size
-                self._under_way_bytes -= size
+                under_way.popleft()
+                size, share = peer.sizes.popleft()
+                peer.load.add(-size, share)
+                self._load.add(-size, share)
             peer.began = self._timers.now()
             if peer.waited_s > REPEAT_S and peer.wake is not None:
                 peer.waited_s = REPEAT_S

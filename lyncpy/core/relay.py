@@ -21,7 +21,7 @@ from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.dispatch import Dispatch
 from lyncpy.core.node_channel import CARRIED_MOST, NodeChannels
-from lyncpy.core.remote_flows import MessageReader
+from lyncpy.core.remote_flows import MessageReader, speaker_of
 from lyncpy.core.tasks import Task
 from lyncpy.sip.encoder import encode
 from lyncpy.sip.message import Request, Response, response_to
@@ -115,7 +115,7 @@ class Relay:
         data = encode(request)
         if len(data) > CARRIED_MOST:
             raise Refused(513, TOO_LARGE)
-        if not self._channels.send(node, "ask", data, **said):
+        if not self._channels.send(node, "ask", data, share=sender.aor, **said):
             raise NodeUnreachable(node)
         self._note(node, arrival.flow)
         if request.method == "ACK":
@@ -225,7 +225,8 @@ class RelayedRequests:
 
     def _answer(self, node: NodeName, number: int, request: Request, response: Response) -> None:
         data = response.encoded() if isinstance(response, PreparedResponse) else encode(response)
-        if not self._channels.send(node, "answered", data, id=number) and response.status >= 200:
+        is_sent = self._channels.send(node, "answered", data, share=speaker_of(response), id=number)
+        if not is_sent and response.status >= 200:
             self.log.warn("{node} has not got the answer to a {method}", node=node, method=request.method)
             self._channels.send(node, "answered", encode(Refused(504, UNSENT).response(request)), id=number)
 

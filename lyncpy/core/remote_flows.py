@@ -127,7 +127,7 @@ class RemoteFlows:
         data = message.encoded() if isinstance(message, Prepared) else encode(message)
         if len(data) > CARRIED_MOST:
             raise CannotCarry(flow)
-        if not self._channels.send(node, "send", data, flow=flow):
+        if not self._channels.send(node, "send", data, share=speaker_of(message), flow=flow):
             raise FlowGone(flow)
         found.size += len(data)
 
@@ -139,7 +139,8 @@ class RemoteFlows:
             said["x"] = prepared.lines
         if text:
             said["h"] = len(text)
-        if not self._channels.send(node, "tell", text + prepared.body if text else prepared.body, **said):
+        body, share = text + prepared.body if text else prepared.body, prepared.template.speaker
+        if not self._channels.send(node, "tell", body, share=share, **said):
             # The next one has to tell its template, whoever is sent it.
             self._templates.forget(node)
             raise FlowGone(flow)
@@ -178,7 +179,7 @@ class RemoteFlows:
         if branch.endswith(PLAIN) and 200 <= response.status < 300:
             self._channels.send(node, "done", flow=flow, branch=branch, status=response.status)
         else:
-            self._channels.send(node, "answer", encode(response), flow=flow)
+            self._channels.send(node, "answer", encode(response), share=flow, flow=flow)
 
     def note(self, node: NodeName, flow: FlowName, answers: int = 0) -> None:
         """Note that a node knows of a flow of this one, and that so many more answers of its client may go there."""
@@ -388,6 +389,13 @@ class FlowHost:
     def _flow_drained(self, fact: FlowDrained) -> None:
         for node, size in self._untold.pop(fact.flow, {}).items():
             self._tell_taken(fact.flow, node, size)
+
+
+def speaker_of(message: Message | Prepared) -> str:
+    """Give who says a message, for their share of what is under way: as this server vouches for them, not as they name themselves."""
+    if isinstance(message, Prepared):
+        return message.template.speaker
+    return message.headers.get("P-Asserted-Identity") or message.from_.uri
 
 
 class MessageReader:

@@ -74,6 +74,14 @@ class Template:
         self._between = "\r\n".join(["", *lines[:at], "CSeq: "])
         self._after = "\r\n".join([f" {self.method}", *lines[at + 1 : len(keys)], ""])
 
+    @property
+    def speaker(self) -> str:
+        """Who says it: the asserted identity, or else what stands in From before its tag, as whoever writes without one is the server."""
+        if self.asserted:
+            return self.asserted
+        line = self._between.partition("\r\nFrom: ")[2]
+        return line.partition("\r\n")[0].partition(";tag=")[0]
+
     def head(self, uri: str, vias: str, number: int, signature: str) -> str:
         """Give the start line and all header lines but Content-Length.
 

@@ -223,8 +223,12 @@ def test_a_flow_waits_while_much_is_under_way_to_its_server(play: Play) -> None:
     assert not flows.is_full(erins)
     play.pool.hub.loses = lambda sender, receiver, said: isinstance(said, bytes)
     for flow, one in others:
-        for _ in range(16):
-            outbound.send_unanswered(flow, play.message(b"x" * 100_000, one))
+        for number in range(16):
+            said = play.message(b"x" * 100_000, one)
+            # Nobody alone may have so much under way.
+            outbound.send_unanswered(
+                flow, said.edited(last=[("P-Asserted-Identity", f"<sip:user{number}@example.com>")])
+            )
     assert flows.is_full(erins)
     play.pool.hub.loses = lambda sender, receiver, said: False
     play.pool.passes(20)

@@ -116,10 +116,13 @@ class NatsLink:
         """Why no server has us; "" when one has."""
         return "" if self.is_ready else self._trouble
 
-    def publish(self, subject: str, payload: bytes, reply: str = "") -> bool:
-        """Publish a message; False: it is lost, for no server has us, or this one does not take it."""
+    def publish(self, subject: str, payload: bytes, reply: str = "", *, is_repeated: bool = False) -> bool:
+        """Publish a message; False: it is lost, for no server has us, or this one does not take it.
+
+        One that is repeated when it was lost leaves room for those that are not.
+        """
         wire = self._wire
-        if wire is None or not wire.is_ready or not wire.has_room(len(payload)):
+        if wire is None or not wire.is_ready or not wire.has_room(len(payload), is_repeated=is_repeated):
             return False
         # It would end the connection for a larger one.
         if len(payload) > self._payload_most:

@@ -32,7 +32,8 @@ class Sending:
         """Send bytes to one other node; False: they are known to be lost."""
         if node == self._node or len(data) > SENT_MOST or not is_node_name(node):
             return False
-        return self._link.publish(sent_subject(self._prefix, node, self._node), data)
+        # Whoever sends does so again: facts, which nobody repeats, are not to be lost for what users say.
+        return self._link.publish(sent_subject(self._prefix, node, self._node), data, is_repeated=True)
 
     def _sent(self, delivery: Delivery) -> None:
         sender = delivery.subject.rpartition(".")[2]

@@ -93,9 +93,10 @@ class Wire(SocketProtocol):
         """Whether something can be published."""
         return self._session.is_ready and not self._is_leaving
 
-    def has_room(self, size: int) -> bool:
-        """Tell whether so many bytes more may wait for the server."""
-        return not self._is_full or self._waiting_bytes + size <= self._pending_bytes
+    def has_room(self, size: int, *, is_repeated: bool = False) -> bool:
+        """Tell whether so many bytes more may wait for the server; what is said again when it is lost has half of the room."""
+        most = self._pending_bytes // 2 if is_repeated else self._pending_bytes
+        return not self._is_full or self._waiting_bytes + size <= most
 
     def send(self, data: bytes) -> None:
         """Write bytes, or keep them until the server has taken what was written."""

@@ -13,11 +13,10 @@ from lyncpy.core.node_channel import (
     DEAD_MOST,
     GIVE_UP_S,
     NODES_MOST,
-    UNDER_WAY_BYTES,
-    UNDER_WAY_BYTES_ALL,
     NodeChannels,
 )
 from lyncpy.core.timers import Timers
+from lyncpy.core.under_way import SHARES, UNDER_WAY_BYTES, UNDER_WAY_BYTES_ALL
 from tests.kit.clocks import Clocks
 from tests.kit.hub import Hub
 
@@ -223,6 +222,44 @@ def test_who_is_there_is_never_forgotten_for_another(pair: Pair) -> None:
     pair.living.discard(others[7])
     assert pair.here.send(others[-1], "said", number=1)
     assert (pair.here.nodes, pair.lost[HERE]) == (NODES_MOST, [others[7]])
+
+
+def test_who_says_much_leaves_room_for_others(pair: Pair) -> None:
+    """An eighth of it is for each user and each conference; whoever has nothing under way may say one thing of any size."""
+    pair.hub.loses = lambda sender, receiver, said: receiver == THERE
+    size = 500_000
+    sent = [pair.here.send(THERE, "other", b"x" * size, share="alice") for _ in range(20)]
+    assert sent == [True, True] + [False] * 18
+    assert pair.here.send(THERE, "other", b"x" * 950_000, share="bob")
+    assert [pair.here.send(THERE, "other", b"x" * size) for _ in range(3)] == [True] * 3
+    assert not pair.here.send(THERE, "other", b"x" * 100_000, share="bob")
+    pair.hub.loses = lambda sender, receiver, said: False
+    pair.clocks.passes(10)
+    assert len(pair.here) == 0
+    pair.hub.loses = lambda sender, receiver, said: receiver == THERE
+    assert [pair.here.send(THERE, "other", b"x" * size, share="alice") for _ in range(20)] == sent
+    pair.here.forget(THERE)
+    assert [pair.here.send(THERE, "other", b"x" * size, share="alice") for _ in range(20)] == sent
+
+
+def test_who_says_much_to_all_leaves_room_for_others(pair: Pair) -> None:
+    """The same holds for what is under way to all nodes together."""
+    pair.hub.loses = lambda sender, receiver, said: sender == HERE
+    pair.living.update(others := [NodeName(f"node {number}") for number in range(20)])
+    size = 700_000
+    assert all(pair.here.send(node, "said", b"", share="alice", number=1) for node in others)
+    sent = [pair.here.send(node, "said", b"x" * size, share="alice", number=2) for node in others]
+    assert sent.count(True) == UNDER_WAY_BYTES_ALL // SHARES // size
+    assert pair.here.send(others[-1], "said", b"x" * size, share="bob", number=1)
+    pair.clocks.passes(GIVE_UP_S + 10)
+
+
+def test_what_many_hear_is_counted_once(pair: Pair) -> None:
+    """The copies of what somebody says in a conference have one body, which is there once, and crosses once."""
+    pair.hub.loses = lambda sender, receiver, said: receiver == THERE
+    body = b"x" * 100_000
+    assert all(pair.here.send(THERE, "other", body, share="conference", to=number) for number in range(100))
+    assert not pair.here.send(THERE, "other", b"x" * 950_000, share="conference")
 
 
 def test_what_is_under_way_to_all_is_bounded(pair: Pair) -> None:

@@ -11,9 +11,10 @@ from lyncpy.contracts.names import FlowName, NodeName, aor_of, epid_of
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.dispatch import Dispatch
-from lyncpy.core.node_channel import GIVE_UP_S, UNDER_WAY_BYTES, NodeChannels
+from lyncpy.core.node_channel import GIVE_UP_S, NodeChannels
 from lyncpy.core.relay import Relay, RelayedRequests
 from lyncpy.core.timers import Timers
+from lyncpy.core.under_way import UNDER_WAY_BYTES
 from lyncpy.sip.message import Headers, Request, Response, response_to
 from tests.kit.clocks import Clocks
 from tests.kit.hub import Hub
@@ -172,10 +173,10 @@ def test_an_answer_for_which_there_is_no_room_is_said_to_be_lost(two: Two) -> No
     """So much is under way that nothing large can be sent: that can."""
     two.asks("1")
     two.hub.loses = lambda sender, receiver, said: receiver == HERE
-    body = b"x" * 500_000
-    sent = [two.channels[THERE].send(HERE, "other", body) for _ in range(1 + UNDER_WAY_BYTES // len(body))]
+    size = 500_000
+    sent = [two.channels[THERE].send(HERE, "other", b"x" * size) for _ in range(1 + UNDER_WAY_BYTES // size)]
     assert sent[-1] is False
-    two.answers_to("1", body)
+    two.answers_to("1", b"x" * size)
     two.hub.loses = lambda sender, receiver, said: False
     two.clocks.passes(20)
     assert two.answers == {"1": 504}

@@ -246,3 +246,14 @@ def test_the_signer_is_told_what_is_signed() -> None:
     assert (template.asserted, template.expires, template.status) == (identity[1], "30", 0)
     assert Template(subscribe(preferred)).asserted == preferred[1]
     assert Template(response_to(subscribe(), 202)).status == 202
+
+
+def test_who_says_it_is_as_the_server_vouches_for_them() -> None:
+    """What a client writes in From may be anything; what the server sends by itself has no other name."""
+    headers = Headers(
+        [("From", '"Zoë" <sip:zoe@example.com>;tag=a'), ("To", "<sip:b@c>"), ("Call-ID", "1"), ("CSeq", "1 INFO")]
+    )
+    plain = Request("INFO", "sip:b@c", headers)
+    assert Template(plain).speaker == '"Zoë" <sip:zoe@example.com>'
+    vouched = plain.edited(last=[("P-Asserted-Identity", "<sip:yan@example.com>")])
+    assert Template(vouched).speaker == "<sip:yan@example.com>"

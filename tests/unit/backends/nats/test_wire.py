@@ -120,6 +120,15 @@ def test_what_waits_is_bounded_and_not_what_has_left() -> None:
     assert wire.has_room(1) and not wire.has_room(2)
 
 
+def test_what_is_repeated_leaves_room_for_what_is_not() -> None:
+    """Half of it: however much users say to each other, there is room for news."""
+    wire, _, _ = ready()
+    wire.send(b"x" * (CHUNK + 1))
+    wire.send(b"x" * 499)
+    assert wire.has_room(1, is_repeated=True) and not wire.has_room(2, is_repeated=True)
+    assert wire.has_room(501)
+
+
 def test_it_ends_in_order() -> None:
     """When the server has read all; a transport does not close as long as it has a producer. Nothing is published meanwhile."""
     wire, transport, _ = ready()
