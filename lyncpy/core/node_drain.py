@@ -24,6 +24,9 @@ from lyncpy.core.deadline import Deadline
 from lyncpy.core.node_places import NodePlaces
 from lyncpy.core.spawn import spawn
 
+MOVED: Final = "this server leaves"
+"""Why a connection was closed whose client is to find another node."""
+
 TURN_S: Final = 0.1
 """From one few connections that are closed to the next."""
 
@@ -215,7 +218,7 @@ class NodeDrain:
             if self._is_busy(flow, now, until):
                 self._left.append((flow, min(until, now + BUSY_S)))
                 continue
-            self._flows.close_flow(flow, "this server leaves")
+            self._flows.close_flow(flow, MOVED)
             self._moved += 1
             self._due -= 1.0
         # What could not be closed is not made up for at once.

@@ -1,1 +1,1 @@
-`drain NODE` in the shell, and SIGTERM, have a server of several leave without a gap: it takes nobody any more, its devices go to the others evenly within `[pool] drain_s`, and it ends; `nodes` shows how far it is, and `drain NODE --cancel` has it stay.
+`drain NODE` in the shell, and SIGTERM, have a server of several leave without a gap: it takes nobody any more, its devices go to the others evenly within `[pool] drain_s`, without being seen offline for it, and it ends; `nodes` shows how far it is, and `drain NODE --cancel` has it stay.

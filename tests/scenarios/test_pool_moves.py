@@ -116,6 +116,26 @@ def test_a_full_server_names_another(pool: Pool) -> None:
         assert device(first, "carol").sip.register().status == 503
 
 
+def test_a_name_that_several_processes_have_sends_nobody_round(pool: Pool) -> None:
+    """Two processes of one machine have its name, and whoever is sent there comes to either of them: both serve them."""
+    with Pool.opened(2, pool={**NAMED, "name": "fe1.example.com"}) as pool:
+        one, other = pool
+        pool.servers.append(Stage(pool.deployment, pool={**NAMED, "name": "fe2.example.com"}))
+        elsewhere = pool.servers[-1]
+        pool.passes(4)
+        comes(pool, one, "alice")
+        # At the process beside it there is no name by which the first could be reached.
+        assert comes(pool, other, "alice")[0] is other
+        for lands_at in (one, other):
+            tablet = device(elsewhere, "alice")
+            assert tablet.sip.register().answer.headers.get("Contact") == "<sip:fe1.example.com:5061;transport=tls>"
+            assert device(lands_at, "alice", tablet.sip.epid).sip.register().status == 200
+        # One of the two leaves: the other one is nobody's refuge by a name that is its own, too.
+        one.inside.drain.begin()
+        pool.passes(1)
+        assert comes(pool, one, "bob")[0] is elsewhere
+
+
 # --- leaving
 
 
@@ -177,6 +197,64 @@ def test_a_device_that_renews_itself_moves_without_a_gap(pool: Pool) -> None:
     first.shell(f"drain {first.node}")
     assert sent_on(pool, alice) is second
     assert comes(pool, second, "alice", alice.sip.epid)[0] is second
+
+
+@pytest.mark.parametrize("renews", [False, True])
+def test_whoever_is_moved_is_not_seen_offline(pool: Pool, renews: bool) -> None:
+    """Whether their connection is closed or they are told at their next REGISTER: watchers see what they chose until they choose again."""
+    first, second = pool
+    (bob,) = second.sign_in("bob")
+    _, alice = comes(pool, first, "alice")
+    bob.watches(alice)
+    alice.publishes(6500)
+    pool.passes(1)
+    seen = {bob.hears(alice).availability}
+    first.shell(f"drain {first.node}")
+    if renews:
+        assert sent_on(pool, alice) is second
+    while alice.sip.is_connected and not renews:
+        seen.add(bob.hears(alice).availability)
+    moved = device(second, "alice", alice.sip.epid)
+    # A client takes a moment to come back, and another one to publish.
+    for _ in range(3):
+        seen.add(bob.hears(alice).availability)
+    assert moved.sip.register().status == 200
+    for _ in range(3):
+        seen.add(bob.hears(alice).availability)
+    assert seen == {"busy"}
+    moved.asks_at_sign_in()
+    pool.passes(30)
+    assert bob.hears(alice).availability == "available"
+
+
+def test_whoever_is_moved_and_does_not_come_back_is_offline(pool: Pool) -> None:
+    """After some seconds: then it was no move."""
+    first, second = pool
+    (bob,) = second.sign_in("bob")
+    _, alice = comes(pool, first, "alice")
+    bob.watches(alice)
+    alice.publishes(6500)
+    first.shell(f"drain {first.node}")
+    pool.passes(1)
+    assert not alice.sip.is_connected
+    assert bob.hears(alice).availability == "busy"
+    pool.passes(10)
+    assert bob.hears(alice).availability == "offline"
+    assert second.shell("endpoints alice@example.com").rows == []
+
+
+def test_what_a_moved_device_does_not_publish_again_is_taken_off(pool: Pool) -> None:
+    """It is signed in at another server, and says nothing there."""
+    first, second = pool
+    (bob,) = second.sign_in("bob")
+    _, alice = comes(pool, first, "alice")
+    bob.watches(alice)
+    alice.publishes(6500)
+    assert device(second, "alice", alice.sip.epid).sip.register().status == 200
+    pool.passes(1)
+    assert bob.hears(alice).availability == "busy"
+    pool.passes(10)
+    assert bob.hears(alice).availability != "busy"
 
 
 def test_a_departure_can_be_called_off(pool: Pool) -> None:

@@ -3,7 +3,9 @@
 from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
+from typing import Final
 
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening, Interest
@@ -16,6 +18,7 @@ from lyncpy.contracts.facts import (
     ContactsChanged,
     EndpointArrived,
     EndpointGone,
+    EndpointGoneReason,
     FlowClosed,
     FlowDrained,
     NodeLost,
@@ -23,11 +26,13 @@ from lyncpy.contracts.facts import (
     PoliciesChanged,
 )
 from lyncpy.contracts.meter import IMeter
-from lyncpy.contracts.names import Aor, domain_of, node_of
+from lyncpy.contracts.names import Aor, NodeName, domain_of, node_of
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.core.deadline import Deadlines
 from lyncpy.core.platform import Platform, Signaling
+from lyncpy.core.spawn import spawn
 from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
@@ -47,6 +52,9 @@ from lyncpy.workloads.presence.subscribers import Subscribers
 from lyncpy.workloads.presence.subscriptions import Grants, PresenceSubscriptions
 from lyncpy.workloads.presence.watcher_index import WatcherIndex
 
+MOVED_S: Final = 5.0
+"""How long a device that has come to another server may take to publish there; what it said before is shown until then."""
+
 
 @implementer(IWorkload, IPrivacy, ICallRules)
 class Presence:
@@ -58,6 +66,7 @@ class Presence:
     """
 
     name = "presence"
+    log = Logger()
 
     def __init__(
         self,
@@ -92,6 +101,9 @@ class Presence:
             per_device=settings.watchings_per_device,
         )
         self.boards = boards = BoardTable(platform, contacts, watchers, quotas, in_memory=in_memory)
+        self._moved: Deadlines[EndpointGone] = Deadlines(timers, self._published_late)
+        """Devices that are at other servers now, until it is looked whether they have published there."""
+
         self._shown = watchers.shown, boards.shown, notifier.subscribers.setdefault(SELF_EVENT, Interest())
         views = Views(boards=in_memory, size_bytes=settings.views_bytes)
         presentities = Presentities(people, boards, views, relation)
@@ -150,7 +162,7 @@ class Presence:
             self._bus.listen(BoardChanged, self._fanout.board_changed, *shown),
             self._bus.listen(AccessChanged, self.subscribers.access_changed),
             self._bus.listen(EndpointArrived, self._endpoint_arrived, here),
-            self._bus.listen(EndpointGone, self.boards.endpoint_gone, here),
+            self._bus.listen(EndpointGone, self._endpoint_gone, here),
             self._bus.listen(EndpointGone, self._fanout.endpoint_gone, here),
             self._bus.listen(NodeLost, self.boards.mending.node_lost),
             *(self._bus.listen(FlowDrained, feed.flow_drained) for feed in self._feeds),
@@ -167,6 +179,7 @@ class Presence:
         for listening in self._listening:
             listening.stop()
         self.subscribers.close()
+        self._moved.clear_all()
         for feed in self._feeds:
             feed.close()
         self.boards.close()
@@ -201,6 +214,28 @@ class Presence:
         with suppress(Refused, StoreUnavailable):
             if is_new and await self._locator.endpoints(fact.aor):
                 await self.boards.read(fact.aor)
+
+    async def _endpoint_gone(self, fact: EndpointGone) -> None:
+        """Take off what an endpoint has published; of one that is at another server by now, not before it could publish there."""
+        if fact.reason is EndpointGoneReason.REPLACED and await self._where(fact) not in (None, self._node):
+            self._moved.set(fact, MOVED_S)
+        else:
+            await self.boards.endpoint_gone(fact)
+
+    def _published_late(self, fact: EndpointGone) -> None:
+        spawn(self._take_off(fact), self.log, "taking off what a device that has moved has not published again")
+
+    async def _take_off(self, fact: EndpointGone) -> None:
+        if await self._where(fact) != self._node:  # it may have come back
+            await self.boards.endpoint_gone(fact)
+
+    async def _where(self, fact: EndpointGone) -> NodeName | None:
+        """Give the server at which a device is signed in that has left a connection; None: at none, or that is not known."""
+        with suppress(StoreUnavailable):
+            for one in await self._locator.endpoints(fact.aor):
+                if one.epid == fact.epid:
+                    return node_of(one.flow)
+        return None
 
     async def _contacts_changed(self, fact: ContactsChanged) -> None:
         await self.boards.reprivate(fact.aor)

@@ -1,5 +1,7 @@
 """The registrar's life."""
 
+from typing import Final
+
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening
@@ -11,8 +13,11 @@ from lyncpy.contracts.facts import (
     FlowSilent,
     PersonChanged,
 )
+from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.nodes import INodePlaces
 from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.core.deadline import Deadlines
+from lyncpy.core.node_drain import MOVED
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.registrar.client_filter import ClientFilter
 from lyncpy.workloads.registrar.commands import Commands
@@ -23,6 +28,9 @@ from lyncpy.workloads.registrar.routes import Routes
 from lyncpy.workloads.registrar.sending_on import SendingOn
 from lyncpy.workloads.registrar.settings import Settings
 from lyncpy.workloads.registrar.signout import SignOut, SignOutCauses
+
+MOVE_S: Final = 5.0
+"""How long a device stays signed in whose connection this server has closed for it to find another one."""
 
 
 @implementer(IWorkload)
@@ -56,6 +64,9 @@ class Registrar:
         platform.sweep.cover(platform.volatile, KIND, registrations.records, EndpointArrived, EndpointGone)
         self._signout = SignOut(registrations, outbound, flows, timers)
         self._listening: list[IListening] = []
+        self._moving: Deadlines[FlowName] = Deadlines(timers, self._has_gone)
+        """Connections that this server has closed to leave: whoever had them is signed in for as long as they may need to come back."""
+
         platform.meter.gauge("lyncpy_registrar_endpoints_count", "Devices signed in here.", bindings.__len__)
         platform.meter.gauge(
             "lyncpy_registrar_people_count", "People with a device signed in here.", lambda: bindings.people_count
@@ -89,6 +100,7 @@ class Registrar:
     async def close(self) -> None:
         """Stop listening."""
         self._keep_alive_watch.close()
+        self._moving.clear_all()
         self._registrations.close()
         for listening in self._listening:
             listening.stop()
@@ -99,7 +111,13 @@ class Registrar:
 
     def _flow_closed(self, fact: FlowClosed) -> None:
         self._keep_alive_watch.unwatch(fact.flow)
-        self._bindings.drop_flow(fact.flow, EndpointGoneReason.CONNECTION_LOST)
+        if fact.reason == MOVED and self._bindings.on(fact.flow):
+            self._moving.set(fact.flow, MOVE_S)
+        else:
+            self._has_gone(fact.flow)
+
+    def _has_gone(self, flow: FlowName) -> None:
+        self._bindings.drop_flow(flow, EndpointGoneReason.CONNECTION_LOST)
 
     def _person_changed(self, fact: PersonChanged) -> None:
         if not fact.may_stay:

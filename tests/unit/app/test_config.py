@@ -1,6 +1,7 @@
 """lyncpy.toml: what is read, and how faults are told."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,16 @@ def test_the_explained_file_can_be_used_with_every_line_in_force(tmp_path: Path)
     every, few = load(file).sections.model_dump(), load(plain).sections.model_dump()
     # An empty name becomes one that is made from the domain.
     assert json.dumps(every, default=str) == json.dumps(few, default=str)
+
+
+def test_the_file_of_several_servers_can_be_used() -> None:
+    """etc/enterprise.toml is what somebody copies to each machine: it is understood, and says all that a pool needs."""
+    text = (TOP / "etc" / "enterprise.toml").read_text(encoding="utf-8")
+    sections = check(FILE, tomllib.loads(text)).sections
+    assert not sections.store.is_sqlite
+    assert not sections.bus.is_memory
+    assert next(iter(sections.pool.places(5061))) == sections.pool.name
+    assert len(sections.pool.servers) == 3
 
 
 def test_a_written_document_is_read_back() -> None:
