@@ -257,9 +257,34 @@ class PoliciesChanged(Fact):
     """Policies, or who they are for, have changed; anybody's may be another."""
 
 
+@dataclass(frozen=True, slots=True)
+class StateNoted(Fact):
+    """Something has happened to a user, a call or a conference that nobody but who traces them need know.
+
+    Told within the process where it happened, with `IBus.tell_here`: a trace runs in each.
+    """
+
+    about: str
+    """An address, or what `about_call` and `about_conference` give."""
+
+    words: str
+    """What, and why, in a sentence without a full stop."""
+
+
+def about_call(call_id: str) -> str:
+    """Give what a fact is about that tells of a dialog."""
+    return f"call {call_id}"
+
+
+def about_conference(key: str) -> str:
+    """Give what a fact is about that tells of a conference, whose id is given as `conference_key` writes it."""
+    return f"conference {key}"
+
+
 def key_of(fact: Fact) -> str | None:
     """Give the address, the connection or else the node that a fact is about; None: it is about many, or about all."""
-    return getattr(fact, "aor", None) or getattr(fact, "flow", None) or getattr(fact, "node", None)
+    found = getattr(fact, "aor", None) or getattr(fact, "flow", None) or getattr(fact, "node", None)
+    return found or getattr(fact, "about", None)
 
 
 @dataclass(frozen=True, slots=True)

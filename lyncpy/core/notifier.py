@@ -15,9 +15,9 @@ from zope.interface import implementer
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.bus import IBus, IListening, Interest, SharedInterest
-from lyncpy.contracts.facts import EndpointGone, FlowClosed
+from lyncpy.contracts.facts import EndpointGone, FlowClosed, StateNoted
 from lyncpy.contracts.flows import FlowGone
-from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of
+from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of, bare
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.shares import Shares
@@ -211,7 +211,7 @@ class Notifier:
                 # After the 200, which leaves in this turn: a client cannot place what precedes it.
                 self._timers.later(0, lambda request=effect.request: self._send(found, request))  # type: ignore[misc]  # mypy cannot infer a lambda's default
         if ended is not None:
-            self._drop(found)
+            self._drop(found, ended.reason.value)
         else:
             self._watch(found)
         return (None if ended is not None else found), self._granted(
@@ -324,6 +324,7 @@ class Notifier:
         if found.key not in self._subscriptions:
             self._shares.add({"flow": found.flow, "user": found.watcher})
             self._watchers.add(found.watcher)
+            self._bus.tell_here(_noted(found, "was granted"))
         self._subscriptions[found.key] = found
         self._on_flow.setdefault(found.flow, set()).add(found.key)
         mine = self._of.get((found.event, found.watcher), ())
@@ -336,11 +337,12 @@ class Notifier:
         """End it, but not before the workload that has just accepted it has entered it into a table of its own."""
         self._timers.later(0.0, lambda: self._perform(found, found.machine.lost()))
 
-    def _drop(self, found: Subscription) -> None:
+    def _drop(self, found: Subscription, reason: str) -> None:
         """Forget a subscription; what was never kept is not told about."""
         self._expiries.clear(found.key)
         if self._subscriptions.pop(found.key, None) is None:
             return
+        self._bus.tell_here(_noted(found, f"is over: {reason}"))
         self._shares.release({"flow": found.flow, "user": found.watcher})
         self._watchers.discard(found.watcher)
         keys = self._on_flow[found.flow]
@@ -381,7 +383,7 @@ class Notifier:
                 self.log.debug(
                     "{event} of {aor} ended: {reason}", event=found.event, aor=found.watcher, reason=effect.reason.value
                 )
-                self._drop(found)
+                self._drop(found, effect.reason.value)
 
     def _send(self, found: Subscription, request: Request) -> None:
         if request.method == "BENOTIFY":
@@ -409,6 +411,13 @@ class Notifier:
             found = self._subscriptions[key]
             if found.watcher == fact.aor and found.epid == fact.epid:
                 self._perform(found, found.machine.lost())
+
+
+def _noted(found: Subscription, what: str) -> StateNoted:
+    """Say to whoever traces the subscriber what has become of a subscription."""
+    of = "" if found.resource == found.watcher else f" of {bare(found.resource)}"
+    words = f"the subscription of {bare(found.watcher)} to {found.event}{of}, device {found.epid.written}, {what}"
+    return StateNoted(found.watcher, words)
 
 
 def _in_its_dialog(found: Subscription, arrival: Arrival) -> Request:

@@ -7,8 +7,8 @@ counted elsewhere; the process that saw it has it.
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.facts import SignInFailed, SignInForgiven
-from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.facts import SignInFailed, SignInForgiven, StateNoted
+from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.tries import SignInAttempt, SignInTries, UserAtPlace
@@ -68,6 +68,10 @@ class SharedTries:
     def forgiven(self, attempt: SignInAttempt) -> None:
         """Tell that somebody has signed in after failures."""
         self._bus.tell(SignInForgiven(self._node, *attempt.pair))
+
+    def note(self, aor: Aor, words: str) -> None:
+        """Tell whoever traces a user what became of their try, here."""
+        self._bus.tell_here(StateNoted(aor, words))
 
     def _failed(self, fact: SignInFailed) -> None:
         if fact.node == self._node:

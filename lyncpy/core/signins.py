@@ -204,7 +204,7 @@ class SignIns:
         Raises:
             Refused: 503 after too many failures.
         """
-        self._check_patience(self.tries.wait(attempt, self._timers.now()))
+        self._check_patience(attempt, self.tries.wait(attempt, self._timers.now()))
 
     def count_attempt(self, attempt: SignInAttempt) -> None:
         """Count a try as failed until its password was looked at."""
@@ -215,10 +215,12 @@ class SignIns:
         """Count a try no more that came to no verdict; may be called for any."""
         self.tries.spare(attempt)
 
-    def _check_patience(self, wait_s: float) -> None:
+    def _check_patience(self, attempt: SignInAttempt, wait_s: float) -> None:
         if wait_s > 0:
             self._count("too many tries")
             seconds = ceil(wait_s)
+            why = f"{bare(attempt.aor)} may not try to sign in from {attempt.place} for another {seconds} s: too many failures"
+            self.shared.note(attempt.aor, why)
             raise Refused(
                 503,
                 Diagnostics(1, f"Too many failed sign-ins, try again in {seconds} seconds"),
@@ -253,7 +255,7 @@ class SignIns:
             self._warn(attempt, now)
         else:
             self.tries.spare(attempt)
-        self._check_patience(refused_s)
+        self._check_patience(attempt, refused_s)
         if denied.unproven and not self.tries.may_know(attempt, now):
             return None
         if denied.reason in _BARRED:
@@ -284,6 +286,9 @@ class SignIns:
             reason=denied.reason,
             detail=shown(denied.detail),
         )
+        detail = f" ({denied.detail})" if denied.detail else ""
+        words = f"{bare(attempt.aor)} could not sign in from {attempt.address}: {denied.reason}{detail}"
+        self.shared.note(attempt.aor, words)
         self._count(denied.reason)
         failure = SignInFailure(self._timers.wall(), attempt.address, denied.reason, denied.account[:80], denied.detail)
         # Made-up names have a table of their own, lest a flood of them drive real users out.

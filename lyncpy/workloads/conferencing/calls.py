@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.privacy import IPrivacy, may_reach
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
 from lyncpy.core.forward import ForkResult, RingTimes
@@ -29,6 +29,7 @@ from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies.c3p import AddUser, C3pCommand, write_added, write_failure
 from lyncpy.workloads.conferencing.focus import Focus
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes, denied_words
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
 from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingChange, MeetingEnded
@@ -62,12 +63,13 @@ class Calls:
 
     log = Logger()
 
-    def __init__(self, platform: Platform, signaling: Signaling, privacy: IPrivacy) -> None:
+    def __init__(self, platform: Platform, signaling: Signaling, privacy: IPrivacy, notes: MeetingNotes) -> None:
         self._forward = signaling.forward
         self._outbound = signaling.outbound
         self._locator = platform.locator
         self._people = platform.people
         self._privacy = privacy
+        self._notes = notes
         self._timers = platform.timers
         self._owners = platform.owners
         self._calling: dict[tuple[str, Aor], Arrival] = {}
@@ -131,6 +133,8 @@ class Calls:
             denied = ConferenceDenied(C3pReason.OTHER)
         finally:
             del self._calling[focus.uri, ask.user]
+        came = "was called in, and accepted" if denied is None else f"was called in, in vain: {denied_words(denied)}"
+        self._notes.note(focus.meeting.conference.id, f"{bare(ask.user)} {came}", ask.user, caller.user)
         body = (
             write_added(command, ask, ConferenceRole.ATTENDEE)
             if denied is None

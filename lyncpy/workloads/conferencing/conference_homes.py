@@ -19,6 +19,7 @@ from lyncpy.core.spawn import spawn
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus_table import FocusTable
 from lyncpy.workloads.conferencing.home_epochs import HomeEpochs
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.model.conference import Conference, read_address
 from lyncpy.workloads.conferencing.seats import PREFIX
 from lyncpy.workloads.conferencing.successor import Successor
@@ -57,6 +58,7 @@ class ConferenceHomes:
         linger_s: float,
     ) -> None:
         self._nodes, timers = platform.nodes, platform.timers
+        self._notes = MeetingNotes(platform.bus)
         self._homes = signaling.homes
         self._deposits = signaling.deposits
         self._epochs = epochs
@@ -124,9 +126,10 @@ class ConferenceHomes:
         except BaseException:
             self._foci.abandon(focus)
             raise
-        self.log.info(
-            "{conference} goes on here, with {count} people", conference=focus.uri, count=len(focus.meeting.attendees)
-        )
+        count = len(focus.meeting.attendees)
+        before = f"taken over from {stored.run_by}" if stored.run_by not in ("", home.node) else "taken up again"
+        self._notes.note(conference.id, f"its meeting was {before}, with {count} people who are still connected")
+        self.log.info("{conference} goes on here, with {count} people", conference=focus.uri, count=count)
 
     def end(self, key: str) -> None:
         """Run its meetings no more. See the promise."""
@@ -148,6 +151,7 @@ class ConferenceHomes:
             key = PREFIX + focus.meeting.conference.key
             nodes = Counter(node_of(one.flow) for one in focus.attachments())
             del nodes[self._nodes.node]
+            self._notes.note(focus.meeting.conference.id, "its meeting is handed over, because this server is drained")
             await self._homes.hand_over(self, key, partial(self._foci.abandon, focus))
             if nodes:
                 self._deposits.offer(key, nodes.most_common(1)[0][0])

@@ -27,6 +27,7 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
 )
 from lyncpy.workloads.conferencing.bodies.conference_info import kept
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.model.conference import C3pReason, Conference, ConferenceDenied, ConferenceRequest
 
 FACTORY: Final = "app:conf:focusfactory"
@@ -53,6 +54,7 @@ class Factory:
         conferences: ConferenceTable,
         policies: IPolicies,
         media: tuple[str, ...],
+        notes: MeetingNotes,
         *,
         guests: bool,
         meeting_url: str,
@@ -62,12 +64,14 @@ class Factory:
         Args:
             policies: Tells which organizers may have guests.
             media: Kinds of MCU that exist here.
+            notes: Tells what was asked for.
             guests: Whether any organizer may.
             meeting_url: Where meeting links begin; "" when there are none.
         """
         self._conferences = conferences
         self._policies = policies
         self._media = media
+        self._notes = notes
         self._guests = guests
         self._meeting_url = meeting_url
         self._answers: dict[str, Answer] = {
@@ -101,13 +105,24 @@ class Factory:
             raise Refused(403, BAD_FROM)
         command = read_request(request.body)
         answer = self._answers.get(command.name)
+        named = self._named(user, command)  # before it may be deleted
         found = ConferenceDenied(C3pReason.OTHER) if answer is None else await answer(user, command)
+        denied = found if isinstance(found, ConferenceDenied) else None
+        # That somebody looked is worth a word where they may not.
+        if denied is not None or not command.name.startswith("get"):
+            self._notes.asked(named, user, command.name, denied)
         headers = self._warnings(command)
         if isinstance(found, ConferenceDenied):
             if answer is None or found.reason is C3pReason.NOT_SUPPORTED:
                 headers.append(NOT_IMPLEMENTED.header())
             found = write_failure(command, found.reason)
         return response_to(request, 200, headers=headers, content_type=C3P_TYPE, body=found)
+
+    def _named(self, user: Aor, command: C3pCommand) -> str:
+        """Give the id of the conference that a command is about; "": of none, or of none of the user's."""
+        requested = self._requested(command)
+        made = "" if isinstance(requested, ConferenceDenied) else requested.id or ""
+        return self._id(user, read_conference_id(command.element)) or self._entity_id(user, command) or made
 
     def _warnings(self, command: C3pCommand) -> list[tuple[str, str]]:
         """Say which types of MCU a command asks for that there are none of here.

@@ -33,6 +33,7 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
 from lyncpy.workloads.conferencing.calls import Calls
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
 from lyncpy.workloads.conferencing.model.attendees import MeetingStep, Rule
@@ -44,10 +45,13 @@ _NOT_SUPPORTED: Final = ConferenceDenied(C3pReason.NOT_SUPPORTED)
 class FocusCommands:
     """Carries out the commands of participants in running meetings."""
 
-    def __init__(self, conferences: ConferenceTable, policies: IPolicies, calls: Calls, timers: ITimers) -> None:
+    def __init__(
+        self, conferences: ConferenceTable, policies: IPolicies, calls: Calls, notes: MeetingNotes, timers: ITimers
+    ) -> None:
         self._conferences = conferences
         self._policies = policies
         self._calls = calls
+        self._notes = notes
         self._timers = timers
 
     async def answer(self, arrival: Arrival, focus: Focus, attachment: SipAttachment) -> Response:
@@ -62,6 +66,7 @@ class FocusCommands:
         if isinstance(ask, AddUser) and ask.dials_out:
             return await self._called(arrival, focus, attachment, command, ask)
         done = ask if isinstance(ask, ConferenceDenied) else await self._done(focus, attachment.user, ask)
+        self._note(focus, attachment.user, command, done if isinstance(done, ConferenceDenied) else None)
         headers = [NOT_IMPLEMENTED.header()] if done == _NOT_SUPPORTED else []
         body = (
             write_failure(command, done.reason)
@@ -78,8 +83,12 @@ class FocusCommands:
             denied: ConferenceDenied | None = ConferenceDenied(C3pReason.CONFERENCE_DOES_NOT_EXIST)
         else:
             denied = await self._calls.begin(focus, attachment, arrival, command, ask)
+        self._note(focus, attachment.user, command, denied)
         body = write_pending(command) if denied is None else write_failure(command, denied.reason)
         return response_to(arrival.request, 200, content_type=C3P_TYPE, body=body)
+
+    def _note(self, focus: Focus, actor: Aor, command: C3pCommand, denied: ConferenceDenied | None) -> None:
+        self._notes.asked(focus.meeting.conference.id, actor, command.name, denied)
 
     async def _done(self, focus: Focus, actor: Aor, ask: FocusRequest) -> MeetingStep | ConferenceDenied:
         """Carry out one command.

@@ -25,6 +25,7 @@ from lyncpy.workloads.conferencing.bodies.conference_info import RosterAudience
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.focus import Focus, FocusServices, MeetingObserver
 from lyncpy.workloads.conferencing.home_epochs import HomeEpochs
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.model import lifetime
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Arrived, Gone, Meeting, MeetingChange
@@ -71,7 +72,8 @@ class FocusTable:
 
         self._conferences = conferences
         self._mcus = mcus
-        self._observers = (*observers, seats)
+        self._notes = MeetingNotes(platform.bus)
+        self._observers = (*observers, seats, self._notes)
         self._seats = seats
         self._settings = settings
         self._timers = platform.timers
@@ -137,6 +139,7 @@ class FocusTable:
         if self._foci.get(key) is not focus:
             return
         focus.stop()
+        self._notes.note(focus.meeting.conference.id, "its meeting runs here no more, another server goes on with it")
         self._seats.abandon(key)
         focus.rosters.abandon()
         for mcu in self._mcus.values():
@@ -272,6 +275,8 @@ class FocusTable:
             self._shares.add(_share(conference))
             self.places.add(conference.place)
         self._foci[conference.key] = focus
+        what = "begins" if conference.active is None else "goes on"
+        self._notes.note(conference.id, f"its meeting {what} at this server")
         return focus
 
     # --- inside

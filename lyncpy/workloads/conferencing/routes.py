@@ -28,6 +28,7 @@ from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.focus_commands import FocusCommands
 from lyncpy.workloads.conferencing.focus_table import NO_CONFERENCE, FocusTable
 from lyncpy.workloads.conferencing.joining import Joiners, read_join
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingStep, Rule
 from lyncpy.workloads.conferencing.model.conference import (
@@ -73,6 +74,7 @@ class Routes:
         self._commands = commands
         self._media = media
         self._seats = seats
+        self._notes = MeetingNotes(platform.bus)
         self._homes = signaling.homes
         self._joiners = Joiners(platform.people, platform.locator, platform.owners)
         self._notifier = signaling.notifier
@@ -122,6 +124,7 @@ class Routes:
         step = await self._changed(focus, rule)
         if isinstance(step, ConferenceDenied):
             no = refused(step)
+            self._notes.asked(focus.meeting.conference.id, joiner.user, "a place in it", step)
             self._record(focus.meeting, FOCUS, arrival, no.response(request), no, internal=joiner.internal)
             self._foci.forget_unused(focus)
             raise no
@@ -209,6 +212,7 @@ class Routes:
         may = rule(focus.meeting)
         if isinstance(may, ConferenceDenied):
             no = refused(may)
+            self._notes.asked(focus.meeting.conference.id, sender.aor, f"a place in its {kind}", may)
             self._record(focus.meeting, kind, arrival, no.response(arrival.request), no, internal=not sender.guest)
             raise no
         attendee = focus.meeting.attendees[sender.aor]
@@ -219,6 +223,7 @@ class Routes:
         step = rule(focus.meeting)
         if isinstance(step, ConferenceDenied):  # they have left while the MCU answered
             access.mcu.dismiss(focus.uri, sender.aor, sender.epid, "not in the meeting")
+            self._notes.asked(focus.meeting.conference.id, sender.aor, f"a place in its {kind}", step)
             raise refused(step)
         focus.note(lambda meeting: step)
         self._record(focus.meeting, kind, arrival, response, None, internal=attendee.internal)

@@ -79,6 +79,7 @@ class Im:
         self.sessions = Sessions(
             self._recorder,
             SessionDeposits(platform, signaling.deposits),
+            platform.bus.tell_here,
             timers,
             total=settings.sessions_total,
             per_user=settings.sessions_per_user,

@@ -11,12 +11,13 @@ costs a message nothing, and the store one commit.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
 from lyncpy.contracts.bus import Interest
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.facts import Fact, StateNoted, about_call
+from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline, Deadlines
@@ -53,6 +54,7 @@ class Sessions:
         self,
         recorder: SessionRecorder,
         keeper: KeepsSessions,
+        tell: Callable[[Fact], None],
         timers: ITimers,
         *,
         total: int,
@@ -64,12 +66,14 @@ class Sessions:
         Args:
             recorder: Has the records of sessions written.
             keeper: Is told of sessions that were answered.
+            tell: Tells this process of what becomes of them.
             total: Sessions at once, at most.
             per_user: Sessions that one user may have begun.
             counts_s: Seconds after which new counts of sessions under way are recorded.
         """
         self._recorder = recorder
         self._keeper = keeper
+        self._tell = tell
         self._timers = timers
         self._total = total
         self._per_user = per_user
@@ -139,6 +143,7 @@ class Sessions:
         else:
             self._ask(key, session)
         self._idle.set(key, rules.deadline(session) - self._timers.now())
+        self._note(session, "goes on at this server" if session.answered else "begins")
 
     def find(self, request: Request) -> Session | None:
         """Find the session that a request within a dialog belongs to, by its Call-ID and the caller's tag."""
@@ -195,6 +200,7 @@ class Sessions:
         key = _key(session)
         if key in self._sessions:
             if session.answered and not self._sessions[key].answered:
+                self._note(session, "was accepted")
                 self._answer(key, session)
                 self._by_tags[session.caller.tag, session.callee.tag] = key
             self._sessions[key] = session
@@ -240,6 +246,15 @@ class Sessions:
                 self.people.discard(user)
         self._recorder.note(rules.recorded(session))
         self._keeper.over(session)
+        self._note(session, rules.ending(session))
+
+    def _note(self, session: Session, what: str) -> None:
+        """Tell whoever traces the two, or their dialog, what has become of it."""
+        record = session.record
+        people = f"{bare(session.caller.aor)} with {bare(session.callee.aor)}"
+        words = f"the session of {people} ({record.media or 'of unknown media'}) {what}"
+        for about in dict.fromkeys((session.caller.aor, session.callee.aor, about_call(record.call_id))):
+            self._tell(StateNoted(about, words))
 
     def hang_up(self, session: Session) -> None:
         """End a session by BYE: for a while, requests in its dialog are refused."""

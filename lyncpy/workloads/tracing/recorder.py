@@ -9,9 +9,10 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.bus import IBus, IListening, Interest
-from lyncpy.contracts.facts import Fact, key_of
+from lyncpy.contracts.facts import Fact, GroupsChanged, PersonChanged, PoliciesChanged, key_of
 from lyncpy.contracts.flows import IFlows
-from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.contracts.names import FlowName, NodeName, aor_of
+from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.tapping import Passage, PassageKind
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.tracing import IHomer, ITraceFiles
@@ -25,7 +26,7 @@ from lyncpy.workloads.tracing.model.hep import HepSender, hep_packet
 from lyncpy.workloads.tracing.model.target import TargetKind, TraceTarget
 from lyncpy.workloads.tracing.retention import TraceRetention
 from lyncpy.workloads.tracing.settings import Settings
-from lyncpy.workloads.tracing.state import WORDS
+from lyncpy.workloads.tracing.state import WORDS, policy_words
 
 WRITE_BYTES: Final = 65_536
 """Bytes of a trace that are gathered before they are written, at most."""
@@ -35,6 +36,9 @@ WRITE_S: Final = 0.5
 
 WAITING_BYTES: Final = 1_048_576
 """Bytes of a trace that wait for a disk which is slow; what is beyond is counted, and not kept."""
+
+_OF_POLICIES: Final[Sequence[type[Fact]]] = (PoliciesChanged, PersonChanged, GroupsChanged)
+"""After these somebody's policy may be another one."""
 
 _CHANGES: Final = {
     PassageKind.OPENED: "connection {flow} opened: {words}",
@@ -83,6 +87,9 @@ class RunningTrace:
     lost: int = 0
     """Entries that were not kept, because the disk was too slow or failed."""
 
+    policy: Policy | None = None
+    """That of the user whom it is about, as it was last; None: it is about no user."""
+
     flows: set[FlowName] = field(default_factory=set)
     """Connections that a message of it went over."""
 
@@ -102,6 +109,9 @@ class Sources:
 
     bus: IBus
     """Tells of changes."""
+
+    policies: IPolicies
+    """What each user may."""
 
 
 class Recorder:
@@ -162,11 +172,15 @@ class Recorder:
         if trace.ended:  # it was stopped meanwhile
             return
         self._ends.set(order.name, order.span_s)
-        if order.target.kind is TargetKind.USER:
-            self._about.add(order.target.value)
+        trace.policy = self._policy_of(order.target)
+        if order.target.about:
+            self._about.add(order.target.about)
         if not self._listening:
             self._sources.flows.tap_with(self._heard)
-            self._listening = [self._sources.bus.listen(kind, self._changed, self._about) for kind in WORDS]
+            self._listening = [
+                *(self._sources.bus.listen(kind, self._changed, self._about) for kind in WORDS),
+                *(self._sources.bus.listen(kind, self._policies_changed) for kind in _OF_POLICIES),
+            ]
 
     def stop(self, name: str, why: str) -> bool:
         """End a trace; False: there is none of this name."""
@@ -177,7 +191,7 @@ class Recorder:
         trace.ended = why
         self._state(trace, f"the trace has ended: {why}")
         self._write(name, trace)
-        wanted = {one.order.target.value for one in self._running.values()}
+        wanted = {one.order.target.about for one in self._running.values()}
         for key in self._about:
             if key not in wanted:
                 self._about.discard(key)
@@ -224,11 +238,22 @@ class Recorder:
         """Give a change to the traces of whom it is about."""
         key = key_of(fact)
         for name, trace in tuple(self._running.items()):
-            if trace.order.target.kind is TargetKind.USER and trace.order.target.value == key:
-                entry = TraceEntry(
-                    self._timers.steady(), self._node, EntryKind.STATE, sentence(WORDS[type(fact)](fact))
-                )
-                self._keep(name, trace, entry)
+            if key == trace.order.target.about:
+                self._keep(name, trace, self._change(WORDS[type(fact)](fact)))
+
+    async def _policies_changed(self, fact: Fact) -> None:
+        """Say how the policies of users have changed who are traced."""
+        for name, trace in tuple(self._running.items()):
+            before, after = trace.policy, self._policy_of(trace.order.target)
+            if before is not None and after is not None and before != after:
+                trace.policy = after
+                self._keep(name, trace, self._change(policy_words(aor_of(trace.order.target.value), before, after)))
+
+    def _policy_of(self, target: TraceTarget) -> Policy | None:
+        return self._sources.policies.policy_of(aor_of(target.value)) if target.kind is TargetKind.USER else None
+
+    def _change(self, words: str) -> TraceEntry:
+        return TraceEntry(self._timers.steady(), self._node, EntryKind.STATE, sentence(words))
 
     def _entry(self, kind: EntryKind, text: str, passage: Passage) -> TraceEntry:
         return TraceEntry(
@@ -244,8 +269,7 @@ class Recorder:
 
     def _state(self, trace: RunningTrace, words: str) -> None:
         """Write a sentence about the trace itself, which has room always."""
-        entry = TraceEntry(self._timers.steady(), self._node, EntryKind.STATE, words)
-        line = entry.line()
+        line = self._change(words).line()
         trace.waiting.append(line)
         trace.waiting_bytes += len(line)
 

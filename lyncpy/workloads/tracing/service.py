@@ -38,7 +38,8 @@ class Tracing:
     ) -> None:
         self._retention = TraceRetention(files, settings, platform.timers)
         flows, bus, timers = signaling.flows, platform.bus, platform.timers
-        self._recorder = Recorder(platform.node, Sources(flows, bus), files, homer, self._retention, settings, timers)
+        sources = Sources(flows, bus, platform.policies)
+        self._recorder = Recorder(platform.node, sources, files, homer, self._retention, settings, timers)
         commands = Commands(self._recorder, files, homer, platform.locator, settings, timers)
         self.offer = Offer(self.name, commands=commands.words())
         self._sweeps: Deadlines[str] = Deadlines(timers, self._look)

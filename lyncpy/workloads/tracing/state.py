@@ -1,20 +1,24 @@
 """Changes of state as a trace tells them: facts of the bus in sentences."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, Final
 
 from lyncpy.contracts.facts import (
     AccessChanged,
     BoardChanged,
     CertificatesRevoked,
+    ConferenceChanged,
     ContactsChanged,
     EndpointArrived,
     EndpointGone,
     Fact,
     PersonChanged,
     SecretChanged,
+    StateNoted,
 )
-from lyncpy.contracts.names import bare
+from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.policy import Policy
 
 
 def _arrived(fact: EndpointArrived) -> str:
@@ -57,6 +61,23 @@ def _contacts(fact: ContactsChanged) -> str:
     return f"the contact list of {bare(fact.aor)} has changed, number {fact.delta_num}"
 
 
+def _conference(fact: ConferenceChanged) -> str:
+    what = f"was made or changed, version {fact.version}" if fact.version else "was deleted"
+    return f"a conference of {bare(fact.aor)} {what}"
+
+
+def _noted(fact: StateNoted) -> str:
+    return fact.words
+
+
+def policy_words(aor: Aor, before: Policy, after: Policy) -> str:
+    """Say how a user's policy has changed."""
+    names = [one.name for one in fields(Policy) if one.name != "name"]
+    values = [f"{name} = {new}" for name in names if (new := getattr(after, name)) != getattr(before, name)]
+    is_another = f', before "{before.name}"' if after.name != before.name else ""
+    return f'the policy of {bare(aor)} has changed: "{after.name}"{is_another}; {", ".join(values) or "all else is as before"}'
+
+
 WORDS: Final[Mapping[type[Fact], Callable[[Any], str]]] = {  # Any: each its own kind
     EndpointArrived: _arrived,
     EndpointGone: _gone,
@@ -66,5 +87,7 @@ WORDS: Final[Mapping[type[Fact], Callable[[Any], str]]] = {  # Any: each its own
     BoardChanged: _board,
     AccessChanged: _access,
     ContactsChanged: _contacts,
+    ConferenceChanged: _conference,
+    StateNoted: _noted,
 }
-"""Kind of fact → its sentence. All of them are about an address."""
+"""Kind of fact → its sentence. All of them but the last are about an address."""

@@ -11,6 +11,7 @@ from lyncpy.contracts.workload import IWorkload, Offer, Route
 from lyncpy.sip.message import Response
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.settings import Settings
 from tests.kit.hall import Device, Hall, tree
 from tests.kit.owners import AddressOwners
@@ -58,6 +59,7 @@ class FactoryAlone:
             self.conferences,
             OnePolicy(guests=guests),
             media,
+            MeetingNotes(hall.bus),
             guests=settings.guests,
             meeting_url=settings.meeting_url,
         )

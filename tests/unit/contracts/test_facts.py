@@ -52,6 +52,7 @@ def test_of_a_person_only_rights_are_told() -> None:
 
 def test_every_kind_is_listed() -> None:
     """What is not would be heard in its own process alone."""
-    # That a node is lost each process finds out by itself.
-    assert set(KINDS) == {*facts.KINDS, facts.NodeLost}
-    assert facts.NodeLost not in facts.KINDS
+    # That a node is lost each process finds out by itself, and traces run in each.
+    of_one_process = {facts.NodeLost, facts.StateNoted}
+    assert set(KINDS) == {*facts.KINDS, *of_one_process}
+    assert of_one_process.isdisjoint(facts.KINDS)

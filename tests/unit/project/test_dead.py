@@ -20,7 +20,7 @@ EXCUSED: Final = {
     "synopsis longdesc optParameters opt_set makeService": "twistd reads the options of a tap",
     "model_config": "pydantic",
     "impl cache_ok process_bind_param process_result_value": "SQLAlchemy calls a column's type",
-    "user1_endpoint user2_endpoint ended_by user_endpoint started_by_server ended_by_server replaced_session referred_by "
+    "user1_endpoint user2_endpoint user_endpoint started_by_server ended_by_server replaced_session referred_by "
     "on_behalf_of user_instance from_pstn started_at counted_at": "columns of call detail records: written as they are, read by others' reports",
     "noisy credentialInterfaces requestFactory": "Twisted reads it of a subclass",
     "request_pty_req request_window_change request_shell request_exec": "conch calls it by the name of the request",

@@ -3,9 +3,11 @@
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from zope.interface import implementer
 
 from lyncpy.backends.bus import MemoryBus
-from lyncpy.contracts.names import FlowName, NodeName
+from lyncpy.contracts.names import Aor, FlowName, NodeName
+from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.tapping import Passage, PassageKind, Tap
 from lyncpy.contracts.tracing import TraceFile
 from lyncpy.contracts.workload import CommandFailed
@@ -46,6 +48,15 @@ class TappedFlows(StillFlows):
         self.tap = tap
 
 
+@implementer(IPolicies)
+class SamePolicy:
+    """The same for everybody."""
+
+    def policy_of(self, aor: Aor) -> Policy:
+        """Give it."""
+        return Policy()
+
+
 class Desk:
     """A recorder, and what it stands on."""
 
@@ -56,7 +67,7 @@ class Desk:
         self.flows = TappedFlows()
         self.recorder = Recorder(
             NODE,
-            Sources(self.flows, MemoryBus(NODE, clock)),
+            Sources(self.flows, MemoryBus(NODE, clock), SamePolicy()),
             self.files,
             MemoryHomer(),
             TraceRetention(self.files, settings, timers),

@@ -6,6 +6,7 @@ from lyncpy.contracts.facts import (
     AccessChanged,
     BoardChanged,
     CertificatesRevoked,
+    ConferenceChanged,
     ContactsChanged,
     EndpointArrived,
     EndpointGone,
@@ -13,9 +14,11 @@ from lyncpy.contracts.facts import (
     Fact,
     PersonChanged,
     SecretChanged,
+    StateNoted,
 )
 from lyncpy.contracts.names import Aor, FlowName, Version, epid_of
-from lyncpy.workloads.tracing.state import WORDS
+from lyncpy.contracts.policy import Policy
+from lyncpy.workloads.tracing.state import WORDS, policy_words
 
 ALICE = Aor("sip:alice@example.com")
 DEVICE, FLOW = epid_of("AA"), FlowName("n1/1")
@@ -59,8 +62,27 @@ GONE = EndpointGoneReason.CONNECTION_LOST
         ),
         (AccessChanged(ALICE), "who may see what of alice@example.com is decided anew"),
         (ContactsChanged(ALICE, 7, b"", None), "the contact list of alice@example.com has changed, number 7"),
+        (
+            ConferenceChanged("k", Version(3), ALICE),
+            "a conference of alice@example.com was made or changed, version 3",
+        ),
+        (ConferenceChanged("k", Version(0), ALICE), "a conference of alice@example.com was deleted"),
+        (StateNoted(ALICE, "something has happened"), "something has happened"),
     ],
 )
 def test_a_change_is_told_in_a_sentence(fact: Fact, words: str) -> None:
     """With whom it is about, and why."""
     assert WORDS[type(fact)](fact) == words
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (Policy(meeting_size=12), '"default"; meeting_size = 12'),
+        (Policy(name="board"), '"board", before "default"; all else is as before'),
+        (Policy(name="board", privacy_mode=True), '"board", before "default"; privacy_mode = True'),
+    ],
+)
+def test_a_policy_is_told_by_what_is_new_in_it(after: Policy, words: str) -> None:
+    """With its name, and with the one before where that is another."""
+    assert policy_words(ALICE, Policy(), after) == f"the policy of alice@example.com has changed: {words}"

@@ -12,7 +12,7 @@ from typing import Final
 
 from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.locator import Endpoint
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.sip.headers import first_of_list
 from lyncpy.sip.message import Request, Response
@@ -319,6 +319,18 @@ def recorded(session: Session) -> SessionRecord:
         user2_messages=counts.of_callee,
         messages_failed=counts.failed,
     )
+
+
+def ending(session: Session) -> str:
+    """Say in words why a session is over, and by whom."""
+    record = session.record
+    by = {
+        EndedBy.CALLER.value: f" by {bare(session.caller.aor)}",
+        EndedBy.CALLEE.value: f" by {bare(session.callee.aor)}",
+        EndedBy.SERVER.value: " by the server",
+    }.get(record.ended_by, "")
+    number = f", {record.response_code}" if (record.response_code or 0) >= 300 else ""
+    return f"is over{by}: {record.end_reason or 'no reason is known'}{number}"
 
 
 def media(request: Request) -> str:

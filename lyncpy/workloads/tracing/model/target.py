@@ -4,6 +4,7 @@ import enum
 import ipaddress
 from dataclasses import dataclass
 
+from lyncpy.contracts.facts import about_call, about_conference
 from lyncpy.contracts.names import aor_of, conference_key
 from lyncpy.workloads.tracing.model.glance import Glance, conference_in
 
@@ -21,7 +22,7 @@ class TargetKind(enum.Enum):
     """One dialog."""
 
     CONFERENCE = "conference"
-    """All that is said to and by a conference."""
+    """All that is said to and by a conference, and what happens in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,18 @@ class TraceTarget:
     def __str__(self) -> str:
         """Write it as an operator would."""
         return f"{self.kind.value} {self.value.removeprefix('sip:')}"
+
+    @property
+    def about(self) -> str:
+        """What facts are about that tell of it; "": none do."""
+        match self.kind:
+            case TargetKind.USER:
+                return self.value
+            case TargetKind.CALL_ID:
+                return about_call(self.value)
+            case TargetKind.CONFERENCE:
+                return about_conference(self.value)
+        return ""
 
     def concerns(self, message: Glance, peer: str) -> bool:
         """Tell whether a message over a connection from this address belongs to the trace."""

@@ -117,3 +117,17 @@ def test_the_number_of_diagnostics(headers: list[tuple[str, str]], number: int |
     """Spec: [MS-OCER] 2.2.1: the first header that has a number, of the three that may have one."""
     response = Response(486, "Busy Here", Headers(headers))
     assert rules.diagnostic_id(response) == number
+
+
+@pytest.mark.parametrize(
+    ("over", "words"),
+    [
+        (rules.refused(invited(), answer(603), 1.0), "is over by bob@example.test: rejected, 603"),
+        (rules.refused(invited(), answer(487), 1.0), "is over by alice@example.test: cancelled, 487"),
+        (rules.expire(invited(), 601.0, 1.0), "is over by the server: idle"),
+        (invited(), "is over: no reason is known"),
+    ],
+)
+def test_the_end_is_told_in_words(over: Session, words: str) -> None:
+    """By whom, why, and with which status."""
+    assert rules.ending(over) == words

@@ -45,6 +45,20 @@ def test_a_connection_concerns_a_trace_of_its_address_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "text", "about"),
+    [
+        ("user", "Alice@example.com", "sip:alice@example.com"),
+        ("call-id", "Call1", "call Call1"),
+        ("conference", "XY9", "conference xy9"),
+        ("address", "192.0.2.1", ""),
+    ],
+)
+def test_facts_are_about_it_or_not(kind: str, text: str, about: str) -> None:
+    """Of a network none tells; a call and a conference cannot be taken for a user."""
+    assert target_of(kind, text).about == about
+
+
+@pytest.mark.parametrize(
     ("kind", "text", "words"),
     [
         ("device", "x", "one of these can: user, address, call-id, conference"),
