@@ -39,6 +39,9 @@ TOLD: Final = 3
 RECENT_S: Final = 600.0
 """Seconds in which somebody who was refused may still wonder about it."""
 
+DEVICES: Final = 4
+"""Devices that are named of those that were refused the same; anybody may call theirs so, as long as nobody has proved anything."""
+
 _CHARS: Final = 200
 _TELLING: Final = frozenset(
     {
@@ -63,6 +66,9 @@ class Refusal:
     status: int
     reason: str
     times: int = 1
+    devices: tuple[str, ...] = ()
+    """The epids of those that were refused last, the latest first."""
+
     exchange: Sequence[str] = ()
     """The lines of the last request and its answer, an empty one between them."""
 
@@ -99,13 +105,15 @@ class LastRefusals:
         """
         key = (_sender(response), request.method[:40], response.status, reason[:_CHARS])
         known, now, at = self._kept.pop(key, None), self._timers.now(), self._timers.wall()
+        before, device = () if known is None else known.devices, _device(response)
+        devices = (device, *(one for one in before if one != device))[:DEVICES] if device else before
         # Who asks for the same again and again has the lines written down once in a while.
         if known is not None and now - known.seen < SEEN_S:
-            self._kept[key] = replace(known, at=at, times=known.times + 1)
+            self._kept[key] = replace(known, at=at, times=known.times + 1, devices=devices)
             return
         times = 1 if known is None else known.times + 1
         exchange = [*_lines(request), "", *_lines(response)]
-        self._kept[key] = Refusal(at, *key, times=times, exchange=exchange, seen=now)
+        self._kept[key] = Refusal(at, *key, times=times, devices=devices, exchange=exchange, seen=now)
         if known is None:
             self._make_room(key[0])
 
@@ -127,7 +135,12 @@ class LastRefusals:
 
     def _reason(self, one: Refusal) -> Reason:
         often = f" {one.times} times, last" if one.times > 1 else ""
-        words = f"{one.request} was refused{often} at {moment(one.at)}: {one.status}, {one.reason}; {one.essence}"
+        devices = (
+            f" of {'devices' if len(one.devices) > 1 else 'device'} {', '.join(one.devices)}" if one.devices else ""
+        )
+        words = (
+            f"{one.request}{devices} was refused{often} at {moment(one.at)}: {one.status}, {one.reason}; {one.essence}"
+        )
         is_recent = self._timers.now() - one.seen < RECENT_S
         return Reason("refusal", words, good=not is_recent, remedy="all lines: refusals --lines" if is_recent else "")
 
@@ -172,6 +185,14 @@ def _lines(message: Request | Response) -> Sequence[str]:
 def _short(lines: Sequence[str]) -> str:
     """Give the first line, and those that say most."""
     return " | ".join([*lines[:1], *(one for one in lines[1:] if one.partition(":")[0].lower() in _TELLING)])
+
+
+def _device(response: Response) -> str:
+    """Give the epid of the device that asked, as it said; "": it said none."""
+    try:
+        return clean(response.from_.epid or "")[:40]
+    except RemoteProtocolError:
+        return ""
 
 
 def _sender(response: Response) -> str:

@@ -98,13 +98,22 @@ def test_why_tells_of_the_last_refusals(last: LastRefusals, clock: Clock) -> Non
     found = result_of(last.reasons(Aor("sip:alice@contoso.test")))
     assert len(found) == TOLD
     assert found[0].finding.startswith(
-        "MESSAGE was refused 2 times, last at 2026-05-28T20:26:48Z: 404, Four; it said: MESSAGE "
+        "MESSAGE of device e1 was refused 2 times, last at 2026-05-28T20:26:48Z: 404, Four; it said: MESSAGE "
     )
     assert "and heard: SIP/2.0 404 Not Found" in found[0].finding
     assert 'ms-diagnostics: 4005;reason="Four"' in found[0].finding
     assert (found[0].good, found[0].remedy) == (False, "all lines: refusals --lines")
     clock.advance(RECENT_S)
     assert result_of(last.reasons(Aor("sip:alice@contoso.test")))[0].good
+
+
+def test_why_names_the_devices_that_were_refused_the_same(last: LastRefusals) -> None:
+    """The last few of them, the latest first; what was said is of the last one."""
+    for device in ("aa", "bb", "aa", "cc", "dd", "ee"):
+        request = request_of("sip:alice@contoso.test", "MESSAGE", epid=device)
+        last.note(request, Refused(404, Diagnostics(4005, "Nobody")).response(request), "Nobody")
+    (found,) = result_of(last.reasons(Aor("sip:alice@contoso.test")))
+    assert found.finding.startswith("MESSAGE of devices ee, dd, cc, aa was refused 6 times, last at ")
 
 
 def test_what_cannot_be_written_is_noted_all_the_same(last: LastRefusals) -> None:
