@@ -1,15 +1,42 @@
-"""A trace of a running server in the real Wireshark."""
+"""A trace of a running server in the real Wireshark, and at a real receiver of HEP."""
 
+import base64
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.interop.conftest import Clients
-from tests.kit.server import RunningServer
+from tests.kit.capture import HepReceiver
+from tests.kit.ports import free_ports
+from tests.kit.server import RunningServer, wait_until
 
 pytestmark = pytest.mark.interop
+
+AGENT = 4711
+
+
+@pytest.fixture(scope="module")
+def homer_port() -> int:
+    """Give where the server sends what is to go to Homer."""
+    return free_ports(1)[0]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, homer_port: int) -> Iterator[RunningServer]:
+    """Give a server that knows it."""
+    places = {"tracing__homer": f"udp://127.0.0.1:{homer_port}", "tracing__homer_agent": AGENT}
+    with RunningServer(tmp_path_factory.mktemp("server") / "home", **places).init().serving() as running:
+        yield running
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, homer_port: int) -> Iterator[HepReceiver]:
+    """Give the one there, which nobody has written but those who made HEP."""
+    with HepReceiver(tmp_path, homer_port) as receiver:
+        yield receiver
 
 
 def tshark(file: str, *fields: str) -> list[list[str]]:
@@ -60,3 +87,28 @@ def test_wireshark_shows_what_an_operator_traced(clients: Clients, server: Runni
     assert asked[2] != port
     assert not any(one[6] for one in packets)
     assert any("signed in, device" in one[7] for one in packets)
+
+
+def test_a_receiver_of_hep_understands_a_trace(clients: Clients, server: RunningServer, receiver: HepReceiver) -> None:
+    """As it goes: each message whole, from where to where, at its time, by whom; and changes of state as lines of a log."""
+    name = json.loads(server.ssh("trace start user carol@example.test --homer --json"))["rows"][0]["trace"]
+    clients("carol")
+    server.ssh(f"trace stop {name}")
+    (row,) = json.loads(server.ssh(f"trace export {name} --as json --print --json"))["rows"]
+    entries = json.loads(base64.b64decode(row["content"]))["entries"]
+    # That it was stopped is said in the file alone.
+    sent = [one for one in entries if not one["text"].startswith("the trace has ended")]
+    wait_until(lambda: len(receiver.captured()) >= len(sent), "the receiver has all of it")
+    heard = receiver.captured()
+    assert len(heard) == len(sent)
+    assert {(one.version, one.agent) for one in heard} == {(3, AGENT)}
+    port = int(server.address.rpartition(":")[2])
+    for entry in sent:
+        is_message = entry["kind"] == "message"
+        (one,) = [
+            one for one in heard if one.payload == entry["text"].encode() and abs(one.at - entry["seconds"]) < 1e-5
+        ]
+        assert one.kind == (1 if is_message else 100)
+        if is_message:
+            client, there = tuple(entry["client"]), ("127.0.0.1", port)
+            assert (one.source, one.destination) == ((client, there) if entry["direction"] == "in" else (there, client))
