@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lyncpy.app.probes.device import ProbeSession
+from lyncpy.app.probes.keys import ProbeScheme
 from lyncpy.app.probes.network import SocketNetwork
 from lyncpy.app.probes.outcome import (
     ProbeFailed,
@@ -61,12 +62,23 @@ def _add_people(command: argparse.ArgumentParser, what: str) -> None:
     command.add_argument("--user", default="", metavar="ADDRESS", help="who signs in, as probe@example.com")
     text = "the name that the password is of, as EXAMPLE\\probe; the address when left out"
     command.add_argument("--login", default="", help=text)
+    schemes = [one.value for one in ProbeScheme]
+    text = (
+        "how they prove themselves: ntlm when left out; tls-dsk gets a web ticket and a certificate first, as newer clients do; "
+        "kerberos shows a ticket of `kinit`; auto: with a password what the server offers first, else kerberos"
+    )
+    command.add_argument("--scheme", choices=schemes, default=schemes[0], help=text)
+    text = "where their Kerberos tickets are, as FILE:/run/probe/krb5cc; $KRB5CCNAME when left out"
+    command.add_argument("--ticket-cache", default="", metavar="CACHE", help=text)
     text = f"its first line is the password; ${PASSWORD} when left out"
     command.add_argument("--password-file", type=Path, metavar="FILE", help=text)
     if what in ("presence", "im"):
         command.add_argument("--peer", default="", metavar="ADDRESS", help="the other of two")
         text = f"its first line is theirs; ${PEER_PASSWORD} when left out"
         command.add_argument("--peer-password-file", type=Path, metavar="FILE", help=text)
+        command.add_argument(
+            "--peer-ticket-cache", default="", metavar="CACHE", help="where their Kerberos tickets are"
+        )
     if what == "directory":
         command.add_argument("--search", default="", metavar="TEXT", help="whom to look for; the user when left out")
 
@@ -116,7 +128,7 @@ def probed(options: argparse.Namespace) -> ProbeOutcome:
             if not getattr(options, one):
                 raise ProbeFailed(f"--{one} is missing", f"name an address with --{one}", ProbeStatus.UNKNOWN)
         network = SocketNetwork(options.timeout, options.ca, options.name, options.wall)
-        session = ProbeSession(network, host_monotonic, options.timeout)
+        session = ProbeSession(network, host_monotonic, options.timeout, options.what)
         words, remedy, failed = story(session, plan, options.wall), "", ProbeStatus.OK
     except ProbeFailed as error:
         words, remedy, failed = error.words, error.remedy, error.status
@@ -129,30 +141,33 @@ def probed(options: argparse.Namespace) -> ProbeOutcome:
 
 
 def _plan(options: argparse.Namespace) -> ProbePlan:
-    peer = getattr(options, "peer", "")
-    return ProbePlan(
-        _place(options.server, options.usual_port),
-        _account(options.user, options.login, options.password_file, PASSWORD),
-        _account(peer, "", getattr(options, "peer_password_file", None), PEER_PASSWORD),
-        getattr(options, "search", ""),
-    )
+    scheme, peer = ProbeScheme(options.scheme), getattr(options, "peer", "")
+    password = _password(options.password_file, PASSWORD, scheme) if options.user else ""
+    account = _account(options.user, password, options.login, options.ticket_cache)
+    theirs = _password(getattr(options, "peer_password_file", None), PEER_PASSWORD, scheme) if peer else ""
+    other = _account(peer, theirs, "", getattr(options, "peer_ticket_cache", ""))
+    search = getattr(options, "search", "")
+    return ProbePlan(_place(options.server, options.usual_port), account, other, search, scheme, options.name)
 
 
-def _account(address: str, login: str, file: Path | None, variable: str) -> ProbeAccount | None:
+def _account(address: str, password: str, login: str, cache: str) -> ProbeAccount | None:
     """Give who signs in; None: nobody is named. Raises ProbeFailed."""
     if not address:
         return None
     if "@" not in address.strip("@"):
         raise ProbeFailed(f'"{address[:80]}" is no address', "write it as alice@example.com", ProbeStatus.UNKNOWN)
-    return ProbeAccount(address.removeprefix("sip:"), _password(file, variable), login)
+    return ProbeAccount(address.removeprefix("sip:"), password, login, cache)
 
 
-def _password(file: Path | None, variable: str) -> str:
-    """Read a password; raises ProbeFailed."""
+def _password(file: Path | None, variable: str, scheme: ProbeScheme) -> str:
+    """Read a password, if the scheme has one; raises ProbeFailed."""
+    if scheme is ProbeScheme.KERBEROS:
+        return ""
     if file is None:
         found = os.environ.get(variable, "")
-        if not found:
-            raise ProbeFailed("there is no password", f"name a file with it, or set ${variable}", ProbeStatus.UNKNOWN)
+        if not found and scheme is not ProbeScheme.AUTO:
+            words = f"name a file with it, or set ${variable}; or show a ticket with --scheme kerberos"
+            raise ProbeFailed("there is no password", words, ProbeStatus.UNKNOWN)
         return found
     try:
         with file.open(encoding="utf-8") as lines:

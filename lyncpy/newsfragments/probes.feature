@@ -1,1 +1,1 @@
-`lyncpy probe signin|presence|im|conference|directory|web` does at a server what a real client does, and says how it went as a plug-in of Nagios does, with the durations for Prometheus; what fails first is told in words, with what to do.
+`lyncpy probe signin|presence|im|conference|directory|web` does at a server what a real client does, and says how it went as a plug-in of Nagios does, with the durations for Prometheus, by NTLM, by a web ticket and a certificate (`--scheme tls-dsk`) or by Kerberos; what fails first is told in words, with what to do.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lyncpy.app.cli import main
 from tests.interop.conftest import Clients
 from tests.kit.caller import Caller, Line
 from tests.kit.enrollment import request_text
@@ -118,6 +119,28 @@ def test_a_client_of_mit_proves_itself_and_has_the_server_prove_itself(
     alice.keys.restart()
     alice.sign_in()
     assert alice.is_well()
+
+
+def test_probes_show_a_ticket(
+    kdc: Kdc, server: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Over SIP and at the site, out of a cache that is named; and what is wrong with tickets is told in words."""
+    monkeypatch.setenv("KRB5_CONFIG", str(kdc.conf))
+    cache = kdc.sign_in("alice", "alice's ticket")
+
+    def probe(what: str, port: int, *more: str) -> tuple[int, str]:
+        place = ["--server", f"127.0.0.1:{port}", "--name", HOST, "--ca", str(server.ca)]
+        who = ["--user", "alice@example.test", "--scheme", "kerberos", "--ticket-cache", cache]
+        return main(["probe", what, *place, *who, *more]), capsys.readouterr().out
+
+    status, line = probe("signin", server.tls_port)
+    assert (status, "alice@example.test signed in by Kerberos and out" in line) == (0, True), line
+    status, line = probe("web", int(site_of(server).rpartition(":")[2]))
+    assert (status, "alice@example.test got a web ticket" in line) == (0, True), line
+    status, line = probe("signin", server.tls_port, "--ticket-cache", "FILE:/nowhere/at-all")
+    assert (status, "there is no ticket for sip/fe1.example.test" in line, "kinit" in line) == (3, True, True), line
+    status, line = probe("signin", server.tls_port, "--user", "bob@example.test")
+    assert (status, "REGISTER was answered with 403" in line) == (2, True), line
 
 
 def test_a_registration_lasts_no_longer_than_its_ticket(clients: Clients, kdc: Kdc, server: RunningServer) -> None:

@@ -84,11 +84,20 @@ def test_each_does_what_it_says(probe: Prober, server: RunningServer, what: str,
             subprocess.run(["promtool", "check", "metrics"], stdin=given, check=True, timeout=60)
 
 
+def test_a_client_of_certificates_is_probed(probe: Prober) -> None:
+    """By way of the site's metadata, a ticket and a certificate of real ones, each a step with its duration."""
+    status, line = probe("signin", "--scheme", "tls-dsk")
+    assert (status, "alice@example.test signed in by TLS-DSK and out" in line) == (0, True), line
+    assert all(f" {step}=" in line for step in ("metadata", "ticket", "certificate", "signin"))
+
+
 def test_the_site_is_probed(probe: Prober, server: RunningServer) -> None:
     """Whether the server works, and a web ticket."""
     port = next(word.partition("=")[2] for word in server.words if word.startswith("web.https_port="))
     status, line = probe("web", place=f"localhost:{port}")
     assert (status, "alice@example.test got a web ticket" in line) == (0, True), line
+    status, line = probe("web", "--scheme", "tls-dsk", place=f"localhost:{port}")
+    assert (status, "alice@example.test got a web ticket and a certificate" in line) == (0, True), line
     status, line = probe("web", place=f"localhost:{port}", text="wrong")
     assert (status, "ticket: the request for a web ticket was answered with 401" in line) == (2, True), line
 

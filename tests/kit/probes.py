@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from lyncpy.app.probe_command import HTTPS_PORT
 from lyncpy.app.probes import advice
 from tests.kit.network import Line, Refused
 from tests.kit.stage import Stage
+from tests.kit.web import Web
 
 TURN_S = 0.05
 """What passes while a probe waits."""
@@ -30,8 +32,34 @@ class StageChannel:
         self.line.hang_up()
 
 
+class SiteChannel:
+    """A connection to the site of a server on a stage, for one request."""
+
+    def __init__(self, stage: Stage, place: str) -> None:
+        """Connect."""
+        self.place = place
+        self.here = ("192.0.2.50", 50_000)
+        self.came: list[bytes] = []
+        self._web = Web(stage)
+
+    def send(self, data: bytes) -> None:
+        """Ask; the answer is there at once, and the connection ends."""
+        head, _, body = data.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        method, path, _ = first.split(" ")
+        fields = [line.partition(": ") for line in lines]
+        headers = {name.lower(): value for name, _, value in fields}
+        answer = self._web.send(method, f"https://{self.place}{path}", headers, body)
+        kind = answer.headers["content-type"]
+        said = f"HTTP/1.1 {answer.status} Said\r\nContent-Type: {kind}\r\nContent-Length: {len(answer.body)}\r\n\r\n"
+        self.came += [said.encode() + answer.body, b""]
+
+    def close(self) -> None:
+        """End it."""
+
+
 class StageNetwork:
-    """Connects probes to a server on a stage; time passes while they wait.
+    """Connects probes to a server on a stage, and to its site at HTTPS_PORT; time passes while they wait.
 
     Attributes:
         certificate_s: None: no certificate was seen.
@@ -44,20 +72,26 @@ class StageNetwork:
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self._stage = stage
 
-    def connect(self, host: str, port: int, step: Callable[[str], AbstractContextManager[None]]) -> StageChannel:
+    def connect(
+        self, host: str, port: int, step: Callable[[str], AbstractContextManager[None]], name: str = ""
+    ) -> StageChannel | SiteChannel:
         """Connect, whatever the host is."""
         with step("tcp"):
+            if port == HTTPS_PORT:
+                return SiteChannel(self._stage, f"{host}:{port}")
             try:
                 return StageChannel(self._stage, f"{host}:{port}")
             except Refused:
                 raise advice.no_connection(f"{host}:{port}", ConnectionRefusedError(111, "refused")) from None
 
-    def wait(self, channels: Sequence[StageChannel], seconds: float) -> Sequence[tuple[StageChannel, bytes]]:
+    def wait(
+        self, channels: Sequence[StageChannel | SiteChannel], seconds: float
+    ) -> Sequence[tuple[StageChannel | SiteChannel, bytes]]:
         """Give what has come, and let time pass where nothing has."""
         if not any(one.came for one in channels):
             self._stage.passes(TURN_S)
-        found = []
+        found: list[tuple[StageChannel | SiteChannel, bytes]] = []
         for one in channels:
-            found += [(one, self.spoil(data)) for data in one.came]
-            one.came.clear()
+            if one.came:
+                found.append((one, self.spoil(one.came.pop(0))))
         return found

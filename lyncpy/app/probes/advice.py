@@ -3,6 +3,7 @@
 import errno
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 from lyncpy.app.probes.outcome import ProbeFailed
@@ -50,6 +51,19 @@ def refused(method: str, response: Response) -> ProbeFailed:
         why = ": name or password are not accepted"
     remedy = _REMEDIES.get(response.status, "on the server: lyncpy ctl why USER")
     return ProbeFailed(f"{method} was answered with {response.status} {shown(response.phrase)}{why}{later}", remedy)
+
+
+_SCHEMES: Final = {
+    "NTLM": "a probe signs in with a password: look at [auth] schemes, or take --scheme auto",
+    "TLS-DSK": "look at [auth] schemes, and whether the server has a site ([web] https_port)",
+    "Kerberos": "look at [auth] keytab; on the server: lyncpy doctor kerberos",
+}
+
+
+def not_offered(scheme: str, offered: Sequence[str]) -> ProbeFailed:
+    """Say that the server does not want this proof."""
+    names = ", ".join(sorted(offered)) or "nothing"
+    return ProbeFailed(f"the server offers {names} to sign in with, and no {scheme}", _SCHEMES[scheme])
 
 
 def diagnostics(response: Response) -> tuple[str, str]:

@@ -1,15 +1,16 @@
-"""One client of SIP: signs in by NTLM, signs what it sends, checks what it hears, and answers what it is asked."""
+"""One client of SIP: signs in, signs what it sends, checks what it hears, and answers what it is asked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from secrets import token_hex
 from typing import Final
 from uuid import uuid4
 
 from lyncpy.app.probes import advice
+from lyncpy.app.probes.keys import M, ProbeKeys
 from lyncpy.app.probes.network import Channel, ProbeNetwork
 from lyncpy.app.probes.outcome import ProbeFailed
-from lyncpy.auth.ntlm_client import BadChallenge, M, NtlmClient
+from lyncpy.auth.ntlm_client import BadChallenge
 from lyncpy.sip.decoder import Decoder, DecoderLimits, Garbled, Ping
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.encoder import encode
@@ -39,9 +40,11 @@ class ProbeSession:
         network: Connects them.
         clock: Monotonic seconds.
         timeout_s: That an answer may take.
+        name: Of the probe.
     """
 
-    def __init__(self, network: ProbeNetwork, clock: Callable[[], float], timeout_s: float) -> None:
+    def __init__(self, network: ProbeNetwork, clock: Callable[[], float], timeout_s: float, name: str) -> None:
+        self.name: Final = name
         self.network: Final = network
         self.timeout_s: Final = timeout_s
         self.steps: list[tuple[str, float]] = []
@@ -100,19 +103,19 @@ class ProbeDevice:
         channel: Its connection.
     """
 
-    def __init__(self, session: ProbeSession, place: tuple[str, int], keys: NtlmClient, address: str) -> None:
+    def __init__(self, session: ProbeSession, place: tuple[str, int], address: str) -> None:
         """Connect.
 
         Args:
             session: That of the probe.
             place: Host and port of the server.
-            keys: What the user proves themselves with.
             address: The user's, without `sip:`.
         """
         self.aor: Final = f"sip:{address}"
         self.heard: list[Request] = []
         self._session = session
-        self._keys = keys
+        self._keys: ProbeKeys | None = None
+        self._challenged: Response | None = None
         self._epid: Final = token_hex(6)
         self._instance: Final = uuid4()
         self._answers: dict[tuple[str, int, str], Response] = {}
@@ -124,44 +127,70 @@ class ProbeDevice:
         self.channel = session.network.connect(*place, session.step)
         session.devices.append(self)
 
+    @property
+    def scheme(self) -> str:
+        """How it has signed in."""
+        return "" if self._keys is None else self._keys.scheme
+
     # --- signing in and out
 
-    def sign_in(self) -> None:
-        """Sign in, at the server of a pool to which one is sent. Raises ProbeFailed."""
-        for _ in range(SENT_ON_MOST):
-            response = self._register()
-            if response.status == 200:
-                self._is_in = True
-                for contact in parse_contact_list(response.headers.get("Contact") or ""):
-                    self._gruu = (contact.get("gruu") or "").strip('"') or self._gruu
-                return
-            place = _elsewhere(response)
-            if place is None:
-                raise advice.refused("REGISTER", response)
-            self.channel.close()
-            self._keys.restart()
-            self._decoder = Decoder(_LIMITS)
-            self.channel = self._session.network.connect(*place, self._session.step)
-        raise ProbeFailed("the servers of the pool send the device to one another", "on one of them: lyncpy ctl nodes")
+    def offered(self) -> Mapping[str, str]:
+        """Ask to sign in; give what the server wants as proof: schemes, in its order, with their challenges. Raises ProbeFailed."""
+        response = self._followed(lambda: self.ask(self._registering(None)))
+        if response.status != 401:
+            raise advice.refused("REGISTER", response)
+        self._challenged = response
+        return _by_scheme(response.headers.get_all("WWW-Authenticate"))
+
+    def sign_in(self, keys: ProbeKeys) -> None:
+        """Sign in, at the server of a pool to which one is sent.
+
+        Args:
+            keys: What the user proves themselves with.
+
+        Raises:
+            ProbeFailed: The server says no, or nothing.
+        """
+        self._keys = keys
+        response = self._followed(lambda: self._register(keys))
+        if response.status != 200:
+            raise advice.refused("REGISTER", response)
+        self._is_in = True
+        for contact in parse_contact_list(response.headers.get("Contact") or ""):
+            self._gruu = (contact.get("gruu") or "").strip('"') or self._gruu
 
     def sign_out(self) -> None:
         """Sign out."""
         self._expect("REGISTER", self.ask(self._registering(0)))
 
-    def _register(self) -> Response:
+    def _followed(self, ask: Callable[[], Response]) -> Response:
+        """Ask, and ask again at the server of a pool to which one is sent. Raises ProbeFailed."""
+        for _ in range(SENT_ON_MOST):
+            response = ask()
+            place = _elsewhere(response)
+            if place is None:
+                return response
+            self.channel.close()
+            if self._keys is not None:
+                self._keys.restart()
+            self._decoder, self._challenged = Decoder(_LIMITS), None
+            self.channel = self._session.network.connect(*place, self._session.step)
+        raise ProbeFailed("the servers of the pool send the device to one another", "on one of them: lyncpy ctl nodes")
+
+    def _register(self, keys: ProbeKeys) -> Response:
         """Register with a handshake; give the answer that ends it."""
-        response = self.ask(self._registering(None))
-        for _ in range(2):
+        response, self._challenged = self._challenged or self.ask(self._registering(None)), None
+        for _ in range(keys.steps):
             if response.status != 401:
                 return response
-            challenges = response.headers.get_all("WWW-Authenticate")
-            challenge = next((one for one in challenges if one.startswith("NTLM ")), None)
+            challenges = _by_scheme(response.headers.get_all("WWW-Authenticate"))
+            challenge = challenges.get(keys.scheme)
             if challenge is None:
-                offered = ", ".join(sorted({one.split(" ")[0] for one in challenges})) or "nothing"
-                why = f"the server offers {offered} to sign in with, and no NTLM"
-                raise ProbeFailed(why, "a probe signs in with a password: look at [auth] schemes")
+                raise advice.not_offered(keys.scheme, tuple(challenges))
+            if not keys.goes_on(challenge):
+                return response
             try:
-                request = self._keys.answer(self._registering(None), challenge)
+                request = keys.answer(self._registering(None), challenge)
             except BadChallenge as error:
                 raise ProbeFailed(
                     f"the server's challenge cannot be answered: {error}", "is it a lyncpy server?"
@@ -244,7 +273,8 @@ class ProbeDevice:
         self._write(request.edited(first=[("Via", via)], last=[("User-Agent", AGENT)]), is_whole=is_whole)
 
     def _write(self, message: M, *, is_whole: bool = False) -> None:
-        leaving = self._keys.sign(message) if self._is_in and not is_whole else message
+        is_signed = self._keys is not None and self._is_in and not is_whole
+        leaving = self._keys.sign(message) if self._keys is not None and is_signed else message
         try:
             self.channel.send(encode(leaving))
         except LocalProtocolError as error:
@@ -265,7 +295,7 @@ class ProbeDevice:
                 raise advice.garbage(self.channel.place, item.reason)
             if isinstance(item, Ping):
                 continue
-            if self._is_in and not self._keys.verify(item):
+            if self._is_in and self._keys is not None and not self._keys.verify(item):
                 raise ProbeFailed(
                     "a signature of the server does not hold", "is something between that changes messages?"
                 )
@@ -285,6 +315,14 @@ class ProbeDevice:
         if request.method == "INVITE":
             return response_to(request, 200, headers=fields, content_type="application/sdp", body=SESSION)
         return response_to(request, 200, headers=fields)
+
+
+def _by_scheme(challenges: Sequence[str]) -> Mapping[str, str]:
+    """Give challenges by their schemes, of each the first."""
+    found: dict[str, str] = {}
+    for one in challenges:
+        found.setdefault(one.partition(" ")[0], one)
+    return found
 
 
 def _elsewhere(response: Response) -> tuple[str, int] | None:

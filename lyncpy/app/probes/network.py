@@ -37,8 +37,20 @@ class ProbeNetwork(Protocol):
     certificate_s: float | None
     """Seconds until the certificate ends that was shown last."""
 
-    def connect(self, host: str, port: int, step: Callable[[str], Any]) -> Channel:  # Any: a context manager
-        """Connect; `step` is entered for each part of it, by name. Raises ProbeFailed."""
+    def connect(
+        self, host: str, port: int, step: Callable[[str], Any], name: str = ""
+    ) -> Channel:  # Any: a context manager
+        """Connect; `step` is entered for each part of it, by name.
+
+        Args:
+            host: Where.
+            port: Where.
+            step: Measures.
+            name: That the certificate has to have, if that is another one than the probe was told.
+
+        Raises:
+            ProbeFailed: With the step at which it failed.
+        """
 
     def wait(
         self, channels: Sequence[Any], seconds: float
@@ -83,7 +95,9 @@ class SocketNetwork:
         self.context: Final = _trusting(authority)
         self.certificate_s: float | None = None
 
-    def connect(self, host: str, port: int, step: Callable[[str], Any]) -> SocketChannel:  # Any: as above
+    def connect(
+        self, host: str, port: int, step: Callable[[str], Any], name: str = ""
+    ) -> SocketChannel:  # Any: as above
         """Connect to the first address of a host that answers. Raises ProbeFailed."""
         place = f"{host}:{port}"
         with step("dns"):
@@ -92,7 +106,7 @@ class SocketNetwork:
             raw = self._opened(addresses, place)
         with step("tls"):
             try:
-                line = self.context.wrap_socket(raw, server_hostname=self._name or host)
+                line = self.context.wrap_socket(raw, server_hostname=name or self._name or host)
             except OSError as error:
                 raw.close()
                 raise advice.no_tls(place, error) from None

@@ -1,25 +1,28 @@
 """What probes do at a server, step by step."""
 
+import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import randbelow
 from typing import Any, Final
 from uuid import uuid4
 
 from lyncpy.app.probes import advice
 from lyncpy.app.probes.device import SESSION, ProbeDevice, ProbeSession
+from lyncpy.app.probes.enrollment import enrolled
+from lyncpy.app.probes.kerberos_keys import KerberosKeys, Ticket
+from lyncpy.app.probes.keys import VERSION, ProbeKeys, ProbeScheme
 from lyncpy.app.probes.outcome import ProbeFailed, ProbeStatus
-from lyncpy.app.probes.web import look_at_site
+from lyncpy.app.probes.tls_dsk import TlsDskKeys
+from lyncpy.app.probes.web import basic, look_at_site
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.auth.ntlm_client import NtlmClient
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import attr, local, quote_attr, read_xml
 from lyncpy.sip.message import Response
 from lyncpy.sip.text import shown
-
-SIGNATURES: Final = 4
-"""The version in which messages are signed ([MS-SIPAE] 2.2.1)."""
+from lyncpy.workloads.webservices.model.addresses import CERTIFICATES
 
 SOAP_TYPE: Final = "application/SOAP+xml"
 PUBLISH_TYPE: Final = "application/msrtc-category-publish+xml"
@@ -38,9 +41,14 @@ class ProbeAccount:
     """Somebody as whom a probe signs in."""
 
     address: str
-    password: str
+    password: str = field(repr=False)
+    """"": they have a Kerberos ticket."""
+
     login: str = ""
     """The name that the password is of; "": the address."""
+
+    cache: str = ""
+    """Where their Kerberos tickets are; "": where the system has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,12 @@ class ProbePlan:
     search: str = ""
     """Whom to look for; "": the user themselves."""
 
+    scheme: ProbeScheme = ProbeScheme.NTLM
+    """How they prove themselves."""
+
+    name: str = ""
+    """That the server has; "": that of its place."""
+
 
 Story = Callable[[ProbeSession, ProbePlan, Callable[[], float]], str]
 """Does what a client does, by this clock, and gives what was done in a sentence; raises ProbeFailed."""
@@ -68,13 +82,45 @@ def _device(
         raise ProbeFailed(
             "nobody is named", "name who signs in with --user, or the other with --peer", ProbeStatus.UNKNOWN
         )
+    device = ProbeDevice(session, plan.place, account.address)
+    with session.step("signin"):
+        offered = device.offered()
+    # Of a certificate there are steps of their own.
+    keys = _keys(session, account, _scheme(plan.scheme, account, offered), offered, wall)
+    with session.step("signin"):
+        device.sign_in(keys)
+    return device
+
+
+def _scheme(wanted: ProbeScheme, account: ProbeAccount, offered: Mapping[str, str]) -> ProbeScheme:
+    """Choose as a client does."""
+    if wanted is not ProbeScheme.AUTO:
+        return wanted
+    if not account.password:
+        return ProbeScheme.KERBEROS
+    return ProbeScheme.TLS_DSK if TlsDskKeys.scheme in offered else ProbeScheme.NTLM
+
+
+def _keys(
+    session: ProbeSession,
+    account: ProbeAccount,
+    scheme: ProbeScheme,
+    offered: Mapping[str, str],
+    wall: Callable[[], float],
+) -> ProbeKeys:
+    """Give what somebody proves themselves with; raises ProbeFailed."""
+    if scheme is ProbeScheme.KERBEROS:
+        return KerberosKeys(account.cache)
+    if scheme is ProbeScheme.TLS_DSK:
+        challenge = offered.get(TlsDskKeys.scheme)
+        if challenge is None:
+            raise advice.not_offered(TlsDskKeys.scheme, tuple(offered))
+        service = re.search(r'sts-uri="([^"]*)"', challenge)
+        place = "" if service is None else service[1]
+        return TlsDskKeys(*enrolled(session, place, (account.address, account.login, account.password)))
     name = account.login or account.address
     domain, _, user = name.rpartition("\\")
-    keys = NtlmClient(user, nt_hash(account.password), domain=domain, version=SIGNATURES, wall=wall)
-    device = ProbeDevice(session, plan.place, keys, account.address)
-    with session.step("signin"):
-        device.sign_in()
-    return device
+    return NtlmClient(user, nt_hash(account.password), domain=domain, version=VERSION, wall=wall)
 
 
 def _leave(session: ProbeSession) -> None:
@@ -87,7 +133,7 @@ def sign_in(session: ProbeSession, plan: ProbePlan, wall: Callable[[], float]) -
     """Sign in and out."""
     device = _device(session, plan, plan.account, wall)
     _leave(session)
-    return f"{device.aor.removeprefix('sip:')} signed in and out"
+    return f"{device.aor.removeprefix('sip:')} signed in by {device.scheme} and out"
 
 
 def presence(session: ProbeSession, plan: ProbePlan, wall: Callable[[], float]) -> str:
@@ -165,11 +211,20 @@ def directory(session: ProbeSession, plan: ProbePlan, wall: Callable[[], float])
 
 
 def web(session: ProbeSession, plan: ProbePlan, wall: Callable[[], float]) -> str:
-    """Ask the site whether the server works, and get a ticket for somebody."""
+    """Ask the site whether the server works, and get a ticket for somebody, and a certificate where that is how they sign in."""
     account = plan.account
-    return look_at_site(
-        session, plan.place, None if account is None else (account.address, account.login, account.password)
-    )
+    if account is None:
+        return look_at_site(session, plan.place, plan.name, "", "")
+    proof = basic(account.login or account.address, account.password)
+    if plan.scheme is ProbeScheme.KERBEROS or not account.password:
+        ticket = Ticket(f"HTTP@{plan.name or plan.place[0]}", account.cache, spnego=True)
+        proof = f"Negotiate {base64.b64encode(ticket.token).decode()}"
+    words = look_at_site(session, plan.place, plan.name, account.address, proof)
+    if plan.scheme is not ProbeScheme.TLS_DSK:
+        return words
+    service = f"https://{plan.name or plan.place[0]}:{plan.place[1]}{CERTIFICATES}"
+    enrolled(session, service, (account.address, account.login, account.password))
+    return f"{words} and a certificate"
 
 
 STORIES: Final[Mapping[str, tuple[str, Story, Sequence[str]]]] = {

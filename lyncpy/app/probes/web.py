@@ -3,7 +3,7 @@
 import base64
 import http.client
 import io
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from lyncpy.app.probes import advice
@@ -28,48 +28,68 @@ _REMEDIES: Final = {
 }
 
 
-def look_at_site(session: ProbeSession, place: tuple[str, int], account: tuple[str, str, str] | None) -> str:
-    """Ask the site; give what was done. Raises ProbeFailed."""
-    status, body = _ask(session, place, "GET", READY, {}, b"", "ready")
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request."""
+
+    place: tuple[str, int]
+    """Host and port."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    authorization: str = field(default="", repr=False)
+    name: str = ""
+    """Of the site, where that is another one than the host's; the certificate has to have it."""
+
+
+def basic(login: str, password: str) -> str:
+    """Write the header that sends a password."""
+    return f"Basic {base64.b64encode(f'{login}:{password}'.encode()).decode()}"
+
+
+def look_at_site(session: ProbeSession, place: tuple[str, int], name: str, address: str, authorization: str) -> str:
+    """Ask the site; give what was done.
+
+    Args:
+        session: That of the probe.
+        place: Host and port.
+        name: Of the site; "": the host's.
+        address: Of whom a ticket is asked for; "": of nobody.
+        authorization: What proves them.
+
+    Raises:
+        ProbeFailed: With the step at which it failed.
+    """
+    status, body = ask(session, Asked(place, "GET", READY, name=name), "ready")
     if status != 200:
-        raise _refused(f"GET {READY}", status, body)
-    if account is None:
+        raise refused(f"GET {READY}", status, body)
+    if not address:
         return "the site says that the server works"
-    address, login, password = account
-    basic = base64.b64encode(f"{login or address}:{password}".encode()).decode()
-    headers = {"Authorization": f"Basic {basic}", "Content-Type": "text/xml; charset=utf-8"}
-    host = f"{place[0]}:{place[1]}"
-    status, body = _ask(
-        session, place, "POST", TICKET_PLACE, headers, _wish(f"https://{host}{ADDRESS_BOOK}", address), "ticket"
-    )
+    audience = f"https://{name or place[0]}:{place[1]}{ADDRESS_BOOK}"
+    wish = ticket_wish(audience, address, bytes(32))
+    status, body = ask(session, Asked(place, "POST", TICKET_PLACE, wish, authorization, name), "ticket")
     if status != 200 or b"Assertion" not in body:
-        raise _refused("the request for a web ticket", status, body)
+        raise refused("the request for a web ticket", status, body)
     return f"{address} got a web ticket"
 
 
-def _ask(
-    session: ProbeSession,
-    place: tuple[str, int],
-    method: str,
-    path: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    step: str,
-) -> tuple[int, bytes]:
+def ask(session: ProbeSession, asked: Asked, step: str) -> tuple[int, bytes]:
     """Ask on a connection of its own; give status and body. Raises ProbeFailed."""
-    channel = session.network.connect(*place, session.step)
+    channel = session.network.connect(*asked.place, session.step, asked.name)
     try:
         with session.step(step):
             lines = [
-                f"{method} {path} HTTP/1.1",
-                f"Host: {place[0]}:{place[1]}",
+                f"{asked.method} {asked.path} HTTP/1.1",
+                f"Host: {asked.name or asked.place[0]}:{asked.place[1]}",
                 "Connection: close",
                 "User-Agent: lyncpy-probe/1",
             ]
-            lines += [f"{name}: {value}" for name, value in headers.items()]
-            lines += [f"Content-Length: {len(body)}"] if body else []
-            channel.send("\r\n".join([*lines, "", ""]).encode() + body)
-            return _read(session, channel, f"{method} {path}")
+            lines += [f"Authorization: {asked.authorization}"] if asked.authorization else []
+            if asked.body:
+                lines += ["Content-Type: text/xml; charset=utf-8", f"Content-Length: {len(asked.body)}"]
+            channel.send("\r\n".join([*lines, "", ""]).encode() + asked.body)
+            return _read(session, channel, f"{asked.method} {asked.path}")
     finally:
         channel.close()
 
@@ -101,14 +121,15 @@ class _Whole:
         return io.BytesIO(self._data)
 
 
-def _refused(what: str, status: int, body: bytes) -> ProbeFailed:
+def refused(what: str, status: int, body: bytes) -> ProbeFailed:
+    """Say what an answer means that is no success."""
     said = body.decode("utf-8", "replace").partition("<faultstring")[2].partition(">")[2].partition("<")[0]
     why = f": {shown(said, 200)}" if said else ""
     return ProbeFailed(f"{what} was answered with {status}{why}", _REMEDIES.get(status, advice.LOOK_AT_LOG))
 
 
-def _wish(audience: str, address: str) -> bytes:
-    """Write a request for a ticket of this user's (WS-Trust 1.3, [MS-OCAUTHWS] 3.1)."""
+def ticket_wish(audience: str, address: str, entropy: bytes) -> bytes:
+    """Write a request for a ticket of this user's, whose key follows from this entropy (WS-Trust 1.3, [MS-OCAUTHWS] 3.1)."""
     return (
         '<?xml version="1.0"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"'
         ' xmlns:wst="http://docs.oasis-open.org/ws-sx/ws-trust/200512" xmlns:wsp="http://schemas.xmlsoap.org/ws/2004/09/policy"'
@@ -120,7 +141,7 @@ def _wish(audience: str, address: str) -> bytes:
         '<wst:Claims Dialect="urn:component:Microsoft.Rtc.WebAuthentication.2010:authclaims">'
         '<auth:ClaimType Uri="http://schemas.xmlsoap.org/ws/2005/05/identity/claims/uri" Optional="false">'
         f"<auth:Value>sip:{address}</auth:Value></auth:ClaimType></wst:Claims>"
-        f"<wst:Entropy><wst:BinarySecret>{base64.b64encode(bytes(32)).decode()}</wst:BinarySecret></wst:Entropy>"
+        f"<wst:Entropy><wst:BinarySecret>{base64.b64encode(entropy).decode()}</wst:BinarySecret></wst:Entropy>"
         "<wst:KeyType>http://docs.oasis-open.org/ws-sx/ws-trust/200512/SymmetricKey</wst:KeyType>"
         "</wst:RequestSecurityToken></soap:Body></soap:Envelope>"
     ).encode()

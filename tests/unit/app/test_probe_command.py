@@ -50,6 +50,17 @@ def test_there_is_no_probe_without_a_password(
     assert "no text in UTF-8" in capsys.readouterr().out
 
 
+def test_a_ticket_needs_no_password(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does who leaves it to the probe; whatever is missing else is told."""
+    monkeypatch.delenv(PASSWORD, raising=False)
+    for scheme in ("kerberos", "auto"):
+        words = ["probe", "im", "--server", "x", "--user", "a@b", "--scheme", scheme]
+        assert main(words) == 3
+        assert "--peer is missing" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["probe", "im", "--server", "x", "--scheme", "certificate"])
+
+
 @pytest.mark.parametrize("seconds", ["soon", "0", "-1", "100000"])
 def test_a_time_is_a_number_of_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     """As argparse says it."""

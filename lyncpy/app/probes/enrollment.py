@@ -1,0 +1,216 @@
+"""How a device gets its certificate: metadata, a web ticket for the password, and the certificate for the ticket.
+
+Spec: [MS-OCAUTHWS] 3.1, 3.2; WS-Security 1.0 §8. What is signed is written in canonical form at once (exclusive C14N).
+"""
+
+import base64
+import hmac
+import re
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha1
+from secrets import token_bytes
+from typing import Final
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from lyncpy.app.probes.device import ProbeSession
+from lyncpy.app.probes.outcome import ProbeFailed
+from lyncpy.app.probes.web import Asked, ask, basic, refused, ticket_wish
+from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.markup import Element, attr, local, quote_attr, read_xml, text_of
+from lyncpy.sip.text import shown
+
+KEY_BITS: Final = 2048
+
+_SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
+_TRUST: Final = "http://docs.oasis-open.org/ws-sx/ws-trust/200512"
+_WSSE: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
+_WSU: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
+_DSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
+_EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
+_CERTIFICATES_PORT: Final = "CertProvisioningServiceWebTicketProof_SHA1"
+_TICKETS_PORT: Final = "WebTicketServiceWinNegotiate"
+
+
+@dataclass(frozen=True, slots=True)
+class WebTicket:
+    """A ticket, as its owner knows it."""
+
+    assertion: str
+    """As it came, to the letter: it is signed."""
+
+    created: str
+    expires: str
+    key: bytes = field(repr=False)
+
+
+def new_key() -> rsa.RSAPrivateKey:
+    """Make a device's key."""
+    return rsa.generate_private_key(65_537, KEY_BITS)
+
+
+def enrolled(
+    session: ProbeSession,
+    service: str,
+    account: tuple[str, str, str],
+    make_key: Callable[[], rsa.RSAPrivateKey] = new_key,
+) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
+    """Get a certificate as a device does.
+
+    Args:
+        session: That of the probe.
+        service: Where certificates are given, as the server's challenge says it.
+        account: Address, login ("": the address) and password.
+        make_key: Makes the key.
+
+    Raises:
+        ProbeFailed: With the step at which it failed.
+    """
+    audience, tickets = _port(session, service, _CERTIFICATES_PORT)
+    if not tickets:
+        raise ProbeFailed(f"{service} does not say who gives web tickets", "is it a lyncpy server?")
+    place, _ = _port(session, tickets, _TICKETS_PORT)
+    entropy = token_bytes(32)
+    address, login, password = account
+    wish = ticket_wish(audience, address, entropy)
+    status, body = ask(session, _asked("POST", place, wish, basic(login or address, password)), "ticket")
+    if status != 200 or b"Assertion" not in body:
+        raise refused("the request for a web ticket", status, body)
+    ticket = _held(body.decode("utf-8", "replace"), entropy)
+    key = make_key()
+    # Each time the same device: a new certificate takes the place of the one before, and of no other probe's.
+    device = uuid.uuid5(uuid.NAMESPACE_DNS, f"{session.name}-{len(session.devices)}.probe.{socket.gethostname()}")
+    text = _certificate_wish(ticket, address, str(device).upper(), _key_request(key, address))
+    status, body = ask(session, _asked("POST", audience, text), "certificate")
+    if status != 200:
+        raise refused("the request for a certificate", status, body)
+    return _certificate(body), key
+
+
+# --- metadata
+
+
+def _port(session: ProbeSession, service: str, name: str) -> tuple[str, str]:
+    """Give the address of a port, and of the service whose tickets it takes ("": none). Raises ProbeFailed."""
+    asked = _asked("GET", f"{service}/mex")
+    status, body = ask(session, asked, "metadata")
+    if status != 200:
+        raise refused(f"GET {asked.path}", status, body)
+    try:
+        elements = list(read_xml(body).walk())
+    except RemoteProtocolError as error:
+        raise ProbeFailed(f"{service}/mex is no metadata: {shown(error.reason)}", "is it a lyncpy server?") from None
+    places = [
+        attr(inner, "location")
+        for one in elements
+        if local(one) == "port" and attr(one, "name") == name
+        for inner in one
+        if attr(inner, "location")
+    ]
+    if not places:
+        raise ProbeFailed(f"{service}/mex names no {name}", "is it a lyncpy server?")
+    policies = [one for one in elements if local(one) == "Policy" and _id(one) == f"{name}_policy"]
+    issuers = [
+        text_of(inner).strip()
+        for policy in policies
+        for one in policy.walk()
+        if local(one) == "Issuer"
+        for inner in one
+        if local(inner) == "Address"
+    ]
+    return str(places[0]), issuers[0] if issuers else ""
+
+
+def _id(element: Element) -> str:
+    return next((value for name, value in element.attributes if name.rpartition("}")[2].rpartition(":")[2] == "Id"), "")
+
+
+def _asked(method: str, url: str, body: bytes = b"", authorization: str = "") -> Asked:
+    """Read where a request goes; raises ProbeFailed."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 443
+    except ValueError:
+        host, port = "", 0
+    if not host or parts.scheme != "https":
+        words = f'the server names "{shown(url, 120)}", which is no https address'
+        raise ProbeFailed(words, "on the server: look at [web] in its settings")
+    # The site is another name than the server's, which --name may have given.
+    return Asked((host, port), method, parts.path, body, authorization, name=host)
+
+
+# --- the ticket
+
+
+def _held(text: str, entropy: bytes) -> WebTicket:
+    """Cut a ticket out of an answer, as text: its signature is over the letters. Raises ProbeFailed."""
+    secret = re.search(r"<BinarySecret[^>]*>([^<]*)</BinarySecret>", text)
+    assertion = re.search(r"<saml:Assertion.*?</saml:Assertion>", text, re.DOTALL)
+    times = [re.search(rf"<wsu:{name}[^>]*>([^<]*)</wsu:{name}>", text) for name in ("Created", "Expires")]
+    if secret is None or assertion is None or None in times:
+        raise ProbeFailed("the answer has no web ticket with a key", "is it a lyncpy server?")
+    created, expires = (found[1] for found in times if found is not None)
+    return WebTicket(assertion[0], created, expires, _agreed(entropy, base64.b64decode(secret[1])))
+
+
+def _agreed(mine: bytes, theirs: bytes) -> bytes:
+    """Give the key that follows from what both have said (WS-Trust 1.3 §4.4.4, P_SHA1)."""
+    found, state = b"", theirs
+    while len(found) < 32:
+        state = hmac.digest(mine, state, "sha1")
+        found += hmac.digest(mine, state + theirs, "sha1")
+    return found[:32]
+
+
+def _security(ticket: WebTicket) -> str:
+    """Write the header that shows a ticket and proves its key."""
+    timestamp = (
+        f'<wsu:Timestamp xmlns:wsu="{_WSU}" wsu:Id="timestamp"><wsu:Created>{ticket.created}</wsu:Created>'
+        f"<wsu:Expires>{ticket.expires}</wsu:Expires></wsu:Timestamp>"
+    )
+    digest = base64.b64encode(sha1(timestamp.encode(), usedforsecurity=False).digest()).decode()
+    info = (
+        f'<SignedInfo xmlns="{_DSIG}"><CanonicalizationMethod Algorithm="{_EXCLUSIVE}"></CanonicalizationMethod>'
+        f'<SignatureMethod Algorithm="{_DSIG}hmac-sha1"></SignatureMethod><Reference URI="#timestamp"><Transforms>'
+        f'<Transform Algorithm="{_EXCLUSIVE}"></Transform></Transforms>'
+        f'<DigestMethod Algorithm="{_DSIG}sha1"></DigestMethod><DigestValue>{digest}</DigestValue></Reference></SignedInfo>'
+    )
+    proof = base64.b64encode(hmac.digest(ticket.key, info.encode(), "sha1")).decode()
+    signature = f'<Signature xmlns="{_DSIG}">{info}<SignatureValue>{proof}</SignatureValue></Signature>'
+    return f'<wsse:Security xmlns:wsse="{_WSSE}">{timestamp}{ticket.assertion}{signature}</wsse:Security>'
+
+
+# --- the certificate
+
+
+def _key_request(key: rsa.RSAPrivateKey, address: str) -> str:
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, address[:64])])
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    return base64.b64encode(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)).decode()
+
+
+def _certificate_wish(ticket: WebTicket, address: str, device: str, request: str) -> bytes:
+    return (
+        f'<?xml version="1.0"?><soap:Envelope xmlns:soap="{_SOAP}"><soap:Header>{_security(ticket)}</soap:Header><soap:Body>'
+        f'<GetAndPublishCert xmlns="http://schemas.microsoft.com/OCS/AuthWebServices/" xmlns:wst="{_TRUST}/"'
+        f' DeviceId="{{{device}}}" Entity={quote_attr(address)}><wst:RequestSecurityToken>'
+        f"<wst:RequestType>{_TRUST}/Issue</wst:RequestType>"
+        f'<wsse:BinarySecurityToken xmlns:wsse="{_WSSE}"'
+        f' ValueType="http://schemas.microsoft.com/OCS/AuthWebServices.xsd#PKCS10">{request}</wsse:BinarySecurityToken>'
+        "</wst:RequestSecurityToken></GetAndPublishCert></soap:Body></soap:Envelope>"
+    ).encode()
+
+
+def _certificate(body: bytes) -> x509.Certificate:
+    found = re.search(rb"<(?:\w+:)?BinarySecurityToken[^>]*>([^<]*)<", body)
+    try:
+        return x509.load_der_x509_certificate(base64.b64decode(found[1] if found is not None else b""))
+    except ValueError:
+        raise ProbeFailed("the answer has no certificate", "is it a lyncpy server?") from None
