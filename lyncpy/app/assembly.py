@@ -11,16 +11,17 @@ from twisted.internet.error import ReactorNotRunning
 
 from lyncpy.app.anew import starter
 from lyncpy.app.backends import Backends, backends, node_name, place_here
-from lyncpy.app.certificate_files import CertificateFiles
 from lyncpy.app.config import Config
 from lyncpy.app.database_lock import database_lock
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.examination import Examination
+from lyncpy.app.followed_files import FollowedFiles, Following
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
 from lyncpy.app.log_levels import LogLevels
 from lyncpy.app.process import ParentLine
 from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.server_words import server_words
+from lyncpy.app.site_files import of_certificate, of_icon, of_operators
 from lyncpy.app.surroundings import ALONE, Conditions, Surroundings
 from lyncpy.app.tables import TableMeters
 from lyncpy.app.units import RevocationUnit, TokenOwnersUnit
@@ -64,7 +65,7 @@ from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.tracing.service import Tracing
 from lyncpy.workloads.voice.service import Voice, dial_plans
 from lyncpy.workloads.web.front_page import FrontPage
-from lyncpy.workloads.web.icon import OUR_ICON, IconUnusable, read_icon
+from lyncpy.workloads.web.icon import IconFile
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
 from lyncpy.workloads.webservices.discovery_service import SignInPlace
@@ -134,9 +135,12 @@ class BuiltServer:
     listener: Listener
     inside: ServerParts
     examination: Examination
+    followed: Sequence[FollowedFiles[Any]]  # Any: what each reads is its own
 
     def look_at(self, config: Config) -> None:
-        """Examine this machine by other settings from now on."""
+        """Examine this machine by other settings from now on, and take up what is new in its files."""
+        for each in self.followed:
+            each.reload()
         self.examination.config = config
         self.inside.watch.examine()
 
@@ -172,48 +176,49 @@ def build(
     node, timers = node_name(), Timers(reactor, wall)
     back = backends(config, node, timers, reactor, begin_anew=starter())
     reading = Threads(reactor, "certificate files")
-    certificate, watches = None, list[CertificateWatch | CertificateFiles]()
+    certificate, operators, watches = None, None, list[CertificateWatch]()
+    icon = IconFile(config.path(web.icon) if web.icon else None)
+    following: list[Following[Any]] = [of_icon(icon)]
     if sip.tls_port or config.https_port:
         certificate = Certificate(sip, config.home, now)
         names = (sip.server_name, *(host.name for host in asked_hosts(config)))
         watches.append(CertificateWatch(certificate, timers, back.meter))
-        watches.append(CertificateFiles(certificate, names, reading.call_in_thread, now, timers))
+        following.append(of_certificate(certificate, names, now))
+        if web.operators_port:
+            operators = OperatorsAuthority(certificate, config.path(web.operators_authority))
+            following.append(of_operators(operators))
+    followed = [FollowedFiles(one, reading.call_in_thread, timers) for one in following]
     examination = Examination(config, Threads(reactor, "conditions"), now)
-    conditions: Conditions = tuple(watch.conditions for watch in watches)
-    if parent is not None:
-        conditions = (*conditions, parent.conditions)
+    conditions = [one.conditions for one in watches] + [one.conditions for one in followed]
+    conditions += [] if parent is None else [parent.conditions]
     surroundings = Surroundings(
-        conditions,
+        tuple(conditions),
         found,
         examination.findings,
         partial(_end, reactor),
         parent,
         levels or LogLevels(),
         reading.call_in_thread,
+        icon,
     )
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
     files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
-    sink = within.entrance.transactions
-    listener = Listener(reactor, within.ground.flows, sink, certificate, sip, timers, files, surroundings.handed)
-    doors: list[IUnit] = [*watches, listener]
+    flows, sink = within.ground.flows, within.entrance.transactions
+    listener = Listener(reactor, flows, sink, certificate, sip, timers, files, surroundings.handed)
+    doors: list[IUnit] = [*watches, *followed, listener]
     if certificate is not None and config.https_port:
         relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
-        handshakes = within.ground.flows.handshakes
         granted = lambda: listener.granted.web  # noqa: E731 - it is not known before the listener has opened
-        operators = (
-            OperatorsAuthority(certificate, config.path(web.operators_authority)) if web.operators_port else None
-        )
-        doors.append(HttpDoor(reactor, factory, certificate, granted, operators, handshakes, surroundings.handed))
+        doors.append(HttpDoor(reactor, factory, certificate, granted, operators, flows.handshakes, surroundings.handed))
     # Of a PostgreSQL database there may be several servers, each with its lease.
-    store = config.sections.store
-    locks = [database_lock(config)] if store.is_sqlite else []
+    locks = [database_lock(config)] if config.sections.store.is_sqlite else []
     # Each of what may take its time has its own bound, which is to come first.
     patience_s = max(config.sections.store.close_s, config.sections.limits.drain_s) + 2.0
     within.tables.look_at(within, doors, back)
     house = UnitGroup([*locks, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
-    return BuiltServer(house, listener, within, examination)
+    return BuiltServer(house, listener, within, examination, followed)
 
 
 def _end(reactor: Any) -> None:  # Any: as above
@@ -268,7 +273,10 @@ def inside(
     admin = Admin(base.platform, shown, config.home, config.sections.admin, reactor, control, known)
     tables = TableMeters(config.sections, back.meter, timers)
     back.meter.gauge("lyncpy_core_timers_count", "Deadlines that are set, and work that waits.", timers.__len__)
-    pages = [*_pages(back, surroundings.parent, watch).rows(), *_people_pages(config, floor.conferencing)]
+    pages = [
+        *_pages(back, surroundings.parent, watch).rows(),
+        *_people_pages(config, floor.conferencing, surroundings.icon),
+    ]
     units = (
         *back.units,
         ClockWatch(back.store, timers, timers.clock),
@@ -457,15 +465,11 @@ def organisation_of(config: Config) -> str:
     return config.sections.web.organisation or config.sections.sip.all_domains[0]
 
 
-def _people_pages(config: Config, conferencing: Conferencing) -> Sequence[HttpResource]:
+def _people_pages(config: Config, conferencing: Conferencing, icon: IconFile) -> Sequence[HttpResource]:
     """Build what people see in a browser: the front page, and those behind meeting links."""
     sections = config.sections
-    domains, web = sections.sip.all_domains, sections.web
+    domains = sections.sip.all_domains
     look = Look(organisation_of(config))
-    icon = OUR_ICON
-    # What is wrong with the file is a finding of the start, and a condition.
-    with suppress(IconUnusable):
-        icon = read_icon(config.path(web.icon)) if web.icon else OUR_ICON
     front = FrontPage(domains, look, icon)
     links = MeetingPages(conferencing.link, domains[0], sections.conferencing.meeting_url, look, front.answer)
     return (*front.rows(), *links.rows())

@@ -9,12 +9,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from lyncpy.app.certificate_doctor import key_words
-from lyncpy.app.certificate_files import InThread
 from lyncpy.app.check import trusted_files
 from lyncpy.app.config import Config
+from lyncpy.app.followed_files import InThread
 from lyncpy.app.schemes import Credentials
 from lyncpy.contracts.answers import Shown, form
 from lyncpy.contracts.names import bare
+from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import CommandCall, CommandReach, Flag, ShellCommand, Table
 from lyncpy.core.timestamps import moment
@@ -124,7 +125,7 @@ class CertificatesCommand:
 
 def _read(file: Path) -> Sequence[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificates(file.read_bytes())
+        return x509.load_pem_x509_certificates(read_regular(file))
     except (OSError, ValueError):
         return ()  # who needs it says so, among the conditions
 

@@ -30,6 +30,7 @@ from lyncpy.backends.sql.examination import Unseal, clock
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
 from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
+from lyncpy.contracts.regular_file import read_regular
 from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
 from lyncpy.wire.certificate import TOLD_BEFORE, CertificateUnusable, read_credentials
@@ -251,6 +252,8 @@ def trusted_files(config: Config) -> Sequence[tuple[str, Path]]:
     """Give the files of authorities by which others are trusted, each once, with the setting that names it."""
     named = [("[store] ca_file", config.sections.store.ca_file), ("[bus] ca_file", config.sections.bus.ca_file)]
     named += [("[directory] ca_file", one.ca_file) for one in config.directories if one.is_ldap]
+    if config.sections.web.operators_port:
+        named.append(("[web] operators_authority", config.sections.web.operators_authority))
     return list(dict.fromkeys((setting, config.path(name)) for setting, name in named if name))
 
 
@@ -268,7 +271,7 @@ def authority_findings(config: Config, now: datetime.datetime) -> Iterator[Findi
     for what, file, remedy in dict.fromkeys(files):
         # Who needs a file that is not there, or holds none, says so.
         with suppress(FileNotFoundError, ValueError):
-            ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(file.read_bytes())]
+            ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(read_regular(file))]
             # Of a bundle one that counts may be left; of what ends, the last one ends the trust.
             last = max(ends)
             if last - now < TOLD_BEFORE:

@@ -19,6 +19,7 @@ from lyncpy.auth.settings import Settings as AuthSettings
 from lyncpy.backends.nats.settings import Settings as BusSettings
 from lyncpy.backends.settings import Settings as StoreSettings
 from lyncpy.contracts.listening import ListeningPlace
+from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.setting_forms import disorder
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.settings import Settings as LimitsSettings
@@ -157,7 +158,7 @@ def load(file: Path, overrides: Sequence[str] = ()) -> Config:
         ConfigError: With every fault that was found, not only the first.
     """
     try:
-        document = read_toml(file.read_bytes())
+        document = read_toml(read_regular(file))
     except FileNotFoundError:
         raise ConfigError([f"{file}: there is no such file; make one with: lyncpy init {file.parent}"]) from None
     except OSError as error:

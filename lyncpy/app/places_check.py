@@ -7,6 +7,7 @@ from typing import Final
 
 from lyncpy.app.config import Config
 from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.regular_file import open_regular
 
 SOCKET_NAME_MOST: Final = 80
 """Bytes of the name of a Unix socket in its folder: the kernel takes 107 of the whole path."""
@@ -70,7 +71,7 @@ def _writable(setting: str, folder: Path, *, stops: bool) -> Iterator[Finding]:
 
 def _readable(setting: str, path: Path) -> Iterator[Finding]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             is_empty = not file.read(1)
     except OSError as error:
         sentence = f'{setting}: "{path}" cannot be read ({error.strerror}): write the passphrase into its first line, readable by the server alone'

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
 
-from lyncpy.app.certificate_files import InThread
+from lyncpy.app.followed_files import InThread
 from lyncpy.app.log_levels import LogLevels
 from lyncpy.app.process import ParentLine, say
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.conditions import Examine
 from lyncpy.wire.ports import Handed
+from lyncpy.workloads.web.icon import IconFile
 
 Conditions = tuple[Callable[[], Sequence[Reason]], ...]
 
@@ -47,6 +48,9 @@ class Surroundings:
 
     in_thread: InThread = at_once
     """Does what blocks; a server without doors does it at once."""
+
+    icon: IconFile = field(default_factory=lambda: IconFile(None))
+    """Of the pages that people see."""
 
     @property
     def handed(self) -> Handed:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lyncpy.contracts.regular_file import open_regular
+
 _MAGIC: Final = b"\x05\x02"
 _FILE_BYTES: Final = 1 << 20
 _OTHERS: Final = 0o077
@@ -46,7 +48,7 @@ def read_keytab(path: Path) -> tuple[KeytabEntry, ...]:
     """
     named = f'the keytab "{path}" ([auth] keytab)'
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(_FILE_BYTES)
     except FileNotFoundError:

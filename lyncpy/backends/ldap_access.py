@@ -10,6 +10,7 @@ from lyncpy.backends.ldap_link import Access
 from lyncpy.backends.ldap_mapping import PRESETS, MappingOptions
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.regular_file import regular_text
 from lyncpy.sip.text import shown
 
 
@@ -82,7 +83,7 @@ def with_account(access: Access, terms: LdapOptions, home: Path) -> Access:
     if terms.bind_password_file:
         path = home / terms.bind_password_file
         try:
-            password = path.read_text("utf-8-sig").strip("\r\n")
+            password = regular_text(path).strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise DirectoryUnavailable(
                 f'the password file "{path}" ([directory] bind_password_file) cannot be read ({fault_of(error)}): '

@@ -38,6 +38,7 @@ from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.person_form import FieldUnusable, TableFields, read_person
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.regular_file import open_regular
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.sip.text import shown
 
@@ -90,7 +91,7 @@ class PeopleFile:
 def read_file(path: Path, domains: tuple[str, ...], cookie: str = "") -> Pull:
     """Read a file of people; the answer is empty when it is still the one that gave `cookie`. Raises as `read_people`."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(FILE_BOUND + 1)
     except OSError as error:
         raise DirectoryUnavailable(

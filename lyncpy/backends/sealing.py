@@ -19,6 +19,7 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IStamps
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.regular_file import regular_text
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -107,7 +108,7 @@ def _read_key(path: Path) -> bytes:
     named = f'the key file "{path}" ([store] key_file)'
     try:
         mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8-sig").strip()
+        text = regular_text(path).strip()
     except FileNotFoundError:
         raise StoreUnavailable(
             f"{named} is missing: bring it back from a copy; `lyncpy init` makes one for a new server"

@@ -4,7 +4,6 @@ What is wrong with a file is said in one sentence that names the setting, becaus
 operator who has to mend it. Connections keep the context they began with.
 """
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,9 @@ from OpenSSL import SSL
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.contracts.file_stamp import Stamp, stamp_of
 from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.tls import reason_of
 from lyncpy.contracts.workload import IUnit, Reason
@@ -41,9 +42,6 @@ of that time. A device that comes back later shakes hands in full once, and so i
 we stand on lets a process give its keys to the next."""
 
 RENEW: Final = "put the new certificate and its key in place; they are taken up by themselves"
-
-Stamp = tuple[tuple[int, int, int] | None, ...]
-"""What tells whether files are the ones that were read: of each its number, size and time of change; None: it cannot be seen."""
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -304,7 +302,7 @@ class Certificate:
     def seen(self) -> Stamp:
         """Look at the files, without reading them; may be done in a thread."""
         names = (self._settings.certificate, self._settings.private_key, self._settings.chain)
-        return tuple(_stamp(self._folder / name) for name in names if name)
+        return stamp_of(self._folder / name for name in names if name)
 
     def read(self) -> ServerCredentials:
         """Read and check the files; nothing changes. It may be done in a thread.
@@ -373,14 +371,6 @@ class CertificateWatch:
         self._keys_end = self._timers.later(KEYS_S, self._renew_keys)
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
 def _has_signed(issuer: x509.Certificate, one: x509.Certificate) -> bool:
     try:
         one.verify_directly_issued_by(issuer)
@@ -391,7 +381,7 @@ def _has_signed(issuer: x509.Certificate, one: x509.Certificate) -> bool:
 
 def _read(setting: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         raise CertificateUnusable(
             f"[sip] {setting}: there is no file {path}: put it there, or correct {setting}"

@@ -8,13 +8,18 @@ from cryptography.x509.oid import NameOID
 from OpenSSL import SSL, crypto
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 
+from lyncpy.contracts.file_stamp import Stamp, stamp_of
+from lyncpy.contracts.regular_file import read_regular
 from lyncpy.wire.certificate import Certificate, CertificateUnusable
 from lyncpy.wire.http import HttpFactory, HttpStream
 
-_FILE_BYTES: Final = 4_194_304
 _NAME_CHARS: Final = 100
 _LIST: Final = b"-----BEGIN X509 CRL-----"
+
+Trusted = tuple[list[x509.Certificate], list[x509.CertificateRevocationList]]
+"""Authorities, and their revocation lists."""
 
 
 class OperatorsAuthority:
@@ -22,17 +27,40 @@ class OperatorsAuthority:
 
     Args:
         certificate: The site's own, which is replaced while the server runs.
-        file: The authority's certificates, and its revocation lists if it has any (PEM); read now.
+        file: The authority's certificates, and its revocation lists if it has any (PEM); read now, and again when it has changed.
 
     Raises:
         CertificateUnusable: With a sentence that names the setting.
     """
 
+    log = Logger()
+
     def __init__(self, certificate: Certificate, file: Path) -> None:
         self._certificate = certificate
-        self._trusted, self._revoked = read_authority(file)
+        self._file = file
+        self.stamp: Stamp = self.seen()
+        self._trusted, self._revoked = self.read()
         self._of: SSL.Context | None = None
         self._context: SSL.Context | None = None
+
+    def seen(self) -> Stamp:
+        """Look at the file, without reading it; may be done in a thread."""
+        return stamp_of([self._file])
+
+    def read(self) -> Trusted:
+        """Read the file; nothing changes. It may be done in a thread.
+
+        Raises:
+            CertificateUnusable: With a sentence that names the setting.
+        """
+        return read_authority(self._file)
+
+    def adopt(self, found: Trusted, stamp: Stamp) -> None:
+        """Ask for certificates of these authorities from the next connection on; nobody goes on with a ticket of before."""
+        self._trusted, self._revoked = found
+        self.stamp = stamp
+        self._context = None
+        self.log.info("[web] operators_authority was read again: operators may show certificates of it")
 
     def context(self) -> SSL.Context:
         """Give the context of a new connection."""
@@ -58,7 +86,7 @@ class OperatorsAuthority:
         return context
 
 
-def read_authority(file: Path) -> tuple[list[x509.Certificate], list[x509.CertificateRevocationList]]:
+def read_authority(file: Path) -> Trusted:
     """Read certificates and revocation lists.
 
     Raises:
@@ -66,8 +94,7 @@ def read_authority(file: Path) -> tuple[list[x509.Certificate], list[x509.Certif
     """
     what = f"[web] operators_authority: {file}"
     try:
-        with file.open("rb") as opened:
-            content = opened.read(_FILE_BYTES)
+        content = read_regular(file)
         trusted = x509.load_pem_x509_certificates(content)
         lists = [x509.load_pem_x509_crl(_LIST + part) for part in content.split(_LIST)[1:]]
     except OSError as error:

@@ -44,6 +44,8 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.port, self.operators_port = free_ports(2)
         self.origin = f"https://127.0.0.1:{self.port}"
+        # Another name, for which the browser has no cookie: it asks nothing about ports.
+        self.operators_origin = f"https://localhost:{self.operators_port}"
         self.server = RunningServer(
             folder / "home",
             web__https_host="127.0.0.1",
@@ -107,7 +109,8 @@ def chromium(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     if not CHROMIUM:
         pytest.skip("chromium is not installed")
     token = site.fact("token create desk", "token")
-    with Chromium(tmp_path_factory.mktemp("chromium"), site.server.home / "server.pem") as browser:
+    trusted, shows = site.server.home / "server.pem", {site.operators_origin: site.desk}
+    with Chromium(tmp_path_factory.mktemp("chromium"), trusted, shows=shows) as browser:
         browser.begins_with(NOTES)
         browser.looks(WIDTHS["desktop"])
         browser.opens(f"{site.origin}/console/")
@@ -247,6 +250,16 @@ def test_a_link_of_the_shell_opens_it_and_sign_out_closes_it(site: Site, chromiu
     _tabs_to(chromium, "BUTTON", "Open the console")
     chromium.presses_and_waits("Enter")
     assert "This link was used" in chromium.sees("document.querySelector('[role=alert]').textContent")
+
+
+def test_a_browser_shows_the_certificate_of_its_operator(site: Site, chromium: Chromium) -> None:
+    """A real one, which has signed in nowhere on that port; it is the same console."""
+    chromium.opens(f"{site.operators_origin}/console/people")
+    assert chromium.sees("location.pathname") == "/console/people"
+    page = chromium.sees("document.body.textContent")
+    assert "Anna at the desk" in page
+    assert "Sign out" not in page
+    assert _complaints(chromium) == []
 
 
 def test_who_has_a_certificate_of_the_operators_needs_no_ticket(site: Site, tmp_path: Path) -> None:

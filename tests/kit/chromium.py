@@ -15,7 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+
 from tests.kit.browser import BROWSER_FLAGS, CHROMIUM, PATIENCE_S, BrowserFailed, fingerprints, home_environment
+from tests.kit.certificates import Issued
 
 _KEYS: Final[Mapping[str, Mapping[str, object]]] = {
     "Tab": {"key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9},
@@ -30,10 +34,12 @@ class Chromium:
     Args:
         folder: For its profile.
         certificates: Files (PEM) whose keys are trusted.
+        shows: Which certificate of its user it shows at a site ("https://127.0.0.1:4444") that asks for one.
     """
 
-    def __init__(self, folder: Path, *certificates: Path) -> None:
+    def __init__(self, folder: Path, *certificates: Path, shows: Mapping[str, Issued] | None = None) -> None:
         """Start it."""
+        _give_certificates(folder, shows or {})
         trusted = ",".join(one for file in certificates for one in fingerprints(file))
         heard, self._say = os.pipe()
         self._hear, said = os.pipe()
@@ -168,3 +174,24 @@ class Chromium:
             self._unread += piece
         message, _, self._unread = self._unread.partition(b"\0")
         return json.loads(message)
+
+
+def _give_certificates(folder: Path, shows: Mapping[str, Issued]) -> None:
+    """Put certificates with their keys where a user has them, and say at which site each is shown, for nobody is there to be asked."""
+    if not shows:
+        return
+    database = folder / ".pki/nssdb"
+    database.mkdir(parents=True)
+    exceptions = {}
+    for number, (site, one) in enumerate(shows.items()):
+        file = folder / f"mine-{number}.p12"
+        hidden = BestAvailableEncryption(b"hidden")
+        file.write_bytes(serialize_key_and_certificates(b"mine", one.key, one.certificate, None, hidden))
+        words = ["pk12util", "-i", str(file), "-d", f"sql:{database}", "-W", "hidden", "-K", ""]
+        subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE_S)
+        name = one.certificate.subject.rfc4514_string().removeprefix("CN=")
+        exceptions[f"{site},*"] = {"setting": {"filters": [{"SUBJECT": {"CN": name}}]}}
+    profile = folder / "steered/Default"
+    profile.mkdir(parents=True)
+    chosen = {"profile": {"content_settings": {"exceptions": {"auto_select_certificate": exceptions}}}}
+    (profile / "Preferences").write_text(json.dumps(chosen), "utf-8")

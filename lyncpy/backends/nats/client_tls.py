@@ -14,6 +14,7 @@ from twisted.internet.ssl import Certificate, CertificateOptions, platformTrust,
 from zope.interface import implementer
 
 from lyncpy.backends.nats.address import Place
+from lyncpy.contracts.regular_file import read_regular
 
 
 class AuthoritiesUnusable(Exception):
@@ -89,7 +90,7 @@ _WORDS: Final = {
 
 def _read(file: Path) -> list[Certificate]:
     try:
-        found = load_pem_x509_certificates(file.read_bytes())
+        found = load_pem_x509_certificates(read_regular(file))
     except OSError as error:
         raise AuthoritiesUnusable(
             f"{file} ([bus] ca_file) cannot be read: {error.strerror}; put the authorities' certificates (PEM) there, or correct ca_file"

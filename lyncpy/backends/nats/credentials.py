@@ -12,6 +12,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lyncpy.backends.nats.settings import Settings
+from lyncpy.contracts.regular_file import regular_text
 
 _SEED: Final = 18 << 3
 _USER: Final = 20 << 3
@@ -76,7 +77,7 @@ def read_credentials(user: str, settings: Settings, home: Path) -> Credentials:
 
 def _text(file: Path, setting: str) -> str:
     try:
-        return file.read_text("utf-8-sig")
+        return regular_text(file)
     except OSError as error:
         raise SecretUnusable(
             f"{file} ([bus] {setting}) cannot be read: {error.strerror}; write it, readable by the server alone, or correct {setting}"

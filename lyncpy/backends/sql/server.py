@@ -19,6 +19,7 @@ from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.regular_file import regular_text
 
 log = Logger()
 
@@ -256,7 +257,7 @@ class PostgresServer:
             return None
         path = self._home / self._settings.password_file
         try:
-            return path.read_text("utf-8-sig").strip("\r\n")
+            return regular_text(path).strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise StoreUnavailable(
                 f'the password file "{path}" ([store] password_file) cannot be read ({fault_of(error)}): '

@@ -21,6 +21,7 @@ from twisted.conch.ssh.keys import BadKeyError, EncryptedKeyError, Key
 from twisted.logger import Logger
 
 from lyncpy.contracts.file_faults import fault_of
+from lyncpy.contracts.regular_file import read_regular, regular_text
 from lyncpy.contracts.workload import OperatorRole
 
 ROLE_NAMES: Final[Mapping[str, OperatorRole]] = {role.name.lower(): role for role in OperatorRole}
@@ -224,7 +225,7 @@ class AuthorizedKeys:
             return Ring({}, ("lets nobody in, because others may write to it; take that away with: chmod go-w",))
         if now.st_size > _FILE_BYTES:
             return Ring({}, (f"lets nobody in, because it is longer than {_FILE_BYTES} bytes",))
-        return read_ring(self._file.read_text(encoding="utf-8-sig"), self._default_role)
+        return read_ring(regular_text(self._file), self._default_role)
 
     def _missing(self, error: OSError | UnicodeDecodeError) -> str:
         if isinstance(error, FileNotFoundError):
@@ -276,7 +277,7 @@ def _read_host_key(file: Path, kind: str) -> Key:
                 f"[admin] host_key_folder: others may read {file} (its mode is {mode:04o}), so it is no secret any "
                 f"more; delete it and its like, start again for new ones, or take that away with: chmod 600 {file}"
             )
-        key = _parsed(file.read_bytes())
+        key = _parsed(read_regular(file))
     except OSError as error:
         raise HostKeysUnusable(f"[admin] host_key_folder: {error}") from None
     except (EncryptedKeyError, *_BROKEN_KEY):

@@ -6,7 +6,7 @@ from typing import Final
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
 from lyncpy.core.languages import text
 from lyncpy.core.pages import ICON_PATH, Look, language_of
-from lyncpy.workloads.web.icon import SiteIcon
+from lyncpy.workloads.web.icon import IconFile
 
 NOTHING: Final = "there is nothing at this address"
 _ICON_KEPT_S: Final = 3600
@@ -23,7 +23,7 @@ class FrontPage:
         icon: Of the organisation.
     """
 
-    def __init__(self, domains: tuple[str, ...], look: Look, icon: SiteIcon) -> None:
+    def __init__(self, domains: tuple[str, ...], look: Look, icon: IconFile) -> None:
         self._ends = [f"<code>@{html.escape(domain)}</code>" for domain in domains]
         self._look = look
         self._icon = icon
@@ -49,7 +49,7 @@ class FrontPage:
 
     async def icon(self, asked: HttpAsked) -> HttpAnswer:
         """Answer with the organisation's icon."""
-        icon = self._icon
+        icon = self._icon.icon
         cache = f"public, max-age={_ICON_KEPT_S}"
         policy = (("Content-Security-Policy", _ICON_POLICY),)
         return HttpAnswer(200, icon.media_type, icon.content, icon.etag, cache, policy)

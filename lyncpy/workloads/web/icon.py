@@ -1,9 +1,15 @@
 """The organisation's icon on pages: the operator's file, or one of ours."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from twisted.logger import Logger
+
+from lyncpy.contracts.file_stamp import Stamp, stamp_of
+from lyncpy.contracts.regular_file import open_regular
 
 ICON_BYTES: Final = 262_144
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
@@ -33,6 +39,41 @@ class SiteIcon:
 OUR_ICON: Final = SiteIcon(_OURS, "image/svg+xml")
 
 
+class IconFile:
+    """The icon in use: the operator's, or ours until there is one that can be used.
+
+    Args:
+        file: Of the operator; None: there is none.
+    """
+
+    log = Logger()
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self.icon = OUR_ICON
+        self.stamp: Stamp = self.seen()
+        # What is wrong with the file is a finding of the start, and a condition.
+        with suppress(IconUnusable):
+            self.icon = self.read()
+
+    def seen(self) -> Stamp:
+        """Look at the file, without reading it; may be done in a thread."""
+        return stamp_of([] if self._file is None else [self._file])
+
+    def read(self) -> SiteIcon:
+        """Read the file; nothing changes. It may be done in a thread.
+
+        Raises:
+            IconUnusable: See `read_icon`.
+        """
+        return OUR_ICON if self._file is None else read_icon(self._file)
+
+    def adopt(self, icon: SiteIcon, stamp: Stamp) -> None:
+        """Show this one from now on."""
+        self.icon, self.stamp = icon, stamp
+        self.log.info("[web] icon was read again, and is shown on pages")
+
+
 def read_icon(file: Path) -> SiteIcon:
     """Read an icon.
 
@@ -40,7 +81,7 @@ def read_icon(file: Path) -> SiteIcon:
         IconUnusable: It cannot be read, is too large, or neither PNG nor SVG.
     """
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             content = opened.read(ICON_BYTES + 1)
     except OSError as error:
         raise IconUnusable(f"[web] icon: {file} cannot be read: {error.strerror}") from None

@@ -37,6 +37,7 @@ from lyncpy.contracts.http import (
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.regular_file import open_regular
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.signins import UNASKED, SignIns
@@ -83,7 +84,7 @@ def read_named(file: Path) -> tuple[TokenHolder, ...]:
         ReadersUnusable: Others may read it, or it is not what it should be.
     """
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
                 raise ReadersUnusable(f"[web] readers_file: {file} can be read by others; do: chmod 600 {file}")
             document = read_toml(opened.read(_FILE_BYTES))

@@ -28,7 +28,7 @@ class Settings(BaseModel):
     """A port of the site on which browsers may show a certificate of operators_authority: whoever has one is in the console ([admin] console) without a ticket; 0: none."""
 
     operators_authority: str = ""
-    """A file (PEM) with the certificates of the authority that issues those of operators, and its revocation lists if it has any; it is read at the start."""
+    """A file (PEM) with the certificates of the authority that issues those of operators, and its revocation lists if it has any; it is read again when it has changed."""
 
     url: str = Field(default="", max_length=300)
     """The address of the site as clients are told it, e.g. "https://web.example.com"; when empty: the server name of [sip] and https_port."""
@@ -40,7 +40,7 @@ class Settings(BaseModel):
     """The organisation as pages that people see call it, e.g. "Contoso Ltd."; when empty: the first domain."""
 
     icon: str = ""
-    """A file with the organisation's icon on these pages, PNG or SVG, square, of at most 256 KiB; it is read at the start; when empty: one of lyncpy."""
+    """A file with the organisation's icon on these pages, PNG or SVG, square, of at most 256 KiB; it is read again when it has changed; when empty: one of lyncpy."""
 
     readers_file: str = "web-readers.toml"
     """A file of mode 0600 with a table for each program that may read with a token; docs/web.md tells how it is made."""

@@ -1,4 +1,4 @@
-"""A certificate that is replaced on the disk is taken up by itself, unless it is worse than the one in use."""
+"""What is replaced on the disk is taken up by itself, unless it is worse than what is in use: certificate, operators' authority, icon."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -10,11 +10,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
-from lyncpy.app.certificate_files import LOOK_S, CertificateFiles
+from lyncpy.app.followed_files import LOOK_S, FollowedFiles, Following
+from lyncpy.app.site_files import of_certificate, of_icon, of_operators
 from lyncpy.core.timers import Timers
-from lyncpy.wire.certificate import Certificate
+from lyncpy.wire.certificate import Certificate, ServerCredentials
+from lyncpy.wire.operators import OperatorsAuthority
 from lyncpy.wire.settings import Settings
-from tests.kit.certificates import TODAY, authority, issue, put
+from lyncpy.workloads.web.icon import OUR_ICON, IconFile
+from tests.kit.certificates import TODAY, authority, issue, put, revocation_list
 from tests.kit.results import result_of
 
 NAMES = ("sip.example.com", "meet.example.com", "sip.example.org")
@@ -29,8 +32,12 @@ class Server:
         self.timers = Timers(self.clock, self.clock.seconds)
         settings = Settings(domain="example.com")
         self.certificate = Certificate(settings, folder, self.wall)
-        self.files = CertificateFiles(self.certificate, NAMES, maybeDeferred, self.wall, self.timers)
+        self.files = FollowedFiles(self.following(), maybeDeferred, self.timers)
         result_of(self.files.open())
+
+    def following(self) -> Following[ServerCredentials]:
+        """Say what is followed."""
+        return of_certificate(self.certificate, NAMES, self.wall)
 
     def wall(self) -> datetime:
         """Say what the clock says."""
@@ -156,7 +163,8 @@ def test_many_lost_names_are_few_in_the_sentence(tmp_path: Path) -> None:
     put(tmp_path, issue(*many))
     settings, clock = Settings(domain="example.com"), Clock()
     certificate = Certificate(settings, tmp_path, lambda: TODAY)
-    files = CertificateFiles(certificate, many, maybeDeferred, lambda: TODAY, Timers(clock, clock.seconds))
+    following = of_certificate(certificate, many, lambda: TODAY)
+    files = FollowedFiles(following, maybeDeferred, Timers(clock, clock.seconds))
     result_of(files.open())
     put(tmp_path, issue("other.example"))
     clock.pump([LOOK_S] * 2)
@@ -198,6 +206,56 @@ def test_a_reload_uses_what_was_refused(server: Server) -> None:
     assert server.certificate.credentials.names == ("sip.example.com", "sip.example.org")
 
 
+def test_who_asks_has_what_can_be_used_at_once(server: Server) -> None:
+    """And hears of what cannot."""
+    _other_name(server.folder)
+    server.files.reload()
+    assert (server.certificate.credentials.names[1], server.refused) == ("sip.example.org", "")
+    _gone(server.folder)
+    server.files.reload()
+    assert "there is no file" in server.refused
+
+
+def test_an_authority_of_operators_is_taken_up_with_its_lists(server: Server) -> None:
+    """Who has left cannot come in from the next connection on, and a file that holds nothing keeps nobody out."""
+    ours, file = authority("Operators"), server.folder / "operators.pem"
+    file.write_bytes(ours.pem)
+    operators = OperatorsAuthority(server.certificate, file)
+    files = FollowedFiles(of_operators(operators), maybeDeferred, server.timers)
+    result_of(files.open())
+    before = operators.context()
+    assert operators.context() is before
+    file.write_bytes(ours.pem + revocation_list(ours, issue("Ben", by=ours)))
+    server.looks()
+    after = operators.context()
+    assert after is not before
+    file.write_bytes(b"")
+    server.looks()
+    assert operators.context() is after
+    (said,) = files.conditions()
+    assert said.finding.startswith("the file of [web] operators_authority changed, and what is there is not used: ")
+    result_of(files.close())
+
+
+def test_an_icon_is_shown_when_it_can_be(server: Server) -> None:
+    """Also one that was missing at the start."""
+    file = server.folder / "icon.png"
+    icon = IconFile(file)
+    files = FollowedFiles(of_icon(icon), maybeDeferred, server.timers)
+    result_of(files.open())
+    server.looks()
+    assert (icon.icon, files.conditions()) == (OUR_ICON, ())
+    file.write_bytes(b"\x89PNG\r\n\x1a\n...")
+    server.looks()
+    assert (icon.icon.media_type, files.conditions()) == ("image/png", ())
+    file.write_bytes(b"GIF89a")
+    server.looks()
+    assert "neither PNG nor SVG" in files.conditions()[0].finding
+    assert icon.icon.media_type == "image/png"
+    result_of(files.close())
+    assert IconFile(None).read() is OUR_ICON
+
+
 def test_what_is_put_back_is_no_trouble(server: Server) -> None:
     """Whoever took the wrong file puts the right one back."""
     old = [(server.folder / name, (server.folder / name).read_bytes()) for name in ("server.pem", "server.key")]
@@ -219,7 +277,7 @@ def test_a_look_that_ends_after_the_close_changes_nothing(tmp_path: Path) -> Non
         held.append(Deferred())
         return held[-1].addCallback(lambda _: call())
 
-    files = CertificateFiles(server.certificate, NAMES, in_thread, server.wall, server.timers)
+    files = FollowedFiles(server.following(), in_thread, server.timers)
     result_of(server.files.close())
     result_of(files.open())
     before = server.shown
