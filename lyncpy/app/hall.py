@@ -17,6 +17,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, Offer
 from lyncpy.core.anonymous import AnonymousGate
 from lyncpy.core.asserted_identity import AssertedIdentity
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.cut_off import CutOff
 from lyncpy.core.deposits import Deposits
 from lyncpy.core.dispatch import Dispatch, TransactionUser
@@ -150,7 +151,7 @@ def ground(config: Config, node: NodeName, back: Backends, timers: Timers, react
     flow_host = FlowHost(node, channels, flows, outbound, remote, back.bus)
     relay = Relay(channels, timers, partial(_is_there, back), flow_host.note)
     notifier = _notifier(config, back, outbound, contact, timers)
-    forward = Forward(outbound, route_of(contact, node), AssertedIdentity(tables.people, timers), timers)
+    forward = _forward(back, tables, outbound, route_of(contact, node), timers)
     homes = Homes(back.nodes, relay, back.bus, timers, platform.writers, route_of(contact, node))
     return PlatformParts(
         platform=platform,
@@ -184,6 +185,11 @@ def _signins(
     known = KnownNetworks(back.store, timers, flows.places.know)
     tries = SignInTries(tables.people, known, relays, config.sections.auth)
     return SignIns(tables.people, tries, SharedTries(node, tries, back.bus, timers), back.meter, timers)
+
+
+def _forward(back: Backends, tables: Tables, outbound: Outbound, route: str, timers: Timers) -> Forward:
+    """Build what passes requests between users."""
+    return Forward(outbound, route, AssertedIdentity(tables.people, timers), timers, CalledAs(back.stamps.stamp))
 
 
 def _places(config: Config, back: Backends, registrations: Registrations, timers: Timers) -> NodePlaces:
@@ -280,7 +286,16 @@ def entrance(
     platform, timers = base.platform, base.timers
     proof = DigestProof(answer_s=auth.challenge_lifetime_s, lifetime_s=auth.lifetime_s)
     anonymous_gate = AnonymousGate(proof, base.flows, guests, platform.meter, auth, limits, timers, base.relays)
-    gate = Gate(schemes, base.signins, base.flows, platform.meter, limits, timers, anonymous_gate)
+    gate = Gate(
+        schemes,
+        base.signins,
+        base.flows,
+        platform.meter,
+        limits,
+        timers,
+        anonymous_gate,
+        base.signaling.forward.called_as,
+    )
     base.flows.seal_with(gate.seal)
     signaling = base.signaling
     router = Router(sip.all_domains, _own_hosts(config), platform.node, signaling.relay, signaling.homes)

@@ -98,7 +98,7 @@ _CHALLENGES: Final = (401, 407)
 
 
 def explained(response: Response, source: str) -> Response:
-    """Return a response as it leaves this server: with a Server header, and a refusal of our own with its reason and source.
+    """Return a response as it leaves this server: with a Server header, and with reason and source what we explain ourselves.
 
     What an endpoint answered and is only passed on is known by its not having a Server yet: an endpoint's own
     was taken away (`sip.trust`). It gets no reason, which would be another's. Not to be called twice.
@@ -111,7 +111,8 @@ def explained(response: Response, source: str) -> Response:
     keys = response.headers.layout.places
     if "server" not in keys:
         return response.plus(last=_SERVER)
-    if response.status < 300 or (response.status in _CHALLENGES and "ms-diagnostics" not in keys):
+    is_refusal = response.status >= 300 and response.status not in _CHALLENGES
+    if not is_refusal and "ms-diagnostics" not in keys:
         return response
     if "ms-diagnostics-public" in keys and "ms-diagnostics" not in keys:
         return response

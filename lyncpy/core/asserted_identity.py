@@ -12,8 +12,9 @@ from lyncpy.contracts.directory import IPeople, Person
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.errors import RemoteProtocolError
+from lyncpy.sip.headers import parse_name_addr
 from lyncpy.sip.message import Headers
-from lyncpy.sip.trust import asserting, unbacked
+from lyncpy.sip.trust import asserting, is_backed, unbacked
 
 REFERRAL_S: Final = 300.0
 """How long somebody who was referred may say so: a person looks at the question before the client calls."""
@@ -23,6 +24,8 @@ REFERRALS_PER_USER: Final = 64
 
 IDENTITIES_KEPT: Final = 4_096
 """Identities that are kept written; when one more comes, all are written anew."""
+
+_REFERRED_BY: Final = "referred-by"
 
 _UNQUOTABLE: Final = {**dict.fromkeys((*range(32), 127)), ord("\\"): None, ord('"'): "'", ord(","): " "}
 
@@ -69,6 +72,13 @@ class AssertedIdentity:
         mine[whom] = self._timers.now() + REFERRAL_S
         if is_new:
             self._timers.later(REFERRAL_S, lambda: self._look_at(referrer, whom))
+
+    def referrer(self, headers: Headers, sender: Aor) -> Aor | None:
+        """Give who has referred a sender, where a message of theirs says so and it is true."""
+        value = headers.get(_REFERRED_BY)
+        if value is None or not is_backed(_REFERRED_BY, headers, partial(self._may_refer, sender)):
+            return None
+        return aor_of(parse_name_addr(value).uri)
 
     def _may_refer(self, sender: Aor, uri: str) -> bool:
         try:

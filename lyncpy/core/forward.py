@@ -21,6 +21,7 @@ from lyncpy.contracts.outbound import ICall, IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.asserted_identity import AssertedIdentity
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.errors import RemoteProtocolError
@@ -41,6 +42,9 @@ LEAST_HELPFUL: Final = (430, 408, 487, 480)
 
 ENDS_ALL: Final = frozenset({600, 605})
 """Refusals that speak for all of a user's endpoints ([MS-OCER]: 605 is "decline everywhere")."""
+
+ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
+"""Why a device rings no more (RFC 3326)."""
 
 MEANWHILE_S: Final = 10.0
 """How long the BYE for a late answer may take."""
@@ -70,6 +74,26 @@ class OnEarly(Protocol):
 
     def __call__(self, tag: str, endpoint: Endpoint, give_up: Callable[[], None]) -> None:
         """Note that `endpoint` has answered provisionally with this To tag; `give_up` cancels its branch alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retargeting:
+    """How a call comes to those who are rung."""
+
+    history: str = ""
+    """The value of History-Info, which they and the caller are told; "": that it was sent to its own target."""
+
+    fields: Sequence[tuple[str, str]] = ()
+    """Further fields of what those are sent who are rung."""
+
+    for_another: bool = False
+    """Whether they are rung in place of somebody else."""
+
+    ends_all: frozenset[int] = ENDS_ALL
+    """Refusals of one endpoint that end the ringing of all."""
+
+
+AS_CALLED: Final = Retargeting()
 
 
 class _Waits:
@@ -105,13 +129,21 @@ class Forward:
         record_route: The URI (with `lr`) that keeps this server in the path of dialogs.
         asserted_identity: Asserts who sent a request.
         timers: The deadlines.
+        called_as: Marks the dialogs of those who are rung in place of another.
     """
 
     def __init__(
-        self, outbound: IOutbound, record_route: str, asserted_identity: AssertedIdentity, timers: ITimers
+        self,
+        outbound: IOutbound,
+        record_route: str,
+        asserted_identity: AssertedIdentity,
+        timers: ITimers,
+        called_as: CalledAs,
     ) -> None:
         self._outbound = outbound
+        self._route = record_route
         self._record_route = f"<{record_route}>"
+        self.called_as: Final = called_as
         self._asserted_identity = asserted_identity
         self._timers = timers
         self._waits = _Waits()
@@ -119,6 +151,10 @@ class Forward:
     def waiting(self, asked: Aor) -> frozenset[Aor]:
         """Give who waits for an answer of a user's endpoints."""
         return self._waits.senders(asked)
+
+    def referrer(self, arrival: Arrival) -> Aor | None:
+        """Give who has referred the sender of a request, where it says so and that is true."""
+        return self._asserted_identity.referrer(arrival.request.headers, arrival.sender.aor)
 
     def part(self, asked: Aor, senders: Container[Aor]) -> None:
         """Answer the pending calls of these senders to a user as if the user's endpoints were gone; they ring no more."""
@@ -137,12 +173,37 @@ class Forward:
         Raises:
             Refused: 483 when the request has been passed on too often.
         """
+        return await self.branch(arrival, endpoints, patience, on_early).run()
+
+    def branch(
+        self,
+        arrival: Arrival,
+        endpoints: Sequence[Endpoint],
+        patience: RingTimes,
+        on_early: OnEarly | None = None,
+        retargeting: Retargeting = AS_CALLED,
+    ) -> "Fork":
+        """Prepare to ask the endpoints of one user, perhaps one of several who are rung; arguments and errors are those of `fork`."""
         request = self._onward(arrival)
+        history: Sequence[tuple[str, str]] = ()
         if request.method == "INVITE":
             # Spec: RFC 4244 §4.3.1, RFC 7044 §10: where the request was sent to, before it was retargeted.
-            request = request.edited(last=[_history(request)])
-        fork = _Fork(self._outbound, self._timers, arrival, self._upstream, on_early, self._waits)
-        return await fork.run(request, endpoints, patience)
+            history = (("History-Info", retargeting.history) if retargeting.history else _history(request),)
+            request = request.edited(last=[*history, *retargeting.fields])
+        if retargeting.for_another:
+            route = self.called_as.marked(self._route, request, endpoints[0].aor)
+            request = request.edited(put=[("Record-Route", f"<{route}>")])
+        upstream = partial(self._upstream, history=history)
+        return Fork(
+            self._outbound,
+            self._timers,
+            arrival,
+            upstream,
+            on_early,
+            self._waits,
+            (request, endpoints, patience),
+            retargeting.ends_all,
+        )
 
     async def pass_on(self, arrival: Arrival, endpoint: Endpoint, timeout: float, *, call_id: str = "") -> ForkResult:
         """Ask one endpoint within a dialog; its answer, or a 430 or 408 of our own.
@@ -225,7 +286,9 @@ class Forward:
         template = response.shared.found("upstream", given, find)
         return PreparedResponse(template, request.cseq.number, response.body, request.vias)
 
-    def _upstream(self, request: Request, response: Response, endpoint: Endpoint) -> Response:
+    def _upstream(
+        self, request: Request, response: Response, endpoint: Endpoint, history: Sequence[tuple[str, str]] = ()
+    ) -> Response:
         """Make an endpoint's answer fit the request that it answers, whatever the endpoint wrote."""
         if response.status in CHALLENGES:
             return Refused(480, LOCKED).response(request)
@@ -239,7 +302,7 @@ class Forward:
         drop = (*UPSTREAM_DROPPED, *self._asserted_identity.unbacked(response.headers, endpoint.aor))
         last = [("P-Asserted-Identity", self._asserted_identity.identity(endpoint.aor))]
         if request.method == "INVITE" and request.to.tag is None and _wants_history(request):
-            last.append(_history(request))
+            last.extend(history or (_history(request),))
         return response.edited(drop=drop, put=put, first=first, last=last)
 
 
@@ -270,7 +333,7 @@ def _to(request: Request, response: Response) -> str:
     return asked + made
 
 
-class _Fork:
+class Fork:
     """One request at several endpoints; lives until the last branch has answered."""
 
     log = Logger()
@@ -283,8 +346,12 @@ class _Fork:
         upstream: Callable[[Request, Response, Endpoint], Response],
         on_early: OnEarly | None,
         waits: _Waits,
+        asked: tuple[Request, Sequence[Endpoint], RingTimes],
+        ends_all: frozenset[int],
     ) -> None:
         self._waits = waits
+        self._request, self._endpoints, self._patience = asked
+        self._ends_all = ends_all
         self._outbound = outbound
         self._on_early = on_early
         self._timers = timers
@@ -295,16 +362,18 @@ class _Fork:
         self._pending = 0
         self._ringing = False
         self._done: Deferred[ForkResult] = Deferred()
+        self._accepted: Callable[[], None] | None = None
 
-    async def run(self, request: Request, endpoints: Sequence[Endpoint], patience: RingTimes) -> ForkResult:
-        self._pending = len(endpoints)
+    async def run(self) -> ForkResult:
+        """Ask all, and give the one answer. May be called once."""
+        self._pending = len(self._endpoints)
         self._arrival.on_cancel(self._cancelled)
         if self._done.called:  # given up before anybody was asked
             return await self._done
-        silence = self._timers.later(patience.silent_s, self._silent)
+        silence = self._timers.later(self._patience.silent_s, self._silent)
         try:
-            for endpoint in endpoints:
-                self._begin(request, endpoint, patience)
+            for endpoint in self._endpoints:
+                self._begin(self._request, endpoint, self._patience)
             return await self._done
         finally:
             silence.cancel()
@@ -336,7 +405,10 @@ class _Fork:
                 self._unwanted(branch, response, endpoint)
             return
         self._answers.append(outcome)
-        if 200 <= response.status < 300 or response.status in ENDS_ALL:
+        if 200 <= response.status < 300:
+            self._accepted = partial(self._unwanted, branch, response, endpoint)
+            self._finish(outcome)
+        elif response.status in self._ends_all:
             self._finish(outcome)
         elif self._pending == 0:
             self._finish(best(self._answers))
@@ -356,13 +428,22 @@ class _Fork:
             self._finish(best([*self._answers, timed_out(self._arrival.request)]))
 
     def _cancelled(self) -> None:
-        if not self._done.called:
-            self._finish(ForkResult(response_to(self._arrival.request, 487), None))
+        self.give_up()
 
-    def _finish(self, outcome: ForkResult) -> None:
+    def give_up(self, reason: str | None = None) -> None:
+        """Answer 487; those who ring get a CANCEL with this reason. May be called at any time."""
+        if not self._done.called:
+            self._finish(ForkResult(response_to(self._arrival.request, 487), None), reason)
+
+    def hang_up(self) -> None:
+        """End the dialog with the endpoint that has accepted, which the sender does not want."""
+        if self._accepted is not None:
+            self._accepted()
+
+    def _finish(self, outcome: ForkResult, reason: str | None = None) -> None:
         self._done.callback(outcome)
         for call in self._calls:
-            call.cancel('SIP;cause=200;text="Call completed elsewhere"' if outcome.response.status < 300 else None)
+            call.cancel(ELSEWHERE if outcome.response.status < 300 else reason)
 
     def _unwanted(self, branch: Request, response: Response, endpoint: Endpoint) -> None:
         """Acknowledge the 2xx of a second endpoint that accepted, then end that dialog at once (RFC 3261 §13.2.2.4).

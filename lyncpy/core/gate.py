@@ -33,6 +33,7 @@ from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.anonymous import AnonymousGate
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.per_user import ConnectionsPerUser
 from lyncpy.core.senders import is_from
@@ -111,6 +112,7 @@ class Gate:
         settings: The section [limits].
         timers: The clock.
         anonymous_gate: Admits guests.
+        called_as: Knows the dialogs in which somebody was called in place of another.
     """
 
     log = Logger()
@@ -124,7 +126,9 @@ class Gate:
         settings: Settings,
         timers: ITimers,
         anonymous_gate: AnonymousGate,
+        called_as: CalledAs,
     ) -> None:
+        self._called_as = called_as
         self._authenticators = {authenticator.scheme.lower(): authenticator for authenticator in authenticators}
         self._wire = flows
         self._meter = meter
@@ -261,7 +265,7 @@ class Gate:
 
         Spec: [MS-SIPAE] 3.3.5; RFC 3325 §5: what the workloads read in From is asserted here.
         """
-        find = partial(is_from, request, aor, self._signins.numbers_of)
+        find = partial(is_from, request, aor, self._signins.numbers_of, self._called_as)
         if not (find() if request.shared is None else request.shared.found("sender", aor, find)):
             uri = request.from_.uri
             self.log.info("{aor} sent {method} as {uri}", aor=aor, method=request.method, uri=repr(uri[:80]))

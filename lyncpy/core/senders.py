@@ -3,24 +3,29 @@
 from collections.abc import Callable, Collection
 
 from lyncpy.contracts.names import Aor
+from lyncpy.core.called_as import CalledAs
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request
 from lyncpy.sip.telephone import number_in
 from lyncpy.sip.uri import parse_uri
 
 
-def is_from(request: Request, aor: Aor, numbers: Callable[[Aor], Collection[str]]) -> bool:
-    """Tell whether a request has this user in From: their address, or within a dialog a number of theirs.
+def is_from(request: Request, aor: Aor, numbers: Callable[[Aor], Collection[str]], called_as: CalledAs) -> bool:
+    """Tell whether a request has this user in From: their address, or within a dialog that by which they were called.
 
-    Who was called by a number has that number as their own address in the dialog (RFC 3261 §12.1.1), and may write so.
+    Who was called by a number, or in place of another, has that as their own address in the dialog (RFC 3261 §12.1.1),
+    and may write so.
 
     Args:
         numbers: Gives the numbers of a user, as tel URIs in their normal form.
+        called_as: Knows the dialogs in which a user was called in place of another.
     """
     uri = request.from_.uri
     if not _stands_alone(uri, request.headers.lines[request.headers.layout.places["from"]]):
         return False
-    return uri == aor or parse_uri(uri).aor == aor or (request.to.tag is not None and _number(uri) in numbers(aor))
+    if uri == aor or parse_uri(uri).aor == aor:
+        return True
+    return request.to.tag is not None and (_number(uri) in numbers(aor) or called_as.is_marked(request, aor))
 
 
 def _number(uri: str) -> str | None:

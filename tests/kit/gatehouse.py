@@ -16,6 +16,7 @@ from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.tapping import Tap
 from lyncpy.core.anonymous import AnonymousGate
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.gate import Gate
 from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.settings import Settings
@@ -115,7 +116,7 @@ def gate_of(
     """Give a gate with these schemes, before which no guests come."""
     proof, rules = DigestProof(answer_s=60.0, lifetime_s=28_800.0), AuthSettings()
     guests = AnonymousGate(proof, flows, NoGuests(), meter, rules, settings, timers, Relays(()))
-    return Gate(schemes, signins, flows, meter, settings, timers, guests)
+    return Gate(schemes, signins, flows, meter, settings, timers, guests, CalledAs(bytes))
 
 
 @implementer(IFlows)

@@ -7,6 +7,7 @@ from lyncpy.backends.volatile import MemoryRecordStore
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.names import NodeName
 from lyncpy.core.asserted_identity import AssertedIdentity
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.deposits import Deposits
 from lyncpy.core.forward import Forward
 from lyncpy.core.homes import Homes
@@ -75,5 +76,8 @@ def signaling_of(platform: Platform, **parts: Any) -> Signaling:  # Any: the fie
     relay = given("relay", Relay(channels, timers, _nobody_is_there, lambda node, flow: None))
     given("homes", Homes(platform.nodes, relay, platform.bus, timers, platform.writers, CONTACT))
     given("deposits", Deposits(platform.nodes, channels, parts["flows"], platform.bus, timers))
-    given("forward", Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers))
+    given(
+        "forward",
+        Forward(outbound, f"{CONTACT};lr", AssertedIdentity(platform.people, timers), timers, CalledAs(bytes)),
+    )
     return Signaling(**parts)

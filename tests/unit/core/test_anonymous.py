@@ -15,6 +15,7 @@ from lyncpy.contracts.names import Aor, FlowName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.anonymous import AnonymousGate
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.gate import CHALLENGES_PER_FLOW, Gate
 from lyncpy.core.settings import Settings
 from lyncpy.sip.headers import parse_auth
@@ -73,6 +74,7 @@ class House:
             settings,
             timers,
             self.anonymous_gate,
+            CalledAs(bytes),
         )
         self.asked: dict[FlowName, dict[str, str]] = {}
         self.counts: dict[FlowName, int] = {}

@@ -12,6 +12,7 @@ from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, FlowName, Instance
 from lyncpy.contracts.refusal import Refused
 from lyncpy.core.asserted_identity import AssertedIdentity
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.forward import ForkResult, Forward, RingTimes
 from lyncpy.core.timers import Timers
 from lyncpy.sip.errors import RemoteProtocolError
@@ -72,7 +73,11 @@ class Scene:
         )
         self.asserted_identity = AssertedIdentity(people, timers)
         self.forward = Forward(
-            self.outbound, "sip:sip.example.test:5061;transport=tls;lr", self.asserted_identity, timers
+            self.outbound,
+            "sip:sip.example.test:5061;transport=tls;lr",
+            self.asserted_identity,
+            timers,
+            CalledAs(bytes),
         )
         self.early: list[tuple[str, str]] = []
         self.answers: list[ForkResult] = []

@@ -3,6 +3,7 @@
 import pytest
 
 from lyncpy.contracts.names import Aor
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.senders import is_from
 from lyncpy.sip.message import Headers, Request
 
@@ -12,7 +13,9 @@ ALICE = Aor("sip:alice@example.com")
 def is_hers(from_: str, to: str = "<sip:bob@example.com>;tag=2") -> bool:
     """Tell whether Alice may send a request with this From; her number is +15550100."""
     headers = Headers([("From", f"{from_};tag=1"), ("To", to), ("Call-ID", "x"), ("CSeq", "1 INFO")])
-    return is_from(Request("INFO", "sip:bob@example.com", headers), ALICE, lambda aor: {"tel:+15550100"})
+    return is_from(
+        Request("INFO", "sip:bob@example.com", headers), ALICE, lambda aor: {"tel:+15550100"}, CalledAs(bytes)
+    )
 
 
 @pytest.mark.parametrize(
