@@ -6,7 +6,7 @@ Spec: [MS-SIPRE], the category `routing`; spec notes, "voice" §2.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
 from typing import Final
 
@@ -60,6 +60,15 @@ def target_of(text: str) -> Target | None:
     if number is not None:
         return Target(TargetKind.NUMBER, number.uri)
     return Target(TargetKind.PERSON, named_by(uri)) if uri.user else None
+
+
+class RetargetReason(StrEnum):
+    """Why somebody rings in place of the user, or beside them, as History-Info says it ([MS-SIPRE] 2.2.17)."""
+
+    NONE = ""
+    FORWARDING = "forwarding"
+    TEAM_CALL = "team-call"
+    DELEGATION = "delegation"
 
 
 class RuleFlag(StrEnum):
@@ -142,6 +151,9 @@ class Call:
     visited: frozenset[Target] = frozenset()
     """Who has diverted the call so far, by its history."""
 
+    rings_s: int = _USUAL_TOTAL_S
+    """How long devices ring where the user has not said so, and nothing comes behind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -153,6 +165,9 @@ class Stage:
 
     is_diversion: bool = False
     """Whether all that rings is cancelled before."""
+
+    reason: RetargetReason = RetargetReason.NONE
+    """Why these ring, where they are not the user's own and it is no diversion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +187,13 @@ class CallPlan:
     may_divert: bool = False
     """Whether an endpoint may divert the call."""
 
+    def reason_of(self, target: Target) -> RetargetReason:
+        """Say why somebody rings; whom an endpoint has named rings because that forwards the call."""
+        if target == DEVICES:
+            return RetargetReason.NONE
+        stage = next((one for one in self.stages if target in one.targets), None)
+        return RetargetReason.FORWARDING if stage is None or stage.is_diversion else stage.reason
+
 
 def plan(rules: CallRules, call: Call, allowed: AllowedRules = AllowedRules()) -> CallPlan:
     """Say who rings, in which order, and for how long.
@@ -189,7 +211,9 @@ def plan(rules: CallRules, call: Call, allowed: AllowedRules = AllowedRules()) -
         targets = tuple(dict.fromkeys(one for one in stage.targets if one not in left_out | seen))
         seen |= set(targets)
         if targets or not stage.is_diversion:
-            kept.append(Stage(targets, stage.wait_s, stage.is_diversion))
+            kept.append(replace(stage, targets=targets))
+    if len(kept) == 1 and DEVICES in kept[0].targets and "total" not in rules.waits:
+        kept = [replace(kept[0], wait_s=call.rings_s)]
     may_divert = allowed.forwarding and call.sensitivity.allows_diversion and not call.is_on_private_line
     return CallPlan(tuple(kept), loops=loops, barred=left_out, may_divert=may_divert)
 
@@ -202,13 +226,15 @@ def _ringing(rules: CallRules, call: Call, allowed: AllowedRules) -> Sequence[St
         return [Stage(own, total)]
     if RuleFlag.FORWARD_IMMEDIATE in flags and allowed.forwarding:
         return _forwarded_at_once(rules, call, total)
-    for flag, name, is_allowed in (
-        (RuleFlag.DELEGATE_RING, "delegates", allowed.delegation),  # counts before the team: both cannot be
-        (RuleFlag.TEAM_RING, "team", allowed.team_call),
+    for flag, name, is_allowed, reason in (
+        # Counts before the team: both cannot be.
+        (RuleFlag.DELEGATE_RING, "delegates", allowed.delegation, RetargetReason.DELEGATION),
+        (RuleFlag.TEAM_RING, "team", allowed.team_call, RetargetReason.TEAM_CALL),
     ):
         if flag in flags and is_allowed and call.sensitivity.allows_others:
             skips = flag is RuleFlag.DELEGATE_RING and RuleFlag.SKIP_PRIMARY in flags
-            return _together(rules.lists.get(name, ()), () if skips else own, rules, call)
+            others = Stage(rules.lists.get(name, ()), rules.wait("team2", _USUAL_USER_S), reason=reason)
+            return _together(others, () if skips else own, rules, call)
     also = rules.first("simultaneous_ring") if own and _rings_besides(rules, call, allowed) else ()
     return [Stage((*own, *also), total)]
 
@@ -232,14 +258,11 @@ def _forwarded_at_once(rules: CallRules, call: Call, total: int) -> Sequence[Sta
     return [Stage(rules.first("forwardto"), total, is_diversion=True)]
 
 
-def _together(others: tuple[Target, ...], own: tuple[Target, ...], rules: CallRules, call: Call) -> Sequence[Stage]:
+def _together(others: Stage, own: tuple[Target, ...], rules: CallRules, call: Call) -> Sequence[Stage]:
     """Ring the user, and after a while others with them; a call of one of these is for the user alone."""
-    if call.callers & set(others):
+    if call.callers & set(others.targets):
         return [Stage((DEVICES,), rules.wait("total", _USUAL_TOTAL_S))]
-    later = rules.wait("team2", _USUAL_USER_S)
-    if not own:
-        return [Stage(others, later)]
-    return [Stage(own, rules.wait("user", _USUAL_USER_S)), Stage(others, later)]
+    return [Stage(own, rules.wait("user", _USUAL_USER_S)), others] if own else [others]
 
 
 def _unanswered(rules: CallRules, call: Call, allowed: AllowedRules) -> Sequence[Stage]:

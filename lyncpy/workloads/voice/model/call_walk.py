@@ -27,12 +27,14 @@ _LEAST_HELPFUL: Final = (430, 408, 487, 480)
 
 LOOP: Final = 13000
 NO_RESPONSE: Final = 13002
-_PROGRESS: Final[Mapping[TargetKind, int]] = {
+PROGRESS: Final[Mapping[TargetKind, int]] = {
     TargetKind.DEVICES: 13004,
     TargetKind.PERSON: 13005,
     TargetKind.NUMBER: 13005,
     TargetKind.VOICE_MAIL: 13007,
 }
+"""What the caller is told when one of them rings."""
+
 FORWARDED: Final = 13006
 
 
@@ -191,7 +193,7 @@ def _next_stage(walk: CallWalk, now: float) -> Moved:
             effects += [*_cancelled(walk), Progress(FORWARDED)]
             walk = replace(walk, ringing={})
         effects += [Ring(one) for one in new]
-        effects += [Progress(number) for number in dict.fromkeys(_PROGRESS[one.kind] for one in new)]
+        effects += [Progress(number) for number in dict.fromkeys(PROGRESS[one.kind] for one in new)]
         return (
             replace(
                 walk,

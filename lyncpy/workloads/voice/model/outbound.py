@@ -14,6 +14,7 @@ from typing import Final
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.refusal import Diagnostics
 from lyncpy.sip.telephone import TelephoneNumber
+from lyncpy.workloads.voice.model.call_rules import AllowedRules
 from lyncpy.workloads.voice.model.dialplan import DialPlan, NotDialable, Rule, normalise
 from lyncpy.workloads.voice.model.patterns import Pattern
 
@@ -25,6 +26,12 @@ class VoicePolicy:
     name: str
     usages: tuple[str, ...] = ()
     """In the order in which they are tried."""
+
+    allowed: AllowedRules = field(default_factory=AllowedRules)
+    """Which of the user's own rules for calls to them count."""
+
+    voicemail_escape_s: float = 0.0
+    """A telephone that answers a forwarded call sooner is taken for a carrier's mail box; 0: none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +126,8 @@ class Decision:
     person: Aor | None = None
     attempts: tuple[Attempt, ...] = ()
     refusal: CallRefusal | None = None
+    number: str = ""
+    """The tel URI that was found; "" where no rule makes a number of what was dialled."""
 
 
 NO_RULE: Final = CallRefusal(404, Diagnostics(14010, "Unable to find an exact match in the rules set"))
@@ -165,7 +174,7 @@ def decide(dialled: str, ext: str, caller: Caller, owners: Owners, rules: Outbou
         return _refused(steps, SHARED, f"it is the number of {', '.join(map(bare, people))}")
     if people:
         steps.append(DecisionStep("rings", bare(people[0]), "it is their number"))
-        return Decision(tuple(steps), person=people[0])
+        return Decision(tuple(steps), person=people[0], number=found.number.uri)
     if not rules.routes:
         return _refused(steps, NOBODYS, "nobody here has it, and there is no route out of the house")
     return _outward(steps, found.number, caller, rules)

@@ -11,6 +11,7 @@ from lyncpy.workloads.voice.model.call_rules import (
     AllowedRules,
     Call,
     CallRules,
+    RetargetReason,
     RuleFlag,
     Sensitivity,
     Stage,
@@ -34,6 +35,14 @@ MAIL = Stage((VOICE_MAIL,), 20, is_diversion=True)
 TO_MOBILE = Stage((MOBILE,), 20, is_diversion=True)
 OWN = Stage((DEVICES,), 20)
 FIRST = Stage((DEVICES,), 10)
+
+
+def team(*targets: Target, wait_s: int = 10) -> Stage:
+    """Give the stage of a team."""
+    return Stage(targets, wait_s, reason=RetargetReason.TEAM_CALL)
+
+
+DELEGATES = Stage((CAROL,), 10, reason=RetargetReason.DELEGATION)
 
 
 def rules(*flags: str, **waits: int) -> CallRules:
@@ -64,13 +73,13 @@ def from_(target: Target) -> Call:
         (rules("enablecf"), call(), [OWN, TO_MOBILE, MAIL]),
         # Ringing with others.
         (rules("simultaneous_ring"), call(), [Stage((DEVICES, MOBILE), 20), MAIL]),
-        (rules("team_ring", user=7, team2=9), call(), [Stage((DEVICES,), 7), Stage((CAROL, DAVE), 9), MAIL]),
+        (rules("team_ring", user=7, team2=9), call(), [Stage((DEVICES,), 7), team(CAROL, DAVE, wait_s=9), MAIL]),
         (rules("team_ring"), from_(CAROL), [OWN, MAIL]),
-        (rules("team_ring"), call(is_disturbing=True), [Stage((CAROL, DAVE), 10), MAIL]),
-        (rules("delegate_ring", user=0), call(), [Stage((DEVICES,), 0), Stage((CAROL,), 10), MAIL]),
-        (rules("delegate_ring", "skip_primary"), call(), [Stage((CAROL,), 10), MAIL]),
+        (rules("team_ring"), call(is_disturbing=True), [team(CAROL, DAVE), MAIL]),
+        (rules("delegate_ring", user=0), call(), [Stage((DEVICES,), 0), DELEGATES, MAIL]),
+        (rules("delegate_ring", "skip_primary"), call(), [DELEGATES, MAIL]),
         (rules("delegate_ring", "skip_primary"), from_(CAROL), [OWN, MAIL]),
-        (rules("delegate_ring", "team_ring"), call(), [FIRST, Stage((CAROL,), 10), MAIL]),
+        (rules("delegate_ring", "team_ring"), call(), [FIRST, DELEGATES, MAIL]),
         # Who does not want to be disturbed.
         (rules("simultaneous_ring", "enablecf"), call(is_disturbing=True), [Stage((), 20), TO_MOBILE, MAIL]),
         # Work hours.
@@ -86,7 +95,7 @@ def from_(target: Target) -> Call:
         # What comes round again.
         (rules("enablecf"), call(visited=frozenset({MOBILE})), [OWN, MAIL]),
         (rules("simultaneous_ring"), from_(MOBILE), [OWN, MAIL]),
-        (rules("team_ring", wait=5000), call(visited=frozenset({CAROL})), [FIRST, Stage((DAVE,), 10), MAIL]),
+        (rules("team_ring", wait=5000), call(visited=frozenset({CAROL})), [FIRST, team(DAVE), MAIL]),
     ],
 )
 def test_the_table(mine: CallRules, to: Call, stages: list[Stage]) -> None:
@@ -130,3 +139,24 @@ def test_waits_are_bounded() -> None:
 def test_targets_are_read_as_clients_write_them(text: str, target: Target | None) -> None:
     """With blanks, as persons and as telephones."""
     assert target_of(text) == target
+
+
+def test_a_call_that_has_nowhere_else_to_go_rings_as_long_as_it_may() -> None:
+    """Where the user has not said how long, and only then."""
+    alone = call(has_voice_mail=False, rings_s=180)
+    assert plan(rules(), alone).stages == (Stage((DEVICES,), 180),)
+    assert plan(rules(total=5), alone).stages == (Stage((DEVICES,), 5),)
+    assert plan(rules("enablecf"), alone).stages == (OWN, TO_MOBILE)
+
+
+def test_history_says_why_somebody_rings() -> None:
+    """The user themselves for no reason; who is named by an endpoint because it has forwarded the call."""
+    for flags, target, reason in (
+        (["enablecf"], MOBILE, RetargetReason.FORWARDING),
+        (["team_ring"], DAVE, RetargetReason.TEAM_CALL),
+        (["delegate_ring"], CAROL, RetargetReason.DELEGATION),
+        (["simultaneous_ring"], MOBILE, RetargetReason.NONE),
+        ([], DAVE, RetargetReason.FORWARDING),
+        (["enablecf"], DEVICES, RetargetReason.NONE),
+    ):
+        assert plan(rules(*flags), CALL).reason_of(target) is reason
