@@ -16,6 +16,9 @@ class PublishedRules:
     breakthrough: str = ""
     """For callers who reach the user whatever the other says; it names them."""
 
+    work_hours: str = ""
+    """The document that tells when the user works, where a rule asks for it."""
+
     is_disturbing: bool = False
     """Whether the user does not want to be disturbed, as the caller's access level sees it."""
 
@@ -33,3 +36,6 @@ class ICallRules(Interface):
             Refused: Too many wait for the same board.
             StoreUnavailable: It cannot be read.
         """
+
+    def may_act_for(delegate: Aor, user: Aor) -> Awaitable[bool]:
+        """Tell whether somebody is on the user's list of delegates. Raises as `rules_for` does."""

@@ -5,11 +5,15 @@ that is under way ends (`has_blocked`).
 """
 
 from collections.abc import Awaitable
+from typing import Final
 
 from zope.interface import Interface
 
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.refusal import Refused, WorldUnavailable
+from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable
+
+OFFLINE: Final = Diagnostics(1, "User could not be reached")
+"""With 480, of who is signed out; and so of whoever does not want to be reached by the caller."""
 
 
 class IPrivacy(Interface):

@@ -37,7 +37,7 @@ from lyncpy.workloads.presence.board_table import BoardTable
 from lyncpy.workloads.presence.commands import Commands
 from lyncpy.workloads.presence.fanout import PresenceFanout
 from lyncpy.workloads.presence.model.aggregate import band_of
-from lyncpy.workloads.presence.model.audience import audience, call_rules, is_blocked, relation_of, visible
+from lyncpy.workloads.presence.model.audience import audience, call_rules, is_blocked, relation_of, visible, work_hours
 from lyncpy.workloads.presence.model.states import Aggregate
 from lyncpy.workloads.presence.model.tables import Band
 from lyncpy.workloads.presence.model.traffic import Traffic
@@ -201,9 +201,16 @@ class Presence:
         return PublishedRules(
             documents.get(0, ""),
             documents.get(1, ""),
+            work_hours(board) if "work_hours" in "".join(documents.values()) else "",
             is_disturbing=any(band_of(one.availability) is Band.DO_NOT_DISTURB for one in states),
             is_blocked=is_blocked(seen_by),
         )
+
+    async def may_act_for(self, delegate: Aor, user: Aor) -> bool:
+        """Tell whether somebody is on the user's list of delegates."""
+        if self._people.person(user) is None:
+            return False
+        return any(one.aor == delegate for one in (await self.boards.read(user)).delegates.members)
 
     async def _endpoint_arrived(self, fact: EndpointArrived) -> None:
         """Read the board of who signs in, so that others reach them while the store is away: `is_blocked` asks it.

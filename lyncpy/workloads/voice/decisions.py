@@ -6,6 +6,7 @@ from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.names import Aor
 from lyncpy.sip.telephone import Dialled
 from lyncpy.workloads.voice.dial_plans import DialPlans
+from lyncpy.workloads.voice.model.call_rules import AllowedRules
 from lyncpy.workloads.voice.model.dialplan import DialPlan
 from lyncpy.workloads.voice.model.outbound import (
     NO_RULE,
@@ -21,7 +22,7 @@ from lyncpy.workloads.voice.model.outbound import (
 )
 from lyncpy.workloads.voice.model.patterns import read_pattern
 from lyncpy.workloads.voice.scopes import DEFAULT, Scope, Scopes
-from lyncpy.workloads.voice.settings import Settings, TrunkSettings
+from lyncpy.workloads.voice.settings import Settings, TrunkSettings, VoicePolicySettings
 
 _NONE = VoicePolicy(DEFAULT)
 
@@ -45,7 +46,8 @@ class Decisions:
     def _take(self, settings: Settings) -> None:
         self._settings = settings
         self._policies: Mapping[str, VoicePolicy] = {
-            name: VoicePolicy(name, one.usages) for name, one in settings.policies.items()
+            name: VoicePolicy(name, one.usages, _allowed(one), one.voicemail_escape_ms / 1000)
+            for name, one in settings.policies.items()
         }
         self._scopes = {name: Scope(one.members, one.policies) for name, one in settings.policies.items()}
         routes = (
@@ -84,6 +86,14 @@ class Decisions:
             return Decision((said, refused_step(NO_RULE, said.why)), refusal=NO_RULE)
         return decide(dialled.text, dialled.ext, self._caller(caller, plan), self._owners, self._rules)
 
+    def policy(self, aor: Aor) -> VoicePolicy:
+        """Give the voice policy of a user."""
+        return self._policies.get(self._scopes_of.choose(self._scopes, aor).name, _NONE)
+
+    def allowed(self, aor: Aor) -> AllowedRules:
+        """Say which of a user's own rules count for calls to them."""
+        return self.policy(aor).allowed
+
     def _caller(self, aor: Aor, plan: DialPlan) -> Caller:
         person = self._people.person(aor)
         own, policy = self._plans.chosen(aor), self._scopes_of.choose(self._scopes, aor)
@@ -99,6 +109,10 @@ class Decisions:
     def _owners(self, uri: str) -> list[Aor]:
         """Give whose a number is. Who is switched off has it as they have an address: they are not reached, and make nobody else's doubtful."""
         return [person.aor for person in self._people.by_number(uri) if person.enabled]
+
+
+def _allowed(one: VoicePolicySettings) -> AllowedRules:
+    return AllowedRules(one.call_forwarding, one.simultaneous_ring, one.team_call, one.delegation)
 
 
 def _trunk(one: TrunkSettings) -> Trunk:

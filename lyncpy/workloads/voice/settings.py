@@ -74,6 +74,11 @@ class VoicePolicySettings(_Table):
     members: Names = ()
     policies: Names = ()
     usages: Names = ()
+    call_forwarding: bool = True
+    simultaneous_ring: bool = True
+    team_call: bool = True
+    delegation: bool = True
+    voicemail_escape_ms: int = Field(default=0, ge=0, le=8000)
 
 
 class RouteSettings(_Table):
@@ -146,7 +151,7 @@ class Settings(BaseModel):
     """Dial plans by name, each in a table [voice.dial_plans.NAME]: rules (pattern, translation, name, internal) in order, members, policies, external_access_prefix, optimize_device_dialing. Counts at once when it is read again."""
 
     policies: Annotated[Mapping[str, VoicePolicySettings], Field(max_length=1000)] = Field(default_factory=dict)
-    """Voice policies by name, each in a table [voice.policies.NAME]: usages in order, members, policies; whose they are is as of dial plans. Counts at once when it is read again."""
+    """Voice policies by name, each in a table [voice.policies.NAME]: usages in order, members, policies; whether call_forwarding, simultaneous_ring, team_call and delegation count of a user's own rules for calls; voicemail_escape_ms, within which a telephone that answers is a carrier's mail box. Whose they are is as of dial plans. Counts at once when it is read again."""
 
     routes: Annotated[Mapping[str, RouteSettings], Field(max_length=1000)] = Field(default_factory=dict)
     """Routes out of the house by name, each in a table [voice.routes.NAME]: pattern of the number with +, usages, gateways in order, priority (the smallest first), suppress_caller_id, caller_id. Counts at once when it is read again."""

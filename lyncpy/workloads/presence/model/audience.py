@@ -229,6 +229,14 @@ def call_rules(board: Board, seen_by: Audience) -> tuple[Instance, ...]:
     return next((found for _, found in _search(_places(board), levels, "routing") if found), ())
 
 
+def work_hours(board: Board) -> str:
+    """Give the document in which a user tells when they work, whoever may see it; "" for none."""
+    written = (
+        write_value(one) for container in sorted(LEVELS) for one in board.places.get(("calendarData", container), ())
+    )
+    return next((text for text in written if "WorkingHours" in text), "")
+
+
 _Places = Callable[[str, int], tuple[Instance, ...]]
 """Gives the publications in a category and a container, in order of their keys."""
 
