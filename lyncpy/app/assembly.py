@@ -35,6 +35,7 @@ from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.networks import Relays
 from lyncpy.contracts.workload import IUnit, IWorkload, Offer
 from lyncpy.core.conditions import ConditionWatch
+from lyncpy.core.forward import RingTimes
 from lyncpy.core.lockouts import Lockouts
 from lyncpy.core.node_drain import HandOver, NodeDrain, Traffic
 from lyncpy.core.nodes import Nodes
@@ -60,7 +61,7 @@ from lyncpy.workloads.monitoring.pages import Pages
 from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.monitoring.siblings import Siblings
 from lyncpy.workloads.presence.service import Presence
-from lyncpy.workloads.provisioning.service import Provisioning
+from lyncpy.workloads.provisioning.service import Provisioning, ServiceUrls
 from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.tracing.service import Tracing
 from lyncpy.workloads.voice.service import Voice, dial_plans
@@ -348,9 +349,10 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     presence = Presence(platform, signaling, contacts, domains, settings.presence)
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
-    voice = Voice(platform, base.tables.meanings, plans, domains, settings.voice, presence)
+    patience = RingTimes(settings.im.invite_silent_s, settings.im.ringing_s)
+    voice = Voice(platform, signaling, base.tables.meanings, plans, domains, settings.voice, presence, patience)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
-    im = Im(platform, signaling, presence, archive, voice.numbers, settings.im)
+    im = Im(platform, signaling, presence, archive, voice.numbers, voice.calls, settings.im)
     roads = [im.chat]
     conferencing = Conferencing(platform, signaling, roads, presence, archive, domains, settings.conferencing)
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
@@ -370,8 +372,8 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
         settings.provisioning,
         mcus={road.mcu.kind for road in roads},
         guests=guests,
-        search_url=webservices.address_book_url,
-        photos_url=webservices.photos_url,
+        urls=ServiceUrls(webservices.address_book_url, webservices.photos_url),
+        calls=voice.settable,
     )
     return Workloads(
         directory=directory,

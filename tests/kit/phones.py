@@ -108,7 +108,8 @@ class Callee(Phone):
                 state = DialogState.EARLY if status < 200 else DialogState.CONFIRMED
                 self.dialogs[self.invite.from_.tag or ""] = Dialog.from_request(self.invite, self.tag, state=state)
         routes = [("Record-Route", route) for route in self.invite.headers.get_all("Record-Route")]
-        fields = [*routes, self.contact, *fields, *([SDP] if body else [])]
+        own = [self.contact] if status < 300 else []
+        fields = [*routes, *own, *fields, *([SDP] if body else [])]
         self.actor.sip.reply(response_to(self.invite, status, to_tag=self.tag, headers=fields, body=body))
         self.actor.passes(0)
 
@@ -145,11 +146,12 @@ class Caller(Phone):
         self._acknowledges_early = acknowledges_early
         self._seen = 0
 
-    def calls(self, other: Actor | str) -> Exchange:
-        """Send the INVITE of an audio call."""
+    def calls(self, other: Actor | str, more: Sequence[tuple[str, str]] = ()) -> Exchange:
+        """Send the INVITE of an audio call, perhaps with more fields than usual."""
         fields = [self.contact, ("Supported", "100rel, ms-early-media, replaces, timer"), SDP]
+        self._seen = 0
         to = other if isinstance(other, str) else other.aor
-        request = self.actor.sip.request("INVITE", to, fields, OFFER)
+        request = self.actor.sip.request("INVITE", to, fields, OFFER).edited(put=more)
         self.exchange = self.actor.sip.begin(request, on_answer=self._answered)
         self.actor.passes(0)
         return self.exchange

@@ -17,6 +17,7 @@ from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.workload import CommandCall, Table
 from lyncpy.core.asserted_identity import AssertedIdentity
+from lyncpy.core.called_as import CalledAs
 from lyncpy.core.forward import Forward
 from lyncpy.core.timers import Timers
 from lyncpy.sip.message import Headers, Request, Response
@@ -31,7 +32,7 @@ from tests.kit.meters import MemoryMeter
 from tests.kit.outbound import FakeOutbound
 from tests.kit.platform import platform_of, registrations_of, signaling_of
 from tests.kit.results import result_of, started
-from tests.kit.voice import numbers_of
+from tests.kit.voice import NoCalls, numbers_of
 
 ALICE, BOB, CAROL = (Aor(f"sip:{name}@example.test") for name in ("alice", "bob", "carol"))
 SDP = b"v=0\r\nm=message 5060 sip null\r\n"
@@ -100,7 +101,11 @@ class Scene:
             ]
         )
         forward = Forward(
-            self.outbound, "sip:sip.example.test:5061;lr", AssertedIdentity(people, self.timers), self.timers
+            self.outbound,
+            "sip:sip.example.test:5061;lr",
+            AssertedIdentity(people, self.timers),
+            self.timers,
+            CalledAs(bytes),
         )
         self.meter = MemoryMeter()
         platform = platform_of(
@@ -121,6 +126,7 @@ class Scene:
             self.privacy,
             archive or NoArchive(),
             numbers_of(people, "example.test"),
+            NoCalls(),
             Settings(**{"record_counts_s": 1.0, **settings}),
         )
         result_of(self.im.open())

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import Group, IPeople
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import Policy
+from lyncpy.core.forward import ForkResult, OnEarly
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.voice.decisions import Decisions
 from lyncpy.workloads.voice.dial_plans import DialPlans
@@ -13,6 +15,14 @@ from lyncpy.workloads.voice.scopes import Scopes
 from lyncpy.workloads.voice.settings import Settings
 from tests.kit.owners import AddressMeanings
 from tests.kit.vault import FixedPolicies
+
+
+class NoCalls:
+    """Nobody calls: what is sent has neither audio nor video."""
+
+    async def ring(self, arrival: Arrival, called: Aor, on_early: OnEarly | None) -> ForkResult:
+        """Say that a test should not have come here."""
+        raise AssertionError(f"{called} is called")
 
 
 def scopes_of(people: IPeople, groups: Sequence[Group] = (), policies: Mapping[Aor, Policy] | None = None) -> Scopes:

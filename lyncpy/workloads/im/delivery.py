@@ -19,6 +19,7 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.refusal import translated
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.call_handling import CallHandling
 from lyncpy.core.forward import ForkResult, Forward, OnEarly, RingTimes
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.workloads.im import bodies
@@ -39,6 +40,7 @@ class Delivery:
         self,
         forward: Forward,
         parties: Parties,
+        calls: CallHandling,
         archiving: Archiving,
         sessions: Sessions,
         recorder: SessionRecorder,
@@ -49,11 +51,13 @@ class Delivery:
 
         Args:
             parties: Looks up endpoints, and begins records.
+            calls: Has calls ring by the rules of who is called.
             sessions: The records of dialogs under way.
             recorder: Has records written of requests that leave no dialog.
         """
         self._forward = forward
         self._parties = parties
+        self._calls = calls
         self._archiving = archiving
         self._sessions = sessions
         self._recorder = recorder
@@ -148,7 +152,10 @@ class Delivery:
         request = arrival.request
         try:
             send: Callable[[], Coroutine[Any, Any, ForkResult]]
-            if device is None:
+            if device is None and rules.is_call(session, request):
+                self._parties.check_known(session.callee.aor)
+                send = partial(self._calls.ring, arrival, session.callee.aor, on_early)
+            elif device is None:
                 devices = await self._parties.reachable(arrival)
                 send = partial(self._forward.fork, arrival, devices, patience, on_early)
             else:

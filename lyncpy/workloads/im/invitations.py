@@ -27,6 +27,7 @@ from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.outbound import IOutbound
+from lyncpy.contracts.privacy import OFFLINE
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable, translated
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
@@ -37,7 +38,7 @@ from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response_to
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.model import session as rules
-from lyncpy.workloads.im.parties import OFFLINE, UNKNOWN
+from lyncpy.workloads.im.parties import UNKNOWN
 from lyncpy.workloads.im.refusals import overloaded
 from lyncpy.workloads.im.settings import Settings
 

@@ -9,7 +9,7 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import NO_EPID, Aor, aor_of
 from lyncpy.contracts.numbers import INumbers
-from lyncpy.contracts.privacy import IPrivacy, has_blocked, may_reach
+from lyncpy.contracts.privacy import OFFLINE, IPrivacy, has_blocked, may_reach
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.platform import Platform
@@ -17,7 +17,6 @@ from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, SessionState, Side
 
 UNKNOWN: Final = Diagnostics(1003, "User does not exist")
-OFFLINE: Final = Diagnostics(1, "User could not be reached")
 
 
 class Parties:
@@ -102,6 +101,16 @@ class Parties:
         """Tell whether a user who is signed in lets another send them something outside of any known session."""
         return await may_reach(self._privacy, to, sender)
 
+    def check_known(self, aor: Aor) -> None:
+        """Check that an address is somebody's who may be called.
+
+        Raises:
+            Refused: 404 (1003).
+        """
+        person = self._people.person(aor)
+        if person is None or not person.enabled:
+            raise Refused(404, UNKNOWN)
+
     async def reachable(self, arrival: Arrival) -> Sequence[Endpoint]:
         """Return the endpoints for a request without a dialog: all of the user, or the one that a GRUU names.
 
@@ -115,9 +124,7 @@ class Parties:
         target = request.target
         aor = self._called(arrival)
         # The order decides what a sender learns: whether there is such a user, and then nothing but offline.
-        person = self._people.person(aor)
-        if person is None or not person.enabled:
-            raise Refused(404, UNKNOWN)
+        self.check_known(aor)
         if target.is_gruu:
             named = await self._locator.by_uri(target)
             endpoints: Sequence[Endpoint] = () if named is None else (named,)

@@ -9,6 +9,7 @@ from lyncpy.contracts.facts import AccessChanged, EndpointGone, FlowClosed, Node
 from lyncpy.contracts.numbers import INumbers
 from lyncpy.contracts.privacy import IPrivacy
 from lyncpy.contracts.workload import IWorkload, Offer
+from lyncpy.core.call_handling import CallHandling
 from lyncpy.core.leavings import Leavings
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.im.announcer import Announcer
@@ -51,6 +52,7 @@ class Im:
         privacy: IPrivacy,
         archive: IArchive,
         numbers: INumbers,
+        calls: CallHandling,
         settings: Settings,
     ) -> None:
         """Build the parts, and connect them.
@@ -59,6 +61,7 @@ class Im:
             privacy: Tells whether a user has blocked another.
             archive: Archives messages.
             numbers: Finds the person behind a telephone number.
+            calls: Has calls ring by the rules of who is called.
         """
         locator, people, timers = platform.locator, platform.people, platform.timers
         outbound, forward = signaling.outbound, signaling.forward
@@ -87,7 +90,7 @@ class Im:
         )
         parties = Parties(platform, privacy, numbers, idle_s=settings.idle_s)
         self._archiving = Archiving(archive, people, timers)
-        delivery = Delivery(forward, parties, self._archiving, self.sessions, self._recorder, settings, timers)
+        delivery = Delivery(forward, parties, calls, self._archiving, self.sessions, self._recorder, settings, timers)
         members_of = members_in(platform.groups, settings.group_members)
         self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
         dialogs = Dialogs(locator, parties, self.sessions)

@@ -136,8 +136,7 @@ class Sessions:
         self._sessions[key] = session
         self._begun[caller] += 1
         for user in {caller, session.callee.aor}:
-            self._of.setdefault(user, set()).add(key)
-            self.people.add(user)
+            self._join(user, key)
         if session.answered:
             self._by_tags[session.caller.tag, session.callee.tag] = key
         else:
@@ -199,10 +198,15 @@ class Sessions:
         """Replace a session and have it recorded at once; nothing happens when it has ended meanwhile."""
         key = _key(session)
         if key in self._sessions:
-            if session.answered and not self._sessions[key].answered:
+            before = self._sessions[key]
+            if session.answered and not before.answered:
                 self._note(session, "was accepted")
-                self._answer(key, session)
+                self._answer(key, before)
                 self._by_tags[session.caller.tag, session.callee.tag] = key
+                if session.callee.aor != before.callee.aor:  # it was taken in place of who was called
+                    if before.callee.aor != session.caller.aor:
+                        self._leave(before.callee.aor, key)
+                    self._join(session.callee.aor, key)
             self._sessions[key] = session
             self._recorder.note(rules.recorded(session))
             self._keeper.keep(session)
@@ -239,11 +243,7 @@ class Sessions:
         if other in self._sessions and session.record.end_reason == EndReason.CANCELLED.value:
             self._left_over.add(other)
         for user in {session.caller.aor, session.callee.aor}:
-            mine = self._of[user]
-            mine.discard(key)
-            if not mine:
-                del self._of[user]
-                self.people.discard(user)
+            self._leave(user, key)
         self._recorder.note(rules.recorded(session))
         self._keeper.over(session)
         self._note(session, rules.ending(session))
@@ -255,6 +255,19 @@ class Sessions:
         words = f"the session of {people} ({record.media or 'of unknown media'}) {what}"
         for about in dict.fromkeys((session.caller.aor, session.callee.aor, about_call(record.call_id))):
             self._tell(StateNoted(about, words))
+
+    def _join(self, user: Aor, key: Key) -> None:
+        """Note that somebody is in a session."""
+        self._of.setdefault(user, set()).add(key)
+        self.people.add(user)
+
+    def _leave(self, user: Aor, key: Key) -> None:
+        """Note that somebody is in a session no longer."""
+        mine = self._of[user]
+        mine.discard(key)
+        if not mine:
+            del self._of[user]
+            self.people.discard(user)
 
     def hang_up(self, session: Session) -> None:
         """End a session by BYE: for a while, requests in its dialog are refused."""

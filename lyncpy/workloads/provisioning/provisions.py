@@ -17,6 +17,7 @@ from lyncpy.workloads.provisioning.settings import Settings
 
 _PRESENCE: Final = "presencePolicyV2"
 _MEETING: Final = "meetingPolicy"
+_CALLS: Final = "ucPolicy"
 
 Values = Mapping[str, str]
 Layout = Callable[[Values], str]
@@ -30,6 +31,7 @@ def provisions(
     guests: bool = True,
     search_url: str = "",
     photos_url: str = "",
+    calls: Callable[[Aor], Values] | None = None,
 ) -> tuple[Provision, ...]:
     """Give every group that is ours, each rendered once; what a user's policy decides once for each that there is.
 
@@ -40,6 +42,7 @@ def provisions(
         guests: Whether meetings may have guests at all.
         search_url: Where clients search for people over HTTPS; "": nowhere.
         photos_url: Where they get photos; "": nowhere.
+        calls: Gives which rules for calls a user may set, by the names of the group; None: none.
     """
     ours = _ours(settings, search_url, photos_url)
     meetings = settings.entries.get(_MEETING, {})
@@ -52,17 +55,25 @@ def provisions(
         policy: Policy = policies.policy_of(aor)
         return meeting(policy.meeting_size, guests and policy.anonymous_participants)
 
+    @cache
+    def calling(allowed: tuple[tuple[str, str], ...]) -> str:
+        return _instance(ours[_CALLS] | dict(allowed) | settings.entries.get(_CALLS, {}))
+
+    def calling_of(aor: Aor) -> str:
+        return calling(() if calls is None else tuple(calls(aor).items()))
+
     presence = {
         private: _listed(_presence(settings, private=private) | settings.entries.get(_PRESENCE, {}))
         for private in (False, True)
     }
     groups = {name: ours.get(name, {}) | settings.entries.get(name, {}) for name in (*ours, *settings.entries)}
-    for decided in (_PRESENCE, _MEETING):
+    for decided in (_PRESENCE, _MEETING, _CALLS):
         groups.pop(decided, None)
     return (
         *(_constant(name, _LAYOUTS.get(name, _listed)(values)) for name, values in groups.items()),
         Provision(_PRESENCE, lambda aor: presence[policies.policy_of(aor).privacy_mode]),
         Provision(_MEETING, meeting_of),
+        Provision(_CALLS, calling_of),
         _constant("publicationGrammar", PUBLICATION_GRAMMAR),
         _constant("privacyPublicationGrammar", PRIVACY_PUBLICATION_GRAMMAR),
     )
@@ -95,7 +106,6 @@ _LAYOUTS: Final[Mapping[str, Layout]] = {
     "ServerConfiguration": _elements,
     "userSetting": _elements,
     "publicProviders": _elements,
-    "ucPolicy": _instance,
 }
 """Every other group is a list of properties, also one that an administrator invents."""
 
@@ -104,7 +114,7 @@ def _ours(settings: Settings, search_url: str, photos_url: str) -> dict[str, dic
     return {
         "ServerConfiguration": _server(settings, search_url, photos_url),
         "endpointConfiguration": _endpoint(settings, search_url) | _search(search_url),
-        "ucPolicy": {
+        _CALLS: {
             "Name": "default",
             "AllowSimultaneousRinging": "false",
             "AllowCallForwarding": "false",

@@ -1,16 +1,26 @@
 """The life of provisioning."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IListening
 from lyncpy.contracts.facts import PoliciesChanged
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.workload import IWorkload, Offer, Provision
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.workloads.provisioning.provisions import provisions
 from lyncpy.workloads.provisioning.routes import Routes
 from lyncpy.workloads.provisioning.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUrls:
+    """Web services of which clients are told; "" for those that are not there."""
+
+    search: str
+    photos: str
 
 
 @implementer(IWorkload)
@@ -23,8 +33,8 @@ class Provisioning:
         settings: The section's.
         mcus: Types of MCU that meetings have.
         guests: Whether meetings may have guests at all.
-        search_url: Where clients search for people over HTTPS; "": nowhere.
-        photos_url: Where they get photos; "": nowhere.
+        urls: Where clients find what else there is for them.
+        calls: Gives which rules for calls to them a user may set, by the names of the group ucPolicy.
     """
 
     name = "provisioning"
@@ -38,11 +48,17 @@ class Provisioning:
         *,
         mcus: Collection[str],
         guests: bool,
-        search_url: str,
-        photos_url: str,
+        urls: ServiceUrls,
+        calls: Callable[[Aor], Mapping[str, str]],
     ) -> None:
         own = provisions(
-            settings, platform.policies, mcus=mcus, guests=guests, search_url=search_url, photos_url=photos_url
+            settings,
+            platform.policies,
+            mcus=mcus,
+            guests=guests,
+            search_url=urls.search,
+            photos_url=urls.photos,
+            calls=calls,
         )
         self._routes = Routes((*own, *offered), signaling.notifier, settings, platform.timers)
         self._bus = platform.bus

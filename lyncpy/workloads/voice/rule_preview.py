@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from lyncpy.contracts.answers import form
-from lyncpy.contracts.call_rules import ICallRules
 from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.names import Aor, aor_of, bare
@@ -12,11 +11,9 @@ from lyncpy.contracts.refusal import Refused, StoreUnavailable
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, ShellCommand, Table
 from lyncpy.core.choices import addresses, person_named
 from lyncpy.core.flags import count_flag
-from lyncpy.workloads.voice.model.call_rules import DEVICES, Call, CallPlan, Target, TargetKind, plan
+from lyncpy.workloads.voice.call_decisions import CallDecisions, CallFacts
+from lyncpy.workloads.voice.model.call_rules import DEVICES, CallPlan, Target, TargetKind
 from lyncpy.workloads.voice.model.call_walk import CallEffect, answered, begin, expire, given_up, in_words
-from lyncpy.workloads.voice.rule_documents import rules_of
-
-NOT_YET: Final = "calls do not go by these rules yet: they ring all devices of the user, and nobody else"
 
 _LONGEST_S: Final = 600
 _GIVES_UP: Final = "gives-up"
@@ -28,13 +25,13 @@ class RulePreview:
     Args:
         people: Everybody.
         locator: Says who is signed in: whoever is not answers 480 at once.
-        rules: What users have published.
+        decisions: Says what becomes of a call.
     """
 
-    def __init__(self, people: IPeople, locator: ILocator, rules: ICallRules) -> None:
+    def __init__(self, people: IPeople, locator: ILocator, decisions: CallDecisions) -> None:
         self._people = people
         self._locator = locator
-        self._rules = rules
+        self._decisions = decisions
 
     def words(self) -> tuple[ShellCommand, ...]:
         """Give the commands."""
@@ -61,23 +58,17 @@ class RulePreview:
         callee = person_named(self._people, asked.args["user"])
         caller = person_named(self._people, asked.args["caller"])
         until = count_flag(asked.flags, _GIVES_UP, _LONGEST_S, _LONGEST_S)
-        callers = frozenset(
-            {Target(TargetKind.PERSON, caller.aor)}
-            | ({Target(TargetKind.NUMBER, caller.line)} if caller.line else set())
-        )
         try:
-            published = await self._rules.rules_for(callee.aor, caller.aor)
+            published = await self._decisions.rules.rules_for(callee.aor, caller.aor)
         except (Refused, StoreUnavailable) as error:
             raise CommandFailed(f"what {bare(callee.aor)} has published cannot be read now: {error}") from error
         if published.is_blocked:
             rows: list[tuple[object, ...]] = [(0.0, "blocked", bare(caller.aor))]
             return Table(("after", "what", "value"), rows, note="who is blocked hears that the user is offline")
-        rules, reaches = rules_of(published, callers)
-        call = Call(callee.aor, callers, is_disturbing=published.is_disturbing and not reaches)
-        decided = plan(rules, call)
+        decided = self._decisions.plan(callee.aor, published, CallFacts(self._decisions.callers(caller.aor)))
         away = {one for stage in decided.stages for one in stage.targets if await self._is_away(callee.aor, one)}
         told = [(at, *in_words(effect)) for at, effect in unanswered(decided, frozenset(away), float(until))]
-        return Table(("after", "what", "value"), told, note=NOT_YET)
+        return Table(("after", "what", "value"), told)
 
     async def _is_away(self, callee: Aor, target: Target) -> bool:
         """Tell whether a person has no device that is signed in."""

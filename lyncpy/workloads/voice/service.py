@@ -1,13 +1,18 @@
 """The life of telephony."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from zope.interface import implementer
 
 from lyncpy.contracts.call_rules import ICallRules
+from lyncpy.contracts.names import Aor
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.workload import IWorkload, Offer
-from lyncpy.core.platform import Platform
+from lyncpy.core.forward import RingTimes
+from lyncpy.core.platform import Platform, Signaling
+from lyncpy.workloads.voice.call_decisions import CallDecisions
+from lyncpy.workloads.voice.call_handling import CallsByRules
+from lyncpy.workloads.voice.call_legs import CallLegs
 from lyncpy.workloads.voice.commands import Commands
 from lyncpy.workloads.voice.decisions import Decisions
 from lyncpy.workloads.voice.dial_plans import DialPlans
@@ -16,6 +21,7 @@ from lyncpy.workloads.voice.routes import Routes
 from lyncpy.workloads.voice.rule_preview import RulePreview
 from lyncpy.workloads.voice.scopes import Scopes
 from lyncpy.workloads.voice.settings import Settings
+from lyncpy.workloads.voice.trunks import NoTrunks
 
 
 def dial_plans(platform: Platform, meanings: IMeanings, settings: Settings) -> DialPlans:
@@ -33,14 +39,17 @@ class Voice:
 
     Args:
         platform: The server's.
+        signaling: Reaches devices.
         meanings: Whom addresses in the settings mean.
         plans: The dial plans.
         domains: Whose numbers are ours.
         settings: The section.
         rules: What users have published about calls to them.
+        patience: How long devices may take that are called.
 
     Attributes:
         numbers: Finds the person behind a number; assembly passes it to whoever passes calls on.
+        calls: Has calls ring by the rules of who is called; assembly passes it likewise.
     """
 
     name = "voice"
@@ -48,16 +57,22 @@ class Voice:
     def __init__(
         self,
         platform: Platform,
+        signaling: Signaling,
         meanings: IMeanings,
         plans: DialPlans,
         domains: Collection[str],
         settings: Settings,
         rules: ICallRules,
+        patience: RingTimes,
     ) -> None:
         people = platform.people
         self._plans = plans
         self._decisions = Decisions(people, plans, settings, _scopes(platform, meanings, "voice policies"))
         self.numbers = Numbers(people, self._decisions, domains)
+        calls = CallDecisions(people, rules, self._decisions, platform.timers, patience.ringing_s)
+        forward = signaling.forward
+        legs = CallLegs(platform, forward, calls, NoTrunks(), patience)
+        self.calls = CallsByRules(people, forward, calls, self.numbers, legs, platform.timers)
         routes = Routes(plans)
         self.offer = Offer(
             self.name,
@@ -65,9 +80,19 @@ class Voice:
             provisions=tuple(routes.provisions()),
             commands=(
                 *Commands(people, self.numbers, platform.timers).words(),
-                *RulePreview(people, platform.locator, rules).words(),
+                *RulePreview(people, platform.locator, calls).words(),
             ),
         )
+
+    def settable(self, aor: Aor) -> Mapping[str, str]:
+        """Give which rules for calls to them a user may set, by the names of the provisioning group ucPolicy."""
+        allowed = self._decisions.allowed(aor)
+        return {
+            "AllowSimultaneousRinging": _truth(allowed.simultaneous_ring),
+            "AllowCallForwarding": _truth(allowed.forwarding),
+            "EnableTeamCall": _truth(allowed.team_call),
+            "EnableDelegation": _truth(allowed.delegation),
+        }
 
     def adopt(self, settings: Settings) -> bool:
         """Put other settings in force; tell whether they differ."""
@@ -81,3 +106,7 @@ class Voice:
 
     async def close(self) -> None:
         """Do nothing."""
+
+
+def _truth(truth: bool) -> str:
+    return "true" if truth else "false"

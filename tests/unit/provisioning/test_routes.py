@@ -4,7 +4,7 @@ import pytest
 
 from lyncpy.contracts.workload import Provision
 from lyncpy.sip.message import Response
-from lyncpy.workloads.provisioning.service import Provisioning
+from lyncpy.workloads.provisioning.service import Provisioning, ServiceUrls
 from lyncpy.workloads.provisioning.settings import Settings
 from tests.kit.hall import Device, Hall, tree
 from tests.kit.presence import FewPolicies
@@ -18,7 +18,14 @@ def provisioning(hall: Hall, *more: Provision) -> Provisioning:
     """Build provisioning in a hall where other workloads tell clients this, too."""
     platform = hall.platform(policies=FewPolicies(hall.bus))
     return Provisioning(
-        platform, hall.signaling(), more, Settings(), mcus=("chat",), guests=True, search_url="", photos_url=""
+        platform,
+        hall.signaling(),
+        more,
+        Settings(),
+        mcus=("chat",),
+        guests=True,
+        urls=ServiceUrls("", ""),
+        calls=lambda aor: {"EnableTeamCall": "true"},
     )
 
 

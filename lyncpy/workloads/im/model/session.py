@@ -203,10 +203,11 @@ def expire(session: Session, now: float, at: float) -> Session:
 
 
 def accepted(session: Session, response: Response, device: Endpoint, at: float, now: float) -> Session:
-    """Note that a device of the callee accepted the invitation."""
+    """Note that a device accepted the invitation: of the callee, or of somebody who was called in their place."""
     record = replace(
         session.record,
         to_tag=response.to.tag or "",
+        user2=device.aor,
         user2_endpoint=device.instance,
         user2_client=response.headers.get("User-Agent") or session.record.user2_client,
         answered_at=at,
@@ -215,7 +216,7 @@ def accepted(session: Session, response: Response, device: Endpoint, at: float, 
     tag = response.to.tag or ""
     # Requests of this device before it accepted have used up sequence numbers.
     spoken = next((side.cseq for side in session.early if side.tag == tag), session.callee.cseq)
-    callee = replace(session.callee, epid=device.epid, tag=tag, cseq=spoken)
+    callee = replace(session.callee, aor=device.aor, epid=device.epid, tag=tag, cseq=spoken)
     after = replace(session, record=record, callee=callee, active_at=now, early=())
     return receive(after, SessionEvent.ACCEPTED)
 
@@ -343,6 +344,12 @@ def media(request: Request) -> str:
         else frozenset()
     )
     return " ".join(sorted(words))
+
+
+def is_call(session: Session, request: Request) -> bool:
+    """Tell whether an invitation is a call to a user: with audio or video, and not to one device alone."""
+    words = session.record.media.split()
+    return ("audio" in words or "video" in words) and not request.target.is_gruu
 
 
 def tells_of_referral(request: Request) -> bool:

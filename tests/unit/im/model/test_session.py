@@ -131,3 +131,22 @@ def test_the_number_of_diagnostics(headers: list[tuple[str, str]], number: int |
 def test_the_end_is_told_in_words(over: Session, words: str) -> None:
     """By whom, why, and with which status."""
     assert rules.ending(over) == words
+
+
+@pytest.mark.parametrize(
+    ("media", "uri", "is_call"),
+    [
+        ("audio", "sip:bob@example.test", True),
+        ("audio video", "sip:bob@example.test", True),
+        ("video", "sip:bob@example.test", True),
+        ("im", "sip:bob@example.test", False),
+        ("appsharing data", "sip:bob@example.test", False),
+        ("", "sip:bob@example.test", False),
+        ("audio", "sip:bob@example.test;opaque=user:epid:x;gruu", False),
+    ],
+)
+def test_a_call_has_sound_or_pictures_and_is_for_a_user(media: str, uri: str, is_call: bool) -> None:
+    """What is for one of their devices alone rings there."""
+    session = invited()
+    session = replace(session, record=replace(session.record, media=media))
+    assert rules.is_call(session, Request("INVITE", uri, Headers([]))) is is_call
