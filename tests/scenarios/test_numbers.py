@@ -29,7 +29,8 @@ def test_a_call_to_a_colleagues_number_rings_their_client(office: Stage, dialled
     assert callee.invite is not None
     assert callee.invite.uri == bob.sip.registered
     assert callee.invite.headers.get("To") == f"<{dialled}>"
-    assert callee.invite.headers.get("History-Info") == f"<{dialled}>;index=1"
+    private = ";ms-line-type=private" if "0199" in dialled else ""
+    assert callee.invite.headers.get("History-Info") == f"<{dialled}>;index=1{private}"
     shown = callee.invite.headers.get("P-Asserted-Identity")
     assert shown == f'"Alice" <{alice.aor}>,<tel:+14255550100;ext=7>'
     callee.says(180)

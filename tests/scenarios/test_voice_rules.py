@@ -3,22 +3,10 @@
 import pytest
 
 from tests.kit.actors import Actor
+from tests.kit.call_rules import named, rules
 from tests.kit.stage import Stage
 
 NOW = "their devices"
-
-
-def rules(flags: str, lists: str = "", *, waits: str = '<wait name="user" seconds="7"/>') -> str:
-    """Write a document as clients do."""
-    return (
-        '<routing xmlns="http://schemas.microsoft.com/02/2006/sip/routing" name="rtcdefault" version="2"><preamble>'
-        f'{lists}<flags name="clientflags" value="{flags}"/>{waits}</preamble></routing>'
-    )
-
-
-def named(name: str, *uris: str) -> str:
-    """Write a list of targets."""
-    return f'<list name="{name}">' + "".join(f'<target uri="{uri}"/>' for uri in uris) + "</list>"
 
 
 @pytest.fixture
@@ -35,7 +23,7 @@ def told(stage: Stage, line: str = "voice rules bob alice") -> list[tuple[object
 
 def test_who_has_no_rules_is_called_on_all_devices(stage: Stage, bob: Actor) -> None:
     """Until the call counts as unanswered."""
-    assert told(stage) == [(0.0, "rings", NOW), (20.0, "rings no more", NOW), (20.0, "refused", "480 (13002)")]
+    assert told(stage) == [(0.0, "rings", NOW), (180.0, "rings no more", NOW), (180.0, "refused", "480 (13002)")]
     assert told(stage, "voice rules dave alice") == [(0.0, "rings", NOW), (0.0, "refused", "480 (13002)")]
 
 
@@ -69,8 +57,3 @@ def test_who_does_not_want_to_be_disturbed_is_reached_by_whom_they_say(stage: St
     (alice,) = stage.sign_in("alice")
     bob.blocks(alice)
     assert told(stage) == [(0.0, "blocked", "alice@example.com")]
-
-
-def test_what_is_previewed_is_said_not_to_count_yet(stage: Stage, bob: Actor) -> None:
-    """An operator must not take it for what calls do."""
-    assert "do not go by these rules yet" in stage.ask("voice rules bob alice").out
