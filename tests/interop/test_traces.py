@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,10 +95,16 @@ def test_a_receiver_of_hep_understands_a_trace(clients: Clients, server: Running
     name = json.loads(server.ssh("trace start user carol@example.test --homer --json"))["rows"][0]["trace"]
     clients("carol")
     server.ssh(f"trace stop {name}")
-    (row,) = json.loads(server.ssh(f"trace export {name} --as json --print --json"))["rows"]
-    entries = json.loads(base64.b64decode(row["content"]))["entries"]
-    # That it was stopped is said in the file alone.
-    sent = [one for one in entries if not one["text"].startswith("the trace has ended")]
+    entries: list[dict[str, Any]] = []
+
+    def is_whole() -> bool:
+        (row,) = json.loads(server.ssh(f"trace export {name} --as json --print --json"))["rows"]
+        entries[:] = json.loads(base64.b64decode(row["content"]))["entries"]
+        return str(entries[-1]["text"]).startswith("the trace has ended")
+
+    wait_until(is_whole, "all of it is in the file")
+    # That it was stopped is said there alone.
+    sent = entries[:-1]
     wait_until(lambda: len(receiver.captured()) >= len(sent), "the receiver has all of it")
     heard = receiver.captured()
     assert len(heard) == len(sent)

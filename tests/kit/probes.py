@@ -63,24 +63,30 @@ class StageNetwork:
 
     Attributes:
         certificate_s: None: no certificate was seen.
+        places: Where connections were made to, in order.
         spoil: What becomes of bytes on their way to the probe.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        """Take the server."""
+    def __init__(self, stage: Stage, *others: Stage) -> None:
+        """Take the server, and those of its pool that have names of their own."""
         self.certificate_s: float | None = None
+        self.places: list[str] = []
         self.spoil: Callable[[bytes], bytes] = lambda data: data
         self._stage = stage
+        self._others = others
 
     def connect(
         self, host: str, port: int, step: Callable[[str], AbstractContextManager[None]], name: str = ""
     ) -> StageChannel | SiteChannel:
-        """Connect, whatever the host is."""
+        """Connect, whatever the host is where none of the others has its name."""
+        place = f"{host}:{port}"
+        self.places.append(place)
+        stage = next((one for one in self._others if one.ground.places.address == place), self._stage)
         with step("tcp"):
             if port == HTTPS_PORT:
-                return SiteChannel(self._stage, f"{host}:{port}")
+                return SiteChannel(stage, place)
             try:
-                return StageChannel(self._stage, f"{host}:{port}")
+                return StageChannel(stage, place)
             except Refused:
                 raise advice.no_connection(f"{host}:{port}", ConnectionRefusedError(111, "refused")) from None
 

@@ -9,6 +9,7 @@ from lyncpy.app.probes.keys import ProbeScheme
 from lyncpy.app.probes.outcome import ProbeFailed, ProbeStatus
 from lyncpy.app.probes.stories import STORIES, ProbeAccount, ProbePlan
 from tests.kit.deployment import password_of
+from tests.kit.pool import Pool
 from tests.kit.probes import StageNetwork
 from tests.kit.stage import Stage
 from tests.kit.web import WEB, Web
@@ -135,6 +136,18 @@ def test_a_refusal_is_told_with_its_number_and_reason() -> None:
         error = failure(stage, "signin")
         assert "REGISTER was answered with 403 " in error.words
         assert "(ms-diagnostics " in error.words
+
+
+def test_a_probe_goes_where_the_server_of_a_pool_sends_it() -> None:
+    """As a device whose user is signed in at another one."""
+    with Pool.opened(pool={"name": "fe#.example.com"}) as pool:
+        pool.passes(4)
+        first, second = pool
+        second.sign_in("alice")
+        pool.passes(1)
+        network = StageNetwork(first, second)
+        assert probe(first, "signin", network)[0] == "alice@example.com signed in by NTLM and out"
+        assert network.places == ["sip.example.com:5061", "fe2.example.com:5061"]
 
 
 CERTIFICATE_STEPS = ["signin", "metadata", "ticket", "certificate", "signout"]

@@ -155,6 +155,38 @@ def test_who_is_throttled_is_told(stage: Stage) -> None:
     assert any("may not try to sign in from " in line and "too many failures" in line for line in changes(stage, name))
 
 
+def test_a_publication_that_is_refused_or_put_off_is_told() -> None:
+    """With what was wrong with it, and until when others wait."""
+    with Stage.opened(presence={"publications_burst": 10, "publications_per_minute": 6}) as stage:
+        desk, phone = stage.sign_in("alice", "alice")
+        name = begin(stage, "user alice@example.com")
+        desk.publishes(note="first")
+        phone.own.versions.clear()
+        assert phone.publishes(note="second").status == 409
+        for number in range(12):
+            desk.publishes(note=f"note {number}")
+        shown = [str(row[3]) for row in stage.shell_of_all(f"trace show {name}").rows]
+        assert any(line.startswith("409 ") and "Publication version is out of date" in line for line in shown)
+        assert f"device {desk.sip.epid} of alice@example.com publishes too fast: others hear of it every 5 s" in shown
+        assert "note 3" not in stage.traces.content[name].decode()
+
+
+def test_a_device_that_moves_to_another_server_is_followed(pool: Pool) -> None:
+    """It is told where it has come, and why it is not where it was."""
+    first, second, _ = pool
+    name = begin(first, "user alice@example.com")
+    (alice,) = first.sign_in("alice")
+    second.actor("alice", epid=alice.sip.epid).signs_in()
+    pool.passes(2)
+    told = [line for line in changes(second, name) if f"device {alice.sip.epid}" in line and "signed in" in line]
+    assert [line.partition(", connection ")[0] for line in told] == [
+        f"alice@example.com signed in, device {alice.sip.epid}",
+        f"alice@example.com is signed in no more, device {alice.sip.epid}: replaced",
+        f"alice@example.com signed in, device {alice.sip.epid}",
+    ]
+    assert (first.node in told[0], second.node in told[2]) == (True, True)
+
+
 def test_a_call_is_told_of_to_its_end(stage: Stage) -> None:
     """A dialog that is traced by its Call-ID, too."""
     alice, bob = stage.sign_in("alice", "bob")

@@ -224,6 +224,18 @@ def homer_gets(stage: Stage) -> None:
     assert "did not reach Homer" in stage.ask(f"trace export {name} --as hep").err
 
 
+def test_why_names_the_traces_of_a_user(stage: Stage) -> None:
+    """Those that run and those that are kept; nobody else's."""
+    first, second = (begin(stage, "user alice@example.com") for _ in range(2))
+    begin(stage, "user bob@example.com")
+    stage.shell_of_all(f"trace stop {first}")
+    told = {str(row[2]) for row in stage.shell("why alice@example.com").rows if row[1] == "trace"}
+    assert told == {
+        f"a trace of them runs: trace show {second}",
+        f"a trace of them is kept: trace show {first}",
+    }
+
+
 def test_a_trace_that_is_not_there_is_an_error(stage: Stage) -> None:
     """Never an empty one."""
     for words in ("show", "export"):

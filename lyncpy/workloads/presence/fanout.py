@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.facts import BoardChanged, EndpointGone
 from lyncpy.contracts.meter import LATENCIES_S, IMeter
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.feed import RETRY_S, Feed, FeedSource
@@ -122,6 +122,10 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         wait_s = self._gather_s or None
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
             wait_s = self._limited_gather_s
+            words = (
+                f"device {fact.by.written} of {bare(fact.aor)} publishes too fast: others hear of it every {wait_s:g} s"
+            )
+            self._boards.telling.note(fact.aor, words)
         if fact.aor in self._watchers:
             self.feed.changed(fact.aor, GatheredChanges.from_fact(fact), wait_s)
         self._roaming.changed(fact, wait_s)

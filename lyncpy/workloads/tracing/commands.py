@@ -10,7 +10,7 @@ from typing import Any, Final
 from lyncpy import __version__
 from lyncpy.contracts.answers import Shown, form
 from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import bare
+from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.tracing import IHomer, ITraceFiles
 from lyncpy.contracts.workload import (
@@ -20,6 +20,7 @@ from lyncpy.contracts.workload import (
     CommandReach,
     Flag,
     OperatorRole,
+    Reason,
     ShellCommand,
     Table,
 )
@@ -35,6 +36,9 @@ from lyncpy.workloads.tracing.settings import Settings
 
 USUAL_S: Final = 600.0
 """How long a trace runs of which nobody says it."""
+
+TOLD: Final = 3
+"""Traces of a user that `why` names."""
 
 FORMATS: Final = ("pcapng", "json", "hep")
 
@@ -246,6 +250,16 @@ class Commands:
     def _need_homer(self, *, wanted: bool) -> None:
         if wanted and not self._settings.homer:
             raise CommandFailed("there is no Homer server; [tracing] homer names one, as udp://HOST:9060")
+
+    async def reasons(self, aor: Aor) -> Sequence[Reason]:
+        """Say, for `why`, which traces of a user there are: what came before a refusal, and after it, is in them."""
+        try:
+            found = await self._files.files()
+        except OSError:
+            return ()  # `trace list` says why
+        names = [one.name for one in found if _head(one.head).get("of") == f"user {bare(aor)}"][-TOLD:]
+        state = {name: "runs" if name in self._recorder.running else "is kept" for name in reversed(names)}
+        return [Reason("trace", f"a trace of them {how}: trace show {name}", good=True) for name, how in state.items()]
 
     def _names(self) -> Sequence[str]:
         return sorted(self._recorder.running)
