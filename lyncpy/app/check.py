@@ -1,6 +1,7 @@
 """`lyncpy check FILE`: look at everything before a start."""
 
 import datetime
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -33,8 +34,8 @@ from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.contracts.regular_file import read_regular
 from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
-from lyncpy.wire.certificate import TOLD_BEFORE, CertificateUnusable, read_credentials
-from lyncpy.wire.operators import read_authority
+from lyncpy.wire.certificate import TOLD_BEFORE, CertificateUnusable, make_context, read_credentials
+from lyncpy.wire.operators import issues, read_authority
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, HostKeysUnusable, require_host_keys
 from lyncpy.workloads.voice.findings import voice_findings
 from lyncpy.workloads.web.icon import IconUnusable, read_icon
@@ -67,7 +68,6 @@ def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding
 def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at what is on this machine, as a start does, which refuses what stops it: nobody is asked who could be slow."""
     yield from standing_findings(config, now)
-    yield from _guarded("the places of files", place_findings(config))
     yield from port_findings(config)
 
 
@@ -84,7 +84,7 @@ def standing_findings(config: Config, now: datetime.datetime, *, is_running: boo
     yield _key(config)[1]
     if config.sections.store.is_sqlite:
         yield from _store_and_clock(config, now, writes=not is_running)
-    yield from _guarded("[web] readers_file", _site(config))
+    yield from _guarded("[web] readers_file", _site(config, now))
     yield from _guarded("[admin] authorized_keys", _shell(config))
     if config.sections.auth.keytab:
         yield from _guarded("[auth] keytab", kerberos_keytab(config))
@@ -92,6 +92,7 @@ def standing_findings(config: Config, now: datetime.datetime, *, is_running: boo
     if objection:
         yield Finding(good=False, sentence=f"[auth] ntlm_auth: {objection}")
     yield from disk_findings(config)
+    yield from _guarded("the places of files", place_findings(config))
     yield from _guarded("the modes of files", _mode_findings(config))
 
 
@@ -106,6 +107,11 @@ def _mode_findings(config: Config) -> Iterator[Finding]:
         yield Finding(good=False, sentence=f'{path} can be read by everybody here; run `chmod o-rwx "{path}"`')
     for path in open_to_writers(config):
         yield Finding(good=False, sentence=f'{path} can be changed by everybody here; run `chmod o-w "{path}"`')
+    user, folder = os.geteuid(), config.home.stat().st_uid
+    if user not in (0, folder):
+        sentence = f'"{config.home}" belongs to user {folder}, and this is user {user}: be that one, or run `chown -R {user} "{config.home}"`'
+        yield Finding(good=False, sentence=sentence)
+        return
     for path, owner, usual in of_other_owners(config):
         sentence = f'{path} belongs to user {owner}, and the folder of the server to user {usual}: run `chown {usual} "{path}"`'
         yield Finding(good=False, sentence=sentence)
@@ -177,9 +183,9 @@ def _shell(config: Config) -> Iterator[Finding]:
     ring = AuthorizedKeys(file, ROLE_NAMES[admin.default_role]).ring()
     for fault in ring.faults:
         yield Finding(good=False, sentence=f"[admin] authorized_keys: {file}: {fault}")
-    if ring.admissions:
+    if ring.admissions or not ring.faults:
         count = len(ring.admissions)
-        keys = "1 key" if count == 1 else f"{count} keys"
+        keys = {0: "no key", 1: "1 key"}.get(count, f"{count} keys")
         yield Finding(good=True, sentence=f"[admin] authorized_keys: {keys} may use the shell")
     try:
         require_host_keys(config.path(admin.host_key_folder))
@@ -187,12 +193,15 @@ def _shell(config: Config) -> Iterator[Finding]:
         yield Finding(good=False, sentence=str(error), stops=True)
 
 
-def _site(config: Config) -> Iterator[Finding]:
+def _site(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     web = config.sections.web
     if config.https_port:
         yield from _readers(config.path(web.readers_file))
         if web.operators_port:
-            yield from _operators(config.path(web.operators_authority))
+            yield from _operators(config.path(web.operators_authority), now)
+            if not config.sections.admin.console:
+                sentence = "[web] operators_port: there is nothing; set [admin] console = true, or the port to 0"
+                yield Finding(good=False, sentence=sentence)
         if web.icon:
             yield from _icon(config.path(web.icon))
         return
@@ -205,14 +214,22 @@ def _site(config: Config) -> Iterator[Finding]:
         yield Finding(good=False, sentence=sentence)
 
 
-def _operators(file: Path) -> Iterator[Finding]:
+def _operators(file: Path, now: datetime.datetime) -> Iterator[Finding]:
     try:
-        trusted, _ = read_authority(file)
+        trusted, lists = read_authority(file)
     except CertificateUnusable as error:
         yield Finding(good=False, sentence=str(error), stops=True)
     else:
         names = ", ".join(sorted({one.subject.rfc4514_string() for one in trusted}))
         yield Finding(good=True, sentence=f"[web] operators_authority: operators may show certificates of {names}")
+        if not any(map(issues, trusted)):
+            sentence = f"[web] operators_authority: what is in {file} is no authority, and has issued nothing: name the file of the one that issues"
+            yield Finding(good=False, sentence=sentence)
+        for one in lists:
+            if one.next_update_utc is not None and one.next_update_utc < now:
+                whose = f"the revocation list of {one.issuer.rfc4514_string()} in {file}"
+                sentence = f"[web] operators_authority: {whose} ended on {one.next_update_utc:%Y-%m-%d %H:%M} UTC, and nobody comes in until a new one is there"
+                yield Finding(good=False, sentence=sentence)
 
 
 def _icon(file: Path) -> Iterator[Finding]:
@@ -231,6 +248,7 @@ def certificate_findings(config: Config, now: datetime.datetime) -> Iterator[Fin
         return
     try:
         credentials = read_credentials(sip, config.home, now)
+        make_context(credentials, sip.tls_minimum)
     except CertificateUnusable as error:
         yield Finding(good=False, sentence=str(error), stops=True)
         return

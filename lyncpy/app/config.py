@@ -183,7 +183,7 @@ def check(file: Path, document: Mapping[str, object]) -> Config:
         # By way of JSON: there pydantic's strict mode takes an array for a tuple and 5 for 5.0, as TOML's readers expect.
         sections = Sections.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
-        raise ConfigError([_sentence(file, one) for one in error.errors()]) from None
+        raise ConfigError([_sentence(file, one) for one in _told(error.errors())]) from None
     config = Config(file, sections)
     disordered = [
         f"{file}: [{name}] {told}" for name in SECTIONS if (told := disorder(getattr(sections, name).model_dump()))
@@ -268,6 +268,33 @@ def _is_text(annotation: Any) -> bool:  # Any: what a pydantic field says of its
     return annotation is str or (bool(get_args(annotation)) and all(isinstance(a, str) for a in get_args(annotation)))
 
 
+_KINDS: Final[Mapping[str, str]] = {
+    "int_type": "write a whole number, without quotes: 5",
+    "int_parsing": "write a whole number, without quotes: 5",
+    "int_from_float": "write a whole number: 5",
+    "float_type": "write a number, without quotes: 5.0",
+    "float_parsing": "write a number, without quotes: 5.0",
+    "bool_type": "write true or false, without quotes",
+    "bool_parsing": "write true or false, without quotes",
+    "string_type": 'write a text in quotes: "text"',
+    "tuple_type": 'write a list: ["one", "another"]',
+    "list_type": 'write a list: ["one", "another"]',
+}
+"""What stands there is of another kind than it has to be, by pydantic's names for that; what to write."""
+
+
+def _told(errors: Sequence[ErrorDetails]) -> Sequence[ErrorDetails]:
+    """Leave out what is wrong only because something else is: a whole by its part, and a name that was made of the domain."""
+    places = [one["loc"] for one in errors]
+    domain = next((one.get("input") for one in errors if one["loc"] == ("sip", "domain")), None)
+    return [
+        one
+        for one in errors
+        if not any(len(other) > len(one["loc"]) and other[: len(one["loc"])] == one["loc"] for other in places)
+        and not (one["loc"] == ("sip", "server_name") and one.get("input") == f"sip.{domain}")
+    ]
+
+
 def _sentence(file: Path, error: ErrorDetails) -> str:
     location = [str(part) for part in error["loc"]]
     section, key = "".join(location[:1]), ".".join(location[1:])
@@ -287,6 +314,8 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
         return f"{where}: is empty; write what it has to be, etc/lyncpy.toml explains it"
     if kind == "json_invalid":
         return f"{where}: cannot be read: {error['msg']}"
+    if kind in _KINDS and not _may_be_secret(section, location[1:]):
+        return f"{where}: {repr(given)[:80]} cannot be used: {_KINDS[kind]}"
     shown = "this" if isinstance(given, dict) or _may_be_secret(section, location[1:]) else repr(given)[:80]
     message = error["msg"].removeprefix("Value error, ").replace("Input", "it")
     return f"{where}: {shown} cannot be used: {message[:1].lower()}{message[1:]}"
@@ -308,6 +337,9 @@ def _is_unknown(section: str, names: Sequence[str], kind: str) -> bool:
 
 def _unknown(where: str, section: str, key: str) -> str:
     known = list(_settings_beside(section, key) if key else SECTIONS)
+    elsewhere = [f"[{name}]" for name, model in SECTIONS.items() if key in model.model_fields]
+    if elsewhere:
+        return f"{where}: there is no such key; {' and '.join(elsewhere)} has one: write it there"
     near = difflib.get_close_matches((key.rpartition(".")[2] or section)[:80], known, 1)
     remedy = f'did you mean "{near[0]}"?' if near else f"remove it; known are: {', '.join(known)}"
     return f"{where}: there is no such {'key' if key else 'section'}; {remedy}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lyncpy.app.config import Config
+from lyncpy.contracts.file_faults import unwritable
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.regular_file import open_regular
 
@@ -26,6 +27,7 @@ def place_findings(config: Config) -> Iterator[Finding]:
     yield from _in_folder("[archive] gap_file", config.path(archive.gap_file), stops=False)
     yield from _folder("[archive] export_folder", config.path(archive.export_folder))
     yield from _folder("[store] backup_folder", config.path(store.backup_folder))
+    yield from _folder("[tracing] folder", config.path(config.sections.tracing.folder))
     if store.backup_passphrase_file:
         yield from _readable("[store] backup_passphrase_file", config.path(store.backup_passphrase_file))
 
@@ -35,6 +37,9 @@ def _socket(path: Path) -> Iterator[Finding]:
         sentence = f"[admin] socket: its name is longer than {SOCKET_NAME_MOST} bytes: choose a shorter one"
         yield Finding(good=False, sentence=sentence, stops=True)
     yield from _in_folder("[admin] socket", path, stops=True)
+    if path.is_file():
+        sentence = f'[admin] socket: "{path}" is a file: move it away, or choose another name'
+        yield Finding(good=False, sentence=sentence, stops=True)
 
 
 def _in_folder(setting: str, path: Path, *, stops: bool) -> Iterator[Finding]:
@@ -65,7 +70,7 @@ def _folder(setting: str, path: Path) -> Iterator[Finding]:
 
 def _writable(setting: str, folder: Path, *, stops: bool) -> Iterator[Finding]:
     if not os.access(folder, os.W_OK | os.X_OK):
-        sentence = f'{setting}: user {os.geteuid()} may not write to "{folder}": run `chown {os.geteuid()} "{folder}"`, or name another folder'
+        sentence = f"{setting}: {unwritable(folder)}, or name another folder"
         yield Finding(good=False, sentence=sentence, stops=stops)
 
 

@@ -428,7 +428,8 @@ class LdapConnection:
             )
         if isinstance(error, GARBAGE):
             return self._unavailable("answers with something that is not LDAP", "correct url")
-        return self._unavailable(f"cannot be reached ({shown(text)})", "see whether it runs, and correct url")
+        other = ": ldaps:// (636) or ldap:// (389)" if "terminated by server" in text or "(EOF)" in text else ""
+        return self._unavailable(f"cannot be reached ({shown(text)})", f"see whether it runs, and correct url{other}")
 
     def _refused(self, result: Mapping[str, Any], what: str, fault: str = "") -> DirectoryUnavailable:
         """Say what a result code means (RFC 4511 §4.1.9 and appendix A), and what to do unless `fault` says it."""

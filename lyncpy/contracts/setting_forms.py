@@ -27,9 +27,13 @@ def written_as(pattern: str, words: str) -> AfterValidator:
 def disorder(values: Mapping[str, object]) -> str:
     """Tell of the settings of a section which is above one that must be no smaller; "" when none is.
 
-    Their names say it: X_minimum, X and X_maximum, each with its unit.
+    Their names say it: X_minimum, X and X_maximum, each with its unit; or minimum_X and X.
     """
     for name in values:
+        if name.startswith("minimum_"):
+            least, most = values[name], values.get(name.removeprefix("minimum_"))
+            if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+                return f"{name} = {least:g} is above {name.removeprefix('minimum_')} = {most:g}"
         if "_minimum" not in name and "_maximum" not in name:
             continue
         usual = name.replace("_minimum", "").replace("_maximum", "")

@@ -34,6 +34,7 @@ _WORDS: Final = (
     ("Unclosed array", "a ] is missing at the end of the list, or a comma within it"),
     ("Unclosed inline table", "a } is missing, or a comma before"),
     ("Expected '=' after a key", "an = is missing behind the name of the setting"),
+    ("Expected ']]'", "a ]] is missing at the end of the table's name"),
     ("Expected ']'", "a ] is missing at the end of the section's name"),
     ("Expected newline", "something stands behind the value: begin a new line, or put a # in front of a remark"),
     ("Invalid initial character for a key", 'a name may have letters, digits, - and _ alone: write others between " "'),
@@ -42,6 +43,11 @@ _WORDS: Final = (
     ("Invalid date", "there is no such day or time"),
 )
 """What tomllib says, at its beginning, and what it means."""
+
+
+_QUOTES: Final = frozenset("\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u00ab\u00bb")
+_TRUTH: Final = {"true": ("true", "yes", "on"), "false": ("false", "no", "off")}
+"""What is written for a truth, in any letters."""
 
 
 class TomlUnusable(Exception):
@@ -80,7 +86,24 @@ def _sentence(text: str, said: str) -> str:
     told = next((means for begins, means in _WORDS if words.startswith(begins)), f"{words[:1].lower()}{words[1:]}")
     if place and not place[1]:
         told = "the file ends within it: a quote, a ] or a } is missing"
+    told = _mistaken(text, lines[number] if number < len(lines) else "", words) or told
     return f"{_named(lines, number)}: {told}"
+
+
+def _mistaken(text: str, line: str, said: str) -> str:
+    """Tell what somebody took for TOML; "" when that is not known."""
+    if "\0" in line:
+        return "has NUL bytes, as a file after a crash of the machine: bring a copy of it back"
+    if _QUOTES.intersection(line) and said.startswith(("Invalid value", "Invalid statement")):
+        return 'has the quotes of a text processor: write straight ones, "text"'
+    value = line.partition("=")[2].partition("#")[0].strip().lower()
+    meant = next((meant for meant, taken in _TRUTH.items() if value in taken), "")
+    if meant:
+        return f"write {meant}, in small letters and without quotes"
+    begins = text.lstrip()[:2]
+    if begins[:1] == "{" or begins in ("[{", "[]"):
+        return "is JSON: write lines of TOML, name = value"
+    return "is a page of the web, or XML: put the file itself there" if begins[:1] == "<" else ""
 
 
 def _named(lines: Sequence[str], number: int) -> str:

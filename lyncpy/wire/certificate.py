@@ -4,6 +4,7 @@ What is wrong with a file is said in one sentence that names the setting, becaus
 operator who has to mend it. Connections keep the context they began with.
 """
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.tls import reason_of
 from lyncpy.contracts.workload import IUnit, Reason
+from lyncpy.wire.pem_words import instead
 from lyncpy.wire.settings import Settings
 
 TOLD_BEFORE: Final = timedelta(days=30)
@@ -138,13 +140,17 @@ class ServerCredentials:
         for one in (self, *self.also):
             if not _covers(one.names, server_name):
                 found.append(
-                    f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(one.names) or 'no name'};"
+                    f"[sip] certificate is not for server_name {server_name!r} but for {', '.join(one.names) or 'no name (a common name alone does not count)'};"
                     " clients that connect to that name refuse it: have it issued for that name, or correct server_name"
                 )
             if not is_for_servers(one.certificate):
                 found.append(
                     "[sip] certificate is not meant for servers (extended key usage serverAuth); clients refuse it: have it issued for servers"
                 )
+        if not any(_is_known(one.private_key) for one in (self, *self.also)):
+            found.append(
+                "[sip] certificate: clients of Windows and browsers know no key of its kind: have it issued for RSA, or for ECDSA on P-256 or P-384"
+            )
         found += [
             f"[sip] certificate: {name} stands behind it as its issuer, and has not signed it; clients refuse it"
             for name in self.strange_issuers()
@@ -241,7 +247,9 @@ def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Contex
         for issuer in dict.fromkeys(issuer for one in shown for issuer in one.chain):
             context.add_extra_chain_cert(issuer)
     except SSL.Error as error:
-        raise CertificateUnusable(f"[sip] certificate: OpenSSL cannot use it: {reason_of(error)}") from error
+        said = reason_of(error)
+        remedy = "; have one issued with an RSA key of 2048 bits or more" if "too small" in said else ""
+        raise CertificateUnusable(f"[sip] certificate: OpenSSL cannot use it: {said}{remedy}") from error
     return context
 
 
@@ -371,6 +379,13 @@ class CertificateWatch:
         self._keys_end = self._timers.later(KEYS_S, self._renew_keys)
 
 
+def _is_known(key: PrivateKey) -> bool:
+    """Tell whether clients know a kind of key: RSA, or a curve of NIST."""
+    return isinstance(key, RSAPrivateKey) or (
+        isinstance(key, EllipticCurvePrivateKey) and key.curve.name in ("secp256r1", "secp384r1", "secp521r1")
+    )
+
+
 def _has_signed(issuer: x509.Certificate, one: x509.Certificate) -> bool:
     try:
         one.verify_directly_issued_by(issuer)
@@ -383,9 +398,9 @@ def _read(setting: str, path: Path) -> bytes:
     try:
         return read_regular(path)
     except FileNotFoundError:
-        raise CertificateUnusable(
-            f"[sip] {setting}: there is no file {path}: put it there, or correct {setting}"
-        ) from None
+        leads = f"{path} leads to {os.path.realpath(path)}, which is not there" if path.is_symlink() else ""
+        what = leads or f"there is no file {path}"
+        raise CertificateUnusable(f"[sip] {setting}: {what}: put it there, or correct {setting}") from None
     except OSError as error:
         why = f"{path} cannot be read: {error.strerror}; name a file that the server may read"
         raise CertificateUnusable(f"[sip] {setting}: {why}") from error
@@ -396,18 +411,9 @@ def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(data)
     except ValueError:
-        raise CertificateUnusable(f"[sip] {setting}: {path} holds no certificate in PEM{_instead(data)}") from None
-
-
-def _instead(data: bytes) -> str:
-    """Say what a file holds in the place of PEM, and what to do about it."""
-    if b"PRIVATE KEY-----" in data:
-        return ", but a private key: name the certificate; the two settings may have been swapped"
-    if b"-----BEGIN CERTIFICATE" in data:
-        return ", but a certificate: name its key; the two settings may have been swapped"
-    if data[:1] == b"\x30":
-        return ", but what may be DER: `openssl x509 -inform DER -in FILE` (of a key `openssl pkey`) writes it as PEM"
-    return ": put what the authority has sent there, which begins with -----BEGIN"
+        raise CertificateUnusable(
+            f"[sip] {setting}: {path} holds no certificate in PEM{instead(data, of_key=False)}"
+        ) from None
 
 
 def _in_order(own: x509.Certificate, issuers: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
@@ -440,10 +446,12 @@ def _read_key(path: Path, data: bytes) -> PrivateKey:
         key = _parsed(data)
     except TypeError:
         raise CertificateUnusable(
-            f"[sip] private_key: {path} has a passphrase, which nobody could type at start; remove it"
+            f"[sip] private_key: {path} has a passphrase, which nobody could type at start; `openssl pkey -in FILE` writes it without"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise CertificateUnusable(f"[sip] private_key: {path} holds no private key in PEM{_instead(data)}") from None
+        raise CertificateUnusable(
+            f"[sip] private_key: {path} holds no private key in PEM{instead(data, of_key=True)}"
+        ) from None
     if not isinstance(key, PrivateKey):
         raise CertificateUnusable(f"[sip] private_key: {path} is neither RSA nor ECDSA nor Ed25519")
     return key

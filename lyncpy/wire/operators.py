@@ -14,6 +14,7 @@ from lyncpy.contracts.file_stamp import Stamp, stamp_of
 from lyncpy.contracts.regular_file import read_regular
 from lyncpy.wire.certificate import Certificate, CertificateUnusable
 from lyncpy.wire.http import HttpFactory, HttpStream
+from lyncpy.wire.pem_words import instead
 
 _NAME_CHARS: Final = 100
 _LIST: Final = b"-----BEGIN X509 CRL-----"
@@ -99,9 +100,18 @@ def read_authority(file: Path) -> Trusted:
         lists = [x509.load_pem_x509_crl(_LIST + part) for part in content.split(_LIST)[1:]]
     except OSError as error:
         raise CertificateUnusable(f"{what} cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise CertificateUnusable(f"{what} has no certificates that can be read (PEM): {error}") from None
+    except ValueError:
+        told = instead(content, of_key=False)
+        raise CertificateUnusable(f"{what} has no certificates, or lists, that can be read (PEM){told}") from None
     return trusted, lists
+
+
+def issues(certificate: x509.Certificate) -> bool:
+    """Tell whether it is an authority's."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return certificate.version == x509.Version.v1
 
 
 class OperatorsHttpFactory(Factory):

@@ -1,6 +1,6 @@
 """The section [sip]: who we are, the ports we listen on, and what one connection may cost."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -9,13 +9,11 @@ from lyncpy.contracts.names import domain_of, is_below
 from lyncpy.contracts.networks import check_relays, is_loopback
 from lyncpy.contracts.setting_forms import written_as
 
-_Domain = Annotated[
-    str,
-    written_as(
-        r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?",
-        'write a name as in DNS, of letters, digits, dots and hyphens: "example.com"',
-    ),
-]
+_WORDS: Final = 'write a name as in DNS, of the letters a to z, digits, dots and hyphens: "example.com" (müller.de is "xn--mller-kva.de" there)'
+_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_Name = Annotated[str, written_as(rf"{_LABEL}(\.{_LABEL})*", _WORDS)]
+_Domain = Annotated[str, written_as(rf"(?![0-9.]*\Z){_LABEL}(\.{_LABEL})*", _WORDS)]
+"""What stands behind the @; an address of a machine is none."""
 
 
 class Settings(BaseModel):
@@ -31,7 +29,7 @@ class Settings(BaseModel):
     )
     """Further SIP domains of users, e.g. ["example.org"]: whoever has an address in one of them is a user as those of `domain` are, and a colleague to them. Their clients look for this server under names of their own domain, which `lyncpy dns` prints."""
 
-    server_name: _Domain = Field(default="", max_length=253)
+    server_name: _Name = Field(default="", max_length=253)
     """The name clients connect to; it stands in the certificate. When empty: `sip.` and the domain. Clients of each of `domains` in which it is not connect to `sip.` and that domain: Lync trusts no other name."""
 
     tls_host: str = ""

@@ -216,7 +216,7 @@ FAULTS = [
     Fault(
         "text for a number",
         lambda s: s.settings("im", message_s="5"),
-        "[im] message_s: '5' cannot be used: it should be a valid number",
+        "[im] message_s: '5' cannot be used: write a number, without quotes: 5.0",
     ),
     Fault(
         "too large",
@@ -231,7 +231,7 @@ FAULTS = [
     Fault(
         "no name",
         lambda s: s.settings("sip", domains=["exa mple"]),
-        'write a name as in DNS, of letters, digits, dots and hyphens: "example.com"',
+        'write a name as in DNS, of the letters a to z, digits, dots and hyphens: "example.com"',
     ),
     Fault(
         "StartTLS within TLS",

@@ -62,11 +62,11 @@ def issue(
     return Issued(_sign(names[0] if names else "nobody", key, issuer, *names, usage=usage, days=days, today=today), key)
 
 
-def revocation_list(by: Issued, *revoked: Issued) -> bytes:
-    """Write the list (PEM) with which an authority revokes certificates, good from yesterday on for a year."""
+def revocation_list(by: Issued, *revoked: Issued, days: tuple[float, float] = (-1, 365)) -> bytes:
+    """Write the list (PEM) with which an authority revokes certificates; `days` are its begin and end, counted from now."""
     now = datetime.now(UTC)
     builder = x509.CertificateRevocationListBuilder().issuer_name(by.certificate.subject)
-    builder = builder.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=365))
+    builder = builder.last_update(now + timedelta(days=days[0])).next_update(now + timedelta(days=days[1]))
     for one in revoked:
         entry = x509.RevokedCertificateBuilder().serial_number(one.certificate.serial_number).revocation_date(now)
         builder = builder.add_revoked_certificate(entry.build())

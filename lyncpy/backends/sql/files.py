@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -17,7 +17,9 @@ from lyncpy.backends.settings import Settings
 from lyncpy.backends.sql.examination import Unseal, contents, schema
 from lyncpy.backends.sql.link import Job, Link, T, look_once
 from lyncpy.backends.sql.sqlite_trouble import COPIED, explained, is_busy
-from lyncpy.backends.sql.upgrades import BEFORE, downgrade, schema_of, upgrade
+from lyncpy.backends.sql.tables import metadata
+from lyncpy.backends.sql.upgrades import BEFORE, VERSIONS, downgrade, schema_of, upgrade
+from lyncpy.contracts.file_faults import unwritable
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
 
@@ -195,6 +197,11 @@ def _looked_at(connection: Connection, path: Path, unseal: Unseal | None) -> lis
     """Look at a file."""
     if path.stat().st_size <= CHECKED_WHOLE_BYTES:
         require_sound(connection)
+    names = set(inspect(connection).get_table_names()) - {VERSIONS}
+    if names and names.isdisjoint(metadata.tables):
+        raise StoreUnavailable(
+            f"{named_file(path)} is another program's: it has the table {min(names)}; name a file of this server's own"
+        )
     found = [schema(connection, makes_copy=True)]
     if all(one.good for one in found):
         found += contents(connection, unseal)
@@ -256,13 +263,9 @@ def _require_place(path: Path) -> None:
         raise StoreUnavailable(f'{named} cannot be made: there is no folder "{folder}"; make it, or name another file')
     if not os.access(folder, os.W_OK | os.X_OK):
         # Also for a file that could be written: SQLite puts its WAL beside it.
-        raise StoreUnavailable(
-            f'{named}: {_me()} may not write in "{folder}"; run `chown {_me()} "{folder}"`, or name another file'
-        )
+        raise StoreUnavailable(f"{named}: {unwritable(folder)}, or name another file")
     if path.exists() and not os.access(path, os.R_OK | os.W_OK):
-        raise StoreUnavailable(
-            f'{named}: {_me()} may not write it; run `chown {_me()} "{path}"*`, or name another file'
-        )
+        raise StoreUnavailable(f"{named}: {unwritable(path)}, with what is beside it, or name another file")
     if path.is_dir():
         raise StoreUnavailable(f"{named} cannot be opened: Is a directory")
 

@@ -48,6 +48,10 @@ _ALREADY_SO: Final = frozenset(
 )
 """Options that forbid what the shell does not do anyway."""
 
+_BLOCK: Final = re.compile(r"-{4,5} ?BEGIN ")
+_END: Final = re.compile(r"-{4,5} ?END ")
+"""Around what is no line of a key: a private key, or a public one as others than OpenSSH write it."""
+
 _OPTION: Final = re.compile(r'([A-Za-z0-9-]+)(?:="((?:[^"\\]|\\.)*)")?(,|\Z)')
 _BROKEN_KEY: Final = (BadKeyError, ValueError, IndexError, struct.error)
 """What reading a public key may raise."""
@@ -103,11 +107,16 @@ def read_ring(text: str, default_role: OperatorRole) -> Ring:
     `from=` or `command=` would give more than was meant.
     """
     admissions: dict[bytes, AuthorizedKey] = {}
-    faults = []
+    faults, is_inside = list[str](), False
     for number, line in enumerate(text.splitlines(), 1):
         # Where a file of Windows was appended to another, its mark stands before a later line.
         line = line.lstrip(_MARK).strip()
-        if not line or line.startswith("#"):
+        is_inside, was_inside = is_inside and not _END.match(line), is_inside
+        if was_inside or not line or line.startswith("#"):
+            continue
+        if _BLOCK.match(line):
+            is_inside = True
+            faults.append(f"line {number} lets nobody in: {_instead(line)}")
             continue
         try:
             one = _read_line(line, default_role)
@@ -117,6 +126,13 @@ def read_ring(text: str, default_role: OperatorRole) -> Ring:
         except _Unusable as error:
             faults.append(f"line {number} lets nobody in: {error}")
     return Ring(admissions, tuple(faults))
+
+
+def _instead(line: str) -> str:
+    """Say what begins with a line like "-----BEGIN": another form of keys, of several lines."""
+    if "PRIVATE" in line:
+        return "it is a private key, which belongs to its owner alone: write the line of the .pub file here"
+    return "it is a key in another form than OpenSSH's: `ssh-keygen -i -f FILE` writes it as a line"
 
 
 def _read_line(line: str, default_role: OperatorRole) -> AuthorizedKey:
@@ -165,10 +181,6 @@ def _role(options: str, default_role: OperatorRole) -> OperatorRole:
             if word not in ROLE_NAMES:
                 raise _Unusable(f'there is no role "{word[:80]}"; there are {", ".join(ROLE_NAMES)}')
             role = ROLE_NAMES[word]
-        elif name.startswith("-----begin"):
-            raise _Unusable(
-                "it is a private key, which belongs to its owner alone: write the line of the .pub file here"
-            )
         elif name not in _ALREADY_SO:
             raise _Unusable(
                 f'the option "{name[:80]}" is not known here; the only one that means something is '

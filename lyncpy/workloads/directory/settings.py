@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -202,6 +203,10 @@ class DirectorySource(BaseModel):
         is_typo = not mark and url.partition(":")[0].lower() in ("ldap", "ldaps", "file", "http", "https")
         if not url.strip() or is_typo or (mark and (scheme not in ("ldap", "ldaps") or not rest.strip("/"))):
             raise ValueError('must be the name of a people file, "ldap://host" or "ldaps://host"')
+        if mark and not _is_place(url):
+            raise ValueError(
+                'must name host and port alone, as "ldap://host:389"; what is searched there stands in bases and filters'
+            )
         return url
 
     @model_validator(mode="after")
@@ -279,3 +284,12 @@ class Settings(DirectorySource):
 def places_of(sources: Sequence[DirectorySource]) -> Places:
     """Name directories."""
     return Places({one.name: one.url for one in sources})
+
+
+def _is_place(url: str) -> bool:
+    """Tell whether a URL names a host, and a port or none, without what one of LDAP may have further (RFC 4516)."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0 and not (parts.path.strip("/") or parts.query or parts.fragment)
+    except ValueError:
+        return False

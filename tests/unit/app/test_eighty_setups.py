@@ -1,30 +1,37 @@
-"""Eighty set-ups that are wrong: of each the answer names the setting or the file, and says what to do.
+"""More than eighty set-ups that are wrong: of each the answer names the setting or the file, and says what to do.
 
 Beside those of `tests/interop/test_broken_setups.py`, which a start and a reload are asked about as well: here nothing is started. A row
 has what is wrong, words that have to name it, and words that say what to do. A new kind of fault is a row.
 """
 
 import datetime
+import os
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lyncpy.app.check import findings
 from lyncpy.app.cli import main
 from lyncpy.app.config import ConfigError, load
-from tests.kit.certificates import authority, issue, put
+from tests.kit.certificates import authority, issue, put, revocation_list
 
 TODAY: Final = datetime.datetime.now(datetime.UTC)
 LDAP: Final = ("directory.url=ldap://127.0.0.1:1", 'directory.bases=["dc=example,dc=com"]')
 BOUND: Final = (*LDAP, "directory.bind_dn=cn=reader", "directory.bind_password_file=secret")
 POSTGRES: Final = "store.url=postgresql://user@127.0.0.1:1/lyncpy"
 NATS: Final = "bus.url=nats://127.0.0.1:1"
+
+OPERATORS: Final = ("web.operators_port=4444", "web.operators_authority=op.pem", "admin.console=true")
+PUTTY: Final = "---- BEGIN SSH2 PUBLIC KEY ----\nComment: me\nAAAA\n---- END SSH2 PUBLIC KEY ----\n"
 
 Break = Callable[[Path], object]
 
@@ -96,6 +103,25 @@ def der(home: Path) -> None:
     (home / "server.pem").write_bytes(issue("sip.example.com").certificate.public_bytes(Encoding.DER))
 
 
+def linked(home: Path) -> None:
+    """Lead to a file that is not there."""
+    (home / "server.pem").unlink()
+    (home / "server.pem").symlink_to("/nowhere/fullchain.pem")
+
+
+def piped(home: Path) -> None:
+    """Put a pipe there, to which nobody writes."""
+    (home / "server.pem").unlink()
+    os.mkfifo(home / "server.pem")
+
+
+def other_program(home: Path) -> None:
+    """Put another program's database there."""
+    with closing(sqlite3.connect(home / "lyncpy.db")) as connection:
+        connection.execute("create table songs (title)")
+    (home / "lyncpy.db").chmod(0o600)
+
+
 SETUPS: Final = [
     # --- values
     of("no domain", "sip.domain=", "[sip] domain: is empty", "write what it has to be"),
@@ -105,7 +131,7 @@ SETUPS: Final = [
     of("another server's name", "sip.server_name=sip.other.test", "[sip] certificate", "have it issued for that name, or correct server_name"),
     of("a port that is none", "sip.tls_port=70000", "[sip] tls_port", "less than or equal to 65535"),
     of("a port below nought", "sip.tls_port=-1", "[sip] tls_port", "greater than or equal to 0"),
-    of("a port in quotes", 'sip.tls_port="5061"', "[sip] tls_port", "a valid integer"),
+    of("a port in quotes", 'sip.tls_port="5061"', "[sip] tls_port", "write a whole number, without quotes"),
     of("a host that nobody has", "sip.tls_host=nobody.invalid", "[sip] tls_port", "correct tls_host"),
     of("another machine's address", "sip.tls_host=203.0.113.7", "[sip] tls_port", "this machine has no such address; correct tls_host"),
     of("a version of TLS", "sip.tls_minimum=1.4", "[sip] tls_minimum", "'1.0', '1.1', '1.2' or '1.3'"),
@@ -121,7 +147,7 @@ SETUPS: Final = [
     of("an origin", 'web.origins=["example.com"]', "[web] origins", "write scheme, name and port alone"),
     of("the shell at the port of SIP", "admin.port=5061", "[admin] port 5061", "choose another"),
     of("a role", "admin.default_role=root", "[admin] default_role", "'viewer', 'operator' or 'developer'"),
-    of("a truth in words", 'auth.tls_dsk="yes"', "[auth] tls_dsk", "boolean"),
+    of("a truth in words", 'auth.tls_dsk="yes"', "[auth] tls_dsk", "write true or false, without quotes"),
     of("too short a wait", "im.message_s=1", "[im] message_s", "greater than or equal to 5"),
     of("no such section", "foo.bar=1", "[foo]", "remove it; known are"),
     of("no such key", "sip.tls_prot=5061", "[sip] tls_prot", 'did you mean "tls_port"'),
@@ -196,6 +222,31 @@ SETUPS: Final = [
     file("a private key", write("authorized_keys", "-----BEGIN OPENSSH PRIVATE KEY-----\n"), "[admin] authorized_keys", "write the line of the .pub file"),
     file("tokens that are no TOML", write("web-readers.toml", "x"), "[web] readers_file", "is missing"),
     file("a policy of nobody", append('\n[policies.sales]\nmembrs = ["a@example.com"]\n'), "[policies] sales.members", "add it"),
+    # --- as an outsider broke them
+    of("an address of a machine", "sip.domain=192.0.2.1", "[sip] domain", "write a name as in DNS"),
+    of("a label too long", f"sip.server_name={'a' * 64}.example.com", "[sip] server_name", "write a name as in DNS"),
+    of("text for a list", "web.origins=5", "[web] origins", "write a list"),
+    of("in another section", "sip.https_port=443", "[sip] https_port", "[web] has one: write it there"),
+    Wrong("the oldest above the newest", ("auth.version=2", "auth.minimum_version=4"), "[auth] minimum_version", "above version"),
+    file("quotes of a text processor", append("\n[log]\nlevel = \u201cdebug\u201d\n"), "[log] level", "write straight ones"),
+    file("yes", append("\n[auth]\ntls_dsk = yes\n"), "[auth] tls_dsk", "write true, in small letters"),
+    file("bytes of nothing", append("\0\0\0"), "NUL bytes", "bring a copy of it back"),
+    file("JSON", write("people.toml", '[{"address": "a@example.com"}]', 0o640), "people.toml", "is JSON: write lines of TOML"),
+    file("a page of the web", write("people.toml", "<html>", 0o640), "people.toml", "put the file itself there"),
+    file("a key too short", lambda home: put(home, issue("sip.example.com", today=TODAY, key=rsa.generate_private_key(65537, 1024))), "[sip] certificate", "2048 bits"),
+    file("a key that nobody knows", lambda home: put(home, issue("sip.example.com", today=TODAY, key=ec.generate_private_key(ec.SECP256K1()))), "[sip] certificate", "ECDSA on P-256"),
+    file("a certificate cut off", lambda home: (home / "server.pem").write_bytes((home / "server.pem").read_bytes()[:600]), "[sip] certificate", "bring it here whole"),
+    file("a link to nothing", linked, "[sip] certificate", "/nowhere/fullchain.pem, which is not there: put it there"),
+    file("a pipe", piped, "[sip] certificate", "it is a pipe, not a file"),
+    file("a file where the socket is to be", write("ctl.socket", "x"), "[admin] socket", "move it away"),
+    file("traces into a file", write("traces", "x"), "[tracing] folder", "name another one"),
+    file("another program's database", other_program, "[store] url", "name a file of this server's own"),
+    file("a key of PuTTY's", write("authorized_keys", PUTTY), "[admin] authorized_keys", "ssh-keygen -i -f FILE"),
+    of("a base in the URL", "directory.url=ldap://127.0.0.1/dc=example,dc=com", "[directory] url", "stands in bases and filters"),
+    of("a port of LDAP", "directory.url=ldap://127.0.0.1:ldap", "[directory] url", "must name host and port alone"),
+    file("an authority that is none", write("op.pem", issue("sip.example.com").pem), "[web] operators_authority", "name the file of the one that issues", *OPERATORS),
+    file("a list that has ended", write("op.pem", authority().pem + revocation_list(authority(), days=(-9, -1))), "[web] operators_authority", "until a new one is there", *OPERATORS),
+    file("no console", write("op.pem", authority().pem), "[web] operators_port", "set [admin] console = true", *OPERATORS[:2]),
 ]  # fmt: skip
 
 
@@ -218,7 +269,7 @@ def said(home: Path, settings: tuple[str, ...]) -> list[str]:
 
 def test_there_are_eighty() -> None:
     """And each has a name of its own."""
-    assert len(SETUPS) == len({one.name for one in SETUPS}) >= 80
+    assert len(SETUPS) == len({one.name for one in SETUPS}) >= 100
 
 
 @pytest.mark.parametrize("setup", SETUPS, ids=lambda setup: setup.name)

@@ -19,7 +19,7 @@ def busy(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "lyncpy.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("pragma journal_mode = wal")
-        connection.execute("create table t (x)")
+        connection.execute("create table alembic_version (version_num)")
         connection.execute("begin immediate")
         yield path
 
