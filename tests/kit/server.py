@@ -35,7 +35,7 @@ from tests.kit.ports import free_ports
 BIN: Final = Path(sys.executable).parent
 
 READY: Final = "lyncpy is ready"
-PATIENCE_S: Final = 30.0
+PATIENCE_S: Final = 60.0
 
 
 _SHAPING: Final = (
