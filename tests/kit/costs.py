@@ -45,6 +45,11 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
+def stays_small(prepare: Callable[[int], Prepared], sizes: Sequence[int] = SIZES, floor_s: float = _FLOOR_S) -> bool:
+    """Tell whether work stays below the floor at every size; then each of its parts does."""
+    return not any(_is_much(prepare(size), floor_s) for size in sizes)
+
+
 def grows(prepare: Callable[[int], Prepared], sizes: Sequence[int] = SIZES, floor_s: float = _FLOOR_S) -> bool:
     """Tell whether work grows faster than its input.
 
@@ -55,9 +60,13 @@ def grows(prepare: Callable[[int], Prepared], sizes: Sequence[int] = SIZES, floo
         prepare: Gives the work on an input of so many letters.
     """
     for size in sizes:
-        if cpu(prepare(size), 1) > floor_s and cpu(prepare(size)) > floor_s:
+        if _is_much(prepare(size), floor_s):
             return ratio(prepare, size) > _ALLOWED
     return False
+
+
+def _is_much(work: Prepared, floor_s: float) -> bool:
+    return cpu(work, 1) > floor_s and cpu(work) > floor_s
 
 
 def ratio(prepare: Callable[[int], Prepared], size: int) -> float:

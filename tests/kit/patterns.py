@@ -14,10 +14,16 @@ from types import ModuleType
 from typing import Any, Final
 
 import lyncpy
-from tests.kit.costs import grows
+from tests.kit.costs import grows, stays_small
 from tests.kit.trees import nodes_of
 
 METHODS: Final = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer", "subn")
+
+WALKS: Final = ("finditer", "findall", "split", "sub", "subn")
+"""Those that go through a whole text, all in the same steps, of which the first is what `search` does."""
+
+Attack = tuple[Any, Any, Any]  # Any: text or bytes
+"""What stands before, what is repeated, and what comes at the end so that nothing fits."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +98,25 @@ def _unnamed(name: str, call: ast.Call) -> Iterator[Found]:
 
 
 def slow(found: Found) -> str | None:
-    """Give an input on which a pattern costs more than in proportion; None when none was found."""
-    for method in found.methods:
+    """Give an input on which a pattern costs more than in proportion; None when none was found.
+
+    Attacks with the same repetition are made together: where all of them cost little, each does.
+    """
+    for method in _unlike(found.methods):
         apply = _application(found.pattern, method)
-        for attack in _attacks(found.pattern):
-            if grows(partial(_work, apply, attack)):
-                return f"{found.where}.{method} on {attack!r}"
+        for attacks in _attacks(found.pattern):
+            if stays_small(partial(_all_works, apply, attacks)):
+                continue
+            for attack in attacks:
+                if grows(partial(_work, apply, attack)):
+                    return f"{found.where}.{method} on {attack!r}"
     return None
+
+
+def _unlike(methods: Sequence[str]) -> list[str]:
+    """Give one method for all those that do the same: who walks through a text has searched it."""
+    walks = [one for one in WALKS if one in methods][:1]
+    return walks + [one for one in methods if one not in WALKS and not (walks and one == "search")]
 
 
 def _application(pattern: re.Pattern[Any], method: str) -> Callable[[Any], object]:  # Any: of text or bytes
@@ -110,26 +128,39 @@ def _application(pattern: re.Pattern[Any], method: str) -> Callable[[Any], objec
     return lambda text: call(text)
 
 
-def _work(apply: Callable[[Any], object], attack: tuple[Any, Any, Any], size: int) -> Callable[[], object]:
-    before, repeated, after = attack
-    text = before + repeated * (size // len(repeated)) + after
+def _work(apply: Callable[[Any], object], attack: Attack, size: int) -> Callable[[], object]:
+    text = _text(attack, size)
     return lambda: apply(text)
 
 
-def _attacks(pattern: re.Pattern[Any]) -> Iterator[tuple[Any, Any, Any]]:
-    """Give what stands before, what is repeated, and what comes at the end so that nothing fits."""
+def _all_works(apply: Callable[[Any], object], attacks: Sequence[Attack], size: int) -> Callable[[], object]:
+    texts = [_text(attack, size) for attack in attacks]
+
+    def work() -> None:
+        for text in texts:
+            apply(text)
+
+    return work
+
+
+def _text(attack: Attack, size: int) -> Any:  # Any: text or bytes
+    before, repeated, after = attack
+    return before + repeated * (size // len(repeated)) + after
+
+
+def _attacks(pattern: re.Pattern[Any]) -> Iterator[list[Attack]]:
+    """Give attacks, those with the same repetition together."""
     text = pattern.pattern if isinstance(pattern.pattern, str) else pattern.pattern.decode("latin-1")
     samples = list(dict.fromkeys(_samples(text)))
     letters = list(dict.fromkeys(character for character in text + 'a0 "\n' if character not in "()[]{}|^$"))[:16]
     repeated = [*samples, *letters, *(one + other for one in letters[:8] for other in letters[:8] if one != other)]
-    befores = ["", *samples[:5]]
-    for each in filter(None, repeated):
-        for before in befores:
-            for after in ("", "\x00", "!"):
-                if isinstance(pattern.pattern, str):
-                    yield before, each, after
-                else:
-                    yield before.encode("latin-1"), each.encode("latin-1"), after.encode("latin-1")
+    befores = dict.fromkeys(["", *samples[:5]])
+    for each in dict.fromkeys(filter(None, repeated)):
+        attacks = [(before, each, after) for before in befores for after in ("", "\x00", "!")]
+        if isinstance(pattern.pattern, str):
+            yield attacks
+        else:
+            yield [(b.encode("latin-1"), e.encode("latin-1"), a.encode("latin-1")) for b, e, a in attacks]
 
 
 def _samples(text: str) -> Iterator[str]:
