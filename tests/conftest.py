@@ -2,13 +2,18 @@
 
 import gc
 import importlib
+import importlib.metadata
 import os
 import pkgutil
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
 import lyncpy
@@ -21,13 +26,16 @@ settings.register_profile("ci", max_examples=many(100), derandomize=True, deadli
 settings.register_profile("free", max_examples=many(100), derandomize=False, deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") and TIMES == 1 else "free")
 
+# Before each test pytest asks for the version of Twisted, which is read in a file each time.
+importlib.metadata.version = cache(importlib.metadata.version)
+
 TESTS = Path(__file__).parent
 
 UNMEASURED = (
     "interop", "perf", "properties", "unit/project",
     "unit/test_clocks.py", "unit/test_conflicts.py", "unit/test_tables.py",
 )  # fmt: skip
-"""Whose tests run without coverage, where there is any; and of the stories all but the first of each file.
+"""Whose tests run without coverage, where there is any; and those with inputs that are made up; and of the stories all but the first of each file.
 
 They go thousands of times over lines that other tests have reached, or read the source without running it, and the
 tracer would double what each time costs.
@@ -41,30 +49,103 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return argname if isinstance(val, str | bytes) and len(val) > LONGEST_IN_A_NAME else None
 
 
+class Measurement:
+    """Coverage's tracer, where what runs is measured: tests and fixtures, but nothing of pytest's own.
+
+    The tracer looks at each line of whatever runs, and what pytest does around a test took as long again as most tests.
+    """
+
+    def __init__(self) -> None:
+        """Begin where nothing is measured."""
+        self.tracer: Any = None  # Any: a trace function
+
+    @contextmanager
+    def of(self, item: pytest.Item) -> Iterator[None]:
+        """Trace nothing around a test, and within it only if it is measured."""
+        # Not by the mark of pytest-cov: in a worker of xdist a tracer stays that it does not know of, and what it starts anew
+        # afterwards is not what was taken away here: nothing would be measured from then on.
+        trace = sys.gettrace()
+        self.tracer = trace if _is_measured(item) else None
+        sys.settrace(None)
+        try:
+            yield
+        finally:
+            self.tracer = None
+            sys.settrace(trace)
+
+    def running(self) -> Generator[None, object, object]:
+        """Trace what a hook does; a test may ask for a fixture in its middle."""
+        outside = sys.gettrace()
+        sys.settrace(self.tracer)
+        try:
+            return (yield)
+        finally:
+            sys.settrace(outside)
+
+
+MEASUREMENT = Measurement()
+
+
+class Worker:
+    """What a worker of xdist tells the process that counts: what was wrong, and what came of each test itself.
+
+    That a fixture has begun and ended well is two more messages for each test, which both ends take as long to read and
+    write as a usual test takes to run.
+    """
+
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Do as pytest does, but for those messages."""
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in runtestprotocol(item, log=False, nextitem=nextitem):
+            if report.when == "call" or not report.passed:
+                item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Be brief in a worker."""
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Worker())
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """See to it that coverage measures what the first test of each line reaches, and that garbage is looked for once.
 
     What the tests of a file have left for good, such as trees of the source, would be looked through in each of the next.
     """
-    # Not by the mark of pytest-cov: in a worker of xdist a tracer stays that it does not know of, and what it starts anew
-    # afterwards is not what was taken away here: nothing would be measured from then on.
-    trace = sys.gettrace()
-    if not _is_measured(item):
-        sys.settrace(None)
     try:
-        return (yield)
+        with MEASUREMENT.of(item):
+            return (yield)
     finally:
-        if not _is_measured(item):
-            sys.settrace(trace)
         if nextitem is None or nextitem.path != item.path:
             gc.collect()
             gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_fixture_setup() -> Generator[None, object, object]:
+    """Measure what a fixture does."""
+    return (yield from MEASUREMENT.running())
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Measure what a test does."""
+    return (yield from MEASUREMENT.running())
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_teardown() -> Generator[None, object, object]:
+    """Measure what fixtures do after the test."""
+    return (yield from MEASUREMENT.running())
+
+
 def _is_measured(item: pytest.Item) -> bool:
     name = item.path.relative_to(TESTS).as_posix()
-    return not name.startswith(UNMEASURED) and item.get_closest_marker("untraced") is None
+    is_made_up = getattr(getattr(item, "function", None), "is_hypothesis_test", False)
+    return not (name.startswith(UNMEASURED) or is_made_up or item.get_closest_marker("untraced"))
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

@@ -1,5 +1,7 @@
 """A client is quick: everything at once, without waiting for an answer. Nobody is refused for that."""
 
+import pytest
+
 from tests.kit.actors import note_body
 from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
@@ -23,6 +25,7 @@ def all_at_once(stage: Stage) -> None:
     stage.passes(5)
 
 
+@pytest.mark.untraced
 def test_a_group_of_three_hundred_is_added_and_removed_at_once(stage: Stage) -> None:
     """Each contact is answered 200 though the disk is slow, and the next sign-in shows the right list."""
     (alice,) = stage.sign_in("alice")

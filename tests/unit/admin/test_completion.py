@@ -95,6 +95,7 @@ class Looked(list[str]):
         return super().__getitem__(index)
 
 
+@pytest.mark.untraced
 def test_of_a_hundred_thousand_those_are_looked_at_that_are_shown() -> None:
     """Tab goes to where they stand; what it gives is what it gives of any other list."""
     names = Looked(f"p{number:06}@example.com" for number in range(100_000))

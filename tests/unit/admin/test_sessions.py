@@ -1,5 +1,7 @@
 """Prompts, pipes and single commands, without SSH."""
 
+import pytest
+
 from lyncpy.contracts.workload import OperatorRole
 from lyncpy.workloads.admin.sessions import ENOUGH, GREETING, PROMPT, CommandSession, Prompt, Script
 from lyncpy.workloads.admin.settings import Settings
@@ -111,6 +113,7 @@ def test_a_script_ends_with_the_gravest_status_and_names_the_lines() -> None:
     assert terminal.out.count("3 people") == 2
 
 
+@pytest.mark.untraced
 def test_a_script_of_many_lines_does_not_pile_up_calls() -> None:
     """Thousands of lines that are answered at once."""
     terminal, sitting = script(Parlour())

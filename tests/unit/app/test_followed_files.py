@@ -172,6 +172,7 @@ def test_many_lost_names_are_few_in_the_sentence(tmp_path: Path) -> None:
     result_of(files.close())
 
 
+@pytest.mark.untraced
 def test_one_that_has_not_begun_is_taken_up_when_it_begins(server: Server) -> None:
     """Nobody has to come back at midnight."""
     fresh = issue(*NAMES, days=(1, 365))

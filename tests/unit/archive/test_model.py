@@ -137,6 +137,7 @@ def test_a_head_is_one_line_of_ascii() -> None:
     assert json.loads(head)["conversation"] == "\u2028\n\r"
 
 
+@pytest.mark.untraced
 def test_the_texts_that_heads_share_take_no_more_than_they_may() -> None:
     """Whatever senders choose: the type of what they write, the name of a conversation, or how many they speak to."""
     texts = model.HEAD_TEXTS

@@ -42,6 +42,7 @@ def test_an_enormous_entry_is_refused_before_it_is_read(values: tuple[bytes, ...
         searched(lambda number, _: iter((entry(number, "uid=a,dc=x", "mail", *values), done(number))))
 
 
+@pytest.mark.untraced
 def test_a_hundred_thousand_values_are_read_in_one_pass() -> None:
     """Within the bound the cost is that of the bytes: each was copied again at every four thousand of them once."""
     values = tuple(b"x%d@example.com" % number for number in range(100_000))
@@ -64,6 +65,7 @@ def test_a_page_that_does_not_end_is_refused(referral: bool) -> None:
         searched(answers, pull_bytes=2_000_000)
 
 
+@pytest.mark.untraced
 def test_pages_without_end_and_without_entries_are_refused() -> None:
     """A cookie that leads to itself; a server that passes over many entries gives some empty pages, and those are taken."""
     with pytest.raises(DirectoryUnavailable, match="page after page without an entry"):

@@ -185,6 +185,7 @@ def test_what_was_wrong_is_not_remembered() -> None:
     assert _found(desk.ask()) is None
 
 
+@pytest.mark.untraced
 def test_no_more_than_so_many_are_remembered() -> None:
     """The oldest is forgotten."""
     desk = Desk()

@@ -191,6 +191,7 @@ def _calls() -> Iterator[tuple[str, ast.Call]]:
             yield from ((where, call) for call in calls_of(path))
 
 
+@pytest.mark.untraced
 def test_names_are_made_in_one_place() -> None:
     """Whoever casts text to a name skips the rule. "" is the name of nothing."""
     found = [
@@ -214,6 +215,7 @@ def _is_nothing(where: str, node: ast.Call) -> bool:
     return len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
 
 
+@pytest.mark.untraced
 def test_nobody_else_looks_at_the_case_of_a_name() -> None:
     """A second rule of how to compare addresses, epids or hosts would be another one some day."""
     found = [

@@ -41,6 +41,7 @@ def depth() -> int:
     return count
 
 
+@pytest.mark.untraced
 def test_hundreds_may_wait_and_none_is_too_deep() -> None:
     """Writers who wait for nothing but each other come one after the other, each as deep as the first."""
     table, gate, depths = KeyedLock(timers_of(Clock())), Deferred[None](), []

@@ -210,6 +210,7 @@ def test_nothing_is_sent_or_kept_for_a_node_that_is_not_there(pair: Pair) -> Non
     assert (pair.here.nodes, len(pair.here), pair.lost[HERE]) == (1, 1, [])
 
 
+@pytest.mark.untraced
 def test_who_is_there_is_never_forgotten_for_another(pair: Pair) -> None:
     """When there is no room for one more, one that has gone makes it; if all are there, no talk begins."""
     pair.say(1)

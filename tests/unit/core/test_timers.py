@@ -84,6 +84,7 @@ def test_deadlines_come_in_order(clock: Clock, timers: Timers) -> None:
     assert called == [3, 10, 20, 30]
 
 
+@pytest.mark.untraced
 def test_many_long_deadlines_cost_the_reactor_one_timer(clock: Clock, timers: Timers) -> None:
     """A hundred thousand subscriptions do not burden the reactor."""
     for i in range(100_000):

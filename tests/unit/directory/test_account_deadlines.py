@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from twisted.internet.task import Clock
 
 from lyncpy.contracts.directory import Moment, Person, judged
@@ -114,6 +115,7 @@ def test_many_whose_time_ends_together_are_judged_in_turns() -> None:
     assert len(desk.heard) == len(set(desk.heard)) == 3 * AT_ONCE + 1
 
 
+@pytest.mark.untraced
 def test_the_table_does_not_grow_with_changes() -> None:
     """Whoever is changed ten thousand times has two moments at most."""
     desk = Desk(someone("a", until=1e6))

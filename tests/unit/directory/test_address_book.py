@@ -261,6 +261,7 @@ def test_two_large_pulls_and_the_index_in_the_making_between_them(monkeypatch: p
     assert len(server.found("renamed", 10_000).people) == count - 1
 
 
+@pytest.mark.untraced
 def test_those_who_have_waited_are_answered_in_many_turns() -> None:
     """A thousand devices come back at a start; each of their searches takes a while, and others have their turns between them."""
     clock = WorkingClock()

@@ -132,6 +132,7 @@ def test_slips_of_a_finger_are_recognised_among_many(asked: str, meant: str | No
     assert max(compared) < 200
 
 
+@pytest.mark.untraced
 def test_everybody_is_in_order_whoever_comes_and_goes() -> None:
     """Few changes are put in their places, many are sorted."""
     people, random = People(), Random(1)

@@ -100,6 +100,7 @@ def test_a_device_that_left_is_not_in_the_list() -> None:
     assert all(row[0] != f"alice@{DOMAIN}" for row in room.hall.asked("presence top").rows)
 
 
+@pytest.mark.untraced
 def test_a_watcher_who_does_not_read_is_told_the_latest_of_each_when_he_does() -> None:
     """Of two thousand changes of fifty people they hear of each person once, and then of everything again."""
     users = [f"user{number}" for number in range(50)]

@@ -279,6 +279,7 @@ def many(count: int) -> list[Person]:
     ]
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "text", ["u@nosuch", "u@x.test", "u.v@x.test", "v.u@x.test", "smith u@x", "1.v@nosuch", "v@mail.x.tes smith zzz"]
 )
@@ -290,6 +291,7 @@ def test_a_search_that_finds_nobody_looks_at_nobody(text: str) -> None:
     assert office.looked == 0
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("value", ["u", "u.1", "v@x.test", "u.1.v@x", "u.1.v@mail.x.test"])
 def test_a_form_looks_at_those_alone_whom_it_finds(value: str) -> None:
     """Also where it is compared with the whole address first."""

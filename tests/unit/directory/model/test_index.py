@@ -172,6 +172,7 @@ def test_an_index_is_made_in_small_pieces() -> None:
     assert 0 < index.bytes_used() < 6000 * 120
 
 
+@pytest.mark.untraced
 def test_a_crowd_does_not_make_a_question_expensive() -> None:
     """What is looked at one by one is a small part of all, whatever is asked."""
     index = indexed(*everybody(20_000))
