@@ -34,7 +34,7 @@ from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.policy_commands import PolicyCommands
 from lyncpy.workloads.directory.pull import Origin, Pulls
-from lyncpy.workloads.directory.records import GROUP, PERSON, DirectoryRecords
+from lyncpy.workloads.directory.records import DIRECTORY, GROUP, PERSON, DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
@@ -103,8 +103,7 @@ class Directory:
         people, groups, policies, secrets = tables.people, tables.groups, tables.policies, tables.secrets
         bus, timers = platform.bus, platform.timers
         self._people = people
-        self._photos = photos
-        self._meanings = tables.meanings
+        self._photos, self._meanings = photos, tables.meanings
         self._address_book = tables.address_book
         self._policies = policies
         self._bus = bus
@@ -127,6 +126,7 @@ class Directory:
         for kind in (PERSON, GROUP):
             platform.sweep.cover(platform.store, kind, FollowedRecords(kind, kept, self.pulls), *TOLD)
         platform.sweep.cover(platform.store, POLICY, policies.stored, PoliciesChanged)
+        platform.sweep.cover(platform.store, DIRECTORY, tables.meanings)
         self._sweep, self._nodes = platform.sweep, platform.nodes
         self._told = PullsOnNotice(lambda gone: self.pulls.pull_if_mine(counting=gone), settings.retry_s, timers)
         self._notices = tuple(Notices(origin.notices.get(one.name), self._told, one, timers) for one in self._sources)
