@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from lyncpy.app import cli
+from lyncpy.app import cli, commands
 from lyncpy.app.config import load
 from lyncpy.auth.ntlm import nt_hash
 from lyncpy.contracts.directory import ISecrets
@@ -37,7 +37,7 @@ def make(folder: str, number: str, *settings: str) -> None:
     ]
     (home / "people.toml").write_text("\n".join(tables), encoding="utf-8")
     _init(home, settings)
-    cli.with_secrets(load(home / "lyncpy.toml", ()), partial(_keep_passwords, count))
+    commands.with_secrets(load(home / "lyncpy.toml", ()), partial(_keep_passwords, count))
 
 
 def make_beside(folder: str, first: str, *settings: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import getpass
+import json
 import os
 import select
 import signal
@@ -11,12 +12,15 @@ import termios
 import tty
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 from lyncpy.app.arguments import add_config
-from lyncpy.app.config import Config, load
+from lyncpy.app.pool_settings import Settings as PoolSettings
 from lyncpy.app.pool_settings import own_file
+from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.workloads.admin.local_frames import (
     BEGIN,
     END,
@@ -30,6 +34,7 @@ from lyncpy.workloads.admin.local_frames import (
     FrameReader,
     frame,
 )
+from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.admin.words import joined
 
 READ_BYTES: Final = 65_536
@@ -55,12 +60,12 @@ def declare(words: "argparse._SubParsersAction[argparse.ArgumentParser]") -> Non
 
 def run(options: argparse.Namespace) -> int:
     """Ask, and give the exit status of the answer."""
-    config = load(options.config)
+    door = _door(options.config)
     is_person = sys.stdin.isatty() and sys.stdout.isatty()
     line = joined(options.line)
     mode = "command" if line else "prompt" if is_person else "script"
     said = _typed_unseen(options.line) if is_person else None
-    with _connected(config) as server:
+    with _connected(door) as server:
         columns, rows = _size() if is_person and said is None else (None, None)
         server.sendall(frame(BEGIN, Beginning(mode, line, columns, rows).packed()))
         if mode == "prompt":
@@ -86,18 +91,48 @@ def _typed_unseen(line: Sequence[str]) -> str | None:
     return first
 
 
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Where a server is asked."""
+
+    home: Path
+    name: str
+    """Of the socket; "": there is none."""
+
+    processes: int
+
+
+def _door(file: Path) -> _Door:
+    """Read where the server is asked: two sections of the settings, for all of them take longer than the question.
+
+    Raises:
+        Unreachable: These cannot be used; says all that is wrong with the settings, as a start does.
+    """
+    try:
+        document = read_toml(file.read_bytes())
+        admin = AdminSettings.model_validate_json(json.dumps(document.get("admin", {}), default=str))
+        pool = PoolSettings.model_validate_json(json.dumps(document.get("pool", {}), default=str))
+    except (OSError, TomlUnusable, ValueError):
+        config = import_module("lyncpy.app.config")
+        try:
+            sections = config.load(file).sections
+        except config.ConfigError as error:
+            raise Unreachable(str(error)) from None
+        admin, pool = sections.admin, sections.pool
+    return _Door(file.absolute().parent, admin.socket, pool.processes)
+
+
 @contextmanager
-def _connected(config: Config) -> Iterator[socket.socket]:
+def _connected(door: _Door) -> Iterator[socket.socket]:
     """Connect to the server, of several processes to the first that answers: each tells of all, and may be gone for a moment.
 
     Raises:
         Unreachable: With a sentence for whoever asks.
     """
-    name = config.sections.admin.socket
-    if not name:
+    if not door.name:
         raise Unreachable('this server has no local socket ([admin] socket = "")')
-    names = [name, *(own_file(name, number) for number in range(2, config.sections.pool.processes + 1))]
-    for path in map(config.path, names):
+    names = [door.name, *(own_file(door.name, number) for number in range(2, door.processes + 1))]
+    for path in map(door.home.joinpath, names):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
             try:
                 _connect(server, path)
@@ -107,7 +142,7 @@ def _connected(config: Config) -> Iterator[socket.socket]:
                 continue
             yield server
             return
-    raise Unreachable(f"no server listens on {config.path(name)} ([admin] socket); is it running?")
+    raise Unreachable(f"no server listens on {door.home / door.name} ([admin] socket); is it running?")
 
 
 def _connect(server: socket.socket, path: Path) -> None:

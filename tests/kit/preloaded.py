@@ -15,7 +15,7 @@ import lyncpy
 
 NAME_THE_REACTOR: Final = (
     "lyncpy.app.assembly",
-    "lyncpy.app.cli",
+    "lyncpy.app.commands",
     "lyncpy.app.tap",
     "lyncpy.workloads.admin.channel",
     "lyncpy.workloads.admin.local",

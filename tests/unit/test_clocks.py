@@ -110,7 +110,7 @@ written down ask `steady()`; what deletes for age asks `past()`. See `contracts/
 """
 
 HOST: Final = frozenset(
-    {"app/cli.py", "app/opened_store.py", "app/doctor.py", "app/home.py", "app/tap.py", "core/timers.py"}
+    {"app/commands.py", "app/opened_store.py", "app/doctor.py", "app/home.py", "app/tap.py", "core/timers.py"}
 )
 """Where `host_clock` is named: commands that end at once, and the start."""
 

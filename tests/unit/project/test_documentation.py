@@ -71,7 +71,7 @@ def test_every_command_is_in_the_reference(pages: Mapping[str, str]) -> None:
 
 def test_every_word_of_the_command_line_is_in_the_reference(pages: Mapping[str, str]) -> None:
     """Each function that carries out a command has its help, and each script."""
-    tree = ast.parse((TOP / "lyncpy/app/cli.py").read_text())
+    tree = ast.parse((TOP / "lyncpy/app/commands.py").read_text())
     functions = [one for one in tree.body if isinstance(one, ast.FunctionDef)]
     words = {one.name.strip("_") for one in functions if [arg.arg for arg in one.args.args] == ["options"]}
     found = headings(pages["reference/command-line.md"])
