@@ -10,9 +10,9 @@ from typing import Any, Final
 from lyncpy.app.arguments import add_config
 from lyncpy.app.backup import CannotBackUp, Made, back_up, restore, verify
 from lyncpy.app.backup_form import BackupUnusable
-from lyncpy.app.check import store_findings
 from lyncpy.app.config import Config, load
 from lyncpy.app.findings import tell
+from lyncpy.app.store_check import store_findings
 from lyncpy.app.store_watch import note_backup
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.answers import form

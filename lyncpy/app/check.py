@@ -14,10 +14,13 @@ from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import of_other_owners, open_to_others, open_to_writers
 from lyncpy.app.machine import disk_findings, name_findings
+from lyncpy.app.members_check import member_findings
 from lyncpy.app.places_check import place_findings
 from lyncpy.app.pool_check import deployment_findings
 from lyncpy.app.pool_doctor import pool_findings
 from lyncpy.app.ports import port_findings
+from lyncpy.app.settings_check import setting_findings
+from lyncpy.app.store_check import clock_findings, key_finding, store_findings
 from lyncpy.auth.proofs import server_names
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi
 from lyncpy.backends.keytab import KeytabUnusable, read_keytab
@@ -25,12 +28,8 @@ from lyncpy.backends.ldap_examination import ldap_findings
 from lyncpy.backends.nats.probe import examined
 from lyncpy.backends.ntlm_auth_probe import HelperUnusable, ask_about_nobody, joined_as, objection_to_program
 from lyncpy.backends.people import people_findings
-from lyncpy.backends.sealing import Sealer
-from lyncpy.backends.sql.database import place_of
-from lyncpy.backends.sql.examination import Unseal, clock
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.kerberos import HTTP_SERVICE, SIP_SERVICE, service_name
-from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.contracts.regular_file import read_regular
 from lyncpy.core import interpreter
 from lyncpy.sip.text import shown
@@ -49,6 +48,7 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield from voice_findings(config.sections.voice)
     yield from local_findings(config, now)
     yield from distant_findings(config, now)
+    yield from _guarded("[policies]", member_findings(config))
 
 
 def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
@@ -67,6 +67,7 @@ def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding
 
 def local_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     """Look at what is on this machine, as a start does, which refuses what stops it: nobody is asked who could be slow."""
+    yield from setting_findings(config)
     yield from standing_findings(config, now)
     yield from port_findings(config)
 
@@ -81,7 +82,7 @@ def standing_findings(config: Config, now: datetime.datetime, *, is_running: boo
     """
     yield from _guarded("[sip] certificate", certificate_findings(config, now))
     yield from _guarded("authorities", authority_findings(config, now))
-    yield _key(config)[1]
+    yield key_finding(config)[1]
     if config.sections.store.is_sqlite:
         yield from _store_and_clock(config, now, writes=not is_running)
     yield from _guarded("[web] readers_file", _site(config, now))
@@ -138,40 +139,6 @@ def directory_findings(config: Config, now: datetime.datetime) -> Iterator[Findi
         )
         for finding in _guarded("[directory] url", found):
             yield replace(finding, sentence=f"{whose}{finding.sentence}")
-
-
-def _key(config: Config) -> tuple[Unseal | None, Finding]:
-    key_file = config.sections.store.key_file
-    try:
-        sealer = Sealer(config.path(key_file))
-    except WorldUnavailable as error:
-        return None, Finding(good=False, sentence=str(error), stops=True)
-    return sealer.unseal, Finding(good=True, sentence=f"[store] key_file: {key_file} holds a key")
-
-
-def store_findings(config: Config, *, writes: bool = True) -> Iterator[Finding]:
-    """Look at the database as a start does, a file or a server's; nothing is changed.
-
-    Args:
-        config: The settings.
-        writes: Whether to try to write to a file.
-    """
-    try:
-        place, is_connected = place_of(config.sections.store, config.home), not config.sections.bus.is_memory
-        found = list(place.examined(_key(config)[0], is_connected=is_connected, writes=writes))
-    except StoreUnavailable as error:
-        found = [Finding(good=False, sentence=str(error), stops=True)]
-    for one in found:
-        named = one.sentence.startswith('the database "')
-        yield one if named else replace(one, sentence=f"[store] url: {one.sentence}")
-
-
-def clock_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
-    """Compare the clock of this machine with what servers of the same database have noted."""
-    # What is wrong with the database, or with what it takes to reach it, is said where that is looked at.
-    with suppress(StoreUnavailable):
-        place = place_of(config.sections.store, config.home)
-        yield from place.read(lambda connection: list(clock(connection, now.timestamp())))
 
 
 def _shell(config: Config) -> Iterator[Finding]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from lyncpy.app.check import clock_findings
 from lyncpy.app.config import Config
+from lyncpy.app.store_check import clock_findings
 from lyncpy.contracts.finding import Finding
 
 _UNSYNCHRONISED: Final = 5

@@ -1,19 +1,20 @@
 """What `lyncpy doctor user` finds in the database: a password, an account, a disabling, policies. No secret is shown."""
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from lyncpy.app.backends import Backends
-from lyncpy.app.check import store_findings
 from lyncpy.app.config import Config
 from lyncpy.app.opened_store import known_people, with_backends
+from lyncpy.app.store_check import store_findings
 from lyncpy.backends.ldap_examination import is_meant
 from lyncpy.backends.sql.database import place_of
 from lyncpy.backends.sql.upgrades import schema_of
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.finding import Finding
-from lyncpy.contracts.names import bare
+from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.refusal import StoreUnavailable, WorldUnavailable
 from lyncpy.core.unit import UnitFailed
 from lyncpy.sip.text import shown
@@ -58,6 +59,20 @@ def kept_story(config: Config, wanted: str) -> Generator[Finding, None, bool]:
         found = [Finding(good=False, sentence=f"what is kept of them cannot be read: {error}")]
     yield from found
     return bool(added)
+
+
+def kept_addresses(config: Config) -> Collection[Aor]:
+    """Give the addresses of all whom the database knows, of a pull or added by operators; none where it cannot be read."""
+    known: set[Aor] = set()
+
+    async def look(back: Backends) -> None:
+        known.update(one.aor for one in (await known_people(back)).everybody())
+
+    if _objection(config) is None:
+        # What is wrong with the database is said where that is looked at.
+        with suppress(WorldUnavailable, UnitFailed):
+            with_backends(config, look)
+    return known
 
 
 async def _password(back: Backends, people: People, person: Person) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from lyncpy.app.check import store_findings
 from lyncpy.app.config import Config
 from lyncpy.app.ports import running_server
+from lyncpy.app.store_check import store_findings
 from lyncpy.backends.processes import process
 from lyncpy.backends.sql.database import place_of
 from lyncpy.backends.sql.examination import counted

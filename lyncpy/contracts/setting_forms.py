@@ -1,10 +1,27 @@
 """What settings have to look like, told in words where one does not: a regular expression says nothing to an operator."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
+from typing import Final
 
 from pydantic import AfterValidator
+
+OWNERS: Final[Mapping[str, int]] = {
+    "flow": 1,
+    "device": 1,
+    "connection": 1,
+    "container": 1,
+    "subscription": 1,
+    "operator": 2,
+    "organizer": 2,
+    "user": 2,
+    "watcher": 2,
+    "address": 3,
+}
+"""Whose a share may be; who has a higher number has those with lower ones."""
+
+_LEAST_OR_MOST: Final = re.compile(r"_?(minimum|maximum)")
 
 
 def written_as(pattern: str, words: str) -> AfterValidator:
@@ -27,19 +44,40 @@ def written_as(pattern: str, words: str) -> AfterValidator:
 def disorder(values: Mapping[str, object]) -> str:
     """Tell of the settings of a section which is above one that must be no smaller; "" when none is.
 
-    Their names say it: X_minimum, X and X_maximum, each with its unit; or minimum_X and X.
+    Their names say it: X_minimum (minimum_X), X and X_maximum, each with its unit.
     """
     for name in values:
-        if name.startswith("minimum_"):
-            least, most = values[name], values.get(name.removeprefix("minimum_"))
-            if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
-                return f"{name} = {least:g} is above {name.removeprefix('minimum_')} = {most:g}"
-        if "_minimum" not in name and "_maximum" not in name:
+        usual = _usual(name)
+        if usual == name:
             continue
-        usual = name.replace("_minimum", "").replace("_maximum", "")
-        ordered = [name.replace("_maximum", "_minimum"), usual, name.replace("_minimum", "_maximum")]
-        given = [(one, value) for one in ordered if isinstance(value := values.get(one), int | float)]
+        ordered = [one for one in values if _usual(one) == usual]
+        ordered.sort(key=lambda one: ("minimum" not in one, "maximum" in one))
+        given = [(one, value) for one in ordered if isinstance(value := values[one], int | float)]
         for (low, least), (high, most) in pairwise(given):
             if least > most:
                 return f"{low} = {least:g} is above {high} = {most:g}"
     return ""
+
+
+def _usual(name: str) -> str:
+    return _LEAST_OR_MOST.sub("", name).strip("_")
+
+
+def shares(names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Give each setting that is somebody's share of something, with those that are the shares of more, or all of it.
+
+    Their names say it: X_per_OWNER is a share of X, of X_total, or of X_waiting, and of X_per_OTHER where OTHER has more of it.
+    """
+    for name in names:
+        what, _, owner = name.partition("_per_")
+        if owner not in OWNERS:
+            # Of bytes the unit stands at the end: unwritten_bytes, unwritten_total_bytes.
+            whole = next((one for one in names if "_total" in one and one.replace("_total", "") == name), None)
+            if whole is not None:
+                yield name, whole
+            continue
+        for one in names:
+            of_what, _, other = one.partition("_per_")
+            if of_what == what and OWNERS.get(other, 0) > OWNERS[owner]:
+                yield name, one
+        yield from ((name, one) for one in (what, f"{what}_total", f"{what}_waiting") if one in names)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -32,6 +32,7 @@ from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.tls import reason_of
 from lyncpy.contracts.workload import IUnit, Reason
+from lyncpy.wire.certificate_chain import has_signed, in_order, is_of_others
 from lyncpy.wire.pem_words import instead
 from lyncpy.wire.settings import Settings
 
@@ -155,6 +156,7 @@ class ServerCredentials:
             f"[sip] certificate: {name} stands behind it as its issuer, and has not signed it; clients refuse it"
             for name in self.strange_issuers()
         ]
+        found += [f"[sip] chain: {said}" for said in self.stray_issuers()]
         return tuple(dict.fromkeys(found))
 
     def strange_issuers(self) -> tuple[str, ...]:
@@ -163,7 +165,17 @@ class ServerCredentials:
             issuer.subject.rfc4514_string()
             for own in (self, *self.also)
             for one, issuer in pairwise((own.certificate, *own.chain))
-            if one.issuer == issuer.subject and not _has_signed(issuer, one)
+            if one.issuer == issuer.subject and not has_signed(issuer, one)
+        )
+
+    def stray_issuers(self) -> tuple[str, ...]:
+        """Say for which certificates there are issuers' that have nothing to do with them."""
+        return tuple(
+            f"the certificate was issued by {own.certificate.issuer.rfc4514_string()}, and what goes with it is of"
+            f" {own.chain[0].subject.rfc4514_string()}; clients that do not know the issuer refuse it: put the issuer's"
+            " certificate in the place of that one"
+            for own in (self, *self.also)
+            if is_of_others(own.certificate, own.chain)
         )
 
 
@@ -196,7 +208,7 @@ def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerC
     issuers = [one for one in found if one not in own]
     # What else the server proves, within SIP, needs RSA where there is such a key.
     pairs.sort(key=lambda pair: not isinstance(pair[1], RSAPrivateKey))
-    first, *others = (ServerCredentials(one, key, _in_order(one, issuers)) for one, key in pairs)
+    first, *others = (ServerCredentials(one, key, in_order(one, issuers)) for one, key in pairs)
     return replace(first, also=tuple(others))
 
 
@@ -386,14 +398,6 @@ def _is_known(key: PrivateKey) -> bool:
     )
 
 
-def _has_signed(issuer: x509.Certificate, one: x509.Certificate) -> bool:
-    try:
-        one.verify_directly_issued_by(issuer)
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        return False
-    return True
-
-
 def _read(setting: str, path: Path) -> bytes:
     try:
         return read_regular(path)
@@ -414,21 +418,6 @@ def _read_certificates(setting: str, path: Path) -> list[x509.Certificate]:
         raise CertificateUnusable(
             f"[sip] {setting}: {path} holds no certificate in PEM{instead(data, of_key=False)}"
         ) from None
-
-
-def _in_order(own: x509.Certificate, issuers: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-    """Give the others, each issuer behind the certificate that it issued.
-
-    Authorities hand out bundles in either order, and TLS wants the server's own first (RFC 5246 §7.4.2).
-    """
-    others = list(dict.fromkeys(issuers))
-    ordered: list[x509.Certificate] = []
-    last = own
-    while issuer := next((one for one in others if one.subject == last.issuer), None):
-        others.remove(issuer)
-        ordered.append(issuer)
-        last = issuer
-    return (*ordered, *others)
 
 
 def _read_keys(path: Path) -> Sequence[PrivateKey]:

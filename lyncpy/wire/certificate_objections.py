@@ -35,6 +35,9 @@ def objections(
     strange = fresh.strange_issuers()
     if strange and not present.strange_issuers():
         yield f"{strange[0]} stands behind it as its issuer, and has not signed it"
+    stray = fresh.stray_issuers()
+    if stray and not present.stray_issuers():
+        yield stray[0]
     if present.chain and not fresh.chain and fresh.certificate.issuer != fresh.certificate.subject:
         yield "the certificates of its issuers are missing, which the one in use has"
 

@@ -54,8 +54,7 @@ class Groups:
 
     def named(self, text: str) -> Group | None:
         """Give the group that is called so: by an address, source, or name; None when several fit."""
-        text = text.strip()
-        keys = (self._named.get(name) for name in (aor_of(text), _mail_name(text), place_of(text), text.lower()))
+        keys = (self._named.get(name) for name in meanings_of(text))
         return self._only(next(filter(None, keys), ()))
 
     def by_address(self, aor: Aor) -> Group | None:
@@ -98,7 +97,7 @@ class Groups:
         """Add a group or put it in the place of its former self."""
         self.drop(group.key)
         self._groups[group.key] = group
-        for name in _called(group):
+        for name in names_of(group):
             self._named[name].add(group.key)
         for name in group.members:
             self._holders[name].add(group.key)
@@ -111,7 +110,7 @@ class Groups:
         group = self._groups.pop(key, None)
         if group is None:
             return
-        for name in _called(group):
+        for name in names_of(group):
             remove_member(self._named, name, key)
         for name in group.members:
             remove_member(self._holders, name, key)
@@ -194,7 +193,13 @@ def _order(group: Group) -> tuple[str, str]:
     return group.name.lower(), group.key
 
 
-def _called(group: Group) -> set[str]:
+def meanings_of(text: str) -> tuple[str, ...]:
+    """Give what a text may mean of `names_of` a group, what counts first at the beginning."""
+    text = text.strip()
+    return aor_of(text), _mail_name(text), place_of(text), text.lower()
+
+
+def names_of(group: Group) -> set[str]:
     """Give what an operator or a setting may call a group; none of the four kinds looks like another."""
     names = (group.name.strip().lower(), str(group.aor), place_of(group.source), _mail_name(group.mail))
     return {name for name in names if name}

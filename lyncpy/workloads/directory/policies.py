@@ -196,6 +196,10 @@ class Policies:
             found = self._members[name] = tuple(map(self._member, named.members if named is not None else ()))
         return found
 
+    def strange_members(self) -> Sequence[tuple[str, str]]:
+        """Give whom the settings name and who is nobody: policy and text."""
+        return [(name, one.text) for name in self._settings.named for one in self.members(name) if one.is_unknown]
+
     def adopt(self, settings: PoliciesSettings) -> bool:
         """Put other policies in force; tell whether they differ."""
         if settings == self._settings:

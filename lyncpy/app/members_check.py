@@ -1,0 +1,49 @@
+"""Whom the policies of the settings name, and whether there is such a person or group."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Final
+
+from lyncpy.app.config import Config
+from lyncpy.app.kept_doctor import kept_addresses
+from lyncpy.backends.people import read_file
+from lyncpy.contracts.directory import Pull
+from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.sip.text import shown
+from lyncpy.workloads.directory.groups import meanings_of, names_of
+
+NAMED_MOST: Final = 5
+"""Members that a look names; `policy show` of a running server has all."""
+
+
+def member_findings(config: Config) -> Iterator[Finding]:
+    """Look for members of policies that are nobody. Where an LDAP server is asked too, only a server that has pulled knows that, and says it."""
+    wanted = [(name, text) for name, one in config.sections.policies.named.items() for text in one.members]
+    if not wanted or any(one.is_ldap for one in config.directories):
+        return
+    try:
+        pulls = [read_file(config.path(one.url), config.sections.sip.all_domains) for one in config.directories]
+    except DirectoryUnavailable:
+        return  # that is said where it is looked at
+    strange = [(policy, text) for policy, text in wanted if not _is_named(text, pulls)]
+    # Operators may have added them.
+    yield from _told(strange, kept_addresses(config) if strange else ())
+
+
+def _is_named(text: str, pulls: Sequence[Pull]) -> bool:
+    aor, meanings = aor_of(text), set(meanings_of(text))
+    return any(
+        any(one.aor == aor for one in pull.people) or any(meanings & names_of(one) for one in pull.groups or ())
+        for pull in pulls
+    )
+
+
+def _told(strange: Sequence[tuple[str, str]], kept: Collection[Aor]) -> Iterator[Finding]:
+    found = [(policy, text) for policy, text in strange if aor_of(text) not in kept]
+    for policy, text in found[:NAMED_MOST]:
+        sentence = f"[policies.{policy}] members: \"{shown(text)}\" is nobody's address and no group's name: correct it, or add who is meant to the directory"
+        yield Finding(good=False, sentence=sentence)
+    if len(found) > NAMED_MOST:
+        more = f"[policies] members: {len(found) - NAMED_MOST} more are nobody; `policy show` of a running server names all"
+        yield Finding(good=False, sentence=more)
