@@ -20,6 +20,7 @@ from typing import Final
 from lyncpy.app.arguments import add_config
 from lyncpy.app.pool_settings import Settings as PoolSettings
 from lyncpy.app.pool_settings import own_file
+from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.workloads.admin.local_frames import (
     BEGIN,
@@ -109,7 +110,7 @@ def _door(file: Path) -> _Door:
         Unreachable: These cannot be used; says all that is wrong with the settings, as a start does.
     """
     try:
-        document = read_toml(file.read_bytes())
+        document = read_toml(read_regular(file))
         admin = AdminSettings.model_validate_json(json.dumps(document.get("admin", {}), default=str))
         pool = PoolSettings.model_validate_json(json.dumps(document.get("pool", {}), default=str))
     except (OSError, TomlUnusable, ValueError):

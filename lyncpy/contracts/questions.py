@@ -75,6 +75,23 @@ class MoreOfCommand(Question):
 
 
 @dataclass(frozen=True, slots=True)
+class CommandProgress:
+    """How far a command is."""
+
+    words: str = ""
+    """"": it has not said so, or is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressOfCommand(Question):
+    """How far is a command that this node was asked to run?"""
+
+    answer_type: ClassVar[type[Any]] = CommandProgress
+    key: str
+    """Of its use; see `CommandCall.key`."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeMeters:
     """The meters of a server."""
 

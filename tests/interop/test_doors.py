@@ -142,6 +142,14 @@ def test_a_prompt_at_a_terminal(server: RunningServer) -> None:
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+def test_what_is_under_way_is_listed_at_every_door(server: RunningServer) -> None:
+    """Nothing but the question itself."""
+    status, by_api, _ = api(server, "jobs", token(server, "patient"))
+    by_ssh, by_ctl = json.loads(ssh(server, "jobs --json").stdout), json.loads(ctl(server, "jobs", "--json").stdout)
+    assert by_api == by_ssh == by_ctl
+    assert (status, by_api["rows"], by_api["error"]) == (200, [], None)
+
+
 def read_until(terminal: int, words: str) -> str:
     """Read what a terminal shows."""
     shown = b""

@@ -57,6 +57,7 @@ LINES: Final = {
     "group show": ["group show Team"],
     "groups": ["groups"],
     "history": ["history", "history --day"],
+    "jobs": ["jobs"],
     "help": ["help", "help users", "users --help"],
     "log level": ["log level debug im --for 10m", "log level warn"],
     "log levels": ["log levels"],
@@ -285,6 +286,11 @@ def test_a_long_pull_says_how_far_it_is(stage: Stage) -> None:
     )
     stage.passes(3)
     assert told[:2] == ["the directory is being read\n"] * 2
+    listed, command = json.loads(stage.ask("jobs --json").out), stage.unit("admin").words().longest_command(["jobs"])
+    assert [(row["command"], row["progress"]) for row in listed["rows"]] == [
+        ("directory pull", "the directory is being read")
+    ]
+    assert list(objections(command.form.schema("jobs"), listed)) == []
     gate.callback(None)
     stage.directory.gate = None
     stage.settle()

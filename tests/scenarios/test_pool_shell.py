@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from lyncpy.contracts.workload import CommandFailed, CommandReach, Table
+from lyncpy.contracts.workload import CommandFailed, CommandReach, OperatorRole, Table
 from lyncpy.workloads.admin.everywhere import LOOK_S
+from lyncpy.workloads.admin.shell import LiveView
 from tests.kit.forms import objections
 from tests.kit.pool import Pool
+from tests.kit.shell import author, reply_of
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
         reach[command.reach].add(command.name)
     assert reach[CommandReach.EVERYWHERE] == {
         "archive status", "certificates", "conditions", "conferences", "directory skipped", "directory status",
-        "endpoints", "flows", "history", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "refusals", "reload", "sessions", "signin locks",
+        "endpoints", "flows", "history", "jobs", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "refusals", "reload", "sessions", "signin locks",
         "status", "trace list", "trace start", "why",
     }  # fmt: skip
     assert reach[CommandReach.WHERE_IT_IS] == {
@@ -205,3 +207,24 @@ def test_the_last_hour_and_the_last_refusals_are_those_of_all(pool: Pool) -> Non
     (row,) = [one for one in rows if one[3] == "MESSAGE"]
     assert (row[0], row[2], row[4]) == (second.node, "carol@example.com", 404)
     assert row[5]
+
+
+def test_long_work_at_another_server_says_how_far_it_is() -> None:
+    """To who asked at this one, by the name of that one; and to whoever lists what is under way, at either."""
+    with Pool.opened() as pool:
+        first, second = pool
+        alice, _ = second.sign_in("alice", "bob")
+        alice.is_silent()
+        told: list[str] = []
+        view = LiveView(told.append, lambda reply: None)
+        running = first.unit("admin").shell.run_line(
+            'announce all "Soup is out"', author(OperatorRole.OPERATOR), 80, None, view
+        )
+        pool.passes(3)
+        assert any(line.startswith(f"{second.node}: ") for line in told), told
+        for server in pool:
+            table = server.shell_of_all("jobs")
+            assert {row[:2] for row in table.rows} >= {(second.node, "announce")}
+        pool.passes(60)
+        assert "1 of 2 people" in reply_of(running).out
+        assert not first.shell_of_all("jobs").rows

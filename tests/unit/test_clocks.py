@@ -101,6 +101,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
         1,
         "a client's time stamp, compared with its own clock's error in mind",
     ),
+    "workloads/admin/jobs.py": (1, "shown to operators: when a command began"),
     "workloads/webservices/tickets.py": (2, "times of tickets, which clients compare with their own clock"),
 }
 """File → how often it asks `wall()` at most, and why it may although that steps.

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from secrets import token_hex
 from typing import Any, Final
@@ -19,7 +20,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.answers import Shown
 from lyncpy.contracts.bus import BusTimeout
 from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.questions import CommandPart, MoreOfCommand, RunCommand
+from lyncpy.contracts.questions import CommandPart, CommandProgress, MoreOfCommand, ProgressOfCommand, RunCommand
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.contracts.workload import CommandCall, CommandFailed, CommandReach, OperatorRole, ShellCommand, Table
 from lyncpy.core.deadline import Deadlines
@@ -27,6 +28,7 @@ from lyncpy.core.nodes import ASKED_MOST
 from lyncpy.core.platform import Platform
 from lyncpy.core.slices import Slices
 from lyncpy.core.spawn import together
+from lyncpy.workloads.admin.jobs import FollowedCommand, Jobs
 from lyncpy.workloads.admin.render import ALL, NODE
 
 LOOK_S: Final = 5.0
@@ -88,10 +90,12 @@ class Everywhere:
         self._most = most
         self._absent = absent
         self._numbers = count(1)
+        self.jobs: Final = Jobs(platform.timers)
         self._kept: dict[int, Sequence[str]] = {}
         self._until: Deadlines[int] = Deadlines(platform.timers, self._forget)
         platform.bus.answer(RunCommand, self._asked)
         platform.bus.answer(MoreOfCommand, self._rest)
+        platform.bus.answer(ProgressOfCommand, self._how_far)
 
     async def run(self, command: ShellCommand, call: CommandCall) -> Table:
         """Run a command wherever it has to be, and make one answer of what was given; raises CommandFailed."""
@@ -102,14 +106,14 @@ class Everywhere:
     async def _run(self, command: ShellCommand, call: CommandCall) -> Table:
         heard = {one.name for one in self._bus.others()} | {one.name for one in self._nodes.others()}
         if command.reach is CommandReach.HERE or (not heard and self._absent is None):
-            return await command.run(call)
+            return await self.jobs.run(command, call)
         others = sorted(heard)
         answers = await self._all(command, replace(call, alone=False), others[:ASKED_MOST])
         if command.reach is CommandReach.WHERE_IT_IS:
             good = [one for one in answers if one.is_good]
             if not good:
                 try:
-                    return _with_silence(await command.run(call), answers)
+                    return _with_silence(await self.jobs.run(command, call), answers)
                 except CommandFailed as error:
                     raise CommandFailed("; ".join([str(error), *_silences(answers)])) from error
             answers = [one for one in answers if one.is_good or one.is_silent]
@@ -129,21 +133,27 @@ class Everywhere:
 
     async def _all(self, command: ShellCommand, call: CommandCall, others: Sequence[NodeName]) -> list[_Answer]:
         """Ask all at once, this one first."""
-        return await together(self._here(command, call), *(self._there(node, command, call) for node in others))
+        followed = FollowedCommand(self._bus, self._timers, call)
+        here = replace(call, tell=partial(followed.told_by, self._node)) if others else call
+        return await together(
+            self._here(command, here), *(self._there(node, command, call, followed) for node in others)
+        )
 
     async def _here(self, command: ShellCommand, call: CommandCall) -> _Answer:
         try:
-            return _Answer(self._node, await command.run(call))
+            return _Answer(self._node, await self.jobs.run(command, call))
         except (CommandFailed, WorldUnavailable) as error:
             return _Answer(self._node, None, str(error))
 
-    async def _there(self, node: NodeName, command: ShellCommand, call: CommandCall) -> _Answer:
+    async def _there(
+        self, node: NodeName, command: ShellCommand, call: CommandCall, followed: FollowedCommand
+    ) -> _Answer:
         within_s = command.patience_s or (LOOK_S if command.role is OperatorRole.VIEWER else CHANGE_S)
         question = RunCommand(
             command.name, json.dumps(dict(call.args)), json.dumps(dict(call.flags)), call.author, call.key
         )
         try:
-            part: CommandPart = await self._bus.ask(node, question, within_s)
+            part: CommandPart = await followed.awaited(node, self._bus.ask(node, question, within_s))
             texts, number = [part.text], 1
             while number < part.parts and sum(map(len, texts)) <= self._most:
                 more: CommandPart = await self._bus.ask(node, MoreOfCommand(part.handle, number), within_s)
@@ -188,6 +198,9 @@ class Everywhere:
         if answer.table is None:
             return _part({"trouble": answer.trouble})
         return self._first(await self._written(answer.table))
+
+    async def _how_far(self, question: ProgressOfCommand) -> CommandProgress:
+        return CommandProgress(self.jobs.said(question.key))
 
     async def _written(self, table: Table) -> str:
         slices = Slices(self._timers, ROWS_AT_ONCE)

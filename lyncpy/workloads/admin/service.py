@@ -112,7 +112,7 @@ class Admin:
         console = Console(tickets, door, gathering, self.shell.record, settings, control.organisation, timers)
         self.offer = Offer(
             self.name,
-            commands=(*commands.declared(), *tokens.commands(), *tickets.commands()),
+            commands=(*commands.declared(), *self.everywhere.jobs.commands(), *tokens.commands(), *tickets.commands()),
             resources=(*api.resources(), *console.resources()),
         )
         self._offers = (*offers, self.offer)

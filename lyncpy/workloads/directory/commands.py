@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from lyncpy.contracts.answers import FACTS, form
+from lyncpy.contracts.answers import FACTS, Shown, form
 from lyncpy.contracts.directory import ISecrets, Moment, Person, Phone, TelephonyMode
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import WorldUnavailable
@@ -220,7 +220,7 @@ class Commands:
             ("last full pull", moment(state.full_at)),
             ("interval_s", self._settings.interval_s),
             *(("changes", f"{one.name}: {one.state}" if one.name else one.state) for one in self._notices),
-            ("pull under way", pulls.is_running),
+            ("pull under way", Shown(pulls.progress, value=True) if pulls.progress else pulls.is_running),
             ("held back", len(self._people.owners.held_back())),
             ("removals withheld", pulls.refused or None),
             *(("withheld", bare(one.aor)) for one in pulls.withheld[:NAMED_MOST]),

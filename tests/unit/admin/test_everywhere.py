@@ -6,19 +6,20 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, LoopingCall
 
 from lyncpy.backends.nats.encoding import read_answer, read_question, write_answer, write_question
 from lyncpy.contracts.bus import BusTimeout, OtherNode, Question
 from lyncpy.contracts.names import NodeName
-from lyncpy.contracts.questions import CommandPart, MoreOfCommand, RunCommand
+from lyncpy.contracts.questions import CommandPart, MoreOfCommand, ProgressOfCommand, RunCommand
 from lyncpy.contracts.workload import CommandCall, CommandFailed, CommandReach, OperatorRole, ShellCommand, Table
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.admin.everywhere import KEPT_MOST, KEPT_S, Everywhere
-from lyncpy.workloads.admin.render import ALL
+from lyncpy.workloads.admin.jobs import SAID_CHARS, FollowedCommand
+from lyncpy.workloads.admin.render import ALL, NODE
 from tests.kit.fakes import awaited
 from tests.kit.platform import platform_of
-from tests.kit.results import answer_of, result_of
+from tests.kit.results import answer_of
 
 MOST = 1_000_000
 
@@ -131,7 +132,9 @@ def test_each_answers_for_itself(two: tuple[Server, Server]) -> None:
     )
     key = one.calls[0].key
     assert key
-    assert other.calls == [CommandCall({"a": "b"}, {"c": "d"}, "ops", alone=False, key=key)]
+    assert [replace(call, tell=_nobody) for call in other.calls] == [
+        CommandCall({"a": "b"}, {"c": "d"}, "ops", alone=False, key=key, tell=_nobody)
+    ]
 
 
 def test_one_answer_is_made_of_all_where_the_operator_is(two: tuple[Server, Server]) -> None:
@@ -170,7 +173,7 @@ def test_long_answers_come_in_parts(two: tuple[Server, Server], count: int) -> N
     assert [row[1:] for row in table.rows] == [(number, f'ü "{number}" \\') for number in range(count)]
     assert (one.wire.asked > 1) is (count > 1000)
     for handle in range(1, 10):
-        assert result_of(awaited(one.wire.ask("n2", MoreOfCommand(handle, 1), 1.0))).parts == 0
+        assert answer_of(awaited(one.wire.ask("n2", MoreOfCommand(handle, 1), 1.0))).parts == 0
 
 
 def test_what_is_too_long_is_refused_in_words(two: tuple[Server, Server]) -> None:
@@ -195,12 +198,12 @@ def test_answers_that_nobody_fetches_are_forgotten(two: tuple[Server, Server]) -
         return part
 
     def rest(part: CommandPart) -> int:
-        more: CommandPart = result_of(awaited(one.wire.ask("n2", MoreOfCommand(part.handle, 1), 1.0)))
+        more: CommandPart = answer_of(awaited(one.wire.ask("n2", MoreOfCommand(part.handle, 1), 1.0)))
         return more.parts
 
     parts = [begin() for _ in range(KEPT_MOST + 1)]
     assert (rest(parts[0]), rest(parts[1])) == (0, 4)
-    assert result_of(awaited(one.wire.ask("n2", MoreOfCommand(parts[1].handle, -1), 1.0))).parts == 0
+    assert answer_of(awaited(one.wire.ask("n2", MoreOfCommand(parts[1].handle, -1), 1.0))).parts == 0
     other.clock.advance(KEPT_S)
     assert rest(parts[2]) == 0
 
@@ -274,3 +277,105 @@ def test_what_one_has_is_done_there(two: tuple[Server, Server], *, here: bool) -
     else:
         with pytest.raises(CommandFailed, match="there is no such thing"):
             one.run()
+
+
+def _nobody(progress: str) -> None:
+    """Tell nobody."""
+
+
+def slow(server: Server, said: Sequence[str], gate: "Deferred[None]") -> None:
+    """Give `look` something to say, again and again, until it may end."""
+    words = iter(said)
+
+    async def run(call: CommandCall) -> Table:
+        server.calls.append(call)
+        call.tell(next(words))
+        tell = LoopingCall(lambda: call.tell(next(words, said[-1])))
+        tell.clock = server.clock
+        _ = tell.start(1.0, now=False)
+        await gate
+        tell.stop()
+        return Table(("x",), [(1,)])
+
+    server.commands["look"] = ShellCommand("look", "A test's.", run, reach=CommandReach.EVERYWHERE)
+
+
+def pass_(servers: Sequence[Server], seconds: float) -> None:
+    """Let time pass at all of them."""
+    for _ in range(round(seconds * 10)):
+        for one in servers:
+            one.clock.advance(0.1)
+
+
+def listed(server: Server) -> list[tuple[object, ...]]:
+    """Give what `jobs` says at one server."""
+    (command,) = server.everywhere.jobs.commands()
+    return list(answer_of(command.run(CommandCall({}, {}))).rows)
+
+
+def test_who_asks_hears_how_far_every_server_is(two: tuple[Server, Server]) -> None:
+    """Each by its name, in one line; both servers list the command until it is over."""
+    one, other = two
+    gates: list[Deferred[None]] = [Deferred(), Deferred()]
+    slow(one, ["1 of 9"], gates[0])
+    slow(other, ["3 of 7"], gates[1])
+    told: list[str] = []
+    call = CommandCall({}, {}, "ops", tell=told.append)
+    running = Deferred.fromCoroutine(one.everywhere.run(one.commands["look"], call))
+    pass_(two, 2.5)
+    assert told[0] == "n1: 1 of 9"
+    assert told[-1] == "n1: 1 of 9; n2: 3 of 7"
+    assert [(row[0], row[1], row[4]) for row in (*listed(one), *listed(other))] == [
+        ("look", "ops", "1 of 9"),
+        ("look", "ops", "3 of 7"),
+    ]
+    gates[0].callback(None)
+    pass_(two, 2)
+    assert told[-1] in ("n1: 1 of 9; n2: 3 of 7", "n2: 3 of 7")
+    gates[1].callback(None)
+    pass_(two, 0.1)
+    assert answer_of(running).columns == (NODE, "x")
+    heard = len(told)
+    pass_(two, 5)
+    assert (len(told), listed(one), listed(other)) == (heard, [], [])
+
+
+def test_a_server_that_does_not_know_how_far_is_asked_once(two: tuple[Server, Server]) -> None:
+    """It is of an earlier release: its answer comes all the same."""
+    one, other = two
+    del other.wire.answers[ProgressOfCommand]
+    gates: list[Deferred[None]] = [Deferred(), Deferred()]
+    slow(one, ["1 of 9"], gates[0])
+    slow(other, ["3 of 7"], gates[1])
+    told: list[str] = []
+    running = Deferred.fromCoroutine(
+        one.everywhere.run(one.commands["look"], CommandCall({}, {}, "ops", tell=told.append))
+    )
+    pass_(two, 4)
+    assert (set(told), one.wire.asked) == ({"n1: 1 of 9"}, 2)
+    for gate in gates:
+        gate.callback(None)
+    pass_(two, 0.1)
+    assert len(answer_of(running).rows) == 1
+
+
+def test_of_very_many_servers_a_few_are_told(two: tuple[Server, Server]) -> None:
+    """And how many more there are; a server that says nothing is none."""
+    one, _ = two
+    told: list[str] = []
+    call = CommandCall({}, {}, key="k", tell=told.append)
+    followed = FollowedCommand(one.wire, Timers(one.clock, one.clock.seconds), call)  # type: ignore[arg-type]  # a bus in part
+    for name in ("n1", "n2", "n3", "n4", "n5"):
+        followed.told_by(NodeName(name), "x" * 1000)
+    assert told[-1] == "; ".join([*(f"n{number}: {'x' * SAID_CHARS}" for number in (1, 2, 3)), "and 2 more servers"])
+    followed.told_by(NodeName("n9"), "")
+    assert len(told) == 5
+
+
+def test_what_takes_no_time_asks_nobody_how_far_it_is(two: tuple[Server, Server]) -> None:
+    """Each server is asked what was asked, and nothing else."""
+    one, other = two
+    for server in two:
+        server.teach(Table(("x",), [(1,)]))
+    one.run()
+    assert (one.wire.asked, other.wire.asked) == (1, 0)

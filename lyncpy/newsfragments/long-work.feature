@@ -1,0 +1,1 @@
+Long work (`directory pull`, `archive verify`, `archive export`, `backup`, `announce`) says each second how far it is, at whichever server it is done; `jobs` lists what is under way, at all servers and by all three doors.
