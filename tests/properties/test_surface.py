@@ -16,9 +16,9 @@ CASES = 150
 """Of each target."""
 
 TARGETS = (
-    "SOAP: ticket", "SOAP: ticket for a certificate", "SOAP: certificate", "SOAP: address book", "HTTPS: web ticket",
-    "HTTPS: Basic", "HTTPS: NTLM", "HTTPS: NTLM, answered", "HTTPS: Negotiate", "SIP: NTLM", "SIP: TLS-DSK, first",
-    "SIP: TLS-DSK, second", "SIP: Kerberos",
+    "SOAP: ticket", "SOAP: ticket for a certificate", "SOAP: certificate", "SOAP: address book", "SOAP: group",
+    "HTTPS: web ticket", "HTTPS: Basic", "HTTPS: NTLM", "HTTPS: NTLM, answered", "HTTPS: Negotiate", "SIP: NTLM",
+    "SIP: TLS-DSK, first", "SIP: TLS-DSK, second", "SIP: Kerberos",
 )  # fmt: skip
 
 
