@@ -137,6 +137,9 @@ def test_probes_show_a_ticket(
     assert (status, "alice@example.test signed in by Kerberos and out" in line) == (0, True), line
     status, line = probe("web", int(site_of(server).rpartition(":")[2]))
     assert (status, "alice@example.test got a web ticket" in line) == (0, True), line
+    theirs = ["--peer", "bob@example.test", "--peer-ticket-cache", kdc.sign_in("bob", "bob's ticket")]
+    status, line = probe("im", server.tls_port, *theirs)
+    assert (status, "bob@example.test heard what alice@example.test said" in line) == (0, True), line
     status, line = probe("signin", server.tls_port, "--ticket-cache", "FILE:/nowhere/at-all")
     assert (status, "there is no ticket for sip/fe1.example.test" in line, "kinit" in line) == (3, True, True), line
     status, line = probe("signin", server.tls_port, "--user", "bob@example.test")

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.actors import Actor
+from tests.kit.enrollment import DEVICE
 from tests.kit.meetings import Seat, code_of
 from tests.kit.pool import Pool
 from tests.kit.stage import Stage
+from tests.kit.web import CERTIFICATES, TICKETS, WEB, Web
 
 DRAINED_S = 20.0
 KNOWN_DEAD_S = 10.0
@@ -145,6 +147,23 @@ def test_all_that_becomes_of_a_person_is_told_with_its_reason(stage: Stage) -> N
     granted, over = ("was granted", "is over: connection lost")
     for what in (granted, over):
         assert any(line.startswith("the subscription of alice") and line.endswith(what) for line in told), told
+
+
+def test_how_somebody_gets_a_certificate_is_told() -> None:
+    """A web ticket, a certificate, and why there is none; all of it over HTTPS, where a trace has no messages."""
+    with Stage.opened(web=WEB) as stage:
+        web, name = Web(stage), begin(stage, "user alice@example.com")
+        assert web.certify("alice").status == 200
+        assert web.certify("alice", ticket=web.ticket("alice").stolen()).status == 500
+        assert web.client().ask_ticket("https://elsewhere.example.com/", TICKETS).status == 500
+        assert web.client(password="guessed").ask_ticket(CERTIFICATES, TICKETS).status == 401
+        got, certified, again, refused, elsewhere, wrong = changes(stage, name)
+        assert got == again == f"alice@example.com got a web ticket for {CERTIFICATES}"
+        assert certified.startswith("alice@example.com got certificate ")
+        assert certified.endswith(f" for the device {DEVICE.strip('{}').lower()}")
+        assert refused == "alice@example.com was refused a certificate: the signature does not fit the key"
+        assert elsewhere.startswith("alice@example.com was refused a web ticket: no service here takes tickets at ")
+        assert wrong == "alice@example.com could not sign in from 192.0.2.1: wrong password"
 
 
 def test_who_is_throttled_is_told(stage: Stage) -> None:

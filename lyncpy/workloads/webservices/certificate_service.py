@@ -1,11 +1,13 @@
 """The service that certifies the keys of clients ([MS-OCAUTHWS] 3.1)."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.facts import Fact, StateNoted
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
+from lyncpy.contracts.names import bare
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.hourly_quota import HourlyQuota
 from lyncpy.sip.soap import Envelope
@@ -24,8 +26,9 @@ from lyncpy.workloads.webservices.model.issued import (
     with_certificate,
     with_use,
 )
-from lyncpy.workloads.webservices.model.proof import check_proof, read_security
+from lyncpy.workloads.webservices.model.proof import SecurityHeader, check_proof, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
+from lyncpy.workloads.webservices.model.tickets import Ticket
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.soap_resource import answer_soap
 from lyncpy.workloads.webservices.tickets import Tickets
@@ -45,6 +48,7 @@ class CertificateService:
         tickets: Admits who shows one.
         issued: Where what is issued is written down before it is given.
         authority: Signs.
+        tell: Tells this process what became of a request.
     """
 
     log = Logger()
@@ -57,8 +61,10 @@ class CertificateService:
         addresses: Addresses,
         settings: Settings,
         timers: ITimers,
+        tell: Callable[[Fact], None],
     ) -> None:
         self._tickets = tickets
+        self._tell = tell
         self._issued = issued
         self._authority = authority
         self._settings = settings
@@ -87,6 +93,14 @@ class CertificateService:
     async def _certified(self, envelope: Envelope) -> bytes:
         security = read_security(envelope.header)
         ticket = await self._tickets.admit(security.token, self._audience)
+        try:
+            return await self._answered(envelope, security, ticket)
+        except ServiceRefused as no:
+            self._tell(StateNoted(ticket.aor, f"{bare(ticket.aor)} was refused a certificate: {no.reason}"))
+            raise
+
+    async def _answered(self, envelope: Envelope, security: SecurityHeader, ticket: Ticket) -> bytes:
+        """Answer somebody who has a ticket."""
         now = self._timers.wall()
         check_proof(security, ticket.key, now)
         request = read_certificate_request(envelope.operation)
@@ -120,6 +134,8 @@ class CertificateService:
             serial=new.serial,
             instance=new.device,
         )
+        words = f"{bare(ticket.aor)} got certificate {new.serial} for the device {shown(request.device)}"
+        self._tell(StateNoted(ticket.aor, words))
         return write_certificate_answer(request, certified.der)
 
     def _told(self, owner: Hashable, left_out: int) -> None:

@@ -99,16 +99,11 @@ class WebServices:
         recent = RecentTickets(tickets, people, issued, timers)
         groups = GroupTerms(platform.groups, settings.group_members_told, is_found=finds_groups)
         shown = ShownTickets(recent, addresses, place.names[place.domain])
+        sent = SentPasswords(people, owners, trust.secrets, issued, trust.stamps, platform.bus)
+        holders = CertificateHolders(people, owners, issued, marks, timers)
         services = (
-            TicketService(
-                tickets,
-                SentPasswords(people, owners, trust.secrets, issued, trust.stamps, platform.bus),
-                CertificateHolders(people, owners, issued, marks, timers),
-                addresses,
-                timers,
-                ntlm=trust.ntlm,
-            ),
-            CertificateService(tickets, issued, authority, addresses, settings, timers),
+            TicketService(tickets, sent, holders, addresses, timers, platform.bus.tell_here, ntlm=trust.ntlm),
+            CertificateService(tickets, issued, authority, addresses, settings, timers, platform.bus.tell_here),
             AddressBookService(recent, addresses, book, photos, groups),
             PhotoService(shown, photos),
             DiscoveryService(shown, addresses, place),

@@ -1,12 +1,14 @@
 """The service that gives tickets for the others to whoever proves their password, or has a certificate."""
 
+from collections.abc import Callable
 from secrets import token_bytes
 from typing import Final
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.facts import Fact, StateNoted
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReaderKind, HttpResource
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.markup import text_of
 from lyncpy.sip.soap import Envelope
@@ -42,6 +44,7 @@ class TicketService:
         tickets: Issues them.
         sent: Looks at passwords that were sent.
         holders: Knows whose certificates are.
+        tell: Tells this process what became of a request.
         ntlm: Whether passwords are proved by NTLM; else they are sent.
     """
 
@@ -54,10 +57,12 @@ class TicketService:
         holders: CertificateHolders,
         addresses: Addresses,
         timers: ITimers,
+        tell: Callable[[Fact], None],
         *,
         ntlm: bool,
     ) -> None:
         self._tickets = tickets
+        self._tell = tell
         self._sent = sent
         self._holders = holders
         self._addresses = addresses
@@ -117,6 +122,13 @@ class TicketService:
 
     async def _issued(self, envelope: Envelope, aor: Aor, proof: Possession | None = None) -> bytes:
         """Answer a request of somebody who has proved their password, or the key of their certificate."""
+        try:
+            return await self._answered(envelope, aor, proof)
+        except ServiceRefused as no:
+            self._tell(StateNoted(aor, f"{bare(aor)} was refused a web ticket: {no.reason}"))
+            raise
+
+    async def _answered(self, envelope: Envelope, aor: Aor, proof: Possession | None) -> bytes:
         request = read_ticket_request(envelope)
         audience = self._addresses.service(request.audience)
         if not audience:
@@ -134,4 +146,5 @@ class TicketService:
         key = derived_key(request.entropy, entropy) if request.entropy else b""
         ticket, text = await self._tickets.issue(aor, audience, self._addresses.of(TICKETS), key, proof)
         self.log.info("{aor} got a ticket for {service}", aor=shown(aor), service=audience)
+        self._tell(StateNoted(aor, f"{bare(aor)} got a web ticket for {audience}"))
         return write_ticket_answer(request, ticket, text, entropy)
