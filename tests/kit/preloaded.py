@@ -8,10 +8,14 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType
 from typing import Final
 
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 import lyncpy
+from lyncpy.wire import certificate
 
 NAME_THE_REACTOR: Final = (
     "lyncpy.app.assembly",
@@ -64,6 +68,8 @@ def _ours(package: ModuleType) -> Iterator[str]:
 
 for name in (*_ours(lyncpy), *BESIDES):
     importlib.import_module(name)
+# To prove that the numbers of a server's RSA key are primes takes as long as a sixth of its start; kits make good keys.
+vars(certificate)["load_pem_private_key"] = partial(load_pem_private_key, unsafe_skip_rsa_key_validation=True)
 # Else each process would soon look through all of it for garbage, and have copies of its own of all that it looks at.
 gc.collect()
 gc.freeze()

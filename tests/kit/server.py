@@ -316,7 +316,7 @@ def _host_keys() -> Mapping[str, bytes]:
     """Give the files with the keys of a server's shell, by name; that of RSA is quickly made, and quickly read."""
     keys: dict[str, Ed25519PrivateKey | RSAPrivateKey] = {
         "ed25519": Ed25519PrivateKey.generate(),
-        "rsa": key_of("shell"),
+        "rsa": key_of("shell", 1024),
     }
     return {
         f"ssh_host_{kind}_key": key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
