@@ -179,7 +179,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
     Who looked for the one all the time, or for the other, took as long again as the reading.
     """
     trace = sys.gettrace()
-    if trace is not None and not session.config.pluginmanager.hasplugin("dsession"):
+    is_first = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+    if trace is not None and is_first and not session.config.pluginmanager.hasplugin("dsession"):
         _read_the_product()
     sys.settrace(None)
     gc.disable()
