@@ -4,11 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from lyncpy.app.probes import enrollment
 from lyncpy.app.probes.device import ProbeSession
 from lyncpy.app.probes.keys import ProbeScheme
 from lyncpy.app.probes.outcome import ProbeFailed, ProbeStatus
 from lyncpy.app.probes.stories import STORIES, ProbeAccount, ProbePlan
 from tests.kit.deployment import password_of
+from tests.kit.key_pairs import key_of
 from tests.kit.pool import Pool
 from tests.kit.probes import StageNetwork
 from tests.kit.stage import Stage
@@ -154,8 +156,9 @@ CERTIFICATE_STEPS = ["signin", "metadata", "ticket", "certificate", "signout"]
 
 
 @pytest.fixture
-def site() -> Iterator[Stage]:
-    """A server with a site, which offers certificates."""
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A server with a site, which offers certificates; to make a key takes longer than all else."""
+    monkeypatch.setattr(enrollment, "new_key", lambda: key_of("alice"))
     with Stage.opened(web=WEB) as stage:
         yield stage
 

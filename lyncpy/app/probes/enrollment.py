@@ -8,7 +8,6 @@ import hmac
 import re
 import socket
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha1
 from secrets import token_bytes
@@ -57,10 +56,7 @@ def new_key() -> rsa.RSAPrivateKey:
 
 
 def enrolled(
-    session: ProbeSession,
-    service: str,
-    account: tuple[str, str, str],
-    make_key: Callable[[], rsa.RSAPrivateKey] = new_key,
+    session: ProbeSession, service: str, account: tuple[str, str, str]
 ) -> tuple[x509.Certificate, rsa.RSAPrivateKey]:
     """Get a certificate as a device does.
 
@@ -68,7 +64,6 @@ def enrolled(
         session: That of the probe.
         service: Where certificates are given, as the server's challenge says it.
         account: Address, login ("": the address) and password.
-        make_key: Makes the key.
 
     Raises:
         ProbeFailed: With the step at which it failed.
@@ -84,7 +79,7 @@ def enrolled(
     if status != 200 or b"Assertion" not in body:
         raise refused("the request for a web ticket", status, body)
     ticket = _held(body.decode("utf-8", "replace"), entropy)
-    key = make_key()
+    key = new_key()
     # Each time the same device: a new certificate takes the place of the one before, and of no other probe's.
     device = uuid.uuid5(uuid.NAMESPACE_DNS, f"{session.name}-{len(session.devices)}.probe.{socket.gethostname()}")
     text = _certificate_wish(ticket, address, str(device).upper(), _key_request(key, address))
