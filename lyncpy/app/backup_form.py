@@ -265,7 +265,7 @@ class _Unsealing:
                 self._ready = self._cipher.decrypt(_nonce(self._number), sealed, _about(is_last=not self._ahead))
             except InvalidTag:
                 raise BackupUnusable(
-                    "it cannot be unsealed: the passphrase is another one"
+                    "it cannot be unsealed: the passphrase is another one, or the file is damaged or not whole"
                     if self._number == 0
                     else "it is damaged, or was not written or copied to its end"
                 ) from None

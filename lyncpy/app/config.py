@@ -20,7 +20,7 @@ from lyncpy.backends.nats.settings import Settings as BusSettings
 from lyncpy.backends.settings import Settings as StoreSettings
 from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.contracts.regular_file import read_regular
-from lyncpy.contracts.setting_forms import disorder
+from lyncpy.contracts.setting_forms import KINDS, disorder
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.settings import Settings as LimitsSettings
 from lyncpy.wire.settings import Settings as SipSettings
@@ -268,21 +268,6 @@ def _is_text(annotation: Any) -> bool:  # Any: what a pydantic field says of its
     return annotation is str or (bool(get_args(annotation)) and all(isinstance(a, str) for a in get_args(annotation)))
 
 
-_KINDS: Final[Mapping[str, str]] = {
-    "int_type": "write a whole number, without quotes: 5",
-    "int_parsing": "write a whole number, without quotes: 5",
-    "int_from_float": "write a whole number: 5",
-    "float_type": "write a number, without quotes: 5.0",
-    "float_parsing": "write a number, without quotes: 5.0",
-    "bool_type": "write true or false, without quotes",
-    "bool_parsing": "write true or false, without quotes",
-    "string_type": 'write a text in quotes: "text"',
-    "tuple_type": 'write a list: ["one", "another"]',
-    "list_type": 'write a list: ["one", "another"]',
-}
-"""What stands there is of another kind than it has to be, by pydantic's names for that; what to write."""
-
-
 def _told(errors: Sequence[ErrorDetails]) -> Sequence[ErrorDetails]:
     """Leave out what is wrong only because something else is: a whole by its part, and a name that was made of the domain."""
     places = [one["loc"] for one in errors]
@@ -314,8 +299,8 @@ def _sentence(file: Path, error: ErrorDetails) -> str:
         return f"{where}: is empty; write what it has to be, etc/lyncpy.toml explains it"
     if kind == "json_invalid":
         return f"{where}: cannot be read: {error['msg']}"
-    if kind in _KINDS and not _may_be_secret(section, location[1:]):
-        return f"{where}: {repr(given)[:80]} cannot be used: {_KINDS[kind]}"
+    if kind in KINDS and not _may_be_secret(section, location[1:]):
+        return f"{where}: {repr(given)[:80]} cannot be used: {KINDS[kind]}"
     shown = "this" if isinstance(given, dict) or _may_be_secret(section, location[1:]) else repr(given)[:80]
     message = error["msg"].removeprefix("Value error, ").replace("Input", "it")
     return f"{where}: {shown} cannot be used: {message[:1].lower()}{message[1:]}"

@@ -11,7 +11,7 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -165,7 +165,9 @@ def _talk(server: socket.socket, *, is_raw: bool, reads: bool = True) -> int:
         ready, _, _ = select.select(watched, [], [])
         if sys.stdin in ready:
             data = os.read(sys.stdin.fileno(), READ_BYTES)
-            server.sendall(frame(INPUT, data) if data else frame(END))
+            # A server that takes no more has said why before it closes.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                server.sendall(frame(INPUT, data) if data else frame(END))
             if not data:
                 watched.remove(sys.stdin)
         if server in ready:

@@ -23,6 +23,20 @@ OWNERS: Final[Mapping[str, int]] = {
 
 _LEAST_OR_MOST: Final = re.compile(r"_?(minimum|maximum)")
 
+KINDS: Final[Mapping[str, str]] = {
+    "int_type": "write a whole number, without quotes: 5",
+    "int_parsing": "write a whole number, without quotes: 5",
+    "int_from_float": "write a whole number: 5",
+    "float_type": "write a number, without quotes: 5.0",
+    "float_parsing": "write a number, without quotes: 5.0",
+    "bool_type": "write true or false, without quotes",
+    "bool_parsing": "write true or false, without quotes",
+    "string_type": 'write a text in quotes: "text"',
+    "tuple_type": 'write a list: ["one", "another"]',
+    "list_type": 'write a list: ["one", "another"]',
+}
+"""What stands there is of another kind than it has to be, by pydantic's names for that; what to write."""
+
 
 def written_as(pattern: str, words: str) -> AfterValidator:
     """Give what checks that a text is of a form, from its first letter to its last.

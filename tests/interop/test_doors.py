@@ -112,6 +112,10 @@ def test_lines_from_a_pipe_and_arguments_that_are_quoted(server: RunningServer) 
     assert done.stderr.startswith('line 3: nobody is known as "zed"')
     assert "Board of Directors" in ctl(server, "group", "show", "Board of Directors").stderr
     assert ctl(server, "nonsense").returncode == 2
+    done = ctl(server, "user", "import", text="x" * 4_000_000)
+    assert (done.returncode, "[admin] input_bytes" in done.stderr) == (2, True), (
+        "it is told, though nobody takes the rest"
+    )
     assert ctl(server, "--help").returncode == 0
 
 
@@ -253,7 +257,7 @@ def test_a_token_may_what_its_role_may(server: RunningServer) -> None:
     assert (status, headers["Allow"]) == (405, "POST")
     status, document, _ = api(server, "presence/reset", viewer, {"user": "alice@example.test"})
     assert (status, document["error"]["kind"]) == (403, "forbidden")
-    assert "this token is a viewer" in document["error"]["message"]
+    assert "this token has the role viewer" in document["error"]["message"]
     status, document, _ = api(server, "presence/reset", operator, {"user": "alice@example.test"})
     assert (status, document["ok"], document["command"]) == (200, True, "presence reset")
     rows = json.loads(ctl(server, "audit", "--json").stdout)["rows"]

@@ -349,7 +349,7 @@ async def test_a_viewer_looks_and_does_not_touch(open_desk: Opened) -> None:
     desk = await open_desk()
     desk.authorize("admin_key", before='restrict,environment="LYNCPY_ROLE=viewer" ')
     said = await deferToThread(desk.run, "forecast set alice@example.com")
-    assert (said.status, said.err) == (1, "`forecast set` is for the role operator; this key is a viewer\n")
+    assert (said.status, said.err) == (1, "`forecast set` is for the role operator; this key has the role viewer\n")
     assert desk.weather.done == []
     assert desk.audited()[0][1] == said.err.strip()
 

@@ -120,6 +120,9 @@ def test_a_person_kept_here_is_changed_and_moved(stage: Stage) -> None:
     assert "+1 425" not in shown
     assert "+1 426" in shown
     assert "2030-01-02T00:00:00Z" in shown
+    does(stage, "user set nora@example.com --until 2020-01-01")
+    assert "see `user set nora@example.com` --since and --until" in does(stage, "why nora@example.com")
+    does(stage, "user set nora@example.com --until=")
     does(stage, "user passwd nora@example.com", "pw\n")
     does(stage, "user set nora@example.com --address norah@example.com")
     assert stage.actor("norah", password="pw").sip.register().status == 200

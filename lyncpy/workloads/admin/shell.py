@@ -244,7 +244,7 @@ class Shell:
         words, most = self._words(), self._settings.line_bytes
         # Of what is too long, no more is looked at than is recorded: the lexer costs a square.
         masked = words.masked(line[:most])
-        answer = _Refusing(wants_json(line[:most]))
+        answer = _Refusing(wants_json(line, most))
         if len(line) > most or len(line.encode(errors="replace")) > most:
             why = f"the line is longer than {most} bytes ([admin] line_bytes)"
             return await self._recorded(answer.no(why, Outcome.MISUSED), masked, author, why)
@@ -257,7 +257,7 @@ class Shell:
         answer = _Refusing(use.json, command.name)
         what, role = _asked_of(use)
         if author.role < role:
-            why = f"`{what}` is for the role {_role(role)}; this {author.kind} is a {_role(author.role)}"
+            why = f"`{what}` is for the role {_role(role)}; this {author.kind} has the role {_role(author.role)}"
             return await self._recorded(answer.no(why, Outcome.FORBIDDEN), masked, author, why)
         if command.role > OperatorRole.VIEWER and not use.help:
             trouble = await self.record(masked, author, "begun")
@@ -374,9 +374,10 @@ class _Refusing:
         return Reply(status, out, f"{sentences(why)}\n", outcome=outcome)
 
 
-def wants_json(line: str) -> bool:
-    """Tell whether a line that may be no command asks for JSON."""
-    return f"--{JSON.name}" in split(line).words or split(line).text == f"--{JSON.name}"
+def wants_json(line: str, most: int) -> bool:
+    """Tell whether a line that may be no command asks for JSON: in its words, or at its end, where a quote is open or it is too long."""
+    flag = f"--{JSON.name}"
+    return flag in split(line[:most]).words or line[-len(flag) - 1 :].split()[-1:] == [flag]
 
 
 @dataclass(frozen=True, slots=True)

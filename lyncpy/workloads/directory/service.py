@@ -278,6 +278,9 @@ class Directory:
                 Reason("directory", said, good=False, remedy=f"`user enable {bare(person.aor)}` lets them in again")
             ]
         detail = "" if objection.words == "is switched off" else f": {said}"
+        if person.is_kept_here:
+            remedy = f"see `user set {bare(person.aor)}` --since and --until"
+            return [Reason("directory", f"may not sign in now: {said} ({where})", good=False, remedy=remedy)]
         remedy = _REMEDIES.get(objection.reason, "enable the person there and run `directory pull`")
         return [Reason("directory", f"disabled in the directory ({where}){detail}", good=False, remedy=remedy)]
 

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 
 from lyncpy.contracts.names import Version
 from lyncpy.contracts.owners import OwnerId
+from lyncpy.contracts.setting_forms import KINDS
 from lyncpy.contracts.store import IStore, Record
 from lyncpy.core.versioned import LastWriter
 from lyncpy.workloads.directory.policy_settings import NamedPolicy
@@ -50,7 +51,9 @@ def usable(values: Values) -> dict[str, Any]:  # Any: as above
         found = NamedPolicy.model_validate({**values, "members": ()})
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        raise ValueUnusable(f"{'.'.join(map(str, first['loc'][:1]))}: {first['msg']}") from None
+        raise ValueUnusable(
+            f"{'.'.join(map(str, first['loc'][:1]))}: {KINDS.get(first['type'], first['msg'])}"
+        ) from None
     return found.model_dump(mode="json", exclude={"members"}, exclude_none=True)
 
 

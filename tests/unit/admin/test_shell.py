@@ -72,7 +72,7 @@ def test_a_role_does_what_it_may() -> None:
     """A refusal names both roles, and is recorded."""
     parlour = Parlour()
     reply = parlour.ask("forecast set bob", role=OperatorRole.VIEWER)
-    assert (reply.status, reply.err) == (1, "`forecast set` is for the role operator; this key is a viewer\n")
+    assert (reply.status, reply.err) == (1, "`forecast set` is for the role operator; this key has the role viewer\n")
     assert parlour.audited() == [("forecast set bob", reply.err.strip())]
     assert parlour.ask("forecast set bob", role=OperatorRole.OPERATOR).out == "changed\n"
     assert parlour.ask("python", role=OperatorRole.OPERATOR).status == 1
@@ -152,6 +152,8 @@ def test_errors_are_json_where_json_was_asked_for() -> None:
         "refuse --json": "failed",
         "broken --json": "internal",
         "half --json": "failed",
+        'nonsense "not closed --json': "misused",
+        f"nonsense {'a' * 5000} --json": "misused",
     }
     for line, kind in lines.items():
         reply = parlour.ask(line)
