@@ -5,7 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from lyncpy.sip.message import Request, Response
 from tests.interop.conftest import Clients, SessionsOf
+from tests.kit.actors import PUBLISH_TYPE
+from tests.kit.call_rules import named, rules
+from tests.kit.caller import Caller, Line
+from tests.kit.phones import OFFER
+from tests.kit.presence import publication, publish_body
 from tests.kit.purple_client import PurpleClient
 from tests.kit.server import RunningServer, latest, wait_until
 
@@ -198,3 +204,31 @@ def test_what_is_written_before_the_client_has_accepted_arrives(clients: Clients
 
     alice.wait_for("im", who=here.uri, text="I was about to write to you")
     assert not [event for event in there.events if event["event"] == "conv_error"]
+
+
+def test_a_forwarded_call_rings_the_third(clients: Clients, server: RunningServer) -> None:
+    """Bob has set that Carol takes his calls: her client rings, is told whose call it is, and rings no more when Alice gives up.
+
+    It has no sound here, so nobody takes the call.
+    """
+    (carol,) = clients("carol")
+    alice, bob = (
+        Caller(Line(server.tcp_port), server.accounts[name].address, server.accounts[name].password).sign_in()
+        for name in ("alice", "bob")
+    )
+    wanted = rules("forward_immediate enablecf", named("forwardto", carol.uri))
+    body = publish_body(bob.aor, publication("routing", 0, 200, wanted, "static", 0))
+    published = bob.ask(bob.request("SERVICE", content_type=PUBLISH_TYPE, body=body))
+    assert published.status == 200
+    invite = alice.request("INVITE", bob.aor, content_type="application/sdp", body=OFFER)
+    alice.send(invite)
+    wait_until(lambda: carol.sip("received", "INVITE"), "the INVITE at Carol's client")
+    (heard,) = carol.sip("received", "INVITE")
+    assert f"<{bob.aor}>;index=1;ms-retarget-reason=forwarding" in heard
+    alice.await_(lambda one: isinstance(one, Response) and one.status == 180)
+    dropped = invite.headers.edited(drop=["Contact", "Content-Type"], put=[("CSeq", f"{invite.cseq.number} CANCEL")])
+    alice.send(Request("CANCEL", invite.uri, dropped))
+    assert alice.answer_to(invite).status == 487
+    wait_until(lambda: carol.sip("received", "CANCEL"), "the CANCEL at Carol's client")
+    for one in (alice, bob):
+        one.line.close()
