@@ -27,7 +27,7 @@ class SessionRecord:
     """The caller's address-of-record."""
 
     user2: str
-    """The callee's (for a fork: the user's)."""
+    """The callee's (for a fork: the user's); of a call that somebody else took, theirs, and a second record ends as "forwarded"."""
 
     user1_endpoint: str
     """+sip.instance UUID."""
@@ -51,7 +51,7 @@ class SessionRecord:
     """"user1", "user2", "server" or "" while it lasts."""
 
     end_reason: str = ""
-    """"bye", "cancelled", "rejected", "timed out", "connection lost", "signed out", "restart"."""
+    """"bye", "cancelled", "rejected", "timed out", "connection lost", "signed out", "restart", "forwarded"."""
 
     user1_messages: int = 0
     """MESSAGE requests of the caller that the callee's endpoint answered 2xx."""

@@ -109,7 +109,9 @@ def test_a_call_is_forwarded_at_once(office: Office) -> None:
     office.answers(exchange, office.other)
     assert (exchange.finals[-1].headers.get("P-Asserted-Identity") or "").startswith(f'"Carol" <{CAROL}>')
     record = office.stage.sessions("carol")[-1]
-    assert (record.user1, record.user2, record.ended_by) == (office.alice.aor, CAROL, "user2")
+    assert (record.user1, record.user2, record.ended_by, record.end_reason) == (office.alice.aor, CAROL, "user2", "bye")
+    (called,) = office.stage.sessions("bob")
+    assert (called.response_code, called.end_reason, called.call_id) == (181, "forwarded", record.call_id)
 
 
 def test_a_call_is_forwarded_when_nobody_answers(office: Office) -> None:

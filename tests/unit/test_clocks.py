@@ -72,7 +72,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/directory/user_changes.py": (1, "when somebody was disabled, written down"),
     "workloads/im/archiving.py": (2, "when it was said, written down"),
     "workloads/im/chat.py": (1, "when it was said, written down"),
-    "workloads/im/delivery.py": (3, "call records, written down"),
+    "workloads/im/delivery.py": (4, "call records, written down"),
     "workloads/im/termination.py": (3, "call records, written down"),
     "workloads/im/parties.py": (1, "call records, written down"),
     "workloads/im/routes.py": (1, "call records, written down"),

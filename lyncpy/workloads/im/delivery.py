@@ -10,6 +10,7 @@ An IM is acknowledged to its sender by the receiver's own 200 and by nothing els
 here is an endpoint's, or a failure.
 """
 
+import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
@@ -193,7 +194,10 @@ class Delivery:
 
     def _record_session(self, session: Session, outcome: ForkResult) -> None:
         # The callee may have sent messages meanwhile, before it accepted; they are in the table's state.
-        session = self._answered(self._sessions.current(session) or session, outcome)
+        invited = self._sessions.current(session) or session
+        session = self._answered(invited, outcome)
+        if session.callee.aor != invited.callee.aor:
+            self._recorder.note(rules.taken(invited, str(uuid.uuid4()), self._timers.wall()))
         if session.answered:
             self._sessions.update(session)
         else:

@@ -204,6 +204,7 @@ class Sessions:
                 self._answer(key, before)
                 self._by_tags[session.caller.tag, session.callee.tag] = key
                 if session.callee.aor != before.callee.aor:  # it was taken in place of who was called
+                    self._note(before, f"was taken by {bare(session.callee.aor)}")
                     if before.callee.aor != session.caller.aor:
                         self._leave(before.callee.aor, key)
                     self._join(session.callee.aor, key)

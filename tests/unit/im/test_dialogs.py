@@ -137,9 +137,9 @@ def test_a_bye_that_crosses_nothing_gives_up(scene: Scene) -> None:
     assert scene.outbound.to("n/a1").cancelled == 1
     scene.send("BYE", tags=("ta", "tb"), number=2)
     scene.outbound.to("n/b1").answers(200)
-    audio = b"v=0\r\nm=audio 5000 RTP/AVP 0\r\n"
+    sharing = b"v=0\r\nm=applicationsharing 5000 RTP/AVP 0\r\n"
     scene.send("INVITE", tags=("tc", ""), body=SDP, call_id="c3")
-    scene.send("INVITE", by=BOB, epid="b1", to=ALICE, tags=("td", ""), call_id="c4", body=audio)
+    scene.send("INVITE", by=BOB, epid="b1", to=ALICE, tags=("td", ""), call_id="c4", body=sharing)
     scene.send("BYE", by=BOB, epid="b1", to=ALICE, tags=("td", ""), call_id="c4", number=2)
     assert scene.outbound.to("n/a1").cancelled == 1
     scene.send("INVITE", by=BOB, epid="b1", to=ALICE, tags=("te", ""), call_id="c5", body=SDP)

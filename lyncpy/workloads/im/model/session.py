@@ -83,9 +83,15 @@ class EndReason(enum.Enum):
     SINGLE_MESSAGE = "single message"
     """It was a message without a dialog."""
 
+    FORWARDED = "forwarded"
+    """Somebody else took the call, whose record has the same Call-ID."""
+
     CONFERENCE_INVITATION = "conference invitation"
     """It was an accepted invitation to a conference, whose dialog ends with its answer."""
 
+
+FORWARDED: Final = 181
+"""Call Is Being Forwarded: what the record of who was called has as its answer where somebody else took the call."""
 
 REFUSALS: Final[Mapping[int, EndReason]] = {
     408: EndReason.TIMED_OUT,
@@ -219,6 +225,16 @@ def accepted(session: Session, response: Response, device: Endpoint, at: float, 
     callee = replace(session.callee, aor=device.aor, epid=device.epid, tag=tag, cseq=spoken)
     after = replace(session, record=record, callee=callee, active_at=now, early=())
     return receive(after, SessionEvent.ACCEPTED)
+
+
+def taken(session: Session, session_id: str, at: float) -> SessionRecord:
+    """Return the record of an invitation of which somebody else than who was called has made a session of their own.
+
+    Args:
+        session_id: Of this record; the session goes on with its own.
+    """
+    record = replace(session.record, session_id=session_id, response_code=FORWARDED)
+    return _ended(replace(session, record=record), EndedBy.CALLEE, EndReason.FORWARDED.value, at).record
 
 
 def sides(session: Session, from_tag: str, to_tag: str) -> tuple[Side, Side] | None:

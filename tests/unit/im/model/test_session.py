@@ -150,3 +150,10 @@ def test_a_call_has_sound_or_pictures_and_is_for_a_user(media: str, uri: str, is
     session = invited()
     session = replace(session, record=replace(session.record, media=media))
     assert rules.is_call(session, Request("INVITE", uri, Headers([]))) is is_call
+
+
+def test_a_call_that_somebody_else_took_ends_for_who_was_called() -> None:
+    """In a record of its own, beside that of the session."""
+    record = rules.taken(invited(), "another", 1001.0)
+    assert (record.session_id, record.response_code, record.ended_at) == ("another", 181, 1001.0)
+    assert (record.ended_by, record.end_reason) == ("user2", "forwarded")
