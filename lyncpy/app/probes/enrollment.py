@@ -5,7 +5,6 @@ Spec: [MS-OCAUTHWS] 3.1, 3.2; WS-Security 1.0 §8. What is signed is written in 
 
 import base64
 import hmac
-import re
 import socket
 import uuid
 from dataclasses import dataclass, field
@@ -146,13 +145,21 @@ def _asked(method: str, url: str, body: bytes = b"", authorization: str = "") ->
 
 def _held(text: str, entropy: bytes) -> WebTicket:
     """Cut a ticket out of an answer, as text: its signature is over the letters. Raises ProbeFailed."""
-    secret = re.search(r"<BinarySecret[^>]*>([^<]*)</BinarySecret>", text)
-    assertion = re.search(r"<saml:Assertion.*?</saml:Assertion>", text, re.DOTALL)
-    times = [re.search(rf"<wsu:{name}[^>]*>([^<]*)</wsu:{name}>", text) for name in ("Created", "Expires")]
-    if secret is None or assertion is None or None in times:
+    secret, created, expires = (_within(text, name) for name in ("BinarySecret", "wsu:Created", "wsu:Expires"))
+    begin = text.find("<saml:Assertion")
+    _, end, _ = text[begin:].partition("</saml:Assertion>")
+    if secret is None or created is None or expires is None or begin < 0 or not end:
         raise ProbeFailed("the answer has no web ticket with a key", "is it a lyncpy server?")
-    created, expires = (found[1] for found in times if found is not None)
-    return WebTicket(assertion[0], created, expires, _agreed(entropy, base64.b64decode(secret[1])))
+    assertion = text[begin : text.index(end, begin) + len(end)]
+    return WebTicket(assertion, created, expires, _agreed(entropy, base64.b64decode(secret)))
+
+
+def _within(text: str, name: str) -> str | None:
+    """Give what the first element of this name holds, as it stands there."""
+    _, begin, rest = text.partition(f"<{name}")
+    _, opened, rest = rest.partition(">")
+    held, end, _ = rest.partition(f"</{name}>")
+    return held if begin and opened and end else None
 
 
 def _agreed(mine: bytes, theirs: bytes) -> bytes:
@@ -204,8 +211,8 @@ def _certificate_wish(ticket: WebTicket, address: str, device: str, request: str
 
 
 def _certificate(body: bytes) -> x509.Certificate:
-    found = re.search(rb"<(?:\w+:)?BinarySecurityToken[^>]*>([^<]*)<", body)
+    _, _, token = body.partition(b"BinarySecurityToken")
     try:
-        return x509.load_der_x509_certificate(base64.b64decode(found[1] if found is not None else b""))
+        return x509.load_der_x509_certificate(base64.b64decode(token.partition(b">")[2].partition(b"<")[0]))
     except ValueError:
         raise ProbeFailed("the answer has no certificate", "is it a lyncpy server?") from None
