@@ -171,7 +171,8 @@ def backends(
     directory, photos = _joined(several, reactor)
     store, records = SqlStore(database, timers.steady), SqlRecords(database)
     volatile, bus = _volatile(settings.store, database, timers, reactor), _bus(config, node, timers, reactor, meter)
-    nodes = _nodes(config, node, SqlLeases(database), bus, timers, begin_anew)
+    connected = volatile.look_again if isinstance(volatile, SqlVolatileStore) else _nothing
+    nodes = _nodes(config, node, SqlLeases(database, connected), bus, timers, begin_anew)
     others = [bus] if isinstance(bus, NatsBus) else []
     sealer = Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))

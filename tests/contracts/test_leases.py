@@ -49,7 +49,7 @@ class Pair:
             _ = ending.callback(self._close, database)
             self.pump.run(database.open())
             self.databases.append(database)
-            self.leases.append(SqlLeases(database))
+            self.leases.append(SqlLeases(database, lambda: None))
             self.stores.append(SqlStore(database, Wall()))
             self.records.append(SqlRecords(database))
         earlier = update(nodes).values(until=nodes.c.until - LENGTH)

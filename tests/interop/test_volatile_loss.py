@@ -10,11 +10,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData
 from sqlalchemy.engine import Connection
+from twisted.internet.defer import Deferred
 
 from lyncpy.backends.sql.database import Database
+from lyncpy.backends.sql.leases import SqlLeases
 from lyncpy.backends.sql.tables import metadata, volatile
 from lyncpy.backends.sql.volatile import SqlVolatileStore
-from lyncpy.contracts.names import Version
+from lyncpy.contracts.names import NodeName, Version
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict
 from tests.kit.cellars import Wall, database_in, in_postgresql
@@ -35,6 +37,7 @@ class Process:
         self.heard: list[str] = []
         """Losses, and what was answered, in order."""
 
+        self.leases = SqlLeases(database, self.volatile.look_again)
         self.volatile.on_loss(lambda: self.heard.append("lost"))
         self.volatile.on_loss(lambda: self.heard.append("heard by another"))
 
@@ -118,8 +121,14 @@ def test_a_server_that_dies_loses_them_and_all_hear_of_it_first(
         assert other.read() == "away"
         assert one.heard == ["lost", "heard by another", "answered"]
         assert other.heard == ["lost", "heard by another", "answered"]
+        name, lost = NodeName("one"), Deferred[None]()
+        one.pump.run(one.leases.join(name, "here", 600.0, is_connected=True))
+        one.volatile.on_loss(lambda: lost.callback(None))
         server.kill()
         server.start()
+        # Whoever asks for none hears of it by the lease: who has somebody's board writes it again, before others see them offline.
+        one.pump.run(one.leases.renew(name, 600.0))
+        one.pump.run(lost)
         other.heard = []
         with pytest.raises(Conflict):
             one.write("stale", again)

@@ -109,7 +109,14 @@ def opened(kind: str, home: Path) -> Iterator[Cellar]:
         _ = ending.callback(close)
         pump.run(store.open())
         yield Cellar(
-            SqlStore(store, wall), volatile, SqlRecords(store), wall, pump, SqlLedger(store), SqlLeases(store), store
+            SqlStore(store, wall),
+            volatile,
+            SqlRecords(store),
+            wall,
+            pump,
+            SqlLedger(store),
+            SqlLeases(store, lambda: None),
+            store,
         )
 
 

@@ -1,6 +1,6 @@
 """ILeases on SQL: the tables `nodes` and `homes`, by the clock of the database, which is the same for all nodes."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, delete, func, insert, not_, or_, select, update
@@ -28,9 +28,15 @@ _THIS: Final = nodes.c.name == bindparam("node")
 
 @implementer(ILeases)
 class SqlLeases:
-    """Nodes and homes in a database that is opened and closed elsewhere. Of SQLite there is one process, which nobody fences."""
+    """Nodes and homes in a database that is opened and closed elsewhere. Of SQLite there is one process, which nobody fences.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where they are.
+        connected: Called in a thread with each new connection of theirs: a lease is renewed all the time, so that a server which was
+            restarted is seen here first.
+    """
+
+    def __init__(self, database: Database, connected: Callable[[], None]) -> None:
         self._database = database
         self._now = now = clock(database.dialect)
         self._nodes = select(nodes, (nodes.c.until - now).label("left_s")).order_by(nodes.c.epoch)
@@ -41,7 +47,7 @@ class SqlLeases:
         self._run: RunJob = database.run_write
         if database.dialect == POSTGRESQL:
             self._fence = database.prepare(select(HELD), FENCED)
-            self._run = database.own_queue(LEASES, _nothing, is_fenced=False)
+            self._run = database.own_queue(LEASES, lambda _: connected(), is_fenced=False)
         self._node = NodeName("")
 
     def join(self, node: NodeName, place: str, seconds: float, *, is_connected: bool) -> Deferred[int]:
@@ -196,10 +202,6 @@ def _leases(rows: Iterable[Any]) -> Sequence[NodeLease]:  # Any: rows of a drive
         NodeLease(NodeName(row.name), row.epoch, row.place, row.is_connected, row.left_s, row.ended is not None)
         for row in rows
     )
-
-
-def _nothing(connection: Connection) -> None:
-    """Nothing is to be done first."""
 
 
 def _held(cursor: Any) -> None:  # Any: a driver's cursor

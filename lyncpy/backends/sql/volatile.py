@@ -28,6 +28,7 @@ from lyncpy.backends.sql.store import SqlRecordStore
 from lyncpy.backends.sql.tables import volatile_floors
 from lyncpy.backends.text import is_storable, require_key
 from lyncpy.contracts.names import Version
+from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.store import Conflict, IBothRecords, IVolatileStore, Record
 
 VOLATILE: Final = "store_volatile"
@@ -138,6 +139,14 @@ class SqlVolatileStore(SqlRecordStore):
 
         self._hear = both
 
+    def look_again(self) -> None:
+        """Find out whether all records were lost, though nobody asks for any; may be called in any thread."""
+        self._reactor.callFromThread(self._look)
+
+    def _look(self) -> None:
+        looked: Deferred[None] = self._run_read(_nothing)
+        _ = looked.addErrback(lambda failure: failure.trap(StoreUnavailable) and None)
+
     def _greet(self, connection: Connection) -> None:
         """Look whether the records are still those of before; in the thread."""
         base = connection.execute(_BASE).scalar()
@@ -159,3 +168,7 @@ class SqlVolatileStore(SqlRecordStore):
 def _both_found(cursor: Any) -> tuple[Record | None, Record | None]:  # Any: a driver's cursor
     found = {part: Record(*record) for *record, part in cursor.fetchall()}
     return found.get(0), found.get(1)
+
+
+def _nothing(connection: Connection) -> None:
+    """Has used the connection, or a new one."""
