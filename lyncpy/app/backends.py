@@ -53,7 +53,7 @@ from lyncpy.contracts.photos import IPhotoSource
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.seals import IKeyPairs, Seals
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.store import IStore, IVolatileStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.tracing import IHomer, ITraceFiles
@@ -129,7 +129,7 @@ def queues(settings: StoreSettings, timers: ITimers, meter: IMeter, write_pace_s
     def queue(name: str, commit: Commit, on_trouble: Callable[[str], None]) -> IGroupCommit:
         terms: GroupCommitTerms[Any] = GroupCommitTerms(  # Any: jobs of all kinds
             "the store",
-            Shares(settings.waiting_max, {}),
+            Shares(settings.waiting_max, {}, {TOTAL: "store.waiting_max"}),
             # A read costs the disk nothing that others could share.
             pace_s=write_pace_s if name == WRITES else 0.0,
             paces_alone=False,

@@ -3,6 +3,8 @@
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
+from lyncpy.contracts.limit import Limit
+
 T = TypeVar("T")
 
 _LOOKED_AT = 2
@@ -13,16 +15,19 @@ class PendingPerConnection(Generic[T]):
     """One for each connection, in time; beyond the bound the oldest of all is forgotten.
 
     Args:
+        name: What operators call the bound: "section.key".
         most: How many there may be at once.
         lifetime_s: Seconds after which one is over.
     """
 
-    def __init__(self, most: int, lifetime_s: float) -> None:
+    def __init__(self, name: str, most: int, lifetime_s: float) -> None:
         self._most = most
         self._lifetime_s = lifetime_s
         # Of a plain dict the first is found by going through the places of all that were deleted before it.
         self._of: OrderedDict[str, tuple[float, T]] = OrderedDict()
         """Until when, and what; the oldest is the first."""
+
+        self._limit = Limit(name, most, lambda: len(self._of))
 
     def __len__(self) -> int:
         """Give how many there are."""
@@ -35,6 +40,7 @@ class PendingPerConnection(Generic[T]):
             until, _pending = self._of[next(iter(self._of))]
             if now < until and len(self._of) < self._most:
                 break
+            self._limit.hit(now < until)
             self._of.popitem(last=False)
         self._of[connection] = now + self._lifetime_s, pending
         return pending

@@ -47,7 +47,7 @@ class PendingChallenge:
 
 def pending_challenges(settings: Settings) -> PendingPerConnection[PendingChallenge]:
     """Give the table of one protocol's challenges; take each once, for it is good for one answer."""
-    return PendingPerConnection(settings.challenges, settings.challenge_lifetime_s)
+    return PendingPerConnection("auth.challenges", settings.challenges, settings.challenge_lifetime_s)
 
 
 def new_challenge() -> PendingChallenge:

@@ -75,7 +75,9 @@ class TlsDskAuthenticator(OfferedScheme):
         self._contexts = contexts
         self._lifetime_s = settings.lifetime_s
         self._timers = timers
-        self._pending = PendingPerConnection[PendingHandshake](settings.handshakes, settings.challenge_lifetime_s)
+        self._pending = PendingPerConnection[PendingHandshake](
+            "auth.handshakes", settings.handshakes, settings.challenge_lifetime_s
+        )
 
     def __len__(self) -> int:
         """Give the number of handshakes under way."""

@@ -150,7 +150,7 @@ class Tickets:
         self._gssapi = load_gssapi()
         self._keytab = keytab
         self._threads = threads
-        self._waiting: PlaceQueue[_Shown] = PlaceQueue(waiting_bytes, waiting_bytes // 4)
+        self._waiting: PlaceQueue[_Shown] = PlaceQueue("auth.kerberos_waiting_bytes", waiting_bytes, waiting_bytes // 4)
         self._working = self._closed = False
 
     async def open(self) -> None:

@@ -92,7 +92,9 @@ class LdapPasswords:
         self._timers = timers
         self._threads = tuple(threads)
         self._free = list(threads)
-        self._waiting: PlaceQueue[_Bind] = PlaceQueue(WAITING_MOST * len(threads), WAITING_OF_PLACE * len(threads))
+        self._waiting: PlaceQueue[_Bind] = PlaceQueue(
+            "directory.passwords_waiting", WAITING_MOST * len(threads), WAITING_OF_PLACE * len(threads)
+        )
         self._under_way: set[_Bind] = set()
         self._idle: Deferred[None] | None = None
         self._key = secrets.token_bytes(32)

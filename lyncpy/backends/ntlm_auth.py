@@ -100,7 +100,7 @@ class NtlmAuth:
         self._reactor = reactor
         self._timers = timers
         self._helpers: list[_Helper] = []
-        self._waiting: PlaceQueue[_Question] = PlaceQueue(WAITING_MOST, WAITING_OF_PLACE)
+        self._waiting: PlaceQueue[_Question] = PlaceQueue("auth.ntlm_waiting", WAITING_MOST, WAITING_OF_PLACE)
         self._pause_s = 0.0
         self._not_before = float("-inf")
         self._trouble = ""

@@ -2,7 +2,7 @@
 
 from typing import Final, Generic, Protocol, TypeVar
 
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.turns import FairQueue
 
 PLACE: Final = "place"
@@ -28,12 +28,13 @@ class PlaceQueue(Generic[P]):
     """What waits. A question keeps its room after its turn has come, until it is said to be done.
 
     Args:
+        name: What operators call the bound.
         most: The bound on all that wait or are under way.
         of_place: The bound on those of one address.
     """
 
-    def __init__(self, most: int, of_place: int) -> None:
-        self._shares = Shares(most, {PLACE: of_place})
+    def __init__(self, name: str, most: int, of_place: int) -> None:
+        self._shares = Shares(most, {PLACE: of_place}, {TOTAL: name, PLACE: f"{name}_per_address"})
         self._waiting: FairQueue[P] = FairQueue()
 
     def __len__(self) -> int:

@@ -6,7 +6,10 @@ share hits its owner alone. `docs/limits.md` has the list of all tables.
 """
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import Final
+
+from lyncpy.contracts.limit import Limit
 
 TOTAL: Final = "total"
 """The name of the bound that is everybody's."""
@@ -21,13 +24,21 @@ class Shares:
     Args:
         total: The bound on all owners together.
         each: The bound on one owner, for each kind of owner.
+        names: What operators call each of them, by the kind, and by `TOTAL`; "section.key" of a setting.
     """
 
-    def __init__(self, total: int, each: Mapping[str, int]) -> None:
+    def __init__(self, total: int, each: Mapping[str, int], names: Mapping[str, str]) -> None:
         self._total = total
         self._each = dict(each)
         self._taken: dict[str, dict[Hashable, int]] = {kind: {} for kind in each}
         self._count = 0
+        self._limits = {
+            kind: Limit(name, total if kind == TOTAL else each[kind], partial(self._fullest, kind))
+            for kind, name in names.items()
+        }
+
+    def _fullest(self, kind: str) -> float:
+        return self._count if kind == TOTAL else max(self._taken[kind].values(), default=0)
 
     def __len__(self) -> int:
         """Give how much is taken in all."""
@@ -40,8 +51,13 @@ class Shares:
         """
         for kind, owner in owners.items():
             if self._taken[kind].get(owner, 0) + amount > self._each[kind]:
-                return kind
-        return TOTAL if self._count + amount > self._total else ""
+                return self._reached(kind)
+        return self._reached(TOTAL) if self._count + amount > self._total else ""
+
+    def _reached(self, kind: str) -> str:
+        if kind in self._limits:
+            self._limits[kind].hit()
+        return kind
 
     def reserve(self, owners: Owners, amount: int = 1) -> str:
         """Count an amount for these owners; give the bound that prevents it, and count nothing then."""

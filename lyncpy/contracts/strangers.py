@@ -31,6 +31,11 @@ class StrangersByNetwork(Generic[T]):
     def __contains__(self, one: object) -> bool:
         return one in self._of
 
+    @property
+    def largest(self) -> int:
+        """How many came from the network with the most of them."""
+        return self._largest if self._of else 0
+
     def count(self, network: str) -> int:
         """Give how many came from a network."""
         return len(self._networks.get(network, ()))
@@ -107,6 +112,11 @@ class Strangers(Generic[T]):
     def friends(self) -> int:
         """How many came from known networks."""
         return len(self._friends)
+
+    @property
+    def crowd(self) -> int:
+        """How many came from the network with the most of them that is not known."""
+        return self._strangers.largest
 
     def count_unknown(self, address: str) -> int:
         """Give how many came from the network of an address; none if that is known."""

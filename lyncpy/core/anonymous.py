@@ -22,6 +22,7 @@ from lyncpy.contracts.arrival import Arrival, Identity
 from lyncpy.contracts.authenticator import Challenge
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.guests import GUEST_DOMAIN, GuestAccess, IGuests, IKeyProof, Proof
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.networks import Relays, network_of
@@ -85,13 +86,22 @@ class AnonymousGate:
         self._timers = timers
         self._relays = relays
         self._rules = rules
-        self._tries = Throttle(rules, rules.tries_per_user)
-        self._crowds = Throttle(rules, rules.tries_per_address)
+        self._tries = Throttle(rules, rules.tries_per_user, "auth.tries_of_guests")
+        self._crowds = Throttle(rules, rules.tries_per_address, "auth.tries_of_guests_per_address")
         self._doors = doors
         self._guests: dict[FlowName, _Guest] = {}
         self._idle: Deadlines[FlowName] = Deadlines(timers, self._look_after)
         self._names: dict[Aor, FlowName] = {}
         self._peers: Counter[str] = Counter()
+        self._limits = (
+            Limit("limits.guests_total", settings.guests_total, lambda: len(self._guests)),
+            Limit(
+                "limits.guests_per_address",
+                settings.guests_per_address,
+                lambda: max(self._peers.values(), default=0),
+            ),
+            Limit("limits.guest_idle_s", settings.guest_idle_s),
+        )
         meter.gauge("lyncpy_core_guests_count", "Connections of guests.", lambda: float(len(self._guests)))
 
     def __len__(self) -> int:
@@ -165,6 +175,7 @@ class AnonymousGate:
         flow, peer = arrival.flow, arrival.peer
         crowd = self._peers[network_of(peer)] >= self._settings.guests_per_address and peer not in self._relays
         if len(self._guests) >= self._settings.guests_total or crowd:
+            self._limits[crowd].hit()
             self.log.warn("too many guests, {aor} from {address} not let in", aor=aor, address=peer)
             raise Refused(503, Diagnostics(1, "Too many guests"), headers=[("Retry-After", "60")])
         from_ = arrival.request.from_
@@ -184,6 +195,7 @@ class AnonymousGate:
         if self._doors.is_inside(guest.who.aor):
             self._idle.set(flow, self._settings.guest_idle_s)
         else:
+            self._limits[2].hit()
             self._wire.close_flow(flow, "a guest who is in no conference")
 
     # --- wrong keys

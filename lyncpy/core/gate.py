@@ -28,6 +28,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.authenticator import AuthenticationDenied, Challenge, IAssociation, IAuthenticator, Invalid
 from lyncpy.contracts.flows import FlowGone, IFlows
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, FlowName, aor_of, epid_of
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
@@ -137,7 +138,7 @@ class Gate:
         self._signins = signins
         self._anonymous_gate = anonymous_gate
         self._flows: dict[FlowName, _GateFlow] = {}
-        self._strangers: Deadlines[FlowName] = Deadlines(timers, partial(flows.close_flow, reason="nobody signed in"))
+        self._strangers: Deadlines[FlowName] = Deadlines(timers, self._give_up)
         """Connections on which nobody has signed in."""
 
         self._holding: Deadlines[FlowName] = Deadlines(timers, lambda flow: self._release(self._flows[flow]))
@@ -149,6 +150,7 @@ class Gate:
             lambda: float(len(self._strangers)),
         )
         meter.gauge("lyncpy_core_gate_count", "Connections that the gate knows.", lambda: float(len(self._flows)))
+        self._in_time = Limit("limits.unauthenticated_s", settings.unauthenticated_s)
         self._of_users = ConnectionsPerUser(settings.connections_per_user)
 
     # The life of a flow.
@@ -171,6 +173,10 @@ class Gate:
         for authenticator in self._authenticators.values():
             authenticator.drop_handshake(flow)
         self._anonymous_gate.closed(flow)
+
+    def _give_up(self, flow: FlowName) -> None:
+        self._in_time.hit()
+        self._wire.close_flow(flow, "nobody signed in")
 
     def _expect_sign_in(self, state: _GateFlow) -> None:
         self._strangers.set(state.name, self._settings.unauthenticated_s)

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 from operator import attrgetter
 from typing import Any, Final, TypeVar, get_args
 
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.records import CallRecord
 from lyncpy.core.limits import Bucket
 
@@ -31,17 +32,29 @@ class HourlyQuota:
     """How much each owner may still cause in this hour.
 
     Args:
+        name: What operators call it; "section.key" of a setting.
         per_hour: Of one owner, in whatever is counted.
         now: A monotonic clock.
         told: Hears whose share is used up and how often that was so in all, at the first and each thousandth time.
     """
 
-    def __init__(self, per_hour: float, now: Callable[[], float], told: Callable[[Hashable, int], None]) -> None:
+    def __init__(
+        self, name: str, per_hour: float, now: Callable[[], float], told: Callable[[Hashable, int], None]
+    ) -> None:
         self._per_hour = per_hour
         self._now = now
         self._told = told
         self._buckets: OrderedDict[Hashable, Bucket] = OrderedDict()
-        self.left_out = 0
+        self._limit = Limit(name, per_hour, self._most_used)
+
+    def _most_used(self) -> float:
+        now, rate = self._now(), self._per_hour / HOUR_S
+        return max((one.used(rate, self._per_hour, now) for one in self._buckets.values()), default=0.0)
+
+    @property
+    def left_out(self) -> int:
+        """How often an owner's share was used up."""
+        return self._limit.reached
 
     def spend(self, owner: Hashable, amount: float = 1.0) -> bool:
         """Use up part of an owner's share; False, and nothing is used, when less is left."""
@@ -52,7 +65,7 @@ class HourlyQuota:
             self._buckets.popitem(last=False)
         if bucket.take_tokens(self._per_hour / HOUR_S, self._per_hour, now, amount) == 0.0:
             return True
-        self.left_out += 1
+        self._limit.hit()
         if self.left_out % TOLD_EACH == 1:
             self._told(owner, self.left_out)
         return False

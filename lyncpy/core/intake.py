@@ -25,6 +25,7 @@ from lyncpy.contracts.turns import TALK
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.lanes import Lanes, lane_of
 from lyncpy.core.limits import Bucket
+from lyncpy.core.request_limits import RequestLimits
 from lyncpy.core.request_shares import InLane, Queue, ReadingHolds, Requester, Requesters, RequestShares, size_of
 from lyncpy.core.settings import Settings
 from lyncpy.sip.message import Request
@@ -83,7 +84,8 @@ class Intake:
         self.begun: Final = self._room.begun
         """Counts a request that begins."""
         self._delayed = meter.counter("lyncpy_core_requests_delayed_total", "Requests that had to wait for their turn.")
-        self._reading = ReadingHolds(self._room, flows, settings, meter)
+        self._limits = RequestLimits(settings, self._room, self._queues.values(), self._owners, timers)
+        self._reading = ReadingHolds(self._room, flows, settings, meter, self._limits.held)
         meter.gauge("lyncpy_core_requests_waiting_bytes", "Requests that wait for their turn.", lambda: self._room.size)
         meter.gauge(
             "lyncpy_core_requests_pending_count", "Requests that wait for an answer.", lambda: self._room.under_way
@@ -207,11 +209,13 @@ class Intake:
         wait_s = queue.bucket.take_tokens(settings.requests_per_s, settings.requests_burst, self._timers.now())
         if wait_s <= 0:
             return True
+        self._limits.burst.hit()
         self._next.set_first(queue.flow, max(wait_s, PACE_S))
         return False
 
     def _put_off(self, queue: Queue, key: Key, request: Request) -> None:
         self._delayed.add()
+        self._limits.put_off(queue, request)
         # Behind others it waits for its place first: another INVITE may be among them.
         if not queue.waiting and self._steps_aside(queue, request):
             self._ring_later(queue, key, request)

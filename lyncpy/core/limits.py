@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.strangers import StrangersByNetwork
 
 _EXCESS: Final = 32
@@ -31,6 +32,10 @@ class Bucket:
             return 0.0
         self._level = level
         return (amount - level) / rate
+
+    def used(self, rate: float, burst: float, now: float) -> float:
+        """Give how many tokens are taken and have not come back."""
+        return burst - min(burst, self._level + max(0.0, now - self._at) * rate)
 
 
 class TryRules(Protocol):
@@ -72,15 +77,20 @@ class Throttle:
 
     Args:
         allowed: How many failures are free for each name of this throttle.
+        name: What operators call that bound; "section.key" of a setting.
         most: How many names are remembered at least, whatever the settings say.
     """
 
-    def __init__(self, rules: TryRules, allowed: int, *, most: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, rules: TryRules, allowed: int, name: str, *, most: Callable[[], int] = lambda: 0) -> None:
         self._rules = rules
         self._allowed = allowed
         self._most = most
         self._tries: dict[Hashable, _Tries] = {}
         self._crowd: StrangersByNetwork[Hashable] = StrangersByNetwork()
+        self._limits = (
+            Limit(name, allowed, lambda: max((len(one.times) for one in self._tries.values()), default=0)),
+            Limit("auth.tries_remembered", rules.tries_remembered, lambda: len(self._tries)),
+        )
 
     def __len__(self) -> int:
         """Give the number of names remembered."""
@@ -121,12 +131,15 @@ class Throttle:
         tries = self._current(name, now)
         if tries is None:
             while len(self._tries) >= self._rules.tries_remembered and len(self._tries) >= self._most():
+                self._limits[1].hit()
                 self._forget(self._crowd.first_to_go())
             tries = self._tries[name] = _Tries([])
         tries.times.append(now)
         # More than free ones come slowly, so this many tell of any excess that matters.
         if len(tries.times) > self._allowed + _EXCESS:
             del tries.times[0]
+        if len(tries.times) >= self._allowed:
+            self._limits[0].hit()
         self._crowd.add(name, place)
         tries.until = self._until(tries)
 

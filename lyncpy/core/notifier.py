@@ -20,7 +20,7 @@ from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of, bare
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.deadline import Deadlines
@@ -98,7 +98,15 @@ class Notifier:
         self._bus = bus
         self._contact = f"<{contact}>"
         self._timers = timers
-        self._shares = Shares(total, {"flow": per_flow, "user": per_user})
+        self._shares = Shares(
+            total,
+            {"flow": per_flow, "user": per_user},
+            {
+                TOTAL: "limits.subscriptions_total",
+                "flow": "limits.subscriptions_per_flow",
+                "user": "limits.subscriptions_per_user",
+            },
+        )
         self._subscriptions: dict[Key, Subscription] = {}
         self._expiries: Deadlines[Key] = Deadlines(timers, self._due)
         self._on_flow: dict[FlowName, set[Key]] = {}

@@ -15,6 +15,7 @@ from zope.interface import implementer
 from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.facts import FlowSilent
 from lyncpy.contracts.flows import CannotCarry, FlowGone, IFlows
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName, NodeName, node_of
 from lyncpy.contracts.outbound import ICall, IOutbound, ResponseObserver
@@ -117,6 +118,14 @@ class Outbound:
             "lyncpy_core_sent_unanswered_total", "Requests that no client answered in time."
         )
         self._refused = meter.counter("lyncpy_core_sent_refused_total", "Requests not sent: the table was full.")
+        self._limits = (
+            Limit(
+                "limits.sent_per_flow",
+                self.settings.sent_per_flow,
+                lambda: max(map(len, self._of_flow.values()), default=0),
+            ),
+            Limit("limits.sent_total", self.settings.sent_total, lambda: len(self._calls)),
+        )
         meter.gauge("lyncpy_core_sent_pending_count", "Requests under way to clients.", lambda: len(self._calls))
 
     def _new_branch(self) -> str:
@@ -210,6 +219,7 @@ class Outbound:
         if len(here) < self.settings.sent_per_flow and len(self._calls) < self.settings.sent_total:
             return here
         self._refused.add()
+        (self._limits[0] if len(here) >= self.settings.sent_per_flow else self._limits[1]).hit()
         self.log.warn("{method} not sent on {flow}: too many are under way", method=method, flow=flow)
         self._tidy(flow)
         return None

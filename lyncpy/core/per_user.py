@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.names import Aor, FlowName
 
 
@@ -15,6 +16,7 @@ class ConnectionsPerUser:
     def __init__(self, most: int) -> None:
         self._most = most
         self._of: dict[Aor, tuple[FlowName, ...]] = {}
+        self._limit = Limit("limits.connections_per_user", most, lambda: max(map(len, self._of.values()), default=0))
 
     def __len__(self) -> int:
         return sum(map(len, self._of.values()))
@@ -27,6 +29,7 @@ class ConnectionsPerUser:
             mine = (*mine, flow)
         over = max(0, len(mine) - self._most)
         self._of[aor] = mine[over:]
+        self._limit.hit(over)
         return mine[:over]
 
     def remove(self, aor: Aor, flow: FlowName) -> None:

@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.records import CallRecord, ConferenceRecord, IRecording, SessionRecord
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit, Unfinished
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
@@ -62,7 +62,11 @@ class RecordQueue:
         self._failing = self._losing = False
         terms: GroupCommitTerms[CallRecord] = GroupCommitTerms(
             "the store of call records",
-            Shares(WAITING_BOUND, {"user": WAITING_PER_USER}),
+            Shares(
+                WAITING_BOUND,
+                {"user": WAITING_PER_USER},
+                {TOTAL: "records.waiting", "user": "records.waiting_per_user"},
+            ),
             group_max=TOGETHER,
             on_trouble=self._troubled,
             on_lost=self._unwritable,

@@ -4,6 +4,7 @@ Kept for `Intake`, which lets requests begin.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from lyncpy.contracts.flows import IFlows
@@ -99,6 +100,10 @@ class Requesters:
 
     def __len__(self) -> int:
         return len(self._owners)
+
+    def __iter__(self) -> Iterator[Requester]:
+        """Give all of them."""
+        return iter(self._owners.values())
 
     def enter(self, name: str) -> Requester:
         """Count a new connection for its owner; give the owner."""
@@ -201,7 +206,15 @@ class RequestShares:
 class ReadingHolds:
     """Reads no more from a connection while too much of it waits."""
 
-    def __init__(self, room: RequestShares, flows: IFlows, settings: Settings, meter: IMeter) -> None:
+    def __init__(
+        self,
+        room: RequestShares,
+        flows: IFlows,
+        settings: Settings,
+        meter: IMeter,
+        on_held: Callable[[Queue], None],
+    ) -> None:
+        self._on_held = on_held
         self._room = room
         self._flows = flows
         self._settings = settings
@@ -214,6 +227,7 @@ class ReadingHolds:
         if too_much and not queue.held:
             queue.held = True
             self._holds.add()
+            self._on_held(queue)
             self._flows.pause_reading(queue.flow)
 
     def relieve(self, queue: Queue) -> None:

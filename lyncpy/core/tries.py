@@ -108,9 +108,9 @@ class _Counts:
     """The failures of names of one kind, real or invented."""
 
     def __init__(self, rules: SignInRules, most: Callable[[], int] = lambda: 0) -> None:
-        self.pairs: Final = Throttle(rules, rules.tries_per_user, most=most)
+        self.pairs: Final = Throttle(rules, rules.tries_per_user, "auth.tries_per_user", most=most)
         self.pressed_at: Final = PRESSED * rules.tries_per_user
-        self.pressed: Final = Throttle(rules, self.pressed_at, most=most)
+        self.pressed: Final = Throttle(rules, self.pressed_at, "auth.tries_of_all", most=most)
 
     def wait(self, pair: UserAtPlace, now: float, *, crowded: bool) -> float:
         """Give the seconds until this pair may try; 0: now."""
@@ -141,8 +141,8 @@ class SignInTries:
         self._real = _Counts(rules, lambda: len(people.everybody()))
         # Names that do not exist have tables of their own, lest a flood of them drive real failures out.
         self._invented = _Counts(rules)
-        self._places = Throttle(rules, rules.tries_per_address)
-        self._curious = Throttle(rules, rules.tries_per_address)
+        self._places = Throttle(rules, rules.tries_per_address, "auth.tries_per_address")
+        self._curious = Throttle(rules, rules.tries_per_address, "auth.unknown_addresses_per_address")
         self._running: Counter[str] = Counter()
 
     # --- asking

@@ -9,11 +9,13 @@ messages that are not whole is bounded for all of them together.
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from typing import Final, Protocol
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.complaints import Complaint
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.strangers import Strangers
@@ -27,6 +29,9 @@ KNOWN_NETWORKS: Final = 65_536
 COMING_AT_ONCE: Final = 250
 """Connections from known networks on which nobody has signed in yet, above which others are accepted slowly: so many
 sign in within five seconds, long before any of them loses patience."""
+
+CONNECTIONS: Final = "sip.connections"
+OF_ADDRESS: Final = "sip.connections_per_address"
 
 MADE_ROOM: Final = "makes room: nobody has signed in on it, and others want to"
 
@@ -95,6 +100,7 @@ class ConnectionShares:
         """Strangers with a message that is not whole, the oldest first → its bytes so far."""
 
         self._buffered = 0
+        self._limits = {one.name: one for one in self._bounds()}
         self._refused, self._made_room = Complaint(timers), Complaint(timers)
         meter.gauge("lyncpy_wire_connections_count", "Connections, ready or not.", lambda: len(self._inlets))
         meter.total(
@@ -109,6 +115,16 @@ class ConnectionShares:
             "Strangers that made room for others.",
             lambda: self._made_room.total,
         )
+
+    def _bounds(self) -> Iterator[Limit]:
+        settings, strangers = self._settings, self._strangers
+        yield Limit(CONNECTIONS, lambda: self.connections, lambda: len(self._inlets))
+        yield Limit(OF_ADDRESS, settings.connections_per_address, lambda: max(self._addresses.values(), default=0))
+        yield Limit("limits.unauthenticated_total", self._strangers_total, lambda: len(strangers))
+        yield Limit("limits.unauthenticated_per_address", self._strangers_per_address, lambda: strangers.crowd)
+        yield Limit("sip.handshake_s", settings.handshake_s)
+        yield Limit("sip.idle_s", settings.idle_s)
+        yield Limit("sip.strangers_bytes", settings.strangers_bytes, lambda: self._buffered)
 
     def __len__(self) -> int:
         return len(self._inlets)
@@ -134,8 +150,9 @@ class ConnectionShares:
         A relay's address is not counted: it is that of everybody.
         """
         bound = "" if is_relayed else self._room_at(peer)
-        if not bound and len(self._inlets) >= self.connections and not self._make_room(self._strangers.first_to_go()):
-            bound = "[sip] connections"
+        if not bound and len(self._inlets) >= self.connections:
+            self._limits[CONNECTIONS].hit()
+            bound = "" if self._make_room(self._strangers.first_to_go()) else "[sip] connections"
         if bound:
             self._complain(peer, bound)
         return not bound
@@ -175,6 +192,10 @@ class ConnectionShares:
         if inlet in self._inlets:
             self._strangers.add(inlet, inlet.peer)
 
+    def too_late(self, bound: str) -> None:
+        """Count a connection that is closed because a time has run out."""
+        self._limits[bound].hit()
+
     def is_stranger(self, inlet: ReadingSide) -> bool:
         """Tell whether nobody has signed in on a connection."""
         return inlet in self._strangers
@@ -190,6 +211,7 @@ class ConnectionShares:
         self._buffers[inlet] = size_bytes
         self._buffered += size_bytes - before
         while self._buffered > self._settings.strangers_bytes and self._buffers:
+            self._limits["sip.strangers_bytes"].hit()
             self._make_room(next(iter(self._buffers)))
 
     def connection_ended(self, inlet: ReadingSide) -> None:
@@ -212,13 +234,16 @@ class ConnectionShares:
         """Make room among the connections of one address; give the setting that forbids it, or ""."""
         if self._addresses[network_of(peer)] < self._settings.connections_per_address:
             return ""
+        self._limits[OF_ADDRESS].hit()
         return "" if self._make_room(self._strangers.eldest(peer)) else "[sip] connections_per_address"
 
     def _bound_strangers(self, inlet: ReadingSide) -> None:
         if not inlet.is_relayed and self._strangers.count_unknown(inlet.peer) > self._strangers_per_address:
+            self._limits["limits.unauthenticated_per_address"].hit()
             self._make_room(self._strangers.eldest(inlet.peer))
         # A bound of strangers that is not below that of all would leave no reserve to those who are known.
         if len(self._strangers) > min(self._strangers_total, max(1, self.connections * 3 // 4)):
+            self._limits["limits.unauthenticated_total"].hit()
             self._make_room(self._strangers.first_to_go())
 
     def _make_room(self, stranger: ReadingSide | None) -> bool:

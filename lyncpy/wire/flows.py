@@ -26,7 +26,7 @@ from lyncpy.sip.prepared import Prepared
 from lyncpy.wire.connection_shares import ConnectionShares, ReadingSide
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.settings import Settings
-from lyncpy.wire.unread_totals import UnreadTotals
+from lyncpy.wire.unread_totals import OF_ALL, OF_ONE, UnreadTotals
 
 Message = Request | Response | Prepared
 
@@ -277,7 +277,7 @@ class Flows:
         )
         self.handshakes: Final = Handshakes(timers, meter)
         """Of the connections of all ports with TLS."""
-        self._owings = UnreadTotals[Flow]()
+        self._owings = UnreadTotals[Flow](settings)
         self.unflushed: list[Flow] = []  # for whom something was queued in this turn
         self.flush_comes = False  # whoever reads calls `flush` at the end
         self._emptied: list[Deferred[None]] = []
@@ -444,7 +444,7 @@ class Flows:
         # One message always has room: a client that reads is not dropped for a long contact list.
         size = len(data)
         if flow.unwritten and flow.unwritten + size > self._settings.unwritten_bytes:
-            self._drop(flow, flow.unwritten, "unwritten_bytes")
+            self._drop(flow, flow.unwritten, OF_ONE)
             raise FlowGone(flow.name)
         flow.queue(data)
         if self.tap is not None:
@@ -476,13 +476,14 @@ class Flows:
         """Drop the client for which most waits, when too much waits for all that do not read."""
         largest = self._owings.largest()
         if largest is not None:
-            self._drop(largest, largest.owed, "unwritten_total_bytes")
+            self._drop(largest, largest.owed, OF_ALL)
 
     def _drop(self, flow: Flow, count: int, bound: str) -> None:
         """Close a client that does not read: its queue would grow without end."""
         self._flows.pop(flow.name, None)
         self._owings.remove(flow)
         self._dropped += 1
+        self._owings.overflowed(bound)
         flow.closing = "the client does not read"
         self.log.warn(
             "{flow} from {address} dropped: its client left {count} bytes unread ([sip] {bound})",

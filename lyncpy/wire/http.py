@@ -24,7 +24,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.strangers import StrangersByNetwork
 from lyncpy.contracts.timers import ITimer, ITimers
-from lyncpy.wire.http_bounds import HttpBounds
+from lyncpy.wire.http_bounds import HttpBounds, place_limits
 from lyncpy.wire.http_target import UnreadableTarget, host_of, target_of
 from lyncpy.wire.http_unfinished import PartialLine, UnfinishedRequests
 from lyncpy.wire.proxy import ProxyHeader, read_preamble
@@ -366,15 +366,14 @@ class HttpFactory(Factory):
         self.connections = bounds.connections
         """How many there may be; fewer than the setting says where the system allows fewer open files."""
 
-        self.numbers = count(1)
-        """Of the connections, each once."""
-
+        self.numbers = count(1)  # of the connections, each once
         self._meter = meter
         self._streams: set[HttpStream] = set()
         self._addresses: Counter[str] = Counter()
         self._idle: StrangersByNetwork[HttpStream] = StrangersByNetwork()
         self.unfinished = UnfinishedRequests(bounds.unfinished_bytes, meter, timers)
         self._emptied: Deferred[None] | None = None
+        self._limits = place_limits(bounds, self._streams, self._addresses, lambda: self.connections)
         meter.gauge("lyncpy_wire_http_connections_count", "Connections of browsers.", lambda: float(len(self._streams)))
 
     def buildProtocol(self, addr: IAddress | None) -> Any:  # Any: a protocol that Twisted's own type cannot name
@@ -417,6 +416,7 @@ class HttpFactory(Factory):
         return not full or self._make_room(self._idle.eldest(network), "address")
 
     def _make_room(self, stream: HttpStream | None, bound: str) -> bool:
+        self._limits[bound].hit()
         if stream is None:
             self._meter.counter(
                 "lyncpy_wire_http_turned_away_total", "Connections of browsers that found no place.", bound=bound

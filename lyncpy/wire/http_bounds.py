@@ -1,8 +1,9 @@
 """What the settings say of the site's ports and of each connection."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.listening import ListeningPlace
 
 
@@ -56,3 +57,14 @@ class HttpBounds(Protocol):
     @property
     def close_s(self) -> int:
         """Seconds that closing a connection may take."""
+
+
+def place_limits(
+    bounds: HttpBounds, streams: Collection[object], addresses: Mapping[str, int], connections: Callable[[], float]
+) -> Mapping[str, Limit]:
+    """Give the bounds on connections, by what they are of."""
+    of_one = bounds.connections_per_address
+    return {
+        "total": Limit("web.connections", connections, lambda: len(streams)),
+        "address": Limit("web.connections_per_address", of_one, lambda: max(addresses.values(), default=0)),
+    }

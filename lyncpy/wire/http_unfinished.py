@@ -4,6 +4,7 @@ from typing import Final, Protocol
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.strangers import StrangersByNetwork
@@ -60,6 +61,7 @@ class UnfinishedRequests:
         self._sizes: dict[UnfinishedRequest, int] = {}
         self._by_network: StrangersByNetwork[UnfinishedRequest] = StrangersByNetwork()
         self._bytes = self._closed = 0
+        self._limit = Limit("web.unfinished_bytes", most, lambda: self._bytes)
         self._told = float("-inf")
         meter.gauge(
             "lyncpy_wire_http_unfinished_bytes", "Bytes of requests that are not whole yet.", lambda: float(self._bytes)
@@ -91,6 +93,7 @@ class UnfinishedRequests:
         self.holds(request, 0)
         request.abort()
         self._closed += 1
+        self._limit.hit()
         now = self._timers.now()
         if now - self._told >= _TOLD_EVERY_S:
             self._told = now

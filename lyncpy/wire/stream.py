@@ -296,6 +296,7 @@ class SipStream(Protocol):
 
     def _on_slow_handshake(self) -> None:
         self.log.info("connection from {address} cut: its TLS handshake takes too long", address=self.peer)
+        self._flows.places.too_late("sip.handshake_s")
         self._outlet.abortConnection()
 
     def _look_at_the_clock(self) -> None:
@@ -307,6 +308,7 @@ class SipStream(Protocol):
         if left > 0:
             self._timer = self._timers.later(left, self._look_at_the_clock)
         else:
+            self._flows.places.too_late("sip.idle_s")
             self._flows.close_flow(flow.name, "silent for too long")
 
     def _stop_timer(self) -> None:

@@ -1,6 +1,12 @@
 """How much waits for clients that do not read."""
 
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
+
+from lyncpy.contracts.limit import Limit
+from lyncpy.wire.settings import Settings
+
+OF_ONE: Final = "unwritten_bytes"
+OF_ALL: Final = "unwritten_total_bytes"
 
 
 class Debtor(Protocol):
@@ -15,9 +21,18 @@ D = TypeVar("D", bound=Debtor)
 class UnreadTotals(Generic[D]):
     """The bytes that wait for clients that do not read, all of them together."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._flows: dict[D, None] = {}
         self.total = 0
+        of_one, of_all = settings.unwritten_bytes, settings.unwritten_total_bytes
+        self._limits = {
+            OF_ONE: Limit("sip.unwritten_bytes", of_one, lambda: max((one.owed for one in self._flows), default=0)),
+            OF_ALL: Limit("sip.unwritten_total_bytes", of_all, lambda: self.total),
+        }
+
+    def overflowed(self, bound: str) -> None:
+        """Count a client that came to one of the bounds."""
+        self._limits[bound].hit()
 
     def add_bytes(self, flow: D, size_bytes: int) -> None:
         """Count more bytes that wait for a client that does not read."""

@@ -45,7 +45,7 @@ class Weather:
         self.waits: list[Deferred[Item]] = []
         self.newest: dict[str, int] = {}
         self.under_way: tuple[Sequence[Item], Deferred[Sequence[Item]]] | None = None
-        self.bound = Shares(TOTAL, {"user": EACH})
+        self.bound = Shares(TOTAL, {"user": EACH}, {})
         terms: GroupCommitTerms[Item] = GroupCommitTerms(
             "the disk", self.bound, group_max=4, answer_s=6.0, on_lost=self.on_lost
         )

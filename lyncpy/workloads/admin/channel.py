@@ -110,6 +110,7 @@ class Connection(SSHConnection):
                 self.input_at = self.transport.factory.given.timers.now()
                 self._conch.ssh_CHANNEL_OPEN(packet)
                 return
+            self.transport.factory.limits["admin.sessions_per_connection"].hit()
             code, why = OPEN_RESOURCE_SHORTAGE, b"too many sessions ([admin] sessions_per_connection)"
         self.transport.sendPacket(MSG_CHANNEL_OPEN_FAILURE, rest[:4] + struct.pack(">L", code) + NS(why) + NS(b""))
 

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.workload import OperatorRole
 from lyncpy.core.deadline import Deadline
 from lyncpy.workloads.admin.channel import ShellContext
@@ -60,6 +61,7 @@ class LocalDoor(Factory):
     def __init__(self, given: ShellContext, path: Path) -> None:
         self.given = given
         self.sessions: set[LocalSession] = set()
+        self.limit: Final = Limit("admin.connections", given.settings.connections, lambda: len(self.sessions))
         self._path = path
         self._folder = -1
         self._port: Any = None  # Any: IListeningPort
@@ -209,6 +211,7 @@ class LocalSession(Protocol):
         if uid not in (0, os.geteuid()):
             self.farewell("only root and the server's own user may use the shell here\n", FAILED)
         elif len(self._door.sessions) > given.settings.connections:
+            self._door.limit.hit()
             self.farewell("the shell is full ([admin] connections)\n", FAILED)
         else:
             self._patience.set(given.settings.login_s)

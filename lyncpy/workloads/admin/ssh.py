@@ -8,7 +8,7 @@ key says who they are.
 import os
 import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from twisted.conch.error import ValidPublicKey
@@ -30,6 +30,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.complaints import Complaint
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.contracts.networks import network_of
 from lyncpy.contracts.timers import ITimer
@@ -270,6 +271,17 @@ class Server(SSHFactory):
         }
         self._port: Any = None  # Any: IListeningPort
         self._emptied: Deferred[None] | None = None
+        self.limits: Final = {one.name: one for one in self._bounds()}
+
+    def _bounds(self) -> Iterator[Limit]:
+        settings, transports = self.given.settings, self.transports
+        yield Limit("admin.connections", settings.connections, lambda: sum(one.is_admitted for one in transports))
+        yield Limit("admin.strangers", settings.strangers, lambda: sum(not one.is_admitted for one in transports))
+        yield Limit(
+            "admin.sessions_per_connection",
+            settings.sessions_per_connection,
+            lambda: max(map(_sessions_of, transports), default=0),
+        )
 
     def listen(self) -> int:
         """Open the port; give its number.
@@ -322,6 +334,7 @@ class Server(SSHFactory):
         """Accept a connection. Of too many strangers one is closed, so that there is always room for an operator."""
         strangers = [one for one in self.transports if not one.is_admitted]
         if len(strangers) >= self.given.settings.strangers:
+            self.limits["admin.strangers"].hit()
             self._make_room(strangers)
         transport = super().buildProtocol(addr)
         # Spec: RFC 8332 §3.1: "ssh-rsa" is a signature with SHA-1.
@@ -364,6 +377,7 @@ class Server(SSHFactory):
             one: service.input_at for one, service in inside.items() if not any(s.is_busy for s in service.sessions)
         }
         idle.pop(transport, None)
+        self.limits["admin.connections"].hit()
         leaves = min(idle, key=lambda one: idle[one], default=transport)
         self.log.warn("the shell is full ([admin] connections): {address} is sent away", address=leaves.address)
         leaves.farewell("\nThe shell is full ([admin] connections): somebody else came in.\n")
@@ -377,3 +391,8 @@ class Server(SSHFactory):
 
 class CannotListen(Exception):
     """The port cannot be opened; the sentence names the setting and the remedy."""
+
+
+def _sessions_of(transport: Transport) -> int:
+    service = transport.service
+    return len(service.sessions) if isinstance(service, Connection) else 0

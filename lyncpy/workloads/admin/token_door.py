@@ -49,7 +49,7 @@ class TokenDoor:
         self._holder = holder
         self._timers = timers
         rules = WrongTokens()
-        self._tries = Throttle(rules, rules.allowed)
+        self._tries = Throttle(rules, rules.allowed, "admin.token_tries")
         self._wrong = Complaint(timers)
 
     def check_wait(self, peer: str) -> None:

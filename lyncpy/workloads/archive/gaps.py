@@ -22,7 +22,7 @@ from lyncpy.contracts.archive import ConversationEvent, EntryKind, IGapFile, Led
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.timestamps import moment
@@ -82,7 +82,7 @@ class Gaps:
         self._done: UncertainWrite | None = None
         """The write that was found done last."""
         terms: GroupCommitTerms[None] = GroupCommitTerms(
-            "the archive's gap file", Shares(WAITING_BOUND, {}), answer_s=answer_s
+            "the archive's gap file", Shares(WAITING_BOUND, {}, {TOTAL: "archive.gap_waiting"}), answer_s=answer_s
         )
         self._queue: GroupCommit[None, None] = GroupCommit("archive_gap", self._commit, terms, timers, meter)
 

@@ -26,7 +26,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import Aor, kept_aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.store import Conflict
 from lyncpy.contracts.timers import ITimer, ITimers
 from lyncpy.contracts.workload import Unfinished
@@ -132,7 +132,11 @@ class Keeper:
         self.places: Final = ConversationIndex(CONVERSATIONS)
         terms: GroupCommitTerms[Entry] = GroupCommitTerms(
             "the archive's disk",
-            Shares(settings.waiting_bytes, {"sender": settings.waiting_bytes // SENDERS}),
+            Shares(
+                settings.waiting_bytes,
+                {"sender": settings.waiting_bytes // SENDERS},
+                {TOTAL: "archive.waiting_bytes", "sender": "archive.waiting_bytes_per_sender"},
+            ),
             group_max=GROUP,
             pace_s=settings.gather_ms / 1000.0,
             answer_s=settings.wait_s,

@@ -89,7 +89,7 @@ class ConferenceRecorder:
         self._timers = timers
         self._recording = recording
         self._per_hour = per_hour
-        self._shares = HourlyQuota(float(per_hour), timers.now, self._told)
+        self._shares = HourlyQuota("conferencing.records_per_user", float(per_hour), timers.now, self._told)
         self._conferences: dict[str, ConferenceRecord] = {}
         self._sessions: dict[Place, ConferenceSessionRecord] = {}
         self._joins: dict[Place, FocusJoinRecord | McuJoinRecord] = {}

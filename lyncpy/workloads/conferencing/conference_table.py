@@ -12,6 +12,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.names import Aor, conference_key, kept_aor
 from lyncpy.contracts.nodes import Home
 from lyncpy.contracts.owners import IOwners
@@ -166,7 +167,7 @@ class ConferenceTable:
         """
         self._timers = timers
         self._terms = terms
-        self._total = total
+        self._limit = Limit("conferencing.conferences", total, lambda: len(self._kept.table))
         self._purge_every_s = purge_every_s
         self._owners = owners
         self._kept = _ConferenceCache(self._owners)
@@ -256,7 +257,8 @@ class ConferenceTable:
             )
             if isinstance(made, ConferenceDenied):
                 return made
-            if made.key not in self._kept.table and len(self._kept.table) >= self._total:
+            if made.key not in self._kept.table and len(self._kept.table) >= self._limit.most:
+                self._limit.hit()
                 self.log.warn("{count} conferences are kept, none is made any more", count=len(self._kept.table))
                 return ConferenceDenied(C3pReason.SERVER_BUSY)
 

@@ -15,7 +15,7 @@ from lyncpy.contracts.locator import ILocator
 from lyncpy.contracts.mcu import IFocusObserver, IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName, node_of
 from lyncpy.contracts.refusal import Diagnostics, Refused, StoreUnavailable
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.core.feed import Feed
 from lyncpy.core.notifier import Notifier, Subscription
 from lyncpy.core.platform import Platform
@@ -79,7 +79,11 @@ class FocusTable:
         self._timers = platform.timers
         self.owners = platform.owners
         self._gather_s = settings.gather_ms / 1000
-        self._shares = Shares(settings.meetings, {"organizer": settings.meetings_per_organizer})
+        self._shares = Shares(
+            settings.meetings,
+            {"organizer": settings.meetings_per_organizer},
+            {TOTAL: "conferencing.meetings", "organizer": "conferencing.meetings_per_organizer"},
+        )
         self._surroundings = FocusServices(
             conferences,
             platform.writers,

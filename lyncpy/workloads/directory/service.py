@@ -395,7 +395,7 @@ class Directory:
         strange = self._policies.strange_members() if len(self._people) else ()
         if strange:
             policy, text = strange[0]
-            more = f", and {len(strange) - 1} more members are" if len(strange) > 1 else ""
+            more = f", and {len(strange) - 1} more members are nobody" if len(strange) > 1 else ""
             finding = f"[policies.{policy}] members: \"{text[:80]}\" is nobody's address and no group's name{more}"
             remedy = "correct it there and `reload`, or add who is meant to the directory; `policy show` names all"
             found.append(Reason("policies", finding, good=False, remedy=remedy, key="strange members"))

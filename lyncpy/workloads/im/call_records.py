@@ -53,7 +53,7 @@ class SessionRecorder:
         self._left_out: set[str] = set()
         """Sessions under way that have none: their caller was over the quota."""
 
-        self._shares = HourlyQuota(float(per_hour), now, self._told)
+        self._shares = HourlyQuota("im.records_per_user", float(per_hour), now, self._told)
         self._refused: OrderedDict[tuple[str, str, int | None], tuple[SessionRecord, float]] = OrderedDict()
 
     @property

@@ -24,6 +24,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IGroups
 from lyncpy.contracts.flows import FlowGone
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.outbound import IOutbound
@@ -100,6 +101,10 @@ class Invitations:
         self._settings = settings
         self._accepted: dict[tuple[str, str], _Accepted] = {}
         self._of: Counter[Aor] = Counter()
+        self._limits = (
+            Limit("im.sessions_total", settings.sessions_total, lambda: len(self)),
+            Limit("im.sessions_per_user", settings.sessions_per_user, lambda: max(self._of.values(), default=0)),
+        )
         self._lingering: Deadlines[tuple[str, str]] = Deadlines(timers, self._forget)
 
     def __len__(self) -> int:
@@ -117,6 +122,7 @@ class Invitations:
         if _name(arrival.request) in self._accepted:
             raise Refused(482)
         if self._of[inviter] >= self._settings.sessions_per_user or len(self) >= self._settings.sessions_total:
+            self._limits[len(self) < self._settings.sessions_total].hit()
             raise overloaded()
         arrival.provisional(response_to(arrival.request, 100))
         self._of[inviter] += 1

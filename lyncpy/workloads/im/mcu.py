@@ -18,7 +18,7 @@ from zope.interface import implementer
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IFocusObserver, ILeg, IMcu, IParticipation, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Refused
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import Chat
@@ -91,7 +91,11 @@ class Mcu:
         )
         self._observer: IFocusObserver | None = None
         self._chats: dict[str, Chat] = {}
-        self._shares = Shares(settings.chat_legs_total, {"user": settings.chat_legs_per_user})
+        self._shares = Shares(
+            settings.chat_legs_total,
+            {"user": settings.chat_legs_per_user},
+            {TOTAL: "im.chat_legs_total", "user": "im.chat_legs_per_user"},
+        )
 
     def __len__(self) -> int:
         """Return the number of members, each device counted."""

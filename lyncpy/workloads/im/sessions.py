@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from lyncpy.contracts.bus import Interest
 from lyncpy.contracts.facts import Fact, StateNoted, about_call
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
@@ -83,6 +84,10 @@ class Sessions:
         self._sessions: dict[Key, Session] = {}
         self._of: dict[Aor, set[Key]] = {}
         self._begun: Counter[Aor] = Counter()
+        self._limits = (
+            Limit("im.sessions_total", total, lambda: len(self._sessions)),
+            Limit("im.sessions_per_user", per_user, lambda: max(self._begun.values(), default=0)),
+        )
         self._idle: Deadlines[Key] = Deadlines(timers, self._expire)
         self._counts_s = counts_s
         self._counted: dict[Key, None] = {}
@@ -132,6 +137,7 @@ class Sessions:
             raise Refused(482)
         caller = session.caller.aor
         if len(self._sessions) >= self._total or self._begun[caller] >= self._per_user:
+            self._limits[len(self._sessions) < self._total].hit()
             raise overloaded()
         self._sessions[key] = session
         self._begun[caller] += 1

@@ -19,8 +19,15 @@ NEWEST: Final = 100
 ALWAYS: Final = float("inf")
 """Lines that were written while the clock was ahead are shown too."""
 
-TABLES: Final = ("lyncpy_app_table_entries_count", "lyncpy_app_table_fullest_count", "lyncpy_app_table_bound_count")
-"""Meters of which there is one for each table."""
+TABLES: Final = (
+    "lyncpy_app_limit_most_count",
+    "lyncpy_app_limit_reached_total",
+    "lyncpy_app_limit_used_count",
+    "lyncpy_app_table_bound_count",
+    "lyncpy_app_table_entries_count",
+    "lyncpy_app_table_fullest_count",
+)
+"""Meters of which there is one for each table, or each bound."""
 
 
 class Commands:

@@ -33,7 +33,9 @@ class Routes:
         self._store = store
         self._settings = settings
         self._timers = timers
-        self._shares = HourlyQuota(float(settings.report_bytes_per_user), timers.now, self._told)
+        self._shares = HourlyQuota(
+            "monitoring.report_bytes_per_user", float(settings.report_bytes_per_user), timers.now, self._told
+        )
 
     def rows(self) -> tuple[Route, ...]:
         """Give the table of routes."""

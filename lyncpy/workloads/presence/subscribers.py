@@ -16,7 +16,7 @@ from lyncpy.contracts.facts import AccessChanged, ContactsChanged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.policy import IPolicies
 from lyncpy.contracts.refusal import Refused, WorldUnavailable
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
@@ -63,7 +63,11 @@ class Subscribers:
         self._waiting: dict[Aor, dict[Aor, str | None]] = {}
         """Watched person → watcher → the context of the subscription; None: the watcher has ended it."""
 
-        self._shares = Shares(settings.prompts_waiting, {"watcher": settings.prompts_per_watcher})
+        self._shares = Shares(
+            settings.prompts_waiting,
+            {"watcher": settings.prompts_per_watcher},
+            {TOTAL: "presence.prompts_waiting", "watcher": "presence.prompts_per_watcher"},
+        )
         self._known: dict[Aor, set[Aor]] = {}
         """Person → watchers who need no introduction: else every sign-in would read the contact list of each contact."""
 

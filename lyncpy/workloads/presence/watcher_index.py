@@ -100,7 +100,15 @@ class WatcherIndex:
         """Who is watched."""
 
         self.relation: Final = relation
-        self._shares = Shares(total, {"device": per_device, "user": per_user})
+        self._shares = Shares(
+            total,
+            {"device": per_device, "user": per_user},
+            {
+                TOTAL: "presence.watchings_total",
+                "device": "presence.watchings_per_device",
+                "user": "presence.watchings_per_user",
+            },
+        )
 
     def __len__(self) -> int:
         """Give the number of pairs."""

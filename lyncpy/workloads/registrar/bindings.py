@@ -64,6 +64,11 @@ class Bindings:
 
         self._count = 0
 
+    @property
+    def most_of_one(self) -> int:
+        """How many endpoints the user with the most of them has here."""
+        return max(map(len, self._users.values()), default=0)
+
     def __len__(self) -> int:
         return self._count
 

@@ -9,6 +9,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival, device_of
 from lyncpy.contracts.facts import EndpointGoneReason
 from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import EPID_LONGEST, NO_EPID, Aor, Epid, FlowName, Instance, aor_of, epid_of
 from lyncpy.contracts.refusal import Diagnostics, Refused
@@ -69,6 +70,11 @@ class Routes:
         self._people = platform.people
         self._settings = settings
         self._timers = platform.timers
+        own = self._bindings
+        self._limits = (
+            Limit("registrar.endpoints_total", settings.endpoints_total, lambda: len(own)),
+            Limit("registrar.endpoints_per_user", settings.endpoints_per_user, lambda: own.most_of_one),
+        )
         self._terms = model.RegistrationTerms(
             settings.expires_s, settings.expires_minimum_s, settings.expires_maximum_s
         )
@@ -194,6 +200,7 @@ class Routes:
         but whoever is not there any more, unnoticed so far, must not keep anybody out: they are asked.
         """
         if old is None and len(self._bindings) >= self._settings.endpoints_total:
+            self._limits[0].hit()
             self.log.warn(
                 "{aor} refused: all {count} endpoints of [registrar] endpoints_total are in use",
                 aor=aor,
@@ -230,6 +237,7 @@ class Routes:
             self._signout.notify(old, thread, SignOutCauses.REPLACED)
         mine = [*(one for one in everywhere if one.epid != endpoint.epid), endpoint]
         for extra in mine[: max(0, len(mine) - self._settings.endpoints_per_user)]:
+            self._limits[1].hit()
             self._bindings.evictions(endpoint.aor).taken(self._timers.now())
             self._signout.now(extra, SignOutCauses.QUOTA)
         self.log.info(

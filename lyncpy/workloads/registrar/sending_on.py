@@ -12,7 +12,7 @@ from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid, NodeName, node_of
 from lyncpy.contracts.nodes import INodePlaces
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.shares import Shares
+from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
 
 AGAIN_S: Final = 60.0
@@ -48,7 +48,11 @@ class SendingOn:
         self._brings_together = brings_together
         self._timers = timers
         self._sent: OrderedDict[tuple[Aor, Epid], float] = OrderedDict()
-        self._shares = Shares(REMEMBERED, {"user": REMEMBERED_PER_USER})
+        self._shares = Shares(
+            REMEMBERED,
+            {"user": REMEMBERED_PER_USER},
+            {TOTAL: "registrar.sent_on", "user": "registrar.sent_on_per_user"},
+        )
 
     def __len__(self) -> int:
         """Give the number of devices that are remembered."""

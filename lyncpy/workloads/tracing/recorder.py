@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.bus import IBus, IListening, Interest
 from lyncpy.contracts.facts import Fact, GroupsChanged, PersonChanged, PoliciesChanged, key_of
 from lyncpy.contracts.flows import IFlows
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.names import FlowName, NodeName, aor_of
 from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.tapping import Passage, PassageKind
@@ -145,6 +146,10 @@ class Recorder:
         self._timers = timers
         self._sender: Final = HepSender(settings.homer_agent, settings.homer_key)
         self._running: dict[str, RunningTrace] = {}
+        self._limits = (
+            Limit("tracing.running", settings.running, lambda: len(self._running)),
+            Limit("tracing.running_per_operator", settings.running_per_operator, self._most_of_one),
+        )
         self._listening: list[IListening] = []
         self._about = Interest()
         self._ends: Deadlines[str] = Deadlines(timers, self._over)
@@ -154,6 +159,9 @@ class Recorder:
     def running(self) -> Mapping[str, RunningTrace]:
         """Give the traces that run, by name."""
         return self._running
+
+    def _most_of_one(self) -> float:
+        return max(Counter(one.order.author for one in self._running.values()).values(), default=0)
 
     async def start(self, order: TraceOrder) -> None:
         """Begin a trace; raises CommandFailed where there are too many, or its file cannot be made."""
@@ -213,8 +221,10 @@ class Recorder:
     def _refuse_too_many(self, order: TraceOrder) -> None:
         most, of_one = self._settings.running, self._settings.running_per_operator
         if len(self._running) >= most:
+            self._limits[0].hit()
             raise CommandFailed(f"{most} traces run already ([tracing] running); stop one of them: trace list")
         if Counter(one.order.author for one in self._running.values())[order.author] >= of_one:
+            self._limits[1].hit()
             raise CommandFailed(f"you have {of_one} traces running ([tracing] running_per_operator); stop one of them")
 
     # --- what is recorded

@@ -69,7 +69,9 @@ class CertificateService:
         self._authority = authority
         self._settings = settings
         self._timers = timers
-        self._shares = HourlyQuota(float(settings.certificates_per_hour), timers.now, self._told)
+        self._shares = HourlyQuota(
+            "webservices.certificates_per_hour", float(settings.certificates_per_hour), timers.now, self._told
+        )
         self._audience = addresses.of(CERTIFICATES)
         policy = issued_token(addresses.of(TICKETS), with_key=True)
         ports = tuple(MetadataPort(name, addresses.of(path), policy) for name, path in _PLACES.items())

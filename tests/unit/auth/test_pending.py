@@ -6,7 +6,7 @@ from tests.kit.costs import cpu
 
 def test_a_connection_has_one_and_the_next_takes_its_place() -> None:
     """Another connection has its own."""
-    pending = PendingPerConnection[str](10, 60.0)
+    pending = PendingPerConnection[str]("auth.challenges", 10, 60.0)
     assert pending.begin("f/1", "first", 0.0) == "first"
     pending.begin("f/2", "other", 0.0)
     pending.begin("f/1", "second", 1.0)
@@ -16,7 +16,7 @@ def test_a_connection_has_one_and_the_next_takes_its_place() -> None:
 
 def test_what_is_taken_or_dropped_is_gone() -> None:
     """Dropping what is not there does nothing."""
-    pending = PendingPerConnection[str](10, 60.0)
+    pending = PendingPerConnection[str]("auth.challenges", 10, 60.0)
     pending.begin("f/1", "first", 0.0)
     assert pending.take("f/1", 1.0) == "first"
     assert pending.take("f/1", 1.0) is None
@@ -28,7 +28,7 @@ def test_what_is_taken_or_dropped_is_gone() -> None:
 
 def test_each_ends_after_its_time() -> None:
     """The second that ends it is not its own any more."""
-    pending = PendingPerConnection[str](10, 60.0)
+    pending = PendingPerConnection[str]("auth.challenges", 10, 60.0)
     pending.begin("f/1", "first", 5.0)
     assert pending.of("f/1", 64.9) == "first"
     assert pending.of("f/1", 65.0) is None
@@ -37,7 +37,7 @@ def test_each_ends_after_its_time() -> None:
 
 def test_those_whose_time_is_over_make_room_before_there_are_too_many() -> None:
     """Two go for each that comes."""
-    pending = PendingPerConnection[int](1_000, 60.0)
+    pending = PendingPerConnection[int]("auth.challenges", 1_000, 60.0)
     for number in range(20):
         pending.begin(f"f/{number}", number, 0.0)
     for number in range(20, 30):
@@ -47,7 +47,7 @@ def test_those_whose_time_is_over_make_room_before_there_are_too_many() -> None:
 
 def test_beyond_the_bound_the_oldest_is_forgotten() -> None:
     """A connection's own last one is no reason to forget another's."""
-    pending = PendingPerConnection[int](10, 60.0)
+    pending = PendingPerConnection[int]("auth.challenges", 10, 60.0)
     for number in range(12):
         pending.begin(f"f/{number}", number, float(number))
     assert len(pending) == 10
@@ -60,7 +60,7 @@ def test_one_more_costs_the_same_however_many_there_are() -> None:
     """The table is not gone through, nor the places of those that are gone."""
 
     def cost(count: int) -> float:
-        pending = PendingPerConnection[int](100_000, 60.0)
+        pending = PendingPerConnection[int]("auth.challenges", 100_000, 60.0)
         for number in range(count):
             pending.begin(f"f/{number}", number, 0.0)
         # Those that began first have had their answer.

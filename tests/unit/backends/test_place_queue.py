@@ -16,7 +16,7 @@ class Asked:
 
 def test_one_address_has_a_share_and_all_have_a_bound() -> None:
     """What is refused takes no room."""
-    waiting = PlaceQueue[Asked](3, 2)
+    waiting = PlaceQueue[Asked]("auth.ntlm_waiting", 3, 2)
     assert [waiting.put(Asked(place)) for place in ("a", "a", "a", "b", "c")] == ["", "", PLACE, "", TOTAL]
     assert (waiting.excess("a"), waiting.excess("b"), waiting.excess("b", 2)) == (PLACE, TOTAL, PLACE)
     assert len(waiting) == 3
@@ -24,7 +24,7 @@ def test_one_address_has_a_share_and_all_have_a_bound() -> None:
 
 def test_addresses_take_turns() -> None:
     """Whoever asks much waits behind themselves."""
-    waiting = PlaceQueue[Asked](9, 9)
+    waiting = PlaceQueue[Asked]("auth.ntlm_waiting", 9, 9)
     for place in ("a", "a", "a", "b"):
         waiting.put(Asked(place))
     assert [waiting.take().place for _ in range(4)] == ["a", "b", "a", "a"]
@@ -32,7 +32,7 @@ def test_addresses_take_turns() -> None:
 
 def test_room_is_free_when_a_question_is_done_and_not_when_its_turn_comes() -> None:
     """What is under way counts."""
-    waiting = PlaceQueue[Asked](9, 5)
+    waiting = PlaceQueue[Asked]("auth.ntlm_waiting", 9, 5)
     waiting.put(Asked("a", 4))
     asked = waiting.take()
     assert len(waiting) == 0

@@ -33,7 +33,7 @@ class Desk:
         self.bug: Exception | None = None
         self.troubles: list[str] = []
         self.lost: list[tuple[str, type[BaseException] | None]] = []
-        known = {"bound": Shares(100, {"user": 50}), "on_trouble": self.troubles.append, "on_lost": self.on_lost}
+        known = {"bound": Shares(100, {"user": 50}, {}), "on_trouble": self.troubles.append, "on_lost": self.on_lost}
         self.queue: GroupCommit[str, str] = GroupCommit(
             "disk",
             self.commit,
@@ -177,7 +177,7 @@ def test_a_wrong_number_of_results_is_an_error(scene: Desk) -> None:
 
 def test_what_waits_is_bounded_in_all_and_for_each_owner() -> None:
     """Who is over their share hits nobody else; what was committed makes room again."""
-    scene = Desk(bound=Shares(3, {"user": 2}))
+    scene = Desk(bound=Shares(3, {"user": 2}, {}))
     waits = [*scene.adds("a", "b", "c", user="greedy"), *scene.adds("d", "e", user="modest")]
     assert [str(end) for end in ends(*waits)] == [
         "waits",
@@ -196,7 +196,7 @@ def test_what_waits_is_bounded_in_all_and_for_each_owner() -> None:
 
 def test_sizes_are_the_users() -> None:
     """Bytes, where bytes are what is bounded."""
-    scene = Desk(bound=Shares(1000, {}))
+    scene = Desk(bound=Shares(1000, {}, {}))
     first = scene.queue.add("a", size=900)
     assert [str(end) for end in ends(scene.queue.add("b", size=101))] == ["too much waits for the disk"]
     scene.answers()
@@ -532,7 +532,7 @@ def test_what_is_done_at_once_needs_no_depth() -> None:
     """Commits that answer before they return, as those in memory do, may follow each other without end."""
     first: Deferred[Sequence[int]] = Deferred()
     answers = iter([first])
-    terms: GroupCommitTerms[int] = GroupCommitTerms("memory", Shares(10_000, {}), group_max=1)
+    terms: GroupCommitTerms[int] = GroupCommitTerms("memory", Shares(10_000, {}, {}), group_max=1)
     queue: GroupCommit[int, int] = GroupCommit(
         "memory", lambda items: next(answers, succeed(items)), terms, Timers(Clock(), lambda: 0.0), MemoryMeter()
     )

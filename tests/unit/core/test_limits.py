@@ -38,7 +38,7 @@ def test_a_bucket_never_gives_more_than_burst_and_rate(gaps: list[float]) -> Non
 
 def test_the_first_failures_cost_nothing_and_later_ones_ever_more() -> None:
     """The wait begins with the last free failure, doubles with each further one, and has a bound."""
-    throttle = Throttle(Rules(), allowed=3)
+    throttle = Throttle(Rules(), allowed=3, name="auth.tries_per_user")
     waits = []
     now = 0.0
     for _ in range(6):
@@ -52,7 +52,7 @@ def test_the_first_failures_cost_nothing_and_later_ones_ever_more() -> None:
 
 def test_failures_are_forgotten_after_the_window() -> None:
     """Somebody who mistypes once a day is never refused."""
-    throttle = Throttle(Rules(), allowed=2)
+    throttle = Throttle(Rules(), allowed=2, name="auth.tries_per_user")
     throttle.count_failure("alice", 0.0)
     throttle.count_failure("alice", 900.0)
     assert throttle.failures("alice", 900.0) == 1
@@ -61,7 +61,7 @@ def test_failures_are_forgotten_after_the_window() -> None:
 
 def test_success_forgives() -> None:
     """Who has proved himself begins with a clean slate."""
-    throttle = Throttle(Rules(), allowed=1)
+    throttle = Throttle(Rules(), allowed=1, name="auth.tries_per_user")
     throttle.count_failure("alice", 0.0)
     assert throttle.wait("alice", 10.0) == 20.0
     throttle.forgive("alice")
@@ -71,14 +71,14 @@ def test_success_forgives() -> None:
 
 def test_a_refusal_outlasts_a_short_window() -> None:
     """A window shorter than the delay does not end the delay."""
-    throttle = Throttle(Rules(tries_window_s=10.0), allowed=1)
+    throttle = Throttle(Rules(tries_window_s=10.0), allowed=1, name="auth.tries_per_user")
     throttle.count_failure("alice", 0.0)
     assert throttle.wait("alice", 15.0) == 15.0
 
 
 def test_the_oldest_name_is_forgotten_at_the_bound() -> None:
     """However many names fail, no more than the bound are remembered."""
-    throttle = Throttle(Rules(), allowed=1)
+    throttle = Throttle(Rules(), allowed=1, name="auth.tries_per_user")
     for name in "abc":
         throttle.count_failure(name, 0.0)
     throttle.count_failure("a", 1.0)
@@ -89,7 +89,7 @@ def test_the_oldest_name_is_forgotten_at_the_bound() -> None:
 
 def test_countless_failures_do_no_harm() -> None:
     """The delay stays at its bound after thousands of failures."""
-    throttle = Throttle(Rules(), allowed=1)
+    throttle = Throttle(Rules(), allowed=1, name="auth.tries_per_user")
     for _ in range(3000):
         throttle.count_failure("alice", 0.0)
     assert throttle.wait("alice", 0.0) == 100.0

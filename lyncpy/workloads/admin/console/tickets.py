@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from lyncpy.contracts.answers import FACTS, form
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.store import Conflict, IStore, Record
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
@@ -74,6 +75,7 @@ class Tickets:
         self._settings = settings
         self._timers = timers
         self._site = site
+        self._limit = Limit("admin.console_sessions", settings.console_sessions)
 
     # --- for the pages
 
@@ -194,6 +196,7 @@ class Tickets:
         for record in own[: max(0, len(own) - OF_ONE + 1)]:
             await self._remove(record)
         if len(living) - max(0, len(own) - OF_ONE + 1) >= self._settings.console_sessions:
+            self._limit.hit()
             raise NoPlace(
                 f"there are {len(living)} {what}s, and may be no more ([admin] console_sessions);"
                 " end some: console sessions, console end"

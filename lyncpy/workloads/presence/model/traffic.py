@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.core.limits import Bucket
 
@@ -80,6 +81,7 @@ class Traffic:
         self._burst = float(burst)
         self._bound = endpoints
         self._endpoints: dict[tuple[Aor, Epid], _Endpoint] = {}
+        self._limit = Limit("presence.publications_burst", burst)
 
     def __len__(self) -> int:
         return len(self._endpoints)
@@ -95,6 +97,7 @@ class Traffic:
         if known.bucket.take_tokens(self._per_s, self._burst, now) == 0:
             return True
         known.limited.add(1, now)
+        self._limit.hit()
         return False
 
     def caused(self, aor: Aor, epids: Iterable[Epid], notifications: int, now: float) -> None:
