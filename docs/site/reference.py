@@ -15,11 +15,12 @@ from pydantic.fields import FieldInfo
 from twisted.internet.testing import MemoryReactorClock
 
 from docs.site import messages
-from docs.site.source import TOP, VARIES, Meter, diagnostics, meters
+from docs.site.source import TOP, VARIES, Meter, diagnostics, limits, meters
 from lyncpy.app.assembly import ServerParts, inside
 from lyncpy.app.backends import backends, node_name
 from lyncpy.app.cli import command_line
 from lyncpy.app.config import SECTIONS, check, toml
+from lyncpy.app.limits import elsewhere
 from lyncpy.app.tables import bounds, shown, when_full
 from lyncpy.app.tap import Options
 from lyncpy.backends.sealing import write_key
@@ -294,6 +295,21 @@ def meters_page(found: Sequence[Meter]) -> str:
         "|---|---|---|",
     ]
     lines += [f"| `{shown(name)}` | {_cell(words)} | {when_full(name)} |" for name, words in sorted(bounds().items())]
+    lines += [
+        "",
+        "## Bounds",
+        "",
+        "Each rate, share, throttle and quota that is no table is a value of the label `limit` of `lyncpy_app_limit_used_count` and "
+        "its like; of a setting it is its name. Some are there once something that is set has begun, as LDAP or Kerberos.",
+        "",
+        *(f"- `{name}`" for name in limits()),
+        "",
+        "All other settings that are numbers, and where each is seen:",
+        "",
+        "| Setting | Seen |",
+        "|---|---|",
+        *(f"| `{name}` | {_cell(words)} |" for name, words in sorted(elsewhere().items())),
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -238,18 +238,57 @@ def meters() -> list[Meter]:
     return sorted(set(found), key=lambda one: one.name)
 
 
+_BOUND: Final = re.compile(
+    r"[a-z]+\.[a-z]+(_[a-z]+)+|[a-z]+\.(connections|conferences|meetings|running|challenges|handshakes|strangers|waiting)"
+)
+"""What a bound is called: "section.key" of a setting, or the room and what it is of."""
+
+_BOUNDS: Final = frozenset({"Limit", "Shares", "HourlyQuota", "Throttle", "PlaceQueue", "PendingPerConnection"})
+"""What keeps to a bound, and is told its name."""
+
+OF_PLACE: Final = "_per_address"
+"""Ends the name of a `PlaceQueue`'s share."""
+
+
+def limits() -> list[str]:
+    """Give the names of all bounds that have meters (`contracts/limit.py`), by the words of the modules that keep to them."""
+    found = set[str]()
+    for module in modules():
+        calls = [node for node in module.nodes if isinstance(node, ast.Call) and _called(node) in _BOUNDS]
+        if calls:
+            words = {one.value for one in module.nodes if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+            names = {word for word in words if _BOUND.fullmatch(word)}
+            found |= names
+            found |= {f"{name}{OF_PLACE}" for name in names if any(_called(one) == "PlaceQueue" for one in calls)}
+    return sorted(found)
+
+
+def _called(node: ast.Call) -> str:
+    function = node.func.value if isinstance(node.func, ast.Subscript) else node.func
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+_MAKES_METER: Final[Mapping[str, str]] = {
+    "counter": "counter",
+    "total": "counter",
+    "labelled_total": "counter",
+    "gauge": "gauge",
+    "labelled_gauge": "gauge",
+    "histogram": "histogram",
+}
+"""The methods of `IMeter` → the kind of meter that they make."""
+
+
 def _declared(module: _Module, node: ast.AST) -> Iterator[Meter]:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
         return
     name = _text(module, node.args[0])
-    if node.func.attr not in ("counter", "total", "gauge", "labelled_gauge", "histogram") or not name.startswith(
-        "lyncpy_"
-    ):
+    if node.func.attr not in _MAKES_METER or not name.startswith("lyncpy_"):
         return
     text = _text(module, node.args[1]) if len(node.args) > 1 else ""
     labels = tuple(word.arg for word in node.keywords if word.arg)
-    kind = {"total": "counter", "labelled_gauge": "gauge"}.get(node.func.attr, node.func.attr)
-    if node.func.attr == "labelled_gauge" and len(node.args) > 2:
+    kind = _MAKES_METER[node.func.attr]
+    if node.func.attr in ("labelled_gauge", "labelled_total") and len(node.args) > 2:
         labels = tuple(ast.literal_eval(node.args[2]))
     yield Meter(name, kind, text.replace(VARIES, ""), labels)
 

@@ -17,6 +17,8 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.app.config import Sections
+from lyncpy.app.limits import LimitMeters
+from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.slices import Slices
@@ -85,9 +87,9 @@ class Table:
         return len(kept) if isinstance(kept, Sized) else 0
 
 
-def walk(roots: Iterable[Any]) -> Generator[int, None, list[Table]]:  # Any: as of Table's owner
-    """Find the tables of what is reached from some objects; gives way after each `WALK_PIECE` of them."""
-    names, seen, found = bounds(), set[int](), list[Table]()
+def walk(roots: Iterable[Any]) -> Generator[int, None, list[Table | Limit]]:  # Any: as of Table's owner
+    """Find the tables and bounds of what is reached from some objects; gives way after each `WALK_PIECE` of them."""
+    names, seen, found = bounds(), set[int](), list[Table | Limit]()
     waiting: list[Any] = list(roots)
     while waiting:
         one = waiting.pop()
@@ -96,6 +98,9 @@ def walk(roots: Iterable[Any]) -> Generator[int, None, list[Table]]:  # Any: as 
         seen.add(id(one))
         if len(seen) % WALK_PIECE == 0:
             yield WALK_PIECE
+        if isinstance(one, Limit):
+            found.append(one)
+            continue
         if not type(one).__module__.startswith("lyncpy."):
             waiting += _parts(one)
             continue
@@ -178,6 +183,7 @@ class TableMeters:
         self._tables: Sequence[Table] = ()
         self._bounds_of: Mapping[tuple[str, ...], float] = {}
         self._walked_at: float | None = None
+        self._limits = LimitMeters(meter, timers)
         meter.labelled_gauge(
             "lyncpy_app_table_entries_count",
             "Entries of a table, of all of its kind together; what each is bound by is listed below.",
@@ -210,7 +216,8 @@ class TableMeters:
 
     async def _walk(self) -> None:
         slices = Slices(self._timers, WALK_PIECE)
-        found = await slices.carry_out(walk(self._roots))
+        both = await slices.carry_out(walk(self._roots))
+        found = [one for one in both if isinstance(one, Table)]
         bounds_of: dict[tuple[str, ...], float] = {}
         for name in {one.name for one in found}:
             bound = bound_of(name, self._sections)
@@ -218,6 +225,7 @@ class TableMeters:
                 bounds_of[shown(name), when_full(name)] = bound
             await slices.spend()
         self._tables, self._bounds_of = found, bounds_of
+        await self._limits.know([one for one in both if isinstance(one, Limit)])
 
     def _entries(self) -> Mapping[tuple[str, ...], float]:
         found: dict[tuple[str, ...], float] = {}

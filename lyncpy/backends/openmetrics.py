@@ -118,19 +118,28 @@ class _Total(Collector):
         return (CounterMetricFamily(*self._family, value=self._read()),)
 
 
-class _Gauges(Collector):
-    """All gauges of one name, whose values somebody else keeps."""
+Family = type[CounterMetricFamily] | type[GaugeMetricFamily]
+
+
+class _Read(Collector):
+    """All gauges, or counters, of one name, whose values somebody else keeps."""
 
     def __init__(
-        self, name: str, text: str, labels: tuple[str, ...], read: Callable[[], Mapping[tuple[str, ...], float]]
+        self,
+        family: Family,
+        name: str,
+        text: str,
+        labels: tuple[str, ...],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
     ) -> None:
+        self._make = family
         self._family = name, text
         self._labels = labels
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
         """Give them as they are now."""
-        family = GaugeMetricFamily(*self._family, labels=self._labels)
+        family = self._make(*self._family, labels=self._labels)
         for values, value in sorted(self._read().items()):
             family.add_metric(values, value)
         return (family,)
@@ -206,7 +215,17 @@ class OpenMetrics:
         read: Callable[[], Mapping[tuple[str, ...], float]],
     ) -> None:
         """Have gauges of one name read at each `render`."""
-        self._registry.register(_Gauges(name, help, labels, read))
+        self._registry.register(_Read(GaugeMetricFamily, name, help, labels, read))
+
+    def labelled_total(
+        self,
+        name: str,
+        help: str,  # noqa: A002 - as the promise has it
+        labels: tuple[str, ...],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
+    ) -> None:
+        """Have counters of one name read at each `render`."""
+        self._registry.register(_Read(CounterMetricFamily, name, help, labels, read))
 
     def render(self) -> bytes:
         """Write all meters in the OpenMetrics text format."""

@@ -59,3 +59,8 @@ class IMeter(Interface):
         name: str, help: str, labels: tuple[str, ...], read: Callable[[], Mapping[tuple[str, ...], float]]
     ) -> None:
         """Register all gauges of one name, which are read when the meters are shown: a value for each row of labels' values."""
+
+    def labelled_total(
+        name: str, help: str, labels: tuple[str, ...], read: Callable[[], Mapping[tuple[str, ...], float]]
+    ) -> None:
+        """Register all counters of one name, which are read when the meters are shown, as `labelled_gauge` does with gauges."""

@@ -138,7 +138,8 @@ class Gate:
         self._signins = signins
         self._anonymous_gate = anonymous_gate
         self._flows: dict[FlowName, _GateFlow] = {}
-        self._strangers: Deadlines[FlowName] = Deadlines(timers, self._give_up)
+        self._in_time = Limit("limits.unauthenticated_s", settings.unauthenticated_s)
+        self._strangers: Deadlines[FlowName] = Deadlines(timers, partial(_too_late, flows, self._in_time))
         """Connections on which nobody has signed in."""
 
         self._holding: Deadlines[FlowName] = Deadlines(timers, lambda flow: self._release(self._flows[flow]))
@@ -150,7 +151,6 @@ class Gate:
             lambda: float(len(self._strangers)),
         )
         meter.gauge("lyncpy_core_gate_count", "Connections that the gate knows.", lambda: float(len(self._flows)))
-        self._in_time = Limit("limits.unauthenticated_s", settings.unauthenticated_s)
         self._of_users = ConnectionsPerUser(settings.connections_per_user)
 
     # The life of a flow.
@@ -173,10 +173,6 @@ class Gate:
         for authenticator in self._authenticators.values():
             authenticator.drop_handshake(flow)
         self._anonymous_gate.closed(flow)
-
-    def _give_up(self, flow: FlowName) -> None:
-        self._in_time.hit()
-        self._wire.close_flow(flow, "nobody signed in")
 
     def _expect_sign_in(self, state: _GateFlow) -> None:
         self._strangers.set(state.name, self._settings.unauthenticated_s)
@@ -495,3 +491,9 @@ def _token_of(value: str) -> str | None:
         return parse_auth(value)[1].get(_DATA)
     except RemoteProtocolError:
         return None
+
+
+def _too_late(flows: IFlows, limit: Limit, flow: FlowName) -> None:
+    """Close a connection on which nobody has signed in in time."""
+    limit.hit()
+    flows.close_flow(flow, "nobody signed in")

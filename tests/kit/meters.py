@@ -105,6 +105,16 @@ class MemoryMeter:
         _require_name(name)
         self.labelled[name] = read
 
+    def labelled_total(
+        self,
+        name: str,
+        help: str,  # noqa: A002
+        labels: tuple[str, ...],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
+    ) -> None:
+        """Keep what reads the values, with the gauges."""
+        self.labelled_gauge(name, help, labels, read)
+
     def observed(self, name: str, **labels: str) -> list[float]:
         """Give the values that were observed."""
         histogram = self.histograms.get((name, tuple(sorted(labels.items()))))

@@ -89,8 +89,8 @@ def test_what_cannot_be_set_is_refused_with_a_sentence(office: Stage) -> None:
     for line, why in (
         ("policy set nobody@example.com meeting_size 5", "nobody and no group is known"),
         ("policy set bob meeting_size 5000", "less than or equal to 1000"),
-        ("policy set bob meeting_size many", "valid integer"),
-        ("policy set bob privacy_mode 1", "valid boolean"),
+        ("policy set bob meeting_size many", "write a whole number"),
+        ("policy set bob privacy_mode 1", "write true or false"),
         ("policy set bob clients nonsense", "clients"),
         ("policy set bob size 5", 'there is no "size" in a policy'),
         ("policy set bob all yes", 'there is no "all"'),
@@ -139,3 +139,14 @@ def test_all_servers_follow_what_is_set_at_one() -> None:
         pool.passes(5)
         assert first.ground.tables.policies.policy_of(BOB).meeting_size == 250
         assert told(bob, "MeetingSize") == ["7", "250"]
+
+
+def test_members_that_are_nobody_are_a_condition() -> None:
+    """Until they are in the directory: a policy that is for nobody does nothing, in silence."""
+    members = ["bob@example.com", "nobody@example.com", "Sales"]
+    with Stage.opened(policies={"sales": {"members": members, "meeting_size": 50}}) as stage:
+        told = [str(row) for row in stage.shell("conditions").rows if "policies" in str(row)]
+        assert len(told) == 1
+        assert '[policies.sales] members: "nobody@example.com" is nobody' in told[0]
+        assert "and 1 more members are nobody" in told[0]
+        assert "policy show" in told[0]

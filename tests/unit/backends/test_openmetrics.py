@@ -42,6 +42,19 @@ def test_a_histogram_counts_up_to_each_bound() -> None:
         meter.histogram("lyncpy_core_answer_seconds", "Answers", (0.1, 2.0), method="MESSAGE")
 
 
+def test_many_of_one_name_are_read_at_the_moment_of_asking() -> None:
+    """Gauges, and counters whose numbers somebody else keeps, by their labels."""
+    meter = OpenMetrics()
+    level: dict[tuple[str, ...], float] = {("a.b",): 1.0}
+    meter.labelled_gauge("lyncpy_app_limit_used_count", "Used", ("limit",), lambda: level)
+    meter.labelled_total("lyncpy_app_limit_reached_total", "Reached", ("limit",), lambda: level)
+    level["a.b",] = 7.0
+    text = meter.render().decode()
+    assert 'lyncpy_app_limit_used_count{limit="a.b"} 7.0' in text
+    assert 'lyncpy_app_limit_reached_total{limit="a.b"} 7.0' in text
+    assert "# TYPE lyncpy_app_limit_reached counter" in text
+
+
 def test_the_process_is_measured() -> None:
     """Memory and open files come under their usual names."""
     text = OpenMetrics().render().decode()

@@ -14,6 +14,7 @@ OTHERS = {
     "app/greeting.py": "what `lyncpy init` has made",
     "app/home.py": "what `lyncpy init` has made",
     "app/large_pages.py": "/sys and /proc",
+    "app/limits.py": "of the package",
     "app/password_file.py": "a word of the command line, which may be a pipe; bounded there",
     "app/people_command.py": "a word of the command line; bounded there",
     "app/tables.py": "of the package",
