@@ -103,8 +103,13 @@ def settings_page() -> str:
             lines += [f"{kind(setting)}. {default(setting)}", ""]
         example: Sequence[str] = getattr(model, "EXAMPLE", ())
         if example:
-            lines += ["```toml", *example[1:], "```", "", example[0], ""]
+            lines += ["```toml", *map(_remarked, example[1:]), "```", "", example[0], ""]
     return "\n".join(lines)
+
+
+def _remarked(line: str) -> str:
+    """Put the sign of a remark in front of a sentence within an example; what is TOML stays."""
+    return f"# {line}" if line[:1].isupper() else line
 
 
 def _paragraph(model: type[BaseModel]) -> list[str]:
