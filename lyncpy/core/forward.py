@@ -362,7 +362,7 @@ class Fork:
         self._pending = 0
         self._ringing = False
         self._done: Deferred[ForkResult] = Deferred()
-        self._accepted: Callable[[], None] | None = None
+        self._accepted: tuple[Request, Response, Endpoint] | None = None
 
     async def run(self) -> ForkResult:
         """Ask all, and give the one answer. May be called once."""
@@ -406,7 +406,7 @@ class Fork:
             return
         self._answers.append(outcome)
         if 200 <= response.status < 300:
-            self._accepted = partial(self._unwanted, branch, response, endpoint)
+            self._accepted = branch, response, endpoint
             self._finish(outcome)
         elif response.status in self._ends_all:
             self._finish(outcome)
@@ -438,7 +438,7 @@ class Fork:
     def hang_up(self) -> None:
         """End the dialog with the endpoint that has accepted, which the sender does not want."""
         if self._accepted is not None:
-            self._accepted()
+            self._unwanted(*self._accepted)
 
     def _finish(self, outcome: ForkResult, reason: str | None = None) -> None:
         self._done.callback(outcome)

@@ -75,9 +75,14 @@ def test_a_purge_is_many_short_transactions(cellar: Cellar) -> None:
     async def all_written() -> None:
         await gatherResults([store.write("board", f"u{number}", b"x", NONE, NOON - 1) for number in range(count)])
 
-    wait(all_written())
-    purging = started(store.purge(NOON))
-    wait(store.write("board", "between", b"x", NONE))
-    assert not purging.called
-    assert wait(purging) >= count - 1
+    def is_written_between(number: int) -> bool:
+        wait(all_written())
+        purging = started(store.purge(NOON))
+        wait(store.write("board", f"between{number}", b"x", NONE))
+        was_first = not purging.called
+        assert wait(purging) >= count - 1
+        return was_first
+
+    # Where several threads write, a busy machine may let one wait until all of the others' is done.
+    assert any(map(is_written_between, range(5)))
     assert wait(store.write("board", "u7", b"x", NONE)) > 1
