@@ -25,10 +25,6 @@ NUMBER: Final = re.compile(r"(^\s*\d{3}|: \d{3})([.)])(?=\s)", re.MULTILINE)
 TABLE: Final = re.compile(r"(?:^[ \t]*\|.*\n?)+", re.MULTILINE)
 
 
-OWN_FAULTS: Final = ("Cannot colorize regular expression", "syntax error in annotation", "bad rendering of constant")
-"""What pydoctor says where it is not the text that is wrong."""
-
-
 class System(model.System):
     """All that pydoctor knows of the code."""
 
@@ -37,10 +33,9 @@ class System(model.System):
     def msg(self, section: str, msg: str, thresh: int = 0, *args: Any, **more: Any) -> None:
         """Print a message, and count it as a fault unless it is pydoctor's own.
 
-        It does not know possessive repeats, takes a text within `Annotated` for an annotation, and cannot show a
-        constant with a no-break space.
+        It does not know possessive repeats, and takes a text within `Annotated` for an annotation.
         """
-        if not any(one in msg for one in OWN_FAULTS):
+        if "Cannot colorize regular expression" not in msg and "syntax error in annotation" not in msg:
             super().msg(section, msg, thresh, *args, **more)
 
 

@@ -21,7 +21,9 @@ MOST_DIGITS: Final = 40
 """E.164 has 15; within an office there are numbers with a few more, and prefixes."""
 
 _SEPARATORS: Final = str.maketrans("", "", "-.()")
-_BLANKS: Final = str.maketrans("", "", " \u00a0\u2009\u202f")
+_BLANKS: Final = dict.fromkeys((0x20, 0xA0, 0x2009, 0x202F))
+"""Blank, no-break space, thin space, narrow no-break space."""
+
 _GLOBAL: Final = re.compile(r"\+[0-9]+")
 _LOCAL: Final = re.compile(r"[0-9A-F*#]+")
 _EXTENSION: Final = re.compile(r"[0-9]+")

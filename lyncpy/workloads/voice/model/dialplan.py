@@ -21,7 +21,7 @@ USERS_OWN: Final = "user-default"
 
 TRANSLATION_MOST: Final = 256
 
-_SILENT: Final = str.maketrans("", "", " \u00a0\u2009\u202f-.()/")
+_SILENT: Final = dict.fromkeys((0x20, 0xA0, 0x2009, 0x202F, *map(ord, "-.()/")))
 _EXTENDED: Final = re.compile(r"(\+?[0-9*#]+)(?:[xX]|[eE][xX][tT])([0-9]+)")
 _REFERENCE: Final = re.compile(r"\$(?:([0-9]+)|\{([0-9]+)\}|(\$))")
 _KEYS: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "22233344455566677778889999")
