@@ -1,6 +1,7 @@
 """What SQLite's errors mean for an operator, and what to do: who holds the file, what is left of a damaged one."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,6 +16,9 @@ from lyncpy.backends.sql.dialects import reason_of
 from lyncpy.contracts.refusal import StoreUnavailable
 
 SELF: Final = "this server"
+
+_INDEX: Final = 65_536
+"""Bytes that the index of the WAL takes when a database is opened, with some to spare."""
 
 COPIED: Final = ".before-"
 """Stands between the name of a database and the version for which a copy was made of it."""
@@ -70,6 +74,10 @@ def _readonly(said: str, path: Path, busy_s: float) -> str:
 
 
 def _disk(said: str, path: Path, busy_s: float) -> str:
+    with suppress(OSError):
+        # It needs room for an index beside the file before it has anything to write.
+        if shutil.disk_usage(path.parent).free < _INDEX:
+            return _full(said, path, busy_s)
     return f'{said}: the disk of "{path.parent}" does not do what it is asked; see the log of the system'
 
 

@@ -1,10 +1,12 @@
 """What SQLite's errors mean for an operator: who holds the file, and which copy is there of a damaged one."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,3 +94,13 @@ def test_each_trouble_has_what_to_do(tmp_path: Path, code: int, words: str) -> N
     error.sqlite_errorcode = code
     said = explained(error, tmp_path / "lyncpy.db", 5.0)
     assert said.startswith("it is so") and words in said
+
+
+def test_an_index_that_finds_no_room_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite calls that an error of the disk, and a disk with room has one that is."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    assert "log of the system" in explained(error, tmp_path / "lyncpy.db", 5.0)
+    assert "log of the system" in explained(error, tmp_path / "nowhere" / "lyncpy.db", 5.0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    assert f'make room on the disk of "{tmp_path}"' in explained(error, tmp_path / "lyncpy.db", 5.0)
