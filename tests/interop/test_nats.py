@@ -1,7 +1,7 @@
 """A real nats-server: TLS, who we are, its cluster, and how it ends; and a whole server that tells over it what changes."""
 
-import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,9 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import capturedLogs
 
 from lyncpy.backends.nats import link
+from lyncpy.backends.nats import servers as nats_servers
 from lyncpy.backends.nats.bus import NatsBus
+from lyncpy.backends.nats.credentials import read_credentials
 from lyncpy.backends.nats.probe import examined
 from lyncpy.backends.nats.servers import Servers
 from lyncpy.backends.nats.settings import Settings
@@ -24,6 +26,7 @@ from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.questions import HowIsNode, NodeState
 from tests.interop.conftest import Clients
 from tests.kit.certificates import Issued, authority, issue
+from tests.kit.daemon import PATIENCE_S
 from tests.kit.meters import MemoryMeter
 from tests.kit.nats import Names, NatsServer, ReactorLoop, SpoilingProxy, Subscriber, nats
 from tests.kit.ports import free_ports
@@ -235,18 +238,21 @@ def test_a_disk_that_hangs_stops_nothing_else(
     """A secret is read beside all other work: a start goes on without it, and the bus is there as soon as it is read."""
     monkeypatch.setattr(link, "CONNECT_S", 0.2)
     server = started(NatsServer("authorization { user: lyncpy, password: 'p' }"))
-    # Whoever opens it to read waits for somebody who writes.
-    os.mkfifo(tmp_path / "password")
+    answers = threading.Event()
+
+    def read_late(*given: Any) -> Any:  # Any: as the real one has it
+        assert answers.wait(PATIENCE_S)
+        return read_credentials(*given)
+
+    monkeypatch.setattr(nats_servers, "read_credentials", read_late)
+    secret(tmp_path, "password", "p")
     made = Settings(url=f"nats://lyncpy@127.0.0.1:{server.port}", password_file="password")
     bus = NatsBus(HERE, made, tmp_path, loop.reactor, loop.timers, MemoryMeter())
     loop.cleanups.append(lambda: loop.wait(bus.close()))
     with capturedLogs():
         loop.wait(bus.open())
         assert "does not answer" in trouble(bus)
-        with (tmp_path / "password").open("w") as password:
-            password.write("p")
-        (tmp_path / "password").unlink()
-        secret(tmp_path, "password", "p")
+        answers.set()
         loop.until(lambda: not bus.conditions())
 
 

@@ -16,6 +16,7 @@ from lyncpy.workloads.presence.model.audience import (
     is_blocked,
     relation_of,
     visible,
+    work_hours,
 )
 from lyncpy.workloads.presence.model.audience import audience as audience_of
 from lyncpy.workloads.presence.model.board import Board, with_aggregates
@@ -79,6 +80,15 @@ def test_a_caller_has_the_rules_of_their_level_and_nobody_is_told_them() -> None
     assert [one.value for one in call_rules(found, STRANGER)] == ["<r0/>"]
     assert call_rules(found, audience_of(found, Aor("sip:dan@contoso.test"))) == ()
     assert visible(found, (400,), "routing") == ()
+
+
+def test_when_a_user_works_is_found_at_whatever_level_they_tell_it() -> None:
+    """What else there is in their calendar says nothing of it."""
+    said = {100: "<calendarData><freeBusy/></calendarData>", 400: "<calendarData><WorkingHours/></calendarData>"}
+    keys = [InstanceKey("calendarData", 0, container) for container in said]
+    published = {key: Instance(key, 1, Expire.STATIC, said[key.container], 0.0, Epid("e")) for key in keys}
+    assert work_hours(replace(board(), instances=published)) == said[400]
+    assert work_hours(board()) == ""
 
 
 def test_a_level_that_was_taken_away_stays_away() -> None:
