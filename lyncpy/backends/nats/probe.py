@@ -70,11 +70,13 @@ class _Visit:
         self._version = self._complaint = ""
         self._is_known = self._is_done = False
         """Whether it has said INFO, and all that is asked."""
+        self._is_late = threading.Event()
+        """Whether its time is over."""
 
     def finding(self) -> Finding:
         """Give what is found."""
         try:
-            with socket.create_connection(self._place, ANSWER_S) as connection, _within(ANSWER_S, connection):
+            with socket.create_connection(self._place, ANSWER_S) as connection, self._within(ANSWER_S, connection):
                 self._wire = _Plain(connection)
                 self._perform(self._session.begin())
                 while not self._is_done:
@@ -92,6 +94,23 @@ class _Visit:
             good=True, sentence=f"[bus] url: NATS {shown(self._version)} at {self._place} takes this server, {how}"
         )
 
+    @contextlib.contextmanager
+    def _within(self, limit_s: float, connection: socket.socket) -> Iterator[None]:
+        """Break a connection off after a time: the timeout of a socket begins anew with each byte."""
+
+        def end() -> None:
+            self._is_late.set()
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(limit_s, end)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
     def _objection(self, error: Exception) -> str:
         if isinstance(error, _Refused):
             return str(error)
@@ -100,7 +119,8 @@ class _Visit:
             return f"[bus] {setting}: {self._place}: {self._checked.objection}"
         if isinstance(error, SSL.Error):
             return f'[bus] url: {self._place}: it does not speak TLS as it has to; "?tls=first" is for servers that begin with it'
-        told = getattr(error, "strerror", None) or "it says nothing"
+        # What comes for a connection that was broken off ends it in other words, now and then.
+        told = (None if self._is_late.is_set() else getattr(error, "strerror", None)) or "it says nothing"
         return f"[bus] url: {self._place}: {told}; does nats-server run there? Start it, or correct host and port in the url"
 
     def _go_on(self, data: bytes) -> None:
@@ -217,20 +237,3 @@ class _Tls:
         with contextlib.suppress(SSL.WantReadError):
             while True:
                 self._connection.sendall(self._tls.bio_read(CHUNK))
-
-
-@contextlib.contextmanager
-def _within(limit_s: float, connection: socket.socket) -> Iterator[None]:
-    """Break a connection off after a time: the timeout of a socket begins anew with each byte."""
-
-    def end() -> None:
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(limit_s, end)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()
