@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+from _pytest.terminal import TerminalReporter
 from hypothesis import settings
 
 import lyncpy
@@ -42,6 +43,9 @@ tracer would double what each time costs.
 """
 
 LONGEST_IN_A_NAME = 50
+
+FAILED = os.environ.pop("LYNCPY_FAILED", None)
+"""The file that is to name what failed; no business of what a test starts."""
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -107,6 +111,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Be brief in a worker."""
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(Worker())
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter, exitstatus: pytest.ExitCode) -> None:
+    """Name what failed in the file that `scripts/test` asks for, which sees whether it fails alone as well."""
+    if FAILED is not None and exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED}:
+        reports = terminalreporter.getreports("failed") + terminalreporter.getreports("error")
+        Path(FAILED).write_text("".join(f"{name}\n" for name in dict.fromkeys(report.nodeid for report in reports)))
 
 
 @pytest.hookimpl(wrapper=True)
