@@ -254,8 +254,8 @@ def inside(
     floor = _workloads(config, back, base)
     workloads = floor.in_order()
     offers = [workload.offer for workload in workloads]
-    offered = schemes(config, back, base, floor.webservices, credentials)
-    way_in = entrance(config, base, floor.conferencing.guests, offered, offers)
+    proofs = schemes(config, back, base, floor.webservices, credentials)
+    way_in = entrance(config, base, floor.conferencing.guests, proofs.offered, offers)
     readers = _readers(config, back, base)
     drain = _drain(config, back, base, way_in, (floor.conferencing.hand_over,), surroundings.end)
     hall = _of_hall(back, base, way_in, drain, surroundings.conditions)
@@ -281,14 +281,14 @@ def inside(
     units = (
         *back.units,
         ClockWatch(back.store, timers, timers.clock),
-        # Before anything of what it covers is read.
-        base.platform.sweep,
+        base.platform.sweep,  # before anything of what it covers is read
         base.recording,
         Connections(base.flows),
         base.notifier,
         *base.between_nodes,
         RevocationUnit(back.bus, way_in.gate),
         *workloads,
+        *proofs.units,
         # Behind the directory, which gives people of a directory with another name other keys.
         base.signins.tries.places,
         admin,

@@ -8,15 +8,16 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_der_private_key
 from cryptography.x509.oid import NameOID
 from OpenSSL import SSL
 from twisted.internet.defer import DeferredLock
+from zope.interface import implementer
 
 from lyncpy.auth.inner_tls import inner_context
 from lyncpy.contracts.seals import IKeyPairs
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.tls import ServerCredentials
+from lyncpy.contracts.workload import IUnit
 
 _LASTS: Final = timedelta(days=3_650)
 _EARLY: Final = timedelta(days=1)
@@ -33,17 +34,21 @@ class _OwnCredentials:
     also: Sequence[ServerCredentials] = ()
 
 
+@implementer(IUnit)
 class InnerContexts:
     """Gives the context for a new handshake within SIP; it follows the server's certificate when that is replaced.
 
     There are clients that can only use an RSA key, and look at nothing else in the certificate that has it. For
-    them a server with another kind of key makes one, at the first handshake after each start.
+    them a server with another kind of key makes one. All of it is made when the server opens, so that no client's
+    handshake is charged with it.
 
     Args:
         credentials: Gives the certificate of the server's connections.
         key_pairs: Makes a key where that one is not RSA.
         server_name: The name in a certificate of our own.
     """
+
+    name = "handshakes"
 
     def __init__(
         self, credentials: Callable[[], ServerCredentials], key_pairs: IKeyPairs, server_name: str, timers: ITimers
@@ -55,6 +60,13 @@ class InnerContexts:
         self._making = DeferredLock()
         self._made: tuple[ServerCredentials, SSL.Context] | None = None
         self._own: _OwnCredentials | None = None
+
+    async def open(self) -> None:
+        """Make what a handshake needs."""
+        await self.current()
+
+    async def close(self) -> None:
+        """Do nothing: a context ends with its last handshake."""
 
     async def current(self) -> SSL.Context:
         """Give it; many may ask at once."""
@@ -74,8 +86,7 @@ class InnerContexts:
 
     async def _self_made(self) -> ServerCredentials:
         if self._own is None:
-            key = load_der_private_key(await self._key_pairs.new_key(), None)
-            assert isinstance(key, RSAPrivateKey)  # as the promise says
+            key = await self._key_pairs.new_key()
             self._own = _OwnCredentials(_certificate(key, self._server_name, self._timers.wall()), key)
         return self._own
 

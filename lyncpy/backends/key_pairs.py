@@ -1,7 +1,6 @@
 """RSA keys, made in a thread."""
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from zope.interface import implementer
 
 from lyncpy.backends.threads import Threads
@@ -15,7 +14,7 @@ class KeyPairs:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
 
-    async def new_key(self) -> bytes:
+    async def new_key(self) -> rsa.RSAPrivateKey:
         """Make a key."""
         try:
             return await self._threads.call_in_thread(_new_key)
@@ -24,6 +23,5 @@ class KeyPairs:
             _ = self._threads.stop()
 
 
-def _new_key() -> bytes:
-    key = rsa.generate_private_key(65537, 2048)
-    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)

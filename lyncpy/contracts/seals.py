@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from zope.interface import Interface
 
 
@@ -19,5 +20,5 @@ class Seals(Protocol):
 class IKeyPairs(Interface):
     """Makes RSA keys, which takes up to seconds."""
 
-    def new_key() -> Awaitable[bytes]:
-        """Give a new private key of 2048 bits, as PKCS#8 in DER, unencrypted; the event loop goes on meanwhile."""
+    def new_key() -> Awaitable[RSAPrivateKey]:
+        """Give a new private key of 2048 bits; the event loop goes on meanwhile."""

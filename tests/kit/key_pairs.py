@@ -3,7 +3,6 @@
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -25,9 +24,9 @@ class SameKey:
         self.waits: Deferred[None] | None = None
         """What making a key takes."""
 
-    async def new_key(self) -> bytes:
+    async def new_key(self) -> rsa.RSAPrivateKey:
         """Give it."""
         self.asked += 1
         if self.waits is not None:
             await self.waits
-        return key_of("authority").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        return key_of("authority")

@@ -292,6 +292,7 @@ def _sip_targets(keytab: Path | None, ticket: Callable[[], bytes], chance: Rando
     device = _device()
     certificates = _OneCertificate(device[0].public_bytes(Encoding.DER))
     contexts = InnerContexts(shown_server, SameKey(), HOST, timers)
+    result_of(contexts.open())  # as a server does before anybody comes
     tls_dsk = TlsDskAuthenticator(_people(), certificates, contexts, AuthSettings(), HOST, "https://x/", timers)
     kerberos = KerberosAuthenticator(_Tickets(keytab), _people(), AuthSettings(), HOST, timers)
     terms = f'realm="SIP Communications Service", targetname="{HOST}", version=4'

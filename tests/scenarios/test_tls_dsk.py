@@ -1,13 +1,17 @@
 """A certificate opens SIP: on the first day and after a restart, to its user alone, and until somebody ends it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
+from OpenSSL import SSL
 
+from lyncpy.auth import inner_contexts
+from lyncpy.auth.inner_tls import inner_context
+from lyncpy.contracts.tls import ServerCredentials
 from lyncpy.sip.message import Response
 from tests.kit.actors import Actor
 from tests.kit.deployment import WALL
@@ -64,6 +68,22 @@ def test_a_certificate_signs_in_and_all_else_is_as_ever(web: Web) -> None:
     assert talk.says("do you have a certificate?").status == 200
     assert other.says("yes").status == 200
     alice.publishes(6500)
+
+
+def test_what_handshakes_need_is_made_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first client of the day is charged with nothing that is made once."""
+    made: list[object] = []
+
+    def making(shown: Sequence[ServerCredentials]) -> SSL.Context:
+        made.append(shown)
+        return inner_context(shown)
+
+    monkeypatch.setattr(inner_contexts, "inner_context", making)
+    with Stage.opened(web=WEB) as stage:
+        assert len(made) == 1
+        web = Web(stage)
+        device_of(web, holder(web)).signs_in()
+        assert len(made) == 1
 
 
 def test_an_operator_sees_whose_devices_have_certificates(web: Web) -> None:

@@ -55,9 +55,7 @@ class PeopleAuthority:
             record = await self._store.read(KIND, PEOPLE)
             known = self._of(record)
             if known is None or not self._lasts(known):
-                key = load_der_private_key(await self._key_pairs.new_key(), None)
-                assert isinstance(key, rsa.RSAPrivateKey)  # as the promise says
-                known = new_authority(key, self._timers.wall())
+                known = new_authority(await self._key_pairs.new_key(), self._timers.wall())
                 version = NONE_YET if record is None else record.version
                 await self._store.write(KIND, PEOPLE, self._seals.seal(_pack(known), _ABOUT), version)
                 self.log.info("a new authority certifies the keys of people: {name}", name=known.name)
@@ -88,6 +86,7 @@ def _pack(authority: Authority) -> bytes:
 
 def _unpack(value: bytes) -> Authority:
     fields = json.loads(value)
-    key = load_der_private_key(base64.b64decode(fields["key"]), None)
+    # It was made here and sealed since; to prove once more that its numbers are primes would hold everybody up.
+    key = load_der_private_key(base64.b64decode(fields["key"]), None, unsafe_skip_rsa_key_validation=True)
     assert isinstance(key, rsa.RSAPrivateKey)  # we have written it
     return Authority(key, x509.load_der_x509_certificate(base64.b64decode(fields["certificate"])))

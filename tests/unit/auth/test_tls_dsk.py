@@ -59,11 +59,12 @@ class Desk:
         self.shown = Shown(issue("fe1.contoso.test", today=TODAY, key=key or key_of("server")))
         self.pairs = SameKey()
         self.certificates = TableCertificates()
+        self.contexts = InnerContexts(lambda: self.shown, self.pairs, "fe1.contoso.test", timers)
         self.has(DEVICE)
         self.locks = TlsDskAuthenticator(
             TablePeople(person or Person(ALICE, "1")),
             self.certificates,
-            InnerContexts(lambda: self.shown, self.pairs, "fe1.contoso.test", timers),
+            self.contexts,
             Settings.model_validate(settings),
             "fe1.contoso.test",
             PLACE,
@@ -296,8 +297,19 @@ def test_handshakes_are_bounded() -> None:
     assert len(desk.locks) < 10
 
 
+def test_what_handshakes_need_is_made_before_the_first_client_comes() -> None:
+    """Also the RSA key of a server whose certificate has none: nobody's handshake waits for it, or is charged with it."""
+    desk = Desk(key=ec.generate_private_key(ec.SECP256R1()))
+    result_of(desk.contexts.open())
+    assert desk.pairs.asked == 1
+    desk.pairs.waits = Deferred()
+    assert isinstance(desk.sign_in(client()), Association)
+    assert desk.pairs.asked == 1
+    result_of(desk.contexts.close())
+
+
 def test_who_leaves_while_a_key_is_made_leaves_nothing_behind() -> None:
-    """The first handshake of a server without an RSA key waits for one."""
+    """A handshake that comes before there is one waits for it."""
     desk = Desk(key=ec.generate_private_key(ec.SECP256R1()))
     request = client().answer(request_of(ALICE, "REGISTER"), desk.locks.initial())
     desk.pairs.waits = Deferred()
