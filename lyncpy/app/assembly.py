@@ -37,9 +37,9 @@ from lyncpy.contracts.workload import IUnit, IWorkload, Offer
 from lyncpy.core.conditions import ConditionWatch
 from lyncpy.core.forward import RingTimes
 from lyncpy.core.lockouts import Lockouts
-from lyncpy.core.node_drain import HandOver, NodeDrain, Traffic
+from lyncpy.core.node_drain import DrainedConnections, HandOver, NodeDrain
 from lyncpy.core.nodes import Nodes
-from lyncpy.core.pages import Look
+from lyncpy.core.pages import PageLayout
 from lyncpy.core.timers import Timers
 from lyncpy.core.unit import CLOSE_TIMEOUT_S, UnitGroup
 from lyncpy.core.wallclock import ClockWatch
@@ -314,7 +314,7 @@ def _drain(
     return NodeDrain(
         back.nodes,
         base.places,
-        Traffic(base.flows, way_in.transactions.is_asked, base.outbound.is_asking),
+        DrainedConnections(base.flows, way_in.transactions.is_asked, base.outbound.is_asking),
         back.bus,
         base.timers,
         drain_s=config.sections.pool.drain_s,
@@ -471,7 +471,7 @@ def _people_pages(config: Config, conferencing: Conferencing, icon: IconFile) ->
     """Build what people see in a browser: the front page, and those behind meeting links."""
     sections = config.sections
     domains = sections.sip.all_domains
-    look = Look(organisation_of(config))
+    look = PageLayout(organisation_of(config))
     front = FrontPage(domains, look, icon)
     links = MeetingPages(conferencing.link, domains[0], sections.conferencing.meeting_url, look, front.answer)
     return (*front.rows(), *links.rows())

@@ -17,7 +17,7 @@ from lyncpy.backends.directories import Directories, DirectoriesPasswords, Direc
 from lyncpy.backends.exports import Exports
 from lyncpy.backends.gapfile import GapFile
 from lyncpy.backends.homer import Homer
-from lyncpy.backends.kerberos import KerberosMissing, Tickets
+from lyncpy.backends.kerberos import WAITING_BYTES, KerberosMissing, KerberosTickets
 from lyncpy.backends.key_pairs import KeyPairs
 from lyncpy.backends.ldap import LdapDirectory
 from lyncpy.backends.ldap_link import LdapConnection
@@ -351,11 +351,11 @@ def _passwords(several: Sequence[_OneDirectory]) -> LdapPasswords | DirectoriesP
     return DirectoriesPasswords(asked, [one.terms.name for one in several]) if asked else None
 
 
-def _tickets(config: Config, reactor: Any) -> Tickets | None:  # Any: as above
+def _tickets(config: Config, reactor: Any) -> KerberosTickets | None:  # Any: as above
     """Build what verifies tickets, where there is a keytab; without the library people sign in by the other schemes."""
     keytab = config.sections.auth.keytab
     try:
-        return Tickets(config.path(keytab), Threads(reactor, "kerberos")) if keytab else None
+        return KerberosTickets(config.path(keytab), Threads(reactor, "kerberos"), WAITING_BYTES) if keytab else None
     except KerberosMissing as error:
         _log.error("[auth] keytab: {reason}; until then Kerberos is not offered", reason=str(error))
         return None

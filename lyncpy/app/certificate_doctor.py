@@ -16,7 +16,7 @@ from lyncpy.app.config import Config
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.sip.text import shown
-from lyncpy.wire.certificate import CertificateUnusable, ServerCredentials, read_credentials
+from lyncpy.wire.certificate import CertificateUnusable, CheckedCredentials, read_credentials
 
 TIMEOUT_S: Final = 5.0
 
@@ -24,7 +24,7 @@ TIMEOUT_S: Final = 5.0
 def certificate_story(config: Config, now: datetime) -> Iterator[Finding]:
     """Show the certificates in the files, and ask the ports which of them they show."""
     sip = config.sections.sip
-    credentials: ServerCredentials | None = None
+    credentials: CheckedCredentials | None = None
     try:
         credentials = read_credentials(sip, config.home, now)
     except CertificateUnusable as error:
@@ -37,7 +37,7 @@ def certificate_story(config: Config, now: datetime) -> Iterator[Finding]:
         yield _asked(place, credentials)
 
 
-def _of_files(config: Config, credentials: ServerCredentials, now: datetime) -> Iterator[Finding]:
+def _of_files(config: Config, credentials: CheckedCredentials, now: datetime) -> Iterator[Finding]:
     sip = config.sections.sip
     for one in (credentials, *credentials.also):
         yield Finding(good=True, sentence=f"{config.path(sip.certificate)}: {_shown(one.certificate)}")
@@ -72,7 +72,7 @@ def _described(told: bytes | None) -> str:
         return "a certificate that cannot be read"
 
 
-def _asked(place: ListeningPlace, credentials: ServerCredentials | None) -> Finding:
+def _asked(place: ListeningPlace, credentials: CheckedCredentials | None) -> Finding:
     """Connect as a client does, and compare what is shown with the files."""
     host = place.host if place.host not in ("", "::", "0.0.0.0") else "127.0.0.1"  # noqa: S104 - where it listens
     context = ssl.create_default_context()

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from lyncpy.app.check import kerberos_keytab
 from lyncpy.app.config import Config
 from lyncpy.backends.kerberos import KerberosMissing, load_gssapi, verify_ticket
-from lyncpy.backends.kerberos_probe import ProbeFailed, ticket_for
+from lyncpy.backends.kerberos_probe import NoTicket, ticket_for
 from lyncpy.backends.kerberos_tokens import WEAK, encryption_name, ticket_label
 from lyncpy.backends.keytab import KeytabEntry, KeytabUnusable, read_keytab
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
@@ -148,7 +148,7 @@ def _probe(gssapi: Any, keytab: Path, ours: Sequence[KeytabEntry], entries: Sequ
     clients = sorted({one.principal for one in entries}, key=lambda name: ("/" in name, name))
     try:
         token = ticket_for(gssapi, keytab, principal, clients)
-    except ProbeFailed as error:
+    except NoTicket as error:
         return Finding(good=False, sentence=str(error))
     label = ticket_label(token)
     outcome = verify_ticket(gssapi, keytab, token, SIP_SERVICE)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from lyncpy.app.followed_files import Following
-from lyncpy.wire.certificate import Certificate, CertificateUnusable, ServerCredentials
+from lyncpy.wire.certificate import Certificate, CertificateUnusable, CheckedCredentials
 from lyncpy.wire.certificate_objections import objections
 from lyncpy.wire.operators import OperatorsAuthority, Trusted
 from lyncpy.workloads.web.icon import IconFile, IconUnusable, SiteIcon
@@ -12,7 +12,7 @@ from lyncpy.workloads.web.icon import IconFile, IconUnusable, SiteIcon
 
 def of_certificate(
     certificate: Certificate, asked: Sequence[str], wall: Callable[[], datetime]
-) -> Following[ServerCredentials]:
+) -> Following[CheckedCredentials]:
     """Follow the files of the certificate, for connections to come.
 
     Args:
@@ -21,7 +21,7 @@ def of_certificate(
         wall: The wall clock.
     """
 
-    def worse(found: ServerCredentials) -> Sequence[str]:
+    def worse(found: CheckedCredentials) -> Sequence[str]:
         faults = "; ".join(objections(found, certificate.credentials, asked, wall()))
         return [f"[sip] certificate: {faults}"] if faults else []
 

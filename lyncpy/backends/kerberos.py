@@ -132,7 +132,7 @@ class _Shown:
 
 
 @implementer(ITickets, IUnit)
-class Tickets:
+class KerberosTickets:
     """Verifies tickets with the keys of a keytab.
 
     Args:
@@ -146,7 +146,7 @@ class Tickets:
 
     name = "kerberos"
 
-    def __init__(self, keytab: Path, threads: BlockingRunner, waiting_bytes: int = WAITING_BYTES) -> None:
+    def __init__(self, keytab: Path, threads: BlockingRunner, waiting_bytes: int) -> None:
         self._gssapi = load_gssapi()
         self._keytab = keytab
         self._threads = threads

@@ -35,7 +35,7 @@ _NOBODY: Final = (
 )
 
 
-class ProbeFailed(Exception):
+class NoTicket(Exception):
     """There is no ticket; the sentence says why and how to mend it."""
 
 
@@ -61,8 +61,8 @@ def ticket_for(gssapi: Any, keytab: Path, principal: str, clients: Iterable[str]
                 continue
             words = _WORDS.get(number, "the KDC gives no ticket for {service} to {client}: " + _said(error))
             spn = principal.partition("@")[0]
-            raise ProbeFailed(words.format(client=client or "you", service=principal, spn=spn)) from None
-    raise ProbeFailed(_NOBODY)
+            raise NoTicket(words.format(client=client or "you", service=principal, spn=spn)) from None
+    raise NoTicket(_NOBODY)
 
 
 def _credentials(gssapi: Any, keytab: Path, client: str | None) -> Any:

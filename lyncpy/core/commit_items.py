@@ -18,7 +18,7 @@ ANSWERS_S: Final = 0.002
 
 
 @dataclass(slots=True, eq=False)
-class Entry(Generic[T, R]):
+class CommitItem(Generic[T, R]):
     """One item."""
 
     item: T
@@ -32,16 +32,16 @@ class Entry(Generic[T, R]):
     """None: nobody waits for it."""
 
 
-class Waiting(Generic[T, R]):
+class CommitQueue(Generic[T, R]):
     """What waits for its commit, in order; of each key the newest state."""
 
     def __init__(self) -> None:
-        self.entries: deque[Entry[T, R]] = deque()
-        self.newest: dict[Hashable, Entry[T, R]] = {}
+        self.entries: deque[CommitItem[T, R]] = deque()
+        self.newest: dict[Hashable, CommitItem[T, R]] = {}
         self.awaited = 0
         """The number of entries that somebody waits for."""
 
-    def append(self, entry: Entry[T, R]) -> None:
+    def append(self, entry: CommitItem[T, R]) -> None:
         """Queue an item behind all others."""
         self.entries.append(entry)
         if entry.key is not None:
@@ -49,7 +49,7 @@ class Waiting(Generic[T, R]):
         if entry.answer is not None:
             self.awaited += 1
 
-    def take(self, most: int) -> Sequence[Entry[T, R]]:
+    def take(self, most: int) -> Sequence[CommitItem[T, R]]:
         """Remove and give the first items, as many as one commit may have."""
         entries = self.entries
         if len(entries) <= most:
@@ -66,7 +66,7 @@ class Waiting(Generic[T, R]):
                 del self.newest[entry.key]
         return group
 
-    def take_back(self, entries: Sequence[Entry[T, R]]) -> Sequence[Entry[T, R]]:
+    def take_back(self, entries: Sequence[CommitItem[T, R]]) -> Sequence[CommitItem[T, R]]:
         """Put written-behind entries back where they were; give those of which a newer state waits already."""
         older = []
         for entry in reversed(entries):
@@ -79,7 +79,7 @@ class Waiting(Generic[T, R]):
                 older.append(entry)
         return older
 
-    def take_awaited(self) -> Sequence[Entry[T, R]]:
+    def take_awaited(self) -> Sequence[CommitItem[T, R]]:
         """Remove and give all items whose callers wait."""
         awaited = [entry for entry in self.entries if entry.answer is not None]
         self.entries = deque(entry for entry in self.entries if entry.answer is None)
@@ -87,7 +87,7 @@ class Waiting(Generic[T, R]):
         return awaited
 
 
-class Answers(Generic[T, R]):
+class CommitResults(Generic[T, R]):
     """Results that callers are being told, in order.
 
     Each caller goes on with its work at once, and many of them are told in several turns of the reactor.
@@ -100,7 +100,7 @@ class Answers(Generic[T, R]):
     def __init__(self, timers: ITimers, go_on: Callable[[], None]) -> None:
         self._timers = timers
         self._go_on = go_on
-        self.waiting: deque[tuple[Entry[T, R], R]] = deque()
+        self.waiting: deque[tuple[CommitItem[T, R], R]] = deque()
 
     def tell(self) -> bool:
         """Tell callers, and whether all were told."""

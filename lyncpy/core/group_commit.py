@@ -30,7 +30,7 @@ from lyncpy.contracts.meter import LATENCIES_S, IMeter
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.shares import TOTAL, Owners, Shares
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.commit_items import Answers, Entry, Waiting
+from lyncpy.core.commit_items import CommitItem, CommitQueue, CommitResults
 from lyncpy.core.deadline import Deadline
 
 T = TypeVar("T")
@@ -107,17 +107,17 @@ class GroupCommit(Generic[T, R]):
         self._terms = terms
         self._bound = terms.bound
         self._timers = timers
-        self._waiting: Waiting[T, R] = Waiting()
-        self._alone: deque[Entry[T, R]] = deque()
+        self._waiting: CommitQueue[T, R] = CommitQueue()
+        self._alone: deque[CommitItem[T, R]] = deque()
         """Items of a group of which one was at fault: each gets a commit of its own."""
-        self._under_way: Sequence[Entry[T, R]] = ()
+        self._under_way: Sequence[CommitItem[T, R]] = ()
         self._since = -terms.pace_s
         """When the last commit began."""
         self._had_company = False
         """Whether it was one of several items."""
         self._outcome: Sequence[R] | Failure | None = None
         """What came of it; None: that is waited for."""
-        self._answers: Answers[T, R] = Answers(timers, self._turn)
+        self._answers: CommitResults[T, R] = CommitResults(timers, self._turn)
         self._busy = False
         self._is_turning = False
         self.hangs = False
@@ -171,7 +171,7 @@ class GroupCommit(Generic[T, R]):
         if self.hangs or not self._is_open or self._bound.reserve(owners, size):
             return fail(StoreUnavailable(self._refusal(owners, size)))
         answer: Deferred[R] = Deferred()
-        self._waiting.append(Entry(item, self._timers.now(), size, owners, None, answer))
+        self._waiting.append(CommitItem(item, self._timers.now(), size, owners, None, answer))
         if not self._busy:
             pause_s = self._pause_s()
             if pause_s > 0.0:
@@ -200,7 +200,7 @@ class GroupCommit(Generic[T, R]):
             return False
         else:
             self._bound.add(owners, 1)
-            self._waiting.append(Entry(item, self._timers.now(), 1, owners, key, None))
+            self._waiting.append(CommitItem(item, self._timers.now(), 1, owners, key, None))
         self._begin_within(max(within_s, self._retry_s if self._trouble else 0.0))
         return True
 
@@ -328,7 +328,7 @@ class GroupCommit(Generic[T, R]):
         if self._idle or self._waiting.entries:
             self._rest()
 
-    def _settle(self, group: Sequence[Entry[T, R]], outcome: Sequence[R] | Failure) -> None:
+    def _settle(self, group: Sequence[CommitItem[T, R]], outcome: Sequence[R] | Failure) -> None:
         """Begin the next commit, now that it is known what came of one."""
         self._under_way = ()
         self.hangs = False
@@ -356,13 +356,13 @@ class GroupCommit(Generic[T, R]):
 
     # --- what came of one
 
-    def _worked(self, group: Sequence[Entry[T, R]]) -> None:
+    def _worked(self, group: Sequence[CommitItem[T, R]]) -> None:
         self._release(group)
         if self._trouble:
             self._trouble, self._retry_s = "", RETRY_S[0]
             _tell(self.log, self._terms.on_trouble, "")
 
-    def _failed(self, group: Sequence[Entry[T, R]], failure: Failure) -> None:
+    def _failed(self, group: Sequence[CommitItem[T, R]], failure: Failure) -> None:
         if failure.check(StoreUnavailable):
             self._failures.add()
             self._trouble = str(failure.value) or "it failed"
@@ -379,14 +379,14 @@ class GroupCommit(Generic[T, R]):
             self._release(group)
             _tell(self.log, self._terms.on_lost, group[0].item, failure)
 
-    def _fail(self, entry: Entry[T, R], failure: Failure) -> None:
+    def _fail(self, entry: CommitItem[T, R], failure: Failure) -> None:
         """Fail an item's caller, and forget the item."""
         if entry.answer is not None:
             self._bound.release(entry.owners, entry.size)
             if not entry.answer.called:
                 entry.answer.errback(failure)
 
-    def _release(self, entries: Sequence[Entry[T, R]]) -> None:
+    def _release(self, entries: Sequence[CommitItem[T, R]]) -> None:
         nobodys = 0
         for entry in entries:
             if entry.owners:

@@ -55,7 +55,7 @@ HandOver = Callable[[], Awaitable[None]]
 """Gives to whoever is asked next what this node has alone."""
 
 
-class Departure(NamedTuple):
+class DrainState(NamedTuple):
     """How far a node is that leaves."""
 
     is_leaving: bool
@@ -63,7 +63,7 @@ class Departure(NamedTuple):
     to_move: int
 
 
-class Traffic(NamedTuple):
+class DrainedConnections(NamedTuple):
     """The connections, and what tells whether something is under way on one."""
 
     flows: IFlows
@@ -96,7 +96,7 @@ class NodeDrain:
         self,
         nodes: INodes,
         places: NodePlaces,
-        traffic: Traffic,
+        traffic: DrainedConnections,
         bus: IBus,
         timers: ITimers,
         *,
@@ -139,9 +139,9 @@ class NodeDrain:
         self._late.clear()
 
     @property
-    def departure(self) -> Departure:
+    def departure(self) -> DrainState:
         """How far it is."""
-        return Departure(self._places.is_leaving, self._moved, len(self._left))
+        return DrainState(self._places.is_leaving, self._moved, len(self._left))
 
     def objection(self) -> str:
         """Give why this node had better stay; "" where it may leave."""

@@ -17,7 +17,7 @@ from lyncpy.contracts.questions import DrainAnswer, DrainNode, HowIsNode, NodeSt
 from lyncpy.contracts.refusal import StoreUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Arg, CommandCall, CommandFailed, Flag, OperatorRole, ShellCommand, Table
-from lyncpy.core.node_drain import Departure
+from lyncpy.core.node_drain import DrainState
 from lyncpy.core.node_places import NodePlaces, is_at
 
 ANSWER_S: Final = 2.0
@@ -47,7 +47,7 @@ class Nodes:
         locator: ILocator,
         timers: ITimers,
         places: NodePlaces,
-        departure: Callable[[], Departure],
+        departure: Callable[[], DrainState],
         place: str,
     ) -> None:
         self._places = places

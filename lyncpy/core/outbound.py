@@ -109,8 +109,8 @@ class Outbound:
         self._hand_back: Final = elsewhere.hand_back
         self._was_silent: Final = elsewhere.was_silent
         self._tellings = count(1)
-        self._calls: dict[str, Call | PreparedCall] = {}
-        self._of_flow: dict[FlowName, dict[str, Call | PreparedCall]] = {}
+        self._calls: dict[str, OutboundTransaction | PreparedCall] = {}
+        self._of_flow: dict[FlowName, dict[str, OutboundTransaction | PreparedCall]] = {}
         self._patience: dict[float, SharedPatience[PreparedCall]] = {}
         """By seconds: settings of those who ask, so these are few."""
 
@@ -154,7 +154,9 @@ class Outbound:
 
         A full table is answered with a local 503.
         """
-        call = Call(self, flow, self.addressed(flow, request), self._new_branch(), timeout, on_provisional, on_late)
+        call = OutboundTransaction(
+            self, flow, self.addressed(flow, request), self._new_branch(), timeout, on_provisional, on_late
+        )
         here = self._room_on(flow, request.method)
         if here is None:
             call.refuse()
@@ -211,7 +213,7 @@ class Outbound:
         else:
             self._was_silent(flow)
 
-    def _room_on(self, flow: FlowName, method: str) -> "dict[str, Call | PreparedCall] | None":
+    def _room_on(self, flow: FlowName, method: str) -> "dict[str, OutboundTransaction | PreparedCall] | None":
         """Give the table of calls on a flow, if one more may begin."""
         here = self._of_flow.get(flow)
         if here is None:
@@ -312,7 +314,7 @@ class Outbound:
         """Give our Via as a header."""
         return "Via", self._via + branch
 
-    def drop_call(self, call: "Call | PreparedCall") -> None:
+    def drop_call(self, call: "OutboundTransaction | PreparedCall") -> None:
         """Remove a call from the table."""
         branch, here = call.branch, self._of_flow[call.flow]
         del self._calls[branch]
@@ -336,7 +338,7 @@ def _forget_nothing(call: PreparedCall) -> None:
 
 
 @implementer(ICall)
-class Call(Runner):
+class OutboundTransaction(Runner):
     """One client transaction under way: performs the effects of its machine."""
 
     __slots__ = (

@@ -57,7 +57,7 @@ _SCRIPT_DIGEST: Final = digest_of(_SCRIPT)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PageLayout:
     """What the pages of a server have in common."""
 
     organisation: str

@@ -76,7 +76,7 @@ class CertificateUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ServerCredentials:
+class CheckedCredentials:
     """A certificate with its key and the certificates of its issuers, checked against one another, and its like with another kind of key."""
 
     certificate: x509.Certificate
@@ -84,7 +84,7 @@ class ServerCredentials:
     chain: tuple[x509.Certificate, ...]
     """Nearest issuer first."""
 
-    also: tuple["ServerCredentials", ...] = ()
+    also: tuple["CheckedCredentials", ...] = ()
     """Certificates with keys of other kinds, at most one of each: a client is shown the one that it can use, and ECDSA first."""
 
     @property
@@ -179,7 +179,7 @@ class ServerCredentials:
         )
 
 
-def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerCredentials:
+def read_credentials(settings: Settings, folder: Path, now: datetime) -> CheckedCredentials:
     """Read and check the files that the settings name.
 
     Args:
@@ -208,7 +208,7 @@ def read_credentials(settings: Settings, folder: Path, now: datetime) -> ServerC
     issuers = [one for one in found if one not in own]
     # What else the server proves, within SIP, needs RSA where there is such a key.
     pairs.sort(key=lambda pair: not isinstance(pair[1], RSAPrivateKey))
-    first, *others = (ServerCredentials(one, key, in_order(one, issuers)) for one, key in pairs)
+    first, *others = (CheckedCredentials(one, key, in_order(one, issuers)) for one, key in pairs)
     return replace(first, also=tuple(others))
 
 
@@ -224,7 +224,7 @@ def _check_time(certificate: x509.Certificate, file: Path, now: datetime) -> Non
         )
 
 
-def make_context(credentials: ServerCredentials, tls_minimum: str) -> SSL.Context:
+def make_context(credentials: CheckedCredentials, tls_minimum: str) -> SSL.Context:
     """Make the context of TLS connections that clients open to us.
 
     A client that comes back with a ticket (RFC 8446 §4.6.1, RFC 5077), or with the number of a session that is
@@ -278,14 +278,14 @@ class Certificate:
         self._settings = settings
         self._folder = folder
         self._wall = wall
-        self.credentials: ServerCredentials
+        self.credentials: CheckedCredentials
         self.context: SSL.Context
         self.stamp: Stamp = ()
         """Of the files when they were read."""
 
         self.reload()
 
-    def current(self) -> ServerCredentials:
+    def current(self) -> CheckedCredentials:
         """Give the certificate and its key, as of now."""
         return self.credentials
 
@@ -324,7 +324,7 @@ class Certificate:
         names = (self._settings.certificate, self._settings.private_key, self._settings.chain)
         return stamp_of(self._folder / name for name in names if name)
 
-    def read(self) -> ServerCredentials:
+    def read(self) -> CheckedCredentials:
         """Read and check the files; nothing changes. It may be done in a thread.
 
         Raises:
@@ -332,7 +332,7 @@ class Certificate:
         """
         return read_credentials(self._settings, self._folder, self._wall())
 
-    def adopt(self, credentials: ServerCredentials, stamp: Stamp) -> None:
+    def adopt(self, credentials: CheckedCredentials, stamp: Stamp) -> None:
         """Use what was read for new connections.
 
         Args:

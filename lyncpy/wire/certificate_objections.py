@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from lyncpy.wire.certificate import ServerCredentials, is_for_servers
+from lyncpy.wire.certificate import CheckedCredentials, is_for_servers
 
 NAMED_MOST: Final = 5
 """Names that a sentence lists."""
 
 
 def objections(
-    fresh: ServerCredentials, present: ServerCredentials, asked: Sequence[str], now: datetime
+    fresh: CheckedCredentials, present: CheckedCredentials, asked: Sequence[str], now: datetime
 ) -> Iterator[str]:
     """Say in what a certificate is worse for clients than the one in use; one that has ended is worse than any.
 
@@ -42,5 +42,5 @@ def objections(
         yield "the certificates of its issuers are missing, which the one in use has"
 
 
-def _is_for_servers(credentials: ServerCredentials) -> bool:
+def _is_for_servers(credentials: CheckedCredentials) -> bool:
     return all(is_for_servers(one.certificate) for one in (credentials, *credentials.also))

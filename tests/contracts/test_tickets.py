@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lyncpy.backends.kerberos import Tickets, load_gssapi, verify_ticket
+from lyncpy.backends.kerberos import WAITING_BYTES, KerberosTickets, load_gssapi, verify_ticket
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.kerberos import SIP_SERVICE, TOKEN_BYTES, AcceptedTicket
@@ -45,7 +45,7 @@ class Server:
         self.threads = Threads(self.pump, "tickets of a test")
         for service in ("sip", "HTTP"):
             kdc.add_service(f"{service}/{HOST}", self.keytab)
-        self.tickets = Tickets(self.keytab, self.threads)
+        self.tickets = KerberosTickets(self.keytab, self.threads, WAITING_BYTES)
 
     def accept(self, token: bytes, service: str = SIP_SERVICE) -> AcceptedTicket | AuthenticationDenied:
         return self.pump.run(self.tickets.accept(token, service, "192.0.2.1"))
@@ -188,7 +188,7 @@ def test_a_token_is_good_once_even_for_another_process(server: Server, client: K
     assert isinstance(server.accept(token), AcceptedTicket)
 
     assert server.refused(token)[0] is DenialReason.TICKET_REPLAYED
-    again = Tickets(server.keytab, server.threads)
+    again = KerberosTickets(server.keytab, server.threads, WAITING_BYTES)
     outcome = server.pump.run(again.accept(token, SIP_SERVICE, "192.0.2.1"))
     assert isinstance(outcome, AuthenticationDenied)
     assert outcome.reason is DenialReason.TICKET_REPLAYED

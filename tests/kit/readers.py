@@ -20,7 +20,7 @@ from lyncpy.backends.kerberos_tokens import ticket_label
 from lyncpy.backends.nats.credentials import Credentials
 from lyncpy.backends.nats.encoding import MessageUnreadable, read_answer, read_fact, read_question, read_sign
 from lyncpy.backends.nats.frames import FrameDecoder
-from lyncpy.backends.nats.session import Session, SessionTerms
+from lyncpy.backends.nats.session import NatsSession, SessionTerms
 from lyncpy.backends.people import read_people
 from lyncpy.contracts.addresses import BadDirectoryEntry, address_of
 from lyncpy.contracts.answers import NOTHING
@@ -166,7 +166,7 @@ def _nats_frames(data: bytes) -> object:
 
 
 def _nats_session(data: bytes) -> object:
-    session = Session(SessionTerms("lyncpy", Credentials()))
+    session = NatsSession(SessionTerms("lyncpy", Credentials()))
     return [session.received(data[start : start + 7]) for start in range(0, len(data), 7)]
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lyncpy.backends.nats.credentials import Credentials
 from lyncpy.backends.nats.encoding import MessageUnreadable, read_fact, read_question, read_sign, write_fact
-from lyncpy.backends.nats.frames import Frame, FrameDecoder, Garbled, publish, read_info
-from lyncpy.backends.nats.session import Close, Session, SessionTerms
+from lyncpy.backends.nats.frames import Frame, FrameDecoder, NotNats, publish, read_info
+from lyncpy.backends.nats.session import Close, NatsSession, SessionTerms
 from lyncpy.contracts.facts import KINDS, ContactsChanged, Fact
 from lyncpy.contracts.names import Epid, NodeName, epid_of
 from lyncpy.contracts.questions import HowIsNode
@@ -105,13 +105,13 @@ def test_any_cut_gives_the_same_frames(stream: bytes, cuts: list[int]) -> None:
         found += decoder.feed(stream[begin:end])
         begin = end
     assert found == whole
-    assert not any(isinstance(one, Garbled) for one in found[:-1])
+    assert not any(isinstance(one, NotNats) for one in found[:-1])
 
 
 @given(STREAMS, st.booleans(), st.booleans())
 def test_a_session_takes_any_bytes(stream: bytes, needs_tls: bool, tls_first: bool) -> None:
     """It ends once, and says nothing more."""
-    session = Session(SessionTerms("n", Credentials("u", "p"), needs_tls, tls_first))
+    session = NatsSession(SessionTerms("n", Credentials("u", "p"), needs_tls, tls_first))
     session.begin()
     ended = 0
     for start in range(0, len(stream), 7):

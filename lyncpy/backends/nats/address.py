@@ -16,7 +16,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 """RFC 1123 section 2.1, and the underscore."""
 
 
-class Place(NamedTuple):
+class ServerAddress(NamedTuple):
     """Where a server is."""
 
     host: str
@@ -47,12 +47,12 @@ class Place(NamedTuple):
 class BusAddress:
     """Where the bus is; any of its servers will do."""
 
-    places: Sequence[Place]
+    places: Sequence[ServerAddress]
     user: str
     tls: str
     """One of TLS_MODES: "usual" is always beyond this machine, and on it where the server wants it."""
 
-    def needs_tls(self, place: Place) -> bool:
+    def needs_tls(self, place: ServerAddress) -> bool:
         """Tell whether nothing may be said to a server without TLS.
 
         A server far away that tells of one here means its own machine, or any program of ours that listens.
@@ -86,12 +86,12 @@ def bus_of(url: str) -> BusAddress:
     return BusAddress(tuple(found), unquote(user), mode or "usual")
 
 
-def place_of(text: str) -> Place | None:
+def place_of(text: str) -> ServerAddress | None:
     """Read "host", "host:port" or "[address]:port"; None: it is none of these."""
     found = host_and_port(text)
     if found is None or not _is_host(found[0]):
         return None
-    return Place(found[0], found[1] or PORT)
+    return ServerAddress(found[0], found[1] or PORT)
 
 
 def _is_host(host: str) -> bool:

@@ -23,7 +23,7 @@ from lyncpy.backends.nats.encoding import (
     write_fact,
     write_sign,
 )
-from lyncpy.backends.nats.frames import Delivery
+from lyncpy.backends.nats.frames import ReceivedMessage
 from lyncpy.backends.nats.interests import FactSubscriptions
 from lyncpy.backends.nats.link import NatsLink
 from lyncpy.backends.nats.losses import Losses
@@ -178,7 +178,7 @@ class NatsBus:
 
         return _Listening(self._local.listen(kind, hear, *about), left)
 
-    def _heard(self, delivery: Delivery) -> None:
+    def _heard(self, delivery: ReceivedMessage) -> None:
         try:
             node, number, fact = read_fact(delivery.payload)
             _check(delivery, fact_subject(self._prefix, fact))
@@ -204,7 +204,7 @@ class NatsBus:
         now = self._timers.now()
         return self._peers.since(now - self._sign_s * SIGNS_MISSED, now)
 
-    def _signed(self, delivery: Delivery) -> None:
+    def _signed(self, delivery: ReceivedMessage) -> None:
         try:
             sign = read_sign(delivery.payload)
             _check(delivery, node_subject(self._prefix, sign.node))
@@ -309,7 +309,7 @@ class NatsBus:
             self._sign = None
 
 
-def _check(delivery: Delivery, subject: str) -> None:
+def _check(delivery: ReceivedMessage, subject: str) -> None:
     """Refuse what is on another subject than it belongs on: what the NATS server lets others publish goes by subjects."""
     if delivery.subject != subject:
         raise MessageUnreadable("it says something else than its subject")

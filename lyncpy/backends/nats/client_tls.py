@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.ssl import Certificate, CertificateOptions, platformTrust, trustRootFromCertificates
 from zope.interface import implementer
 
-from lyncpy.backends.nats.address import Place
+from lyncpy.backends.nats.address import ServerAddress
 from lyncpy.contracts.regular_file import read_regular
 
 
@@ -39,7 +39,7 @@ class CheckedServer:
     def __init__(self, names: Sequence[str], authorities: Path | None) -> None:
         trust = platformTrust() if authorities is None else trustRootFromCertificates(_read(authorities))
         self._context = CertificateOptions(trustRoot=trust).getContext()
-        hosts = [Place(name.removesuffix("."), 0) for name in names]
+        hosts = [ServerAddress(name.removesuffix("."), 0) for name in names]
         self._named = [one.host for one in hosts if one.is_named]
         self._ids = [DNS_ID(one.host) if one.is_named else IPAddress_ID(one.host) for one in hosts]
         self.names = " or ".join(names)

@@ -51,7 +51,7 @@ class ServerInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ReceivedMessage:
     """A message that one of our subscriptions has matched."""
 
     subject: str
@@ -67,12 +67,12 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Ping:
+class ServerPing:
     """The server asks whether we are there."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pong:
+class ServerPong:
     """The server's answer to a PING of ours."""
 
 
@@ -89,13 +89,13 @@ class ServerError:
 
 
 @dataclass(frozen=True, slots=True)
-class Garbled:
+class NotNats:
     """What came is no NATS: nothing more can be read of this connection."""
 
     reason: str
 
 
-Frame = ServerInfo | Delivery | Ping | Pong | Acknowledged | ServerError | Garbled
+Frame = ServerInfo | ReceivedMessage | ServerPing | ServerPong | Acknowledged | ServerError | NotNats
 
 
 _USUAL_PAYLOAD_BYTES: Final = 1_048_576
@@ -132,7 +132,7 @@ class FrameDecoder:
         return len(self._buffer)
 
     def feed(self, data: bytes) -> Sequence[Frame]:
-        """Give the frames that are complete with these bytes; after a `Garbled`, which is the last, none."""
+        """Give the frames that are complete with these bytes; after a `NotNats`, which is the last, none."""
         if self._is_garbled:
             return ()
         buffer = self._buffer
@@ -162,7 +162,7 @@ class FrameDecoder:
         except _Unreadable as error:
             self._is_garbled = True
             buffer.clear()
-            found.append(Garbled(str(error)))
+            found.append(NotNats(str(error)))
             return found
         del buffer[:begin]
         return found
@@ -175,13 +175,13 @@ class FrameDecoder:
             head = _message_head(rest.split(), has_headers=name == b"HMSG")
             if head.total_bytes > PAYLOAD_BYTES:
                 self._over = head.total_bytes + 2
-                return Delivery(head.subject, head.subscription, head.reply, b"")
+                return ReceivedMessage(head.subject, head.subscription, head.reply, b"")
             self._head = head
             return None
         if name == b"PING":
-            return Ping()
+            return ServerPing()
         if name == b"PONG":
-            return Pong()
+            return ServerPong()
         if name == b"+OK":
             return Acknowledged()
         if name == b"-ERR":
@@ -208,7 +208,7 @@ def _message_head(words: Sequence[bytes], *, has_headers: bool) -> _Head:
     return _Head(subject, subscription, reply, sizes[0] if has_headers else 0, sizes[-1])
 
 
-def _delivery(head: _Head, data: bytes) -> Delivery:
+def _delivery(head: _Head, data: bytes) -> ReceivedMessage:
     if not data.endswith(b"\r\n"):
         raise _Unreadable("a message does not end where it said")
     headers, status = data[: head.header_bytes], 0
@@ -217,7 +217,7 @@ def _delivery(head: _Head, data: bytes) -> Delivery:
             raise _Unreadable("headers have another version than NATS/1.0")
         found = _STATUS.match(headers)
         status = int(found[1]) if found is not None else 0
-    return Delivery(head.subject, head.subscription, head.reply, data[head.header_bytes : -2], status)
+    return ReceivedMessage(head.subject, head.subscription, head.reply, data[head.header_bytes : -2], status)
 
 
 def _number(word: bytes) -> int:

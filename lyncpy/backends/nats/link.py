@@ -15,11 +15,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from lyncpy.backends.nats import frames
-from lyncpy.backends.nats.address import Place
+from lyncpy.backends.nats.address import ServerAddress
 from lyncpy.backends.nats.credentials import SecretUnusable
-from lyncpy.backends.nats.frames import Delivery
+from lyncpy.backends.nats.frames import ReceivedMessage
 from lyncpy.backends.nats.servers import Approach, Servers
-from lyncpy.backends.nats.session import Session
+from lyncpy.backends.nats.session import NatsSession
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.backends.nats.wire import Wire
 from lyncpy.backends.threads import Threads
@@ -36,7 +36,7 @@ PROBE_S: Final = 10.0
 CLOSE_S: Final = 2.0
 """That the last words may take to leave."""
 
-Hear = Callable[[Delivery], None]
+Hear = Callable[[ReceivedMessage], None]
 
 
 class NatsLink:
@@ -107,7 +107,7 @@ class NatsLink:
         return self._server if self.is_ready else ""
 
     @property
-    def known(self) -> Sequence[Place]:
+    def known(self) -> Sequence[ServerAddress]:
         """Give the servers that may be tried: those of the url, and those that one of them has told."""
         return self._servers.known
 
@@ -188,7 +188,7 @@ class NatsLink:
         reading = self._threads.call_in_thread(self._servers.approach(place))
         _ = reading.addBoth(self._has_read, place).addErrback(self._in_vain)
 
-    def _has_read(self, found: Approach | Failure, place: Place) -> None:
+    def _has_read(self, found: Approach | Failure, place: ServerAddress) -> None:
         self._is_reading = False
         if self._is_closing:
             return
@@ -197,7 +197,7 @@ class NatsLink:
                 self.log.failure("the files that [bus] names could not be read", failure=found)
             self._failed(place, found.getErrorMessage())
             return
-        wire = Wire(self, place, Session(found.terms), found.checked, self._pending_bytes)
+        wire = Wire(self, place, NatsSession(found.terms), found.checked, self._pending_bytes)
         factory = Factory.forProtocol(lambda: wire)
         factory.noisy = False
         wire.connecting = _endpoint(self._reactor, place).connect(factory)
@@ -215,7 +215,7 @@ class NatsLink:
         wire.reason = wire.reason or f"it has not taken us within {CONNECT_S:.0f} s"
         wire.abort()
 
-    def _failed(self, place: Place, reason: str) -> None:
+    def _failed(self, place: ServerAddress, reason: str) -> None:
         """Try elsewhere, at once where there is another server, else after a pause."""
         self._trouble = f"{place}: {reason}"
         if self._is_closing:
@@ -269,7 +269,7 @@ class NatsLink:
             self._arm(CLOSE_S, wire.abort)
             wire.leave()
 
-    def deliver(self, delivery: Delivery) -> None:
+    def deliver(self, delivery: ReceivedMessage) -> None:
         """Give a message to who subscribed; one that was on its way when they unsubscribed is dropped."""
         found = self._subscribed.get(delivery.subscription)
         if found is not None:
@@ -321,7 +321,9 @@ class NatsLink:
             self._timer = None
 
 
-def _endpoint(reactor: Any, place: Place) -> HostnameEndpoint | TCP4ClientEndpoint:  # Any: of several interfaces
+def _endpoint(
+    reactor: Any, place: ServerAddress
+) -> HostnameEndpoint | TCP4ClientEndpoint:  # Any: of several interfaces
     # The one for names connects to none that IDNA refuses; such are looked up as they stand.
     kind = TCP4ClientEndpoint if place.is_plain_name else HostnameEndpoint
     return kind(reactor, place.host, place.port, timeout=CONNECT_S)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from OpenSSL import SSL
 
 from lyncpy.backends.nats import frames
-from lyncpy.backends.nats.address import Place
+from lyncpy.backends.nats.address import ServerAddress
 from lyncpy.backends.nats.client_tls import AuthoritiesUnusable, CheckedServer
 from lyncpy.backends.nats.credentials import SecretUnusable
 from lyncpy.backends.nats.servers import Approach, Servers
@@ -18,11 +18,11 @@ from lyncpy.backends.nats.session import (
     BecomeReady,
     Close,
     Effect,
+    NatsSession,
     NoteAnswered,
     NoteCluster,
     NoteComplaint,
     Send,
-    Session,
     StartTls,
 )
 from lyncpy.backends.nats.settings import Settings
@@ -60,12 +60,12 @@ class _Refused(Exception):
 class _Visit:
     """One connection, until the server has taken us and what we may do is known."""
 
-    def __init__(self, place: Place, approach: Approach, checked: CheckedServer, settings: Settings) -> None:
+    def __init__(self, place: ServerAddress, approach: Approach, checked: CheckedServer, settings: Settings) -> None:
         self._place = place
         self._approach = approach
         self._checked = checked
         self._settings = settings
-        self._session = Session(approach.terms)
+        self._session = NatsSession(approach.terms)
         self._wire: _Plain | _Tls | None = None
         self._version = self._complaint = ""
         self._is_known = self._is_done = False

@@ -20,7 +20,7 @@ from lyncpy.backends.nats.encoding import (
     write_question,
     write_refusal,
 )
-from lyncpy.backends.nats.frames import Delivery, is_subject
+from lyncpy.backends.nats.frames import ReceivedMessage, is_subject
 from lyncpy.backends.nats.link import NatsLink
 from lyncpy.contracts.bus import BusTimeout, Question
 from lyncpy.contracts.names import NodeName
@@ -138,7 +138,7 @@ class Questions:
         finally:
             self._asked.pop(reply, None)
 
-    def _answered(self, delivery: Delivery) -> None:
+    def _answered(self, delivery: ReceivedMessage) -> None:
         # A second answer to the same question, or one that comes too late, is nobody's.
         question, answer = self._asked.pop(delivery.subject, (None, None))
         if question is None or answer is None:
@@ -158,7 +158,7 @@ class Questions:
         else:
             answer.callback(given.value)
 
-    def _asks(self, delivery: Delivery) -> None:
+    def _asks(self, delivery: ReceivedMessage) -> None:
         if not is_subject(delivery.reply):
             return
         try:

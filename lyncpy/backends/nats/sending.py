@@ -2,7 +2,7 @@
 
 from lyncpy.backends.bus import MemoryBus
 from lyncpy.backends.nats.encoding import is_node_name, sent_subject
-from lyncpy.backends.nats.frames import Delivery
+from lyncpy.backends.nats.frames import ReceivedMessage
 from lyncpy.backends.nats.link import NatsLink
 from lyncpy.contracts.bus import SENT_MOST
 from lyncpy.contracts.names import NodeName
@@ -35,7 +35,7 @@ class Sending:
         # Whoever sends does so again: facts, which nobody repeats, are not to be lost for what users say.
         return self._link.publish(sent_subject(self._prefix, node, self._node), data, is_repeated=True)
 
-    def _sent(self, delivery: Delivery) -> None:
+    def _sent(self, delivery: ReceivedMessage) -> None:
         sender = delivery.subject.rpartition(".")[2]
         if is_node_name(sender) and sender != self._node and len(delivery.payload) <= SENT_MOST:
             self._local.receive_from_afar(NodeName(sender), delivery.payload)

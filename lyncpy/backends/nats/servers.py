@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from lyncpy.backends.nats.address import BusAddress, Place, bus_of, place_of
+from lyncpy.backends.nats.address import BusAddress, ServerAddress, bus_of, place_of
 from lyncpy.backends.nats.client_tls import AuthoritiesUnusable, CheckedServer
 from lyncpy.backends.nats.credentials import read_credentials
 from lyncpy.backends.nats.session import SessionTerms
@@ -48,13 +48,13 @@ class Servers:
         self._settings = settings
         self._home = home
         self._address: BusAddress = bus_of(settings.url)
-        self._told: tuple[Place, ...] = ()
+        self._told: tuple[ServerAddress, ...] = ()
         self._are_vouched = False
-        self._to_try: list[Place] = []
+        self._to_try: list[ServerAddress] = []
         self._pause_s = PAUSE_S
 
     @property
-    def known(self) -> Sequence[Place]:
+    def known(self) -> Sequence[ServerAddress]:
         """Give the servers that may be tried: those of the url, and those that one of them has told."""
         return tuple(dict.fromkeys((*self._address.places, *self._told)))
 
@@ -70,7 +70,7 @@ class Servers:
         """Whether each was tried, so that a pause is due."""
         return not self._to_try
 
-    def next(self) -> Place:
+    def next(self) -> ServerAddress:
         """Give the next one to try, in an order of its own for each round."""
         if not self._to_try:
             self._to_try = secrets.SystemRandom().sample(self.known, len(self.known))
@@ -91,7 +91,7 @@ class Servers:
 
     # --- how
 
-    def approach(self, place: Place) -> Callable[[], Approach]:
+    def approach(self, place: ServerAddress) -> Callable[[], Approach]:
         """Give what reads the files for one connection, each time anew, for they may have been changed.
 
         It blocks as long as a disk does, and belongs in a thread; it raises SecretUnusable.
@@ -100,7 +100,7 @@ class Servers:
             _approach, f"lyncpy {self._node}", self._address, self._settings, self._home, place, self._names(place)
         )
 
-    def _names(self, place: Place) -> Sequence[str]:
+    def _names(self, place: ServerAddress) -> Sequence[str]:
         """Give what a certificate may be for.
 
         A cluster tells addresses of its servers, and their certificates have names: those that the operator has named.
@@ -113,7 +113,7 @@ class Servers:
 
 
 def _approach(
-    name: str, address: BusAddress, settings: Settings, home: Path, place: Place, names: Sequence[str]
+    name: str, address: BusAddress, settings: Settings, home: Path, place: ServerAddress, names: Sequence[str]
 ) -> Approach:
     credentials = read_credentials(address.user, settings, home)
     terms = SessionTerms(name, credentials, address.needs_tls(place), address.tls == "first")

@@ -12,7 +12,16 @@ from typing import Final
 
 from lyncpy.backends.nats import frames
 from lyncpy.backends.nats.credentials import Credentials
-from lyncpy.backends.nats.frames import Delivery, Frame, FrameDecoder, Garbled, Ping, Pong, ServerError, ServerInfo
+from lyncpy.backends.nats.frames import (
+    Frame,
+    FrameDecoder,
+    NotNats,
+    ReceivedMessage,
+    ServerError,
+    ServerInfo,
+    ServerPing,
+    ServerPong,
+)
 
 PROBES_MOST: Final = 2
 """PINGs without an answer, after which a server is taken for gone."""
@@ -65,7 +74,7 @@ class NoteCluster:
 class Deliver:
     """Give a message to the one who subscribed."""
 
-    delivery: Delivery
+    delivery: ReceivedMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,7 @@ class _State(enum.Enum):
     CLOSED = enum.auto()
 
 
-class Session:
+class NatsSession:
     """The machine of one connection; it ends with `Close`, after which it says nothing more."""
 
     def __init__(self, terms: SessionTerms) -> None:
@@ -174,9 +183,9 @@ class Session:
         return frames.PING
 
     def _about(self, frame: Frame) -> Sequence[Effect]:
-        if isinstance(frame, Garbled):
+        if isinstance(frame, NotNats):
             return self._close(frame.reason)
-        if isinstance(frame, Ping):
+        if isinstance(frame, ServerPing):
             return (Send(frames.PONG),)
         if isinstance(frame, ServerInfo):
             return self._told(frame)
@@ -184,15 +193,15 @@ class Session:
             return self._when_ready(frame)
         if isinstance(frame, ServerError):
             return self._close(frame.text)
-        if isinstance(frame, Pong) and self._state is _State.AWAITS_PONG and self._info is not None:
+        if isinstance(frame, ServerPong) and self._state is _State.AWAITS_PONG and self._info is not None:
             self._state = _State.READY
             return (BecomeReady(self._info, self._is_vouched),)
         return ()
 
     def _when_ready(self, frame: Frame) -> Sequence[Effect]:
-        if isinstance(frame, Delivery):
+        if isinstance(frame, ReceivedMessage):
             return (Deliver(frame),)
-        if isinstance(frame, Pong):
+        if isinstance(frame, ServerPong):
             # Each PING has an answer of its own, in order.
             self._probes = max(0, self._probes - 1)
             return (Leave(),) if self._state is _State.LEAVING and not self._probes else (NoteAnswered(),)

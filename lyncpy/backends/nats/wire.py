@@ -10,20 +10,20 @@ from twisted.internet.protocol import Protocol as SocketProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from lyncpy.backends.nats.address import Place
+from lyncpy.backends.nats.address import ServerAddress
 from lyncpy.backends.nats.client_tls import AuthoritiesUnusable, CheckedServer
-from lyncpy.backends.nats.frames import Delivery, ServerInfo
+from lyncpy.backends.nats.frames import ReceivedMessage, ServerInfo
 from lyncpy.backends.nats.session import (
     BecomeReady,
     Close,
     Deliver,
     Effect,
     Leave,
+    NatsSession,
     NoteAnswered,
     NoteCluster,
     NoteComplaint,
     Send,
-    Session,
     StartTls,
 )
 
@@ -37,7 +37,7 @@ class Holder(Protocol):
     def cluster(self, wire: "Wire", info: ServerInfo, *, is_vouched: bool) -> None:
         """The cluster has changed, or the server is about to end."""
 
-    def deliver(self, delivery: Delivery) -> None:
+    def deliver(self, delivery: ReceivedMessage) -> None:
         """A message has come."""
 
     def complaint(self, wire: "Wire", text: str) -> None:
@@ -65,8 +65,8 @@ class Wire(SocketProtocol):
     def __init__(
         self,
         holder: Holder,
-        place: Place,
-        session: Session,
+        place: ServerAddress,
+        session: NatsSession,
         tls: Callable[[], CheckedServer],
         pending_bytes: int,
     ) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
 from lyncpy.core.languages import text
-from lyncpy.core.pages import ICON_PATH, Look, language_of
+from lyncpy.core.pages import ICON_PATH, PageLayout, language_of
 from lyncpy.workloads.web.icon import IconFile
 
 NOTHING: Final = "there is nothing at this address"
@@ -23,7 +23,7 @@ class FrontPage:
         icon: Of the organisation.
     """
 
-    def __init__(self, domains: tuple[str, ...], look: Look, icon: IconFile) -> None:
+    def __init__(self, domains: tuple[str, ...], look: PageLayout, icon: IconFile) -> None:
         self._ends = [f"<code>@{html.escape(domain)}</code>" for domain in domains]
         self._look = look
         self._icon = icon

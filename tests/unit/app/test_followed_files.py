@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from lyncpy.app.followed_files import LOOK_S, FollowedFiles, Following
 from lyncpy.app.site_files import of_certificate, of_icon, of_operators
 from lyncpy.core.timers import Timers
-from lyncpy.wire.certificate import Certificate, ServerCredentials
+from lyncpy.wire.certificate import Certificate, CheckedCredentials
 from lyncpy.wire.operators import OperatorsAuthority
 from lyncpy.wire.settings import Settings
 from lyncpy.workloads.web.icon import OUR_ICON, IconFile
@@ -35,7 +35,7 @@ class Server:
         self.files = FollowedFiles(self.following(), maybeDeferred, self.timers)
         result_of(self.files.open())
 
-    def following(self) -> Following[ServerCredentials]:
+    def following(self) -> Following[CheckedCredentials]:
         """Say what is followed."""
         return of_certificate(self.certificate, NAMES, self.wall)
 

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import CancelledError, Deferred
 
 from lyncpy.backends import kerberos
-from lyncpy.backends.kerberos import KerberosMissing, Tickets
+from lyncpy.backends.kerberos import KerberosMissing, KerberosTickets
 from lyncpy.backends.threads import Threads
 from lyncpy.contracts.authenticator import AuthenticationDenied, DenialReason
 from lyncpy.contracts.kerberos import SIP_SERVICE, AcceptedTicket
@@ -21,7 +21,7 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch
     """As where the extra is not installed."""
     monkeypatch.setitem(sys.modules, "gssapi", None)
     with pytest.raises(KerberosMissing, match=r"pip install 'lyncpy\[kerberos\]'"):
-        Tickets(tmp_path / "keytab", Threads(ThreadPump(), "tickets"))
+        KerberosTickets(tmp_path / "keytab", Threads(ThreadPump(), "tickets"), 40_000)
 
 
 class Desk:
@@ -29,7 +29,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.thread = HeldThread()
-        self.tickets = Tickets(folder / "keytab", self.thread, 40_000)
+        self.tickets = KerberosTickets(folder / "keytab", self.thread, 40_000)
 
     def show(self, peer: str, token: bytes = b"x" * 4000) -> "Deferred[AcceptedTicket | AuthenticationDenied]":
         return Deferred.fromCoroutine(self.tickets.accept(token, SIP_SERVICE, peer))

@@ -8,7 +8,7 @@ from lyncpy.backends.bus import MemoryBus
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.questions import DrainAnswer, DrainNode
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.core.node_drain import ANSWER_S, BUSY_S, HAND_OVER_S, HEARD_S, NodeDrain, Traffic
+from lyncpy.core.node_drain import ANSWER_S, BUSY_S, HAND_OVER_S, HEARD_S, DrainedConnections, NodeDrain
 from lyncpy.core.node_places import NodePlaces
 from lyncpy.core.timers import Timers
 from tests.kit.flows import StillFlows
@@ -60,7 +60,7 @@ class Scene:
         self.drain = NodeDrain(
             nodes,
             self.places,
-            Traffic(self.flows, self.asked.__contains__, self.asking.__contains__),
+            DrainedConnections(self.flows, self.asked.__contains__, self.asking.__contains__),
             bus,
             timers,
             drain_s=drain_s,

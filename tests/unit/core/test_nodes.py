@@ -15,7 +15,7 @@ from lyncpy.contracts.nodes import DUTIES, Duty, NodeLease
 from lyncpy.contracts.questions import NodeState
 from lyncpy.contracts.workload import CommandCall, Table
 from lyncpy.core import nodes
-from lyncpy.core.node_drain import Departure
+from lyncpy.core.node_drain import DrainState
 from lyncpy.core.node_lease import OnlyNode
 from lyncpy.core.node_places import NodePlaces
 from lyncpy.core.nodes import Nodes
@@ -78,7 +78,7 @@ def begun(clock: Clock, *others: str, known: OnlyNode | None = None) -> Deferred
         FewEndpoints(),
         timers,
         places,
-        lambda: Departure(is_leaving=True, moved=3, to_move=4),
+        lambda: DrainState(is_leaving=True, moved=3, to_move=4),
         "host (process 7)",
     )
     clock.advance(60.5)

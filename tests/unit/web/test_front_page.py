@@ -6,14 +6,14 @@ import pytest
 
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused
 from lyncpy.core.languages import LANGUAGES
-from lyncpy.core.pages import Look
+from lyncpy.core.pages import PageLayout
 from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.icon import ICON_BYTES, IconFile, IconUnusable, read_icon
 from tests.kit.results import result_of
 
 
 def _front(*domains: str) -> FrontPage:
-    return FrontPage(domains or ("example.com",), Look("Example & Co."), IconFile(None))
+    return FrontPage(domains or ("example.com",), PageLayout("Example & Co."), IconFile(None))
 
 
 def _ask(front: FrontPage, path: str = "/", language: str = "") -> HttpAnswer:
@@ -53,7 +53,9 @@ def test_the_icon_is_the_organisations(tmp_path: Path) -> None:
     for content, kind in ((b"\x89PNG\r\n\x1a\nrest", "image/png"), (b'<?xml version="1.0"?><svg/>', "image/svg+xml")):
         file.write_bytes(content)
         answer = result_of(
-            FrontPage(("example.com",), Look(""), IconFile(file)).icon(HttpAsked("GET", "sip.example.com", "/icon"))
+            FrontPage(("example.com",), PageLayout(""), IconFile(file)).icon(
+                HttpAsked("GET", "sip.example.com", "/icon")
+            )
         )
         assert (answer.status, answer.content_type, answer.body) == (200, kind, content)
         assert "default-src 'none'" in dict(answer.headers)["Content-Security-Policy"]

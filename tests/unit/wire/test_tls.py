@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.core.timers import Timers
-from lyncpy.wire.certificate import ServerCredentials, make_context
+from lyncpy.wire.certificate import CheckedCredentials, make_context
 from lyncpy.wire.handshakes import Handshakes
 from lyncpy.wire.tls import FULL, TlsConnection, TlsFailed
 from tests.kit.certificates import Issued, issue
@@ -141,7 +141,7 @@ class Line:
         if room:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         context = make_context(
-            ServerCredentials(SERVER.certificate, SERVER.key, tuple(c.certificate for c in chain)), "1.2"
+            CheckedCredentials(SERVER.certificate, SERVER.key, tuple(c.certificate for c in chain)), "1.2"
         )
         self.pump = Pump()
         self.protocol = Listening()

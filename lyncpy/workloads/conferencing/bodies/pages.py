@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused, HttpResource
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.core.languages import text
-from lyncpy.core.pages import Look, copy_button, language_of
+from lyncpy.core.pages import PageLayout, copy_button, language_of
 
 _LINK: Final = re.compile(r"([^/\s@:;?<>\"%]{1,64})/([A-Za-z0-9]{1,64})/?")
 """Organizer and id, after the common beginning of all links."""
@@ -42,7 +42,7 @@ class Pages:
         find: Callable[[Aor, str], Awaitable[MeetingLink | None]],
         domain: str,
         meeting_url: str,
-        look: Look,
+        look: PageLayout,
         front: Callable[[HttpAsked], Awaitable[HttpAnswer]],
     ) -> None:
         """Work out under which path and host the pages are.

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from lyncpy.backends.nats.address import Place, bus_of, place_of
+from lyncpy.backends.nats.address import ServerAddress, bus_of, place_of
 from lyncpy.backends.nats.settings import Settings
 
 
@@ -17,20 +17,20 @@ def test_a_url_names_servers_and_a_user() -> None:
 @pytest.mark.parametrize(
     ("url", "place", "needed"),
     [
-        ("nats://a", Place("nats.example.com", 1), True),
-        ("nats://a", Place("192.0.2.1", 1), True),
-        ("nats://a", Place("127.0.0.2", 1), True),
-        ("nats://a", Place("localhost", 1), True),
-        ("nats://127.0.0.2:1", Place("127.0.0.2", 1), False),
-        ("nats://[::1]:1", Place("::1", 1), False),
-        ("nats://localhost:1", Place("localhost", 1), False),
-        ("nats://127.0.0.1", Place("127.0.0.1", 9999), False),
-        ("nats://localhost,a", Place("127.0.0.2", 1), False),
-        ("nats://a?tls=always", Place("127.0.0.1", 1), True),
-        ("nats://a?tls=first", Place("localhost", 1), True),
+        ("nats://a", ServerAddress("nats.example.com", 1), True),
+        ("nats://a", ServerAddress("192.0.2.1", 1), True),
+        ("nats://a", ServerAddress("127.0.0.2", 1), True),
+        ("nats://a", ServerAddress("localhost", 1), True),
+        ("nats://127.0.0.2:1", ServerAddress("127.0.0.2", 1), False),
+        ("nats://[::1]:1", ServerAddress("::1", 1), False),
+        ("nats://localhost:1", ServerAddress("localhost", 1), False),
+        ("nats://127.0.0.1", ServerAddress("127.0.0.1", 9999), False),
+        ("nats://localhost,a", ServerAddress("127.0.0.2", 1), False),
+        ("nats://a?tls=always", ServerAddress("127.0.0.1", 1), True),
+        ("nats://a?tls=first", ServerAddress("localhost", 1), True),
     ],
 )
-def test_tls_is_needed_beyond_this_machine(url: str, place: Place, needed: bool) -> None:
+def test_tls_is_needed_beyond_this_machine(url: str, place: ServerAddress, needed: bool) -> None:
     """And where the operator says so. A server elsewhere that tells of one here does not mean this machine."""
     assert bus_of(url).needs_tls(place) is needed
 
@@ -78,7 +78,7 @@ def test_a_place_is_read_or_is_none(text: str, place: tuple[str, int] | None) ->
 )
 def test_names_that_idna_refuses_are_known(host: str, is_plain: bool) -> None:
     """Container networks give such: they are looked up as they stand."""
-    assert Place(host, 1).is_plain_name is is_plain
+    assert ServerAddress(host, 1).is_plain_name is is_plain
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,14 @@ from lyncpy.backends.nats.frames import (
     LINE_BYTES,
     PAYLOAD_BYTES,
     Acknowledged,
-    Delivery,
     Frame,
     FrameDecoder,
-    Garbled,
-    Ping,
-    Pong,
+    NotNats,
+    ReceivedMessage,
     ServerError,
     ServerInfo,
+    ServerPing,
+    ServerPong,
     is_subject,
 )
 
@@ -32,12 +32,12 @@ def test_reads_what_a_server_says() -> None:
     data = INFO + b"PING\r\npong\r\n+OK\r\n-ERR 'Stale Connection'\r\nMSG a.b 9 2\r\nhi\r\nMSG a 12 re.ply 0\r\n\r\n"
     assert FrameDecoder().feed(data) == [
         READ,
-        Ping(),
-        Pong(),
+        ServerPing(),
+        ServerPong(),
         Acknowledged(),
         ServerError("Stale Connection"),
-        Delivery("a.b", 9, "", b"hi"),
-        Delivery("a", 12, "re.ply", b""),
+        ReceivedMessage("a.b", 9, "", b"hi"),
+        ReceivedMessage("a", 12, "re.ply", b""),
     ]
 
 
@@ -47,7 +47,7 @@ def test_bytes_may_come_one_by_one() -> None:
     found: list[Frame] = []
     for byte in b"MSG a 1 r 8\r\nPING\r\n\r\n\r\nPING\r\n":
         found += decoder.feed(bytes([byte]))
-    assert found == [Delivery("a", 1, "r", b"PING\r\n\r\n"), Ping()]
+    assert found == [ReceivedMessage("a", 1, "r", b"PING\r\n\r\n"), ServerPing()]
     assert len(decoder) == 0
 
 
@@ -57,7 +57,7 @@ def test_headers_are_read_over_and_a_status_is_seen() -> None:
     other = b"NATS/1.0\r\nA: b\r\n\r\n"
     data = b"HMSG a 1 %d %d\r\n%b\r\n" % (len(head), len(head), head)
     data += b"HMSG a 1 r %d %d\r\n%bhi\r\n" % (len(other), len(other) + 2, other)
-    assert FrameDecoder().feed(data) == [Delivery("a", 1, "", b"", 503), Delivery("a", 1, "r", b"hi")]
+    assert FrameDecoder().feed(data) == [ReceivedMessage("a", 1, "", b"", 503), ReceivedMessage("a", 1, "r", b"hi")]
 
 
 def test_what_an_info_does_not_say_is_not_so() -> None:
@@ -91,8 +91,8 @@ def test_what_is_no_nats_ends_the_reading(data: bytes, words: str) -> None:
     """With a reason, after what was in order; nothing is kept of it, and nothing that follows is read."""
     decoder = FrameDecoder()
     ping, garbled = decoder.feed(b"PING\r\n" + data)
-    assert ping == Ping()
-    assert isinstance(garbled, Garbled) and words in garbled.reason
+    assert ping == ServerPing()
+    assert isinstance(garbled, NotNats) and words in garbled.reason
     assert len(decoder) == 0
     assert decoder.feed(b"PING\r\n") == ()
 
@@ -109,7 +109,7 @@ def test_a_subject_may_be_as_long_as_a_server_takes_it() -> None:
     """A server bounds what is published at 4,096 bytes; our subscription's number makes the line of it longer."""
     subject = "a" * 4_090
     assert FrameDecoder().feed(f"MSG {subject} 123456789 1\r\nx\r\n".encode()) == [
-        Delivery(subject, 123456789, "", b"x")
+        ReceivedMessage(subject, 123456789, "", b"x")
     ]
 
 
@@ -123,7 +123,7 @@ def test_a_message_that_is_too_large_is_read_over(step: int) -> None:
     for begin in range(0, len(stream), step):
         found += decoder.feed(stream[begin : begin + step])
         assert len(decoder) == 0
-    assert found == [Ping(), Delivery("a.b", 7, "r", b""), Pong()]
+    assert found == [ServerPing(), ReceivedMessage("a.b", 7, "r", b""), ServerPong()]
 
 
 @pytest.mark.parametrize("text", ["", "a.", ".a", "a..b", "a b", "a\r\nPUB x", "a.*", "a.>", "a\x00"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lyncpy.backends.nats.address import Place
+from lyncpy.backends.nats.address import ServerAddress
 from lyncpy.backends.nats.credentials import Credentials, SecretUnusable
 from lyncpy.backends.nats.servers import PAUSE_MOST_S, PAUSE_S, Servers
 from lyncpy.backends.nats.settings import Settings
@@ -21,7 +21,7 @@ def test_each_is_tried_before_a_pause() -> None:
     """Those of the url, and those that were told; what is told later replaces what was told."""
     one = servers("nats://a,b")
     one.told(["c:1", "a:4222", "nats 1", "a..b"], are_vouched=True)
-    assert one.known == (Place("a", 4222), Place("b", 4222), Place("c", 1))
+    assert one.known == (ServerAddress("a", 4222), ServerAddress("b", 4222), ServerAddress("c", 1))
     assert one.is_round_over
     tried = []
     for _ in one.known:
@@ -87,4 +87,4 @@ def test_a_certificate_is_for_one_of_those_that_the_operator_named(told: str, ar
     """Or for its own name, where nobody on the way could have told it."""
     one = servers("nats://a,b,10.0.0.1")
     one.told([told], are_vouched=are_vouched)
-    assert one.approach(Place(told, 4222))().checked().names == names
+    assert one.approach(ServerAddress(told, 4222))().checked().names == names

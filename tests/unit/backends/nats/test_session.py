@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from lyncpy.backends.nats.credentials import Credentials, read_nkey
-from lyncpy.backends.nats.frames import Delivery
+from lyncpy.backends.nats.frames import ReceivedMessage
 from lyncpy.backends.nats.session import (
     BecomeReady,
     Close,
     Deliver,
     Leave,
+    NatsSession,
     NoteAnswered,
     NoteCluster,
     NoteComplaint,
     Send,
-    Session,
     SessionTerms,
     StartTls,
 )
@@ -26,9 +26,9 @@ INFO = b'INFO {"version":"2","headers":true%b}\r\n'
 PLAIN, OFFERS, WANTS = INFO % b"", INFO % b',"tls_available":true', INFO % b',"tls_required":true'
 
 
-def session(credentials: Credentials | None = None, *, needs_tls: bool = False, tls_first: bool = False) -> Session:
+def session(credentials: Credentials | None = None, *, needs_tls: bool = False, tls_first: bool = False) -> NatsSession:
     """Give a connection that has just been made."""
-    return Session(SessionTerms("lyncpy n1", credentials or Credentials(), needs_tls, tls_first))
+    return NatsSession(SessionTerms("lyncpy n1", credentials or Credentials(), needs_tls, tls_first))
 
 
 def said(effect: object) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def said(effect: object) -> dict[str, Any]:
     return told
 
 
-def ready() -> Session:
+def ready() -> NatsSession:
     """Give a connection on which the server has taken us."""
     one = session()
     one.received(PLAIN)
@@ -137,7 +137,7 @@ def test_a_server_that_refuses_us_is_left_with_its_words() -> None:
 def test_what_comes_is_delivered_and_a_ping_answered() -> None:
     """In the order in which it came."""
     assert ready().received(b"MSG a 1 1\r\nx\r\nPING\r\n+OK\r\n") == [
-        Deliver(Delivery("a", 1, "", b"x")),
+        Deliver(ReceivedMessage("a", 1, "", b"x")),
         Send(b"PONG\r\n"),
     ]
 

@@ -8,11 +8,11 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from lyncpy.backends.nats.address import Place
+from lyncpy.backends.nats.address import ServerAddress
 from lyncpy.backends.nats.client_tls import AuthoritiesUnusable, CheckedServer
 from lyncpy.backends.nats.credentials import Credentials
-from lyncpy.backends.nats.frames import Delivery, ServerInfo
-from lyncpy.backends.nats.session import Session, SessionTerms
+from lyncpy.backends.nats.frames import ReceivedMessage, ServerInfo
+from lyncpy.backends.nats.session import NatsSession, SessionTerms
 from lyncpy.backends.nats.wire import Wire
 
 CHUNK = 100
@@ -61,7 +61,7 @@ class Holder:
         """So."""
         self.heard.append(f"cluster {is_vouched}")
 
-    def deliver(self, delivery: Delivery) -> None:
+    def deliver(self, delivery: ReceivedMessage) -> None:
         """So."""
         self.heard.append(f"message {delivery.subject}")
 
@@ -86,7 +86,7 @@ def no_tls() -> CheckedServer:
 def made(terms: SessionTerms | None = None) -> tuple[Wire, Any, Holder]:
     """Give a connection on which 1,000 bytes may wait, its transport, and who hears of it."""
     holder = Holder()
-    wire = Wire(holder, Place("a", 1), Session(terms or SessionTerms("n", Credentials())), no_tls, 1_000)
+    wire = Wire(holder, ServerAddress("a", 1), NatsSession(terms or SessionTerms("n", Credentials())), no_tls, 1_000)
     transport = _any(Transport)()
     _any(wire).makeConnection(transport)
     return wire, transport, holder
@@ -203,7 +203,7 @@ def test_authorities_matter_where_tls_begins(terms: SessionTerms) -> None:
 
 def test_connecting_can_be_broken_off() -> None:
     """In order or not: there is nothing to say yet."""
-    wire = Wire(Holder(), Place("a", 1), Session(SessionTerms("n", Credentials())), no_tls, 1_000)
+    wire = Wire(Holder(), ServerAddress("a", 1), NatsSession(SessionTerms("n", Credentials())), no_tls, 1_000)
     wire.abort()
     connecting: Deferred[Any] = Deferred()
     wire.connecting = connecting

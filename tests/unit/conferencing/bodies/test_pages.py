@@ -10,7 +10,7 @@ from lxml import html as lxml_html
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused
 from lyncpy.contracts.names import Aor
 from lyncpy.core.languages import LANGUAGES
-from lyncpy.core.pages import Look, digest_of
+from lyncpy.core.pages import PageLayout, digest_of
 from lyncpy.workloads.conferencing.bodies.pages import MeetingLink, Pages
 from tests.kit.results import result_of
 
@@ -21,7 +21,7 @@ def _pages(base: str = BASE, organizer: str = "alice", id_: str = "ABC123", name
     aor = Aor(f"sip:{organizer}@contoso.test")
     meeting = MeetingLink(f"{aor};gruu;opaque=app:conf:focus:id:{id_}", name)
     table = {(aor, id_.lower()): meeting}
-    look = Look("Contoso & Sons")
+    look = PageLayout("Contoso & Sons")
 
     async def find(who: Aor, which: str) -> MeetingLink | None:
         return table.get((who, which.lower()))
