@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from lyncpy.contracts.directory import Moment, judged
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import places_of
 from tests.kit.certificates import authority
@@ -392,7 +392,7 @@ def test_a_stopped_server_changes_nothing_and_is_read_again_when_it_is_back(tmp_
         again = opened(slapd)
         again.store = office.store
         again.pulls = Pulls(
-            Origin(again.directory, places_of([again.settings])),
+            PeopleSource(again.directory, places_of([again.settings])),
             DirectoryRecords(office.store, PlainSeals()),
             again.people,
             again.groups,

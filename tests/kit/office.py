@@ -17,7 +17,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Origin, PullResult, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, PullResult, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, PlainSeals
@@ -65,7 +65,7 @@ class Office:
             self.settings, ("example.com",), server.folder, LdapConnection, Threads(pump, "ldap"), self.timers
         )
         self.pulls = Pulls(
-            Origin(self.directory, places_of([self.settings])),
+            PeopleSource(self.directory, places_of([self.settings])),
             DirectoryRecords(self.store, PlainSeals()),
             self.people,
             self.groups,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lyncpy.workloads.directory.model import index
 from lyncpy.workloads.directory.model.book import Book, BookForm
-from lyncpy.workloads.directory.model.index import Form, Term, indexing
+from lyncpy.workloads.directory.model.index import IndexedForm, Term, indexing
 from lyncpy.workloads.directory.model.query import Query
 from tests.kit.directory import done
 
@@ -22,7 +22,7 @@ class Card:
     other: tuple[str, ...]
 
 
-FORM: Form[Card] = Form(
+FORM: IndexedForm[Card] = IndexedForm(
     key=lambda card: card.key,
     order=lambda card: card.one[0] if card.one else "",
     words={"one": lambda card: card.one, "other": lambda card: card.other},

@@ -22,7 +22,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable, StoreUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import StoredSecrets
 from lyncpy.workloads.directory.settings import Settings, places_of
@@ -91,7 +91,7 @@ class World:
         kept = DirectoryRecords(self.store, PlainSeals())
         options = Settings(removal_share=1.0, held_s=1000, interval_s=86400)
         self.pulls = Pulls(
-            Origin(self.directory, places_of([options])),
+            PeopleSource(self.directory, places_of([options])),
             kept,
             self.people,
             Groups(self.people),

@@ -27,7 +27,7 @@ _NOBODY = "it has nobody who could be used: correct bases, filters and address (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PullQuestion:
     """What a pull is to find out; `Pulls.pull` says what each means."""
 
     cookie: str
@@ -39,7 +39,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PullAnswer:
     """What is to be done."""
 
     answer: Pull
@@ -57,7 +57,7 @@ class Found:
         return "; ".join((*self.doubts.values(), *self.group_doubts.values()))
 
 
-class Answers:
+class DirectoryAnswers:
     """Asks the directories, and compares what they say with who is known.
 
     Args:
@@ -84,7 +84,7 @@ class Answers:
         self._places = places
         self._timers = timers
 
-    async def found(self, asked: Asked, state: PullState) -> Found:
+    async def found(self, asked: PullQuestion, state: PullState) -> PullAnswer:
         """Ask, and decide what of the answer is to be believed.
 
         A directory that is new, has another URL than before or is not asked any more may have other people than before, or
@@ -115,7 +115,7 @@ class Answers:
         doubting = RemovalDoubts(every, changed, self._limits, self._timers)
         refused = await self._refusal(answer, changes, doubting, changed)
         if refused:
-            return Found(answer, changes, groups, refused=refused)
+            return PullAnswer(answer, changes, groups, refused=refused)
         doubts = {} if asked.force else await doubting.of_people(changes, self._people.everybody())
         group_doubts = {} if asked.force else await doubting.of_groups(groups, self._groups.all_groups())
         if doubts or group_doubts:
@@ -126,7 +126,7 @@ class Answers:
                 withhold=lambda key: every.of(key) in doubts,
                 withhold_groups=lambda key: every.of(key) in group_doubts,
             )
-        return Found(answer, changes, groups, doubts=doubts, group_doubts=group_doubts)
+        return PullAnswer(answer, changes, groups, doubts=doubts, group_doubts=group_doubts)
 
     async def _refusal(
         self, answer: Pull, changes: PullChanges, doubting: RemovalDoubts, changed: frozenset[str]
@@ -141,7 +141,9 @@ class Answers:
         empty = [name for name in self._places.names if name in changed and name in had and name not in told]
         return "; ".join(f"{name or self._places.urls[name]}: {_NOBODY}" for name in empty)
 
-    def _renewable(self, asked: Asked, answer: Pull, every: Places, changed: frozenset[str]) -> Callable[[str], bool]:
+    def _renewable(
+        self, asked: PullQuestion, answer: Pull, every: Places, changed: frozenset[str]
+    ) -> Callable[[str], bool]:
         """Say by keys who may be the same person under another key that tells nothing of the former."""
         everybody = asked.same_people and answer.complete
         return lambda key: everybody or every.of(key) in changed

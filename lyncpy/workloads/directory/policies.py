@@ -49,7 +49,7 @@ DEFAULT: Final = Policy().name
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenPolicy:
     """A person's policy, and why it is theirs."""
 
     policy: Policy
@@ -179,14 +179,14 @@ class Policies:
         """Give the policies in their order; "default", which is of everybody else, comes last."""
         return tuple(self._policies.values())
 
-    def chosen(self, aor: Aor) -> Chosen:
+    def chosen(self, aor: Aor) -> ChosenPolicy:
         """Choose a user's policy, and tell why: the first that names them or a group that they are in."""
         mine = {group.key for group in self._groups.groups_of(aor)}
         for name in self._settings.named:
             for member in self.members(name):
                 if member.aor == aor or (member.group is not None and member.group.key in mine):
-                    return Chosen(self._policies[name], member)
-        return Chosen(self._policies[DEFAULT])
+                    return ChosenPolicy(self._policies[name], member)
+        return ChosenPolicy(self._policies[DEFAULT])
 
     def members(self, name: str) -> Sequence[PolicyMember]:
         """Give the people and groups that a policy names, as the directory stands now."""
@@ -257,7 +257,7 @@ class Policies:
         return PolicyMember(text, group=self._groups.named(text))
 
 
-def why(chosen: Chosen) -> str:
+def why(chosen: ChosenPolicy) -> str:
     """Say why a policy is somebody's, in words for an operator."""
     member = chosen.member
     if member is None:

@@ -22,7 +22,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadline
 from lyncpy.core.spawn import spawn
-from lyncpy.workloads.directory.answers import Answers, Asked, Found
+from lyncpy.workloads.directory.answers import DirectoryAnswers, PullAnswer, PullQuestion
 from lyncpy.workloads.directory.change_applier import NAMED_MOST, ChangeApplier
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.model.changes import GroupChanges, PullChanges, in_order, successors
@@ -65,7 +65,7 @@ class PullResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PeopleSource:
     """Where people come from."""
 
     directory: IDirectory
@@ -84,7 +84,7 @@ class Pulls:
 
     def __init__(
         self,
-        origin: Origin,
+        origin: PeopleSource,
         kept: DirectoryRecords,
         people: People,
         groups: Groups,
@@ -102,7 +102,7 @@ class Pulls:
         self._directory = directory
         self.places: Final = places
         limits = RemovalLimits(settings.removal_share, settings.removal_minimum)
-        self._answers = Answers(directory, people, groups, limits, places, timers)
+        self._answers = DirectoryAnswers(directory, people, groups, limits, places, timers)
         self._kept = kept
         self._people = people
         self._groups = groups
@@ -236,7 +236,7 @@ class Pulls:
                 self.state, self._has_state = await self._kept.state(), True
             cookie = "" if full or same_people else self._cookie()
             counting = True if force else counting
-            asked = Asked(cookie, force=force, same_people=same_people, counting=counting)
+            asked = PullQuestion(cookie, force=force, same_people=same_people, counting=counting)
             found = await self._answers.found(asked, self.state)
             if not dry_run and not found.refused:
                 # First: who comes back after their time finds nothing, also when this pull is the first since.
@@ -331,7 +331,7 @@ class Pulls:
 
     # --- carrying out
 
-    async def _carry_out(self, found: Found) -> None:
+    async def _carry_out(self, found: PullAnswer) -> None:
         """Write the changes, apply them to the tables, then tell them: told changes are durable. Removals come first."""
         changes = found.changes
         known = frozenset(self.state.skipped)
@@ -353,7 +353,7 @@ class Pulls:
         self._log(found)
         self._name(news)
 
-    def _log(self, found: Found) -> None:
+    def _log(self, found: PullAnswer) -> None:
         changes, groups = found.changes, found.groups
         if changes.is_empty and groups.is_empty:
             return
@@ -372,7 +372,7 @@ class Pulls:
             groups_removed=len(groups.removed),
         )
 
-    async def _note(self, found: Found) -> None:
+    async def _note(self, found: PullAnswer) -> None:
         """Remember where pulls stand; the store is spared when an incremental pull found nothing new."""
         at = self._timers.wall()
         before, answer = self.state, found.answer
@@ -397,7 +397,7 @@ class Pulls:
 
     # --- what the schedule knows
 
-    def _withhold(self, found: Found) -> None:
+    def _withhold(self, found: PullAnswer) -> None:
         """Note the changes that are withheld, those too of which this answer could not know; log them once."""
         answer = found.answer
         silent = silent_of(answer, self.places.names)

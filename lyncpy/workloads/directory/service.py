@@ -33,7 +33,7 @@ from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.policies import Policies
 from lyncpy.workloads.directory.policy_commands import PolicyCommands
-from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, Pulls
 from lyncpy.workloads.directory.records import DIRECTORY, GROUP, PERSON, DirectoryRecords
 from lyncpy.workloads.directory.routes import Search
 from lyncpy.workloads.directory.search_commands import SearchCommands
@@ -152,11 +152,11 @@ class Directory:
             conditions=(self._state,),
         )
 
-    def _origin(self, origin: DirectoryOrigin, accounts: Accounts) -> Origin:
+    def _origin(self, origin: DirectoryOrigin, accounts: Accounts) -> PeopleSource:
         """Give where people come from, the store too: enabled only in their time, with the numbers that are theirs."""
         both = DirectoryWithKept(origin.directory, accounts, self._people.everybody, self._owner_of)
         expiring = ExpiringDirectory(both, self._timers, overdue_ends=self._settings.must_change_signs_out)
-        return Origin(NumberedDirectory(expiring, self._people.owners, origin.listed), places_of(self._sources))
+        return PeopleSource(NumberedDirectory(expiring, self._people.owners, origin.listed), places_of(self._sources))
 
     def _as_pulled(self, person: Person) -> Person:
         """Give a person of the store as a pull gives them."""

@@ -15,7 +15,7 @@ from lyncpy.sip.text import one_line
 from lyncpy.workloads.directory.model.people_list import FORMS, ListUnusable, read_list
 from lyncpy.workloads.directory.people import People
 from lyncpy.workloads.directory.user_changes import NewPerson, UserChanges, filled
-from lyncpy.workloads.directory.user_import import GENERATE, Intake
+from lyncpy.workloads.directory.user_import import GENERATE, UserImport
 
 AT_ONCE: Final = 50
 """People who are added together, between which a pull may have its turn."""
@@ -233,7 +233,7 @@ class UserCommands:
             listed = read_list(asked.said, form_)
         except ListUnusable as error:
             raise CommandFailed(f"nobody was added: {error}") from None
-        intake = Intake(self._changes, self._people, asked)
+        intake = UserImport(self._changes, self._people, asked)
         await self._check_room(intake.count_new(listed))
         for start in range(0, len(listed), AT_ONCE):
             await intake.take(listed[start : start + AT_ONCE])

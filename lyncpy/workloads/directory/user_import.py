@@ -18,7 +18,7 @@ _COUNTED: Final = ("added", "changed", "unchanged", "refused")
 _COLUMNS: Final = ("where", "user", "result", "detail", "password")
 
 
-class Intake:
+class UserImport:
     """Takes people in, and keeps what became of each.
 
     Args:

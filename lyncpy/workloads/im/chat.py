@@ -19,7 +19,7 @@ from lyncpy.workloads.im.model.room import (
     ChatEffect,
     ChatMember,
     ChatMessage,
-    Deliver,
+    DeliverToLeg,
     Finished,
     Room,
     RoomBounds,
@@ -137,7 +137,7 @@ class Chat(Runner):
                 self._timers.soon(self._do_some)
 
     def _do(self, effect: ChatEffect) -> None:
-        if isinstance(effect, Deliver):
+        if isinstance(effect, DeliverToLeg):
             member, message = effect
             if member.is_here:
                 member.leg.deliver(message, partial(self._heard, member, message))

@@ -22,14 +22,14 @@ from lyncpy.core.spans import AS_WRITTEN, as_written, named, newest, spans_of
 from lyncpy.core.timestamps import moment
 from lyncpy.workloads.im.model.session import Session, recorded
 from lyncpy.workloads.im.sessions import Sessions
-from lyncpy.workloads.im.termination import Told
+from lyncpy.workloads.im.termination import ToldOfEnd
 
 COLUMNS = ("session", "from", "to", "began", "state", "messages_from", "messages_to", "failed", "media", "clients")
 MOST = 10_000
 SHORT: Final = 8
 """Characters of a session's id that are shown."""
 
-EndsSession = Callable[[Session], Awaitable[Sequence[Told]]]
+EndsSession = Callable[[Session], Awaitable[Sequence[ToldOfEnd]]]
 """Ends a session."""
 
 

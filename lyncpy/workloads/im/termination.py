@@ -33,7 +33,7 @@ class CancelsInvitations(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ToldOfEnd:
     """What a side of a session was told of its end."""
 
     side: Side
@@ -123,11 +123,11 @@ class SessionTermination:
         elif is_caller:
             self._sessions.update_unrecorded(replace(session, is_despite=True))
 
-    async def operator_ends(self, session: Session) -> Sequence[Told]:
+    async def operator_ends(self, session: Session) -> Sequence[ToldOfEnd]:
         """End a session, one that rings too, and give who is told what; nobody where it has ended meanwhile."""
         if not session.answered:
             self._invitations.cancel_session(session)
-            return (Told(session.caller, "487"), Told(session.callee, "CANCEL"))
+            return (ToldOfEnd(session.caller, "487"), ToldOfEnd(session.callee, "CANCEL"))
         sides = (session.caller, session.callee)
         # Asked before anything is done: without the store nothing is.
         devices = [await self._device(side) for side in sides]
@@ -138,7 +138,7 @@ class SessionTermination:
         for side, device in zip(sides, devices, strict=True):
             if device is not None:
                 self._outbound.send_request(device.flow, bye(current, current.other(side), device), timeout=BYE_S)
-        return [Told(side, "" if device is None else "BYE") for side, device in zip(sides, devices, strict=True)]
+        return [ToldOfEnd(side, "" if device is None else "BYE") for side, device in zip(sides, devices, strict=True)]
 
     async def _device(self, side: Side) -> Endpoint | None:
         return next((one for one in await self._locator.endpoints(side.aor) if one.epid == side.epid), None)

@@ -29,7 +29,7 @@ AT_ONCE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ProvisionsTold:
     """What a client has asked for, and what it was told."""
 
     asked: tuple[str, ...] | None
@@ -73,7 +73,7 @@ class Routes:
         body = write_groups(asked, self._provisions, arrival.sender.aor)
         subscription, response = self._accept(arrival, EVENT, Document(GROUPS_TYPE, body))
         if subscription is not None:
-            subscription.data = Told(asked, hash(body))
+            subscription.data = ProvisionsTold(asked, hash(body))
             subscription.on_end = self._ended
             self._staying[subscription.key] = subscription
         return response
@@ -97,10 +97,10 @@ class Routes:
     async def _tell_all(self) -> None:
         slices = Slices(self._timers, AT_ONCE)
         for subscription in tuple(self._staying.values()):
-            told: Told = subscription.data
+            told: ProvisionsTold = subscription.data
             body = write_groups(told.asked, self._provisions, subscription.watcher)
             if hash(body) != told.body and subscription.key in self._staying:
-                subscription.data = Told(told.asked, hash(body))
+                subscription.data = ProvisionsTold(told.asked, hash(body))
                 self._notifier.notify(subscription, Document(GROUPS_TYPE, body))
             await slices.spend()
 

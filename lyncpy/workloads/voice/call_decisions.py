@@ -9,7 +9,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.telephone import read_dialled
 from lyncpy.workloads.voice.decisions import Decisions
 from lyncpy.workloads.voice.model.call_rules import Call, CallPlan, Sensitivity, Target, TargetKind, plan
-from lyncpy.workloads.voice.model.outbound import Decision
+from lyncpy.workloads.voice.model.outbound import NumberRouting
 from lyncpy.workloads.voice.model.work_hours import is_working
 from lyncpy.workloads.voice.rule_documents import rules_of
 
@@ -78,7 +78,7 @@ class CallDecisions:
         person = self.decision(target, callee).person
         return target if person is None else Target(TargetKind.PERSON, person)
 
-    def decision(self, target: Target, callee: Aor) -> Decision:
+    def decision(self, target: Target, callee: Aor) -> NumberRouting:
         """Say what becomes of a telephone that a user's rules name, as if they dialled it."""
         return self._decisions.decide(read_dialled(target.address.removeprefix("tel:")), callee)
 

@@ -12,8 +12,8 @@ from lyncpy.workloads.voice.model.outbound import (
     NO_RULE,
     Caller,
     CallRoute,
-    Decision,
     DecisionStep,
+    NumberRouting,
     OutboundRules,
     Trunk,
     VoicePolicy,
@@ -78,12 +78,12 @@ class Decisions:
         """Note whom the members of policies mean."""
         self._scopes_of.note(self._scopes)
 
-    def decide(self, dialled: Dialled, caller: Aor) -> Decision:
+    def decide(self, dialled: Dialled, caller: Aor) -> NumberRouting:
         """Say what becomes of what somebody dials."""
         plan = self._plans.meant(dialled.context, caller)
         if plan is None:
             said = DecisionStep("dialled", dialled.text, f"by the dial plan {dialled.context}, which there is not")
-            return Decision((said, refused_step(NO_RULE, said.why)), refusal=NO_RULE)
+            return NumberRouting((said, refused_step(NO_RULE, said.why)), refusal=NO_RULE)
         return decide(dialled.text, dialled.ext, self._caller(caller, plan), self._owners, self._rules)
 
     def policy(self, aor: Aor) -> VoicePolicy:

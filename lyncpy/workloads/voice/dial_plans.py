@@ -5,7 +5,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.voice.model.dialplan import USERS_OWN, USUAL, DialPlan, listed
-from lyncpy.workloads.voice.scopes import DEFAULT, Chosen, Scope, Scopes
+from lyncpy.workloads.voice.scopes import DEFAULT, ChosenTable, Scope, Scopes
 from lyncpy.workloads.voice.settings import DialPlanSettings, Settings
 
 
@@ -48,7 +48,7 @@ class DialPlans:
         """The plan of everybody whom no other names."""
         return self._plans[DEFAULT]
 
-    def chosen(self, aor: Aor) -> Chosen:
+    def chosen(self, aor: Aor) -> ChosenTable:
         """Give the name of a user's plan, and why it is theirs."""
         return self._scopes_of.choose(self._scopes, aor)
 

@@ -15,7 +15,7 @@ from lyncpy.contracts.refusal import Refused
 from lyncpy.sip.telephone import Dialled, dialled_in
 from lyncpy.sip.uri import Uri
 from lyncpy.workloads.voice.decisions import Decisions
-from lyncpy.workloads.voice.model.outbound import NO_ROUTE, Decision
+from lyncpy.workloads.voice.model.outbound import NO_ROUTE, NumberRouting
 
 
 @implementer(INumbers)
@@ -52,7 +52,7 @@ class Numbers:
             raise Refused(no.status, no.diagnostics)
         return decision.person
 
-    def decide(self, dialled: Dialled, caller: Aor) -> Decision:
+    def decide(self, dialled: Dialled, caller: Aor) -> NumberRouting:
         """Say what becomes of what somebody dials; a domain of ours as its context says no more than that it is dialled here."""
         own = domain_of(dialled.context) in self._domains
         return self._decisions.decide(replace(dialled, context="") if own else dialled, caller)

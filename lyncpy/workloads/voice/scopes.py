@@ -25,7 +25,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenTable:
     """A user's table."""
 
     name: str
@@ -49,13 +49,13 @@ class Scopes:
         self._policies = policies
         self._meanings = meanings
 
-    def choose(self, scopes: Mapping[str, Scope], aor: Aor) -> Chosen:
+    def choose(self, scopes: Mapping[str, Scope], aor: Aor) -> ChosenTable:
         """Choose the table of a user, the most telling first; of several that name them in the same way the first."""
         return (
             self._by_person(scopes, aor)
             or self._by_group(scopes, aor)
             or self._by_policy(scopes, aor)
-            or Chosen(DEFAULT, "no other names them")
+            or ChosenTable(DEFAULT, "no other names them")
         )
 
     def note(self, scopes: Mapping[str, Scope]) -> None:
@@ -73,23 +73,23 @@ class Scopes:
             if self._people.person(aor_of(text)) is None and self._groups.named(text) is None
         ]
 
-    def _by_person(self, scopes: Mapping[str, Scope], aor: Aor) -> Chosen | None:
+    def _by_person(self, scopes: Mapping[str, Scope], aor: Aor) -> ChosenTable | None:
         for name, scope in scopes.items():
             for text in scope.members:
                 if "@" in text and self._meanings.present_address(self._place, aor_of(text)) == aor:
-                    return Chosen(name, f"it names {bare(aor)}")
+                    return ChosenTable(name, f"it names {bare(aor)}")
         return None
 
-    def _by_group(self, scopes: Mapping[str, Scope], aor: Aor) -> Chosen | None:
+    def _by_group(self, scopes: Mapping[str, Scope], aor: Aor) -> ChosenTable | None:
         mine = {group.key for group in self._groups.groups_of(aor)}
         for name, scope in scopes.items():
             for text in scope.members:
                 group = self._groups.named(text)
                 if group is not None and group.key in mine:
-                    return Chosen(name, f'it names the group "{group.name}", which they are in')
+                    return ChosenTable(name, f'it names the group "{group.name}", which they are in')
         return None
 
-    def _by_policy(self, scopes: Mapping[str, Scope], aor: Aor) -> Chosen | None:
+    def _by_policy(self, scopes: Mapping[str, Scope], aor: Aor) -> ChosenTable | None:
         policy = self._policies.policy_of(aor).name
         found = next((name for name, scope in scopes.items() if policy in scope.policies), None)
-        return None if found is None else Chosen(found, f"it names the policy {policy}, which is theirs")
+        return None if found is None else ChosenTable(found, f"it names the policy {policy}, which is theirs")

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.core.forward import ForkResult, OnEarly, Retargeting
-from lyncpy.workloads.voice.model.outbound import Decision
+from lyncpy.workloads.voice.model.outbound import NumberRouting
 
 NO_GATEWAY: Final = Diagnostics(
     12004, "The call goes on to a telephone, and no gateway is connected that could reach it"
@@ -28,7 +28,7 @@ class Leg(Protocol):
 class Trunks(Protocol):
     """Calls telephones."""
 
-    def leg(self, arrival: Arrival, decision: Decision, retargeting: Retargeting, on_early: OnEarly | None) -> Leg:
+    def leg(self, arrival: Arrival, decision: NumberRouting, retargeting: Retargeting, on_early: OnEarly | None) -> Leg:
         """Prepare a call to a number that has a way out of the house; `run` begins it.
 
         Args:
@@ -44,6 +44,6 @@ class Trunks(Protocol):
 class NoTrunks:
     """No gateway is connected."""
 
-    def leg(self, arrival: Arrival, decision: Decision, retargeting: Retargeting, on_early: OnEarly | None) -> Leg:
+    def leg(self, arrival: Arrival, decision: NumberRouting, retargeting: Retargeting, on_early: OnEarly | None) -> Leg:
         """Refuse."""
         raise Refused(403, NO_GATEWAY)

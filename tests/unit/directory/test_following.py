@@ -19,7 +19,7 @@ from lyncpy.core.versioned import NONE_YET
 from lyncpy.workloads.directory.following import FollowedRecords
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, Pulls
 from lyncpy.workloads.directory.records import DIRECTORY, GROUP, MOVES, PERSON, DirectoryRecords
 from lyncpy.workloads.directory.settings import Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, PlainSeals, person
@@ -50,7 +50,7 @@ class Node:
         self.kept = DirectoryRecords(store, PlainSeals())
         settings = Settings(removal_share=1.0)
         self.pulls = Pulls(
-            Origin(directory, places_of([settings])),
+            PeopleSource(directory, places_of([settings])),
             self.kept,
             self.people,
             self.groups,

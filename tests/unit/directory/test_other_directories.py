@@ -15,7 +15,7 @@ from lyncpy.core.known_networks import KnownNetworks
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, Pulls
 from lyncpy.workloads.directory.records import DIRECTORY, STATE, DirectoryRecords
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, Inline, PlainSeals, person
@@ -47,7 +47,14 @@ class Server:
         places = places_of([DirectorySource(name=name, url=url) for name, (url, _) in several.items()])
         kept = DirectoryRecords(self.store, PlainSeals())
         self.pulls = Pulls(
-            Origin(joined, places), kept, self.people, self.groups, self.facts, Settings(), self.timers, only_node()
+            PeopleSource(joined, places),
+            kept,
+            self.people,
+            self.groups,
+            self.facts,
+            Settings(),
+            self.timers,
+            only_node(),
         )
 
     def opens(self) -> "Server":

@@ -17,7 +17,7 @@ from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.change_applier import PersonMissing
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.secrets import AddressLeft, StoredSecrets
 from lyncpy.workloads.directory.settings import Settings, places_of
@@ -49,7 +49,7 @@ class Server:
         self.groups = Groups(self.people)
         kept = DirectoryRecords(self.store, PlainSeals())
         self.pulls = Pulls(
-            Origin(self.directory, places_of([self.settings])),
+            PeopleSource(self.directory, places_of([self.settings])),
             kept,
             self.people,
             self.groups,

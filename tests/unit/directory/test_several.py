@@ -12,7 +12,7 @@ from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.core.timers import Timers
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
-from lyncpy.workloads.directory.pull import Origin, Pulls
+from lyncpy.workloads.directory.pull import PeopleSource, Pulls
 from lyncpy.workloads.directory.records import DirectoryRecords
 from lyncpy.workloads.directory.settings import DirectorySource, Settings, places_of
 from tests.kit.directory import Facts, FakeDirectory, Inline, PlainSeals, person
@@ -42,7 +42,7 @@ class Server:
         place = places_of(both if others else both[:1])
         kept = DirectoryRecords(self.store, PlainSeals())
         self.pulls = Pulls(
-            Origin(joined, place),
+            PeopleSource(joined, place),
             kept,
             self.people,
             self.groups,

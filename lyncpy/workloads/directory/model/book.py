@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
-from lyncpy.workloads.directory.model.index import Clause, Form, WordIndex, indexing
+from lyncpy.workloads.directory.model.index import Clause, IndexedForm, WordIndex, indexing
 from lyncpy.workloads.directory.model.query import Query, Stage
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ CHANGED_WORK: Final = 16
 class BookForm(Generic[T]):
     """What a book is of."""
 
-    form: Form[T]
+    form: IndexedForm[T]
     subject: Callable[[str], T | None]
     """Gives who has a key now."""
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from lyncpy.contracts.directory import Group, Person
 from lyncpy.contracts.names import Aor, bare
-from lyncpy.workloads.directory.model.index import Form
-from lyncpy.workloads.directory.model.query import Field
+from lyncpy.workloads.directory.model.index import IndexedForm
+from lyncpy.workloads.directory.model.query import SearchField
 from lyncpy.workloads.directory.model.words import folded, nationals_of, numbers_of, spellings, words_of
 
 
@@ -55,38 +55,38 @@ def is_listed(person: Person) -> bool:
     return (person.enabled or person.is_contact) and not person.hidden
 
 
-PEOPLE: Final[Form[Person]] = Form(
+PEOPLE: Final[IndexedForm[Person]] = IndexedForm(
     key=lambda person: person.aor,
     order=lambda person: name_order(person.display_name, person.aor),
     words={
-        Field.GIVEN_NAME: _given_names,
-        Field.SURNAME: _surnames,
-        Field.NAME: lambda person: words_of(person.display_name),
-        Field.ADDRESS: lambda person: words_of(_local(bare(person.aor))),
-        Field.MAIL: lambda person: (
+        SearchField.GIVEN_NAME: _given_names,
+        SearchField.SURNAME: _surnames,
+        SearchField.NAME: lambda person: words_of(person.display_name),
+        SearchField.ADDRESS: lambda person: words_of(_local(bare(person.aor))),
+        SearchField.MAIL: lambda person: (
             word for mail in (person.mail, *person.other_mails) for word in words_of(_local(mail))
         ),
-        Field.SPELT_ADDRESS: lambda person: spellings(bare(person.aor)),
-        Field.SPELT_MAIL: lambda person: (
+        SearchField.SPELT_ADDRESS: lambda person: spellings(bare(person.aor)),
+        SearchField.SPELT_MAIL: lambda person: (
             part for mail in (person.mail, *person.other_mails) if mail for part in spellings(mail)
         ),
-        Field.COMPANY: lambda person: words_of(person.company),
-        Field.DEPARTMENT: lambda person: words_of(person.department),
-        Field.TITLE: lambda person: words_of(person.title),
-        Field.OFFICE: lambda person: words_of(person.office),
-        Field.NUMBER: lambda person: (*_numbers(person), *_nationals(person)),
-        Field.NUMBER_BACK: lambda person: (number[::-1] for number in _numbers(person)),
+        SearchField.COMPANY: lambda person: words_of(person.company),
+        SearchField.DEPARTMENT: lambda person: words_of(person.department),
+        SearchField.TITLE: lambda person: words_of(person.title),
+        SearchField.OFFICE: lambda person: words_of(person.office),
+        SearchField.NUMBER: lambda person: (*_numbers(person), *_nationals(person)),
+        SearchField.NUMBER_BACK: lambda person: (number[::-1] for number in _numbers(person)),
     },
 )
 
-GROUPS: Final[Form[Group]] = Form(
+GROUPS: Final[IndexedForm[Group]] = IndexedForm(
     key=lambda group: group.key,
     order=lambda group: name_order(group.name, group.aor),
     words={
-        Field.NAME: lambda group: words_of(group.name),
-        Field.ADDRESS: lambda group: words_of(_local(bare(group.aor))),
-        Field.SPELT_ADDRESS: lambda group: spellings(bare(group.aor)) if group.aor else (),
-        Field.MAIL: lambda group: words_of(_local(group.mail)),
-        Field.SPELT_MAIL: lambda group: spellings(group.mail) if group.mail else (),
+        SearchField.NAME: lambda group: words_of(group.name),
+        SearchField.ADDRESS: lambda group: words_of(_local(bare(group.aor))),
+        SearchField.SPELT_ADDRESS: lambda group: spellings(bare(group.aor)) if group.aor else (),
+        SearchField.MAIL: lambda group: words_of(_local(group.mail)),
+        SearchField.SPELT_MAIL: lambda group: spellings(group.mail) if group.mail else (),
     },
 )

@@ -156,7 +156,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Form(Generic[T]):
+class IndexedForm(Generic[T]):
     """What is indexed of a subject."""
 
     key: Callable[[T], str]
@@ -202,7 +202,7 @@ class WordIndex:
         return 8 * len(self.keys) + sum(section.bytes_used() for section in self.sections.values())
 
 
-def indexing(subjects: Sequence[T], form: Form[T]) -> Generator[int, None, WordIndex]:
+def indexing(subjects: Sequence[T], form: IndexedForm[T]) -> Generator[int, None, WordIndex]:
     """Make an index; yields after each piece of work how many subjects or words it has looked at."""
     decorated: list[tuple[str, str, T]] = []
     for some in _cut(subjects):

@@ -29,7 +29,7 @@ CHUNKS_COUNTED: Final = 2 * WORDS_COUNTED
 """Parts of a text between blanks that are looked at: some have no word in them."""
 
 
-class Field(StrEnum):
+class SearchField(StrEnum):
     """What words are looked for in."""
 
     GIVEN_NAME = auto()
@@ -55,27 +55,38 @@ class Field(StrEnum):
     SPELT_MAIL = auto()
 
 
-NAMES: Final = (Field.GIVEN_NAME, Field.SURNAME, Field.NAME)
-SPELT: Final[Mapping[Field, Field]] = {Field.ADDRESS: Field.SPELT_ADDRESS, Field.MAIL: Field.SPELT_MAIL}
-EVERYWHERE: Final = (*NAMES, *SPELT, Field.COMPANY, Field.DEPARTMENT, Field.TITLE, Field.OFFICE, Field.NUMBER)
+NAMES: Final = (SearchField.GIVEN_NAME, SearchField.SURNAME, SearchField.NAME)
+SPELT: Final[Mapping[SearchField, SearchField]] = {
+    SearchField.ADDRESS: SearchField.SPELT_ADDRESS,
+    SearchField.MAIL: SearchField.SPELT_MAIL,
+}
+EVERYWHERE: Final = (
+    *NAMES,
+    *SPELT,
+    SearchField.COMPANY,
+    SearchField.DEPARTMENT,
+    SearchField.TITLE,
+    SearchField.OFFICE,
+    SearchField.NUMBER,
+)
 
-ATTRIBUTES: Final[Mapping[str, Field]] = {
-    "givenname": Field.GIVEN_NAME,
-    "sn": Field.SURNAME,
-    "displayname": Field.NAME,
-    "mail": Field.MAIL,
-    "mailnickname": Field.MAIL,
-    "proxyaddresses": Field.MAIL,
-    "msrtcsip-primaryuseraddress": Field.ADDRESS,
-    "company": Field.COMPANY,
-    "department": Field.DEPARTMENT,
-    "title": Field.TITLE,
-    "physicaldeliveryofficename": Field.OFFICE,
-    "telephonenumber": Field.NUMBER,
-    "homephone": Field.NUMBER,
-    "mobile": Field.NUMBER,
-    "othertelephone": Field.NUMBER,
-    "ipphone": Field.NUMBER,
+ATTRIBUTES: Final[Mapping[str, SearchField]] = {
+    "givenname": SearchField.GIVEN_NAME,
+    "sn": SearchField.SURNAME,
+    "displayname": SearchField.NAME,
+    "mail": SearchField.MAIL,
+    "mailnickname": SearchField.MAIL,
+    "proxyaddresses": SearchField.MAIL,
+    "msrtcsip-primaryuseraddress": SearchField.ADDRESS,
+    "company": SearchField.COMPANY,
+    "department": SearchField.DEPARTMENT,
+    "title": SearchField.TITLE,
+    "physicaldeliveryofficename": SearchField.OFFICE,
+    "telephonenumber": SearchField.NUMBER,
+    "homephone": SearchField.NUMBER,
+    "mobile": SearchField.NUMBER,
+    "othertelephone": SearchField.NUMBER,
+    "ipphone": SearchField.NUMBER,
 }
 """Fields by the names that directories and clients use for them."""
 
@@ -152,8 +163,8 @@ def _plain(value: str) -> str:
     return folded(value.strip(" *")).removeprefix("sip:").removeprefix("mailto:")
 
 
-def _clauses(name: Field, value: str) -> Iterator[Clause]:
-    if name is Field.NUMBER:
+def _clauses(name: SearchField, value: str) -> Iterator[Clause]:
+    if name is SearchField.NUMBER:
         number = typed_number(value.strip("*"))
         if number:
             yield _digits(number)
@@ -167,10 +178,10 @@ def _clauses(name: Field, value: str) -> Iterator[Clause]:
         yield (Term(name, word),)
 
 
-def _word(fields: Sequence[Field], word: str, *, whole: bool = False) -> Clause:
+def _word(fields: Sequence[SearchField], word: str, *, whole: bool = False) -> Clause:
     """Make a clause of a word, which may be digits of a phone number."""
-    terms = tuple(Term(name, word, whole) for name in fields if name is not Field.NUMBER)
-    if Field.NUMBER in fields and word.isdigit() and len(word) >= DIGITS_FEWEST:
+    terms = tuple(Term(name, word, whole) for name in fields if name is not SearchField.NUMBER)
+    if SearchField.NUMBER in fields and word.isdigit() and len(word) >= DIGITS_FEWEST:
         return (*terms, *_digits(word))
     return terms
 
@@ -182,4 +193,6 @@ def _digits(number: str) -> Clause:
     """
     short = number.lstrip("0") or number
     digits = dict.fromkeys((number, short) if len(short) >= DIGITS_FEWEST else (number,))
-    return tuple(term for one in digits for term in (Term(Field.NUMBER, one), Term(Field.NUMBER_BACK, one[::-1])))
+    return tuple(
+        term for one in digits for term in (Term(SearchField.NUMBER, one), Term(SearchField.NUMBER_BACK, one[::-1]))
+    )

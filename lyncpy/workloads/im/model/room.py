@@ -199,7 +199,7 @@ class ChatMessage:
         return self.sender.participant.user
 
 
-class Deliver(NamedTuple):
+class DeliverToLeg(NamedTuple):
     """Pass a message to a member's leg, and call `Room.settled` with the outcome."""
 
     member: ChatMember
@@ -220,7 +220,7 @@ class LegEnded(NamedTuple):
     """SILENT or LOST."""
 
 
-ChatEffect = Deliver | Finished | LegEnded
+ChatEffect = DeliverToLeg | Finished | LegEnded
 
 
 class Room:
@@ -317,7 +317,7 @@ class Room:
                 continue
             is_sent = member.enqueue(message, bounds)
             if is_sent:
-                effects.append(Deliver(member, message))
+                effects.append(DeliverToLeg(member, message))
             elif is_sent is None:
                 effects += _outcome(message, member, OVERFULL)
         return effects
@@ -341,7 +341,7 @@ class Room:
     def _send_waiting(self, member: ChatMember) -> list[ChatEffect]:
         effects: list[ChatEffect] = []
         while (message := member.next(self._bounds)) is not None:
-            effects.append(Deliver(member, message))
+            effects.append(DeliverToLeg(member, message))
         return effects
 
     def _note_people(self) -> None:

@@ -26,7 +26,7 @@ KIND_OF: Final[Mapping[Relation, MemberKind]] = {relation: relation.value for re
 NOWHERE: Final[tuple[int, ...]] = ()
 
 
-class Access:
+class AccessLists:
     """The lists of a board by who is named on them.
 
     Attributes:

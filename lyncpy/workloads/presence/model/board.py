@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from lyncpy.contracts.names import Aor, Epid, Version
 from lyncpy.workloads.presence.model.absences import Absences, bounded, ends, lapsed
-from lyncpy.workloads.presence.model.access import Access
+from lyncpy.workloads.presence.model.access import AccessLists
 from lyncpy.workloads.presence.model.aggregate import moments
 from lyncpy.workloads.presence.model.quotas import Quotas, excess_of, is_too_long, size_of
 from lyncpy.workloads.presence.model.server_publications import LEGACY, SOURCES, ServerPublication, make, was_active
@@ -94,9 +94,9 @@ class Board:
         return places
 
     @cached_property
-    def access(self) -> Access:
+    def access(self) -> AccessLists:
         """Give who is named where, and the audiences that are known; for as long as nothing on the board changes."""
-        return Access(self.containers, self.delegates)
+        return AccessLists(self.containers, self.delegates)
 
     def instances_of(self, category: str) -> Iterator[Instance]:
         """Give every publication of a category, in all containers."""

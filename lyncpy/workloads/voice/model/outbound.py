@@ -119,7 +119,7 @@ class CallRefusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class NumberRouting:
     """What becomes of a number: exactly one of a person, attempts and a refusal."""
 
     steps: tuple[DecisionStep, ...]
@@ -145,7 +145,7 @@ Owners = Callable[[str], Sequence[Aor]]
 """Gives whose number a tel URI is, of those who may be called."""
 
 
-def decide(dialled: str, ext: str, caller: Caller, owners: Owners, rules: OutboundRules) -> Decision:
+def decide(dialled: str, ext: str, caller: Caller, owners: Owners, rules: OutboundRules) -> NumberRouting:
     """Say what becomes of a number.
 
     Args:
@@ -174,13 +174,13 @@ def decide(dialled: str, ext: str, caller: Caller, owners: Owners, rules: Outbou
         return _refused(steps, SHARED, f"it is the number of {', '.join(map(bare, people))}")
     if people:
         steps.append(DecisionStep("rings", bare(people[0]), "it is their number"))
-        return Decision(tuple(steps), person=people[0], number=found.number.uri)
+        return NumberRouting(tuple(steps), person=people[0], number=found.number.uri)
     if not rules.routes:
         return _refused(steps, NOBODYS, "nobody here has it, and there is no route out of the house")
     return _outward(steps, found.number, caller, rules)
 
 
-def _outward(steps: list[DecisionStep], number: TelephoneNumber, caller: Caller, rules: OutboundRules) -> Decision:
+def _outward(steps: list[DecisionStep], number: TelephoneNumber, caller: Caller, rules: OutboundRules) -> NumberRouting:
     policy = caller.policy
     steps.append(DecisionStep("voice policy", policy.name, caller.policy_why))
     for usage in policy.usages:
@@ -200,7 +200,7 @@ def _outward(steps: list[DecisionStep], number: TelephoneNumber, caller: Caller,
             )
         if routes:
             return (
-                Decision(tuple(steps), attempts=attempts)
+                NumberRouting(tuple(steps), attempts=attempts)
                 if attempts
                 else _refused(steps, NO_ROUTE, "no gateway is named")
             )
@@ -221,8 +221,8 @@ def _written(rules: Sequence[Rule], digits: str) -> str:
     return next((made for rule in rules if (made := rule.translated(digits)) is not None), digits)
 
 
-def _refused(steps: Sequence[DecisionStep], refusal: CallRefusal, why: str) -> Decision:
-    return Decision((*steps, refused_step(refusal, why)), refusal=refusal)
+def _refused(steps: Sequence[DecisionStep], refusal: CallRefusal, why: str) -> NumberRouting:
+    return NumberRouting((*steps, refused_step(refusal, why)), refusal=refusal)
 
 
 def refused_step(refusal: CallRefusal, why: str) -> DecisionStep:

@@ -31,7 +31,7 @@ class CharacterSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PatternStep:
     """One step of a program."""
 
     op: Op
@@ -42,7 +42,7 @@ class Step:
     """SPLIT: where to go else."""
 
     characters: CharacterSet | None = None
-    ahead: "tuple[Step, ...]" = ()
+    ahead: "tuple[PatternStep, ...]" = ()
     is_not: bool = False
     """AHEAD: that nothing of the kind follows."""
 
@@ -64,7 +64,7 @@ class _Places:
         """All that was passed on the way, so that no place is entered twice."""
 
 
-def run(program: Sequence[Step], text: str, begin: int, slots: int, *, is_fixed: bool) -> Slots | None:
+def run(program: Sequence[PatternStep], text: str, begin: int, slots: int, *, is_fixed: bool) -> Slots | None:
     """Run a program; give the slots of the preferred match that begins first, or None.
 
     Args:
@@ -94,7 +94,7 @@ def run(program: Sequence[Step], text: str, begin: int, slots: int, *, is_fixed:
     return best
 
 
-def _enter(program: Sequence[Step], places: _Places, where: int, saved: Slots, text: str, at: int) -> None:
+def _enter(program: Sequence[PatternStep], places: _Places, where: int, saved: Slots, text: str, at: int) -> None:
     """Add all places that are reached without a character, in their order of preference; each is entered once."""
     waiting = [(where, saved)]
     while waiting:
@@ -115,7 +115,7 @@ def _enter(program: Sequence[Step], places: _Places, where: int, saved: Slots, t
             waiting.append((where + 1, saved))
 
 
-def _holds(step: Step, text: str, at: int) -> bool:
+def _holds(step: PatternStep, text: str, at: int) -> bool:
     if step.op is Op.BEGIN:
         return at == 0
     if step.op is Op.END:
@@ -123,7 +123,7 @@ def _holds(step: Step, text: str, at: int) -> bool:
     return (run(step.ahead, text, at, 2, is_fixed=True) is not None) != step.is_not
 
 
-def always(program: Sequence[Step], op: Op) -> bool:
+def always(program: Sequence[PatternStep], op: Op) -> bool:
     """Tell whether no way through a program misses a step of a kind."""
     seen, waiting = set[int](), [0]
     while waiting:
@@ -145,7 +145,7 @@ ANYTHING: Final = -1
 """The place of a program that has found something: whatever follows changes nothing."""
 
 
-def entered(program: Sequence[Step], places: Iterable[int], *, at_begin: bool = False) -> frozenset[int]:
+def entered(program: Sequence[PatternStep], places: Iterable[int], *, at_begin: bool = False) -> frozenset[int]:
     """Give the places that are reached from these without a character; a program that looks ahead is taken to see nothing."""
     seen, waiting, found = set[int](), list(places), set[int]()
     while waiting:
@@ -167,7 +167,7 @@ def entered(program: Sequence[Step], places: Iterable[int], *, at_begin: bool = 
     return frozenset(found)
 
 
-def moved(program: Sequence[Step], places: frozenset[int], character: str) -> frozenset[int]:
+def moved(program: Sequence[PatternStep], places: frozenset[int], character: str) -> frozenset[int]:
     """Give where a program may be after one more character; what it finds may also begin behind that."""
     if ANYTHING in places:
         return places
@@ -175,7 +175,7 @@ def moved(program: Sequence[Step], places: frozenset[int], character: str) -> fr
     return entered(program, on | {0})
 
 
-def fits_here(program: Sequence[Step], places: frozenset[int]) -> bool:
+def fits_here(program: Sequence[PatternStep], places: frozenset[int]) -> bool:
     """Tell whether a program has found something where the text ends here."""
     waiting = [where + 1 for where in places if where != ANYTHING and program[where].op is Op.END]
     while ANYTHING not in places and waiting:
@@ -184,6 +184,6 @@ def fits_here(program: Sequence[Step], places: frozenset[int]) -> bool:
     return ANYTHING in places
 
 
-def characters_of(program: Sequence[Step]) -> Iterator[frozenset[str]]:
+def characters_of(program: Sequence[PatternStep]) -> Iterator[frozenset[str]]:
     """Give the characters that a program names."""
     return (step.characters.characters for step in program if step.characters is not None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from lyncpy.workloads.voice.model.pattern_program import CharacterSet, Op, Step, always, run
+from lyncpy.workloads.voice.model.pattern_program import CharacterSet, Op, PatternStep, always, run
 
 LONGEST: Final = 512
 """Characters of a pattern."""
@@ -59,7 +59,7 @@ class Pattern:
     """A pattern that was read; see `read_pattern`."""
 
     text: str
-    program: tuple[Step, ...] = field(repr=False)
+    program: tuple[PatternStep, ...] = field(repr=False)
     groups: int
 
     def find(self, text: str) -> Found | None:
@@ -92,7 +92,7 @@ def read_pattern(text: str) -> Pattern:
     tree = reader.whole()
     writer = _Writer()
     writer.write(tree)
-    writer.add(Step(Op.FOUND))
+    writer.add(PatternStep(Op.FOUND))
     return Pattern(text, tuple(writer.steps), reader.groups)
 
 
@@ -291,11 +291,11 @@ class _Writer:
     """Writes the program of a tree, as long as it is no longer than it may be."""
 
     def __init__(self, most: int = STEPS_MOST) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[PatternStep] = []
         self._most = most
         self._ahead = 0
 
-    def add(self, step: Step) -> int:
+    def add(self, step: PatternStep) -> int:
         """Add a step; give where it is."""
         if len(self.steps) >= self._most:
             raise PatternRefused(
@@ -307,7 +307,7 @@ class _Writer:
     def write(self, node: _Node) -> None:
         """Write a node of the tree."""
         if node.kind == "set":
-            self.add(Step(Op.CHARACTER, characters=node.characters))
+            self.add(PatternStep(Op.CHARACTER, characters=node.characters))
         elif node.kind == "row":
             for part in node.parts:
                 self.write(part)
@@ -316,53 +316,53 @@ class _Writer:
         elif node.kind == "repeat":
             self._write_repeated(node)
         elif node.kind == "group":
-            self.add(Step(Op.SAVE, 2 * node.low))
+            self.add(PatternStep(Op.SAVE, 2 * node.low))
             self.write(node.parts[0])
-            self.add(Step(Op.SAVE, 2 * node.low + 1))
+            self.add(PatternStep(Op.SAVE, 2 * node.low + 1))
         elif node.kind == "ahead":
             self._write_ahead(node)
         else:
-            self.add(Step(Op.BEGIN if node.kind == "begin" else Op.END))
+            self.add(PatternStep(Op.BEGIN if node.kind == "begin" else Op.END))
 
     def _write_choice(self, node: _Node) -> None:
         ends = []
         for part in node.parts[:-1]:
-            split = self.add(Step(Op.SPLIT))
+            split = self.add(PatternStep(Op.SPLIT))
             self.write(part)
-            ends.append(self.add(Step(Op.JUMP)))
-            self.steps[split] = Step(Op.SPLIT, split + 1, len(self.steps))
+            ends.append(self.add(PatternStep(Op.JUMP)))
+            self.steps[split] = PatternStep(Op.SPLIT, split + 1, len(self.steps))
         self.write(node.parts[-1])
         for end in ends:
-            self.steps[end] = Step(Op.JUMP, len(self.steps))
+            self.steps[end] = PatternStep(Op.JUMP, len(self.steps))
 
     def _write_repeated(self, node: _Node) -> None:
         (part,) = node.parts
         for _ in range(node.low):
             self.write(part)
         if node.high is None:
-            split = self.add(Step(Op.SPLIT))
+            split = self.add(PatternStep(Op.SPLIT))
             self.write(part)
-            self.add(Step(Op.JUMP, split))
+            self.add(PatternStep(Op.JUMP, split))
             self.steps[split] = self._split(split + 1, len(self.steps), node)
             return
         splits = []
         for _ in range(node.high - node.low):
-            splits.append(self.add(Step(Op.SPLIT)))
+            splits.append(self.add(PatternStep(Op.SPLIT)))
             self.write(part)
         for split in splits:
             self.steps[split] = self._split(split + 1, len(self.steps), node)
 
     @staticmethod
-    def _split(again: int, on: int, node: _Node) -> Step:
-        return Step(Op.SPLIT, on, again) if node.is_lazy else Step(Op.SPLIT, again, on)
+    def _split(again: int, on: int, node: _Node) -> PatternStep:
+        return PatternStep(Op.SPLIT, on, again) if node.is_lazy else PatternStep(Op.SPLIT, again, on)
 
     def _write_ahead(self, node: _Node) -> None:
         inner = _Writer(AHEAD_MOST)
         inner.write(node.parts[0])
-        inner.add(Step(Op.FOUND))
+        inner.add(PatternStep(Op.FOUND))
         if any(step.op is Op.AHEAD for step in inner.steps):
             raise PatternRefused("what looks ahead cannot do so once more")
         self._ahead += len(inner.steps)
         if self._ahead > AHEAD_MOST:
             raise PatternRefused(f"all that looks ahead has more than {AHEAD_MOST} steps")
-        self.add(Step(Op.AHEAD, ahead=tuple(inner.steps), is_not=node.is_not))
+        self.add(PatternStep(Op.AHEAD, ahead=tuple(inner.steps), is_not=node.is_not))

@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 from lyncpy.workloads.directory.model import index as module
-from lyncpy.workloads.directory.model.index import Clause, Form, Term, WordIndex, indexing
+from lyncpy.workloads.directory.model.index import Clause, IndexedForm, Term, WordIndex, indexing
 
 R = TypeVar("R")
 
@@ -21,7 +21,7 @@ class Card:
     more: str = ""
 
 
-FORM: Form[Card] = Form(
+FORM: IndexedForm[Card] = IndexedForm(
     key=lambda card: card.key,
     order=lambda card: card.name,
     words={"name": lambda card: card.name.split(), "more": lambda card: card.more.split()},

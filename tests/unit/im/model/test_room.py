@@ -6,7 +6,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, Hear, ILeg, IMessage, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.im.model.room import ChatMember, Deliver, Finished, LegEnded, MemberState, Room, RoomBounds
+from lyncpy.workloads.im.model.room import ChatMember, DeliverToLeg, Finished, LegEnded, MemberState, Room, RoomBounds
 
 LOST = DeliveryFailure(FailureKind.LOST, 430)
 SILENT = DeliveryFailure(FailureKind.SILENT, 408)
@@ -46,7 +46,7 @@ def test_a_message_is_finished_when_it_has_an_outcome_everywhere() -> None:
     """Not earlier, whatever the outcomes are."""
     room, (alice, bob, carol) = _room("alice", "bob", "carol")
     message = room.accept(alice, "text/plain", b"x")
-    assert room.spread(message) == [Deliver(bob, message), Deliver(carol, message)]
+    assert room.spread(message) == [DeliverToLeg(bob, message), DeliverToLeg(carol, message)]
     assert room.settled(bob, message, SILENT) == []
     assert room.settled(carol, message, None) == [Finished(message)]
     assert message.failures == [(bob, SILENT)]
@@ -63,7 +63,7 @@ def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> Non
     """Until the leg has been ended, messages for it stay in order."""
     room, (alice, bob) = _room("alice", "bob")
     first, second, third = (room.accept(alice, "text/plain", b"x") for _ in range(3))
-    assert room.spread(first) == [Deliver(bob, first)]
+    assert room.spread(first) == [DeliverToLeg(bob, first)]
     assert room.spread(second) == []
     assert room.settled(bob, first, LOST) == [Finished(first), LegEnded(bob, FailureKind.LOST)]
     assert room.spread(third) == []
@@ -131,7 +131,7 @@ def test_who_does_not_say_that_they_have_joined_is_ended() -> None:
     assert room.expire(42.0) == [LegEnded(bob, FailureKind.SILENT)]
     assert (bob.state, room.joined(bob)) == (MemberState.LEAVING, [])
     assert room.deadline() == 52.0
-    assert room.joined(carol) == [Deliver(carol, message)]
+    assert room.joined(carol) == [DeliverToLeg(carol, message)]
     assert room.joined(carol) == []
     assert (room.deadline(), room.expire(99.0)) == (None, [])
     assert room.settled(carol, message, None) == []

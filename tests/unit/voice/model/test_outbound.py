@@ -14,7 +14,7 @@ from lyncpy.workloads.voice.model.outbound import (
     Attempt,
     Caller,
     CallRoute,
-    Decision,
+    NumberRouting,
     OutboundRules,
     Trunk,
     VoicePolicy,
@@ -55,7 +55,7 @@ RULES = OutboundRules(
 )
 
 
-def decided(dialled: str, ext: str = "", caller: Caller = ALICE, rules: OutboundRules = RULES) -> Decision:
+def decided(dialled: str, ext: str = "", caller: Caller = ALICE, rules: OutboundRules = RULES) -> NumberRouting:
     """Decide with these people."""
     return decide(dialled, ext, caller, lambda uri: PEOPLE.get(uri, []), rules)
 
