@@ -51,13 +51,13 @@ from lyncpy.wire.listener import Connections, Listener
 from lyncpy.wire.operators import OperatorsAuthority
 from lyncpy.workloads.admin.service import Admin, ServerControl
 from lyncpy.workloads.archive.service import Archive, ArchiveFiles
-from lyncpy.workloads.conferencing.bodies.pages import Pages as MeetingPages
+from lyncpy.workloads.conferencing.bodies.pages import MeetingPages
 from lyncpy.workloads.conferencing.service import Conferencing
 from lyncpy.workloads.contacts.service import Contacts
 from lyncpy.workloads.directory.photos import Photos
 from lyncpy.workloads.directory.service import Directory, DirectoryOrigin
 from lyncpy.workloads.im.service import Im
-from lyncpy.workloads.monitoring.pages import Pages
+from lyncpy.workloads.monitoring.pages import MonitoringPages
 from lyncpy.workloads.monitoring.service import Monitoring
 from lyncpy.workloads.monitoring.siblings import Siblings
 from lyncpy.workloads.presence.service import Presence
@@ -70,7 +70,7 @@ from lyncpy.workloads.web.icon import IconFile
 from lyncpy.workloads.web.readers import Readers, Tokens
 from lyncpy.workloads.web.site import Site
 from lyncpy.workloads.webservices.discovery_service import SignInPlace
-from lyncpy.workloads.webservices.service import Trust, WebServices
+from lyncpy.workloads.webservices.service import ServiceKeys, WebServices
 
 Reload = Callable[[], Awaitable[Sequence[str]]]
 """Reads the configuration again; gives sentences."""
@@ -323,10 +323,10 @@ def _drain(
     )
 
 
-def _pages(back: Backends, parent: ParentLine | None, watch: ConditionWatch) -> Pages:
+def _pages(back: Backends, parent: ParentLine | None, watch: ConditionWatch) -> MonitoringPages:
     """Build what programs that watch the server are shown: of several processes, all of them."""
     siblings = None if parent is None else Siblings(back.bus, parent.siblings, back.meters, watch.present)
-    return Pages(back.meters, watch.present, siblings)
+    return MonitoringPages(back.meters, watch.present, siblings)
 
 
 def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads:
@@ -358,7 +358,7 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     monitoring = Monitoring(platform, signaling, back.meters, settings.monitoring)
     offered = (*conferencing.offer.provisions, *voice.offer.provisions)
     guests = settings.conferencing.guests
-    trust = Trust(base.tables.secrets, back.seals, back.stamps, back.key_pairs, _offers_ntlm(config))
+    trust = ServiceKeys(base.tables.secrets, back.seals, back.stamps, back.key_pairs, _offers_ntlm(config))
     place = SignInPlace({domain: settings.sip.name_for(domain) for domain in domains}, settings.sip.tls_port)
     book = base.tables.address_book
     groups = settings.provisioning.groups_in_contacts > 0

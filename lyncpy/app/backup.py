@@ -19,8 +19,8 @@ from typing import IO, Final
 from lyncpy import __version__
 from lyncpy.app.backup_form import (
     PIECE,
+    BackupFile,
     BackupUnusable,
-    Entry,
     Manifest,
     Readable,
     is_sealed,
@@ -167,14 +167,14 @@ def _inside(config: Config, path: Path) -> str | None:
     return place.relative_to(home).as_posix() if place.is_relative_to(home) else None
 
 
-def _entry(name: str, path: Path) -> Entry:
+def _entry(name: str, path: Path) -> BackupFile:
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o777
         while piece := file.read(PIECE):
             digest.update(piece)
             size += len(piece)
-    return Entry(name, size, mode, digest.hexdigest())
+    return BackupFile(name, size, mode, digest.hexdigest())
 
 
 def _write(file: IO[bytes], manifest: Manifest, files: dict[str, Path], passphrase: str) -> None:
@@ -269,7 +269,7 @@ def _unpack(manifest: Manifest, stream: Readable, folder: Path) -> dict[str, str
     return elsewhere
 
 
-def _copied(stream: Readable, one: Entry, out: IO[bytes] | None) -> None:
+def _copied(stream: Readable, one: BackupFile, out: IO[bytes] | None) -> None:
     digest = hashlib.sha256()
     for piece in pieces(stream, one.size):
         digest.update(piece)

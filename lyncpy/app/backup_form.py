@@ -46,7 +46,7 @@ class Readable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BackupFile:
     """A file in a backup."""
 
     name: str
@@ -79,7 +79,7 @@ class Manifest:
     store: str
     """What the server works with: "sqlite" or "postgresql"."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[BackupFile, ...]
 
 
 def packed(manifest: Manifest) -> bytes:
@@ -99,7 +99,7 @@ def read_manifest(stream: Readable) -> Manifest:
         raise BackupUnusable("what it says that is in it is too long")
     try:
         found = json.loads(exactly(stream, length))
-        entries = tuple(Entry(**{name: one[name] for name in _ENTRY}) for one in found["entries"])
+        entries = tuple(BackupFile(**{name: one[name] for name in _ENTRY}) for one in found["entries"])
         manifest = Manifest(**{name: found[name] for name in _MANIFEST}, entries=entries)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BackupUnusable("what it says that is in it cannot be read") from error
@@ -125,7 +125,7 @@ def is_within(name: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts
 
 
-def _check(one: Entry) -> None:
+def _check(one: BackupFile) -> None:
     is_name = isinstance(one.name, str) and len(one.name) < 4096 and "\0" not in one.name
     if not is_name or ".." in PurePosixPath(one.name).parts or not PurePosixPath(one.name).parts:
         raise BackupUnusable("it names a file that leads elsewhere")
@@ -287,6 +287,6 @@ def _about(*, is_last: bool) -> bytes:
     return SEALED + (b"\1" if is_last else b"\0")
 
 
-def total(entries: Sequence[Entry]) -> int:
+def total(entries: Sequence[BackupFile]) -> int:
     """Give the bytes of all files."""
     return sum(one.size for one in entries)

@@ -44,7 +44,7 @@ TYPED_UNSEEN: Final = (("user", "passwd"), "New password")
 """The words of the command whose input a person types here, and what they are asked for; a program gives it as input."""
 
 
-class Unreachable(OSError):
+class NoServer(OSError):
     """No server is asked, or none answers; the sentence says why, and what to do."""
 
 
@@ -88,7 +88,7 @@ def _typed_unseen(line: Sequence[str]) -> str | None:
         return None
     first = getpass.getpass(f"{question}: ")
     if getpass.getpass("Once more: ") != first:
-        raise Unreachable("the two are not the same; nothing has changed")
+        raise NoServer("the two are not the same; nothing has changed")
     return first
 
 
@@ -118,7 +118,7 @@ def _door(file: Path) -> _Door:
         try:
             sections = config.load(file).sections
         except config.ConfigError as error:
-            raise Unreachable(str(error)) from None
+            raise NoServer(str(error)) from None
         admin, pool = sections.admin, sections.pool
     return _Door(file.absolute().parent, admin.socket, pool.processes)
 
@@ -131,19 +131,19 @@ def _connected(door: _Door) -> Iterator[socket.socket]:
         Unreachable: With a sentence for whoever asks.
     """
     if not door.name:
-        raise Unreachable('this server has no local socket ([admin] socket = "")')
+        raise NoServer('this server has no local socket ([admin] socket = "")')
     names = [door.name, *(own_file(door.name, number) for number in range(2, door.processes + 1))]
     for path in map(door.home.joinpath, names):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
             try:
                 _connect(server, path)
             except PermissionError:
-                raise Unreachable(f"{path} is for root and the server's own user; use that, or SSH") from None
+                raise NoServer(f"{path} is for root and the server's own user; use that, or SSH") from None
             except OSError:
                 continue
             yield server
             return
-    raise Unreachable(f"no server listens on {door.home / door.name} ([admin] socket); is it running?")
+    raise NoServer(f"no server listens on {door.home / door.name} ([admin] socket); is it running?")
 
 
 def _connect(server: socket.socket, path: Path) -> None:
@@ -173,7 +173,7 @@ def _talk(server: socket.socket, *, is_raw: bool, reads: bool = True) -> int:
         if server in ready:
             data = server.recv(READ_BYTES)
             if not data:
-                raise Unreachable("the server has ended the connection")
+                raise NoServer("the server has ended the connection")
             status = _shown(frames, data)
             if status is not None:
                 return status
@@ -190,7 +190,7 @@ def _shown(frames: FrameReader, data: bytes) -> int | None:
                 out.buffer.write(body)
                 out.buffer.flush()
     except BrokenFrame:
-        raise Unreachable("what answers is no lyncpy of this version") from None
+        raise NoServer("what answers is no lyncpy of this version") from None
     return None
 
 

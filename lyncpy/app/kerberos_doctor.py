@@ -17,7 +17,7 @@ from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.kerberos import SIP_SERVICE, service_name
 
 
-class Names(Protocol):
+class HostNames(Protocol):
     """What a Kerberos library makes of a host's name."""
 
     def addresses(self, host: str) -> tuple[str, Sequence[str]]:
@@ -40,7 +40,7 @@ class SystemNames:
         return socket.getnameinfo((address, 0), socket.NI_NAMEREQD)[0]
 
 
-def kerberos_findings(config: Config, names: Names) -> Iterator[Finding]:
+def kerberos_findings(config: Config, names: HostNames) -> Iterator[Finding]:
     """Look at everything; the KDC is asked, and may take its time."""
     auth = config.sections.auth
     if not auth.keytab:
@@ -87,7 +87,7 @@ def _keys(ours: Sequence[KeytabEntry]) -> Iterator[Finding]:
         yield Finding(good=not kinds <= WEAK, sentence=sentence)
 
 
-def _host(host: str, entries: Sequence[KeytabEntry], names: Names) -> Iterator[Finding]:
+def _host(host: str, entries: Sequence[KeytabEntry], names: HostNames) -> Iterator[Finding]:
     """Compare the name of the service with what clients make of it: some libraries look it up there and back."""
     setting = "[auth] target_name, or else [sip] server_name"
     if "." not in host or _is_address(host):

@@ -45,7 +45,7 @@ def rooms() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenLevel:
     """A level that an operator has chosen."""
 
     level: str
@@ -70,10 +70,10 @@ class LogLevels:
     def __init__(self, usual: str = "info") -> None:
         self.usual: Final = usual
         self.predicate: Final = LogLevelFilterPredicate(LogLevel.levelWithName(usual))
-        self.chosen: dict[str, Chosen] = {}
+        self.chosen: dict[str, ChosenLevel] = {}
         """By room; of the whole server `EVERYTHING`."""
 
-    def choose(self, room: str, chosen: Chosen) -> None:
+    def choose(self, room: str, chosen: ChosenLevel) -> None:
         """Have a room, or everything, told from another level on."""
         self.chosen[room] = chosen
         self._apply()
@@ -178,7 +178,7 @@ class LogCommands:
             self._levels.forget(room)
         else:
             until = None if span_s is None else self._timers.wall() + span_s
-            self._levels.choose(room, Chosen(level, asked.author, until))
+            self._levels.choose(room, ChosenLevel(level, asked.author, until))
             if span_s is not None:
                 self._ends.set(room, span_s)
         told = self._levels.chosen[room].told() if room in self._levels.chosen else "as [log] level says"

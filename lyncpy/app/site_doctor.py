@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import HTTP, WEB_HOSTS, asked_hosts
-from lyncpy.app.kerberos_doctor import Names
+from lyncpy.app.kerberos_doctor import HostNames
 from lyncpy.contracts.finding import Finding
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, CERTIFICATES, TICKETS
 
@@ -118,7 +118,7 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error) or type(error).__name__
 
 
-def site_findings(config: Config, names: Names, web: Web) -> Iterator[Finding]:
+def site_findings(config: Config, names: HostNames, web: Web) -> Iterator[Finding]:
     """Ask at every address; each may take its time."""
     if not config.site:
         sentence = (
@@ -141,7 +141,7 @@ def site_findings(config: Config, names: Names, web: Web) -> Iterator[Finding]:
         yield finding
 
 
-def _missing(host: str, names: Names) -> str:
+def _missing(host: str, names: HostNames) -> str:
     """Say why a name leads nowhere; "" when it does."""
     try:
         names.addresses(host)

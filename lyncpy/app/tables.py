@@ -74,7 +74,7 @@ def when_full(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableInUse:
     """A table where it is: what keeps it, and under which name."""
 
     name: str
@@ -87,9 +87,9 @@ class Table:
         return len(kept) if isinstance(kept, Sized) else 0
 
 
-def walk(roots: Iterable[Any]) -> Generator[int, None, list[Table | Limit]]:  # Any: as of Table's owner
+def walk(roots: Iterable[Any]) -> Generator[int, None, list[TableInUse | Limit]]:  # Any: as of Table's owner
     """Find the tables and bounds of what is reached from some objects; gives way after each `WALK_PIECE` of them."""
-    names, seen, found = bounds(), set[int](), list[Table | Limit]()
+    names, seen, found = bounds(), set[int](), list[TableInUse | Limit]()
     waiting: list[Any] = list(roots)
     while waiting:
         one = waiting.pop()
@@ -108,7 +108,7 @@ def walk(roots: Iterable[Any]) -> Generator[int, None, list[Table | Limit]]:  # 
         for attribute, value in _attributes(one):
             name = next((name for name in _names(kind, attribute) if name in names), None)
             if name is not None:
-                found.append(Table(name, one, attribute))
+                found.append(TableInUse(name, one, attribute))
             if name is None or type(value).__module__.startswith("lyncpy."):
                 waiting.append(value)
     return found
@@ -180,7 +180,7 @@ class TableMeters:
         self._sections = sections
         self._timers = timers
         self._roots: Sequence[object] = ()
-        self._tables: Sequence[Table] = ()
+        self._tables: Sequence[TableInUse] = ()
         self._bounds_of: Mapping[tuple[str, ...], float] = {}
         self._walked_at: float | None = None
         self._limits = LimitMeters(meter, timers)
@@ -207,7 +207,7 @@ class TableMeters:
         """Say from where the parts of the server are reached."""
         self._roots = roots
 
-    def _known(self) -> Sequence[Table]:
+    def _known(self) -> Sequence[TableInUse]:
         now = self._timers.now()
         if self._walked_at is None or now - self._walked_at > WALK_S:
             self._walked_at = now
@@ -217,7 +217,7 @@ class TableMeters:
     async def _walk(self) -> None:
         slices = Slices(self._timers, WALK_PIECE)
         both = await slices.carry_out(walk(self._roots))
-        found = [one for one in both if isinstance(one, Table)]
+        found = [one for one in both if isinstance(one, TableInUse)]
         bounds_of: dict[tuple[str, ...], float] = {}
         for name in {one.name for one in found}:
             bound = bound_of(name, self._sections)

@@ -71,7 +71,7 @@ from lyncpy.workloads.webservices.model.addresses import Addresses
 from lyncpy.workloads.webservices.model.certificates import read_certificate, read_key_request
 from lyncpy.workloads.webservices.model.proof import check_proof, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from lyncpy.workloads.webservices.model.tickets import Ticket, TicketKeys, read_ticket, write_ticket
+from lyncpy.workloads.webservices.model.tickets import TicketClaims, TicketKeys, read_ticket, write_ticket
 from lyncpy.workloads.webservices.soap_resource import ELEMENTS
 from tests.kit.ap_req import ap_req
 from tests.kit.certificates import issue
@@ -246,7 +246,7 @@ _AUTHENTICATE: Final = (
 """Of a real client, for an account of nobody."""
 
 _KEYS: Final = TicketKeys(bytes(32), bytes(32))
-_TICKET: Final = Ticket("t", Aor("sip:a@b"), OwnerId("1"), "https://x", 0, 1, 0, b"")
+_TICKET: Final = TicketClaims("t", Aor("sip:a@b"), OwnerId("1"), "https://x", 0, 1, 0, b"")
 _HELD: Final = HeldTicket(
     "<Assertion/>",
     "<wsu:Created>2023-11-14T22:13:20Z</wsu:Created><wsu:Expires>2033-11-15T06:13:20Z</wsu:Expires>",

@@ -1,7 +1,7 @@
 """Entries of traces, as a server records them."""
 
 from lyncpy.sip.masking import masked
-from lyncpy.workloads.tracing.model.entry import EntryKind, Socket, TraceEntry
+from lyncpy.workloads.tracing.model.entry import Socket, TraceEntry, TraceEntryKind
 
 SERVER = Socket("198.51.100.1", 5061)
 ALICE = Socket("192.0.2.1", 50001)
@@ -40,12 +40,12 @@ def message(
 ) -> TraceEntry:
     """Make the entry of a message, so many seconds after the start."""
     name = flow or f"{node}/{client.port - 50000}"
-    return TraceEntry(START + after_s, node, EntryKind.MESSAGE, text, name, client, SERVER, inward)
+    return TraceEntry(START + after_s, node, TraceEntryKind.MESSAGE, text, name, client, SERVER, inward)
 
 
 def state(words: str, after_s: float, node: str = "n1") -> TraceEntry:
     """Make the entry of a change of state."""
-    return TraceEntry(START + after_s, node, EntryKind.STATE, words)
+    return TraceEntry(START + after_s, node, TraceEntryKind.STATE, words)
 
 
 SIGN_IN = (

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from lyncpy.app.probes.device import ProbeSession
 from lyncpy.app.probes.outcome import ProbeFailed
-from lyncpy.app.probes.web import Asked, ask, basic, refused, ticket_wish
+from lyncpy.app.probes.web import WebRequest, ask, basic, refused, ticket_wish
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, local, quote_attr, read_xml, text_of
 from lyncpy.sip.text import shown
@@ -126,7 +126,7 @@ def _id(element: Element) -> str:
     return next((value for name, value in element.attributes if name.rpartition("}")[2].rpartition(":")[2] == "Id"), "")
 
 
-def _asked(method: str, url: str, body: bytes = b"", authorization: str = "") -> Asked:
+def _asked(method: str, url: str, body: bytes = b"", authorization: str = "") -> WebRequest:
     """Read where a request goes; raises ProbeFailed."""
     try:
         parts = urlsplit(url)
@@ -137,7 +137,7 @@ def _asked(method: str, url: str, body: bytes = b"", authorization: str = "") ->
         words = f'the server names "{shown(url, 120)}", which is no https address'
         raise ProbeFailed(words, "on the server: look at [web] in its settings")
     # The site is another name than the server's, which --name may have given.
-    return Asked((host, port), method, parts.path, body, authorization, name=host)
+    return WebRequest((host, port), method, parts.path, body, authorization, name=host)
 
 
 # --- the ticket

@@ -23,7 +23,7 @@ _SERVERS: Final[Mapping[int, tuple[str, str]]] = {
 """Numbers of RFC 4120 §7.5.9 and of MIT's library whose cause is not with the probe → words, and what to do."""
 
 
-class Ticket:
+class ServiceTicket:
     """A ticket for one service.
 
     Args:
@@ -82,7 +82,7 @@ class KerberosKeys(SigningKeys):
     """One ticket, and signatures with its session key.
 
     Args:
-        cache: See `Ticket`.
+        cache: See `ServiceTicket`.
     """
 
     scheme = "Kerberos"
@@ -91,7 +91,7 @@ class KerberosKeys(SigningKeys):
     def __init__(self, cache: str) -> None:
         super().__init__()
         self._cache = cache
-        self._ticket: Ticket | None = None
+        self._ticket: ServiceTicket | None = None
 
     def restart(self) -> None:
         """Forget the association."""
@@ -105,7 +105,7 @@ class KerberosKeys(SigningKeys):
         """Give the REGISTER that shows a ticket. Raises BadChallenge, ProbeFailed."""
         target = self.begin(challenge)["targetname"]
         host = target.removeprefix(f"{SIP_SERVICE}/")
-        self._ticket = Ticket(f"{SIP_SERVICE}@{host}", self._cache)
+        self._ticket = ServiceTicket(f"{SIP_SERVICE}@{host}", self._cache)
         return self.shown(request, base64.b64encode(self._ticket.token).decode(), is_signed=True)
 
     def mac(self, text: bytes) -> str:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from lyncpy.app.probes import advice
 from lyncpy.app.probes.device import SESSION, ProbeDevice, ProbeSession
 from lyncpy.app.probes.enrollment import enrolled
-from lyncpy.app.probes.kerberos_keys import KerberosKeys, Ticket
+from lyncpy.app.probes.kerberos_keys import KerberosKeys, ServiceTicket
 from lyncpy.app.probes.keys import VERSION, ProbeKeys, ProbeScheme
 from lyncpy.app.probes.outcome import ProbeFailed, ProbeStatus
 from lyncpy.app.probes.tls_dsk import TlsDskKeys
@@ -217,7 +217,7 @@ def web(session: ProbeSession, plan: ProbePlan, wall: Callable[[], float]) -> st
         return look_at_site(session, plan.place, plan.name, "", "")
     proof = basic(account.login or account.address, account.password)
     if plan.scheme is ProbeScheme.KERBEROS or not account.password:
-        ticket = Ticket(f"HTTP@{plan.name or plan.place[0]}", account.cache, spnego=True)
+        ticket = ServiceTicket(f"HTTP@{plan.name or plan.place[0]}", account.cache, spnego=True)
         proof = f"Negotiate {base64.b64encode(ticket.token).decode()}"
     words = look_at_site(session, plan.place, plan.name, account.address, proof)
     if plan.scheme is not ProbeScheme.TLS_DSK:

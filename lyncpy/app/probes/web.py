@@ -29,7 +29,7 @@ _REMEDIES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class WebRequest:
     """One request."""
 
     place: tuple[str, int]
@@ -61,20 +61,20 @@ def look_at_site(session: ProbeSession, place: tuple[str, int], name: str, addre
     Raises:
         ProbeFailed: With the step at which it failed.
     """
-    status, body = ask(session, Asked(place, "GET", READY, name=name), "ready")
+    status, body = ask(session, WebRequest(place, "GET", READY, name=name), "ready")
     if status != 200:
         raise refused(f"GET {READY}", status, body)
     if not address:
         return "the site says that the server works"
     audience = f"https://{name or place[0]}:{place[1]}{ADDRESS_BOOK}"
     wish = ticket_wish(audience, address, bytes(32))
-    status, body = ask(session, Asked(place, "POST", TICKET_PLACE, wish, authorization, name), "ticket")
+    status, body = ask(session, WebRequest(place, "POST", TICKET_PLACE, wish, authorization, name), "ticket")
     if status != 200 or b"Assertion" not in body:
         raise refused("the request for a web ticket", status, body)
     return f"{address} got a web ticket"
 
 
-def ask(session: ProbeSession, asked: Asked, step: str) -> tuple[int, bytes]:
+def ask(session: ProbeSession, asked: WebRequest, step: str) -> tuple[int, bytes]:
     """Ask on a connection of its own; give status and body. Raises ProbeFailed."""
     channel = session.network.connect(*asked.place, session.step, asked.name)
     try:

@@ -15,7 +15,7 @@ from lyncpy.contracts.workload import OperatorRole, ShellCommand
 from lyncpy.workloads.admin.parser import JSON, LIMIT, Vocabulary, everywhere, usage
 from lyncpy.workloads.admin.render import error_json
 from lyncpy.workloads.admin.shell import Author, Outcome, Reply, RunningLine, Shell
-from lyncpy.workloads.admin.token_door import Refusal, TokenDoor
+from lyncpy.workloads.admin.token_door import TokenDoor, TokenRefused
 from lyncpy.workloads.admin.tokens import TokenHolder
 from lyncpy.workloads.admin.words import joined
 
@@ -66,7 +66,7 @@ class Api:
         try:
             holder = await self._admitted(asked)
             line, said = self._line(asked, command)
-        except Refusal as no:
+        except TokenRefused as no:
             return _json(no.status, error_json(command, no.kind, str(no)), no.headers)
         author = Author(f"token {holder.name}", asked.peer, holder.role, "token")
         reply = await _reply_of(self._shell.run_line(line, author, None, said))
@@ -81,10 +81,12 @@ class Api:
         scheme, _, token = asked.headers.get("authorization", "").partition(" ")
         self._door.check_wait(asked.peer)
         if scheme.lower() != "bearer":
-            raise Refusal(401, "forbidden", "show an operator's token: Authorization: Bearer NAME.SECRET", _CHALLENGE)
+            raise TokenRefused(
+                401, "forbidden", "show an operator's token: Authorization: Bearer NAME.SECRET", _CHALLENGE
+            )
         found = await self._door.holder(token, asked.peer)
         if found is None:
-            raise Refusal(401, "forbidden", "nobody has this token", _CHALLENGE)
+            raise TokenRefused(401, "forbidden", "nobody has this token", _CHALLENGE)
         return found
 
     def _line(self, asked: HttpAsked, name: str) -> tuple[str, str | None]:
@@ -96,9 +98,9 @@ class Api:
         words = self._words()
         command = words.longest_command(name.split() or ["help"])
         if command is None or command.name != (name or "help"):
-            raise Refusal(404, "misused", f'there is no command "{name[:80]}"; GET {PATH}help lists all')
+            raise TokenRefused(404, "misused", f'there is no command "{name[:80]}"; GET {PATH}help lists all')
         if asked.method == "GET" and command.role > OperatorRole.VIEWER:
-            raise Refusal(405, "misused", f"`{command.name}` is asked for with POST", ("Allow", "POST"))
+            raise TokenRefused(405, "misused", f"`{command.name}` is asked for with POST", ("Allow", "POST"))
         given = _given(asked)
         said = given.pop(INPUT, None) if command.reads else None
         return joined(_words_of(command, given)), said
@@ -117,7 +119,7 @@ def _given(asked: HttpAsked) -> dict[str, str]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or not all(isinstance(one, str | int | float | bool) for one in found.values()):
-        raise Refusal(400, "misused", "the body has to be a JSON object of names and their values")
+        raise TokenRefused(400, "misused", "the body has to be a JSON object of names and their values")
     # A flag that is false is one that is not given.
     return {name: _text(value) for name, value in found.items() if value is not False}
 
@@ -137,7 +139,7 @@ def _words_of(command: ShellCommand, given: dict[str, str]) -> Iterator[str]:
     names = {arg.name for arg in command.args}
     strange = [name for name in given if name not in flags and name not in names and name != JSON.name]
     if strange:
-        raise Refusal(400, "misused", f'`{command.name}` takes no "{strange[0][:80]}"; use: {usage(command)}')
+        raise TokenRefused(400, "misused", f'`{command.name}` takes no "{strange[0][:80]}"; use: {usage(command)}')
     yield from command.name.split()
     yield f"--{JSON.name}"
     for name, flag in flags.items():

@@ -78,7 +78,7 @@ class AuthorizedKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class ParsedKeys:
     """An authorized_keys file as it was understood."""
 
     admissions: Mapping[bytes, AuthorizedKey]
@@ -100,7 +100,7 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
-def read_ring(text: str, default_role: OperatorRole) -> Ring:
+def read_ring(text: str, default_role: OperatorRole) -> ParsedKeys:
     """Read authorized keys, one a line.
 
     A line with an option that the shell does not carry out lets nobody in: ignoring
@@ -125,7 +125,7 @@ def read_ring(text: str, default_role: OperatorRole) -> Ring:
             admissions[one.blob] = one
         except _Unusable as error:
             faults.append(f"line {number} lets nobody in: {error}")
-    return Ring(admissions, tuple(faults))
+    return ParsedKeys(admissions, tuple(faults))
 
 
 def _instead(line: str) -> str:
@@ -208,13 +208,13 @@ class AuthorizedKeys:
         self._file = file
         self._default_role = default_role
         self._seen: object = None
-        self._ring = Ring({})
+        self._ring = ParsedKeys({})
 
     def holder_of(self, blob: bytes) -> AuthorizedKey | None:
         """Find the holder of an authorized key, by the file as it is now."""
         return self.ring().admissions.get(blob)
 
-    def ring(self) -> Ring:
+    def ring(self) -> ParsedKeys:
         """Give the file as it is now; its faults are logged once."""
         seen: object
         try:
@@ -225,18 +225,18 @@ class AuthorizedKeys:
         except (OSError, UnicodeDecodeError) as error:
             seen = str(error)
             if seen != self._seen:
-                self._ring = Ring({}, (self._missing(error),))
+                self._ring = ParsedKeys({}, (self._missing(error),))
         if seen != self._seen:
             self._seen = seen
             for fault in self._ring.faults:
                 self.log.warn("[admin] authorized_keys: {path}: {reason}", path=str(self._file), reason=fault)
         return self._ring
 
-    def _read(self, now: os.stat_result) -> Ring:
+    def _read(self, now: os.stat_result) -> ParsedKeys:
         if now.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return Ring({}, ("lets nobody in, because others may write to it; take that away with: chmod go-w",))
+            return ParsedKeys({}, ("lets nobody in, because others may write to it; take that away with: chmod go-w",))
         if now.st_size > _FILE_BYTES:
-            return Ring({}, (f"lets nobody in, because it is longer than {_FILE_BYTES} bytes",))
+            return ParsedKeys({}, (f"lets nobody in, because it is longer than {_FILE_BYTES} bytes",))
         return read_ring(regular_text(self._file), self._default_role)
 
     def _missing(self, error: OSError | UnicodeDecodeError) -> str:

@@ -16,7 +16,7 @@ from lyncpy.workloads.admin.channel import ShellContext
 from lyncpy.workloads.admin.commands import Commands, ServerHandle
 from lyncpy.workloads.admin.console.gathered import Gathering, NodeAnswer
 from lyncpy.workloads.admin.console.service import Console
-from lyncpy.workloads.admin.console.tickets import Tickets
+from lyncpy.workloads.admin.console.tickets import ConsoleTickets
 from lyncpy.workloads.admin.everywhere import Everywhere
 from lyncpy.workloads.admin.keyring import ROLE_NAMES, AuthorizedKeys, host_keys
 from lyncpy.workloads.admin.local import LocalDoor
@@ -107,7 +107,7 @@ class Admin:
         tokens = OperatorTokens(platform.store, timers)
         door = TokenDoor(tokens.holder, timers)
         api = Api(self.shell, self.words, door)
-        tickets = Tickets(platform.store, tokens, settings, timers, control.site)
+        tickets = ConsoleTickets(platform.store, tokens, settings, timers, control.site)
         gathering = Gathering(self._asked_of_all, timers)
         console = Console(tickets, door, gathering, self.shell.record, settings, control.organisation, timers)
         self.offer = Offer(

@@ -194,7 +194,7 @@ class Shell:
         """
         running = RunningLine()
         self._under_way.add(running)
-        serving = self._serve(line, author, Place(width, said, view), running)
+        serving = self._serve(line, author, LineSource(width, said, view), running)
         _ = Deferred.fromCoroutine(serving).addBoth(self._ended, running)
         return running
 
@@ -240,7 +240,7 @@ class Shell:
             timer.cancel()
             stopping.working(None)
 
-    async def _serve(self, line: str, author: Author, place: "Place", running: RunningLine) -> Reply:
+    async def _serve(self, line: str, author: Author, place: "LineSource", running: RunningLine) -> Reply:
         words, most = self._words(), self._settings.line_bytes
         # Of what is too long, no more is looked at than is recorded: the lexer costs a square.
         masked = words.masked(line[:most])
@@ -269,7 +269,7 @@ class Shell:
         return await self._recorded(reply, masked, author, " ".join(reply.err.split()) or "ok")
 
     async def _watched(
-        self, use: ParsedLine, call: CommandCall, place: "Place", running: RunningLine, answer: "_Refusing"
+        self, use: ParsedLine, call: CommandCall, place: "LineSource", running: RunningLine, answer: "_Refusing"
     ) -> Reply:
         """Run a command again and again, until somebody interrupts it; that is its end as any other."""
         while True:
@@ -303,7 +303,7 @@ class Shell:
         return tell
 
     async def _run(
-        self, use: ParsedLine, call: CommandCall, place: "Place", running: RunningLine, answer: "_Refusing"
+        self, use: ParsedLine, call: CommandCall, place: "LineSource", running: RunningLine, answer: "_Refusing"
     ) -> Reply:
         command = use.command
         then = AfterAnswer.GO_ON if use.help else _THEN.get(command.name, AfterAnswer.GO_ON)
@@ -381,7 +381,7 @@ def wants_json(line: str, most: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LineSource:
     """Where a line is typed."""
 
     width: int | None

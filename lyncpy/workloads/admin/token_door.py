@@ -25,7 +25,7 @@ class WrongTokens:
     allowed: int = 10
 
 
-class Refusal(Exception):
+class TokenRefused(Exception):
     """An answer that is no command's."""
 
     def __init__(self, status: int, kind: str, sentence: str, *headers: tuple[str, str]) -> None:
@@ -60,7 +60,7 @@ class TokenDoor:
         """
         wait_s = self._tries.wait(network_of(peer), self._timers.now())
         if wait_s > 0:
-            raise Refusal(
+            raise TokenRefused(
                 429, "forbidden", "too many wrong tokens from there; wait", ("Retry-After", str(ceil(wait_s)))
             )
 
@@ -74,7 +74,7 @@ class TokenDoor:
         try:
             found = await self._holder(token.strip())
         except WorldUnavailable as error:
-            raise Refusal(503, "unavailable", f"not possible now: {error}", ("Retry-After", "30")) from error
+            raise TokenRefused(503, "unavailable", f"not possible now: {error}", ("Retry-After", "30")) from error
         if found is None:
             self.count_wrong(peer)
         return found

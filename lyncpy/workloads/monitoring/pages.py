@@ -19,7 +19,7 @@ OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8
 _BROKEN: Final = 503
 
 
-class Pages:
+class MonitoringPages:
     """Answers the programs that watch the server.
 
     Args:

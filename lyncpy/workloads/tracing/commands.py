@@ -26,11 +26,11 @@ from lyncpy.contracts.workload import (
 )
 from lyncpy.core.flags import span_flag
 from lyncpy.core.timestamps import moment
-from lyncpy.workloads.tracing.model.entry import EntryKind, TraceEntry, instant, merged, read_entries
+from lyncpy.workloads.tracing.model.entry import TraceEntry, TraceEntryKind, instant, merged, read_entries
 from lyncpy.workloads.tracing.model.hep import HepSender, hep_packet
 from lyncpy.workloads.tracing.model.ladder import draw
 from lyncpy.workloads.tracing.model.pcapng import pcapng
-from lyncpy.workloads.tracing.model.target import TargetKind, target_of
+from lyncpy.workloads.tracing.model.target import TraceTargetKind, target_of
 from lyncpy.workloads.tracing.recorder import Recorder, TraceOrder
 from lyncpy.workloads.tracing.settings import Settings
 
@@ -123,7 +123,7 @@ class Commands:
         )
 
     def _starting(self) -> ShellCommand:
-        kinds = [one.value for one in TargetKind]
+        kinds = [one.value for one in TraceTargetKind]
         return ShellCommand(
             "trace start",
             "Record what concerns a user, an IP address, a Call-ID or a conference, at all servers, without what people say.",
@@ -216,7 +216,7 @@ class Commands:
         for rung in ladder.rungs:
             at = instant(rung.entry.at)
             rows.append((Shown(at[_CLOCK], at), rung.entry.node, rung.drawing, rung.words))
-            if with_messages and rung.entry.kind is EntryKind.MESSAGE:
+            if with_messages and rung.entry.kind is TraceEntryKind.MESSAGE:
                 rows += [(None, None, "", line) for line in rung.entry.text.rstrip().splitlines()]
         return replace(table, columns=("at", "node", "ladder", "words"), rows=rows, note=f"{len(entries)} entries")
 

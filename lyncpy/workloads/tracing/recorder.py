@@ -21,10 +21,10 @@ from lyncpy.contracts.workload import CommandFailed
 from lyncpy.core.deadline import Deadlines
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.masking import masked
-from lyncpy.workloads.tracing.model.entry import EntryKind, Socket, TraceEntry, instant, sentence
+from lyncpy.workloads.tracing.model.entry import Socket, TraceEntry, TraceEntryKind, instant, sentence
 from lyncpy.workloads.tracing.model.glance import glance
 from lyncpy.workloads.tracing.model.hep import HepSender, hep_packet
-from lyncpy.workloads.tracing.model.target import TargetKind, TraceTarget
+from lyncpy.workloads.tracing.model.target import TraceTarget, TraceTargetKind
 from lyncpy.workloads.tracing.retention import TraceRetention
 from lyncpy.workloads.tracing.settings import Settings
 from lyncpy.workloads.tracing.state import WORDS, policy_words
@@ -238,11 +238,11 @@ class Recorder:
                 if passage.flow in trace.flows or target.has_peer(passage.client[0]):
                     trace.flows.discard(passage.flow)
                     change = _CHANGES[passage.kind].format(flow=passage.flow, words=passage.words)
-                    self._keep(name, trace, self._entry(EntryKind.STATE, sentence(change), passage))
+                    self._keep(name, trace, self._entry(TraceEntryKind.STATE, sentence(change), passage))
             elif target.concerns(said, passage.client[0]):
                 trace.flows.add(passage.flow)
                 text = masked(passage.data, with_body=trace.order.with_bodies, most=self._settings.message_bytes)
-                self._keep(name, trace, self._entry(EntryKind.MESSAGE, text, passage))
+                self._keep(name, trace, self._entry(TraceEntryKind.MESSAGE, text, passage))
 
     async def _changed(self, fact: Fact) -> None:
         """Give a change to the traces of whom it is about."""
@@ -260,12 +260,12 @@ class Recorder:
                 self._keep(name, trace, self._change(policy_words(aor_of(trace.order.target.value), before, after)))
 
     def _policy_of(self, target: TraceTarget) -> Policy | None:
-        return self._sources.policies.policy_of(aor_of(target.value)) if target.kind is TargetKind.USER else None
+        return self._sources.policies.policy_of(aor_of(target.value)) if target.kind is TraceTargetKind.USER else None
 
     def _change(self, words: str) -> TraceEntry:
-        return TraceEntry(self._timers.steady(), self._node, EntryKind.STATE, sentence(words))
+        return TraceEntry(self._timers.steady(), self._node, TraceEntryKind.STATE, sentence(words))
 
-    def _entry(self, kind: EntryKind, text: str, passage: Passage) -> TraceEntry:
+    def _entry(self, kind: TraceEntryKind, text: str, passage: Passage) -> TraceEntry:
         return TraceEntry(
             at=self._timers.steady(),
             node=self._node,

@@ -69,7 +69,7 @@ class ReadersUnusable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenHolder:
+class TokenReader:
     """A program that may read with a token."""
 
     name: str
@@ -77,7 +77,7 @@ class TokenHolder:
     sha256: bytes
 
 
-def read_named(file: Path) -> tuple[TokenHolder, ...]:
+def read_named(file: Path) -> tuple[TokenReader, ...]:
     """Read the file of tokens; none, when there is no such file.
 
     Raises:
@@ -97,7 +97,7 @@ def read_named(file: Path) -> tuple[TokenHolder, ...]:
     return tuple(_named(file, name, table) for name, table in document.items())
 
 
-def _named(file: Path, name: str, table: Any) -> TokenHolder:  # Any: whatever stands in the file
+def _named(file: Path, name: str, table: Any) -> TokenReader:  # Any: whatever stands in the file
     known = {"address", "sha256"}
     if not isinstance(table, dict) or set(table) != known:
         raise ReadersUnusable(f"[web] readers_file: {file}: [{name}] needs address and sha256, and nothing else")
@@ -108,7 +108,7 @@ def _named(file: Path, name: str, table: Any) -> TokenHolder:  # Any: whatever s
         raise ReadersUnusable(
             f"[web] readers_file: {file}: [{name}] sha256: give the 64 hexadecimal digits that sha256sum prints"
         )
-    return TokenHolder(name, aor_of(address), bytes.fromhex(digest))
+    return TokenReader(name, aor_of(address), bytes.fromhex(digest))
 
 
 class Tokens:
@@ -119,19 +119,19 @@ class Tokens:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._seen: object = None
-        self._named: tuple[TokenHolder, ...] = ()
+        self._named: tuple[TokenReader, ...] = ()
 
-    def all_holders(self) -> tuple[TokenHolder, ...]:
+    def all_holders(self) -> tuple[TokenReader, ...]:
         """Give the names of all programs that have tokens."""
         return self._current()
 
-    def holder_of(self, token: str) -> TokenHolder | None:
+    def holder_of(self, token: str) -> TokenReader | None:
         """Find the program that holds a token. All are compared, so that time tells nothing."""
         digest = hashlib.sha256(token.encode()).digest()
         found = [one for one in self._current() if hmac.compare_digest(one.sha256, digest)]
         return found[0] if found else None
 
-    def _current(self) -> tuple[TokenHolder, ...]:
+    def _current(self) -> tuple[TokenReader, ...]:
         try:
             status = self._file.stat()
             seen: object = (status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode)
@@ -221,7 +221,7 @@ class Readers:
         for named in self._tokens.all_holders():
             self._meanings.present_address(_place(named), named.aor)
 
-    def _meant(self, named: TokenHolder) -> Aor:
+    def _meant(self, named: TokenReader) -> Aor:
         """Give the present address of a token's holder; None: its person has left, and the token with them.
 
         Raises:
@@ -353,7 +353,7 @@ class Readers:
         return HttpReader(HttpReaderKind.SIGNED_IN, outcome)
 
 
-def _place(named: TokenHolder) -> str:
+def _place(named: TokenReader) -> str:
     """Give the place of a token for `IMeanings`; another token for the same address means who has it then."""
     return f"token {named.sha256.hex()[:16]}"
 

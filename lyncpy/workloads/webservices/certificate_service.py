@@ -28,10 +28,10 @@ from lyncpy.workloads.webservices.model.issued import (
 )
 from lyncpy.workloads.webservices.model.proof import SecurityHeader, check_proof, read_security
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
-from lyncpy.workloads.webservices.model.tickets import Ticket
+from lyncpy.workloads.webservices.model.tickets import TicketClaims
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.soap_resource import answer_soap
-from lyncpy.workloads.webservices.tickets import Tickets
+from lyncpy.workloads.webservices.tickets import WebTickets
 
 _ACTION: Final = "http://schemas.microsoft.com/OCS/AuthWebServices/GetAndPublishCert"
 _PLACES: Final = {
@@ -55,7 +55,7 @@ class CertificateService:
 
     def __init__(
         self,
-        tickets: Tickets,
+        tickets: WebTickets,
         issued: IssuedTable,
         authority: PeopleAuthority,
         addresses: Addresses,
@@ -101,7 +101,7 @@ class CertificateService:
             self._tell(StateNoted(ticket.aor, f"{bare(ticket.aor)} was refused a certificate: {no.reason}"))
             raise
 
-    async def _answered(self, envelope: Envelope, security: SecurityHeader, ticket: Ticket) -> bytes:
+    async def _answered(self, envelope: Envelope, security: SecurityHeader, ticket: TicketClaims) -> bytes:
         """Answer somebody who has a ticket."""
         now = self._timers.wall()
         check_proof(security, ticket.key, now)

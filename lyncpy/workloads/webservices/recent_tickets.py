@@ -14,8 +14,8 @@ from lyncpy.contracts.names import Aor
 from lyncpy.contracts.timers import ITimers
 from lyncpy.sip.markup import Element
 from lyncpy.workloads.webservices.issued_table import IssuedTable
-from lyncpy.workloads.webservices.model.tickets import Ticket
-from lyncpy.workloads.webservices.tickets import Tickets
+from lyncpy.workloads.webservices.model.tickets import TicketClaims
+from lyncpy.workloads.webservices.tickets import WebTickets
 
 RECENT_S: Final = 5.0
 """So long another process that changes a password does not end a ticket; what this one does ends it at once."""
@@ -25,7 +25,7 @@ RECENT_MOST: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class _Admitted:
-    ticket: Ticket
+    ticket: TicketClaims
     person: Person | None
     endings: int
     until: float
@@ -41,7 +41,7 @@ class RecentTickets:
         issued: Counts how often it has ended tickets.
     """
 
-    def __init__(self, tickets: Tickets, people: IPeople, issued: IssuedTable, timers: ITimers) -> None:
+    def __init__(self, tickets: WebTickets, people: IPeople, issued: IssuedTable, timers: ITimers) -> None:
         self._tickets = tickets
         self._people = people
         self._issued = issued

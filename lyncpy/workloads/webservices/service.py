@@ -32,11 +32,11 @@ from lyncpy.workloads.webservices.sent_passwords import SentPasswords
 from lyncpy.workloads.webservices.settings import Settings
 from lyncpy.workloads.webservices.shown_ticket import ShownTickets
 from lyncpy.workloads.webservices.ticket_service import TicketService
-from lyncpy.workloads.webservices.tickets import PasswordMarks, Tickets
+from lyncpy.workloads.webservices.tickets import PasswordMarks, WebTickets
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class ServiceKeys:
     """What the services prove things with."""
 
     secrets: ISecrets
@@ -75,7 +75,7 @@ class WebServices:
     def __init__(
         self,
         platform: Platform,
-        trust: Trust,
+        trust: ServiceKeys,
         site: str,
         place: SignInPlace,
         book: IAddressBook,
@@ -88,7 +88,7 @@ class WebServices:
         self._bus, self._owners = platform.bus, owners
         self._issued = issued = IssuedTable(platform.store, platform.writers)
         marks, addresses = PasswordMarks(trust.secrets, people, owners, trust.stamps), Addresses(site)
-        tickets = Tickets(people, owners, issued, marks, trust.stamps, timers, settings.ticket_s)
+        tickets = WebTickets(people, owners, issued, marks, trust.stamps, timers, settings.ticket_s)
         authority = PeopleAuthority(
             platform.store, trust.seals, trust.key_pairs, platform.writers, timers, settings.certificate_s
         )

@@ -31,7 +31,7 @@ from lyncpy.workloads.webservices.model.refusal import ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import KEY_BYTES, derived_key
 from lyncpy.workloads.webservices.sent_passwords import SentPasswords
 from lyncpy.workloads.webservices.soap_resource import answer_soap
-from lyncpy.workloads.webservices.tickets import Tickets
+from lyncpy.workloads.webservices.tickets import WebTickets
 
 _AUTH: Final = f"{TICKETS}/Auth"
 _CERT: Final = f"{TICKETS}/Cert"
@@ -52,7 +52,7 @@ class TicketService:
 
     def __init__(
         self,
-        tickets: Tickets,
+        tickets: WebTickets,
         sent: SentPasswords,
         holders: CertificateHolders,
         addresses: Addresses,

@@ -15,7 +15,7 @@ from lyncpy.workloads.webservices.model.issued import Issued, check_round, with_
 from lyncpy.workloads.webservices.model.proof import Possession
 from lyncpy.workloads.webservices.model.refusal import untrusted
 from lyncpy.workloads.webservices.model.tickets import (
-    Ticket,
+    TicketClaims,
     TicketKeys,
     check_audience,
     check_time,
@@ -59,7 +59,7 @@ def derived(stamps: IStamps, purpose: str) -> bytes:
     return sha256(stamps.stamp(f"lyncpy web services 1: {purpose}".encode())).digest()
 
 
-class Tickets:
+class WebTickets:
     """Issues tickets, and admits who shows one.
 
     Args:
@@ -88,7 +88,7 @@ class Tickets:
 
     async def issue(
         self, aor: Aor, audience: str, issuer: str, key: bytes, proof: Possession | None = None
-    ) -> tuple[Ticket, str]:
+    ) -> tuple[TicketClaims, str]:
         """Give a ticket to somebody who has just proved who they are, and its text.
 
         Args:
@@ -109,7 +109,7 @@ class Tickets:
         person = self._people.person(aor)
         if person is None or not person.may_stay or self._owners.owner(aor) != owner:
             raise untrusted("the account was disabled meanwhile")
-        ticket = Ticket(
+        ticket = TicketClaims(
             id=new_ticket_id(),
             aor=aor,
             owner=owner,
@@ -122,7 +122,7 @@ class Tickets:
         )
         return ticket, write_ticket(ticket, issuer, self._keys)
 
-    async def admit(self, assertion: Element, audience: str) -> Ticket:
+    async def admit(self, assertion: Element, audience: str) -> TicketClaims:
         """Give the ticket that somebody shows, if it holds now and here.
 
         Raises:

@@ -18,8 +18,8 @@ from lyncpy.app.backup_form import (
     FILES_MOST,
     MANIFEST_BYTES,
     PIECE,
+    BackupFile,
     BackupUnusable,
-    Entry,
     Manifest,
     is_sealed,
     packed,
@@ -206,7 +206,7 @@ def test_any_number_of_pieces_comes_back(passphrase: str, size: int) -> None:
     """What cannot be packed fills them to the brim."""
     data = os.urandom(size)
     file = io.BytesIO()
-    manifest = Manifest("1", "", "", "s", "d", "sqlite", (Entry("a", size, 0o600, ""),))
+    manifest = Manifest("1", "", "", "s", "d", "sqlite", (BackupFile("a", size, 0o600, ""),))
     out = writing(file, passphrase)
     out.write(packed(manifest))
     out.write(data)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lyncpy.app.config import load
-from lyncpy.app.log_levels import Chosen, LogLevels
+from lyncpy.app.log_levels import ChosenLevel, LogLevels
 from lyncpy.app.settings_command import SettingsCommand
 from lyncpy.contracts.workload import CommandCall, CommandFailed
 from tests.kit.results import answer_of
@@ -66,7 +66,7 @@ def test_what_an_operator_has_the_log_say_is_shown(tmp_path: Path) -> None:
     file = tmp_path / "lyncpy.toml"
     file.write_text(TEXT)
     levels = LogLevels("info")
-    levels.choose("im", Chosen("debug", "anna", 60.0))
+    levels.choose("im", ChosenLevel("debug", "anna", 60.0))
     table = answer_of(SettingsCommand(load(file, []), levels).shown(CommandCall({"part": "[log] level"}, {})))
     assert [row[1:] for row in table.rows] == [
         ("level", '"info"', "default"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReaderKind
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.conditions import Condition
-from lyncpy.workloads.monitoring.pages import Pages
+from lyncpy.workloads.monitoring.pages import MonitoringPages
 from tests.kit.results import answer_of
 
 LATE = Condition(Reason("directory", "it cannot be read", good=False, remedy="start it"), 1.7e9)
@@ -15,7 +15,7 @@ FULL = Condition(Reason("store", "it fails: full", good=False, grave=True), 1.7e
 
 def asked(found: Sequence[Condition], path: str, reader: HttpReaderKind) -> HttpAnswer:
     """Ask for a page as such a reader."""
-    pages = {one.path: one for one in Pages(lambda: b"# EOF\n", lambda: found, None).rows()}
+    pages = {one.path: one for one in MonitoringPages(lambda: b"# EOF\n", lambda: found, None).rows()}
     assert pages[path].readers == {reader}
     return answer_of(pages[path].answer(HttpAsked("GET", "", path)))
 

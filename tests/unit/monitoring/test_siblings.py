@@ -16,7 +16,7 @@ from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.questions import HealthOfNode, NodeHealth, NodeMeters
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.conditions import Condition
-from lyncpy.workloads.monitoring.pages import Pages
+from lyncpy.workloads.monitoring.pages import MonitoringPages
 from lyncpy.workloads.monitoring.siblings import Sibling, Siblings, joined_meters
 from tests.kit.results import started
 
@@ -57,7 +57,7 @@ def page(path: str, found: Sequence[Condition] = (), machine: Machine | None = N
     machine = Machine() if machine is None else machine
     processes = [Sibling(1, "n1", 1, "runs"), Sibling(2, "n2", 3, "runs"), Sibling(3, "", 2, "is starting")][:count]
     siblings = Siblings(machine, lambda: processes, lambda: meters(1.0), lambda: found)
-    pages = {one.path: one for one in Pages(lambda: b"", lambda: found, siblings).rows()}
+    pages = {one.path: one for one in MonitoringPages(lambda: b"", lambda: found, siblings).rows()}
     answers: list[HttpAnswer] = []
 
     async def ask() -> None:

@@ -11,7 +11,7 @@ from lyncpy.contracts.policy import IPolicies, Policy
 from lyncpy.contracts.tapping import Passage, PassageKind, Tap
 from lyncpy.contracts.tracing import TraceFile
 from lyncpy.contracts.workload import CommandFailed
-from lyncpy.workloads.tracing.model.target import TargetKind, TraceTarget
+from lyncpy.workloads.tracing.model.target import TraceTarget, TraceTargetKind
 from lyncpy.workloads.tracing.recorder import Recorder, Sources, TraceOrder
 from lyncpy.workloads.tracing.retention import TraceRetention
 from lyncpy.workloads.tracing.settings import Settings
@@ -88,7 +88,7 @@ class Desk:
 
 def order(name: str) -> TraceOrder:
     """Give an order to trace Alice."""
-    return TraceOrder(name, TraceTarget(TargetKind.USER, "sip:alice@example.com"), f"operator of {name}", 600.0)
+    return TraceOrder(name, TraceTarget(TraceTargetKind.USER, "sip:alice@example.com"), f"operator of {name}", 600.0)
 
 
 @pytest.fixture

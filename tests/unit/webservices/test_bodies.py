@@ -19,7 +19,7 @@ from lyncpy.workloads.webservices.bodies.metadata import (
 )
 from lyncpy.workloads.webservices.bodies.trust import TicketRequest, read_ticket_request, write_ticket_answer
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
-from lyncpy.workloads.webservices.model.tickets import Ticket
+from lyncpy.workloads.webservices.model.tickets import TicketClaims
 from tests.kit.enrollment import SOAP, certificate_text, found, request_text
 
 ALICE = Aor("sip:alice@example.test")
@@ -76,7 +76,7 @@ def test_what_is_not_offered_is_refused_with_a_reason(old: str, new: str, code: 
 @pytest.mark.parametrize("entropy", [b"", b"e" * 32])
 def test_an_answer_holds_what_a_client_cuts_out(entropy: bytes) -> None:
     """The server's entropy is the first secret; the times are as a time stamp has them."""
-    ticket = Ticket("t", ALICE, OwnerId("1"), PLACE, 1_700_000_000, 1_700_028_800, 0, b"")
+    ticket = TicketClaims("t", ALICE, OwnerId("1"), PLACE, 1_700_000_000, 1_700_028_800, 0, b"")
     request = TicketRequest('a"b', "uuid:1" if entropy else "", PLACE, None, b"")
     text = write_ticket_answer(request, ticket, "<saml:Assertion xmlns:saml='urn:s'/>", entropy)
     root = etree.fromstring(text)

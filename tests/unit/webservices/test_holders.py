@@ -12,7 +12,7 @@ from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.certificates import ShownCertificate
 from lyncpy.workloads.webservices.model.issued import Issued, IssuedCertificate
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from lyncpy.workloads.webservices.tickets import PasswordMarks, Tickets
+from lyncpy.workloads.webservices.tickets import PasswordMarks, WebTickets
 from tests.kit.archive import PlainStamps
 from tests.kit.gatehouse import TablePeople, TableSecrets, timers_of
 from tests.kit.key_pairs import key_of
@@ -64,6 +64,6 @@ def test_who_leaves_meanwhile_gets_no_ticket() -> None:
     secrets.people = people
     issued = IssuedTable(MemoryStore(timers.steady), KeyedLock(timers))
     marks = PasswordMarks(secrets, people, owners, PlainStamps())
-    tickets = Tickets(people, owners, issued, marks, PlainStamps(), timers, 600)
+    tickets = WebTickets(people, owners, issued, marks, PlainStamps(), timers, 600)
     with pytest.raises(ServiceRefused, match="disabled meanwhile"):
         result_of(tickets.issue(ALICE, "https://x", "https://y", b""))

@@ -30,11 +30,11 @@ from lyncpy.workloads.webservices.model.issued import (
 )
 from lyncpy.workloads.webservices.model.proof import SKEW_S, Possession
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from lyncpy.workloads.webservices.model.tickets import Ticket
+from lyncpy.workloads.webservices.model.tickets import TicketClaims
 
 ONE = IssuedCertificate("d1", "s1", "device1", 10.0, 100.0, "mark")
 TWO = replace(ONE, digest="d2", serial="s2", device="device2")
-TICKET = Ticket("ticket1", Aor("sip:alice@example.test"), OwnerId("1"), "https://x", 0, 50, 0, b"")
+TICKET = TicketClaims("ticket1", Aor("sip:alice@example.test"), OwnerId("1"), "https://x", 0, 50, 0, b"")
 USED = UsedTicket("ticket1", "key1", 50)
 
 

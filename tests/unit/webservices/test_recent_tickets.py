@@ -13,7 +13,7 @@ from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.sip.markup import Element, read_xml
 from lyncpy.workloads.webservices.issued_table import IssuedTable
 from lyncpy.workloads.webservices.model.issued import IssuedCertificate, revoked, with_certificate, with_ticket
-from lyncpy.workloads.webservices.model.tickets import Ticket
+from lyncpy.workloads.webservices.model.tickets import TicketClaims
 from lyncpy.workloads.webservices.recent_tickets import RECENT_MOST, RECENT_S, RecentTickets
 from tests.kit.gatehouse import WALL, TablePeople, timers_of
 from tests.kit.memory import MemoryStore
@@ -27,10 +27,10 @@ class Willing:
     """Admits every ticket, after what happens meanwhile."""
 
     def __init__(self, expires: int) -> None:
-        self.ticket = Ticket("t", ALICE, OWNER, "https://x", 0, expires, 0, b"")
+        self.ticket = TicketClaims("t", ALICE, OWNER, "https://x", 0, expires, 0, b"")
         self.meanwhile: list[Any] = []  # Any: awaitables
 
-    async def admit(self, assertion: Element, audience: str) -> Ticket:
+    async def admit(self, assertion: Element, audience: str) -> TicketClaims:
         """Admit it."""
         for one in self.meanwhile:
             await one
@@ -143,7 +143,7 @@ def test_what_is_issued_to_somebody_ends_nothing() -> None:
 def test_a_ticket_that_expires_is_known_no_more() -> None:
     """To the second."""
     desk = Desk()
-    desk.willing.ticket = Ticket("t", ALICE, OWNER, "https://x", 0, int(WALL) + 1, 0, b"")
+    desk.willing.ticket = TicketClaims("t", ALICE, OWNER, "https://x", 0, int(WALL) + 1, 0, b"")
     desk.admit(b"1")
     assert desk.known() == b"note"
     desk.clock.advance(1)

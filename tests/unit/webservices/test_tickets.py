@@ -11,7 +11,7 @@ from lyncpy.contracts.owners import OwnerId
 from lyncpy.sip.markup import Element, read_xml
 from lyncpy.workloads.webservices.model.refusal import NO_VALID_TOKEN, ServiceRefused
 from lyncpy.workloads.webservices.model.tickets import (
-    Ticket,
+    TicketClaims,
     TicketKeys,
     check_audience,
     check_time,
@@ -25,7 +25,7 @@ from lyncpy.workloads.webservices.model.tickets import (
 
 KEYS = TicketKeys(b"s" * 32, b"e" * 32)
 ISSUER = "https://sip.example.test/WebTicket/WebTicketService.svc"
-TICKET = Ticket(
+TICKET = TicketClaims(
     id="SamlSecurityToken-1",
     aor=Aor("sip:alice&bob@example.test"),
     owner=OwnerId("o#1"),
@@ -50,7 +50,7 @@ def _refused(assertion: Element, keys: TicketKeys = KEYS) -> str:
 
 
 @pytest.mark.parametrize("ticket", [TICKET, replace(TICKET, key=b"")])
-def test_a_ticket_is_read_as_it_was_written(ticket: Ticket) -> None:
+def test_a_ticket_is_read_as_it_was_written(ticket: TicketClaims) -> None:
     """Whatever is in it; and its secrets stand in no repr and not in its text."""
     text = write_ticket(ticket, ISSUER, KEYS)
     assert read_ticket(_element(text), KEYS) == ticket

@@ -12,10 +12,10 @@ from lyncpy.core.slices import Slices
 from lyncpy.workloads.admin.console import pages
 from lyncpy.workloads.admin.console.gathered import DAY, HOUR, PAGES_MOST, Gathering
 from lyncpy.workloads.admin.console.pages import ENTER, PATH, SIGN_IN, Frame
-from lyncpy.workloads.admin.console.tickets import NoPlace, Ticket, Tickets
+from lyncpy.workloads.admin.console.tickets import ConsoleTicket, ConsoleTickets, NoPlace
 from lyncpy.workloads.admin.settings import Settings
 from lyncpy.workloads.admin.shell import Author
-from lyncpy.workloads.admin.token_door import Refusal, TokenDoor
+from lyncpy.workloads.admin.token_door import TokenDoor, TokenRefused
 
 COOKIE: Final = "__Host-lyncpy-console"
 """Of this host alone, without a folder, by TLS alone: browsers see to that by its first letters."""
@@ -46,7 +46,7 @@ class Console:
 
     def __init__(
         self,
-        tickets: Tickets,
+        tickets: ConsoleTickets,
         door: TokenDoor,
         gathering: Gathering,
         record: Record,
@@ -132,7 +132,7 @@ class Console:
                     return await self._with_link(asked)
                 case pages.SIGN_OUT:
                     return await self._out(asked)
-        except Refusal as no:
+        except TokenRefused as no:
             return self._entrance(no.status, str(no), no.headers)
         except NoPlace as no:
             return self._entrance(503, str(no))
@@ -190,7 +190,7 @@ class Console:
         return frame.page(200, "Refusals", pages.refusals(found, of, self._timers.wall()), "refusals")
 
 
-def _author(session: Ticket, asked: HttpAsked) -> Author:
+def _author(session: ConsoleTicket, asked: HttpAsked) -> Author:
     return Author(session.name, asked.peer, OperatorRole.VIEWER, "console")
 
 

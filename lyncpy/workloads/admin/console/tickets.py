@@ -42,7 +42,7 @@ class NoPlace(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class ConsoleTicket:
     """A session or a link, as it is stored."""
 
     what: str
@@ -58,7 +58,7 @@ class Ticket:
     """The digest of the token that was shown; "": none was."""
 
 
-class Tickets:
+class ConsoleTickets:
     """Gives, finds and ends tickets.
 
     Args:
@@ -102,7 +102,7 @@ class Tickets:
             return None
         return await self._new(SESSION, link.name, self._settings.console_s, place)
 
-    async def session(self, secret: str) -> Ticket | None:
+    async def session(self, secret: str) -> ConsoleTicket | None:
         """Give the session of a cookie; None for one that is over, or whose token is.
 
         Raises:
@@ -202,11 +202,11 @@ class Tickets:
                 " end some: console sessions, console end"
             )
         secret = secrets.token_urlsafe(_SECRET_BYTES)
-        ticket = Ticket(what, name, now, now + lasts_s, place, token)
+        ticket = ConsoleTicket(what, name, now, now + lasts_s, place, token)
         await self._store.write(KIND, _digest(secret), json.dumps(asdict(ticket)).encode(), NONE_YET)
         return secret
 
-    async def _living(self, wanted: Callable[[Ticket], bool]) -> list[tuple[Record, Ticket]]:
+    async def _living(self, wanted: Callable[[ConsoleTicket], bool]) -> list[tuple[Record, ConsoleTicket]]:
         """Give the tickets that are good, the oldest first; what is over is removed."""
         found = []
         for record in await self._store.scan(KIND):
@@ -217,7 +217,7 @@ class Tickets:
                 found.append((record, one))
         return sorted(found, key=lambda pair: pair[1].since)
 
-    async def _found(self, secret: str) -> tuple[Record, Ticket] | None:
+    async def _found(self, secret: str) -> tuple[Record, ConsoleTicket] | None:
         if not SECRET.fullmatch(secret):
             return None
         record: Record | None = await self._store.read(KIND, _digest(secret))
@@ -239,5 +239,5 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _unpack(value: bytes) -> Ticket:
-    return Ticket(**json.loads(value))
+def _unpack(value: bytes) -> ConsoleTicket:
+    return ConsoleTicket(**json.loads(value))

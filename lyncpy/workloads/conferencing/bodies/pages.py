@@ -34,7 +34,7 @@ class MeetingLink:
     """Whose it is, as people read it; "": not known."""
 
 
-class Pages:
+class MeetingPages:
     """The pages under the meeting links of this server."""
 
     def __init__(

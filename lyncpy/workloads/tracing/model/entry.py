@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from lyncpy.sip.plain import clean
 
 
-class EntryKind(enum.Enum):
+class TraceEntryKind(enum.Enum):
     """What an entry tells of."""
 
     MESSAGE = "message"
@@ -38,7 +38,7 @@ class TraceEntry:
     """Seconds since the epoch as the host had them when the process began, and the time since: they never step."""
 
     node: str
-    kind: EntryKind
+    kind: TraceEntryKind
     text: str
     """A message without its secrets, or a sentence."""
 
@@ -96,7 +96,7 @@ def merged(entries: Iterable[TraceEntry]) -> list[TraceEntry]:
     found: list[TraceEntry] = []
     told: dict[str, TraceEntry] = {}
     for entry in sorted(entries, key=lambda one: one.at):
-        if entry.kind is EntryKind.STATE and not entry.flow:
+        if entry.kind is TraceEntryKind.STATE and not entry.flow:
             before = told.get(entry.text)
             if before is not None and before.node != entry.node and entry.at - before.at < SAME_S:
                 continue
@@ -110,7 +110,7 @@ def entry_of(found: dict[str, Any]) -> TraceEntry:  # Any: what a line has
     return TraceEntry(
         at=float(found["seconds"]),
         node=str(found["node"]),
-        kind=EntryKind(found["kind"]),
+        kind=TraceEntryKind(found["kind"]),
         text=str(found["text"]),
         flow=str(found["flow"]),
         client=_socket(*found["client"]),

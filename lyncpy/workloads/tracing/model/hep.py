@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from lyncpy.workloads.tracing.model.entry import EntryKind, TraceEntry
+from lyncpy.workloads.tracing.model.entry import TraceEntry, TraceEntryKind
 from lyncpy.workloads.tracing.model.glance import glance
 
 DATAGRAM_MOST: Final = 65_000
@@ -22,7 +22,7 @@ _ADDRESSES: Final = {4: (2, 0x03, 0x04), 6: (10, 0x05, 0x06)}
 _SOURCE_PORT, _DESTINATION_PORT, _SECONDS, _MICROSECONDS = 0x07, 0x08, 0x09, 0x0A
 _PAYLOAD_TYPE, _AGENT, _KEY, _PAYLOAD, _CORRELATION, _NODE = 0x0B, 0x0C, 0x0E, 0x0F, 0x11, 0x13
 _TCP: Final = 6
-_PAYLOAD_TYPES: Final = {EntryKind.MESSAGE: 1, EntryKind.STATE: 100}
+_PAYLOAD_TYPES: Final = {TraceEntryKind.MESSAGE: 1, TraceEntryKind.STATE: 100}
 """SIP, and a line of a log."""
 
 
@@ -66,7 +66,7 @@ def hep_packet(entry: TraceEntry, sender: HepSender, most: int = DATAGRAM_MOST) 
     if sender.key:
         chunks.append(_chunk(_KEY, sender.key.encode()))
     payload = entry.text.encode("utf-8", "backslashreplace")
-    call_id = glance(payload).call_id if entry.kind is EntryKind.MESSAGE else entry.flow
+    call_id = glance(payload).call_id if entry.kind is TraceEntryKind.MESSAGE else entry.flow
     if call_id:
         chunks.append(_chunk(_CORRELATION, call_id.encode()[:1000]))
     head = b"".join(chunks)

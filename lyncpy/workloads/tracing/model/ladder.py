@@ -6,7 +6,7 @@ from typing import Final
 
 from lyncpy.contracts.names import bare
 from lyncpy.sip.plain import clean
-from lyncpy.workloads.tracing.model.entry import EntryKind, TraceEntry
+from lyncpy.workloads.tracing.model.entry import TraceEntry, TraceEntryKind
 from lyncpy.workloads.tracing.model.glance import Glance, glance
 
 LANES_MOST: Final = 6
@@ -70,7 +70,7 @@ class _Lanes:
 def draw(entries: Sequence[TraceEntry]) -> Ladder:
     """Draw entries, which may be in any order, of any servers."""
     ordered = sorted(entries, key=lambda entry: entry.at)
-    glances = [glance(entry.text.encode()) if entry.kind is EntryKind.MESSAGE else None for entry in ordered]
+    glances = [glance(entry.text.encode()) if entry.kind is TraceEntryKind.MESSAGE else None for entry in ordered]
     lanes = _lanes(ordered, glances)
     count = len(lanes.all)
     rungs = [_rung(entry, said, lanes, count) for entry, said in zip(ordered, glances, strict=True)]

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from lyncpy.workloads.tracing.model.entry import EntryKind, Socket, TraceEntry
+from lyncpy.workloads.tracing.model.entry import Socket, TraceEntry, TraceEntryKind
 
 LINKTYPE_WIRESHARK_UPPER_PDU: Final = 252
 
@@ -27,7 +27,7 @@ _TAGS_OF_ADDRESSES: Final = {4: (20, 21), 6: (22, 23)}
 _TAG_PORT_TYPE, _TAG_SOURCE_PORT, _TAG_DESTINATION_PORT = 24, 25, 26
 _TCP: Final = 2
 
-_DISSECTORS: Final = {EntryKind.MESSAGE: "sip", EntryKind.STATE: "data-text-lines"}
+_DISSECTORS: Final = {TraceEntryKind.MESSAGE: "sip", TraceEntryKind.STATE: "data-text-lines"}
 
 
 def pcapng(entries: Sequence[TraceEntry], program: str) -> Iterator[bytes]:
@@ -51,7 +51,7 @@ def _packet(entry: TraceEntry, interface: int) -> bytes:
     data = _tags(entry) + entry.text.encode("utf-8", "backslashreplace")
     micros = round(entry.at * 1_000_000)
     head = struct.pack("<IIIII", interface, micros >> 32, micros & 0xFFFFFFFF, len(data), len(data))
-    comment = [(_COMMENT, entry.text)] if entry.kind is EntryKind.STATE else []
+    comment = [(_COMMENT, entry.text)] if entry.kind is TraceEntryKind.STATE else []
     return _block(_PACKET, head + _padded(data) + _options(comment))
 
 

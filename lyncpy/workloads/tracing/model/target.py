@@ -9,7 +9,7 @@ from lyncpy.contracts.names import aor_of, conference_key
 from lyncpy.workloads.tracing.model.glance import Glance, conference_in
 
 
-class TargetKind(enum.Enum):
+class TraceTargetKind(enum.Enum):
     """What an operator can trace; the values are what they type."""
 
     USER = "user"
@@ -29,7 +29,7 @@ class TargetKind(enum.Enum):
 class TraceTarget:
     """Whom or what a trace is about, in normal form."""
 
-    kind: TargetKind
+    kind: TraceTargetKind
     value: str
 
     def __str__(self) -> str:
@@ -40,28 +40,28 @@ class TraceTarget:
     def about(self) -> str:
         """What facts are about that tell of it; "": none do."""
         match self.kind:
-            case TargetKind.USER:
+            case TraceTargetKind.USER:
                 return self.value
-            case TargetKind.CALL_ID:
+            case TraceTargetKind.CALL_ID:
                 return about_call(self.value)
-            case TargetKind.CONFERENCE:
+            case TraceTargetKind.CONFERENCE:
                 return about_conference(self.value)
         return ""
 
     def concerns(self, message: Glance, peer: str) -> bool:
         """Tell whether a message over a connection from this address belongs to the trace."""
         match self.kind:
-            case TargetKind.USER:
+            case TraceTargetKind.USER:
                 return self.value in message.people
-            case TargetKind.CALL_ID:
+            case TraceTargetKind.CALL_ID:
                 return message.call_id == self.value
-            case TargetKind.CONFERENCE:
+            case TraceTargetKind.CONFERENCE:
                 return self.value in message.conferences
         return self.has_peer(peer)
 
     def has_peer(self, peer: str) -> bool:
         """Tell whether the trace is about where this connection comes from."""
-        if self.kind is not TargetKind.ADDRESS:
+        if self.kind is not TraceTargetKind.ADDRESS:
             return False
         try:
             return ipaddress.ip_address(peer) in ipaddress.ip_network(self.value)
@@ -76,19 +76,19 @@ def target_of(kind: str, text: str) -> TraceTarget:
         ValueError: With a sentence that says how it is written.
     """
     try:
-        what = TargetKind(kind)
+        what = TraceTargetKind(kind)
     except ValueError:
-        known = ", ".join(one.value for one in TargetKind)
+        known = ", ".join(one.value for one in TraceTargetKind)
         raise ValueError(f'"{kind[:80]}" cannot be traced; one of these can: {known}') from None
     text = text.strip()
     match what:
-        case TargetKind.USER:
+        case TraceTargetKind.USER:
             if "@" not in text.strip("@"):
                 raise ValueError(f'"{text[:80]}" is not an address; write it as alice@example.com')
             return TraceTarget(what, aor_of(text))
-        case TargetKind.ADDRESS:
+        case TraceTargetKind.ADDRESS:
             return TraceTarget(what, _network(text))
-        case TargetKind.CALL_ID:
+        case TraceTargetKind.CALL_ID:
             return TraceTarget(what, _not_empty(text))
     return TraceTarget(what, _not_empty(conference_in(text) or conference_key(text)))
 

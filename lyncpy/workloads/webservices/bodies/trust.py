@@ -11,7 +11,7 @@ from lyncpy.sip.markup import Element, attr, child, children, escape, quote_attr
 from lyncpy.sip.soap import Envelope
 from lyncpy.workloads.webservices.bodies.faults import TRUST_NS, write_answer
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
-from lyncpy.workloads.webservices.model.tickets import KEY_BYTES, Ticket, written_time
+from lyncpy.workloads.webservices.model.tickets import KEY_BYTES, TicketClaims, written_time
 
 _ISSUE: Final = frozenset({f"{TRUST_NS}/Issue", "http://schemas.xmlsoap.org/ws/2005/02/trust/Issue"})
 """Clients write the word of either edition in a request of the newer one."""
@@ -103,7 +103,7 @@ def _bad(code: str, reason: str) -> ServiceRefused:
     return ServiceRefused(f"wst:{code}", reason)
 
 
-def write_ticket_answer(request: TicketRequest, ticket: Ticket, assertion: str, entropy: bytes) -> bytes:
+def write_ticket_answer(request: TicketRequest, ticket: TicketClaims, assertion: str, entropy: bytes) -> bytes:
     """Write the answer with a ticket.
 
     The order and the prefixes matter: a real client cuts the assertion, the server's entropy and the

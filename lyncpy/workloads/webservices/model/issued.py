@@ -14,7 +14,7 @@ from typing import Final
 
 from lyncpy.workloads.webservices.model.proof import SKEW_S, Possession
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused, untrusted
-from lyncpy.workloads.webservices.model.tickets import Ticket
+from lyncpy.workloads.webservices.model.tickets import TicketClaims
 
 USED_TICKETS: Final = 256
 """Tickets in their time with which one person got certificates; a client gets one at each start."""
@@ -50,7 +50,7 @@ class IssuedCertificate:
     """Both in seconds since the epoch."""
 
     mark: str
-    """Of the password with which it was got, in hexadecimal digits; see `Ticket`."""
+    """Of the password with which it was got, in hexadecimal digits; see `TicketClaims`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def with_signature(issued: Issued, proof: Possession, now: float) -> Issued:
     return replace(issued, signatures=(*kept, UsedSignature(digest, now + proof.ends_in + SPARE_S)))
 
 
-def with_use(issued: Issued, ticket: Ticket, key: str, now: float) -> Issued:
+def with_use(issued: Issued, ticket: TicketClaims, key: str, now: float) -> Issued:
     """Use a ticket for a key: it is good for one. For the same key it may be used again.
 
     Args:
@@ -149,7 +149,7 @@ def with_use(issued: Issued, ticket: Ticket, key: str, now: float) -> Issued:
     return replace(issued, used=kept)
 
 
-def check_round(issued: Issued, ticket: Ticket) -> None:
+def check_round(issued: Issued, ticket: TicketClaims) -> None:
     """Refuse a ticket that was revoked with all else that its owner had.
 
     Raises:

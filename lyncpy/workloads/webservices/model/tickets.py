@@ -46,7 +46,7 @@ class TicketKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class TicketClaims:
     """What a web ticket says. Times are whole seconds since the epoch."""
 
     id: str
@@ -104,7 +104,7 @@ def read_time(text: str) -> float:
     return moment.timestamp()
 
 
-def write_ticket(ticket: Ticket, issuer: str, keys: TicketKeys) -> str:
+def write_ticket(ticket: TicketClaims, issuer: str, keys: TicketKeys) -> str:
     """Write a ticket: an assertion that declares every prefix which it uses, and is signed."""
     issued, expires = written_time(ticket.issued), written_time(ticket.expires)
     method = "holder-of-key" if ticket.key else "bearer"
@@ -143,14 +143,14 @@ def _signed_info(id_: str, signed: bytes) -> bytes:
     ).encode()
 
 
-def _sealed(ticket: Ticket, keys: TicketKeys) -> str:
+def _sealed(ticket: TicketClaims, keys: TicketKeys) -> str:
     kept = {"owner": ticket.owner, "round": ticket.round, "mark": ticket.mark.hex(), "key": ticket.key.hex()}
     nonce = secrets.token_bytes(_NONCE_BYTES)
     text = AESGCM(keys.sealing).encrypt(nonce, json.dumps(kept).encode(), ticket.id.encode())
     return base64.b64encode(nonce + text).decode()
 
 
-def read_ticket(assertion: Element, keys: TicketKeys) -> Ticket:
+def read_ticket(assertion: Element, keys: TicketKeys) -> TicketClaims:
     """Read a ticket of ours. What it says is believed only because nobody else can have signed it.
 
     Raises:
@@ -171,7 +171,7 @@ def read_ticket(assertion: Element, keys: TicketKeys) -> Ticket:
     restriction = _within(conditions, "AudienceRestrictionCondition")
     subject = _within(_within(assertion, "AuthenticationStatement"), "Subject")
     kept = _unsealed(text_of(_within(_within(assertion, "Advice"), "sealed")), id_, keys)
-    return Ticket(
+    return TicketClaims(
         id=id_,
         aor=kept_aor(text_of(_within(subject, "NameIdentifier"))),
         owner=OwnerId(kept["owner"]),
@@ -200,7 +200,7 @@ def _unsealed(text: str, id_: str, keys: TicketKeys) -> dict[str, Any]:  # Any: 
     return kept
 
 
-def check_time(ticket: Ticket, now: float) -> None:
+def check_time(ticket: TicketClaims, now: float) -> None:
     """Refuse a ticket after its time. That it was issued before now needs no look: nobody else can have.
 
     Raises:
@@ -210,7 +210,7 @@ def check_time(ticket: Ticket, now: float) -> None:
         raise untrusted("the ticket has expired")
 
 
-def check_audience(ticket: Ticket, audience: str) -> None:
+def check_audience(ticket: TicketClaims, audience: str) -> None:
     """Refuse a ticket for another service.
 
     Raises:

@@ -11,13 +11,15 @@ from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefused
 from lyncpy.contracts.names import Aor
 from lyncpy.core.languages import LANGUAGES
 from lyncpy.core.pages import PageLayout, digest_of
-from lyncpy.workloads.conferencing.bodies.pages import MeetingLink, Pages
+from lyncpy.workloads.conferencing.bodies.pages import MeetingLink, MeetingPages
 from tests.kit.results import result_of
 
 BASE = "https://meet.contoso.test/m"
 
 
-def _pages(base: str = BASE, organizer: str = "alice", id_: str = "ABC123", name: str = "Alice <Example>") -> Pages:
+def _pages(
+    base: str = BASE, organizer: str = "alice", id_: str = "ABC123", name: str = "Alice <Example>"
+) -> MeetingPages:
     aor = Aor(f"sip:{organizer}@contoso.test")
     meeting = MeetingLink(f"{aor};gruu;opaque=app:conf:focus:id:{id_}", name)
     table = {(aor, id_.lower()): meeting}
@@ -26,14 +28,14 @@ def _pages(base: str = BASE, organizer: str = "alice", id_: str = "ABC123", name
     async def find(who: Aor, which: str) -> MeetingLink | None:
         return table.get((who, which.lower()))
 
-    return Pages(find, "contoso.test", base, look, _front)
+    return MeetingPages(find, "contoso.test", base, look, _front)
 
 
 async def _front(asked: HttpAsked) -> HttpAnswer:
     return HttpAnswer(200, body=b"the front page")
 
 
-def _ask(path: str, pages: Pages | None = None, language: str = "") -> HttpAnswer:
+def _ask(path: str, pages: MeetingPages | None = None, language: str = "") -> HttpAnswer:
     asked = HttpAsked("GET", "meet.contoso.test", path, headers={"accept-language": language})
     return result_of((pages or _pages()).answer(asked))
 

@@ -2,7 +2,7 @@
 
 import json
 
-from lyncpy.workloads.tracing.model.entry import EntryKind, TraceEntry, merged, read_entries, sentence
+from lyncpy.workloads.tracing.model.entry import TraceEntry, TraceEntryKind, merged, read_entries, sentence
 from tests.kit.traces import SIGN_IN
 
 
@@ -37,9 +37,9 @@ def test_a_sentence_is_one_line() -> None:
 def test_a_change_that_each_server_has_heard_stands_once() -> None:
     """In order of time; one of the same words by the same server, or much later, is another."""
 
-    def change(at: float, node: str, kind: EntryKind = EntryKind.STATE) -> TraceEntry:
+    def change(at: float, node: str, kind: TraceEntryKind = TraceEntryKind.STATE) -> TraceEntry:
         return TraceEntry(at, node, kind, "alice is away")
 
     first, heard, again, later = change(1.0, "n1"), change(1.5, "n2"), change(1.6, "n1"), change(9.0, "n2")
-    message = change(1.2, "n2", EntryKind.MESSAGE)
+    message = change(1.2, "n2", TraceEntryKind.MESSAGE)
     assert merged([later, again, heard, message, first]) == [first, message, again, later]

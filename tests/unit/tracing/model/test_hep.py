@@ -3,7 +3,7 @@
 import struct
 from dataclasses import replace
 
-from lyncpy.workloads.tracing.model.entry import EntryKind, Socket, TraceEntry
+from lyncpy.workloads.tracing.model.entry import Socket, TraceEntry, TraceEntryKind
 from lyncpy.workloads.tracing.model.hep import HepSender, hep_packet
 from tests.kit.traces import SIGN_IN, state
 
@@ -12,7 +12,7 @@ SENDER = HepSender(2001)
 EXAMPLE = TraceEntry(
     1_313_440_000.5,
     "n1",
-    EntryKind.MESSAGE,
+    TraceEntryKind.MESSAGE,
     "INVITE sip:b@x SIP/2.0\r\nCall-ID: ab\r\n\r\n",
     "n1/1",
     Socket("212.202.0.1", 12010),
