@@ -184,7 +184,7 @@ def _write(file: IO[bytes], manifest: Manifest, files: dict[str, Path], passphra
         with files[one.name].open("rb") as source:
             while piece := source.read(PIECE):
                 out.write(piece)
-    out.end()
+    out.finish()
 
 
 # --- and back

@@ -209,11 +209,11 @@ class Writer:
         """Add bytes."""
         self._stream.write(data)
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Write what is left."""
         self._stream.close()
         if self._sealing is not None:
-            self._sealing.end()
+            self._sealing.finish()
 
 
 class _Sealing:
@@ -238,7 +238,7 @@ class _Sealing:
     def flush(self) -> None:
         """Nothing goes out before a piece is full."""
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Write the last piece."""
         self._put(bytes(self._waiting), is_last=True)
 

@@ -101,7 +101,7 @@ class Garbage:
         self._note_kept()
         self._look_later()
 
-    def end(self) -> None:
+    def restore(self) -> None:
         """Leave the collector as it was."""
         if self._next_look.is_set:
             self._next_look.clear()

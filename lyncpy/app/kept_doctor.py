@@ -94,7 +94,7 @@ async def _policies(back: Backends, people: People, person: Person) -> Sequence[
     """Say what operators have set; whose groups count, a running server knows."""
     policies = StoredPolicies(back.store, lambda: None)
     await policies.open()
-    own, all_ = policies.of(of_person(people.owners.owner(person.aor))), policies.of(EVERYBODY)
+    own, all_ = policies.set_for(of_person(people.owners.owner(person.aor))), policies.set_for(EVERYBODY)
     groups = sum(subject_of(key).group is not None for key in policies.everything())
     said = [f"policies that are set for them: {_written(own)}"] if own else ["no policy is set for them in the shell"]
     said += [f"policies that are set for everybody: {_written(all_)}"] if all_ else []

@@ -126,9 +126,9 @@ class Children(Runner):
         self._ports = ports
         self.perform(self._supervision.begin())
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         """End all in order; called again: wait for nobody."""
-        self.perform(self._supervision.end(self._timers.now()))
+        self.perform(self._supervision.shut_down(self._timers.now()))
 
     def reload(self) -> None:
         """Have each read the configuration again."""
@@ -146,7 +146,7 @@ class Children(Runner):
             self.perform(self._supervision.ready(number, self._timers.now()))
         if told.get("end") and not self._supervision.is_ending:
             self.log.info("all processes end, as an operator has asked process {process}", process=number)
-            self.end()
+            self.shut_down()
 
     def ended(self, number: int, status: int | None, by_signal: int | None) -> None:
         """Hear that a process has ended."""
@@ -235,7 +235,7 @@ class ParentService(Service):
         """End all processes; fires when the last is gone."""
         super().stopService()  # type: ignore[no-untyped-call]  # as above
         if not self._is_over:
-            self._children.end()
+            self._children.shut_down()
         return self._over
 
     def over(self) -> None:

@@ -116,8 +116,8 @@ def _import(options: argparse.Namespace, run: Run, now: float) -> int:
     reports: list[Report] = []
 
     async def work(store: IStore, owners: IOwners, everybody: Sequence[Aor]) -> None:
-        importer = Importer(store, owners, Bounds.of(config), now, writes=not options.dry_run)
-        reports.append(await importer.take(document))
+        importer = Importer(store, owners, Bounds.from_config(config), now, writes=not options.dry_run)
+        reports.append(await importer.import_document(document))
         await take_policies(store, owners, document, present, importer.report, writes=not options.dry_run)
 
     run(config, work)

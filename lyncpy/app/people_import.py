@@ -111,7 +111,7 @@ class Bounds:
     domains: tuple[str, ...]
 
     @classmethod
-    def of(cls, config: Config) -> "Bounds":
+    def from_config(cls, config: Config) -> "Bounds":
         """Give those of the settings."""
         sections = config.sections
         return cls(
@@ -141,8 +141,8 @@ class Importer:
         self._writes = writes
         self.report = Report()
 
-    async def take(self, document: PeopleDocument) -> Report:
-        """Take what everybody in a document had.
+    async def import_document(self, document: PeopleDocument) -> Report:
+        """Import what everybody in a document had.
 
         Raises:
             StoreUnavailable: Whoever came before it has been written; the same document may be imported again.

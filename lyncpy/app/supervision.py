@@ -259,7 +259,7 @@ class Supervision:
         one.until = now + rest
         return [SayTrouble(sentence)]
 
-    def end(self, now: float) -> Effects:
+    def shut_down(self, now: float) -> Effects:
         """End all in order; called again: at once, whatever is under way."""
         if self._is_ending:
             ending = (one for one in self._of.values() if one.state is ProcessState.ENDING)

@@ -327,7 +327,7 @@ def _parent(config: Config, options: Options, manager: ServiceManager, reactor: 
         try:
             reactor.stop()
         except ReactorNotRunning:
-            children.end()
+            children.shut_down()
 
     service = ParentService(config.places, children, log.begin)
     _take_signals(reactor, [log.reopen, children.reload], stop)

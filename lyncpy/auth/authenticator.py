@@ -73,7 +73,7 @@ class NtlmAuthenticator(OfferedScheme):
         # An empty token asks for the server's challenge.
         if not token:
             return self._challenge(flow, now)
-        pending = self._pending.take(flow, now)
+        pending = self._pending.pop(flow, now)
         if pending is None or given.get("opaque", "") != pending.opaque:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         message = read_authenticate(token)

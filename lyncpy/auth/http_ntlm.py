@@ -69,7 +69,7 @@ class NtlmHandshakes:
     async def check(self, connection: str, token: str, peer: str) -> Aor | AuthenticationDenied:
         """Give who an answer proves to be there."""
         message = read_authenticate(token, OFFERED_ALONE)
-        pending = self._pending.take(connection, self._timers.now())
+        pending = self._pending.pop(connection, self._timers.now())
         if pending is None:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE, message.account)
         proved = await self._proofs.prove(message, pending.challenge, peer)

@@ -154,7 +154,7 @@ class InnerTls:
         self._connection.set_accept_state()
         self._flights = 0
 
-    def take(self, token: str) -> tuple[str, InnerKeys | None]:
+    def receive(self, token: str) -> tuple[str, InnerKeys | None]:
         """Process the client's next token; give ours ("" when more of the client's has to come), and at the end the keys.
 
         Args:

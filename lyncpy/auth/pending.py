@@ -45,14 +45,14 @@ class PendingPerConnection(Generic[T]):
         self._of[connection] = now + self._lifetime_s, pending
         return pending
 
-    def of(self, connection: str, now: float) -> T | None:
+    def get(self, connection: str, now: float) -> T | None:
         """Give what a connection has under way."""
         until, pending = self._of.get(connection, (now, None))
         return pending if now < until else None
 
-    def take(self, connection: str, now: float) -> T | None:
+    def pop(self, connection: str, now: float) -> T | None:
         """Give what a connection has under way, this once."""
-        pending = self.of(connection, now)
+        pending = self.get(connection, now)
         self.drop(connection)
         return pending
 

@@ -106,10 +106,10 @@ class TlsDskAuthenticator(OfferedScheme):
             pending = self._pending.begin(flow, PendingHandshake(), now)
             context = await self._contexts.current()
             pending.tls = InnerTls(context)
-        if pending is None or pending.tls is None or self._pending.of(flow, now) is not pending:
+        if pending is None or pending.tls is None or self._pending.get(flow, now) is not pending:
             return AuthenticationDenied(DenialReason.EXPIRED_CHALLENGE)
         try:
-            answer, keys = pending.tls.take(token)
+            answer, keys = pending.tls.receive(token)
         except InnerTlsFailed as failed:
             self.drop_handshake(flow)
             return AuthenticationDenied(DenialReason.HANDSHAKE_FAILED, detail=str(failed))
@@ -146,7 +146,7 @@ class TlsDskAuthenticator(OfferedScheme):
 
     def _named(self, flow: str, opaque: str, now: float) -> PendingHandshake | None:
         """Give the handshake that a connection has under way by this name."""
-        pending = self._pending.of(flow, now)
+        pending = self._pending.get(flow, now)
         return pending if pending is not None and pending.opaque == opaque else None
 
     async def _judge(self, keys: InnerKeys, aor: Aor) -> StandingCertificate | AuthenticationDenied:

@@ -186,7 +186,7 @@ class LdapPasswords:
         self._let_go(bind)
         self._under_way.remove(bind)
         self._free.append(thread)
-        bind.end(outcome)
+        bind.conclude(outcome)
         self._go_on()
         if self._idle is not None and not self._under_way:
             self._idle.callback(None)
@@ -240,4 +240,4 @@ class _Bind(PendingVerdict[SignInObjection | None]):
     def give_up(self, reason: str) -> None:
         """Cut the connection, and tell who waits without waiting for the thread."""
         self._link.abort(reason)
-        self.end(Failure(DirectoryUnavailable(reason)))
+        self.conclude(Failure(DirectoryUnavailable(reason)))

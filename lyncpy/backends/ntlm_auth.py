@@ -261,13 +261,13 @@ class _Question(PendingVerdict[Verdict]):
     def told(self, answer: HelperAnswer) -> None:
         """Tell who waits what the answer means."""
         try:
-            self.end(verdict_of(answer))
+            self.conclude(verdict_of(answer))
         except UnclearAnswer as unclear:
             self.fail(f"ntlm_auth says: {unclear}: {remedy_of(str(unclear))}")
 
     def fail(self, reason: str) -> None:
         """Tell who waits that there is no verdict."""
-        self.end(Failure(DirectoryUnavailable(reason)))
+        self.conclude(Failure(DirectoryUnavailable(reason)))
 
 
 def remedy_of(words: str) -> str:

@@ -50,7 +50,7 @@ class PendingVerdict(Generic[T]):
                     raise
                 self._waiting = Deferred()
 
-    def end(self, outcome: T | Failure) -> None:
+    def conclude(self, outcome: T | Failure) -> None:
         """Tell who waits, if anybody still does; a Failure is raised there."""
         if not self.is_over:
             self._waiting.callback(outcome)  # a Failure becomes an error

@@ -56,7 +56,7 @@ class BoundedCache(dict[K, V]):
         self._size = size
         self._sizes: dict[K, int] = {}
 
-    def keep(self, key: K, value: V) -> None:
+    def put(self, key: K, value: V) -> None:
         """Keep an entry, as the latest, in the place of its former self if there is one; not if it is very large."""
         if key in self:
             self.forget(key)
@@ -98,7 +98,7 @@ class Remembered(BoundedCache[K, V]):
 
     def __missing__(self, key: K) -> V:
         value = self._make(key)
-        self.keep(key, value)
+        self.put(key, value)
         return value
 
 

@@ -100,7 +100,7 @@ class PersonChanged(Fact):
     """Where nobody has it: the address that they have from now on."""
 
     @classmethod
-    def of(cls, person: Person) -> "PersonChanged":
+    def from_person(cls, person: Person) -> "PersonChanged":
         """Give the fact of somebody who has come or changed."""
         return cls(person.aor, is_known=True, may_stay=person.may_stay)
 

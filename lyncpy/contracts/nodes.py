@@ -74,7 +74,7 @@ class ILeases(Interface):
     def nodes() -> Awaitable[Sequence[NodeLease]]:
         """Give all nodes in the order of their epochs, those too that ended within a day."""
 
-    def end(nodes: Collection[NodeLease]) -> Awaitable[Sequence[NodeName]]:
+    def end_leases(nodes: Collection[NodeLease]) -> Awaitable[Sequence[NodeName]]:
         """Write down that leases are over which have run out as they were; give those of which this call did so.
 
         One that was renewed meanwhile goes on, and so may one of whose node a write is under way; nobody waits for that.
@@ -89,7 +89,7 @@ class ILeases(Interface):
     def leave(node: NodeName) -> Awaitable[None]:
         """End the lease of this process, in order."""
 
-    def take(keys: Collection[str], node: NodeName) -> Awaitable[Sequence[Home]]:
+    def take_homes(keys: Collection[str], node: NodeName) -> Awaitable[Sequence[Home]]:
         """Make a node the home of each name that none has, or one that is dead; give which node has each then, which may be another.
 
         However many there are, it is one statement; give them by key.
@@ -174,10 +174,10 @@ class INodes(Interface):
     def doubt() -> None:
         """Note that another node takes this one for dead: it is not held until the store has said that it is."""
 
-    def take(key: str) -> Awaitable[Home]:
+    def take_home(key: str) -> Awaitable[Home]:
         """Make this node the home of a name, unless a living one is; give which node is."""
 
-    def take_all(keys: Collection[str]) -> Awaitable[Sequence[Home]]:
+    def take_homes(keys: Collection[str]) -> Awaitable[Sequence[Home]]:
         """Make this node the home of each name of which no living one is, all at once; give which node is, by key."""
 
     def give_up(home: Home) -> Awaitable[None]:
@@ -204,7 +204,7 @@ class IHomed(Interface):
     def begin(home: Home) -> Awaitable[None]:
         """Go on with one here, whose home this node has just become. What it raises is the answer to whoever asked."""
 
-    def end(key: str) -> None:
+    def home_ended(key: str) -> None:
         """Note that this node is the home of one no more."""
 
     def is_running(key: str) -> bool:

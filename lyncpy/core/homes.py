@@ -188,7 +188,7 @@ class Homes:
         mine: list[str] = []
         wanted = [key for key in keys if self._known(key) is None]
         for start in range(0, len(wanted), TAKEN_AT_ONCE):
-            for home in await self._nodes.take_all(wanted[start : start + TAKEN_AT_ONCE]):
+            for home in await self._nodes.take_homes(wanted[start : start + TAKEN_AT_ONCE]):
                 if home.node == self._nodes.node:
                     mine.append(home.key)
                 else:
@@ -209,7 +209,7 @@ class Homes:
             del self._mine[key]
             try:
                 await self._nodes.give_up(home)
-                homed.end(key)
+                homed.home_ended(key)
                 if not await homed.is_known(key):
                     await self._nodes.forget(key)
             except StoreUnavailable as error:
@@ -236,7 +236,7 @@ class Homes:
             while self._busy[key] and self._timers.now() < until:
                 await self._wait(LOOK_S / 10)
             abandon()
-            homed.end(key)
+            homed.home_ended(key)
             await self._nodes.give_up(home)
 
     def forget(self, key: str) -> None:
@@ -251,14 +251,14 @@ class Homes:
             raise Refused(MOVED)
 
     async def _take(self, homed: IHomed, key: str) -> NodeName:
-        home = await self._nodes.take(key)
+        home = await self._nodes.take_home(key)
         if home.node != self._nodes.node:
             self._note(home)
             return home.node
         try:
             await homed.begin(home)
         except Exception:
-            homed.end(key)
+            homed.home_ended(key)
             # Others may be able to.
             spawn(self._give_up(home), self.log, "giving a home up")
             raise

@@ -222,7 +222,7 @@ class Intake:
         else:
             queue.waiting[key] = request
             self._starve(queue, request)
-        self._reading.keep(queue, request)
+        self._reading.hold(queue, request)
 
     def _take_in_lane(self, queue: Queue, key: Key, request: Request) -> None:
         """Begin a request that is not of people who talk, or have it wait until it is the turn of its kind."""
@@ -235,7 +235,7 @@ class Intake:
             return
         self._delayed.add()
         item = queue.in_lane[key] = InLane(queue, key, request)
-        self._reading.keep(queue, request)
+        self._reading.hold(queue, request)
         self._lanes.put(lane_of(request), queue.owner, item)
 
     def _begin_in_lane(self, item: InLane) -> None:

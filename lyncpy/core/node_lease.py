@@ -58,14 +58,14 @@ class _Homes:
         self.epoch = 0
         self._leases = leases
 
-    async def take(self, key: str) -> Home:
+    async def take_home(self, key: str) -> Home:
         """Make this node the home of a name, unless a living one is; give which node is."""
-        (home,) = await self.take_all((key,))
+        (home,) = await self.take_homes((key,))
         return home
 
-    async def take_all(self, keys: Collection[str]) -> Sequence[Home]:
+    async def take_homes(self, keys: Collection[str]) -> Sequence[Home]:
         """Make this node the home of each name of which no living one is; give which node is."""
-        homes: Sequence[Home] = await self._leases.take(keys, self.node)
+        homes: Sequence[Home] = await self._leases.take_homes(keys, self.node)
         return homes
 
     async def give_up(self, home: Home) -> None:
@@ -323,7 +323,7 @@ class LeasedNode(_Homes):
             self._doubted_at = None
         self._note(found)
         over = self._over(asked)
-        for name in await self._leases.end(over) if over else ():
+        for name in await self._leases.end_leases(over) if over else ():
             self.log.warn("node {node} is dead: its lease has run out", node=name)
             self._untold.append(self._living.pop(name))
         # First: whoever hears of a dead node looks whose the duties are.
@@ -363,7 +363,7 @@ class LeasedNode(_Homes):
         free = [duty for duty in Duty if (home := self._duties.get(duty)) is None or home.node not in there]
         if not free:
             return
-        taken = {home.key: home for home in await self.take_all([DUTIES + duty.value for duty in free])}
+        taken = {home.key: home for home in await self.take_homes([DUTIES + duty.value for duty in free])}
         for duty in free:
             home = self._duties[duty] = taken[DUTIES + duty.value]
             if home.node == self.node:

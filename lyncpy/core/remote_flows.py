@@ -322,7 +322,7 @@ class FlowHost:
         if text and type(text) is int and type(number) is int:
             request = self._read(data[:text])
             if isinstance(request, Request):
-                self._templates.keep(node, number, request)
+                self._templates.put(node, number, request)
             data = data[text:]
         template, cseq = self._templates.get(node, number), said.get("c")
         if template is None or type(cseq) is not int:

@@ -220,7 +220,7 @@ class ReadingHolds:
         self._settings = settings
         self._holds = meter.counter("lyncpy_core_flows_held_total", "Times that a connection was read from no more.")
 
-    def keep(self, queue: Queue, request: Request) -> None:
+    def hold(self, queue: Queue, request: Request) -> None:
         """Count a request that waits; when too much does, read no more from its connection."""
         self._room.count(queue, size_of(request))
         too_much = queue.size > self._settings.waiting_bytes_per_flow or self._room.is_crowded(queue.owner)

@@ -58,7 +58,7 @@ class TemplatesHeard:
         """Give the number of templates that were heard."""
         return sum(map(len, self._heard.values()))
 
-    def keep(self, node: NodeName, number: int, request: Request) -> None:
+    def put(self, node: NodeName, number: int, request: Request) -> None:
         """Keep a template under its number, in the place of a former one."""
         if number < TEMPLATES_MOST:
             self._heard.setdefault(node, {})[number] = Template(request.edited(drop=["Via"]))

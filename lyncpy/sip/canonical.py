@@ -25,7 +25,7 @@ def canonical(el: Element, without: Element | None = None) -> bytes:
     """
     parts = []
     for part in _written(el, {}, without):
-        el.take(len(part))
+        el.count_written(len(part))
         parts.append(part)
     return "".join(parts).encode()
 

@@ -87,7 +87,7 @@ class _Document:
         self.data = data
         self.letters = _GROWTH * len(data) + _GROWTH_BASE
 
-    def take(self, letters: int) -> None:
+    def count_written(self, letters: int) -> None:
         self.letters -= letters
         if self.letters < 0:
             raise RemoteProtocolError("XML that grows beyond measure when its parts are taken out", 413)
@@ -143,13 +143,13 @@ class Element:
         """Give the namespace that a prefix ("": none) stands for here; "" for none."""
         return _found(self._scope, prefix) or ""
 
-    def take(self, letters: int) -> None:
+    def count_written(self, letters: int) -> None:
         """Count characters that are written of this document.
 
         Raises:
             RemoteProtocolError: 413, when all that was written of it outgrows it.
         """
-        self._document.take(letters)
+        self._document.count_written(letters)
 
     @property
     def begins(self) -> int:
@@ -409,7 +409,7 @@ def _as_written(el: Element) -> str:
     text = document.data[begins : document.data.index(b">", el._ends) + 1]
     if b"<!" in text or b"<?" in text:
         return ""
-    document.take(len(text))
+    document.count_written(len(text))
     return text.decode()
 
 
@@ -428,13 +428,13 @@ class _Writer:
         """Write it."""
         self._element(self._root)
         for prefix, name in self._needed.items():
-            self._document.take(len(prefix) + len(name) + 9)
+            self._document.count_written(len(prefix) + len(name) + 9)
         needed = "".join(map(_declaration, self._needed.items()))
         # The name of the root stands first, and what it needs behind it.
         return f"{self._parts[0]}{needed}{''.join(self._parts[1:])}"
 
     def _put(self, *parts: str) -> None:
-        self._document.take(sum(map(len, parts)))
+        self._document.count_written(sum(map(len, parts)))
         self._parts += parts
 
     def _element(self, el: Element) -> None:

@@ -188,7 +188,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
             end = data.rfind(b"\n") + 1
             if end:
                 self._line.add(data[:end])
-                super().dataReceived(self._line.take())
+                super().dataReceived(self._line.pop_all())
             self._line.add(data[end:])
             if self.line_mode and self._line.size > self.bounds.line_bytes:
                 self.lineLengthExceeded(b"")
@@ -196,7 +196,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
             super().dataReceived(data)
         # What stands behind a head is its body, and behind a whole request what waits for that one's answer.
         while self._line.size and not self.line_mode and not self._over:
-            super().dataReceived(self._line.take())
+            super().dataReceived(self._line.pop_all())
         unfinished = 0 if self._answering or self._over else self._line.size + self._head_bytes + self._body_bytes
         self.site.unfinished.holds(self, unfinished)
 
@@ -260,7 +260,7 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
     def connectionLost(self, reason: Failure) -> None:
         """Stop counting the connection."""
         self._over = True
-        self._line.take()
+        self._line.pop_all()
         self._stop_waiting()
         self.site.connection_ended(self)
         super().connectionLost(reason)

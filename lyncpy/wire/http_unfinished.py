@@ -26,7 +26,7 @@ class PartialLine:
             self._pieces.append(piece)
             self.size += len(piece)
 
-    def take(self) -> bytes:
+    def pop_all(self) -> bytes:
         """Give all of them joined, and keep none."""
         whole, self._pieces, self.size = b"".join(self._pieces), [], 0
         return whole

@@ -69,7 +69,7 @@ class ProxyHeader:
         elif not (SIGNATURE.startswith(begun) or _WORD.startswith(begun)):
             raise Malformed("no PROXY header")
 
-    def take(self, data: bytes) -> bytes:
+    def read_header(self, data: bytes) -> bytes:
         """Read what of the header is there; give the bytes that follow it.
 
         Raises:
@@ -135,7 +135,7 @@ def read_preamble(connection: Relayed, preamble: ProxyHeader, data: bytes, abort
         The bytes that follow; None: it is not whole yet, or the connection ends.
     """
     try:
-        data = preamble.take(data)
+        data = preamble.read_header(data)
     except Malformed as error:
         connection.malformed(str(error))
         return None

@@ -76,7 +76,7 @@ class MemoryLeases:
         now, until = self._shared.clock(), self._shared.until
         return succeed(tuple(replace(one, left_s=until[one.name] - now) for one in self._shared.leases.values()))
 
-    def end(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
+    def end_leases(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
         """End what has run out."""
         shared = self._shared
         lapsed = [one.name for one in nodes if shared.until[one.name] <= shared.clock()]
@@ -90,7 +90,7 @@ class MemoryLeases:
         """End the own one."""
         return self._fenced(lambda: self._shared.end(node)).addCallback(lambda _: None)
 
-    def take(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
+    def take_homes(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
         """Take those homes that are free."""
         return self._fenced(lambda: tuple(self._taken(key, node) for key in sorted(set(keys))))
 
@@ -145,13 +145,13 @@ class FragileLeases(MemoryLeases):
         """Renew, if it is there."""
         return self._disk.run(lambda: MemoryLeases.renew(self, node, seconds))
 
-    def end(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
+    def end_leases(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
         """End what has run out, if nothing fails just then."""
-        return self._failing("end") or super().end(nodes)
+        return self._failing("end") or super().end_leases(nodes)
 
-    def take(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
+    def take_homes(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
         """Take homes, if nothing fails just then."""
-        return self._failing("take") or super().take(keys, node)
+        return self._failing("take") or super().take_homes(keys, node)
 
     def _failing(self, call: str) -> Deferred[Any] | None:  # Any: each call has its own result
         if call not in self.failing:

@@ -283,7 +283,7 @@ def _inner_context() -> SSL.Context:
 
 def _inner_tls(text: str) -> object:
     """Read the first token of a handshake."""
-    return InnerTls(_inner_context()).take(text)
+    return InnerTls(_inner_context()).receive(text)
 
 
 _LINE: Final = Settings().line_bytes

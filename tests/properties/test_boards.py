@@ -323,7 +323,7 @@ def test_what_a_users_endpoints_read_is_what_is_on_the_board(
     own = OwnCategories()
     for _, board, _ in histories(found):
         for names in asked:
-            assert own.of(board, names) == write_categories(replace(board), names)
+            assert own.write(board, names) == write_categories(replace(board), names)
 
 
 @given(steps)

@@ -24,7 +24,7 @@ def recorded() -> tuple[bytes, bytes]:
     """Give both flights of a client, as somebody may have overheard them."""
     client, side = HandTls(ALICE, key_of("alice")), InnerTls(CONTEXT)
     hello = client.hello()
-    answer, _ = side.take(base64.b64encode(hello).decode())
+    answer, _ = side.receive(base64.b64encode(hello).decode())
     return hello, client.prove(base64.b64decode(answer))
 
 
@@ -34,7 +34,7 @@ HELLO, PROOF = recorded()
 def said(side: InnerTls, data: bytes) -> InnerKeys | None:
     """Hand over a flight."""
     try:
-        return side.take(base64.b64encode(data).decode())[1]
+        return side.receive(base64.b64encode(data).decode())[1]
     except InnerTlsFailed as failed:
         assert str(failed)
         return None
@@ -76,7 +76,7 @@ def test_any_change_fails_or_goes_on(of_hello: list[tuple[float, int]], of_proof
 def test_any_text_fails_or_goes_on(text: str) -> None:
     """A token may be no base64 at all."""
     try:
-        assert InnerTls(CONTEXT).take(text)[1] is None
+        assert InnerTls(CONTEXT).receive(text)[1] is None
     except InnerTlsFailed as failed:
         assert str(failed)
 

@@ -89,7 +89,7 @@ class SqlLeases:
         """Give all nodes."""
         return self._run(lambda connection: _leases(connection.execute(self._nodes)))
 
-    def end(self, nodes_: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
+    def end_leases(self, nodes_: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
         """Write down that leases are over which have run out; give those of which this call did so."""
         names = [one.name for one in nodes_]
         # Whole, see the fence. Of whoever stands still within a transaction it cannot be had, and nobody waits for it: renewals
@@ -127,7 +127,7 @@ class SqlLeases:
 
     # --- homes
 
-    def take(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
+    def take_homes(self, keys: Collection[str], node: NodeName) -> Deferred[Sequence[Home]]:
         """Make a node the home of each name that none has, or one that is dead; give which node has each then."""
         # In order: two that take the same would wait for each other.
         wanted = sorted(set(keys))

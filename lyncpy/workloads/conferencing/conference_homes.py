@@ -131,9 +131,9 @@ class ConferenceHomes:
         self._notes.note(conference.id, f"its meeting was {before}, with {count} people who are still connected")
         self.log.info("{conference} goes on here, with {count} people", conference=focus.uri, count=count)
 
-    def end(self, key: str) -> None:
+    def home_ended(self, key: str) -> None:
         """Run its meetings no more. See the promise."""
-        self._epochs.end(key.removeprefix(PREFIX))
+        self._epochs.home_ended(key.removeprefix(PREFIX))
 
     def is_running(self, key: str) -> bool:
         """Tell whether a meeting runs here. See the promise."""

@@ -92,7 +92,7 @@ class FocusTable:
             self,
             platform.timers,
             self._ended,
-            epochs.of,
+            epochs.epoch_of,
             self.abandon,
         )
         self.people: Final = Interest()

@@ -18,11 +18,11 @@ class HomeEpochs:
         """Note as which home this node runs a conference from now on."""
         self._homes[key] = home
 
-    def end(self, key: str) -> None:
+    def home_ended(self, key: str) -> None:
         """Note that this node runs a conference no more."""
         self._homes.pop(key, None)
 
-    def of(self, key: str) -> Home | None:
+    def epoch_of(self, key: str) -> Home | None:
         """Give as which home a conference is run here; None: there is one node alone.
 
         Where there are several, and this one is not the home, that is one which is later than none.

@@ -68,7 +68,7 @@ class ChangedLists:
     def begin(self, key: Aor) -> None:
         """Note that a device changes a list: from now on it is kept."""
         if key not in self._kept:
-            self._kept.keep(key, None)
+            self._kept.put(key, None)
 
     def get(self, key: Aor) -> Entry[StoredList] | None:
         """Give a list that is kept, unless somebody in it, or its user, has another address now."""
@@ -89,7 +89,7 @@ class ChangedLists:
             self.versions[key] = entry.version
         if key in self._kept:
             stored = entry.value
-            self._kept.keep(key, None if stored.former is not None or stored.names.asleep else entry)
+            self._kept.put(key, None if stored.former is not None or stored.names.asleep else entry)
 
     def number(self, key: Aor) -> int | None:
         """Give the number of a list that is kept; None: none is."""
@@ -99,7 +99,7 @@ class ChangedLists:
     def reread(self, key: Aor) -> None:
         """Have a list that is kept be read when it is asked for next."""
         if key in self._kept:
-            self._kept.keep(key, None)
+            self._kept.put(key, None)
 
     def discard(self, key: Aor) -> None:
         """Forget a list."""

@@ -123,8 +123,8 @@ class DirectoryAnswers:
                 answer,
                 state,
                 may,
-                withhold=lambda key: every.of(key) in doubts,
-                withhold_groups=lambda key: every.of(key) in group_doubts,
+                withhold=lambda key: every.directory_of(key) in doubts,
+                withhold_groups=lambda key: every.directory_of(key) in group_doubts,
             )
         return PullAnswer(answer, changes, groups, doubts=doubts, group_doubts=group_doubts)
 
@@ -146,7 +146,7 @@ class DirectoryAnswers:
     ) -> Callable[[str], bool]:
         """Say by keys who may be the same person under another key that tells nothing of the former."""
         everybody = asked.same_people and answer.complete
-        return lambda key: everybody or every.of(key) in changed
+        return lambda key: everybody or every.directory_of(key) in changed
 
     async def _compared(
         self,

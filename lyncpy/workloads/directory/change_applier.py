@@ -86,7 +86,7 @@ class ChangeApplier:
         await self._kept.write_people(known)
         for person, owner in known:
             former, shown = self._people.person(person.aor), self.know(person, owner)
-            self._bus.tell(PersonChanged.of(shown))
+            self._bus.tell(PersonChanged.from_person(shown))
             if former is not None and _has_another_password(former, person):
                 # What was proven with a password that the directory took back holds no longer.
                 self._bus.tell(SecretChanged(person.aor))
@@ -105,7 +105,7 @@ class ChangeApplier:
             self._hide(before.aor)
             self._bus.tell(PersonChanged.gone(before.aor, after.aor))
         for _, after, owner in known:
-            self._bus.tell(PersonChanged.of(self.know(after, owner)))
+            self._bus.tell(PersonChanged.from_person(self.know(after, owner)))
         self._bus.tell(
             AddressesChanged(frozenset(aor for before, after, _ in known for aor in (before.aor, after.aor)))
         )
@@ -129,7 +129,7 @@ class ChangeApplier:
         for person, owner in known:
             if owner.id in back or owners.has_past(person.aor):
                 touched.add(person.aor)
-            self._bus.tell(PersonChanged.of(self.know(person, owner)))
+            self._bus.tell(PersonChanged.from_person(self.know(person, owner)))
         if touched:
             self._bus.tell(AddressesChanged(frozenset(touched)))
         for owner_id, before in back.items():
@@ -178,7 +178,7 @@ class ChangeApplier:
             given = replace(person, line=line, listed_line=listed)
         owner = replace(owner, line=line)
         await self._kept.write_people([(given, owner)])
-        self._bus.tell(PersonChanged.of(self.know(given, owner)))
+        self._bus.tell(PersonChanged.from_person(self.know(given, owner)))
 
     async def give(self, owner: OwnerId, aor: Aor) -> None:
         """Give all data of an owner who is held back to the person with an address: an operator says that they are the same.
@@ -202,7 +202,7 @@ class ChangeApplier:
         person = lined(person, came_back)
         await self._kept.write_people([(person, came_back)])
         self.know(person, came_back)
-        self._bus.tell(PersonChanged.of(person))
+        self._bus.tell(PersonChanged.from_person(person))
         self._bus.tell(AddressesChanged(frozenset({aor, held.aor})))
 
     def held_back(self, owner: OwnerId) -> Owner:
@@ -253,7 +253,7 @@ class ChangeApplier:
             tell(PersonChanged.gone(had, has))
         shown = self.know(person, owner)
         if has is not None and (had, former) != (has, shown):
-            tell(PersonChanged.of(shown))
+            tell(PersonChanged.from_person(shown))
             if former is not None and _has_another_password(former, person):
                 tell(SecretChanged(has))
         if had != has and (before is not None or was_had):
@@ -285,7 +285,7 @@ class ChangeApplier:
             if former is not None and judged(former, wall, overdue_ends=self._overdue_ends) is not former:
                 person, objection = self._show(former), objection_to(former, wall)
                 self.log.info("{aor} {news}", aor=aor, news="may sign in now" if objection is None else objection.words)
-                self._bus.tell(PersonChanged.of(person))
+                self._bus.tell(PersonChanged.from_person(person))
 
     def _show(self, person: Person) -> Person:
         """Enter a person into the tables as the clock judges them now: time has passed since the directory was read."""

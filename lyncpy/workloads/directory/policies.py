@@ -147,17 +147,19 @@ class Policies:
 
     def _layers(self, aor: Aor) -> Sequence[PolicyLayer]:
         """Give the places that may decide something for a user, those first that count first."""
-        layers = [PolicyLayer("store", f"set for {bare(aor)}", self.stored.of(of_person(self._owners.owner(aor))))]
+        layers = [PolicyLayer("store", f"set for {bare(aor)}", self.stored.set_for(of_person(self._owners.owner(aor))))]
         layers += [
             PolicyLayer(
-                "store", f'set for the group "{group.name}", which they are in', self.stored.of(of_group(group.key))
+                "store",
+                f'set for the group "{group.name}", which they are in',
+                self.stored.set_for(of_group(group.key)),
             )
             for group in self._groups.groups_of(aor)
         ]
         chosen = self.chosen(aor)
         if chosen.member is not None:
             layers.append(PolicyLayer("file", why(chosen), _given(self._settings, chosen.policy.name)))
-        layers.append(PolicyLayer("store", "set for everybody", self.stored.of(EVERYBODY)))
+        layers.append(PolicyLayer("store", "set for everybody", self.stored.set_for(EVERYBODY)))
         usual = {field: getattr(self._settings, field) for field in FIELDS}
         said = {field: value for field, value in usual.items() if field in self._settings.model_fields_set}
         layers.append(PolicyLayer("file", "[policies] says so", said))

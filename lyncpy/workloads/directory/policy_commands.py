@@ -138,7 +138,7 @@ class PolicyCommands:
         return await self._put(whom, key, name, text or "")
 
     async def _remove(self, whom: str, key: str, name: str) -> Table:
-        before = self._policies.stored.of(key)
+        before = self._policies.stored.set_for(key)
         gone = [one for one in before if name in (ALL, one)]
         if not gone:
             raise CommandFailed(f"nothing of that is set for {whom}; see: policies")
@@ -146,7 +146,7 @@ class PolicyCommands:
         return Table(("whom", "name", "value"), [(whom, one, None) for one in gone], note="removed")
 
     async def _put(self, whom: str, key: str, name: str, text: str) -> Table:
-        before = self._policies.stored.of(key)
+        before = self._policies.stored.set_for(key)
         if not before and len(self._policies.stored) >= SUBJECTS_MOST:
             raise CommandFailed(f"something is set for {SUBJECTS_MOST} people and groups, and may be for no more")
         try:

@@ -402,7 +402,7 @@ class Pulls:
         answer = found.answer
         silent = silent_of(answer, self.places.names)
         withheld: tuple[Person | Group, ...] = (*self.withheld, *self.withheld_groups)
-        asked = {one.key for one in withheld if self.places.of(one.key) in silent}
+        asked = {one.key for one in withheld if self.places.directory_of(one.key) in silent}
         if asked:
             asked.difference_update(one.key for one in answer.people)
             asked.difference_update(one.key for one in answer.groups or ())
@@ -418,8 +418,10 @@ class Pulls:
         self.withheld_groups = withheld_still(self.withheld_groups, found.groups.withheld, is_open_group)
         of_people, of_groups = self._doubted
         self._doubted = (
-            reasons_still(of_people, found.doubts, {self.places.of(one.key) for one in self.withheld}),
-            reasons_still(of_groups, found.group_doubts, {self.places.of(one.key) for one in self.withheld_groups}),
+            reasons_still(of_people, found.doubts, {self.places.directory_of(one.key) for one in self.withheld}),
+            reasons_still(
+                of_groups, found.group_doubts, {self.places.directory_of(one.key) for one in self.withheld_groups}
+            ),
         )
         refused = "; ".join(reason for reasons in self._doubted for reason in reasons.values())
         if found.withheld and self.refused != refused:

@@ -58,11 +58,11 @@ class RemovalDoubts:
         """Count people or groups, by the names of their directories."""
         counts: Counter[str] = Counter()
         async for some in Slices(self._timers, SLICE).runs_of(several):
-            counts.update(self._places.of(one.key) for one in some)
+            counts.update(self._places.directory_of(one.key) for one in some)
         return counts
 
     def _is_of(self, name: str) -> Callable[[str], bool]:
-        return lambda key: self._places.of(key) == name
+        return lambda key: self._places.directory_of(key) == name
 
     def _of_each(self, reasons: Mapping[str, str]) -> dict[str, str]:
         several = len(self._places.names) > 1

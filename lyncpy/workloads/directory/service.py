@@ -298,7 +298,7 @@ class Directory:
 
     def _is_asked_elsewhere(self, person: Person) -> bool:
         """Tell whether the directory is asked about a person's password."""
-        name = self.pulls.places.of(person.key)
+        name = self.pulls.places.directory_of(person.key)
         return any(one.binds for one in self._sources if one.name == name)
 
     async def _secret(self, person: Person) -> list[Reason]:

@@ -91,7 +91,7 @@ class StoredPolicies:
     def __len__(self) -> int:
         return len(self._values)
 
-    def of(self, key: str) -> Values:
+    def set_for(self, key: str) -> Values:
         """Give what is set of somebody, a group or everybody."""
         return self._values.get(key, NOTHING)
 

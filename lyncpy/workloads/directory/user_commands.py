@@ -132,7 +132,7 @@ class UserCommands:
             command(
                 "user import",
                 "Add many people who are kept in the store, of a list in CSV, TOML or JSON.",
-                self.take,
+                self.import_list,
                 flags=(
                     Flag("dry-run", "say what would be done, and do nothing"),
                     Flag("update", "change those who are kept here already to what the list says"),
@@ -224,7 +224,7 @@ class UserCommands:
         rows: list[tuple[object, ...]] = [("address", who), *([("password", password)] if is_made else [])]
         return Table(FACTS, rows, note="the password is set; what was signed in with the former is signed out")
 
-    async def take(self, asked: CommandCall) -> Table:
+    async def import_list(self, asked: CommandCall) -> Table:
         """Add everybody of a list."""
         form_ = asked.flags.get("format", "")
         if form_ and form_ not in FORMS:
@@ -236,7 +236,7 @@ class UserCommands:
         intake = UserImport(self._changes, self._people, asked)
         await self._check_room(intake.count_new(listed))
         for start in range(0, len(listed), AT_ONCE):
-            await intake.take(listed[start : start + AT_ONCE])
+            await intake.add_people(listed[start : start + AT_ONCE])
             asked.tell(f"{min(start + AT_ONCE, len(listed))} of {len(listed)} are done")
         return intake.table()
 

@@ -47,8 +47,8 @@ class UserImport:
     def _holder(self, one: ListedPerson) -> Person | None:
         return self._people.person(aor_of(str(one.table.get(ADDRESS, ""))))
 
-    async def take(self, some: Sequence[ListedPerson]) -> None:
-        """Take some, those who are new together."""
+    async def add_people(self, some: Sequence[ListedPerson]) -> None:
+        """Add or change some people, those who are new together."""
         new = [one for one in some if self._is_new(one)]
         results = iter(zip(new, await self._add(new), strict=True))
         following = next(results, None)

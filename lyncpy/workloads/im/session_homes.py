@@ -136,7 +136,7 @@ class SessionDeposits:
         self._left: dict[str, FlowName | None] = {}
         """Sessions that last, and where each was left; None: nowhere yet."""
 
-    def keep(self, session: Session) -> None:
+    def deposit(self, session: Session) -> None:
         """Leave a session as it is now with the node of its callee, if that is another one."""
         if self._is_alone or not session.answered:
             return

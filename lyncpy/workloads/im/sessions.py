@@ -41,7 +41,7 @@ PIECE: Final = 50
 class KeepsSessions(Protocol):
     """Has another node go on with sessions, when this one is lost."""
 
-    def keep(self, session: Session) -> None:
+    def deposit(self, session: Session) -> None:
         """Note a session as it is now."""
 
     def over(self, session: Session) -> None:
@@ -216,7 +216,7 @@ class Sessions:
                     self._join(session.callee.aor, key)
             self._sessions[key] = session
             self._recorder.note(rules.recorded(session))
-            self._keeper.keep(session)
+            self._keeper.deposit(session)
 
     def update_unrecorded(self, session: Session) -> None:
         """Replace a session where its record has not changed; nothing happens when it has ended meanwhile."""
@@ -314,7 +314,7 @@ class Sessions:
             session = self._sessions[key]
             session.counts.is_news = False
             self._recorder.note(rules.recorded(session))
-            self._keeper.keep(session)
+            self._keeper.deposit(session)
         if len(piece) == PIECE and left > PIECE:
             self._timers.soon(partial(self._record_some, left - PIECE))
         elif self._counted:

@@ -44,7 +44,7 @@ class OwnCategories:
             lambda _, kept: 1_024 + 2 * sum(map(getsizeof, kept[1].values())),
         )
 
-    def of(self, board: Board, names: Set[str]) -> Mapping[str, str]:
+    def write(self, board: Board, names: Set[str]) -> Mapping[str, str]:
         """Give categories of a board: see `write_categories`."""
         kept = self._kept.get(board.aor)
         if kept is None or kept[0] is not board:
@@ -53,7 +53,7 @@ class OwnCategories:
         missing = names - texts.keys()
         if missing:
             texts.update(write_categories(board, missing))
-            self._kept.keep(board.aor, kept)
+            self._kept.put(board.aor, kept)
         return {name: texts[name] for name in names}
 
 
@@ -230,7 +230,7 @@ class _OwnBoard:
             return _pending(audience)
         body = write_own(
             self._board,
-            categories=self._categories.of(self._board, audience.categories),
+            categories=self._categories.write(self._board, audience.categories),
             containers=audience.containers,
             subscribers=_related(audience.subscribers, self._relation) if audience.subscribers else None,
             delegates=audience.delegates,

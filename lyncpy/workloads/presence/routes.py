@@ -104,7 +104,7 @@ class Routes:
 
         published = _allowed(await self._boards.publish(aor, publications, epid, admit))
         # What the server made of it, too: no notification tells a publisher what its own publication touched.
-        written = self._roaming.categories.of(published.board, names | published.changes.touched)
+        written = self._roaming.categories.write(published.board, names | published.changes.touched)
         body = write_own(published.board, categories=written, containers=())
         return response_to(arrival.request, 200, content_type=ROAMING_SELF, body=body)
 

@@ -243,10 +243,10 @@ class EndpointRecords:
         if record is None:
             if self.recorded.pop(aor, None):
                 self._writer.want(aor)  # it is lost, or nobody has renewed it in time
-            return self.keep(aor, NONE, (), ())
+            return self.remember(aor, NONE, (), ())
         mine = [one for one in found if node_of(one.flow) == self._node]
         others = tuple(sorted([one for one in found if node_of(one.flow) != self._node], key=by_age))
-        known = self.keep(aor, record.version, mine, others)
+        known = self.remember(aor, record.version, mine, others)
         self._have_leave(aor, known, found)
         return known
 
@@ -274,7 +274,7 @@ class EndpointRecords:
             for node in await self._nodes.find_dead(named):
                 self.note_dead(node)
 
-    def keep(
+    def remember(
         self, aor: Aor, version: Version, mine: Sequence[Endpoint], others: tuple[Endpoint, ...]
     ) -> KnownEndpoints:
         """Keep what a record says: endpoints of this node, and those of others, oldest first."""

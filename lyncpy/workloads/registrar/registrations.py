@@ -301,10 +301,10 @@ class Registrations:
             offset_s = self.records.offset_s()
             value = partial(write_record, (*mine, *left), offset_s)
             version = await self._store.write(KIND, aor, value, known.version, until + offset_s)
-            self.records.keep(aor, version, mine, left)
+            self.records.remember(aor, version, mine, left)
         else:
             await self._store.remove(KIND, aor, known.version)
-            after = self.records.keep(aor, NONE, (), ())
+            after = self.records.remember(aor, NONE, (), ())
             after.seen, after.told = known.version, Version(known.version + 1)
         if mine:
             self.records.recorded[aor] = {(one.epid, one.flow): one.expires for one in mine}

@@ -79,9 +79,9 @@ class AddressBookService:
         self._book = book
         self._photos = photos
         self._groups = groups
-        self._audience = addresses.of(ADDRESS_BOOK)
-        policy = issued_token(addresses.of(TICKETS), with_key=False)
-        port = MetadataPort("AddressBookWebTicketBearer", addresses.of(_PLACE), policy)
+        self._audience = addresses.url_of(ADDRESS_BOOK)
+        policy = issued_token(addresses.url_of(TICKETS), with_key=False)
+        port = MetadataPort("AddressBookWebTicketBearer", addresses.url_of(_PLACE), policy)
         self._metadata = write_metadata("AddressBook", _OPERATIONS, (port,))
 
     def rows(self) -> tuple[HttpResource, ...]:

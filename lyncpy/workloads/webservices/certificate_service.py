@@ -72,9 +72,9 @@ class CertificateService:
         self._shares = HourlyQuota(
             "webservices.certificates_per_hour", float(settings.certificates_per_hour), timers.now, self._told
         )
-        self._audience = addresses.of(CERTIFICATES)
-        policy = issued_token(addresses.of(TICKETS), with_key=True)
-        ports = tuple(MetadataPort(name, addresses.of(path), policy) for name, path in _PLACES.items())
+        self._audience = addresses.url_of(CERTIFICATES)
+        policy = issued_token(addresses.url_of(TICKETS), with_key=True)
+        ports = tuple(MetadataPort(name, addresses.url_of(path), policy) for name, path in _PLACES.items())
         self._metadata = write_metadata(
             "CertProvisioningService", (MetadataOperation("GetAndPublishCert", _ACTION),), ports
         )

@@ -82,7 +82,7 @@ class DiscoveryService:
 
     async def root(self, asked: HttpAsked) -> HttpAnswer:
         """Say where to ask on, to anybody: whether there is such a user is not looked at."""
-        of, domain = self._addresses.of, self._domain(asked)
+        of, domain = self._addresses.url_of, self._domain(asked)
         # The names that are looked up say whose client asks; behind the first answer it asks under the site's own.
         query = "" if domain == self._place.domain else f"?{_FOR}={domain}"
         if not asked.is_secure:
@@ -98,10 +98,10 @@ class DiscoveryService:
     async def user(self, asked: HttpAsked) -> HttpAnswer:
         """Say where a user signs in, to whoever has their ticket."""
         domain = (await self._tickets.admit(asked, DISCOVERY)).rpartition("@")[2]
-        return self._said(asked, "User", (*self._on(), ("Self", self._addresses.of(_USER))), domain)
+        return self._said(asked, "User", (*self._on(), ("Self", self._addresses.url_of(_USER))), domain)
 
     def _on(self) -> tuple[tuple[str, str], ...]:
-        return tuple((f"{side}/Autodiscover", self._addresses.of(_ROOT)) for side in ("Internal", "External"))
+        return tuple((f"{side}/Autodiscover", self._addresses.url_of(_ROOT)) for side in ("Internal", "External"))
 
     def _domain(self, asked: HttpAsked) -> str:
         """Give the domain of the people for whose client a request is, as far as it says: by its host, or its query."""

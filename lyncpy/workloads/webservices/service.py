@@ -110,13 +110,13 @@ class WebServices:
         )
         commands = Commands(people, owners, issued, marks, platform.bus, timers)
         self.certificates: IClientCertificates = CertificateJudge(owners, issued, authority, marks, timers)
-        self.certificates_url = addresses.of(CERTIFICATES) if site else ""
+        self.certificates_url = addresses.url_of(CERTIFICATES) if site else ""
         """Where clients get certificates; "" when there is no site."""
 
-        self.address_book_url = addresses.of(ADDRESS_BOOK) if site else ""
+        self.address_book_url = addresses.url_of(ADDRESS_BOOK) if site else ""
         """Where clients search for people; "" when there is no site."""
 
-        self.photos_url = addresses.of(PHOTOS) if site and photos is not None else ""
+        self.photos_url = addresses.url_of(PHOTOS) if site and photos is not None else ""
         """Where clients get photos; "" when there are none."""
 
         self.offer = Offer(

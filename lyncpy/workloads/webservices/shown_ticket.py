@@ -44,7 +44,7 @@ class ShownTickets:
             HttpRefused: 401 that names no scheme, but where tickets are given ([MS-OCAUTHWS] 1.5, 3.2.4.1).
         """
         try:
-            ticket, audience = _shown(asked), self._addresses.of(service)
+            ticket, audience = _shown(asked), self._addresses.url_of(service)
             whose = self._tickets.holder(ticket, audience)
             if whose is None:
                 whose = await self._tickets.admit(read_xml(ticket, max_nodes=ELEMENTS), audience, ticket)
@@ -57,7 +57,7 @@ class ShownTickets:
                     reason=shown(error.reason),
                 )
             said = Diagnostics(NO_VALID_TOKEN, shown(error.reason)).web_header(self._server_name)
-            place = ("X-MS-WebTicketURL", self._addresses.of(TICKETS))
+            place = ("X-MS-WebTicketURL", self._addresses.url_of(TICKETS))
             raise HttpRefused(401, error.reason, (place, said)) from None
         return whose
 

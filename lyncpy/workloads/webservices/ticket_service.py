@@ -70,8 +70,8 @@ class TicketService:
         # Clients look for one name or the other, whatever is behind it.
         names = ("WebTicketServiceWinNegotiate", "WebTicketServiceWinNtlm")
         ports = (
-            *(MetadataPort(name, addresses.of(_AUTH), PASSWORDS if ntlm else SENT_PASSWORDS) for name in names),
-            MetadataPort("WebTicketServiceCert", addresses.of(_CERT), CERTIFICATE),
+            *(MetadataPort(name, addresses.url_of(_AUTH), PASSWORDS if ntlm else SENT_PASSWORDS) for name in names),
+            MetadataPort("WebTicketServiceCert", addresses.url_of(_CERT), CERTIFICATE),
         )
         self._metadata = write_metadata(
             "WebTicketService", (MetadataOperation("IssueToken", f"{TRUST_NS}/RST/Issue"),), ports
@@ -135,16 +135,16 @@ class TicketService:
             raise ServiceRefused("wst:InvalidScope", f'no service here takes tickets at "{request.audience[:200]}"')
         if request.claimed not in (None, aor):
             raise ServiceRefused("wst:FailedAuthentication", "the ticket is asked for somebody else than who asks")
-        if audience == self._addresses.of(CERTIFICATES) and proof is not None:
+        if audience == self._addresses.url_of(CERTIFICATES) and proof is not None:
             # Who has stolen one must not get others with it, which would outlive it.
             raise ServiceRefused(
                 "wst:FailedAuthentication", "a certificate is got with a password, not with another one"
             )
-        if not request.entropy and audience == self._addresses.of(CERTIFICATES):
+        if not request.entropy and audience == self._addresses.url_of(CERTIFICATES):
             raise ServiceRefused("wst:BadRequest", "this service needs a ticket with a key: send entropy")
         entropy = token_bytes(KEY_BYTES) if request.entropy else b""
         key = derived_key(request.entropy, entropy) if request.entropy else b""
-        ticket, text = await self._tickets.issue(aor, audience, self._addresses.of(TICKETS), key, proof)
+        ticket, text = await self._tickets.issue(aor, audience, self._addresses.url_of(TICKETS), key, proof)
         self.log.info("{aor} got a ticket for {service}", aor=shown(aor), service=audience)
         self._tell(StateNoted(aor, f"{bare(aor)} got a web ticket for {audience}"))
         return write_ticket_answer(request, ticket, text, entropy)

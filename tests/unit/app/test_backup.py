@@ -210,7 +210,7 @@ def test_any_number_of_pieces_comes_back(passphrase: str, size: int) -> None:
     out = writing(file, passphrase)
     out.write(packed(manifest))
     out.write(data)
-    out.end()
+    out.finish()
     file.seek(0)
     stream = reading(file, passphrase, sealed=is_sealed(file))
     assert read_manifest(stream) == manifest

@@ -70,7 +70,7 @@ def running(**changed: float) -> Iterator[Server]:
             stack.enter_context(patch.object(garbage, name, value))
         server = Server()
         yield server
-        server.garbage.end()
+        server.garbage.restore()
     assert (gc.get_threshold(), gc.get_freeze_count()) == (before, 0)
 
 

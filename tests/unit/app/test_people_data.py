@@ -68,12 +68,12 @@ class House:
     def __init__(self) -> None:
         self.store = MemoryStore(lambda: NOW)
         self.owners = Owners()
-        self.bounds = Bounds.of(check(Path("/nowhere/lyncpy.toml"), {"sip": {"domain": "example.com"}}))
+        self.bounds = Bounds.from_config(check(Path("/nowhere/lyncpy.toml"), {"sip": {"domain": "example.com"}}))
 
     def takes(self, document: Mapping[str, object], *, writes: bool = True) -> Report:
         """Import."""
         importer = Importer(self.store, self.owners, self.bounds, NOW, writes=writes)
-        return result_of(importer.take(read_document(json.dumps(document).encode())))
+        return result_of(importer.import_document(read_document(json.dumps(document).encode())))
 
     def has(self, *aors: Aor) -> PeopleDocument:
         """Export."""

@@ -238,9 +238,9 @@ def test_a_reload_and_an_end_reach_all() -> None:
     family = Family()
     family.begin()
     family.children.reload()
-    family.children.end()
+    family.children.shut_down()
     family.started[0].ends()
-    family.children.end()
+    family.children.shut_down()
     assert [one.words() for one in family.started] == [
         ["reload", "end"],
         ["reload", "end", "hasten"],

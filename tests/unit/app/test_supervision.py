@@ -137,7 +137,7 @@ def test_one_that_begins_anew_has_another_name() -> None:
 def test_all_end_in_order() -> None:
     """Each is asked once, nobody is replaced, and when the last has gone, so has all."""
     supervision = running()
-    assert supervision.end(10.0) == [EndProcess(1), EndProcess(2), EndProcess(3)]
+    assert supervision.shut_down(10.0) == [EndProcess(1), EndProcess(2), EndProcess(3)]
     assert supervision.died(1, 11.0, 0, None) == ()
     assert supervision.died(3, 11.0, 0, None) == ()
     assert supervision.died(2, 12.0, 0, None) == [EndAll(0)]
@@ -146,15 +146,15 @@ def test_all_end_in_order() -> None:
 def test_whoever_asks_twice_is_impatient() -> None:
     """Those that are not gone yet wait for nobody any more."""
     supervision = running()
-    supervision.end(10.0)
+    supervision.shut_down(10.0)
     supervision.died(1, 11.0, 0, None)
-    assert supervision.end(12.0) == [EndProcess(2, hastens=True), EndProcess(3, hastens=True)]
+    assert supervision.shut_down(12.0) == [EndProcess(2, hastens=True), EndProcess(3, hastens=True)]
 
 
 def test_what_does_not_end_is_killed() -> None:
     """In the end, and it is said, also by the status."""
     supervision = running(2)
-    supervision.end(10.0)
+    supervision.shut_down(10.0)
     supervision.died(1, 11.0, 0, None)
     assert supervision.deadline() == 10.0 + END_S
     effects = supervision.expire(10.0 + END_S)
@@ -169,7 +169,7 @@ def test_an_end_while_one_rests() -> None:
     supervision = running(2)
     supervision.died(2, 1.0, 1, None)
     supervision.died(2, 1.0, 1, None)
-    assert supervision.end(1.5) == [EndProcess(1)]
+    assert supervision.shut_down(1.5) == [EndProcess(1)]
     assert supervision.deadline() == 1.5 + END_S
     assert supervision.died(1, 2.0, 0, None) == [EndAll(0)]
 
@@ -179,7 +179,7 @@ def test_an_end_while_nobody_is_there() -> None:
     supervision = running(1)
     supervision.died(1, 1.0, 1, None)
     supervision.died(1, 1.0, 1, None)
-    assert supervision.end(1.5) == [EndAll(0)]
+    assert supervision.shut_down(1.5) == [EndAll(0)]
 
 
 def test_an_end_before_the_first_serves() -> None:
@@ -187,7 +187,7 @@ def test_an_end_before_the_first_serves() -> None:
     supervision = Supervision(2, END_S)
     supervision.begin()
     supervision.started(1, 7)
-    assert supervision.end(1.0) == [EndProcess(1)]
+    assert supervision.shut_down(1.0) == [EndProcess(1)]
     assert supervision.ready(1, 1.1) == ()
     assert supervision.died(1, 2.0, 0, None) == [EndAll(0)]
 

@@ -51,14 +51,14 @@ def server() -> InnerTls:
 
 def said(side: InnerTls, data: bytes) -> tuple[bytes, InnerKeys | None]:
     """Hand over a flight, and give what comes back."""
-    answer, keys = side.take(base64.b64encode(data).decode())
+    answer, keys = side.receive(base64.b64encode(data).decode())
     return base64.b64decode(answer), keys
 
 
 def failure(side: InnerTls, token: str) -> str:
     """Give why a token ends the handshake."""
     with pytest.raises(InnerTlsFailed) as caught:
-        side.take(token)
+        side.receive(token)
     return str(caught.value)
 
 
@@ -254,5 +254,5 @@ def test_what_is_too_much_or_no_token_ends_the_handshake() -> None:
     side = server()
     hello = hand().hello()
     for at in range(FLIGHTS):
-        side.take(text(hello[at : at + 1]))
+        side.receive(text(hello[at : at + 1]))
     assert failure(side, text(hello[FLIGHTS:])) == "the handshake has too many steps"

@@ -52,7 +52,7 @@ class Office:
 
     def moves(self, name: str, department: str) -> None:
         """Move a person to another department, and let what follows happen."""
-        self.hall.bus.tell(PersonChanged.of(self.put(name, department)))
+        self.hall.bus.tell(PersonChanged.from_person(self.put(name, department)))
         self.passes(1.0)
 
     def regroups(self, *users: str) -> None:
@@ -123,7 +123,7 @@ def test_many_changes_at_once_are_told_once(scene: Office) -> None:
     alice = scene.signs_in("alice")
     for number in range(20):
         person = scene.put(f"new{number}", "Research")
-        scene.hall.bus.tell(PersonChanged.of(person))
+        scene.hall.bus.tell(PersonChanged.from_person(person))
     scene.passes(1.0)
     assert len(alice[0].heard) == 1
     assert len(scene.shows(*alice)["Research"]) == 21
@@ -317,7 +317,7 @@ def test_who_has_left_is_not_remembered(scene: Office) -> None:
 def test_the_shell_says_who_put_somebody_into_a_list() -> None:
     """The user, the directory, or both; and which groups had no place."""
     scene = Office(generated_members=1)
-    scene.hall.bus.tell(PersonChanged.of(scene.put("erin", "Research")))
+    scene.hall.bus.tell(PersonChanged.from_person(scene.put("erin", "Research")))
     scene.regroups("alice")
     scene.put("dave", "Sales")
     alice = scene.signs_in("alice")
@@ -336,7 +336,7 @@ def test_the_shell_says_who_put_somebody_into_a_list() -> None:
 def test_a_closed_house_changes_no_list(scene: Office) -> None:
     """What was about to be done is left for the next start."""
     alice = scene.signs_in("alice")
-    scene.hall.bus.tell(PersonChanged.of(scene.put("bob", "Sales")))
+    scene.hall.bus.tell(PersonChanged.from_person(scene.put("bob", "Sales")))
     scene.passes(0.1)
     result_of(scene.contacts.close())
     scene.passes(60)

@@ -21,10 +21,10 @@ def test_the_oldest_go_when_there_is_no_room() -> None:
     """Those that were kept again are young."""
     kept = cache()
     for number in range(LARGEST_SHARE):
-        kept.keep(str(number), b"x" * 100)
-    kept.keep("0", b"y" * 100)
+        kept.put(str(number), b"x" * 100)
+    kept.put("0", b"y" * 100)
     assert (len(kept), kept.bytes_used) == (LARGEST_SHARE, BOUND)
-    kept.keep("new", b"z")
+    kept.put("new", b"z")
     assert kept.bytes_used <= BOUND
     assert "1" not in kept
     assert (kept["0"], kept["new"]) == (b"y" * 100, b"z")
@@ -33,16 +33,16 @@ def test_the_oldest_go_when_there_is_no_room() -> None:
 def test_what_is_very_large_is_not_kept() -> None:
     """Nor what it was before."""
     kept = cache()
-    kept.keep("one", b"x" * 100)
-    kept.keep("one", b"x" * 101)
+    kept.put("one", b"x" * 100)
+    kept.put("one", b"x" * 101)
     assert (len(kept), kept.bytes_used) == (0, 0)
 
 
 def test_what_is_forgotten_takes_nothing() -> None:
     """Twice is as once."""
     kept = cache()
-    kept.keep("one", b"x")
-    kept.keep("one", b"xx")
+    kept.put("one", b"x")
+    kept.put("one", b"xx")
     assert kept.bytes_used == 2
     kept.forget("one")
     kept.forget("one")
@@ -53,7 +53,7 @@ def test_very_many_large_ones_stay_within_the_bound() -> None:
     """Whatever comes."""
     kept = cache()
     for number in range(10_000):
-        kept.keep(str(number), b"x" * (number % 120))
+        kept.put(str(number), b"x" * (number % 120))
         assert kept.bytes_used <= BOUND
     assert kept.bytes_used == sum(map(len, kept.values()))
     assert len(kept) > LARGEST_SHARE // 2

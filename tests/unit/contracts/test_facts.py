@@ -44,7 +44,7 @@ def test_a_fact_is_made_of_names_and_numbers(kind: type[Fact]) -> None:
 def test_of_a_person_only_rights_are_told() -> None:
     """Who needs more asks the directory's tables."""
     alice = Person(aor_of("alice@example.com"), "k", display_name="Alice", nt_hash=b"0123456789abcdef")
-    fact = PersonChanged.of(alice)
+    fact = PersonChanged.from_person(alice)
     assert (fact.aor, fact.is_known, fact.may_stay) == (alice.aor, True, True)
     assert "Alice" not in repr(fact)
     assert PersonChanged.gone(alice.aor, aor_of("a@example.com")).moved == "sip:a@example.com"

@@ -44,18 +44,18 @@ class FakeNodes:
         """As the test says."""
         return self.held
 
-    async def take(self, key: str) -> Home:
+    async def take_home(self, key: str) -> Home:
         """Take it."""
         self.taken += 1
         if self.is_away:
             raise StoreUnavailable("away")
-        (home,) = await self.leases[HERE].take([key], HERE)
+        (home,) = await self.leases[HERE].take_homes([key], HERE)
         return home
 
-    async def take_all(self, keys: Collection[str]) -> Sequence[Home]:
+    async def take_homes(self, keys: Collection[str]) -> Sequence[Home]:
         """Take them."""
         self.taken += 1
-        homes: Sequence[Home] = await self.leases[HERE].take(keys, HERE)
+        homes: Sequence[Home] = await self.leases[HERE].take_homes(keys, HERE)
         return homes
 
     async def give_up(self, home: Home) -> None:
@@ -94,7 +94,7 @@ class Meetings:
             raise self.fails
         self.begun.append(home)
 
-    def end(self, key: str) -> None:
+    def home_ended(self, key: str) -> None:
         """Note it."""
         self.ended.append(key)
 
@@ -155,7 +155,7 @@ class Scene:
 
     def is_theirs(self) -> None:
         """Have the other node be the home."""
-        _ = self.nodes.leases[THERE].take([KEY], THERE)
+        _ = self.nodes.leases[THERE].take_homes([KEY], THERE)
 
     def loses_them(self) -> None:
         """The other node is known dead."""
@@ -293,7 +293,7 @@ def test_homes_of_a_lost_node_are_asked_for_together(scene: Scene) -> None:
     keys = [f"conference {number}" for number in range(TAKEN_AT_ONCE + 10)]
     meetings: Any = scene.meetings  # Any: a part of IHomed
     theirs = keys[::2]
-    _ = scene.nodes.leases[THERE].take(theirs, THERE)
+    _ = scene.nodes.leases[THERE].take_homes(theirs, THERE)
     assert sorted(result_of(scene.homes.take_all(keys))) == sorted(keys[1::2])
     assert (scene.nodes.taken, scene.meetings.begun) == (2, [])
     assert result_of(scene.homes.find(meetings, keys[1])) == HERE

@@ -334,10 +334,10 @@ def test_who_is_dead_is_asked_of_the_store(pool: Pool) -> None:
 def test_a_home_goes_to_another_when_its_node_is_dead(pool: Pool) -> None:
     """Or has given it up."""
     a, b = pool.start("a"), pool.start("b")
-    mine = result_of(a.nodes.take("conference 1"))
-    assert result_of(b.nodes.take("conference 1")) == mine
+    mine = result_of(a.nodes.take_home("conference 1"))
+    assert result_of(b.nodes.take_home("conference 1")) == mine
     result_of(a.nodes.give_up(mine))
-    theirs = result_of(b.nodes.take("conference 1"))
+    theirs = result_of(b.nodes.take_home("conference 1"))
     assert (theirs.node, theirs.epoch) == ("b", 2)
 
 
@@ -354,7 +354,7 @@ def test_the_only_node_has_all() -> None:
     assert (node.epoch, node.others(), node.gone()) == (1, (), ())
     assert all(node.has_duty(duty) for duty in Duty)
     assert result_of(node.find_dead([NodeName("here"), NodeName("old")])) == {"old"}
-    home = result_of(node.take("x"))
+    home = result_of(node.take_home("x"))
     assert result_of(node.all_homes()) == (home,)
     result_of(node.give_up(home))
     assert result_of(node.all_homes()) == ()

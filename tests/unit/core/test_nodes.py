@@ -127,7 +127,7 @@ def test_leases_duties_and_the_dead_are_listed() -> None:
     others = MemoryLeases(shared)
     result_of(awaited(others.join(NodeName("there"), "host two", 9.0, is_connected=True)))
     for duty in Duty:
-        result_of(awaited(others.take([DUTIES + duty.value], NodeName("there"))))
+        result_of(awaited(others.take_homes([DUTIES + duty.value], NodeName("there"))))
     known = Known(HERE, others, "here")
     found = rows("there", known=known)
     assert [row[:4] for row in found] == [

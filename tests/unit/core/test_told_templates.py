@@ -26,7 +26,7 @@ def test_the_same_message_leaves_at_the_other_side() -> None:
     number, text = told.number(THERE, mine)
     request = MessageReader()(text)
     assert isinstance(request, Request)
-    heard.keep(THERE, number, request)
+    heard.put(THERE, number, request)
     theirs = heard.get(THERE, number)
     assert theirs is not None
     names = ("method", "status", "uri", "device", "dialog_text", "asserted", "expires")
@@ -57,5 +57,5 @@ def test_of_too_many_the_one_used_longest_ago_is_told_anew(monkeypatch: pytest.M
     assert len(told) == 3
     request = MessageReader()(text)
     assert isinstance(request, Request)
-    heard.keep(THERE, 3, request)
+    heard.put(THERE, 3, request)
     assert len(heard) == 0

@@ -90,7 +90,7 @@ def test_a_new_moment_is_taken_up() -> None:
     for until in (1000, 30):
         person = someone("a", until=until)
         desk.people.put_person(person)
-        desk.deadlines.person_changed(PersonChanged.of(person))
+        desk.deadlines.person_changed(PersonChanged.from_person(person))
     desk.passes(31)
     assert desk.heard == [("sip:a@x", False)]
 
@@ -100,7 +100,7 @@ def test_a_moment_that_was_taken_back_is_none() -> None:
     desk = Desk(someone("a", until=30))
     person = someone("a", until=9000)
     desk.people.put_person(person)
-    desk.deadlines.person_changed(PersonChanged.of(person))
+    desk.deadlines.person_changed(PersonChanged.from_person(person))
     desk.passes(100)
     assert desk.heard == []
 
@@ -122,7 +122,7 @@ def test_the_table_does_not_grow_with_changes() -> None:
     for number in range(10_000):
         person = someone("a", until=1e6 + number)
         desk.people.put_person(person)
-        desk.deadlines.person_changed(PersonChanged.of(person))
+        desk.deadlines.person_changed(PersonChanged.from_person(person))
         if number % 100 == 0:
             desk.passes(CHECK_S)
     assert len(desk.deadlines) < 1200

@@ -74,7 +74,7 @@ class Server:
     def puts(self, person: Person) -> None:
         """Add or change somebody, as a pull does."""
         self.people.put_person(person)
-        self.book.person_changed(PersonChanged.of(person))
+        self.book.person_changed(PersonChanged.from_person(person))
 
     def drops(self, person: Person) -> None:
         """Remove somebody, as a pull does."""

@@ -78,7 +78,7 @@ def test_a_new_photo_is_seen_after_an_hour(wall: Wall) -> None:
     assert after not in ("", before)
     assert wall.photo(ALICE, before) is None
     del wall.source.of["uid=alice"]
-    wall.photos.person_changed(PersonChanged.of(ALICE))
+    wall.photos.person_changed(PersonChanged.from_person(ALICE))
     assert wall.digest() == ""
 
 

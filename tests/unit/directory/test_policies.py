@@ -148,12 +148,12 @@ def test_a_person_whom_groups_know_by_another_name_is_looked_at_again() -> None:
     """It is told only where his policy is another."""
     desk = Desk(first={"members": ["Board"]})
     desk.of(BOB.aor)
-    desk.policies.person_changed(PersonChanged.of(BOB))
+    desk.policies.person_changed(PersonChanged.from_person(BOB))
     assert desk.told == 0
     moved = person("bob", key="other")
     desk.people.put_person(moved)
     desk.groups.know(moved)
-    desk.policies.person_changed(PersonChanged.of(moved))
+    desk.policies.person_changed(PersonChanged.from_person(moved))
     assert desk.of(BOB.aor) == ["default"]
     assert desk.told == 1
 

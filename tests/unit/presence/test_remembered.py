@@ -45,7 +45,7 @@ OWN = OwnCategories()
 
 def _told(number: int) -> None:
     note = Instance(InstanceKey("note", 0, 2), 1, Expire.USER, f"<note>{number}{'x' * LARGE}</note>", 0.0)
-    OWN.of(replace(Board(Aor(f"sip:u{number}@contoso.test")), instances={note.key: note}), {"note"})
+    OWN.write(replace(Board(Aor(f"sip:u{number}@contoso.test")), instances={note.key: note}), {"note"})
 
 
 @pytest.mark.untraced

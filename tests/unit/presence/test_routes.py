@@ -489,7 +489,7 @@ def test_a_change_in_the_directory_is_seen(room: PresenceRoom, bob: Client) -> N
     room.hall.people.people = [*room.hall.people.people, *people("dave")]
     dave = room.hall.people.person(Aor("sip:dave@contoso.test"))
     assert dave is not None
-    room.hall.bus.tell(PersonChanged.of(dave))
+    room.hall.bus.tell(PersonChanged.from_person(dave))
     room.pass_time()
     (document,) = bob.hears()
     assert document.findtext(".//displayName") == "Dave"

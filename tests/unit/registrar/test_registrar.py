@@ -463,7 +463,7 @@ def test_a_full_server_refuses_in_words(scene: Scene) -> None:
 def test_a_disabled_user_is_signed_out_with_the_reason(scene: Scene) -> None:
     """Disabling in the directory ends the session at once; the client shows why."""
     scene.register()
-    scene.bus.tell(PersonChanged.of(Person(ALICE, "k", enabled=False)))
+    scene.bus.tell(PersonChanged.from_person(Person(ALICE, "k", enabled=False)))
     scene.turn()
     notice = scene.outbound.to("n/1").request
     assert notice.headers.get("ms-diagnostics-public") == '4141;reason="User disabled for SIP"'
@@ -606,7 +606,7 @@ def _elsewhere(scene: Scene, aor: Aor, *devices: str) -> None:
         endpoint = Endpoint(aor, Epid(device), Instance(UUID), "", "sip:x", FlowName(f"m/{device}"), "", 0.0, 9e3, "")
         known = scene.registrations.records.known.get(aor)
         mine = () if known is None else known.elsewhere
-        scene.registrations.records.keep(aor, Version(1), (), (*mine, endpoint))
+        scene.registrations.records.remember(aor, Version(1), (), (*mine, endpoint))
 
 
 def _refusal(scene: Scene, *how: str) -> Refused:

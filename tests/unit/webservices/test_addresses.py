@@ -34,5 +34,5 @@ def test_a_client_may_name_a_service_in_its_own_way(address: str, service: str) 
 def test_a_site_may_have_a_port_of_its_own() -> None:
     """It is told in every address, and looked for."""
     addresses = Addresses(f"{SITE}:8443")
-    assert addresses.service(f"{SITE}:8443{DISCOVERY}") == addresses.of(DISCOVERY) == f"{SITE}:8443{DISCOVERY}"
+    assert addresses.service(f"{SITE}:8443{DISCOVERY}") == addresses.url_of(DISCOVERY) == f"{SITE}:8443{DISCOVERY}"
     assert addresses.service(f"{SITE}{DISCOVERY}") == ""

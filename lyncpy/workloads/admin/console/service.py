@@ -163,7 +163,7 @@ class Console:
         secret = _cookie(asked)
         session = await self._tickets.session(secret)
         if session is not None:
-            await self._tickets.end(secret)
+            await self._tickets.sign_out(secret)
             await self._record("console sign-out", _author(session, asked), "ok")
         return _to(SIGN_IN, ("Set-Cookie", _set_cookie("", 0)))
 

@@ -114,7 +114,7 @@ class ConsoleTickets:
         one = found[1]
         return one if not one.token or await self._tokens.stands(one.name, one.token) else None
 
-    async def end(self, secret: str) -> None:
+    async def sign_out(self, secret: str) -> None:
         """End the session of a cookie."""
         found = await self._found(secret)
         if found is not None:

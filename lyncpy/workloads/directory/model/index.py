@@ -62,7 +62,7 @@ class Matches:
         self.few |= other.few
         self.crowd |= other.crowd
 
-    def keep(self, other: "Matches") -> None:
+    def intersect(self, other: "Matches") -> None:
         """Remove those for whom something else does not hold."""
         self.few = (self.few & other.few) | _within(self.few, other.crowd) | _within(other.few, self.crowd)
         self.crowd &= other.crowd
@@ -192,7 +192,7 @@ class WordIndex:
             if found is None:
                 found = holds
             else:
-                found.keep(holds)
+                found.intersect(holds)
             if not found:
                 return iter(())
         return map(self.keys.__getitem__, found or ())

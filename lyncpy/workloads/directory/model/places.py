@@ -29,7 +29,7 @@ class Places:
         """Give the name of each."""
         return self.urls.keys()
 
-    def of(self, key: str) -> str:
+    def directory_of(self, key: str) -> str:
         """Give the name of the directory of a person or group."""
         return directory_of(key, self.names)
 

@@ -29,7 +29,7 @@ class Addresses:
     site: str
     """Address of the site, as "https://sip.example.com", without a slash at its end."""
 
-    def of(self, path: str) -> str:
+    def url_of(self, path: str) -> str:
         """Give the whole address of a path of the site."""
         return f"{self.site}{path}"
 
@@ -40,9 +40,9 @@ class Addresses:
         """
         wanted = _normal(address)
         for path, service in _SERVICES.items():
-            host, port, place = _normal(self.of(path))
+            host, port, place = _normal(self.url_of(path))
             if wanted[:2] == (host, port) and f"{wanted[2]}/".startswith(f"{place}/"):
-                return self.of(service)
+                return self.url_of(service)
         return ""
 
 

@@ -40,8 +40,8 @@ def test_both_sides_agree_on_keys(keys: TlsDskKeys) -> None:
     """Two flights, and a signed REGISTER without a token; each side believes the other's signatures alone."""
     server, register = InnerTls(inner_context([SERVER])), request_of("sip:alice@contoso.test", "REGISTER")
     assert keys.goes_on(f"TLS-DSK {NAMES}")
-    first, _ = server.take(token_of(keys.answer(register, f"TLS-DSK {NAMES}")))
-    last, agreed = server.take(token_of(keys.answer(register, challenge(first))))
+    first, _ = server.receive(token_of(keys.answer(register, f"TLS-DSK {NAMES}")))
+    last, agreed = server.receive(token_of(keys.answer(register, challenge(first))))
     assert agreed is not None
     signed = keys.answer(register, challenge(last)).headers.get("Authorization") or ""
     assert 'opaque="AB"' in signed and "gssapi-data" not in signed and 'response="' in signed

@@ -11,7 +11,7 @@ def test_directories_are_named_with_their_urls() -> None:
     """And keys say whose they are."""
     places = Places(BOTH)
     assert (places.text, set(places.names)) == ("ldap://a, branch=b.toml", {"", "branch"})
-    assert [places.of(key) for key in ("k", "branch/k", "other/k")] == ["", "branch", ""]
+    assert [places.directory_of(key) for key in ("k", "branch/k", "other/k")] == ["", "branch", ""]
 
 
 @pytest.mark.parametrize(

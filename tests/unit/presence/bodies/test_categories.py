@@ -268,6 +268,6 @@ def test_a_person_without_a_name_is_called_by_the_address() -> None:
 def test_categories_of_many_boards_are_kept_for_a_moment() -> None:
     """More than are told at once are written anew; nothing else is noticed of that."""
     own, boards = OwnCategories(), [replace(board(), aor=Aor(f"sip:u{number}@contoso.test")) for number in range(70)]
-    first = [own.of(one, {"note"})["note"] for one in boards]
-    assert [own.of(one, {"note"})["note"] for one in boards] == first
-    assert own.of(boards[-1], {"note"})["note"] is own.of(boards[-1], {"note"})["note"]
+    first = [own.write(one, {"note"})["note"] for one in boards]
+    assert [own.write(one, {"note"})["note"] for one in boards] == first
+    assert own.write(boards[-1], {"note"})["note"] is own.write(boards[-1], {"note"})["note"]
