@@ -54,6 +54,7 @@ LINES: Final = {
     "exit": ["exit"],
     "flow close": ["flow close {flow}"],
     "flows": ["flows"],
+    "gateways": ["gateways"],
     "group show": ["group show Team"],
     "groups": ["groups"],
     "history": ["history", "history --day"],

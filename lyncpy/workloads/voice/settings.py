@@ -1,7 +1,8 @@
 """The section [voice]."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, ClassVar, Final, Self
+from ipaddress import ip_network
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
@@ -109,6 +110,41 @@ class RouteSettings(_Table):
             raise ValueError(error.reason) from None
 
 
+class GatewaySettings(_Table):
+    """A table [voice.gateways.NAME]."""
+
+    address: Annotated[
+        str, Field(min_length=1, max_length=253), written_as(r"[A-Za-z0-9.:\-]+", "an address, or a name of DNS")
+    ]
+    port: int = Field(default=0, ge=0, le=65535)
+    transport: Literal["udp", "tcp", "tls"] = "tls"
+    sources: Annotated[Names, Field(max_length=100)] = ()
+    certificate_name: str = Field(default="", max_length=253)
+    authority: str = Field(default="", max_length=4096)
+    priority: int = Field(default=0, ge=0, le=1_000_000)
+    weight: int = Field(default=0, ge=0, le=65535)
+    calls: int = Field(default=100, ge=1, le=10_000)
+    ping_s: int = Field(default=30, ge=5, le=3600)
+    answer_s: int = Field(default=6, ge=1, le=32)
+
+    @field_validator("sources")
+    @classmethod
+    def _networks(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        for one in sources:
+            try:
+                ip_network(one)
+            except ValueError:
+                raise ValueError(
+                    f'"{one[:80]}" is no address and no network, as 192.0.2.7 or 2001:db8:1::/64'
+                ) from None
+        return sources
+
+    @property
+    def port_used(self) -> int:
+        """The port, or that of SIP."""
+        return self.port or (5061 if self.transport == "tls" else 5060)
+
+
 class TrunkSettings(_Table):
     """A table [voice.trunks.NAME]."""
 
@@ -141,6 +177,11 @@ class Settings(BaseModel):
         """pattern = '^\\+49\\d+$'""",
         'usages = ["within the country"]',
         'gateways = ["carrier"]',
+        "A gateway is reached by TLS, TCP or UDP, and asked by OPTIONS whether it is there.",
+        "[voice.gateways.carrier]",
+        'address = "sbc.example.net"',
+        'transport = "tls"',
+        "calls = 30",
         "A trunk has the name of its gateway, and says how that wants numbers written.",
         "[voice.trunks.carrier]",
         """called = [{ pattern = '^\\+49(\\d+)$', translation = "0$1" }, { pattern = '^\\+(\\d+)$', translation = "00$1" }]""",
@@ -158,6 +199,18 @@ class Settings(BaseModel):
 
     trunks: Annotated[Mapping[str, TrunkSettings], Field(max_length=1000)] = Field(default_factory=dict)
     """Trunks by the name of their gateway, each in a table [voice.trunks.NAME]: rules for called and for calling numbers, as those of dial plans. Counts at once when it is read again."""
+
+    gateways: Annotated[Mapping[str, GatewaySettings], Field(max_length=200)] = Field(default_factory=dict)
+    """Gateways and trunks by the names that routes have for them, each in a table [voice.gateways.NAME]: address and port, transport ("tls", "tcp", "udp"), sources (further addresses and networks from which it sends), certificate_name and authority (a PEM file; else those of the system), priority and weight, calls (most at once), ping_s, answer_s. Counts at once when it is read again."""
+
+    gateway_host: str = Field(default="", max_length=253)
+    """The name or address of this server by which gateways reach it. When empty: [sip] server_name."""
+
+    gateway_address: str = Field(default="", max_length=45)
+    """The address on which gateways are awaited. When empty: every address of this machine."""
+
+    gateway_port: int = Field(default=5068, ge=0, le=65535)
+    """The port for gateways, UDP and TCP, which is open where there are any; 0: datagrams leave from any port, and no gateway connects."""
 
     @model_validator(mode="after")
     def _apart(self) -> Self:

@@ -24,6 +24,7 @@ ROOMS: Final = (
     "presence",
     "records",
     "store",
+    "voice",
 )
 QUEUE: Final = re.compile(r"lyncpy_\{\w+\}_")
 """A queue of `core.group_commit` names its meters after itself."""
