@@ -64,7 +64,7 @@ from lyncpy.workloads.presence.service import Presence
 from lyncpy.workloads.provisioning.service import Provisioning, ServiceUrls
 from lyncpy.workloads.registrar.service import Registrar
 from lyncpy.workloads.tracing.service import Tracing
-from lyncpy.workloads.voice.service import Voice, dial_plans
+from lyncpy.workloads.voice.service import Voice, VoicePlaces, dial_plans
 from lyncpy.workloads.web.front_page import FrontPage
 from lyncpy.workloads.web.icon import IconFile
 from lyncpy.workloads.web.readers import Readers, Tokens
@@ -350,7 +350,8 @@ def _workloads(config: Config, back: Backends, base: PlatformParts) -> Workloads
     media = ArchiveFiles(back.ledger, back.stamps, back.exports, back.gap_file)
     archive = Archive(platform, media, settings.archive, close_s=settings.store.close_s)
     patience = RingTimes(settings.im.invite_silent_s, settings.im.ringing_s)
-    voice = Voice(platform, signaling, base.tables.meanings, plans, domains, settings.voice, presence, patience)
+    outside = VoicePlaces(domains, settings.sip.server_name, back.peers, lambda text: str(config.path(text)))
+    voice = Voice(platform, signaling, base.tables.meanings, plans, outside, settings.voice, presence, patience)
     # The IM MCU moves what the focus lets in: the focus is given its road, and tells the MCU whom to tell who left.
     im = Im(platform, signaling, presence, archive, voice.numbers, voice.calls, settings.im)
     roads = [im.chat]

@@ -49,6 +49,7 @@ from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.nodes import ILeases, INodes
 from lyncpy.contracts.ntlm import INtlmVerifier
+from lyncpy.contracts.peers import IPeerWire
 from lyncpy.contracts.photos import IPhotoSource
 from lyncpy.contracts.records import IRecords
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -61,6 +62,7 @@ from lyncpy.contracts.workload import IUnit, Reason
 from lyncpy.core.group_commit import GroupCommit, GroupCommitTerms
 from lyncpy.core.node_lease import LeasedNode, OnlyNode
 from lyncpy.core.timers import Timers
+from lyncpy.wire.peers import PeerWire
 from lyncpy.workloads.directory.settings import DirectorySource
 
 _log: Final = Logger()
@@ -85,6 +87,7 @@ class Backends:
     gap_file: IGapFile
     traces: ITraceFiles
     homer: IHomer
+    peers: IPeerWire
     untold: Callable[[], int] = int
     """Gives the number of facts that other servers could not be told."""
 
@@ -198,6 +201,7 @@ def backends(
         gap_file=gap_file,
         traces=traces,
         homer=homer,
+        peers=PeerWire(reactor, meter),
         meters=meter.render,
         passwords=passwords,
         ntlm=ntlm,

@@ -6,10 +6,20 @@ from typing import Any, Protocol
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.names import Aor
 from lyncpy.core.forward import ForkResult, OnEarly
+from lyncpy.sip.message import Response
 
 
 class CallHandling(Protocol):
     """Has calls ring as those want it who are called."""
+
+    def outward(self, arrival: Arrival) -> Coroutine[Any, Any, Response] | None:
+        """Call a telephone out of the house, and give the answer; None: the INVITE is not for one, or no gateway could call it.
+
+        What is said in the call is no affair of the caller's of this.
+
+        Raises:
+            RemoteProtocolError: 400; it says that it is for a number, and is not.
+        """
 
     def ring(self, arrival: Arrival, called: Aor, on_early: OnEarly | None) -> Coroutine[Any, Any, ForkResult]:
         """Ring by the rules of the user who is called, until somebody accepts or all have refused.

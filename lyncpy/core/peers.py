@@ -49,7 +49,7 @@ class PeerUser(Protocol):
         """Process that nobody acknowledges an acceptance: the call is lost."""
 
 
-class Peers:
+class PeerTransactions:
     """Every transaction with another server. One per process.
 
     Args:
@@ -244,7 +244,7 @@ class PeerCall(Runner):
 
     def __init__(
         self,
-        peers: Peers,
+        peers: PeerTransactions,
         place: PeerPlace,
         request: Request,
         patience: tuple[float, float],
@@ -363,7 +363,9 @@ class PeerArrival(Runner):
 
     __slots__ = ("_cancelled", "_last", "_on_cancel", "_peers", "name", "origin", "request")
 
-    def __init__(self, peers: Peers, request: Request, origin: PeerPlace, name: tuple[PeerPlace, Key]) -> None:
+    def __init__(
+        self, peers: PeerTransactions, request: Request, origin: PeerPlace, name: tuple[PeerPlace, Key]
+    ) -> None:
         machine = PeerServer(invites=request.method == "INVITE", reliable=origin.is_reliable)
         super().__init__(machine, peers.timers)
         self.request = request

@@ -42,6 +42,7 @@ from tests.kit.certificates import issue
 from tests.kit.deployment import WALL, Deployment, password_of, someone
 from tests.kit.directory import PlainSeals
 from tests.kit.fakes import FragileRecords, FragileStore, Fragility, awaited
+from tests.kit.gateways import MemoryPeers
 from tests.kit.guests import Guest, made_up
 from tests.kit.hub import Hub
 from tests.kit.inner_tls import Shown
@@ -82,6 +83,7 @@ class Stage:
         exports: What has left the archive.
         traces: What was traced.
         homer: What was sent to Homer.
+        peers: The gateways of the play, and the network to them.
         complaints: What the server logged at error or worse.
         settings: Sections and keys of lyncpy.toml, beside the least that is needed.
         actors: Everybody who ever stood on it.
@@ -113,6 +115,7 @@ class Stage:
         self.gap_file: Final = MemoryGapFile()
         self.traces: Final = MemoryTraceFiles(self.wall)
         self.homer: Final = MemoryHomer()
+        self.peers: Final = MemoryPeers(self.clock)
         self.complaints: Final = self.deployment.complaints
         # The shell's door is the only one that a server of `inside` opens by itself.
         least: dict[str, Mapping[str, object]] = {
@@ -176,6 +179,7 @@ class Stage:
             exports=self.exports,
             traces=self.traces,
             homer=self.homer,
+            peers=self.peers,
             gap_file=self.gap_file,
         )
         self.inside: ServerParts = inside(

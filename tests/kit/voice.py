@@ -20,6 +20,9 @@ from tests.kit.vault import FixedPolicies
 class NoCalls:
     """Nobody calls: what is sent has neither audio nor video."""
 
+    def outward(self, arrival: Arrival) -> None:
+        """Know no telephones."""
+
     async def ring(self, arrival: Arrival, called: Aor, on_early: OnEarly | None) -> ForkResult:
         """Say that a test should not have come here."""
         raise AssertionError(f"{called} is called")

@@ -84,6 +84,10 @@ class Delivery:
         record = partial(self._record_session, session)
         return await self._deliver(arrival, session, session.caller, self._invite, record, on_early=on_early(session))
 
+    def outward(self, arrival: Arrival) -> Coroutine[Any, Any, Response] | None:
+        """Call a telephone out of the house, which makes no session here; None: the invitation is not for one."""
+        return self._calls.outward(arrival)
+
     async def invite_to_conference(self, arrival: Arrival) -> ForkResult:
         """Pass an invitation to a conference on; it makes no session. Raises as `page` does."""
         session = await self._parties.begin_record(arrival)

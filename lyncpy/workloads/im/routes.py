@@ -157,7 +157,10 @@ class Routes:
             del self._ringing[name]
 
     async def _session(self, arrival: Arrival) -> Response:
-        """Pass an invitation to a session on to the endpoints of a user."""
+        """Pass an invitation to a session on to the endpoints of a user, or out of the house."""
+        outward = self._delivery.outward(arrival)
+        if outward is not None:
+            return await outward
         return (await self._delivery.invite(arrival, partial(self._on_early, arrival))).response
 
     def _on_early(self, arrival: Arrival, session: Session) -> OnEarly:

@@ -3,8 +3,9 @@
 Spec: [MS-SIPRE], the category `routing`, 2.2.17; [MS-OCER] 13000 to 13008; spec notes, "voice" §2 and §3.
 """
 
+from collections.abc import Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IPeople
@@ -12,19 +13,22 @@ from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.privacy import OFFLINE
 from lyncpy.contracts.refusal import Diagnostics, Refused, WorldUnavailable
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.forward import ForkResult, Forward, OnEarly
+from lyncpy.core.forward import ForkResult, OnEarly
 from lyncpy.sip.call_history import read_diverters
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.grammar import split_list
 from lyncpy.sip.headers import parse_name_addr
-from lyncpy.sip.message import Request
+from lyncpy.sip.message import Request, Response
+from lyncpy.sip.sdp import media_of
 from lyncpy.sip.telephone import dialled_in
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.voice.call_decisions import CallDecisions, CallFacts
 from lyncpy.workloads.voice.call_legs import Calling, CallLegs
 from lyncpy.workloads.voice.call_run import CallRun
+from lyncpy.workloads.voice.gateway_calls import GatewayCalls
 from lyncpy.workloads.voice.model.call_rules import Sensitivity, target_of
 from lyncpy.workloads.voice.model.call_walk import begin
+from lyncpy.workloads.voice.model.outbound import NumberRouting
 from lyncpy.workloads.voice.numbers import Numbers
 
 NOT_THEIRS: Final = Diagnostics(4004, "Credentials provided are not authorized to act as specified from URI")
@@ -39,24 +43,24 @@ class CallsByRules:
 
     Args:
         people: Everybody.
-        forward: Knows who has referred a caller.
         decisions: Says what becomes of a call.
         numbers: Says what becomes of a number.
         legs: Rings.
+        gateways: Calls out of the house.
         timers: The clock.
     """
 
     def __init__(
         self,
         people: IPeople,
-        forward: Forward,
         decisions: CallDecisions,
         numbers: Numbers,
         legs: CallLegs,
+        gateways: GatewayCalls,
         timers: ITimers,
     ) -> None:
         self._people = people
-        self._forward = forward
+        self._gateways = gateways
         self._decisions = decisions
         self._numbers = numbers
         self._legs = legs
@@ -80,6 +84,18 @@ class CallsByRules:
         resolved = partial(self._decisions.resolved, callee=called)
         return await CallRun(arrival, self._timers, partial(self._legs.leg, call), resolved, moved).run()
 
+    def outward(self, arrival: Arrival) -> Coroutine[Any, Any, Response] | None:
+        """Call a telephone out of the house; see the promise."""
+        request = arrival.request
+        if media_of(request.body).isdisjoint(("audio", "video")):
+            return None
+        decision = self._numbers.outward(request.target, arrival.sender.aor)
+        return None if decision is None or not self._gateways.has_any(decision) else self._dial(arrival, decision)
+
+    async def _dial(self, arrival: Arrival, decision: NumberRouting) -> Response:
+        _ = await self._principal(arrival)
+        return await self._gateways.dial(arrival, decision)
+
     def _facts(self, arrival: Arrival, called: Aor, principal: Aor | None) -> CallFacts:
         """Read what a call says of itself.
 
@@ -87,7 +103,7 @@ class CallsByRules:
             Refused: 400 (13003).
         """
         request = arrival.request
-        others = (one for one in (self._forward.referrer(arrival), principal) if one is not None)
+        others = (one for one in (self._legs.referrer(arrival), principal) if one is not None)
         said = request.headers.get("Ms-Sensitivity") or Sensitivity.NORMAL.value
         try:
             sensitivity = Sensitivity(said.partition(";")[0].strip().lower())

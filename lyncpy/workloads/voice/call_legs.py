@@ -64,6 +64,10 @@ class CallLegs:
         self._trunks = trunks
         self._patience = patience
 
+    def referrer(self, arrival: Arrival) -> Aor | None:
+        """Give who has referred a caller, where they say so and that is true."""
+        return self._forward.referrer(arrival)
+
     async def leg(self, call: Calling, way: Way) -> Leg:
         """Prepare to ring somebody, and tell the caller where their call goes.
 

@@ -13,7 +13,7 @@ from lyncpy.contracts.outbound import ICall, IOutbound
 from lyncpy.contracts.peers import PeerPlace
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics
-from lyncpy.core.peers import Peers
+from lyncpy.core.peers import PeerTransactions
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import Dialog, DialogState
 from lyncpy.sip.message import Request, Response, response_to
@@ -85,7 +85,7 @@ class CallSides:
 
     log = Logger()
 
-    def __init__(self, outbound: IOutbound, locator: ILocator, peers: Peers, gateways: Gateways) -> None:
+    def __init__(self, outbound: IOutbound, locator: ILocator, peers: PeerTransactions, gateways: Gateways) -> None:
         self.outbound: Final = outbound
         self.peers: Final = peers
         self.gateways: Final = gateways

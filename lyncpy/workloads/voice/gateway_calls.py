@@ -17,7 +17,7 @@ from lyncpy.contracts.facts import EndpointGone
 from lyncpy.contracts.outbound import ICall
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
-from lyncpy.core.peers import PeerArrival, Peers
+from lyncpy.core.peers import PeerArrival, PeerTransactions
 from lyncpy.core.platform import Platform, Signaling
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.message import Request, Response, response_to
@@ -26,7 +26,7 @@ from lyncpy.workloads.voice.gateway_call import ANSWER_S, APPLICATION, NOT_ANSWE
 from lyncpy.workloads.voice.gateway_dialing import CallTable, Dialing
 from lyncpy.workloads.voice.gateways import Gateways
 from lyncpy.workloads.voice.model.gateway_messages import ALLOWED, passed
-from lyncpy.workloads.voice.model.outbound import Decision
+from lyncpy.workloads.voice.model.outbound import NumberRouting
 
 IN_DIALOG: Final = ("ACK", "BYE", "INFO", "INVITE", "PRACK", "UPDATE")
 """What either side may send in such a call."""
@@ -55,7 +55,7 @@ class GatewayCalls:
         self,
         platform: Platform,
         signaling: Signaling,
-        peers: Peers,
+        peers: PeerTransactions,
         gateways: Gateways,
         ringing_s: float,
         domain: str,
@@ -76,11 +76,11 @@ class GatewayCalls:
         """Give the routes of what clients send in such calls."""
         return tuple(Route(method, self.within, app=APPLICATION) for method in IN_DIALOG)
 
-    def has_any(self, decision: Decision) -> bool:
+    def has_any(self, decision: NumberRouting) -> bool:
         """Tell whether a way out of the house has a gateway that there is."""
         return any(self._sides.gateways.named(one.gateway) is not None for one in decision.attempts)
 
-    async def dial(self, arrival: Arrival, decision: Decision) -> Response:
+    async def dial(self, arrival: Arrival, decision: NumberRouting) -> Response:
         """Call a number out of the house; see `Dialing`."""
         return await self._dialing.dial(arrival, decision)
 

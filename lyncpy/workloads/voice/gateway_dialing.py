@@ -22,7 +22,7 @@ from lyncpy.workloads.voice.gateway_call import ANSWER_S, APPLICATION, NOT_ANSWE
 from lyncpy.workloads.voice.gateways import Gateway
 from lyncpy.workloads.voice.model.gateway_choice import GOES_ON, in_order
 from lyncpy.workloads.voice.model.gateway_messages import OutwardInvite, outward, passed
-from lyncpy.workloads.voice.model.outbound import Attempt, Decision
+from lyncpy.workloads.voice.model.outbound import Attempt, NumberRouting
 
 NOBODY: Final = Diagnostics(EXPECTED_FAILURE + 480, "No gateway takes calls to this number now")
 
@@ -112,7 +112,7 @@ class Dialing:
         self._made = counter("lyncpy_voice_gateway_calls_total", "Calls to gateways that were accepted.")
         self._failed = counter("lyncpy_voice_gateway_calls_failed_total", "Calls to gateways that nobody accepted.")
 
-    async def dial(self, arrival: Arrival, decision: Decision) -> Response:
+    async def dial(self, arrival: Arrival, decision: NumberRouting) -> Response:
         """Call a number; give the answer to the client.
 
         Raises:
@@ -145,7 +145,7 @@ class Dialing:
         if call.asking is not None:
             call.asking.cancel()
 
-    async def _through(self, call: GatewayCall, arrival: Arrival, decision: Decision) -> Response:
+    async def _through(self, call: GatewayCall, arrival: Arrival, decision: NumberRouting) -> Response:
         last: Response | None = None
         gateways, now = self._sides.gateways, self._timers.now
         for attempt in in_order(decision.attempts, gateways.states(), now(), self._draw):
@@ -251,7 +251,7 @@ class Dialing:
             call.record = replace(call.record, ended_at=self._timers.wall(), end_reason=reason, ended_by=by)
         self._table.write(call)
 
-    def _begun(self, arrival: Arrival, decision: Decision) -> GatewayCall:
+    def _begun(self, arrival: Arrival, decision: NumberRouting) -> GatewayCall:
         request, sender, key = arrival.request, arrival.sender, new_call_id()
         record = SessionRecord(
             session_id=str(uuid.uuid4()),

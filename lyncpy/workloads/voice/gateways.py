@@ -16,7 +16,7 @@ from lyncpy.contracts.peers import PeerPlace, PeerUnreachable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.deadline import Deadlines
-from lyncpy.core.peers import Peers
+from lyncpy.core.peers import PeerTransactions
 from lyncpy.core.spawn import spawn
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
@@ -99,7 +99,12 @@ class Gateways:
     log = Logger()
 
     def __init__(
-        self, peers: Peers, settings: Settings, timers: ITimers, meter: IMeter, here: tuple[str, Callable[[str], str]]
+        self,
+        peers: PeerTransactions,
+        settings: Settings,
+        timers: ITimers,
+        meter: IMeter,
+        here: tuple[str, Callable[[str], str]],
     ) -> None:
         self._peers = peers
         self._timers = timers

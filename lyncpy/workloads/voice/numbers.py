@@ -38,6 +38,25 @@ class Numbers:
 
         An address that looks like a number is its holder's, as long as nobody says that a number is meant.
         """
+        decision = self._decided(target, caller)
+        if decision is None:
+            return None
+        if decision.person is None:
+            no = decision.refusal or NO_ROUTE
+            raise Refused(no.status, no.diagnostics)
+        return decision.person
+
+    def outward(self, target: Uri, caller: Aor) -> NumberRouting | None:
+        """Give by which ways out of the house a URI is called; None: by none.
+
+        Raises:
+            RemoteProtocolError: 400; it says that it is a number, and is none.
+        """
+        decision = self._decided(target, caller)
+        return decision if decision is not None and decision.attempts else None
+
+    def _decided(self, target: Uri, caller: Aor) -> NumberRouting | None:
+        """Decide about a URI; None: it names no number of ours."""
         if target.host and (domain_of(target.host) not in self._domains or target.is_gruu):
             return None
         if "user" not in target.params and self._people.person(named_by(target)) is not None:
@@ -45,12 +64,7 @@ class Numbers:
         dialled = dialled_in(target)
         if dialled is None:
             return None
-        decision = self.decide(dialled, caller)
-        if decision.person is None:
-            # There is nothing yet that a call could leave the house by.
-            no = decision.refusal or NO_ROUTE
-            raise Refused(no.status, no.diagnostics)
-        return decision.person
+        return self.decide(dialled, caller)
 
     def decide(self, dialled: Dialled, caller: Aor) -> NumberRouting:
         """Say what becomes of what somebody dials; a domain of ours as its context says no more than that it is dialled here."""

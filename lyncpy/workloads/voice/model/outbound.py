@@ -200,7 +200,7 @@ def _outward(steps: list[DecisionStep], number: TelephoneNumber, caller: Caller,
             )
         if routes:
             return (
-                NumberRouting(tuple(steps), attempts=attempts)
+                NumberRouting(tuple(steps), attempts=attempts, number=number.uri)
                 if attempts
                 else _refused(steps, NO_ROUTE, "no gateway is named")
             )
