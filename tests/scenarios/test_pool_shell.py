@@ -172,7 +172,7 @@ def test_every_command_says_whom_it_concerns(pool: Pool) -> None:
         reach[command.reach].add(command.name)
     assert reach[CommandReach.EVERYWHERE] == {
         "archive status", "certificates", "conditions", "conferences", "directory skipped", "directory status",
-        "endpoints", "flows", "history", "jobs", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "refusals", "reload", "sessions", "signin locks",
+        "endpoints", "flows", "gateways", "history", "jobs", "log level", "log levels", "meters", "presence top", "presence watchers", "presence watching", "refusals", "reload", "sessions", "signin locks",
         "status", "trace list", "trace start", "why",
     }  # fmt: skip
     assert reach[CommandReach.WHERE_IT_IS] == {
