@@ -6,8 +6,9 @@ is said), `?` where it may be null, `*` for a list.
 
 import enum
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 FACTS: Final = ("what", "value")
@@ -131,7 +132,7 @@ def form(rows: str = "", facts: str = "", counts: str = "", *, has_more: bool = 
     Raises:
         ValueError: A word is none.
     """
-    return Form(tuple(_fields(rows)), tuple(_fields(facts)), tuple(counts.split()), has_more)
+    return Form(_fields(rows), _fields(facts), tuple(counts.split()), has_more)
 
 
 def name_of(label: str) -> str:
@@ -165,13 +166,18 @@ def facts_of(rows: Sequence[tuple[object, ...]], fields: Sequence[Field]) -> dic
     return found
 
 
-def _fields(text: str) -> Iterator[Field]:
-    for word in text.split():
-        matched = _FIELD.fullmatch(word)
-        if matched is None:
-            raise ValueError(f'"{word}" is no field')
-        name, kind, mark = matched.groups()
-        yield Field(name, FieldKind(kind or "text"), may_be_null=mark == "?", is_list=mark == "*")
+@cache
+def _fields(text: str) -> tuple[Field, ...]:
+    """Read the fields of an answer, each text once: commands alone have some, and a process of many servers has the same."""
+    return tuple(map(_field, text.split()))
+
+
+def _field(word: str) -> Field:
+    matched = _FIELD.fullmatch(word)
+    if matched is None:
+        raise ValueError(f'"{word}" is no field')
+    name, kind, mark = matched.groups()
+    return Field(name, FieldKind(kind or "text"), may_be_null=mark == "?", is_list=mark == "*")
 
 
 def _object(fields: Sequence[Field], *, is_open: bool = False) -> dict[str, Any]:

@@ -6,7 +6,7 @@ named for what it is the shape of: a method and an event, a status and what it a
 """
 
 from collections.abc import Iterator, Set
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -88,12 +88,17 @@ def _traits(message: Message) -> Traits:
     for name, value in message.headers:
         key = name.lower()
         found.add((key, ""))
-        found |= {(key, param) for param in _params(key, value)}
+        found.update(_of_header(key, value))
     if isinstance(message, Request):
         found |= {("request-uri", param) for param in parse_uri(message.uri).params}
     elif message.status < 200:
         found |= {("to", "tag")}  # which only a final answer has to have
     return frozenset(found)
+
+
+@lru_cache(4_096)  # the addresses of a dialog stand in each of its messages
+def _of_header(key: str, value: str) -> tuple[tuple[str, str], ...]:
+    return tuple((key, param) for param in _params(key, value))
 
 
 def _params(key: str, value: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ BOB, ROBERT, CAROL = "sip:bob@example.com", "sip:robert@example.com", "sip:carol
 @pytest.fixture
 def stage() -> Iterator[Stage]:
     """A server that believes every removal."""
-    with Stage.opened(directory={"removal_share": 1.0, "held_s": 86400, "forward_s": 86400}) as stage:
+    with Stage.opened(directory={"removal_share": 1.0, "held_s": 14_400, "forward_s": 14_400}) as stage:
         yield stage
 
 
@@ -62,7 +62,7 @@ def the_time_passes(stage: Stage) -> None:
     for actor in stage.actors:
         if actor.sip.is_connected:
             actor.is_cut_off()
-    stage.passes(25 * 3600)
+    stage.passes(5 * 3600)
 
 
 def meetings(actor: Actor) -> bytes:

@@ -14,7 +14,7 @@ from tests.kit.presence_model import Truth
 from tests.kit.soak import many
 from tests.kit.stage import DOMAIN, Stage
 
-WATCHERS: Final = min(1000, many(600))
+WATCHERS: Final = min(1000, many(510))
 """A thousand in the soak. Timers and board tables work in slices of 500: that there is more than one, is what counts."""
 ALICE: Final = Aor(f"sip:alice@{DOMAIN}")
 LEVELS: Final = (100, 200, 300, 400, 32000)
