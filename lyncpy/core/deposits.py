@@ -9,7 +9,6 @@ Whoever becomes a home asks all nodes that are there for what was left with them
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus, IListening
+from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.facts import FlowClosed
 from lyncpy.contracts.flows import IFlows
 from lyncpy.contracts.names import FlowName, NodeName, node_of
@@ -30,33 +30,11 @@ from lyncpy.core.node_channel import NodeChannels
 DEPOSITS_MOST: Final = 200_000
 """That one node keeps: some for each connection, and each with a request or so."""
 
-EACH_MOST: Final = 64
-"""That are kept for one connection."""
+EACH_MOST: Final = 640
+"""That are kept for one connection: dialogs, and what waits for a device that does not keep up with a chat."""
 
 PATIENCE_S: Final = 12.0
 """How long others may take to say what was left with them; who is dead is known to be so before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deposit:
-    """What a home has left with a client's node."""
-
-    key: str
-    """Of the home."""
-
-    name: str
-    """Which of those of the home; the same one again replaces it."""
-
-    flow: FlowName
-    """The client's connection."""
-
-    owner: str
-    """Whose it is: the client's user, by their address."""
-
-    said: Mapping[str, Any]
-    """What there is to say of it, in JSON's values."""
-
-    data: bytes
 
 
 class _Gathering:

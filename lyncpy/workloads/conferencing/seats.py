@@ -10,8 +10,9 @@ from itertools import count
 from typing import Any, Final
 
 from lyncpy.contracts.arrival import Arrival, Identity
+from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.names import Aor, Epid, aor_of, epid_of
-from lyncpy.core.deposits import Deposit, Deposits
+from lyncpy.core.deposits import Deposits
 from lyncpy.core.notifier import Subscription
 from lyncpy.core.remote_flows import MessageReader
 from lyncpy.sip.encoder import encode

@@ -13,12 +13,13 @@ from typing import Any, Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.facts import EndpointGone, EndpointGoneReason, NodeLost
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import FlowName, NodeName, aor_of, epid_of, node_of
 from lyncpy.contracts.records import SessionRecord
 from lyncpy.contracts.refusal import Refused, StoreUnavailable
-from lyncpy.core.deposits import Deposit, Deposits
+from lyncpy.core.deposits import Deposits
 from lyncpy.core.homes import ONCE
 from lyncpy.core.platform import Platform
 from lyncpy.core.relay import NodeGone, NodeUnreachable, Relay

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.facts import FlowClosed
 from lyncpy.contracts.names import FlowName, NodeName
 from lyncpy.contracts.nodes import NodeLease
-from lyncpy.core.deposits import EACH_MOST, PATIENCE_S, Deposit, Deposits
+from lyncpy.core.deposits import EACH_MOST, PATIENCE_S, Deposits
 from lyncpy.core.node_channel import NodeChannels
 from lyncpy.core.timers import Timers
 from tests.kit.clocks import Clocks
