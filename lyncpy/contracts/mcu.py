@@ -13,7 +13,8 @@ from typing import NamedTuple
 from zope.interface import Attribute, Interface
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.names import Aor, Epid
+from lyncpy.contracts.deposit import Deposit
+from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.sip.message import Response
 
 
@@ -34,6 +35,9 @@ class Participant:
     display_name: str = ""
     internal: bool = True
     """Whether they are a user of this enterprise; guests are not."""
+
+    home: str = ""
+    """The key of the conference's home."""
 
 
 class FailureKind(enum.Enum):
@@ -71,9 +75,15 @@ class ILeg(Interface):
     """How one participant is attached to a medium; made by the road by which they come. Calls return at once."""
 
     address: str = Attribute("How a failure report names them where more than one device of their user is here.")
+    flow: FlowName = Attribute(
+        "The connection by which they are attached: its server keeps what is on its way to them."
+    )
 
     def deliver(message: IMessage, hear: Hear) -> None:
         """Pass a message on; `hear` is called once with the failure, or with None when they have it. It may be called at once."""
+
+    def probe(hear: Hear) -> None:
+        """Ask whether they are there, behind all that was passed on before, by a former home too; `hear` as of a message."""
 
     def types(author: Aor, body: bytes) -> None:
         """Show them that somebody is typing; nobody asks whether it arrived."""
@@ -135,6 +145,15 @@ class IMcu(Interface):
 
     def abandon(conference: str) -> None:
         """Forget the medium of a conference with which another node goes on: nobody is told anything."""
+
+    def resume(conference: str, first: int, left: Sequence[Deposit]) -> None:
+        """Deliver or report what the former home of a conference had accepted, and left with others, when all are in who are still there.
+
+        Args:
+            conference: The focus URI.
+            first: Behind which number those of messages begin: more than any home before has used.
+            left: What was left; that of others is passed over.
+        """
 
     def counts(conference: str) -> Mapping[Aor, int]:
         """Give how many messages each user has sent in this medium since it was opened; kept until `close`."""

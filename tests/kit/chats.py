@@ -10,10 +10,11 @@ from zope.interface import implementer
 
 from lyncpy.contracts.archive import ConversationEvent, IArchive
 from lyncpy.contracts.arrival import Arrival, Identity
+from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.directory import Person
 from lyncpy.contracts.facts import PoliciesChanged
 from lyncpy.contracts.mcu import DeliveryFailure, Hear, IFocusObserver, ILeg, IMessage, IParticipation, Participant
-from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.contracts.names import Aor, Epid, FlowName, NodeName
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.core.timers import Timers
 from lyncpy.sip.dialog import Dialog
@@ -22,6 +23,7 @@ from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat_dialogs import ChatDialogs
 from lyncpy.workloads.im.mcu import Mcu
+from lyncpy.workloads.im.open_messages import OpenMessages
 from lyncpy.workloads.im.settings import Settings
 from tests.kit.hall import FewPeople, tree
 from tests.kit.outbound import FakeCall, FakeOutbound
@@ -126,6 +128,7 @@ class PlainLeg:
     """
 
     address = "https://site.contoso.test/seat/1"
+    flow = FlowName("n/site")
 
     def __init__(self) -> None:
         """Take every message."""
@@ -141,6 +144,10 @@ class PlainLeg:
             self.heard.append((name_of(message.author), message.body.decode()))
         hear(self.refuses)
 
+    def probe(self, hear: Hear) -> None:
+        """Answer."""
+        hear(None)
+
     def types(self, author: Aor, body: bytes) -> None:
         """Note it."""
         self.typing.append(name_of(author))
@@ -154,8 +161,36 @@ class PlainLeg:
         self.ended.append(reason)
 
 
+class OneOfSeveral:
+    """A node that has others."""
+
+    node = NodeName("n")
+    is_alone = False
+
+
+class Keeper:
+    """The nodes of clients: what was left with them, by its name."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self.kept: dict[str, Deposit] = {}
+
+    def leave(self, deposit: Deposit) -> None:
+        """Keep it."""
+        self.kept[deposit.name] = deposit
+
+    def withdraw(self, key: str, name: str, flow: FlowName) -> None:
+        """Keep it no more."""
+        assert (self.kept[name].key, self.kept[name].flow) == (key, flow)
+        del self.kept[name]
+
+
 class Chat:
-    """The chat of one conference."""
+    """The chat of one conference, whose home is the node `n`.
+
+    Attributes:
+        keeper: What is left with others.
+    """
 
     def __init__(self, archive: SlowArchive | None = None, **settings: Any) -> None:  # Any: the section [im]
         """Open it, empty."""
@@ -166,7 +201,9 @@ class Chat:
         self.observer = Ears()
         self.people = FewPeople(Person(Aor(f"sip:{user}@{DOMAIN}"), user) for user in USERS)
         self.archiving = Archiving(archive or NoArchive(), self.people, self.timers)
-        self.mcu = Mcu(self.archiving, Settings(**settings), self.timers)
+        self.keeper = Keeper()
+        self.open_messages = OpenMessages(self.keeper, OneOfSeveral())
+        self.mcu = Mcu(self.archiving, Settings(**settings), self.timers, self.open_messages)
         self.mcu.listen(self.observer)
         self.dialogs = ChatDialogs(self.mcu, self.outbound, Settings(**settings))
         self.routes = {route.method: route.answer for route in self.dialogs.rows()}

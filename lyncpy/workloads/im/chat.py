@@ -11,8 +11,9 @@ from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.deadline import Runner
+from lyncpy.core.deadline import Deadline, Runner
 from lyncpy.core.slices import PIECE_S
+from lyncpy.core.tasks import Future
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.model.room import (
     LEFT,
@@ -21,11 +22,28 @@ from lyncpy.workloads.im.model.room import (
     ChatMessage,
     DeliverToLeg,
     Finished,
+    LeftMessage,
+    Probe,
     Room,
     RoomBounds,
+    Waits,
 )
 from lyncpy.workloads.im.model.session import ArchivePolicy
-from lyncpy.workloads.im.refusals import NO_DIALOG
+from lyncpy.workloads.im.no_leg import NoLeg
+from lyncpy.workloads.im.open_messages import OpenMessages
+from lyncpy.workloads.im.refusals import MOVED, NO_DIALOG
+
+LEFT_AGAIN_S: Final = 1.0
+"""After how long it is left anew who has not got a message, if somebody has meanwhile."""
+
+
+class _Out:
+    """Stands behind all copies of one message in what there is to do: they are on their way when it is reached."""
+
+    __slots__ = ("reached",)
+
+    def __init__(self) -> None:
+        self.reached: Future[None] = Future()
 
 
 class Chat(Runner):
@@ -42,6 +60,7 @@ class Chat(Runner):
         archiving: Archiving,
         timers: ITimers,
         end_leg: Callable[[ChatMember, FailureKind], None],
+        open_messages: OpenMessages,
     ) -> None:
         """Begin without members.
 
@@ -49,6 +68,7 @@ class Chat(Runner):
             conference: The focus URI.
             bounds: Of each member.
             end_leg: Ends the leg of a member that takes nothing any more.
+            open_messages: Leaves with others what the next home has to know.
         """
         self.room: Final = Room(conference, bounds)
         super().__init__(self.room, timers)
@@ -56,10 +76,16 @@ class Chat(Runner):
         self._end_leg = end_leg
         # A conference that is opened again counts its messages from 1, and the archive has one name for each.
         self._opening = secrets.token_hex(4)
-        self._to_do: deque[ChatEffect] = deque()
+        self._to_do: deque[ChatEffect | _Out] = deque()
         self._is_doing = False
         self._policy: ArchivePolicy | None = None
         self._asked_about: frozenset[Aor] = frozenset()
+        self._open_messages = open_messages
+        self._left: dict[ChatMessage, int] = {}
+        """Of messages whose senders are elsewhere: how many had not got them when that was left there; 0: it was not."""
+
+        self._leave_again = Deadline(timers, self._left_again)
+        self._is_abandoned = False
 
     def join(self, member: ChatMember) -> None:
         """Add a member, which has `RoomBounds.joining_s` to say that it has joined."""
@@ -72,7 +98,28 @@ class Chat(Runner):
 
     def leave(self, member: ChatMember, why: DeliveryFailure) -> None:
         """Remove a member; the senders of messages that waited for it are told."""
+        self._open_messages.gone(member)
         self.perform(self.room.leave(member, why))
+
+    def resume(self, first: int, left: Sequence[LeftMessage]) -> None:
+        """Go on with what the former home had accepted, when all are members who are still there. See `Room.resume`."""
+        messages, effects = self.room.resume(first, left, NoLeg())
+        for message in messages:
+            if message.is_left:
+                self._left[message] = 0
+                self._leave_again.set_first(LEFT_AGAIN_S)
+        self._perform(effects)
+
+    def abandon(self) -> None:
+        """Do nothing more: another node goes on with all that is left."""
+        self._is_abandoned = True
+        to_do = tuple(self._to_do)
+        self._to_do.clear()
+        for effect in to_do:
+            if isinstance(effect, _Out):
+                effect.reached.set_result(None)
+        self._leave_again.clear()
+        self.stop()
 
     def perform(self, effects: Sequence[ChatEffect]) -> None:
         """Perform effects that may have moved the room's deadline; see `Runner`."""
@@ -106,9 +153,36 @@ class Chat(Runner):
         return policy.demands
 
     async def _spread(self, message: ChatMessage) -> None:
+        self._unless_abandoned()
         if not message.sender.is_here:
             raise Refused(481, NO_DIALOG)
-        self._perform(self.room.spread(message))
+        out = _Out()
+        self._perform(self.room.spread(message), out)
+        # Of hundreds of copies some leave in later turns; what the sender is told has to be true if this node is lost then.
+        if not out.reached.is_set:
+            await out.reached
+            self._unless_abandoned()
+        if message.open_to and self._open_messages.concerns(message):
+            self._left[message] = 0
+            if self._open_messages.is_in_doubt(message):
+                self._leave(message)
+            self._leave_again.set_first(LEFT_AGAIN_S)
+
+    def _unless_abandoned(self) -> None:
+        if self._is_abandoned:
+            raise Refused(503, MOVED, headers=[("Retry-After", "2")])
+
+    def _leave(self, message: ChatMessage) -> None:
+        self._left[message] = len(message.open_to)
+        message.is_left = self._open_messages.said(message) or message.is_left
+
+    def _left_again(self) -> None:
+        """Leave anew who has not got the messages that some have got meanwhile."""
+        for message, count in self._left.items():
+            if len(message.open_to) != count:
+                self._leave(message)
+        if self._left:
+            self._leave_again.set(LEFT_AGAIN_S)
 
     def types(self, member: ChatMember, body: bytes) -> None:
         """Show the others that somebody is typing, but not those for whom messages wait."""
@@ -116,9 +190,15 @@ class Chat(Runner):
             if other is not member and other.keeps_up:
                 other.leg.types(member.participant.user, body)
 
-    def _perform(self, effects: Sequence[ChatEffect]) -> None:
-        """Perform effects. A leg may know the outcome at once: the effects of that come after those before them."""
+    def _perform(self, effects: Sequence[ChatEffect], out: _Out | None = None) -> None:
+        """Perform effects. A leg may know the outcome at once: the effects of that come after those before them.
+
+        Args:
+            out: Reached when all of them are performed.
+        """
         self._to_do.extend(effects)
+        if out is not None:
+            self._to_do.append(out)
         if not self._is_doing:
             self._do_some()
 
@@ -136,20 +216,34 @@ class Chat(Runner):
             if self._is_doing:
                 self._timers.soon(self._do_some)
 
-    def _do(self, effect: ChatEffect) -> None:
+    def _do(self, effect: ChatEffect | _Out) -> None:
         if isinstance(effect, DeliverToLeg):
             member, message = effect
             if member.is_here:
                 member.leg.deliver(message, partial(self._heard, member, message))
+                if member.kept:
+                    self._open_messages.sent(member, message)
             else:
                 self._heard(member, message, LEFT)
+        elif isinstance(effect, _Out):
+            effect.reached.set_result(None)
+        elif isinstance(effect, Waits):
+            self._open_messages.waits(*effect)
+        elif isinstance(effect, Probe):
+            effect.member.leg.probe(partial(self._probed, *effect))
         elif isinstance(effect, Finished):
             # In a later turn: the 202 has to be there before the report.
             self._timers.later(0.0, partial(self._finish, effect.message))
         elif effect.member.is_here:
             self._end_leg(effect.member, effect.kind)
 
+    def _probed(self, member: ChatMember, messages: Sequence[ChatMessage], failure: DeliveryFailure | None) -> None:
+        for message in messages:
+            self._heard(member, message, failure)
+
     def _heard(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> None:
+        if self._is_abandoned:
+            return
         effects = self.room.settled(member, message, failure)
         if effects:  # of nearly all answers nothing follows
             self._perform(effects)
@@ -165,6 +259,9 @@ class Chat(Runner):
             self._archiving.undelivered(message.entry, tuple(users))
         if message.sender.is_here:
             message.sender.leg.report(message.number, _named(message))
+        self._left.pop(message, None)
+        if message.is_left:
+            self._open_messages.over(message)
 
     def _record(self, message: ChatMessage) -> ConversationEvent:
         sender = message.sender.participant.user

@@ -103,6 +103,11 @@ class SipLeg:
         prepared = Prepared(self._template, self.dialog.take_seq(), form.body, form.lines)
         self._outbound.send_prepared(self.flow, prepared, partial(_heard, hear), timeout=self._answer_s)
 
+    def probe(self, hear: Hear) -> None:
+        """Ask by OPTIONS whether the client is there: whatever it says, it has read all that was sent to it before."""
+        prepared = Prepared(Template(self.dialog.outline("OPTIONS", NO_MORE)), self.dialog.take_seq(), b"")
+        self._outbound.send_prepared(self.flow, prepared, partial(_heard_of, hear), timeout=self._answer_s)
+
     def types(self, author: Aor, body: bytes) -> None:
         """Send the sign of typing as INFO."""
         self._start("INFO", _said_by(author, bodies.TYPING), body, TYPING_S)
@@ -169,6 +174,12 @@ class SipLeg:
 
 def _heard(hear: Hear, response: Response, *, local: bool) -> None:
     hear(failure_of(response, local=local))
+
+
+def _heard_of(hear: Hear, response: Response, *, local: bool) -> None:
+    failure = failure_of(response, local=local)
+    is_there = failure is not None and failure.kind is FailureKind.REFUSED and not local
+    hear(None if is_there else failure)
 
 
 def failure_of(response: Response, *, local: bool) -> DeliveryFailure | None:

@@ -8,13 +8,14 @@ connected exactly once, or its sender is told who did not get it.
 Spec: [MS-CONFIM] 3.1.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IFocusObserver, ILeg, IMcu, IParticipation, Participant
 from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Refused
@@ -23,6 +24,7 @@ from lyncpy.contracts.timers import ITimers
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import Chat
 from lyncpy.workloads.im.model.room import LEFT, LOST, ChatMember, MemberState, RoomBounds
+from lyncpy.workloads.im.open_messages import OpenMessages, read_left
 from lyncpy.workloads.im.refusals import NO_DIALOG, overloaded
 from lyncpy.workloads.im.settings import Settings
 
@@ -79,8 +81,9 @@ class Mcu:
     kind = "chat"
     log = Logger()
 
-    def __init__(self, archiving: Archiving, settings: Settings, timers: ITimers) -> None:
+    def __init__(self, archiving: Archiving, settings: Settings, timers: ITimers, open_messages: OpenMessages) -> None:
         self._archiving = archiving
+        self._open_messages = open_messages
         self._timers = timers
         self._bounds = RoomBounds(
             settings.chat_window,
@@ -115,7 +118,14 @@ class Mcu:
             raise overloaded()
         chat = self._chats.get(participant.conference)
         if chat is None:
-            chat = Chat(participant.conference, self._bounds, self._archiving, self._timers, self._end_leg)
+            chat = Chat(
+                participant.conference,
+                self._bounds,
+                self._archiving,
+                self._timers,
+                self._end_leg,
+                self._open_messages,
+            )
             self._chats[participant.conference] = chat
         member = ChatMember(participant, leg)
         chat.join(member)
@@ -139,6 +149,12 @@ class Mcu:
         if chat is not None:
             self._abandon(chat)
 
+    def resume(self, conference: str, first: int, left: Sequence[Deposit]) -> None:
+        """Deliver or report what the former home of a conference had accepted. See the promise."""
+        chat = self._chats.get(conference)
+        if chat is not None:
+            chat.resume(first, read_left(conference, left))
+
     def counts(self, conference: str) -> Mapping[Aor, int]:
         """Return how many messages each user has sent. See the promise."""
         chat = self._chats.get(conference)
@@ -155,7 +171,7 @@ class Mcu:
         self._chats.clear()
 
     def _abandon(self, chat: Chat) -> None:
-        chat.stop()
+        chat.abandon()
         for member in chat.room.members():
             self._shares.release({"user": member.participant.user})
             member.leg.hang_up(None)

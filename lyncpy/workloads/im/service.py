@@ -24,6 +24,7 @@ from lyncpy.workloads.im.invitations import Invitations, members_in
 from lyncpy.workloads.im.mcu import Mcu
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndedBy, EndReason
+from lyncpy.workloads.im.open_messages import OpenMessages
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.session_homes import LostHomes, SessionDeposits, SessionSuccessor
@@ -96,7 +97,7 @@ class Im:
         dialogs = Dialogs(locator, parties, self.sessions)
         lost_homes = LostHomes(platform.node, signaling.relay)
         routes = Routes(forward, delivery, dialogs, self._invitations, self.sessions, lost_homes, settings, timers)
-        self.mcu = Mcu(self._archiving, settings, timers)
+        self.mcu = Mcu(self._archiving, settings, timers, OpenMessages(signaling.deposits, platform.nodes))
         self.chat = ChatDialogs(self.mcu, outbound, settings)
         self._termination = SessionTermination(locator, privacy, outbound, forward, self.sessions, routes, timers)
         self._successor = SessionSuccessor(platform, signaling.deposits, self.sessions, self._termination)

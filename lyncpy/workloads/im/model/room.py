@@ -13,7 +13,7 @@ Spec: [MS-CONFIM] 3.1.5.
 
 import enum
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -52,6 +52,10 @@ LOST: Final = DeliveryFailure(FailureKind.LOST, 430, '1006;reason="Error routing
 
 OVERFULL: Final = DeliveryFailure(FailureKind.SILENT, 408, '6001;reason="Request Timeout";component="ImMcu"')
 """So much waits for the member already that this message cannot arrive in time."""
+
+
+Device = tuple[Aor, Epid]
+"""A user and one of their devices."""
 
 
 class MemberState(enum.Enum):
@@ -106,9 +110,10 @@ class ChatMember:
         state: Where it is.
         silences: Messages one after the other that it has not answered.
         waiting: Messages that were not sent to it yet, oldest first.
+        kept: The numbers of those that its own node keeps meanwhile.
     """
 
-    __slots__ = ("_size", "_under_way", "leg", "participant", "silences", "state", "waiting")
+    __slots__ = ("_size", "_under_way", "kept", "leg", "participant", "silences", "state", "waiting")
 
     def __init__(self, participant: Participant, leg: ILeg) -> None:
         self.participant: Final = participant
@@ -116,6 +121,7 @@ class ChatMember:
         self.state = MemberState.JOINING
         self.silences = 0
         self.waiting: deque[ChatMessage] = deque()
+        self.kept: set[int] = set()
         self._size = 0
         self._under_way = 0
 
@@ -148,6 +154,10 @@ class ChatMember:
         self.waiting.append(message)
         self._size += size
         return False
+
+    def was_sent(self) -> None:
+        """Note that a message was sent to it by a former home."""
+        self._under_way += 1
 
     def answered(self) -> None:
         """Note that one message under way has an outcome."""
@@ -183,7 +193,7 @@ class ChatMessage:
 
     body: bytes
     audience: tuple[ChatMember, ...]
-    open_ends: int
+    open_to: set[ChatMember]
     """Recipients without an outcome."""
 
     entry: ConversationEvent | None = None
@@ -193,10 +203,37 @@ class ChatMessage:
     forms: dict[object, object] = field(default_factory=dict)
     """The forms in which legs have written it, for all who can show the same types."""
 
+    is_left: bool = False
+    """Whether its sender's node keeps who has not got it."""
+
     @property
     def author(self) -> Aor:
         """The user who sent it."""
         return self.sender.participant.user
+
+
+@dataclass(frozen=True, slots=True)
+class LeftMessage:
+    """A message that a former home of the conference had accepted, and that has no outcome for some."""
+
+    number: int
+    sender: Device
+    content_type: str
+    body: bytes
+    """Both are empty where nobody waits for it."""
+
+    open_to: tuple[Device, ...]
+    """For whom it has no outcome."""
+
+    waiting: frozenset[Device]
+    """To whom of them it was not sent."""
+
+    failures: tuple[tuple[Device, DeliveryFailure], ...]
+    entry: ConversationEvent | None
+    """What the archive has of it; None: it is not archived."""
+
+    is_left: bool
+    """Whether its sender's node keeps who has not got it."""
 
 
 class DeliverToLeg(NamedTuple):
@@ -204,6 +241,20 @@ class DeliverToLeg(NamedTuple):
 
     member: ChatMember
     message: ChatMessage
+
+
+class Waits(NamedTuple):
+    """A message waits for a member that does not keep up."""
+
+    member: ChatMember
+    message: ChatMessage
+
+
+class Probe(NamedTuple):
+    """Ask whether a member is there, which shows that it has what was sent to it before; call `Room.settled` with the outcome."""
+
+    member: ChatMember
+    messages: tuple[ChatMessage, ...]
 
 
 class Finished(NamedTuple):
@@ -220,7 +271,7 @@ class LegEnded(NamedTuple):
     """SILENT or LOST."""
 
 
-ChatEffect = DeliverToLeg | Finished | LegEnded
+ChatEffect = DeliverToLeg | Waits | Probe | Finished | LegEnded
 
 
 class Room:
@@ -302,7 +353,7 @@ class Room:
         """Return a message with its number and its audience: all other members, the sender's other devices too."""
         self._number += 1
         audience = tuple(member for member in self._members.values() if member is not sender)
-        return ChatMessage(self._number, sender, content_type, body, audience, len(audience))
+        return ChatMessage(self._number, sender, content_type, body, audience, set(audience))
 
     def spread(self, message: ChatMessage) -> list[ChatEffect]:
         """Send an accepted message to its audience; called in the order in which a sender's messages were accepted."""
@@ -310,17 +361,37 @@ class Room:
         if not message.audience:
             return [Finished(message)]
         effects: list[ChatEffect] = []
-        bounds = self._bounds
         for member in message.audience:
-            if not member.is_here:
-                effects += _outcome(message, member, LEFT)
-                continue
-            is_sent = member.enqueue(message, bounds)
-            if is_sent:
-                effects.append(DeliverToLeg(member, message))
-            elif is_sent is None:
-                effects += _outcome(message, member, OVERFULL)
+            effects += self._pass_on(message, member) if member.is_here else _outcome(message, member, LEFT)
         return effects
+
+    def resume(
+        self, first: int, left: Sequence[LeftMessage], no_leg: ILeg
+    ) -> tuple[Sequence[ChatMessage], list[ChatEffect]]:
+        """Go on with what a former home had accepted, when all are members who are still there; give the messages, too.
+
+        Args:
+            first: Behind which number those of messages begin.
+            left: The messages, in order.
+            no_leg: The leg of whoever is not there any more.
+        """
+        self._number = max(self._number, first)
+        effects: list[ChatEffect] = []
+        probed: dict[ChatMember, list[ChatMessage]] = {}
+        messages = [self._resumed(one, no_leg) for one in left]
+        for one, message in zip(left, messages, strict=True):
+            if not message.audience:
+                effects.append(Finished(message))
+            for member in message.audience:
+                if not member.is_here:
+                    effects += _outcome(message, member, LOST)
+                elif _key(member) in one.waiting:
+                    member.kept.add(one.number)
+                    effects += self._pass_on(message, member)
+                else:
+                    member.was_sent()
+                    probed.setdefault(member, []).append(message)
+        return messages, [*(Probe(member, tuple(theirs)) for member, theirs in probed.items()), *effects]
 
     def settled(self, member: ChatMember, message: ChatMessage, failure: DeliveryFailure | None) -> list[ChatEffect]:
         """Note the outcome of a message at a recipient, and send it the next one; `failure` None: it has arrived."""
@@ -334,6 +405,27 @@ class Room:
         elif member.waiting:
             effects += self._send_waiting(member)
         return effects
+
+    def _pass_on(self, message: ChatMessage, member: ChatMember) -> list[ChatEffect]:
+        """Send a message to a member, now or later."""
+        is_sent = member.enqueue(message, self._bounds)
+        if is_sent:
+            return [DeliverToLeg(member, message)]
+        return _outcome(message, member, OVERFULL) if is_sent is None else [Waits(member, message)]
+
+    def _resumed(self, left: LeftMessage, no_leg: ILeg) -> ChatMessage:
+        def member_of(device: Device) -> ChatMember:
+            found = self._members.get(device)
+            return found if found is not None else _absent(self.conference, device, no_leg)
+
+        audience = tuple(map(member_of, left.open_to))
+        failures = [(member_of(device), why) for device, why in left.failures]
+        sender = member_of(left.sender)
+        message = ChatMessage(
+            left.number, sender, left.content_type, left.body, audience, set(audience), left.entry, failures
+        )
+        message.is_left = left.is_left and sender.is_here
+        return message
 
     def _end_leg(self, member: ChatMember, event: MemberEvent, kind: FailureKind) -> list[ChatEffect]:
         return [LegEnded(member, kind)] if member.receive(event) else []
@@ -351,12 +443,19 @@ class Room:
             self.people, self.has_guests = people, has_guests
 
 
-def _key(member: ChatMember) -> tuple[Aor, Epid]:
+def _key(member: ChatMember) -> Device:
     return member.participant.user, member.participant.epid
 
 
+def _absent(conference: str, device: Device, no_leg: ILeg) -> ChatMember:
+    """Give somebody who was a member at a former home, and is no more."""
+    member = ChatMember(Participant(conference, *device, ""), no_leg)
+    member.state = _TERMINATED
+    return member
+
+
 def _outcome(message: ChatMessage, member: ChatMember, failure: DeliveryFailure | None) -> list[ChatEffect]:
-    message.open_ends -= 1
+    message.open_to.discard(member)
     if failure is not None:
         message.failures.append((member, failure))
-    return [] if message.open_ends else [Finished(message)]
+    return [] if message.open_to else [Finished(message)]

@@ -5,10 +5,22 @@ from collections.abc import Sequence
 from zope.interface import implementer
 
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, Hear, ILeg, IMessage, Participant
-from lyncpy.contracts.names import Aor, Epid
-from lyncpy.workloads.im.model.room import ChatMember, DeliverToLeg, Finished, LegEnded, MemberState, Room, RoomBounds
+from lyncpy.contracts.names import Aor, Epid, FlowName
+from lyncpy.workloads.im.model.room import (
+    LOST,
+    ChatMember,
+    DeliverToLeg,
+    Device,
+    Finished,
+    LeftMessage,
+    LegEnded,
+    MemberState,
+    Probe,
+    Room,
+    RoomBounds,
+    Waits,
+)
 
-LOST = DeliveryFailure(FailureKind.LOST, 430)
 SILENT = DeliveryFailure(FailureKind.SILENT, 408)
 
 
@@ -17,8 +29,12 @@ class Deaf:
     """A leg that does nothing: the room never calls one."""
 
     address = "sip:device"
+    flow = FlowName("n/1")
 
     def deliver(self, message: IMessage, hear: Hear) -> None:
+        """Nobody calls this."""
+
+    def probe(self, hear: Hear) -> None:
         """Nobody calls this."""
 
     def types(self, author: Aor, body: bytes) -> None:
@@ -64,9 +80,9 @@ def test_what_waits_is_not_overtaken_even_where_the_leg_is_about_to_end() -> Non
     room, (alice, bob) = _room("alice", "bob")
     first, second, third = (room.accept(alice, "text/plain", b"x") for _ in range(3))
     assert room.spread(first) == [DeliverToLeg(bob, first)]
-    assert room.spread(second) == []
+    assert room.spread(second) == [Waits(bob, second)]
     assert room.settled(bob, first, LOST) == [Finished(first), LegEnded(bob, FailureKind.LOST)]
-    assert room.spread(third) == []
+    assert room.spread(third) == [Waits(bob, third)]
     assert room.leave(bob, LOST) == [Finished(second), Finished(third)]
 
 
@@ -97,7 +113,7 @@ def test_a_message_that_is_larger_than_the_bound_has_room_alone() -> None:
     room, (alice, bob) = _room("alice", "bob")
     room.spread(room.accept(alice, "text/plain", b""))
     large, more = room.accept(alice, "text/plain", b"x" * 500), room.accept(alice, "text/plain", b"x")
-    assert room.spread(large) == []
+    assert room.spread(large) == [Waits(bob, large)]
     assert room.spread(more) == [Finished(more)]
     assert more.failures[0][1].status == 408
     assert bob.keeps_up is False
@@ -126,7 +142,7 @@ def test_who_does_not_say_that_they_have_joined_is_ended() -> None:
     room.join(bob, 10.0)
     room.join(carol, 20.0)
     message = room.accept(alice, "text/plain", b"x")
-    assert room.spread(message) == []
+    assert room.spread(message) == [Waits(bob, message), Waits(carol, message)]
     assert (room.deadline(), room.expire(41.9)) == (42.0, [])
     assert room.expire(42.0) == [LegEnded(bob, FailureKind.SILENT)]
     assert (bob.state, room.joined(bob)) == (MemberState.LEAVING, [])
@@ -146,3 +162,41 @@ def test_who_leaves_while_joining_has_no_deadline() -> None:
     room.join(bob, 0.0)
     room.leave(bob)
     assert room.deadline() is None
+
+
+def _left(number: int, *open_to: str, waiting: tuple[str, ...] = (), failed: tuple[str, ...] = ()) -> LeftMessage:
+    """Give what is left of a message of Alice's."""
+    failures = tuple((_device(user), SILENT) for user in failed)
+    devices = tuple(map(_device, open_to))
+    return LeftMessage(
+        number, _device("alice"), "text/plain", b"x", devices, frozenset(map(_device, waiting)), failures, None, True
+    )
+
+
+def _device(user: str) -> Device:
+    return Aor(f"sip:{user}@x"), Epid("e")
+
+
+def test_what_a_former_home_had_accepted_is_gone_on_with() -> None:
+    """What waited is sent, who was sent it is asked, who is not there any more has not got it."""
+    room, (alice, bob) = _room("alice", "bob", window=2)
+    (first, second), effects = room.resume(
+        1000, [_left(7, "bob", "carol"), _left(8, "bob", waiting=("bob",), failed=("dave",))], Deaf()
+    )
+    assert effects == [Probe(bob, (first,)), DeliverToLeg(bob, second)]
+    assert bob.kept == {8}
+    assert (first.is_left, first.sender) == (True, alice)
+    ((carol, why),) = first.failures
+    assert (carol.participant.user, carol.is_here, why) == ("sip:carol@x", False, LOST)
+    assert room.settled(bob, first, None) == [Finished(first)]
+    assert room.settled(bob, second, None) == [Finished(second)]
+    assert [member.participant.user for member, _ in second.failures] == ["sip:dave@x"]
+    assert room.accept(alice, "text/plain", b"x").number == 1001
+
+
+def test_what_waited_at_a_former_home_waits_again() -> None:
+    """Where nobody is left to be told, nobody is; and what has all its outcomes is reported."""
+    room, _ = _room("bob")
+    (_, _, third), effects = room.resume(0, [_left(1, "bob"), _left(2, "bob", waiting=("bob",)), _left(3)], Deaf())
+    assert [type(one) for one in effects] == [Probe, Waits, Finished]
+    assert (third.is_left, third.sender.is_here) == (False, False)
