@@ -6,10 +6,12 @@ import pytest
 
 from lyncpy.contracts.workload import CommandFailed
 from tests.kit.actors import Actor
+from tests.kit.hall import tree
 from tests.kit.meetings import Seat, code_of, new_conference
 from tests.kit.pool import Pool
 from tests.kit.release import kinds_in
 from tests.kit.results import answer_of
+from tests.kit.sip_client import Exchange
 from tests.kit.stage import Stage
 
 LEASE_S = 5.0
@@ -186,6 +188,92 @@ def test_what_is_said_while_the_home_dies_is_delivered_or_reported(pool: Pool) -
     assert heard == accepted
     assert accepted
     assert {exchange.status for exchange in exchanges} <= {202, 503, 504}
+
+
+@pytest.fixture
+def narrow() -> Iterator[Pool]:
+    """Three servers that send a device two messages of a conference at once: further ones wait."""
+    with Pool.opened(3, im={"chat_window": 2}) as pool:
+        yield pool
+
+
+def reports_of(seat: Seat) -> dict[int, list[str]]:
+    """Give whom the messages of somebody did not reach, by Message-Id: nobody in an empty list."""
+    found: dict[int, list[str]] = {}
+    for one in seat.reports:
+        root = tree(one.body)
+        names = [element.get("uri").strip("<>") for element in root.iterfind("recipient")]
+        found.setdefault(int(root.findtext("message-id")), []).extend(names)
+    return found
+
+
+def numbers_of(exchanges: Sequence[Exchange]) -> list[int]:
+    """Give the Message-Ids of messages, all of which were accepted."""
+    assert [one.status for one in exchanges] == [202] * len(exchanges)
+    return [int(one.answer.headers.get("Message-Id") or "") for one in exchanges]
+
+
+@pytest.mark.parametrize("how", ["killed", "drained"])
+def test_what_waits_for_somebody_outlives_the_home(narrow: Pool, how: str) -> None:
+    """Carol's device does not answer for a moment, and the home goes: she hears all that was said, once, and Bob is told so."""
+    alice, bob, carol = people_of(narrow)
+    first, second, third = meeting_of(narrow, alice, bob, carol)
+    carol.ignores_messages = True
+    said = [second.says(f"from Bob {number}") for number in range(5)] + [first.says("from Alice")]
+    narrow.passes(2)
+    assert third.texts == []
+    assert first.texts == [("bob", f"from Bob {number}") for number in range(5)]
+    carol.ignores_messages = False
+    if how == "killed":
+        narrow.servers[0].kill()
+    else:
+        narrow.servers[0].shell(f"drain {narrow.servers[0].node}")
+    narrow.passes(KNOWN_DEAD_S)
+    # The first two had been sent to her device, which has shown them, though it did not say so.
+    assert [text for _, text in third.texts] == ["from Bob 2", "from Bob 3", "from Bob 4", "from Alice"]
+    assert reports_of(second) == {number: [] for number in numbers_of(said[:5])}
+    talk(narrow, second, third, words="after")
+    assert set(reports_of(second)) > set(numbers_of(said[:5]))
+
+
+def test_what_cannot_be_delivered_after_the_home_is_lost_is_reported(narrow: Pool) -> None:
+    """Carol's device answers nothing more, Alice was at the home: Bob hears which of his messages they did not get."""
+    alice, bob, carol = people_of(narrow)
+    _, second, _ = meeting_of(narrow, alice, bob, carol)
+    alice.ignores_messages = carol.ignores_messages = True
+    carol.sip.answers["OPTIONS"] = lambda request: None
+    said = [second.says(str(number)) for number in range(5)]
+    narrow.passes(2)
+    assert reports_of(second) == {}
+    narrow.servers[0].kill()
+    narrow.passes(KNOWN_DEAD_S + 100)
+    assert reports_of(second) == {number: [alice.aor, carol.aor] for number in numbers_of(said)}
+    assert second.who_chats() == ["bob"]
+
+
+def test_what_waits_outlives_two_homes(narrow: Pool) -> None:
+    """The first home leaves, the next one is killed: nothing is lost or said twice, and no number is used again."""
+    alice, bob, carol = people_of(narrow)
+    (dave,), (erin,) = narrow.servers[1].sign_in("dave"), narrow.joins().sign_in("erin")
+    first, second, third = meeting_of(narrow, alice, bob, carol)
+    fourth, fifth = dave.joins(first.focus), erin.joins(first.focus)
+    carol.ignores_messages, carol.sip.answers["OPTIONS"] = True, lambda request: None
+    said = [fifth.says(str(number)) for number in range(4)]
+    narrow.passes(2)
+    narrow.servers[0].shell(f"drain {narrow.servers[0].node}")
+    narrow.passes(1)
+    assert home_of(narrow) == [narrow.servers[1].node]
+    said += [fifth.says("4")]
+    narrow.passes(2)
+    assert [len(one.texts) for one in (second, third, fourth)] == [5, 0, 5]
+    carol.ignores_messages = False
+    del carol.sip.answers["OPTIONS"]
+    narrow.servers[1].kill()
+    narrow.passes(KNOWN_DEAD_S)
+    assert [text for _, text in third.texts] == ["2", "3", "4"]
+    assert len(set(numbers_of(said))) == 5
+    assert reports_of(fifth) == {number: [] for number in numbers_of(said)}
+    assert third.who_chats() == ["carol", "erin"]
 
 
 def test_who_is_at_a_server_that_is_killed_is_lost(pool: Pool) -> None:

@@ -122,7 +122,7 @@ class ConferenceHomes:
         await self._conferences.remember(key, stored.active, mine)
         focus = self._foci.begin(conference)
         try:
-            await self._successor.go_on(focus, deposits)
+            await self._successor.go_on(focus, deposits, mine.epoch)
         except BaseException:
             self._foci.abandon(focus)
             raise

@@ -37,7 +37,7 @@ from lyncpy.workloads.conferencing.model.conference import (
     read_address,
 )
 from lyncpy.workloads.conferencing.roster_feed import EVENT, TERMS
-from lyncpy.workloads.conferencing.seats import ROSTER, Seats
+from lyncpy.workloads.conferencing.seats import PREFIX, ROSTER, Seats
 
 FOCUS_APP: Final = "app:conf:focus:id"
 
@@ -217,7 +217,13 @@ class Routes:
             raise no
         attendee = focus.meeting.attendees[sender.aor]
         participant = Participant(
-            focus.uri, sender.aor, sender.epid, entity, attendee.display_name, internal=attendee.internal
+            focus.uri,
+            sender.aor,
+            sender.epid,
+            entity,
+            attendee.display_name,
+            internal=attendee.internal,
+            home=PREFIX + focus.meeting.conference.key,
         )
         response = await access.admit(participant, arrival)
         step = rule(focus.meeting)

@@ -10,12 +10,12 @@ from typing import Final
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.mcu import ISipAccess, Participant
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.deposits import Deposit
 from lyncpy.core.notifier import Notifier
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import response_to
@@ -27,10 +27,13 @@ from lyncpy.workloads.conferencing.joining import Joiners, read_join
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.conference import FOCUS, ConferenceDenied
 from lyncpy.workloads.conferencing.roster_feed import EVENT, TERMS
-from lyncpy.workloads.conferencing.seats import ROSTER, Seat, Seats, read_seat
+from lyncpy.workloads.conferencing.seats import PREFIX, ROSTER, Seat, Seats, read_seat
 
 NUMBERS: Final = 1_000_000
-"""More than one home uses in a dialog: of requests, and of documents."""
+"""More than one home uses in a dialog: of requests, of documents, and of messages."""
+
+EPOCHS: Final = 2_000
+"""After how many homes numbers of messages begin again: clients read them as 32 bits."""
 
 
 class Successor:
@@ -69,8 +72,14 @@ class Successor:
         self._recorder = recorder
         self._timers = timers
 
-    async def go_on(self, focus: Focus, deposits: Sequence[Deposit]) -> None:
-        """Take up all dialogs that were left of a meeting in which nobody is yet."""
+    async def go_on(self, focus: Focus, deposits: Sequence[Deposit], epoch: int) -> None:
+        """Take up all that was left of a meeting in which nobody is yet: dialogs, then what is on its way in the media.
+
+        Args:
+            focus: Of the meeting.
+            deposits: What was left.
+            epoch: As which home this node goes on with it.
+        """
         now, departed = self._timers.now(), tuple(focus.meeting.kept)
         seats = [seat for one in deposits if (seat := read_seat(one, now)) is not None]
         for seat in sorted(seats, key=_turn):
@@ -83,6 +92,8 @@ class Successor:
                     conference=focus.uri,
                     reason=str(error),
                 )
+        for access in self._media.values():
+            access.mcu.resume(focus.uri, epoch % EPOCHS * NUMBERS, deposits)
 
     async def _take_up(self, focus: Focus, seat: Seat, departed: Sequence[Aor]) -> None:
         sender = seat.arrival.sender
@@ -118,7 +129,13 @@ class Successor:
         if isinstance(step, ConferenceDenied):
             raise Refused(403)
         participant = Participant(
-            focus.uri, sender.aor, sender.epid, entity, attendee.display_name, internal=attendee.internal
+            focus.uri,
+            sender.aor,
+            sender.epid,
+            entity,
+            attendee.display_name,
+            internal=attendee.internal,
+            home=PREFIX + focus.meeting.conference.key,
         )
         self._media[kind].go_on(participant, seat.arrival, seat.tag, self._seq(seat))
         focus.note(lambda _: step)
