@@ -55,10 +55,15 @@ def key_words(key: object) -> str:
     return "EdDSA"
 
 
+def subject_words(certificate: x509.Certificate) -> str:
+    """Say whose a certificate is; those of ACME often have names alone."""
+    return certificate.subject.rfc4514_string() or "no subject"
+
+
 def _shown(certificate: x509.Certificate) -> str:
     kind = key_words(certificate.public_key())
     return (
-        f"{shown(certificate.subject.rfc4514_string())}, issued by {shown(certificate.issuer.rfc4514_string())}, {kind},"
+        f"{shown(subject_words(certificate))}, issued by {shown(certificate.issuer.rfc4514_string())}, {kind},"
         f" {certificate.not_valid_before_utc:%Y-%m-%d} to {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC,"
         f" SHA-256 {certificate.fingerprint(hashes.SHA256()).hex()}"
     )

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from lyncpy.app.certificate_doctor import key_words
+from lyncpy.app.certificate_doctor import key_words, subject_words
 from lyncpy.app.check import trusted_files
 from lyncpy.app.config import Config
 from lyncpy.app.followed_files import InThread
@@ -141,7 +141,7 @@ def _row(what: str, one: x509.Certificate, chain: Sequence[x509.Certificate], wh
     return (
         what,
         _list(names_in(one)),
-        one.subject.rfc4514_string(),
+        subject_words(one),
         one.issuer.rfc4514_string(),
         key_words(one.public_key()),
         _time(one.not_valid_before_utc),

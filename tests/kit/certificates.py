@@ -55,11 +55,16 @@ def issue(
     usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
     key: Key | None = None,
     by: Issued | None = None,
+    subject: str | None = None,
 ) -> Issued:
-    """Issue a server's certificate for names and addresses; `days` are its begin and end, counted from `today`."""
+    """Issue a server's certificate for names and addresses; `days` are its begin and end, counted from `today`.
+
+    Its subject is the first of the names unless another one is given; "" is none.
+    """
     key = key or ec.generate_private_key(ec.SECP256R1())
     issuer = by or authority()
-    return Issued(_sign(names[0] if names else "nobody", key, issuer, *names, usage=usage, days=days, today=today), key)
+    called = (names[0] if names else "nobody") if subject is None else subject
+    return Issued(_sign(called, key, issuer, *names, usage=usage, days=days, today=today), key)
 
 
 def revocation_list(by: Issued, *revoked: Issued, days: tuple[float, float] = (-1, 365)) -> bytes:
@@ -95,7 +100,7 @@ def _sign(
     today: datetime = TODAY,
     authority: bool = False,
 ) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)] if subject else [])
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -18,6 +18,7 @@ from lyncpy.app.config import load
 from lyncpy.contracts.finding import Finding
 from lyncpy.wire.certificate import read_credentials
 from tests.kit import forks
+from tests.kit.certificates import issue, put
 from tests.kit.ports import free_ports
 
 
@@ -104,6 +105,16 @@ def test_certificates_are_shown_with_all_that_is_in_them(file: Path, capsys: pyt
     (file.parent / "none.pem").write_text("none")
     said = told(capsys, "certificate", file, "--set", "sip.certificate=none.pem", status=1)
     assert said.startswith("BAD [sip] certificate: ") and "no certificate in PEM" in said
+
+
+def test_a_certificate_that_has_names_alone_is_said_to(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Authorities that are asked by ACME often leave the subject empty."""
+    put(tmp_path, issue("sip.example.test", subject="", today=datetime.now(UTC)))
+    files = [f"sip.certificate={tmp_path}/server.pem", f"sip.private_key={tmp_path}/server.key"]
+    said = told(capsys, "certificate", file, "--set", files[0], "--set", files[1], status=1)
+    assert said.startswith(f"ok  {tmp_path}/server.pem: no subject, issued by CN=Test Authority, ECDSA, 256 bits, ")
 
 
 def test_without_an_ldap_server_there_is_none_to_ask(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
