@@ -89,6 +89,7 @@ READS: Final[Mapping[str, tuple[int, str]]] = {
     "workloads/presence/commands.py": (2, "as the boards, for an operator"),
     "workloads/voice/call_decisions.py": (1, "whether a user works now, by the clock on the wall"),
     "workloads/voice/gateway_calls.py": (1, "of a call record, as of all others"),
+    "workloads/voice/gateway_inward.py": (3, "of a call record, as of all others"),
     "workloads/voice/gateway_dialing.py": (3, "of a call record, as of all others"),
     "workloads/voice/gateways.py": (2, "since when a gateway is up or down, for an operator"),
     "workloads/voice/commands.py": (2, "the time of a test that names none, for an operator"),

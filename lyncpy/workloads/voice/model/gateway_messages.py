@@ -21,6 +21,8 @@ _IN_PART: Final = ("Supported", "Require")
 _OPTIONS: Final = frozenset({"100rel", "timer"})
 """Extensions of which both ends speak for themselves."""
 
+_RELIABLE: Final = "100rel"
+
 ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
@@ -42,12 +44,18 @@ class OutwardInvite:
     tag: str
 
 
-def passed(message: Request | Response) -> list[tuple[str, str]]:
-    """Give the fields that pass from one side to the other."""
+def passed(message: Request | Response, *, reliable: bool = True) -> list[tuple[str, str]]:
+    """Give the fields that pass from one side to the other.
+
+    Args:
+        message: What one side has said.
+        reliable: Whether provisional answers may want PRACK.
+    """
+    options = _OPTIONS if reliable else _OPTIONS - {_RELIABLE}
     fields = [(name, value) for name in _AS_IT_IS for value in message.headers.get_all(name)]
     for name in _IN_PART:
         words = [one.strip() for value in message.headers.get_all(name) for one in split_list(value)]
-        kept = [one for one in words if one.lower() in _OPTIONS]
+        kept = [one for one in words if one.lower() in options]
         if kept:
             fields.append((name, ", ".join(kept)))
     return fields
