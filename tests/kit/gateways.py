@@ -128,6 +128,8 @@ class FakeGateway:
         self.dialog: Dialog | None = None
         self.tag = new_tag()
         self.asked_last: Request | None = None
+        self.invited: Request | None = None
+        """The last call of its own."""
 
     @property
     def contact(self) -> tuple[str, str]:
@@ -149,12 +151,21 @@ class FakeGateway:
             return
         if isinstance(message, Response):
             (self.finals if message.status >= 200 else self.provisionals).append(message)
+            if self.invited is not None and message.call_id == self.invited.call_id and 200 <= message.status < 300:
+                self._accepted(self.invited, message)
             return
         if message.method != "OPTIONS":
             self.heard.append(message)
         answer = self.answers.get(message.method, self._usual)(message)
         if answer is not None:
             self.replies(answer)
+
+    def _accepted(self, invite: Request, response: Response) -> None:
+        """Acknowledge that a call of its own was taken, each time that it is told so."""
+        if response.cseq.method == "INVITE" and response.cseq.number == invite.cseq.number:
+            if self.dialog is None or self.dialog.call_id != invite.call_id:
+                self.dialog = Dialog.from_response(invite, response)
+            self._sends(self.dialog.ack(invite))
 
     def _usual(self, request: Request) -> Response:
         fields = [self.contact, *([SDP] if request.body else [])]
@@ -197,7 +208,7 @@ class FakeGateway:
             Headers(
                 [
                     ("Max-Forwards", "70"),
-                    ("From", f"<sip:{caller}@{self.place.address};user=phone>;tag={new_tag()}"),
+                    ("From", f'"Mallory" <sip:{caller}@{self.place.address};user=phone>;tag={new_tag()}'),
                     ("To", f"<{uri}>"),
                     ("Call-ID", new_call_id()),
                     ("CSeq", "1 INVITE"),
@@ -208,7 +219,8 @@ class FakeGateway:
             ),
             ANSWER,
         )
-        return self._sends(invite)
+        self.invited = self._sends(invite)
+        return self.invited
 
     def cancels(self, invite: Request) -> None:
         """Cancel a call of its own."""

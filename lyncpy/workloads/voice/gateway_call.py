@@ -34,7 +34,9 @@ class GatewayCall:
     """One call of a client to a gateway."""
 
     key: str
-    caller: Aor
+    aor: Aor
+    """Of the user: who calls, or of a call from outside who is called, and then who has taken it."""
+
     epid: Epid
     near: Dialog
     """With the client."""
@@ -42,6 +44,13 @@ class GatewayCall:
     record: SessionRecord
     contact: str
     """Ours, as the client knows it."""
+
+    is_inward: bool = False
+    tag: str = ""
+    """Ours towards the gateway, of a call from outside."""
+
+    there: PeerPlace | None = None
+    """Where it has come from, of a call from outside."""
 
     gateway: Gateway | None = None
     far: Dialog | None = None
@@ -70,7 +79,7 @@ class GatewayCall:
     @property
     def place(self) -> PeerPlace | None:
         """Where the gateway is."""
-        return None if self.gateway is None else self.gateway.place
+        return self.there or (None if self.gateway is None else self.gateway.place)
 
 
 class CallSides:
@@ -93,7 +102,7 @@ class CallSides:
 
     async def device(self, call: GatewayCall) -> Endpoint | None:
         """Find the client's device; None: it is not signed in."""
-        return next((one for one in await self._locator.endpoints(call.caller) if one.epid == call.epid), None)
+        return next((one for one in await self._locator.endpoints(call.aor) if one.epid == call.epid), None)
 
     def answer(self, call: GatewayCall, request: Request, response: Response) -> Response:
         """Write for the client what the gateway has answered."""
@@ -104,6 +113,15 @@ class CallSides:
         return response_to(
             request, response.status, phrase=response.phrase, headers=fields, body=response.body, to_tag=tag
         )
+
+    def answer_gateway(self, call: GatewayCall, request: Request, response: Response) -> Response:
+        """Write for the gateway what the client has answered."""
+        fields = passed(response if response.status < 300 else response.edited(drop=("Content-Type",)))
+        body = response.body if response.status < 300 else b""
+        if response.status < 300:
+            fields = [*self.contact(call), ("Allow", ALLOWED), *fields]
+        tag = None if request.to.tag else call.tag
+        return response_to(request, response.status, phrase=response.phrase, headers=fields, body=body, to_tag=tag)
 
     def contact(self, call: GatewayCall) -> list[tuple[str, str]]:
         """Give our Contact for the gateway."""

@@ -6,6 +6,7 @@ as they describe it to each other: nothing here touches it.
 Spec: RFC 3261 §12, §14; RFC 3262 §3; RFC 3311; RFC 7092 §3.2.
 """
 
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -23,17 +24,28 @@ from lyncpy.core.spawn import spawn
 from lyncpy.sip.message import Request, Response, response_to
 from lyncpy.sip.trust import CHALLENGES
 from lyncpy.workloads.voice.gateway_call import ANSWER_S, APPLICATION, NOT_ANSWERED, CallSides, GatewayCall
+from lyncpy.workloads.voice.gateway_callers import CallersShown
 from lyncpy.workloads.voice.gateway_dialing import CallTable, Dialing
+from lyncpy.workloads.voice.gateway_inward import Inward, RingsSomebody
 from lyncpy.workloads.voice.gateways import Gateways
 from lyncpy.workloads.voice.model.gateway_messages import ALLOWED, passed
 from lyncpy.workloads.voice.model.outbound import NumberRouting
+from lyncpy.workloads.voice.numbers import Numbers
 
 IN_DIALOG: Final = ("ACK", "BYE", "INFO", "INVITE", "PRACK", "UPDATE")
 """What either side may send in such a call."""
 
 NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 CHANGING: Final = Diagnostics(EXPECTED_FAILURE + 491, "The call is being changed already")
-NOT_FROM_OUTSIDE: Final = Diagnostics(4005, "Destination URI either not enabled for SIP or does not exist")
+NOT_A_GATEWAY: Final = Diagnostics(EXPECTED_FAILURE + 403, "No gateway of the settings calls from this address")
+
+
+class Ender(enum.Enum):
+    """Who ends a call."""
+
+    CLIENT = enum.auto()
+    GATEWAY = enum.auto()
+    SERVER = enum.auto()
 
 
 class GatewayCalls:
@@ -61,12 +73,14 @@ class GatewayCalls:
         domain: str,
         draw: Callable[[float], float],
     ) -> None:
+        self._platform, self._domain = platform, domain
         self._timers = platform.timers
         self._peers = peers
         self._ringing_s = ringing_s
         self._sides = CallSides(signaling.outbound, platform.locator, peers, gateways)
         self._table = CallTable(platform.recording)
         self._dialing = Dialing(platform, self._sides, self._table, ringing_s, domain, draw)
+        self._inward: Inward | None = None
         peers.serve_with(self, gateways.is_known)
 
     def __len__(self) -> int:
@@ -79,6 +93,10 @@ class GatewayCalls:
     def has_any(self, decision: NumberRouting) -> bool:
         """Tell whether a way out of the house has a gateway that there is."""
         return any(self._sides.gateways.named(one.gateway) is not None for one in decision.attempts)
+
+    def inward_with(self, numbers: Numbers, callers: CallersShown, ring: RingsSomebody) -> None:
+        """Take calls from outside from now on: for whose number it is, shown so, rung so."""
+        self._inward = Inward(self._platform, self._sides, self._table, numbers, callers, ring, self._domain)
 
     async def dial(self, arrival: Arrival, decision: NumberRouting) -> Response:
         """Call a number out of the house; see `Dialing`."""
@@ -94,7 +112,7 @@ class GatewayCalls:
         """
         request = arrival.request
         call = self._table.of_key(request.target.opaque[len(APPLICATION) :])
-        if call is None or call.caller != arrival.sender.aor:
+        if call is None or call.aor != arrival.sender.aor:
             raise Refused(481, NO_DIALOG)
         call.near.receive(request)
         if request.method == "ACK":
@@ -102,7 +120,7 @@ class GatewayCalls:
                 self._sides.send_ack(call, passed(request), request.body)
             return None
         if request.method == "BYE":
-            self._end(call, "user1", "bye", passed(request))
+            self._end(call, Ender.CLIENT, "bye", passed(request))
             return response_to(request, 200)
         if call.far is None or call.place is None:
             raise Refused(481, NO_DIALOG)
@@ -141,7 +159,7 @@ class GatewayCalls:
         """Answer a client as the gateway has answered; 408 and 481 end the call (RFC 3261 §12.2.1.2)."""
         if call.is_answered and response.status in (408, 430, 481):
             self._sides.hang_up_client(call)
-            self._end(call, "server", "timed out" if response.status == 408 else "connection lost")
+            self._end(call, Ender.SERVER, "timed out" if response.status == 408 else "connection lost")
         elif call.far is not None and response.status < 300:
             call.far.answered(response)
         if response.status in CHALLENGES:
@@ -154,13 +172,16 @@ class GatewayCalls:
         """Answer a gateway.
 
         Raises:
-            Refused: 481, there is no such call; 404 to a call from outside, which nobody gets; 405; 491.
+            Refused: 481, there is no such call; 403, it is none of the settings; 405; 491; to a call from outside as of `Inward`.
         """
         request = asked.request
         if not request.to.tag and request.method == "OPTIONS":
             return response_to(request, 200, headers=[("Allow", ALLOWED), ("Accept", "application/sdp")])
         if not request.to.tag and request.method == "INVITE":
-            raise Refused(404, NOT_FROM_OUTSIDE)
+            gateway = self._sides.gateways.at(asked.origin.address)
+            if gateway is None or self._inward is None:
+                raise Refused(403, NOT_A_GATEWAY)
+            return await self._inward.answer(asked, gateway)
         if request.method not in IN_DIALOG:
             raise Refused(405, headers=[("Allow", ALLOWED)])
         call = self._table.of_gateway(request)
@@ -169,7 +190,7 @@ class GatewayCalls:
         call.far.receive(request)
         if request.method == "BYE":
             self._sides.hang_up_client(call, passed(request))
-            self._end(call, "user2", "bye")
+            self._end(call, Ender.GATEWAY, "bye")
             return response_to(request, 200)
         return await self._to_client(call, asked)
 
@@ -196,10 +217,7 @@ class GatewayCalls:
         if response.status in CHALLENGES:
             raise Refused(480, NOT_ANSWERED)
         call.near.answered(response)
-        fields = passed(response)
-        if response.status < 300:
-            fields = [*self._sides.contact(call), ("Allow", ALLOWED), *fields]
-        return response_to(request, response.status, phrase=response.phrase, headers=fields, body=response.body)
+        return self._sides.answer_gateway(call, request, response)
 
     def acknowledged(self, ack: Request) -> None:
         """Pass on the ACK of a gateway that has changed the call."""
@@ -213,30 +231,37 @@ class GatewayCalls:
         call = self._table.of_gateway(request)
         if call is not None:
             self._sides.hang_up_client(call)
-            self._end(call, "server", "connection lost")
+            self._end(call, Ender.SERVER, "connection lost")
 
     # --- its end
 
     def endpoint_gone(self, fact: EndpointGone) -> None:
         """End the calls of a device that has signed out or vanished."""
         for call in self._table.all_calls():
-            if (call.caller, call.epid) == (fact.aor, fact.epid):
-                self._end(call, "user1", "signed out")
+            if (call.aor, call.epid) == (fact.aor, fact.epid):
+                self._end(call, Ender.CLIENT, "signed out")
 
     def end_all(self) -> None:
         """End all calls: the server ends."""
         for call in self._table.all_calls():
             if call.is_answered:
                 self._sides.hang_up_client(call)
-            self._end(call, "server", "restart")
+            self._end(call, Ender.SERVER, "restart")
 
-    def _end(self, call: GatewayCall, by: str, reason: str, fields: Sequence[tuple[str, str]] = ()) -> None:
+    def _end(self, call: GatewayCall, by: Ender, reason: str, fields: Sequence[tuple[str, str]] = ()) -> None:
         """End a call; by whom and why stands in its record. One that nobody has accepted is cancelled."""
         if not call.is_answered:
             self._dialing.cancel(call)
             return
-        if by != "user2":
+        if by is not Ender.GATEWAY:
             self._sides.hang_up_gateway(call, fields)
         if self._table.forget(call):
-            call.record = replace(call.record, ended_at=self._timers.wall(), ended_by=by, end_reason=reason)
+            call.record = replace(call.record, ended_at=self._timers.wall(), ended_by=_who(call, by), end_reason=reason)
             self._table.write(call)
+
+
+def _who(call: GatewayCall, by: Ender) -> str:
+    """Say who has ended a call, as records do."""
+    if by is Ender.SERVER:
+        return "server"
+    return "user1" if (by is Ender.CLIENT) is not call.is_inward else "user2"

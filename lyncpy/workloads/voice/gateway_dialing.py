@@ -65,6 +65,12 @@ class CallTable:
         self._far[call.name] = call
         gateway.calls += 1
 
+    def from_gateway(self, call: GatewayCall, gateway: Gateway, name: tuple[str, str]) -> None:
+        """Note from which gateway a call comes, and its Call-ID and our tag there."""
+        call.gateway, call.name = gateway, name
+        self._far[name] = call
+        gateway.calls += 1
+
     def leave_gateway(self, call: GatewayCall) -> None:
         """Note that it is there no more; may be called twice."""
         if call.gateway is not None and self._far.pop(call.name, None) is not None:

@@ -22,6 +22,7 @@ from lyncpy.workloads.voice.call_legs import CallLegs
 from lyncpy.workloads.voice.commands import Commands
 from lyncpy.workloads.voice.decisions import Decisions
 from lyncpy.workloads.voice.dial_plans import DialPlans
+from lyncpy.workloads.voice.gateway_callers import CallersShown
 from lyncpy.workloads.voice.gateway_calls import GatewayCalls
 from lyncpy.workloads.voice.gateway_commands import GatewayCommands
 from lyncpy.workloads.voice.gateways import Gateways
@@ -105,6 +106,8 @@ class Voice:
             platform, signaling, peers, self._gateways, patience.ringing_s, domain, _draw
         )
         self.calls = CallsByRules(people, calls, self.numbers, legs, self._gateway_calls, platform.timers)
+        callers = CallersShown(people, plans, (domain, places.host))
+        self._gateway_calls.inward_with(self.numbers, callers, self.calls.ring)
         self._bus, self._known_of = platform.bus, platform.locator.known_of
         self._listening: list[IListening] = []
         routes = Routes(plans)

@@ -126,6 +126,7 @@ class GatewaySettings(_Table):
     calls: int = Field(default=100, ge=1, le=10_000)
     ping_s: int = Field(default=30, ge=5, le=3600)
     answer_s: int = Field(default=6, ge=1, le=32)
+    dial_plan: Annotated[str, written_as(r"[A-Za-z0-9\-.+_()]{0,256}", "the name of a dial plan")] = ""
 
     @field_validator("sources")
     @classmethod
@@ -201,7 +202,7 @@ class Settings(BaseModel):
     """Trunks by the name of their gateway, each in a table [voice.trunks.NAME]: rules for called and for calling numbers, as those of dial plans. Counts at once when it is read again."""
 
     gateways: Annotated[Mapping[str, GatewaySettings], Field(max_length=200)] = Field(default_factory=dict)
-    """Gateways and trunks by the names that routes have for them, each in a table [voice.gateways.NAME]: address and port, transport ("tls", "tcp", "udp"), sources (further addresses and networks from which it sends), certificate_name and authority (a PEM file; else those of the system), priority and weight, calls (most at once), ping_s, answer_s. Counts at once when it is read again."""
+    """Gateways and trunks by the names that routes have for them, each in a table [voice.gateways.NAME]: address and port, transport ("tls", "tcp", "udp"), sources (further addresses and networks from which it sends), certificate_name and authority (a PEM file; else those of the system), priority and weight, calls (most at once), ping_s, answer_s, dial_plan (of the numbers that it calls and shows; else "default"). Counts at once when it is read again."""
 
     gateway_host: str = Field(default="", max_length=253)
     """The name or address of this server by which gateways reach it. When empty: [sip] server_name."""
