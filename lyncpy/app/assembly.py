@@ -204,15 +204,14 @@ def build(
     )
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
-    files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
-    flows, sink = within.ground.flows, within.entrance.transactions
-    listener = Listener(reactor, flows, sink, certificate, sip, timers, files, surroundings.handed)
+    listener = _listener(config, reactor, within, certificate, timers, surroundings)
     doors: list[IUnit] = [*watches, *followed, listener]
     if certificate is not None and config.https_port:
         relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
         factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
         granted = lambda: listener.granted.web  # noqa: E731 - it is not known before the listener has opened
-        doors.append(HttpDoor(reactor, factory, certificate, granted, operators, flows.handshakes, surroundings.handed))
+        handshakes = within.ground.flows.handshakes
+        doors.append(HttpDoor(reactor, factory, certificate, granted, operators, handshakes, surroundings.handed))
     # Of a PostgreSQL database there may be several servers, each with its lease.
     locks = [database_lock(config)] if config.sections.store.is_sqlite else []
     # Each of what may take its time has its own bound, which is to come first.
@@ -220,6 +219,23 @@ def build(
     within.tables.look_at(within, doors, back)
     house = UnitGroup([*locks, *within.units, *doors], reactor, max(CLOSE_TIMEOUT_S, patience_s))
     return BuiltServer(house, listener, within, examination, followed)
+
+
+def _listener(
+    config: Config,
+    reactor: Any,  # Any: as above
+    within: ServerParts,
+    certificate: Certificate | None,
+    timers: Timers,
+    surroundings: Surroundings,
+) -> Listener:
+    """Build what accepts clients' connections; of one that leaves, others of its machine take whoever comes."""
+    sip, web = config.sections.sip, config.sections.web
+    files = OpenFiles(sip.connections, web.connections if config.https_port else 0, config.sections.admin.open_files)
+    flows, sink = within.ground.flows, within.entrance.transactions
+    listener = Listener(reactor, flows, sink, certificate, sip, timers, files, surroundings.handed)
+    listener.passes_by = partial(surroundings.has_others, within.ground.places)
+    return listener
 
 
 def _end(reactor: Any) -> None:  # Any: as above

@@ -10,9 +10,12 @@ from twisted.internet.defer import Deferred, succeed
 from lyncpy.app.followed_files import InThread
 from lyncpy.app.log_levels import LogLevels
 from lyncpy.app.process import ParentLine, say
+from lyncpy.app.supervision import ProcessState
 from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.workload import Reason
 from lyncpy.core.conditions import Examine
+from lyncpy.core.node_places import NodePlaces
 from lyncpy.wire.ports import Handed
 from lyncpy.workloads.web.icon import IconFile
 
@@ -56,6 +59,14 @@ class Surroundings:
     def handed(self) -> Handed:
         """Give the ports that are open already."""
         return self.parent.given.ports if self.parent is not None else {}
+
+    def has_others(self, places: NodePlaces) -> bool:
+        """Tell whether this process leaves, and others of its machine stay, which take whoever comes."""
+        if not places.is_leaving or self.parent is None:
+            return False
+        serving = [one for one in self.parent.processes() if one.state is ProcessState.RUNNING]
+        own = self.parent.given.number
+        return any(one.number != own and places.stays(NodeName(one.node)) for one in serving)
 
     @property
     def absent(self) -> Callable[[], Sequence[str]] | None:

@@ -1,5 +1,6 @@
 """The ports: opened last, closed first."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -60,7 +61,10 @@ class Listener:
         reactor: Listens and tells the time; the one thing here that needs a real one.
         certificate: None only when `tls_port` is 0.
         files: Shares the open files that the system allows; others ask it after this one was opened.
-        handed: Ports that are open already.
+        handed: Ports that are open already: other processes accept from them, too.
+
+    Attributes:
+        passes_by: Whether whoever comes to one of those is left to the others.
     """
 
     name = "wire"
@@ -79,6 +83,7 @@ class Listener:
     ) -> None:
         self._reactor = reactor
         self._handed = handed
+        self.passes_by: Callable[[], bool] = lambda: False
         self._files = files
         self.granted = ConnectionLimits(settings.connections, 0)
         """How many connections the listeners may have, once this one was opened."""
@@ -106,7 +111,10 @@ class Listener:
         self._flows.places.connections = self.granted.sip
         for place in settings.places:
             kind = place.key.removesuffix("_port")
-            self._ports.append((kind, opened(place, partial(self._port, kind, place.port), self._handed)))
+            port = opened(place, partial(self._port, kind, place.port), self._handed)
+            if place.setting in self._handed:
+                port.passes_by = lambda: self.passes_by()
+            self._ports.append((kind, port))
         if not self._ports:
             raise CannotOpen("[sip] tls_port and tcp_port are both 0, so nobody could connect; set tls_port = 5061")
         for door in self.doors:
@@ -129,7 +137,7 @@ class Listener:
         """
         return self._certificate.reload() if self._certificate is not None else ()
 
-    def _port(self, kind: str, number: int, host: str) -> Port:
+    def _port(self, kind: str, number: int, host: str) -> PlainPort:
         factory = SipFactory(self._flows, self._sink, self._settings, self._timers, secure=kind == "tls")
         is_busy = self._flows.places.is_busy
         prepare = quick_and_watched(self._settings.dead_s)

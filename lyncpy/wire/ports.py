@@ -26,6 +26,9 @@ ACCEPTED_AT_ONCE: Final = 16
 """Connections accepted in one turn: each costs a tenth of a millisecond, and strangers that were closed for them
 give their files back in the next."""
 
+PASSED_BY_S: Final = 0.1
+"""After how long a port that leaves whoever comes to others looks whether it still does."""
+
 SLOWLY_S: Final = 0.02
 """Seconds between two of whom are accepted slowly; fifty a second get in, whatever else there is."""
 
@@ -127,6 +130,9 @@ class PlainPort(Port):
     ) -> None:
         super().__init__(port, factory, BACKLOG, interface, reactor)
         self._is_busy = is_busy
+        self.passes_by: Callable[[], bool] = _takes_all
+        """Whether whoever comes is left to others who accept from the same queue."""
+
         self._prepare = prepare
         self._later = reactor.callLater
         self._expected = 1
@@ -148,6 +154,9 @@ class PlainPort(Port):
 
     def doRead(self) -> None:
         """Accept some of those who wait; the reactor comes back for the others."""
+        if self.passes_by():
+            self._rest(PASSED_BY_S)
+            return
         is_busy = self._is_busy()
         most = 1 if is_busy else min(self._expected, ACCEPTED_AT_ONCE)
         accepted = 0
@@ -163,8 +172,7 @@ class PlainPort(Port):
             super().doRead()  # type: ignore[no-untyped-call]  # as above
         self._expected = 2 * accepted if accepted == most else max(1, accepted)
         if is_busy and self.connected:
-            self.stopReading()  # type: ignore[no-untyped-call]  # as above
-            self._later(SLOWLY_S, self._go_on)
+            self._rest(SLOWLY_S)
 
     def _welcome(
         self, accepted: socket.socket, address: tuple[Any, ...]
@@ -185,9 +193,17 @@ class PlainPort(Port):
         if protocol is None:
             accepted.close()
 
+    def _rest(self, seconds: float) -> None:
+        self.stopReading()  # type: ignore[no-untyped-call]  # as above
+        self._later(seconds, self._go_on)
+
     def _go_on(self) -> None:
         if self.connected and not self.disconnecting:
             self.startReading()  # type: ignore[no-untyped-call]  # as above
+
+
+def _takes_all() -> bool:
+    return False
 
 
 class TlsPort(PlainPort):

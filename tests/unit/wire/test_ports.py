@@ -14,6 +14,7 @@ from twisted.internet.protocol import Factory, Protocol
 from lyncpy.contracts.listening import ListeningPlace
 from lyncpy.wire.ports import (
     ACCEPTED_AT_ONCE,
+    PASSED_BY_S,
     SLOWLY_S,
     CannotOpen,
     PlainPort,
@@ -96,6 +97,19 @@ def test_while_it_is_busy_they_come_in_slowly(door: Door) -> None:
     door.is_busy = False
     door.pump.advance(SLOWLY_S)
     assert sum(door.turn() for _ in range(8)) == 38
+
+
+def test_who_comes_is_left_to_others_while_a_server_leaves(door: Door) -> None:
+    """They wait in the kernel, for another process of the machine or until this one stays after all."""
+    door.want_in(2)
+    door.port.passes_by = lambda: True
+    assert [door.turn() for _ in range(3)] == [0, 0, 0]
+    assert door.port not in door.pump.readers
+    door.pump.advance(PASSED_BY_S)
+    assert door.turn() == 0
+    door.port.passes_by = lambda: False
+    door.pump.advance(PASSED_BY_S)
+    assert sum(door.turn() for _ in range(3)) == 2
 
 
 def test_a_port_that_is_closed_while_it_is_busy_stays_closed(door: Door) -> None:
