@@ -71,8 +71,8 @@ class ILeases(Interface):
             Fenced: It is over.
         """
 
-    def nodes() -> Awaitable[Sequence[NodeLease]]:
-        """Give all nodes in the order of their epochs, those too that ended within a day."""
+    def nodes(names: Collection[NodeName] = ()) -> Awaitable[Sequence[NodeLease]]:
+        """Give these nodes in the order of their epochs, those too that ended within a day; without names, all."""
 
     def end_leases(nodes: Collection[NodeLease]) -> Awaitable[Sequence[NodeName]]:
         """Write down that leases are over which have run out as they were; give those of which this call did so.

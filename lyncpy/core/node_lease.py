@@ -258,7 +258,7 @@ class LeasedNode(_Homes):
         """Ask the store which of these nodes are known dead."""
         if not names:
             return frozenset()
-        found: Sequence[NodeLease] = await self._leases.nodes()
+        found: Sequence[NodeLease] = await self._leases.nodes(names)
         return frozenset(names) - {one.name for one in found if not one.is_ended} - {self.node}
 
     def has_duty(self, duty: Duty) -> bool:

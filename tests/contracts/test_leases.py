@@ -93,7 +93,7 @@ class Pair:
 
     def take(self, number: int, node: NodeName, key: str = "conference 1") -> Home:
         """Have a process take one home for a node."""
-        homes: tuple[Home, ...] = self.wait(self.leases[number].take([key], node))
+        homes: tuple[Home, ...] = self.wait(self.leases[number].take_homes([key], node))
         return homes[0]
 
     def node(self, name: NodeName) -> NodeLease:
@@ -103,7 +103,7 @@ class Pair:
 
     def end(self, by: int, name: NodeName) -> list[NodeName]:
         """Have one process find another dead; give those that it has ended."""
-        return list(self.wait(self.leases[by].end([self.node(name)])))
+        return list(self.wait(self.leases[by].end_leases([self.node(name)])))
 
 
 @pytest.fixture(params=KINDS)
@@ -212,8 +212,8 @@ def test_who_was_ended_writes_nothing(several: Pair) -> None:
         lambda: store.remove("board", "alice", Version(1)),
         lambda: store.append("calls", b"late", 1.0),
         lambda: records.upsert([CALL]),
-        lambda: pair.leases[0].take(["duty x"], A),
-        lambda: pair.leases[0].end([pair.node(B)]),
+        lambda: pair.leases[0].take_homes(["duty x"], A),
+        lambda: pair.leases[0].end_leases([pair.node(B)]),
     )
     for late in lates:
         with pytest.raises(StoreUnavailable, match="lease"):
@@ -277,14 +277,14 @@ def test_many_homes_are_taken_at_once(pair: Pair) -> None:
     pair.join(1, B)
     pair.take(0, A, "b")
     pair.take(1, B, "c")
-    assert pair.wait(pair.leases[0].take([], A)) == ()
+    assert pair.wait(pair.leases[0].take_homes([], A)) == ()
     pair.passes()
     pair.wait(pair.leases[1].renew(B, LENGTH))
     pair.end(1, A)
     pair.join(0, A2)
-    found = pair.wait(pair.leases[0].take(["c", "b", "a", "b"], A2))
+    found = pair.wait(pair.leases[0].take_homes(["c", "b", "a", "b"], A2))
     assert found == (Home("a", A2, 1), Home("b", A2, 2), Home("c", B, 1))
-    assert pair.wait(pair.leases[1].take(["a", "b", "c"], B)) == found
+    assert pair.wait(pair.leases[1].take_homes(["a", "b", "c"], B)) == found
 
 
 def test_renewals_tell_of_no_dead_node(pair: Pair) -> None:
@@ -295,6 +295,8 @@ def test_renewals_tell_of_no_dead_node(pair: Pair) -> None:
     pair.wait(pair.leases[0].leave(A))
     assert [one.name for one in pair.wait(pair.leases[1].renew(B, LENGTH))] == [B]
     assert [one.name for one in pair.wait(pair.leases[1].nodes())] == [A, B]
+    found = pair.wait(pair.leases[1].nodes({A, NodeName("never")}))
+    assert [(one.name, one.is_ended) for one in found] == [(A, True)]
 
 
 def test_what_is_given_up_is_free(pair: Pair) -> None:

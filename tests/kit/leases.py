@@ -71,10 +71,11 @@ class MemoryLeases:
         self._shared.until[node] = self._shared.clock() + seconds
         return self.nodes().addCallback(lambda found: tuple(one for one in found if not one.is_ended))
 
-    def nodes(self) -> Deferred[Sequence[NodeLease]]:
-        """Give all nodes."""
+    def nodes(self, names: Collection[NodeName] = ()) -> Deferred[Sequence[NodeLease]]:
+        """Give these nodes, or all."""
         now, until = self._shared.clock(), self._shared.until
-        return succeed(tuple(replace(one, left_s=until[one.name] - now) for one in self._shared.leases.values()))
+        found = [one for one in self._shared.leases.values() if not names or one.name in names]
+        return succeed(tuple(replace(one, left_s=until[one.name] - now) for one in found))
 
     def end_leases(self, nodes: Collection[NodeLease]) -> Deferred[Sequence[NodeName]]:
         """End what has run out."""
