@@ -189,9 +189,15 @@ class InnerTls:
         connection = self._connection
         certificate = connection.get_peer_certificate(as_cryptography=True)
         assert isinstance(certificate, x509.Certificate)  # the context insists on it
-        block = connection.export_keying_material(_LABEL, _KEY_BLOCK)
+        client, server = signing_keys(connection)
         agreed = f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
-        return InnerKeys(certificate.public_bytes(Encoding.DER), block[_CLIENT_KEY], block[_SERVER_KEY], agreed)
+        return InnerKeys(certificate.public_bytes(Encoding.DER), client, server, agreed)
+
+
+def signing_keys(connection: SSL.Connection) -> tuple[bytes, bytes]:
+    """Give the keys with which client and server sign, which follow from a handshake that is over; both sides have the same."""
+    block = connection.export_keying_material(_LABEL, _KEY_BLOCK)
+    return block[_CLIENT_KEY], block[_SERVER_KEY]
 
 
 def joined(flight: bytes) -> bytes:

@@ -170,7 +170,7 @@ class NtlmClient:
         if self._theirs is None:
             return False
         text = f"<NTLM><{rand}><{number}>{self._front}{fields}"
-        return self._theirs.hex(text.encode("utf-8", "surrogateescape")) == proof.upper()
+        return self._theirs.holds(text.encode("utf-8", "surrogateescape"), proof)
 
 
 def write_authenticate(parts: list[bytes], flags: int) -> bytes:

@@ -7,6 +7,7 @@ have been started anew.
 """
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from typing import Final
 
@@ -45,7 +46,8 @@ class CalledAs:
             mark = parse_uri(parse_name_addr(split_list(route)[0]).uri).params.get(PARAM)
         except RemoteProtocolError:
             return False
-        return mark == self._mark(request.call_id, sender, request.from_.uri)
+        right = self._mark(request.call_id, sender, request.from_.uri)
+        return mark is not None and hmac.compare_digest(right.encode(), mark.encode("utf-8", "surrogateescape"))
 
     def _mark(self, call_id: str, device_of: Aor, called: str) -> str:
         text = "\n".join(("called as", call_id, device_of, called)).encode("utf-8", "surrogateescape")

@@ -23,16 +23,13 @@ from lyncpy.app.probes.outcome import ProbeFailed
 from lyncpy.app.probes.web import WebRequest, ask, basic, refused, ticket_wish
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, local, quote_attr, read_xml, text_of
+from lyncpy.sip.soap import ENVELOPE_NS
 from lyncpy.sip.text import shown
+from lyncpy.workloads.webservices.bodies.faults import TRUST_NS, WSSE_NS, WSU_NS
+from lyncpy.workloads.webservices.model.tickets import DSIG_NS, EXCLUSIVE, KEY_BYTES, derived_key
 
 KEY_BITS: Final = 2048
 
-_SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
-_TRUST: Final = "http://docs.oasis-open.org/ws-sx/ws-trust/200512"
-_WSSE: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
-_WSU: Final = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
-_DSIG: Final = "http://www.w3.org/2000/09/xmldsig#"
-_EXCLUSIVE: Final = "http://www.w3.org/2001/10/xml-exc-c14n#"
 _CERTIFICATES_PORT: Final = "CertProvisioningServiceWebTicketProof_SHA1"
 _TICKETS_PORT: Final = "WebTicketServiceWinNegotiate"
 
@@ -71,7 +68,7 @@ def enrolled(
     if not tickets:
         raise ProbeFailed(f"{service} does not say who gives web tickets", "is it a lyncpy server?")
     place, _ = _port(session, tickets, _TICKETS_PORT)
-    entropy = token_bytes(32)
+    entropy = token_bytes(KEY_BYTES)
     address, login, password = account
     wish = ticket_wish(audience, address, entropy)
     status, body = ask(session, _asked("POST", place, wish, basic(login or address, password)), "ticket")
@@ -151,7 +148,7 @@ def _held(text: str, entropy: bytes) -> WebTicket:
     if secret is None or created is None or expires is None or begin < 0 or not end:
         raise ProbeFailed("the answer has no web ticket with a key", "is it a lyncpy server?")
     assertion = text[begin : text.index(end, begin) + len(end)]
-    return WebTicket(assertion, created, expires, _agreed(entropy, base64.b64decode(secret)))
+    return WebTicket(assertion, created, expires, derived_key(entropy, base64.b64decode(secret)))
 
 
 def _within(text: str, name: str) -> str | None:
@@ -162,31 +159,22 @@ def _within(text: str, name: str) -> str | None:
     return held if begin and opened and end else None
 
 
-def _agreed(mine: bytes, theirs: bytes) -> bytes:
-    """Give the key that follows from what both have said (WS-Trust 1.3 §4.4.4, P_SHA1)."""
-    found, state = b"", theirs
-    while len(found) < 32:
-        state = hmac.digest(mine, state, "sha1")
-        found += hmac.digest(mine, state + theirs, "sha1")
-    return found[:32]
-
-
 def _security(ticket: WebTicket) -> str:
     """Write the header that shows a ticket and proves its key."""
     timestamp = (
-        f'<wsu:Timestamp xmlns:wsu="{_WSU}" wsu:Id="timestamp"><wsu:Created>{ticket.created}</wsu:Created>'
+        f'<wsu:Timestamp xmlns:wsu="{WSU_NS}" wsu:Id="timestamp"><wsu:Created>{ticket.created}</wsu:Created>'
         f"<wsu:Expires>{ticket.expires}</wsu:Expires></wsu:Timestamp>"
     )
     digest = base64.b64encode(sha1(timestamp.encode(), usedforsecurity=False).digest()).decode()
     info = (
-        f'<SignedInfo xmlns="{_DSIG}"><CanonicalizationMethod Algorithm="{_EXCLUSIVE}"></CanonicalizationMethod>'
-        f'<SignatureMethod Algorithm="{_DSIG}hmac-sha1"></SignatureMethod><Reference URI="#timestamp"><Transforms>'
-        f'<Transform Algorithm="{_EXCLUSIVE}"></Transform></Transforms>'
-        f'<DigestMethod Algorithm="{_DSIG}sha1"></DigestMethod><DigestValue>{digest}</DigestValue></Reference></SignedInfo>'
+        f'<SignedInfo xmlns="{DSIG_NS}"><CanonicalizationMethod Algorithm="{EXCLUSIVE}"></CanonicalizationMethod>'
+        f'<SignatureMethod Algorithm="{DSIG_NS}hmac-sha1"></SignatureMethod><Reference URI="#timestamp"><Transforms>'
+        f'<Transform Algorithm="{EXCLUSIVE}"></Transform></Transforms>'
+        f'<DigestMethod Algorithm="{DSIG_NS}sha1"></DigestMethod><DigestValue>{digest}</DigestValue></Reference></SignedInfo>'
     )
     proof = base64.b64encode(hmac.digest(ticket.key, info.encode(), "sha1")).decode()
-    signature = f'<Signature xmlns="{_DSIG}">{info}<SignatureValue>{proof}</SignatureValue></Signature>'
-    return f'<wsse:Security xmlns:wsse="{_WSSE}">{timestamp}{ticket.assertion}{signature}</wsse:Security>'
+    signature = f'<Signature xmlns="{DSIG_NS}">{info}<SignatureValue>{proof}</SignatureValue></Signature>'
+    return f'<wsse:Security xmlns:wsse="{WSSE_NS}">{timestamp}{ticket.assertion}{signature}</wsse:Security>'
 
 
 # --- the certificate
@@ -200,11 +188,11 @@ def _key_request(key: rsa.RSAPrivateKey, address: str) -> str:
 
 def _certificate_wish(ticket: WebTicket, address: str, device: str, request: str) -> bytes:
     return (
-        f'<?xml version="1.0"?><soap:Envelope xmlns:soap="{_SOAP}"><soap:Header>{_security(ticket)}</soap:Header><soap:Body>'
-        f'<GetAndPublishCert xmlns="http://schemas.microsoft.com/OCS/AuthWebServices/" xmlns:wst="{_TRUST}/"'
+        f'<?xml version="1.0"?><soap:Envelope xmlns:soap="{ENVELOPE_NS}"><soap:Header>{_security(ticket)}</soap:Header><soap:Body>'
+        f'<GetAndPublishCert xmlns="http://schemas.microsoft.com/OCS/AuthWebServices/" xmlns:wst="{TRUST_NS}/"'
         f' DeviceId="{{{device}}}" Entity={quote_attr(address)}><wst:RequestSecurityToken>'
-        f"<wst:RequestType>{_TRUST}/Issue</wst:RequestType>"
-        f'<wsse:BinarySecurityToken xmlns:wsse="{_WSSE}"'
+        f"<wst:RequestType>{TRUST_NS}/Issue</wst:RequestType>"
+        f'<wsse:BinarySecurityToken xmlns:wsse="{WSSE_NS}"'
         f' ValueType="http://schemas.microsoft.com/OCS/AuthWebServices.xsd#PKCS10">{request}</wsse:BinarySecurityToken>'
         "</wst:RequestSecurityToken></GetAndPublishCert></soap:Body></soap:Envelope>"
     ).encode()

@@ -21,7 +21,10 @@ from lyncpy.auth.ntlm_client import NtlmClient
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import attr, local, quote_attr, read_xml
 from lyncpy.sip.message import Response
+from lyncpy.sip.namespaces import INSTANCE_NS, PRESENCE_NS
+from lyncpy.sip.soap import ENVELOPE_NS, REQUEST_NS
 from lyncpy.sip.text import shown
+from lyncpy.workloads.conferencing.bodies.conference_info import MSCI_NS
 from lyncpy.workloads.webservices.model.addresses import CERTIFICATES
 
 SOAP_TYPE: Final = "application/SOAP+xml"
@@ -31,9 +34,6 @@ C3P_TYPE: Final = "application/cccp+xml"
 
 _CCCP: Final = "urn:ietf:params:xml:ns:cccp"
 _INFO: Final = "urn:ietf:params:xml:ns:conference-info"
-_MSCI: Final = "http://schemas.microsoft.com/rtc/2005/08/confinfoextensions"
-_SOAP: Final = "http://schemas.xmlsoap.org/soap/envelope/"
-_SIP: Final = "http://schemas.microsoft.com/winrtc/2002/11/sip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +245,7 @@ def _batch(owner: str, other: str) -> bytes:
     return (
         f'<batchSub xmlns="http://schemas.microsoft.com/2006/01/sip/batch-subscribe" uri={quote_attr(owner)} name="">'
         f'<action name="subscribe" id="1"><adhocList><resource uri={quote_attr(other)}/></adhocList>'
-        '<categoryList xmlns="http://schemas.microsoft.com/2006/09/sip/categorylist"><category name="state"/></categoryList>'
+        f'<categoryList xmlns="{PRESENCE_NS}/categorylist"><category name="state"/></categoryList>'
         "</action></batchSub>"
     ).encode()
 
@@ -253,8 +253,8 @@ def _batch(owner: str, other: str) -> bytes:
 def _publication(owner: str, instance: int) -> bytes:
     """Write what a device says of itself: it ends with the device, and is no word of the user's."""
     state = (
-        '<state xmlns="http://schemas.microsoft.com/2006/09/sip/state" manual="false"'
-        ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="machineState">'
+        f'<state xmlns="{PRESENCE_NS}/state" manual="false"'
+        f' xmlns:xsi="{INSTANCE_NS}" xsi:type="machineState">'
         "<availability>6500</availability><endpointLocation/></state>"
     )
     rows = "".join(
@@ -263,7 +263,7 @@ def _publication(owner: str, instance: int) -> bytes:
         for container in (2, 3)
     )
     return (
-        '<publish xmlns="http://schemas.microsoft.com/2006/09/sip/rich-presence">'
+        f'<publish xmlns="{PRESENCE_NS}/rich-presence">'
         f"<publications uri={quote_attr(owner)}>{rows}</publications></publish>"
     ).encode()
 
@@ -275,9 +275,9 @@ def _tells_of(body: bytes, other: str) -> bool:
 
 def _search(text: str) -> bytes:
     return (
-        f'<s:Envelope xmlns:s="{_SOAP}" xmlns:m="{_SIP}"><s:Body>'
+        f'<s:Envelope xmlns:s="{ENVELOPE_NS}" xmlns:m="{REQUEST_NS}"><s:Body>'
         '<m:directorySearch><m:filter m:href="#searchArray"/><m:maxResults>10</m:maxResults></m:directorySearch>'
-        f'<m:Array xmlns:m="{_SIP}" m:id="searchArray"><m:row m:attrib="displayName" m:value={quote_attr(text)}/></m:Array>'
+        f'<m:Array xmlns:m="{REQUEST_NS}" m:id="searchArray"><m:row m:attrib="displayName" m:value={quote_attr(text)}/></m:Array>'
         "</s:Body></s:Envelope>"
     ).encode()
 
@@ -295,7 +295,7 @@ def _c3p(sender: str, to: str, command: str) -> bytes:
 
 def _adding() -> str:
     return (
-        f'<addConference><ci:conference-info xmlns:ci="{_INFO}" entity="" xmlns:msci="{_MSCI}"><ci:conference-description>'
+        f'<addConference><ci:conference-info xmlns:ci="{_INFO}" entity="" xmlns:msci="{MSCI_NS}"><ci:conference-description>'
         f"<ci:subject>lyncpy probe</ci:subject><msci:conference-id>{uuid4().hex.upper()}</msci:conference-id>"
         "<msci:admission-policy>openAuthenticated</msci:admission-policy></ci:conference-description>"
         '<msci:conference-view><msci:entity-view entity="chat"/></msci:conference-view></ci:conference-info></addConference>'

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hmac
 from typing import Final
 
 from cryptography import x509
@@ -10,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL
 
 from lyncpy.app.probes.keys import SigningKeys
-from lyncpy.auth.inner_tls import SUITES
+from lyncpy.auth.inner_tls import SUITES, KeyedHash, signing_keys
 from lyncpy.auth.ntlm_client import BadChallenge
 from lyncpy.contracts.tls import reason_of
 from lyncpy.sip.message import Request
@@ -46,7 +45,8 @@ class TlsDskKeys(SigningKeys):
         self._tls = SSL.Connection(self._context, None)
         self._tls.set_connect_state()
         self._is_begun = False
-        self._mine = self._theirs = b""
+        self._mine = KeyedHash(b"")
+        self._theirs: KeyedHash | None = None
 
     def goes_on(self, challenge: str) -> bool:
         """Tell whether a challenge leads on: one without a token in the midst of a handshake is its end."""
@@ -64,8 +64,8 @@ class TlsDskKeys(SigningKeys):
             raise BadChallenge(f"TLS within SIP failed: {reason_of(error) or 'it ended'}") from None
         if flight:
             return self.shown(request, base64.b64encode(flight).decode())
-        block = self._tls.export_keying_material(b"client EAP encryption", 128)
-        self._mine, self._theirs = block[64:96], block[96:128]
+        mine, theirs = signing_keys(self._tls)
+        self._mine, self._theirs = KeyedHash(mine), KeyedHash(theirs)
         return self.sign(request)
 
     def _step(self, data: bytes) -> bytes:
@@ -80,9 +80,8 @@ class TlsDskKeys(SigningKeys):
 
     def mac(self, text: bytes) -> str:
         """Give our signature of a text."""
-        return hmac.digest(self._mine, text, "sha1").hex().upper()
+        return self._mine.hex(text)
 
     def is_theirs(self, text: bytes, proof: str) -> bool:
         """Tell whether this is the server's signature of a text."""
-        expected = hmac.digest(self._theirs, text, "sha1").hex().upper()
-        return bool(self._theirs) and hmac.compare_digest(expected, proof.upper())
+        return self._theirs is not None and self._theirs.holds(text, proof)

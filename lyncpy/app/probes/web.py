@@ -10,7 +10,9 @@ from lyncpy.app.probes import advice
 from lyncpy.app.probes.device import ProbeSession
 from lyncpy.app.probes.network import Channel
 from lyncpy.app.probes.outcome import ProbeFailed
+from lyncpy.sip.soap import ENVELOPE_NS
 from lyncpy.sip.text import shown
+from lyncpy.workloads.webservices.bodies.faults import ADDRESSING_NS, TRUST_NS
 from lyncpy.workloads.webservices.model.addresses import ADDRESS_BOOK, TICKETS
 
 READY: Final = "/readyz"
@@ -131,9 +133,9 @@ def refused(what: str, status: int, body: bytes) -> ProbeFailed:
 def ticket_wish(audience: str, address: str, entropy: bytes) -> bytes:
     """Write a request for a ticket of this user's, whose key follows from this entropy (WS-Trust 1.3, [MS-OCAUTHWS] 3.1)."""
     return (
-        '<?xml version="1.0"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"'
-        ' xmlns:wst="http://docs.oasis-open.org/ws-sx/ws-trust/200512" xmlns:wsp="http://schemas.xmlsoap.org/ws/2004/09/policy"'
-        ' xmlns:wsa="http://www.w3.org/2005/08/addressing" xmlns:auth="http://schemas.xmlsoap.org/ws/2006/12/authorization">'
+        f'<?xml version="1.0"?><soap:Envelope xmlns:soap="{ENVELOPE_NS}"'
+        f' xmlns:wst="{TRUST_NS}" xmlns:wsp="http://schemas.xmlsoap.org/ws/2004/09/policy"'
+        f' xmlns:wsa="{ADDRESSING_NS}" xmlns:auth="http://schemas.xmlsoap.org/ws/2006/12/authorization">'
         "<soap:Body><wst:RequestSecurityToken>"
         "<wst:TokenType>http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV1.1</wst:TokenType>"
         "<wst:RequestType>http://schemas.xmlsoap.org/ws/2005/02/trust/Issue</wst:RequestType>"
@@ -142,6 +144,6 @@ def ticket_wish(audience: str, address: str, entropy: bytes) -> bytes:
         '<auth:ClaimType Uri="http://schemas.xmlsoap.org/ws/2005/05/identity/claims/uri" Optional="false">'
         f"<auth:Value>sip:{address}</auth:Value></auth:ClaimType></wst:Claims>"
         f"<wst:Entropy><wst:BinarySecret>{base64.b64encode(entropy).decode()}</wst:BinarySecret></wst:Entropy>"
-        "<wst:KeyType>http://docs.oasis-open.org/ws-sx/ws-trust/200512/SymmetricKey</wst:KeyType>"
+        f"<wst:KeyType>{TRUST_NS}/SymmetricKey</wst:KeyType>"
         "</wst:RequestSecurityToken></soap:Body></soap:Envelope>"
     ).encode()

@@ -15,6 +15,7 @@ from lyncpy.contracts.workload import Operation
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.markup import Element, attr, child, text_of
 from lyncpy.sip.message import Response, response_to
+from lyncpy.sip.namespaces import INSTANCE_NS, PRESENCE_NS
 from lyncpy.sip.soap import REQUEST_NS, SOAP_TYPE, write_envelope
 from lyncpy.workloads.presence.bodies.legacy import LEGACY_CATEGORIES, PresenceFormat
 from lyncpy.workloads.presence.model.board import Board, Outcome, PublicationDenied, publish
@@ -35,9 +36,6 @@ from lyncpy.workloads.presence.model.tables import (
 )
 from lyncpy.workloads.presence.presentities import Presentities
 from lyncpy.workloads.presence.watcher_index import WatchedPerson
-
-_STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"
-_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 
 _ACTIVITIES: Final = ((200, 15500), (300, 5000), (400, 12500), (500, 3500), (700, 6500), (800, 15500), (1000, 3500))
 """(upper bound of an old activity, availability) ([MS-SIP] 2.2.1)."""
@@ -180,7 +178,7 @@ def _written(state: StateDocument) -> str:
         )
     )
     return (
-        f'<state xmlns="{_STATE_NS}" xmlns:xsi="{_XSI}" manual="false" xsi:type="{state.kind.value}">'
+        f'<state xmlns="{PRESENCE_NS}/state" xmlns:xsi="{INSTANCE_NS}" manual="false" xsi:type="{state.kind.value}">'
         f"<availability>{state.availability}</availability>{said}</state>"
     )
 

@@ -8,10 +8,11 @@ are those of the schemas ContainerManifest and categoryPublicationManifest.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from lyncpy.sip.namespaces import INSTANCE_NS, PRESENCE_NS
+
 _MANIFEST_NS: Final = "http://schemas.microsoft.com/2008/09/sip/ContainerManifest"
 _RULES_NS: Final = "http://schemas.microsoft.com/2008/09/sip/categoryPublicationManifest"
-_COMMON_NS: Final = "http://schemas.microsoft.com/2006/09/sip/commontypes"
-_XSI_NS: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_COMMON_NS: Final = f"{PRESENCE_NS}/commontypes"
 _XSL_NS: Final = "http://www.w3.org/1999/XSL/Transform"
 _CLIENT_MINIMUM: Final = "2.0.0.0"
 
@@ -127,15 +128,15 @@ def _manifest(members: Iterable[str]) -> str:
 def _stylesheet(namespace: str, templates: str) -> str:
     """Write an XSLT that takes a category's value (prefix `v`) apart."""
     return (
-        f'<categoryData><xsl:stylesheet xmlns:xsl="{_XSL_NS}" xmlns:xsi="{_XSI_NS}" xmlns:ct="{_COMMON_NS}"'
+        f'<categoryData><xsl:stylesheet xmlns:xsl="{_XSL_NS}" xmlns:xsi="{INSTANCE_NS}" xmlns:ct="{_COMMON_NS}"'
         f' xmlns:v="{namespace}" version="1.0" exclude-result-prefixes="v ct">'
         '<xsl:output method="xml" encoding="utf-8"/><xsl:strip-space elements="*"/>'
         f"{templates}</xsl:stylesheet></categoryData>"
     )
 
 
-_STATE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/state"
-_NOTE_NS: Final = "http://schemas.microsoft.com/2006/09/sip/note"
+_STATE_NS: Final = f"{PRESENCE_NS}/state"
+_NOTE_NS: Final = f"{PRESENCE_NS}/note"
 
 _DO_NOT_DISTURB: Final = (
     "@xsi:type='userState' and @manual='true' and v:availability &gt;= 9000 and v:availability &lt;= 11999"
@@ -164,7 +165,7 @@ _EMPTY_NOTE: Final = _stylesheet(
 
 _OFFLINE: Final = (
     f'<instanceId type="constant" value="0"/><expireType type="static"/><categoryData><state xmlns="{_STATE_NS}"'
-    f' xmlns:xsi="{_XSI_NS}" manual="false" xsi:type="aggregateState"><availability>18500</availability></state></categoryData>'
+    f' xmlns:xsi="{INSTANCE_NS}" manual="false" xsi:type="aggregateState"><availability>18500</availability></state></categoryData>'
 )
 
 

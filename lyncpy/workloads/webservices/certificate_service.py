@@ -1,11 +1,11 @@
 """The service that certifies the keys of clients ([MS-OCAUTHWS] 3.1)."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.facts import Fact, StateNoted
+from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpResource
 from lyncpy.contracts.names import bare
 from lyncpy.contracts.timers import ITimers
@@ -48,7 +48,7 @@ class CertificateService:
         tickets: Admits who shows one.
         issued: Where what is issued is written down before it is given.
         authority: Signs.
-        tell: Tells this process what became of a request.
+        bus: Tells this process what became of a request.
     """
 
     log = Logger()
@@ -61,10 +61,10 @@ class CertificateService:
         addresses: Addresses,
         settings: Settings,
         timers: ITimers,
-        tell: Callable[[Fact], None],
+        bus: IBus,
     ) -> None:
         self._tickets = tickets
-        self._tell = tell
+        self._bus = bus
         self._issued = issued
         self._authority = authority
         self._settings = settings
@@ -98,7 +98,8 @@ class CertificateService:
         try:
             return await self._answered(envelope, security, ticket)
         except ServiceRefused as no:
-            self._tell(StateNoted(ticket.aor, f"{bare(ticket.aor)} was refused a certificate: {no.reason}"))
+            why = no.reason
+            self._bus.note(lambda: f"{bare(ticket.aor)} was refused a certificate: {why}", ticket.aor)
             raise
 
     async def _answered(self, envelope: Envelope, security: SecurityHeader, ticket: TicketClaims) -> bytes:
@@ -136,8 +137,10 @@ class CertificateService:
             serial=new.serial,
             instance=new.device,
         )
-        words = f"{bare(ticket.aor)} got certificate {new.serial} for the device {shown(request.device)}"
-        self._tell(StateNoted(ticket.aor, words))
+        self._bus.note(
+            lambda: f"{bare(ticket.aor)} got certificate {new.serial} for the device {shown(request.device)}",
+            ticket.aor,
+        )
         return write_certificate_answer(request, certified.der)
 
     def _told(self, owner: Hashable, left_out: int) -> None:

@@ -102,8 +102,8 @@ class WebServices:
         sent = SentPasswords(people, owners, trust.secrets, issued, trust.stamps, platform.bus)
         holders = CertificateHolders(people, owners, issued, marks, timers)
         services = (
-            TicketService(tickets, sent, holders, addresses, timers, platform.bus.tell_here, ntlm=trust.ntlm),
-            CertificateService(tickets, issued, authority, addresses, settings, timers, platform.bus.tell_here),
+            TicketService(tickets, sent, holders, addresses, timers, platform.bus, ntlm=trust.ntlm),
+            CertificateService(tickets, issued, authority, addresses, settings, timers, platform.bus),
             AddressBookService(recent, addresses, book, photos, groups),
             PhotoService(shown, photos),
             DiscoveryService(shown, addresses, place),

@@ -1,12 +1,11 @@
 """The service that gives tickets for the others to whoever proves their password, or has a certificate."""
 
-from collections.abc import Callable
 from secrets import token_bytes
 from typing import Final
 
 from twisted.logger import Logger
 
-from lyncpy.contracts.facts import Fact, StateNoted
+from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpReaderKind, HttpResource
 from lyncpy.contracts.names import Aor, bare
 from lyncpy.contracts.timers import ITimers
@@ -57,12 +56,12 @@ class TicketService:
         holders: CertificateHolders,
         addresses: Addresses,
         timers: ITimers,
-        tell: Callable[[Fact], None],
+        bus: IBus,
         *,
         ntlm: bool,
     ) -> None:
         self._tickets = tickets
-        self._tell = tell
+        self._bus = bus
         self._sent = sent
         self._holders = holders
         self._addresses = addresses
@@ -125,7 +124,8 @@ class TicketService:
         try:
             return await self._answered(envelope, aor, proof)
         except ServiceRefused as no:
-            self._tell(StateNoted(aor, f"{bare(aor)} was refused a web ticket: {no.reason}"))
+            why = no.reason
+            self._bus.note(lambda: f"{bare(aor)} was refused a web ticket: {why}", aor)
             raise
 
     async def _answered(self, envelope: Envelope, aor: Aor, proof: Possession | None) -> bytes:
@@ -146,5 +146,5 @@ class TicketService:
         key = derived_key(request.entropy, entropy) if request.entropy else b""
         ticket, text = await self._tickets.issue(aor, audience, self._addresses.url_of(TICKETS), key, proof)
         self.log.info("{aor} got a ticket for {service}", aor=shown(aor), service=audience)
-        self._tell(StateNoted(aor, f"{bare(aor)} got a web ticket for {audience}"))
+        self._bus.note(lambda: f"{bare(aor)} got a web ticket for {audience}", aor)
         return write_ticket_answer(request, ticket, text, entropy)

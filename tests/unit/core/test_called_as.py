@@ -32,6 +32,8 @@ INSIDE = "<sip:alice@example.com>;tag=1"
         (BOB, INSIDE, "x", "", CAROL, False),
         (BOB, INSIDE, "x", "<sip:fe1.example.com;lr>", CAROL, False),
         (BOB, INSIDE, "x", "<sip:fe1.example.com;ms-called=0;lr>", CAROL, False),
+        (BOB, INSIDE, "x", "<sip:fe1.example.com;ms-called=\u00e9;lr>", CAROL, False),
+        (BOB, INSIDE, "x", "<sip:fe1.example.com;ms-called;lr>", CAROL, False),
         (BOB, INSIDE, "x", "<ms-called", CAROL, False),
     ],
 )

@@ -13,6 +13,7 @@ from lyncpy.contracts.bounded_cache import Remembered
 from lyncpy.contracts.names import Aor, bare, listed
 from lyncpy.sip.body import write_multipart
 from lyncpy.sip.markup import quote_attr
+from lyncpy.sip.namespaces import PRESENCE_NS
 from lyncpy.workloads.presence.model.audience import Audience, visible
 from lyncpy.workloads.presence.model.board import Board, StaleVersions
 from lyncpy.workloads.presence.model.states import Aggregate
@@ -39,7 +40,6 @@ _PARTS: Final = "parts.invalid"
 _EXPIRE_TYPES: Final = {expire: expire.value for expire in Expire}
 """Quicker to look up than the value of an enumeration."""
 
-_NS: Final = "http://schemas.microsoft.com/2006/09/sip"
 _DELEGATES_NS: Final = "http://schemas.microsoft.com/2007/09/sip/delegates"
 
 
@@ -96,21 +96,21 @@ def write_own(
 
     Client: protocol notes, "presence" §4.1, §5.3.
     """
-    parts = [f'<roamingData xmlns="{_NS}/roaming-self">']
+    parts = [f'<roamingData xmlns="{PRESENCE_NS}/roaming-self">']
     if categories is None or categories:
         written = (
             write_categories(board, {key.category for key in board.instances}) if categories is None else categories
         )
-        parts.append(f'<categories xmlns="{_NS}/categories" uri={quote_attr(board.aor)}>')
+        parts.append(f'<categories xmlns="{PRESENCE_NS}/categories" uri={quote_attr(board.aor)}>')
         parts.extend([written[name] for name in sorted(written)])
         parts.append("</categories>")
     ids = {*STANDARD_CONTAINERS, *board.containers} if containers is None else containers
     if ids:
-        parts.append(f'<containers xmlns="{_NS}/containers">')
+        parts.append(f'<containers xmlns="{PRESENCE_NS}/containers">')
         parts.extend([_container(id_, board.containers.get(id_, _NOBODY)) for id_ in sorted(ids)])
         parts.append("</containers>")
     if subscribers is not None:
-        parts.append(f'<subscribers xmlns="{_NS}/presence-subscribers">')
+        parts.append(f'<subscribers xmlns="{PRESENCE_NS}/presence-subscribers">')
         parts.extend(_subscriber(one, relation) for one, relation in subscribers)
         parts.append("</subscribers>")
     if delegates:
@@ -161,7 +161,7 @@ def write_fault(stale: StaleVersions) -> bytes:
         f'<operation index="{one.index}" version="{one.version}" curVersion="{one.current}"/>' for one in stale.faults
     )
     return (
-        f'<Fault xmlns="{_NS}/service-fault"><Faultcode>Client.BadCall.WrongDelta</Faultcode>'
+        f'<Fault xmlns="{PRESENCE_NS}/service-fault"><Faultcode>Client.BadCall.WrongDelta</Faultcode>'
         f"<details>{operations}</details></Fault>"
     ).encode()
 
@@ -175,7 +175,7 @@ def write_view(board: Board, seen_by: Audience, categories: Iterable[str]) -> by
     A category that it does not see is named alone, and a state that it does not see is
     offline. Neither container nor version is named: a watcher is not to learn their level.
     """
-    parts = [f'<categories xmlns="{_NS}/categories" uri={quote_attr(board.aor)}>']
+    parts = [f'<categories xmlns="{PRESENCE_NS}/categories" uri={quote_attr(board.aor)}>']
     for name in sorted(categories):
         found = visible(board, seen_by, name)
         parts.extend([_seen(one) for one in found] or [_OFFLINE if name == "state" else f'<category name="{name}"/>'])
@@ -186,7 +186,7 @@ def write_view(board: Board, seen_by: Audience, categories: Iterable[str]) -> by
 def write_unknown(uri: str, categories: Iterable[str]) -> bytes:
     """Write that a user who does not exist is offline; without a part about them the client would never refresh."""
     parts = [_OFFLINE if name == "state" else f'<category name="{name}"/>' for name in sorted(categories)]
-    return f'<categories xmlns="{_NS}/categories" uri={quote_attr(uri)}>{"".join(parts)}</categories>'.encode()
+    return f'<categories xmlns="{PRESENCE_NS}/categories" uri={quote_attr(uri)}>{"".join(parts)}</categories>'.encode()
 
 
 def write_list(

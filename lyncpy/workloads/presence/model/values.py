@@ -16,6 +16,7 @@ from lyncpy.contracts.directory import Person, Phone, TelephonyMode
 from lyncpy.contracts.names import bare
 from lyncpy.sip.interned import interned
 from lyncpy.sip.markup import escape, quote_attr
+from lyncpy.sip.namespaces import INSTANCE_NS, PRESENCE_NS
 from lyncpy.workloads.presence.model.states import (
     Activity,
     Aggregate,
@@ -27,9 +28,7 @@ from lyncpy.workloads.presence.model.states import (
 )
 from lyncpy.workloads.presence.model.tables import Instance
 
-_NS: Final = "http://schemas.microsoft.com/2006/09/sip"
-_XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
-_COMMON: Final = f"{_NS}/commontypes"
+_COMMON: Final = f"{PRESENCE_NS}/commontypes"
 _NOT_DIALLED: Final = re.compile("[^0-9+*#]")
 
 
@@ -62,7 +61,7 @@ def write_aggregate(value: Aggregate) -> str:
     """Write an `aggregateState` ([MS-PRES] state category)."""
     last = "" if value.last_active is None else f' lastActive="{_second(floor(value.last_active))}"'
     text = (
-        f'<state xmlns="{_NS}/state" xmlns:xsi="{_XSI}" xsi:type="aggregateState"{last}>'
+        f'<state xmlns="{PRESENCE_NS}/state" xmlns:xsi="{INSTANCE_NS}" xsi:type="aggregateState"{last}>'
         f"<availability>{value.availability}</availability>"
     )
     if value.activity is not None:
@@ -95,7 +94,7 @@ def write_aggregate_machine(value: AggregateMachine) -> str:
     """Write an `aggregateMachineState`: which of the user's machines is the most active ([MS-PRES] state category)."""
     named = f" endpointId={quote_attr(value.endpoint_id)}" if value.endpoint_id else ""
     return (
-        f'<state xmlns="{_NS}/state" xmlns:xsi="{_XSI}" xsi:type="aggregateMachineState"{named}>'
+        f'<state xmlns="{PRESENCE_NS}/state" xmlns:xsi="{INSTANCE_NS}" xsi:type="aggregateMachineState"{named}>'
         f"<availability>{value.availability}</availability>{_places[value.location, value.zone, value.device]}</state>"
     )
 
@@ -113,7 +112,7 @@ def write_services(value: Services) -> str:
     """Write a `services` of what all devices can do ([MS-PRES] services category)."""
     capabilities = "".join(map(_write_service, value.services))
     return (
-        f'<services xmlns="{_NS}/service"><service uri={quote_attr(value.uri)}>'
+        f'<services xmlns="{PRESENCE_NS}/service"><service uri={quote_attr(value.uri)}>'
         f"<capabilities>{capabilities}</capabilities></service></services>"
     )
 
@@ -141,7 +140,7 @@ _capabilities: Final = Remembered(_begin_service, 1_048_576)
 def write_legacy_interop(value: LegacyInterop) -> str:
     """Write a `legacyInterop`: the state for old watchers ([MS-PRES] legacyInterop category)."""
     token = f" token={quote_attr(value.token)}" if value.token else ""
-    return f'<legacyInterop xmlns="{_NS}/categories" availability="{value.availability}"{token}/>'
+    return f'<legacyInterop xmlns="{PRESENCE_NS}/categories" availability="{value.availability}"{token}/>'
 
 
 def _write_activity(activity: Activity) -> str:
@@ -180,7 +179,9 @@ def write_contact_card(person: Person, facts: Collection[str], phones: Collectio
     )
     identity = f"<name>{_fields(names)}</name>{_fields([('email', person.mail)])}"
     known = _fields(row for row in rows if row[0] in facts)
-    return f'<contactCard xmlns="{_NS}/contactcard"><identity>{identity}</identity>{known}{listed}</contactCard>'
+    return (
+        f'<contactCard xmlns="{PRESENCE_NS}/contactcard"><identity>{identity}</identity>{known}{listed}</contactCard>'
+    )
 
 
 def _fields(rows: Iterable[tuple[str, str]]) -> str:
@@ -223,7 +224,7 @@ def write_user_properties(person: Person) -> str:
     line = f'<line lineType="{kind}">{escape(person.line)}</line>' if is_told else ""
     # Most have no line, and then the same text.
     return interned(
-        f'<userProperties xmlns="{_NS}/categories"><lines>{line}</lines>'
+        f'<userProperties xmlns="{PRESENCE_NS}/categories"><lines>{line}</lines>'
         f"<telephonyMode>{mode.value}</telephonyMode></userProperties>"
     )
 

@@ -14,6 +14,7 @@ from lyncpy.contracts.directory import Group, Person, SearchCondition
 from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.photos import PhotoFacts
 from lyncpy.sip.markup import Element, child, escape, text_of
+from lyncpy.sip.namespaces import INSTANCE_NS
 from lyncpy.sip.text import shown
 from lyncpy.workloads.webservices.bodies.faults import write_answer
 from lyncpy.workloads.webservices.model.refusal import ServiceRefused
@@ -30,9 +31,8 @@ _ARRAYS_NS: Final = "http://schemas.microsoft.com/2003/10/Serialization/Arrays"
 _UNIVERSAL: Final = "8"
 """groupType of a group that gets mail and gives no rights ([MS-ADTS] 2.2.12)."""
 
-_INSTANCE_NS: Final = "http://www.w3.org/2001/XMLSchema-instance"
 
-ENTRY_NAMESPACES: Final = f' xmlns:i="{_INSTANCE_NS}" xmlns:a="{_ARRAYS_NS}"'
+ENTRY_NAMESPACES: Final = f' xmlns:i="{INSTANCE_NS}" xmlns:a="{_ARRAYS_NS}"'
 """Declarations that entries need around them."""
 
 SEARCH: Final = "SearchAbEntry"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lyncpy.sip.markup import quote_attr
+from lyncpy.sip.namespaces import INSTANCE_NS
 
 Link = tuple[str, str]
 """Token and address."""
@@ -63,7 +64,7 @@ def _xml(document: DiscoveryDocument) -> str:
     )
     links = "".join(f"<Link token={quote_attr(token)} href={quote_attr(href)}/>" for token, href in document.links)
     return (
-        '<?xml version="1.0" encoding="utf-8"?><AutodiscoverResponse xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+        f'<?xml version="1.0" encoding="utf-8"?><AutodiscoverResponse xmlns:xsi="{INSTANCE_NS}"'
         f' xmlns:xsd="http://www.w3.org/2001/XMLSchema" AccessLocation="{document.location}">'
         f"<{document.kind}>{places}{links}</{document.kind}></AutodiscoverResponse>"
     )
