@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import BusTimeout, F, FactsLost, IBus, IListening, Interest, OtherNode, Q, Question
-from lyncpy.contracts.facts import Fact, key_of
+from lyncpy.contracts.facts import Fact, StateNoted, key_of
 from lyncpy.contracts.names import NodeName
 
 BEHIND_BOUND: Final = 50_000
@@ -103,10 +103,11 @@ class _Listening:
 
     def wants(self, fact: Fact) -> bool:
         """Tell whether the listener wants to hear a fact."""
-        if not self._about:
-            return True
-        key = key_of(fact)
-        return any(key in one for one in self._about)
+        return not self._about or self.wants_of(key_of(fact))
+
+    def wants_of(self, key: str | None) -> bool:
+        """Tell whether the listener wants to hear what is about this address, connection or node."""
+        return not self._about or any(key in one for one in self._about)
 
     def told(self, fact: Fact | _FromAfar) -> bool:
         """Queue a fact for the listener; False: it is lost, for the listener is too far behind."""
@@ -213,6 +214,17 @@ class MemoryBus:
     def tell_here(self, fact: Fact) -> None:
         """Tell a fact: there is no other node."""
         self.tell(fact)
+
+    def note(self, words: Callable[[], str], *about: str) -> None:
+        """Tell whoever traces any of these what has happened; where nobody does, `words` is not called."""
+        listening = self._listening.get(StateNoted)
+        if not listening:
+            return
+        wanted = [one for one in dict.fromkeys(about) if any(who.wants_of(one) for who in listening)]
+        if wanted:
+            said = words()
+            for one in wanted:
+                self.tell(StateNoted(one, said))
 
     def wants(self, fact: Fact) -> bool:
         """Tell whether anybody listens who wants to hear a fact."""

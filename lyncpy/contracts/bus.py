@@ -147,6 +147,14 @@ class IBus(Interface):
     def tell_here(fact: Fact) -> None:
         """Tell a fact to those who listen in this process, and to no other node."""
 
+    def note(words: Callable[[], str], *about: str) -> None:
+        """Tell whoever traces any of these, here, what has happened; where nobody does, it is not even put into words.
+
+        Args:
+            words: Gives them, in a sentence without a full stop; called at once or never.
+            about: Each once, see `StateNoted`.
+        """
+
     def listen(kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Call `hear` with every fact of exactly this kind, one after the other; it gives what has to be awaited first.
 

@@ -261,7 +261,7 @@ class PoliciesChanged(Fact):
 class StateNoted(Fact):
     """Something has happened to a user, a call or a conference that nobody but who traces them need know.
 
-    Told within the process where it happened, with `IBus.tell_here`: a trace runs in each.
+    Told within the process where it happened, by `IBus.note` alone: a trace runs in each.
     """
 
     about: str

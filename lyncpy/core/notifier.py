@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.bus import IBus, IListening, Interest, SharedInterest
-from lyncpy.contracts.facts import EndpointGone, FlowClosed, StateNoted
+from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.names import Aor, Epid, FlowName, aor_of, bare
 from lyncpy.contracts.outbound import IOutbound
@@ -332,7 +332,7 @@ class Notifier:
         if found.key not in self._subscriptions:
             self._shares.add({"flow": found.flow, "user": found.watcher})
             self._watchers.add(found.watcher)
-            self._bus.tell_here(_noted(found, "was granted"))
+            _note(self._bus, found, "was granted")
         self._subscriptions[found.key] = found
         self._on_flow.setdefault(found.flow, set()).add(found.key)
         mine = self._of.get((found.event, found.watcher), ())
@@ -350,7 +350,7 @@ class Notifier:
         self._expiries.clear(found.key)
         if self._subscriptions.pop(found.key, None) is None:
             return
-        self._bus.tell_here(_noted(found, f"is over: {reason}"))
+        _note(self._bus, found, "is over: ", reason)
         self._shares.release({"flow": found.flow, "user": found.watcher})
         self._watchers.discard(found.watcher)
         keys = self._on_flow[found.flow]
@@ -421,11 +421,14 @@ class Notifier:
                 self._perform(found, found.machine.lost())
 
 
-def _noted(found: Subscription, what: str) -> StateNoted:
-    """Say to whoever traces the subscriber what has become of a subscription."""
+def _note(bus: IBus, found: Subscription, what: str, why: str = "") -> None:
+    """Tell whoever traces the subscriber what has become of a subscription."""
+    bus.note(lambda: _words(found, what + why), found.watcher)
+
+
+def _words(found: Subscription, what: str) -> str:
     of = "" if found.resource == found.watcher else f" of {bare(found.resource)}"
-    words = f"the subscription of {bare(found.watcher)} to {found.event}{of}, device {found.epid.written}, {what}"
-    return StateNoted(found.watcher, words)
+    return f"the subscription of {bare(found.watcher)} to {found.event}{of}, device {found.epid.written}, {what}"
 
 
 def _in_its_dialog(found: Subscription, arrival: Arrival) -> Request:

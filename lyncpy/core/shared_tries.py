@@ -4,10 +4,12 @@ What is told is what each counts by itself: as whom, from where, with which devi
 counted elsewhere; the process that saw it has it.
 """
 
+from collections.abc import Callable
+
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.facts import SignInFailed, SignInForgiven, StateNoted
+from lyncpy.contracts.facts import SignInFailed, SignInForgiven
 from lyncpy.contracts.names import Aor, NodeName
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import IUnit
@@ -69,9 +71,9 @@ class SharedTries:
         """Tell that somebody has signed in after failures."""
         self._bus.tell(SignInForgiven(self._node, *attempt.pair))
 
-    def note(self, aor: Aor, words: str) -> None:
+    def note(self, aor: Aor, words: Callable[[], str]) -> None:
         """Tell whoever traces a user what became of their try, here."""
-        self._bus.tell_here(StateNoted(aor, words))
+        self._bus.note(words, aor)
 
     def _failed(self, fact: SignInFailed) -> None:
         if fact.node == self._node:

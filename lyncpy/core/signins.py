@@ -219,8 +219,12 @@ class SignIns:
         if wait_s > 0:
             self._count("too many tries")
             seconds = ceil(wait_s)
-            why = f"{bare(attempt.aor)} may not try to sign in from {attempt.place} for another {seconds} s: too many failures"
-            self.shared.note(attempt.aor, why)
+            self.shared.note(
+                attempt.aor,
+                lambda: (
+                    f"{bare(attempt.aor)} may not try to sign in from {attempt.place} for another {seconds} s: too many failures"
+                ),
+            )
             raise Refused(
                 503,
                 Diagnostics(1, f"Too many failed sign-ins, try again in {seconds} seconds"),
@@ -287,8 +291,10 @@ class SignIns:
             detail=shown(denied.detail),
         )
         detail = f" ({denied.detail})" if denied.detail else ""
-        words = f"{bare(attempt.aor)} could not sign in from {attempt.address}: {denied.reason}{detail}"
-        self.shared.note(attempt.aor, words)
+        self.shared.note(
+            attempt.aor,
+            lambda: f"{bare(attempt.aor)} could not sign in from {attempt.address}: {denied.reason}{detail}",
+        )
         self._count(denied.reason)
         failure = SignInFailure(self._timers.wall(), attempt.address, denied.reason, denied.account[:80], denied.detail)
         # Made-up names have a table of their own, lest a flood of them drive real users out.

@@ -7,7 +7,7 @@ import pytest
 from twisted.logger import capturedLogs
 
 from lyncpy.contracts.bus import FactsLost, Interest, SharedInterest
-from lyncpy.contracts.facts import AccessChanged, BoardChanged, FlowClosed, SecretChanged
+from lyncpy.contracts.facts import AccessChanged, BoardChanged, FlowClosed, SecretChanged, StateNoted
 from lyncpy.contracts.names import Aor, Version, aor_of
 from tests.kit.nats import NatsServer, ReactorLoop, SpoilingProxy
 from tests.kit.nodes import HERE, THERE, Pair, node, the_proxy
@@ -57,6 +57,29 @@ def test_any_of_several_interests_is_enough(pair: Pair) -> None:
     pair.settle()
     tell(pair, ALICE, BOB)
     assert [fact.aor for fact in found] == [ALICE, BOB, BOB]
+
+
+def test_what_is_noted_is_put_into_words_for_whoever_traces_it(pair: Pair) -> None:
+    """Once, whoever of them it is about, and here alone; where nobody listens, or to others, nothing is written."""
+    written: list[str] = []
+
+    def words() -> str:
+        written.append("words")
+        return f"it happened, {len(written)}"
+
+    pair.here.note(words, ALICE)
+    if pair.there_name != HERE:
+        pair.there.listen(StateNoted, written.append, interest(ALICE))
+        pair.here.note(words, ALICE, BOB)
+        pair.settle()
+    assert written == []
+    found = pair.heard(StateNoted, interest(ALICE, CAROL))
+    pair.here.note(words, BOB)
+    assert written == []
+    pair.here.note(words, ALICE, BOB, CAROL, ALICE)
+    pair.settle()
+    assert found == [StateNoted(ALICE, "it happened, 1"), StateNoted(CAROL, "it happened, 1")]
+    assert written == ["words"]
 
 
 def test_who_stops_is_interested_no_more(pair: Pair) -> None:

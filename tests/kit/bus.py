@@ -1,10 +1,12 @@
 """A bus on which nobody listens."""
 
+from collections.abc import Callable
+
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from lyncpy.contracts.bus import IBus, IListening
-from lyncpy.contracts.facts import Fact
+from lyncpy.contracts.facts import Fact, StateNoted
 
 
 @implementer(IBus)
@@ -21,6 +23,10 @@ class ToldBus:
     def tell_here(self, fact: Fact) -> None:
         """Remember."""
         self.facts.append(fact)
+
+    def note(self, words: Callable[[], str], *about: str) -> None:
+        """Remember."""
+        self.facts += [StateNoted(one, words()) for one in about]
 
     def listen(self, kind: object, hear: object, *about: object) -> IListening:
         """Nobody listens here."""

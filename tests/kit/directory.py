@@ -83,6 +83,9 @@ class Facts:
         """Keep it."""
         self.told.append(fact)
 
+    def note(self, words: Callable[[], str], *about: str) -> None:
+        """Nobody traces."""
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Nobody hears anything here."""
         listening: IListening = _Deaf()

@@ -51,6 +51,10 @@ class HubBus:
         """Tell a fact here alone."""
         self.local.tell(fact)
 
+    def note(self, words: Callable[[], str], *about: str) -> None:
+        """Tell who traces here."""
+        self.local.note(words, *about)
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Hear what is told here, and what comes from others."""
         listening: IListening = self.local.listen(kind, hear, *about)

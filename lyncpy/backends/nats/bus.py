@@ -164,6 +164,10 @@ class NatsBus:
         """Tell a fact to those who listen here."""
         self._local.tell(fact)
 
+    def note(self, words: Callable[[], str], *about: str) -> None:
+        """Tell whoever traces any of these, here, what has happened; where nobody does, `words` is not called."""
+        self._local.note(words, *about)
+
     def listen(self, kind: type[F], hear: Callable[[F], Awaitable[None] | None], *about: Interest) -> IListening:
         """Call `hear` with every fact of exactly this kind, or with those about these keys, one after the other."""
         was_whole = self._facts.is_whole(kind)

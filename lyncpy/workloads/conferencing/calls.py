@@ -29,7 +29,7 @@ from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.conferencing.attachments import SipAttachment
 from lyncpy.workloads.conferencing.bodies.c3p import AddUser, C3pCommand, write_added, write_failure
 from lyncpy.workloads.conferencing.focus import Focus
-from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes, denied_words
+from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes, called_words
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
 from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingChange, MeetingEnded
@@ -133,8 +133,9 @@ class Calls:
             denied = ConferenceDenied(C3pReason.OTHER)
         finally:
             del self._calling[focus.uri, ask.user]
-        came = "was called in, and accepted" if denied is None else f"was called in, in vain: {denied_words(denied)}"
-        self._notes.note(focus.meeting.conference.id, f"{bare(ask.user)} {came}", ask.user, caller.user)
+        self._notes.note(
+            focus.meeting.conference.id, lambda: f"{bare(ask.user)} {called_words(denied)}", ask.user, caller.user
+        )
         body = (
             write_added(command, ask, ConferenceRole.ATTENDEE)
             if denied is None

@@ -127,8 +127,8 @@ class ConferenceHomes:
             self._foci.abandon(focus)
             raise
         count = len(focus.meeting.attendees)
-        before = f"taken over from {stored.run_by}" if stored.run_by not in ("", home.node) else "taken up again"
-        self._notes.note(conference.id, f"its meeting was {before}, with {count} people who are still connected")
+        run_by = stored.run_by if stored.run_by != home.node else ""
+        self._notes.note(conference.id, partial(_taken_words, run_by, count))
         self.log.info("{conference} goes on here, with {count} people", conference=focus.uri, count=count)
 
     def home_ended(self, key: str) -> None:
@@ -151,7 +151,9 @@ class ConferenceHomes:
             key = PREFIX + focus.meeting.conference.key
             nodes = Counter(node_of(one.flow) for one in focus.attachments())
             del nodes[self._nodes.node]
-            self._notes.note(focus.meeting.conference.id, "its meeting is handed over, because this server is drained")
+            self._notes.note(
+                focus.meeting.conference.id, lambda: "its meeting is handed over, because this server is drained"
+            )
             await self._homes.hand_over(self, key, partial(self._foci.abandon, focus))
             if nodes:
                 self._deposits.offer(key, nodes.most_common(1)[0][0])
@@ -189,3 +191,8 @@ class ConferenceHomes:
 
     def _ended(self, key: str) -> None:
         self._homes.release_later(self, PREFIX + key)
+
+
+def _taken_words(run_by: str, count: int) -> str:
+    before = f"taken over from {run_by}" if run_by else "taken up again"
+    return f"its meeting was {before}, with {count} people who are still connected"

@@ -143,7 +143,9 @@ class FocusTable:
         if self._foci.get(key) is not focus:
             return
         focus.stop()
-        self._notes.note(focus.meeting.conference.id, "its meeting runs here no more, another server goes on with it")
+        self._notes.note(
+            focus.meeting.conference.id, lambda: "its meeting runs here no more, another server goes on with it"
+        )
         self._seats.abandon(key)
         focus.rosters.abandon()
         for mcu in self._mcus.values():
@@ -280,7 +282,7 @@ class FocusTable:
             self.places.add(conference.place)
         self._foci[conference.key] = focus
         what = "begins" if conference.active is None else "goes on"
-        self._notes.note(conference.id, f"its meeting {what} at this server")
+        self._notes.note(conference.id, lambda: f"its meeting {what} at this server")
         return focus
 
     # --- inside

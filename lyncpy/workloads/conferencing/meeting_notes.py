@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import StateNoted, about_conference
+from lyncpy.contracts.facts import about_conference
 from lyncpy.contracts.names import Aor, bare, conference_key
 from lyncpy.workloads.conferencing.model.attendees import (
     Admitted,
@@ -29,28 +29,35 @@ class MeetingNotes:
     """
 
     def __init__(self, bus: IBus) -> None:
-        self._tell: Callable[[StateNoted], None] = bus.tell_here
+        self._bus = bus
 
-    def note(self, id_: str, words: str, *people: Aor) -> None:
+    def note(self, id_: str, words: Callable[[], str], *people: Aor) -> None:
         """Tell of a conference with this id, "" where it is not known, and the same of people."""
-        about = (*((about_conference(conference_key(id_)),) if id_ else ()), *dict.fromkeys(people))
-        for one in about:
-            self._tell(StateNoted(one, f"conference {id_}: {words}" if id_ else words))
+        about = (about_conference(conference_key(id_)),) if id_ else ()
+        self._bus.note(lambda: f"conference {id_}: {words()}" if id_ else words(), *about, *people)
 
     def asked(self, id_: str, actor: Aor, command: str, denied: ConferenceDenied | None) -> None:
         """Tell that somebody has asked for something, and what came of it."""
-        done = "done" if denied is None else f"refused, {denied_words(denied)}"
-        self.note(id_, f"{bare(actor)} asked for {command}: {done}", actor)
+        self.note(id_, lambda: f"{bare(actor)} asked for {command}: {_done(denied)}", actor)
 
     def meeting_changed(self, before: Meeting, after: Meeting, change: MeetingChange) -> None:
         """Tell of a change."""
         people = () if (user := _user(change)) is None else (user,)
-        self.note(after.conference.id, meeting_words(before, after, change), *people)
+        self.note(after.conference.id, lambda: meeting_words(before, after, change), *people)
+
+
+def _done(denied: ConferenceDenied | None) -> str:
+    return "done" if denied is None else f"refused, {denied_words(denied)}"
 
 
 def denied_words(denied: ConferenceDenied) -> str:
     """Say why something was refused: the word of the protocol, and what there is to say beside it."""
     return f"{denied.reason.value}: {denied.text}" if denied.text else denied.reason.value
+
+
+def called_words(denied: ConferenceDenied | None) -> str:
+    """Say what came of it that somebody was called in."""
+    return "was called in, and accepted" if denied is None else f"was called in, in vain: {denied_words(denied)}"
 
 
 def terms_words(conference: Conference) -> str:

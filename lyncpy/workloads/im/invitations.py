@@ -24,7 +24,6 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.directory import IGroups
 from lyncpy.contracts.flows import FlowGone
-from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.outbound import IOutbound
@@ -40,8 +39,7 @@ from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response
 from lyncpy.workloads.im.delivery import Delivery
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.parties import UNKNOWN
-from lyncpy.workloads.im.refusals import overloaded
-from lyncpy.workloads.im.settings import Settings
+from lyncpy.workloads.im.session_limits import SessionLimits
 
 LINGER_S: Final = 32.0
 """64*T1 in seconds: how long an ACK or a BYE for an accepted invitation is still passed on."""
@@ -83,7 +81,8 @@ class Invitations:
         delivery: Delivery,
         outbound: IOutbound,
         members_of: MembersOf,
-        settings: Settings,
+        limits: SessionLimits,
+        most_members: int,
         timers: ITimers,
     ) -> None:
         """Begin without invitations.
@@ -93,18 +92,18 @@ class Invitations:
             delivery: Passes on the INVITE to each user.
             outbound: Ends the dialogs with members of a group.
             members_of: Returns the members of a group.
+            limits: How many there may be, and of one user.
+            most_members: Of a group, `[im] group_members`.
         """
         self._forward = forward
         self._delivery = delivery
         self._outbound = outbound
         self._members_of = members_of
-        self._settings = settings
         self._accepted: dict[tuple[str, str], _Accepted] = {}
         self._of: Counter[Aor] = Counter()
-        self._limits = (
-            Limit("im.sessions_total", settings.sessions_total, lambda: len(self)),
-            Limit("im.sessions_per_user", settings.sessions_per_user, lambda: max(self._of.values(), default=0)),
-        )
+        self._limits = limits
+        self._most_members = most_members
+        limits.bound(self, self._of)
         self._lingering: Deadlines[tuple[str, str]] = Deadlines(timers, self._forget)
 
     def __len__(self) -> int:
@@ -121,9 +120,7 @@ class Invitations:
         inviter = arrival.sender.aor
         if _name(arrival.request) in self._accepted:
             raise Refused(482)
-        if self._of[inviter] >= self._settings.sessions_per_user or len(self) >= self._settings.sessions_total:
-            self._limits[len(self) < self._settings.sessions_total].hit()
-            raise overloaded()
+        self._limits.check(len(self), self._of[inviter])
         arrival.provisional(response_to(arrival.request, 100))
         self._of[inviter] += 1
         kept = False
@@ -171,8 +168,8 @@ class Invitations:
         request = arrival.request
         # The inviter is a member, too, and has joined already; groups within groups name people twice.
         others = [aor for aor in dict.fromkeys(members) if aor != arrival.sender.aor]
-        if len(others) > self._settings.group_members:
-            raise Refused(403, Diagnostics(4008, f"A group of more than {self._settings.group_members} members"))
+        if len(others) > self._most_members:
+            raise Refused(403, Diagnostics(4008, f"A group of more than {self._most_members} members"))
         if not others:
             raise Refused(480, OFFLINE)
         answers: list[ForkResult] = []

@@ -28,6 +28,7 @@ from lyncpy.workloads.im.open_messages import OpenMessages
 from lyncpy.workloads.im.parties import Parties
 from lyncpy.workloads.im.routes import Routes
 from lyncpy.workloads.im.session_homes import LostHomes, SessionDeposits, SessionSuccessor
+from lyncpy.workloads.im.session_limits import SessionLimits
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings
 from lyncpy.workloads.im.termination import SessionTermination
@@ -66,12 +67,11 @@ class Im:
         """
         locator, people, timers = platform.locator, platform.people, platform.timers
         outbound, forward = signaling.outbound, signaling.forward
-        self._records, self._locator = platform.records, locator
+        self._records, self._locator, self._timers = platform.records, locator, timers
         self._bus = platform.bus
         self._leavings = Leavings(
             platform.nodes, timers, self._close_left_open, "closing the call records of lost servers"
         )
-        self._timers = timers
         self._listening: list[IListening] = []
         self._recorder = SessionRecorder(
             platform.recording,
@@ -80,20 +80,21 @@ class Im:
             per_hour=settings.records_per_user,
             gather_s=settings.refused_gather_s,
         )
+        limits = SessionLimits(settings)
         self.sessions = Sessions(
             self._recorder,
             SessionDeposits(platform, signaling.deposits),
-            platform.bus.tell_here,
+            platform.bus,
             timers,
+            limits=limits,
             total=settings.sessions_total,
-            per_user=settings.sessions_per_user,
             counts_s=settings.record_counts_s,
         )
         parties = Parties(platform, privacy, numbers, idle_s=settings.idle_s)
         self._archiving = Archiving(archive, people, timers)
         delivery = Delivery(forward, parties, calls, self._archiving, self.sessions, self._recorder, settings, timers)
         members_of = members_in(platform.groups, settings.group_members)
-        self._invitations = Invitations(forward, delivery, outbound, members_of, settings, timers)
+        self._invitations = Invitations(forward, delivery, outbound, members_of, limits, settings.group_members, timers)
         dialogs = Dialogs(locator, parties, self.sessions)
         lost_homes = LostHomes(platform.node, signaling.relay)
         routes = Routes(forward, delivery, dialogs, self._invitations, self.sessions, lost_homes, settings, timers)

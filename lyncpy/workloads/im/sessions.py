@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from lyncpy.contracts.bus import Interest
-from lyncpy.contracts.facts import Fact, StateNoted, about_call
-from lyncpy.contracts.limit import Limit
+from lyncpy.contracts.bus import IBus, Interest
+from lyncpy.contracts.facts import about_call
 from lyncpy.contracts.names import Aor, Epid, bare
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
@@ -26,7 +25,7 @@ from lyncpy.sip.message import Request
 from lyncpy.workloads.im.call_records import SessionRecorder
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndReason, Session
-from lyncpy.workloads.im.refusals import overloaded
+from lyncpy.workloads.im.session_limits import SessionLimits
 
 Key = tuple[str, str]
 
@@ -55,11 +54,11 @@ class Sessions:
         self,
         recorder: SessionRecorder,
         keeper: KeepsSessions,
-        tell: Callable[[Fact], None],
+        bus: IBus,
         timers: ITimers,
         *,
+        limits: SessionLimits,
         total: int,
-        per_user: int,
         counts_s: float,
     ) -> None:
         """Begin empty.
@@ -67,27 +66,24 @@ class Sessions:
         Args:
             recorder: Has the records of sessions written.
             keeper: Is told of sessions that were answered.
-            tell: Tells this process of what becomes of them.
-            total: Sessions at once, at most.
-            per_user: Sessions that one user may have begun.
+            bus: Tells whoever traces them what becomes of them.
+            limits: How many there may be, and of one user.
+            total: Dialogs that are over and still known, at most.
             counts_s: Seconds after which new counts of sessions under way are recorded.
         """
         self._recorder = recorder
         self._keeper = keeper
-        self._tell = tell
+        self._bus = bus
         self._timers = timers
         self._total = total
-        self._per_user = per_user
         self.people: Final = Interest()
         """Who is in one: of their devices it is to be heard when they are gone."""
 
         self._sessions: dict[Key, Session] = {}
         self._of: dict[Aor, set[Key]] = {}
         self._begun: Counter[Aor] = Counter()
-        self._limits = (
-            Limit("im.sessions_total", total, lambda: len(self._sessions)),
-            Limit("im.sessions_per_user", per_user, lambda: max(self._begun.values(), default=0)),
-        )
+        self._limits = limits
+        limits.bound(self._sessions, self._begun)
         self._idle: Deadlines[Key] = Deadlines(timers, self._expire)
         self._counts_s = counts_s
         self._counted: dict[Key, None] = {}
@@ -136,9 +132,7 @@ class Sessions:
         if key in self._sessions:
             raise Refused(482)
         caller = session.caller.aor
-        if len(self._sessions) >= self._total or self._begun[caller] >= self._per_user:
-            self._limits[len(self._sessions) < self._total].hit()
-            raise overloaded()
+        self._limits.check(len(self._sessions), self._begun[caller])
         self._sessions[key] = session
         self._begun[caller] += 1
         for user in {caller, session.callee.aor}:
@@ -148,7 +142,7 @@ class Sessions:
         else:
             self._ask(key, session)
         self._idle.set(key, rules.deadline(session) - self._timers.now())
-        self._note(session, "goes on at this server" if session.answered else "begins")
+        self._note(session, lambda: "goes on at this server" if session.answered else "begins")
 
     def find(self, request: Request) -> Session | None:
         """Find the session that a request within a dialog belongs to, by its Call-ID and the caller's tag."""
@@ -206,11 +200,11 @@ class Sessions:
         if key in self._sessions:
             before = self._sessions[key]
             if session.answered and not before.answered:
-                self._note(session, "was accepted")
+                self._note(session, lambda: "was accepted")
                 self._answer(key, before)
                 self._by_tags[session.caller.tag, session.callee.tag] = key
                 if session.callee.aor != before.callee.aor:  # it was taken in place of who was called
-                    self._note(before, f"was taken by {bare(session.callee.aor)}")
+                    self._note(before, lambda: f"was taken by {bare(session.callee.aor)}")
                     if before.callee.aor != session.caller.aor:
                         self._leave(before.callee.aor, key)
                     self._join(session.callee.aor, key)
@@ -253,15 +247,12 @@ class Sessions:
             self._leave(user, key)
         self._recorder.note(rules.recorded(session))
         self._keeper.over(session)
-        self._note(session, rules.ending(session))
+        self._note(session, lambda: rules.ending(session))
 
-    def _note(self, session: Session, what: str) -> None:
+    def _note(self, session: Session, what: Callable[[], str]) -> None:
         """Tell whoever traces the two, or their dialog, what has become of it."""
-        record = session.record
-        people = f"{bare(session.caller.aor)} with {bare(session.callee.aor)}"
-        words = f"the session of {people} ({record.media or 'of unknown media'}) {what}"
-        for about in dict.fromkeys((session.caller.aor, session.callee.aor, about_call(record.call_id))):
-            self._tell(StateNoted(about, words))
+        about = session.caller.aor, session.callee.aor, about_call(session.record.call_id)
+        self._bus.note(lambda: f"{_people(session)} {what()}", *about)
 
     def _join(self, user: Aor, key: Key) -> None:
         """Note that somebody is in a session."""
@@ -332,6 +323,11 @@ class Sessions:
             self._idle.set(key, rules.deadline(session) - now)
         else:
             self.end_session(after)
+
+
+def _people(session: Session) -> str:
+    people = f"{bare(session.caller.aor)} with {bare(session.callee.aor)}"
+    return f"the session of {people} ({session.record.media or 'of unknown media'})"
 
 
 def _key(session: Session) -> Key:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from twisted.logger import Logger
 
 from lyncpy.contracts.bus import IBus
-from lyncpy.contracts.facts import AccessChanged, BoardChanged, NodeLost, StateNoted
+from lyncpy.contracts.facts import AccessChanged, BoardChanged, NodeLost
 from lyncpy.contracts.names import Aor, Epid, NodeName, Version
 from lyncpy.contracts.owners import IOwners, OwnerId
 from lyncpy.contracts.refusal import StoreUnavailable
@@ -89,9 +89,9 @@ class BoardTelling:
         touched = frozenset(category for category, _ in shown)
         self._bus.tell_here(self._fact(BoardNews(board, BoardDelta(touched, shown), None)))
 
-    def note(self, aor: Aor, words: str) -> None:
+    def note(self, aor: Aor, words: Callable[[], str]) -> None:
         """Tell whoever traces a user what became of a change of theirs, here."""
-        self._bus.tell_here(StateNoted(aor, words))
+        self._bus.note(words, aor)
 
     def numbered(self, fact: BoardChanged) -> BoardChanged:
         """Give what another server has told of a board that is not in memory, with a number among the changes told here."""

@@ -10,6 +10,7 @@ longer. And a watcher whose connection is full is told the latest state when it 
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from twisted.logger import Logger
@@ -122,10 +123,7 @@ class PresenceFanout(FeedSource[Aor, GatheredChanges, frozenset[str]]):
         wait_s = self._gather_s or None
         if fact.by is not None and not self._traffic.published(fact.aor, fact.by, self._timers.now()):
             wait_s = self._limited_gather_s
-            words = (
-                f"device {fact.by.written} of {bare(fact.aor)} publishes too fast: others hear of it every {wait_s:g} s"
-            )
-            self._boards.telling.note(fact.aor, words)
+            self._boards.telling.note(fact.aor, partial(_too_fast, fact.by, fact.aor, wait_s))
         if fact.aor in self._watchers:
             self.feed.changed(fact.aor, GatheredChanges.from_fact(fact), wait_s)
         self._roaming.changed(fact, wait_s)
@@ -301,3 +299,7 @@ def _differing(shown: Board, board: Board, seen_by: Audience | None) -> frozense
         return frozenset()
     changes = compare(shown, board)
     return concerns(board, changes.shown, seen_by, changes.furnished)
+
+
+def _too_fast(by: Epid, aor: Aor, wait_s: float) -> str:
+    return f"device {by.written} of {bare(aor)} publishes too fast: others hear of it every {wait_s:g} s"
