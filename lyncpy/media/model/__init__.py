@@ -1,0 +1,1 @@
+"""What server and media engine say to one another, without socket, thread or clock."""
