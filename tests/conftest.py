@@ -205,8 +205,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 def _read_the_product() -> None:
     """Import each module, for the lines that run once: what defines its classes and functions."""
     for module in pkgutil.walk_packages(lyncpy.__path__, "lyncpy."):
-        # Scripts, which Alembic alone can run.
-        if ".migrations" not in module.name:
+        # Scripts, which Alembic alone can run, and a program of the system's Python.
+        if not {"migrations", "program"} & set(module.name.split(".")):
             importlib.import_module(module.name)
 
 

@@ -38,8 +38,8 @@ class Found:
 def all_patterns(package: ModuleType = lyncpy) -> list[Found]:
     """Give every pattern that a module of a package compiles, or hands to `re` where it is used."""
     (folder,) = map(Path, package.__path__)
-    # Migrations run by themselves, and cannot be imported; a pattern has no business there.
-    paths = [path for path in sorted(folder.rglob("*.py")) if "migrations" not in path.parts]
+    # These run by themselves, and cannot be imported; a pattern has no business there.
+    paths = [path for path in sorted(folder.rglob("*.py")) if not {"migrations", "program"} & set(path.parts)]
     modules = {_module(path, folder): nodes_of(path) for path in paths}
     kept: dict[int, tuple[str, re.Pattern[Any]]] = {}
     for name, nodes in modules.items():

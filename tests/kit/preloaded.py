@@ -32,8 +32,8 @@ NAME_THE_REACTOR: Final = (
 A reactor must not be shared: what one process registers with epoll, another would hear.
 """
 
-RUN_BY_ALEMBIC: Final = "lyncpy.backends.sql.migrations"
-"""Scripts, which only Alembic can import."""
+RUN_BY_OTHERS: Final = ("lyncpy.backends.sql.migrations", "lyncpy.media.program")
+"""What only Alembic, or the system's Python, can import."""
 
 BESIDES: Final = (
     "alembic.command",
@@ -59,7 +59,7 @@ BESIDES: Final = (
 
 def _ours(package: ModuleType) -> Iterator[str]:
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        if found.name.startswith((*NAME_THE_REACTOR, RUN_BY_ALEMBIC)):
+        if found.name.startswith((*NAME_THE_REACTOR, *RUN_BY_OTHERS)):
             continue
         yield found.name
         if found.ispkg:
