@@ -367,7 +367,7 @@ def code_page() -> str:
 
 def packages() -> Iterator[tuple[str, str]]:
     """Give every package of lyncpy, those on which others stand first, with the first paragraph of its docstring."""
-    floors = ["sip", "contracts", "core", "auth", "backends", "wire", "workloads", "app"]
+    floors = ["sip", "media", "contracts", "core", "auth", "backends", "wire", "workloads", "app"]
     found = [path.parent.relative_to(TOP) for path in (TOP / "lyncpy").rglob("__init__.py")]
     for path in sorted(found, key=lambda one: ([floors.index(floor) for floor in one.parts[1:2]], one.parts)):
         name = ".".join(path.parts)
