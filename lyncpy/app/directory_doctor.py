@@ -95,6 +95,7 @@ def _told(source: DirectorySource, person: Person, now: datetime) -> Iterator[Fi
         "mail": person.mail,
         "title": person.title,
         "department": person.department,
+        "manager": person.manager,
     }
     told = "; ".join(f"{name}: {shown(fact)}" for name, fact in facts.items() if fact)
     yield Finding(good=True, sentence=f"what is known of them: {told or 'nothing more'}")

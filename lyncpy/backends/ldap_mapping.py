@@ -62,6 +62,7 @@ _COMMON: Final[Mapping[str, tuple[str, ...]]] = {
     "mail": ("mail",),
     "other_mails": ("proxyAddresses", "mailAlternateAddress"),
     "title": ("title",),
+    "manager": ("manager",),
     "office": ("physicalDeliveryOfficeName", "roomNumber"),
     "phone_work": ("telephoneNumber",),
     "phone_mobile": ("mobile",),
@@ -298,6 +299,7 @@ class Mapped:
             other_mails=tuple(map(_mail, filter(_is_mail, self._every("other_mails", raw, left_out)))),
             hidden=self.is_hidden(raw),
             is_contact=bool(contact),
+            manager=place_of(first("manager")),
         )
 
     def is_hidden(self, raw: Raw) -> bool:

@@ -112,6 +112,9 @@ class Person:
     other_mails: tuple[str, ...] = ()
     """Further mail addresses, by which they are found too."""
 
+    manager: str = ""
+    """Whom they report to, as a group names its members, or by the address; "" for nobody."""
+
     hidden: bool = False
     """Whether nobody finds them by searching."""
 

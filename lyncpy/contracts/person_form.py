@@ -13,7 +13,7 @@ from typing import Final
 from lyncpy.contracts.addresses import BadDirectoryEntry, address_of, any_address_of
 from lyncpy.contracts.directory import Moment, Person, Phone
 from lyncpy.contracts.lines import line_of, telephony_of
-from lyncpy.contracts.names import Aor
+from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.sip.text import one_line, shown
 
 TEXTS: Final = (
@@ -25,6 +25,7 @@ TEXTS: Final = (
     "company",
     "department",
     "office",
+    "manager",
     "line",
     "private_line",
     "telephony",
@@ -190,6 +191,7 @@ def read_person(
         company=facts["company"],
         department=facts["department"],
         office=facts["office"],
+        manager=aor_of(facts["manager"]) if facts["manager"] else "",
         line=line_of(facts["line"], "line", left_out),
         private_line=line_of(facts["private_line"], "private_line", left_out),
         telephony=telephony_of(facts["telephony"], left_out),

@@ -132,7 +132,7 @@ class Commands:
                 run=self.show,
                 args=(Arg("user", "an address or a login", choices=self._addresses),),
                 form=form(
-                    facts="address enabled:truth switched_off_by? may_sign_in_from? may_sign_in_until? must_change_password_from? password_set:truth display_name? given_name? surname? mail? title? company? department? office? phone* line? listed_line? private_line? telephony? login* group* source? key? owner? former_address* address_formerly_of*"
+                    facts="address enabled:truth switched_off_by? may_sign_in_from? may_sign_in_until? must_change_password_from? password_set:truth display_name? given_name? surname? mail? title? company? department? office? manager? report* phone* line? listed_line? private_line? telephony? login* group* source? key? owner? former_address* address_formerly_of*"
                 ),
             ),
         )
@@ -296,6 +296,8 @@ class Commands:
             ("company", person.company),
             ("department", person.department),
             ("office", person.office),
+            ("manager", self._manager(person)),
+            *(("report", bare(aor)) for aor in self._groups.reports(person)),
             *(("phone", _phone(phone)) for phone in person.phones),
             ("line", person.line),
             ("listed line", person.listed_line),
@@ -308,6 +310,11 @@ class Commands:
             *_pasts(self._people.owners, person.aor),
         ]
         return Table(FACTS, [row for row in rows if row[1] != ""])
+
+    def _manager(self, person: Person) -> str:
+        """Give the address of whom a person reports to, or what the directory calls them who are not known here."""
+        manager = self._groups.manager(person)
+        return person.manager if manager is None else bare(manager.aor)
 
     def _addresses(self) -> Sequence[str]:
         return addresses(self._people)

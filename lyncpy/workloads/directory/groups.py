@@ -1,4 +1,4 @@
-"""The table of groups: every group whom this server knows, in memory, and who is in it.
+"""The table of groups: every group whom this server knows, in memory, and who is in it; and who reports to whom.
 
 A group names its members as the directory writes them, and the two come apart at any time:
 a member may be unknown today and known tomorrow. So nothing is resolved when a group is
@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from lyncpy.contracts.directory import Group, IGroups, IPeople, Person
 from lyncpy.contracts.dn import place_of
-from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.names import Aor, aor_of, kept_aor
 from lyncpy.core.set_index import remove_member
 from lyncpy.workloads.directory.model.forms import PEOPLE, is_listed
 
@@ -35,6 +35,8 @@ class Groups:
         self._means: dict[str, set[Aor]] = defaultdict(set)
         self._inner: dict[str, str] = {}
         self._known: dict[Aor, frozenset[str]] = {}
+        self._reports: dict[str, set[Aor]] = defaultdict(set)
+        self._managers: dict[Aor, str] = {}
         self._sorted: tuple[Group, ...] | None = ()
 
     def __len__(self) -> int:
@@ -126,11 +128,28 @@ class Groups:
         self._known[person.aor] = names
         for name in names:
             self._means[name].add(person.aor)
+        if person.manager:
+            self._managers[person.aor] = person.manager
+            self._reports[person.manager].add(person.aor)
 
     def remove_person(self, aor: Aor) -> None:
         """Remove a person who left the directory from the index of names."""
         for name in self._known.pop(aor, ()):
             remove_member(self._means, name, aor)
+        manager = self._managers.pop(aor, None)
+        if manager is not None:
+            remove_member(self._reports, manager, aor)
+
+    def manager(self, person: Person) -> Person | None:
+        """Give whom a person reports to; None where the directory names nobody, or nobody who is known here."""
+        return self._manager(person.manager) if person.manager else None
+
+    def reports(self, person: Person) -> Sequence[Aor]:
+        """Give who reports to a person, by address."""
+        names = (*_names_of_person(person), person.aor)
+        # A name that several have is nobody's, and one by which somebody is really known comes first.
+        named = [name for name in names if name in self._reports and self._manager(name) == person]
+        return sorted({aor for name in named for aor in self._reports[name]})
 
     def around(self, keys: Iterable[str]) -> frozenset[str]:
         """Give groups and all groups that contain them, directly or through others."""
@@ -182,6 +201,9 @@ class Groups:
             person = self._one(name)
             if person is not None and person.enabled:
                 yield person.aor
+
+    def _manager(self, name: str) -> Person | None:
+        return self._one(name) or self._people.person(kept_aor(name))
 
     def _one(self, name: str) -> Person | None:
         """Find the person with a name; a login of several people is nobody's."""

@@ -19,6 +19,7 @@ FACTS: Final = (
     "line",
     "logins",
     "mail",
+    "manager",
     "nt_hash",
     "office",
     "other_mails",

@@ -31,6 +31,7 @@ _WORDS: Final = {
     "company": ("company", "the company"),
     "department": ("department", "the department"),
     "office": ("office", "the office"),
+    "manager": ("manager", "the address of whom they report to"),
     "line": ("line", "the line on which calls reach them, as tel:+14255550100"),
     "private-line": ("private_line", "a second line, of which nobody is told"),
     "telephony": ("telephony", "how they are called: none, uc, rcc or dual"),

@@ -8,6 +8,7 @@ import pytest
 from lyncpy.backends.ldap_conditions import condition
 from lyncpy.backends.ldap_mapping import FIELDS, Mapped, mapped, source
 from lyncpy.contracts.addresses import BadDirectoryEntry
+from lyncpy.contracts.dn import place_of
 from lyncpy.workloads.directory.settings import FACTS, Settings
 from tests.kit.directory import mapping_of
 
@@ -39,6 +40,14 @@ def test_a_template_joins_attributes() -> None:
         mapping.person(raw(mail="a@example.com", givenName="Alice", sn="Liddell"), DN).display_name == "Alice Liddell"
     )
     assert mapping.person(raw(mail="a@example.com", sn="Liddell", cn="AL"), DN).display_name == "AL"
+
+
+def test_whom_somebody_reports_to_is_the_place_of_an_entry() -> None:
+    """However its DN is written."""
+    mapping = openldap()
+    written = raw(mail="a@example.com", manager="UID=Boss, ou=people,dc=example,dc=com")
+    assert mapping.person(written, DN).manager == place_of("uid=boss,ou=people,dc=example,dc=com")
+    assert mapping.person(raw(mail="a@example.com"), DN).manager == ""
 
 
 @pytest.mark.parametrize(

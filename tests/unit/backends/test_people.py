@@ -16,6 +16,7 @@ ALICE = """
 address = "alice@example.com"
 display_name = "Alice  Liddell"
 department = "Research"
+manager = "sips:Bob@example.com:5061"
 logins = ["alice", 'CONTOSO\\alice']
 phones = { work = "+1 425 555 0100", mobile = ["+1", "+2"] }
 
@@ -34,6 +35,7 @@ def test_a_table_is_a_person() -> None:
         "Research",
         True,
     )
+    assert (alice.manager, bob.manager) == (bob.aor, "")
     assert alice.logins == ("alice", "CONTOSO\\alice")
     assert alice.phones == (Phone("work", "+1 425 555 0100"), Phone("mobile", "+1"), Phone("mobile", "+2"))
     assert (bob.aor, bob.enabled, bob.source) == ("sip:bob@example.com", False, "people.toml [bob]")

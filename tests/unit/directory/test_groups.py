@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from lyncpy.contracts.directory import Group
+from lyncpy.contracts.dn import place_of
 from lyncpy.contracts.names import Aor
 from lyncpy.workloads.directory.groups import Groups
 from lyncpy.workloads.directory.people import People
@@ -127,12 +128,28 @@ def test_a_mail_address_of_several_groups_is_none_s() -> None:
     assert found.by_mail("") is None
 
 
+def test_whom_somebody_reports_to_is_known_in_both_directions() -> None:
+    """By the place of the manager's entry, or by the address; a stranger is nobody, and a name that two have means neither."""
+    found = table()
+    for name, manager in (("bob", place_of(ALICE.source)), ("carol", ALICE.aor), ("dave", "cn=gone,dc=x")):
+        found.know(replace(person(name), manager=manager))
+    bob, dave = replace(BOB, manager=place_of(ALICE.source)), replace(DAVE, manager="cn=gone,dc=x")
+    assert found.manager(bob) == ALICE
+    assert found.manager(dave) is found.manager(ALICE) is None
+    assert found.reports(ALICE) == [BOB.aor, CAROL.aor]
+    found.know(CAROL)
+    assert found.reports(ALICE) == [BOB.aor]
+    found.know(replace(CAROL, source=ALICE.source))
+    assert (found.manager(bob), found.reports(ALICE)) == (None, [])
+
+
 def test_what_is_dropped_leaves_nothing_behind() -> None:
     """The indexes are as large as what they index."""
     found = table(
         replace(group("a", "key-b", ALICE.key, aor="sip:a@example.com"), mail="a@example.org"), group("b", BOB.key)
     )
     found.put_group(group("a", CAROL.key))
+    found.know(replace(BOB, manager=ALICE.aor))
     assert found.by_address(Aor("sip:a@example.com")) is None
     assert names(found.groups_of(ALICE.aor)) == []
     for key in ("key-a", "key-b", "key-b"):

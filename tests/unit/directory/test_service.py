@@ -256,6 +256,15 @@ def test_a_persons_groups_are_shown(grouped: Desk) -> None:
     assert pairs(grouped.run("directory status"))["groups"] == 2
 
 
+def test_the_manager_and_the_reports_of_a_person_are_shown() -> None:
+    """By their addresses; who is not known here as the directory calls them."""
+    bob, carol = replace(BOB, manager=ALICE.aor), person("carol", manager="cn=gone,dc=x")
+    desk = Desk(ALICE, bob, carol)
+    assert ("report", "bob@example.com") in desk.run("user show", user="alice").rows
+    assert pairs(desk.run("user show", user="bob"))["manager"] == "alice@example.com"
+    assert pairs(desk.run("user show", user="carol"))["manager"] == "cn=gone,dc=x"
+
+
 def test_a_dry_run_shows_groups_too(grouped: Desk) -> None:
     """What would be added, changed and removed."""
     grouped.source.groups = [replace(TEAM, name="Crew"), OTHER_SUB]
