@@ -11,7 +11,7 @@ from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.timers import ITimers
-from lyncpy.core.deadline import Deadline, Runner
+from lyncpy.core.deadline import Deadlines, Runner
 from lyncpy.core.slices import PIECE_S
 from lyncpy.core.tasks import Future
 from lyncpy.workloads.im.archiving import Archiving
@@ -61,6 +61,7 @@ class Chat(Runner):
         timers: ITimers,
         end_leg: Callable[[ChatMember, FailureKind], None],
         open_messages: OpenMessages,
+        leaving: Deadlines[str],
     ) -> None:
         """Begin without members.
 
@@ -69,6 +70,7 @@ class Chat(Runner):
             bounds: Of each member.
             end_leg: Ends the leg of a member that takes nothing any more.
             open_messages: Leaves with others what the next home has to know.
+            leaving: When that is done anew, by conference: calls `leave_again`.
         """
         self.room: Final = Room(conference, bounds)
         super().__init__(self.room, timers)
@@ -84,7 +86,8 @@ class Chat(Runner):
         self._left: dict[ChatMessage, int] = {}
         """Of messages whose senders are elsewhere: how many had not got them when that was left there; 0: it was not."""
 
-        self._leave_again = Deadline(timers, self._left_again)
+        self._conference = conference
+        self._leaving = leaving
         self._is_abandoned = False
 
     def join(self, member: ChatMember) -> None:
@@ -107,7 +110,7 @@ class Chat(Runner):
         for message in messages:
             if message.is_left:
                 self._left[message] = 0
-                self._leave_again.set_first(LEFT_AGAIN_S)
+                self._leaving.set_first(self._conference, LEFT_AGAIN_S)
         self._perform(effects)
 
     def abandon(self) -> None:
@@ -118,7 +121,7 @@ class Chat(Runner):
         for effect in to_do:
             if isinstance(effect, _Out):
                 effect.reached.set_result(None)
-        self._leave_again.clear()
+        self._leaving.clear(self._conference)
         self.stop()
 
     def perform(self, effects: Sequence[ChatEffect]) -> None:
@@ -166,7 +169,7 @@ class Chat(Runner):
             self._left[message] = 0
             if self._open_messages.is_in_doubt(message):
                 self._leave(message)
-            self._leave_again.set_first(LEFT_AGAIN_S)
+            self._leaving.set_first(self._conference, LEFT_AGAIN_S)
 
     def _unless_abandoned(self) -> None:
         if self._is_abandoned:
@@ -176,13 +179,13 @@ class Chat(Runner):
         self._left[message] = len(message.open_to)
         message.is_left = self._open_messages.said(message) or message.is_left
 
-    def _left_again(self) -> None:
+    def leave_again(self) -> None:
         """Leave anew who has not got the messages that some have got meanwhile."""
         for message, count in self._left.items():
             if len(message.open_to) != count:
                 self._leave(message)
         if self._left:
-            self._leave_again.set(LEFT_AGAIN_S)
+            self._leaving.set(self._conference, LEFT_AGAIN_S)
 
     def types(self, member: ChatMember, body: bytes) -> None:
         """Show the others that somebody is typing, but not those for whom messages wait."""

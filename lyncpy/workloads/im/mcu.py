@@ -21,6 +21,7 @@ from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.refusal import Refused
 from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.deadline import Deadlines
 from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import Chat
 from lyncpy.workloads.im.model.room import LEFT, LOST, ChatMember, MemberState, RoomBounds
@@ -94,6 +95,7 @@ class Mcu:
         )
         self._observer: IFocusObserver | None = None
         self._chats: dict[str, Chat] = {}
+        self._leaving: Deadlines[str] = Deadlines(timers, self._leave_again)
         self._shares = Shares(
             settings.chat_legs_total,
             {"user": settings.chat_legs_per_user},
@@ -125,6 +127,7 @@ class Mcu:
                 self._timers,
                 self._end_leg,
                 self._open_messages,
+                self._leaving,
             )
             self._chats[participant.conference] = chat
         member = ChatMember(participant, leg)
@@ -142,6 +145,7 @@ class Mcu:
         for member in self._members(conference):
             self._end(member, LEFT, reason)
         self._chats.pop(conference, None)
+        self._leaving.clear(conference)
 
     def abandon(self, conference: str) -> None:
         """Forget the chat of a conference with which another node goes on. See the promise."""
@@ -169,6 +173,9 @@ class Mcu:
         for chat in self._chats.values():
             self._abandon(chat)
         self._chats.clear()
+
+    def _leave_again(self, conference: str) -> None:
+        self._chats[conference].leave_again()
 
     def _abandon(self, chat: Chat) -> None:
         chat.abandon()
