@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lyncpy.media.model.control import Control
 from lyncpy.media.model.desk import Desk
 from lyncpy.media.model.forms import (
     Allocate,
@@ -103,3 +104,52 @@ def test_bytes_are_no_trouble_in_any_pieces(data: bytes, size: int) -> None:
     except FormError:
         pass
     assert desk.calls == ()
+
+
+def carry_out(desk: Desk, data: bytes) -> None:
+    """Do what an engine is asked."""
+    for asked in desk.hear(data):
+        question = asked.question
+        if isinstance(question, Allocate):
+            desk.allocated(question.call, LOCAL)
+        elif isinstance(question, Connect):
+            desk.done(asked)
+        else:
+            desk.measured(asked, Measured((LegFigures(),) * 2))
+
+
+@given(st.lists(st.one_of(QUESTIONS, EVENTS, st.just("answer")), max_size=40))
+def test_a_server_and_an_engine_always_understand_one_another(steps: list[Question | Digit | Ended | str]) -> None:
+    """Whatever crosses on the way: neither ever says what the other takes for broken, and both end with the same calls."""
+    desk, control = Desk(Ready(1, 2, ("PCMA",))), Control()
+    under_way = b""
+    for step in ["answer", *steps, "answer"]:
+        if isinstance(step, Digit | Ended):
+            desk.tell(step)
+        elif not isinstance(step, str) and (
+            isinstance(step, MediaPing) or (step.call in control.calls) != isinstance(step, Allocate)
+        ):
+            under_way += control.ask(step)[1]
+        # A call that is not there yet is asked nothing: its answer is waited for.
+        if isinstance(step, str | Allocate):
+            carry_out(desk, under_way)
+            under_way = b""
+            _ = control.hear(desk.take())
+    assert sorted(control.calls) == sorted(desk.calls)
+
+
+@given(
+    st.lists(
+        st.sampled_from([write(0, Ready(1, 2, ())), write(1, LOCAL), write(0, Ended("a", "x")), b"{}\n", b"x"]),
+        max_size=5,
+    )
+)
+def test_an_engine_that_says_anything_is_heard_or_refused(said: list[bytes]) -> None:
+    """A hostile engine ends its own connection, and nothing else."""
+    control = Control()
+    try:
+        for one in said:
+            _ = control.hear(one)
+    except FormError:
+        pass
+    assert control.calls == ()
