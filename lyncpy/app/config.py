@@ -23,6 +23,7 @@ from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.setting_forms import KINDS, disorder
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.settings import Settings as LimitsSettings
+from lyncpy.media.settings import Settings as MediaSettings
 from lyncpy.wire.settings import Settings as SipSettings
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.archive.settings import Settings as ArchiveSettings
@@ -74,6 +75,7 @@ class Sections(BaseModel):
     web: WebSettings = WebSettings()
     webservices: WebServicesSettings = WebServicesSettings()
     voice: VoiceSettings = VoiceSettings()
+    media: MediaSettings = MediaSettings()
     archive: ArchiveSettings = ArchiveSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     tracing: TracingSettings = TracingSettings()

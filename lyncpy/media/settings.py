@@ -1,0 +1,54 @@
+"""The section [media]."""
+
+import ipaddress
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+
+def _several(value: object) -> object:
+    """Read one text as a list of one; make a TOML list a tuple."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+class Settings(BaseModel):
+    """The engines that move the sound of calls with telephones; calls between clients need none."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
+
+    engines: Annotated[tuple[str, ...], BeforeValidator(_several), Field(max_length=64)] = ()
+    """The Unix sockets of media engines on this machine, relative to the folder of this file; a call goes to the one with fewest. Empty: there is none."""
+
+    client_address: str = ""
+    """The address of this machine at which clients reach an engine."""
+
+    gateway_address: str = ""
+    """The address of this machine at which gateways reach an engine; empty: that of clients. What comes there without SRTP is believed, so others should not reach it."""
+
+    port_lowest: int = Field(default=50_000, ge=1024, le=65_534)
+    """The first of the ports of UDP that engines use for sound; a call takes four."""
+
+    port_highest: int = Field(default=54_999, ge=1025, le=65_535)
+    """The last of these ports."""
+
+    @field_validator("client_address", "gateway_address")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if value:
+            try:
+                ipaddress.ip_address(value)
+            except ValueError:
+                raise ValueError(
+                    f'"{value[:80]}" is no address; write that of an interface, such as 192.0.2.1'
+                ) from None
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.engines and not self.client_address:
+            raise ValueError("client_address is missing: engines have to know at which address clients reach them")
+        if self.port_highest - self.port_lowest < 3:
+            raise ValueError("port_highest has to be beyond port_lowest by 3 at least, for a call takes four ports")
+        return self
