@@ -31,7 +31,6 @@ EXCUSED: Final = {
     "workstation": "a field of the message, so that what is read of it can be looked at whole",
     "ALL_RULES": "scripts/draw-machines draws them, and properties hold for each",
     "is_stranger": "what a test has to be able to see of a table",
-    "digit": "the media engine tells it to servers",
     "EXAMPLE": "`lyncpy settings` writes it by the name of the field's class",
     "INVALID_STATIC AGGREGATE_MACHINE": "values of the specification; a client may send them",
 }

@@ -21,6 +21,7 @@ ROOMS: Final = (
     "conferencing",
     "contacts",
     "im",
+    "media",
     "presence",
     "records",
     "store",

@@ -10,6 +10,7 @@ SOURCE: Final = Path(__file__).parents[3] / "lyncpy"
 
 BY_HAND: Final = {
     "app/tap.py": "made before there are timers",
+    "backends/media_engines.py": "a neighbour of core",
     "backends/nats/bus.py": "a neighbour of core, which it never meets",
     "backends/nats/link.py": "a neighbour of core",
     "backends/retention.py": "a neighbour of core",
