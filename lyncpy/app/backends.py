@@ -24,6 +24,7 @@ from lyncpy.backends.ldap_link import LdapConnection
 from lyncpy.backends.ldap_notices import LdapNotices, NoticeConnection
 from lyncpy.backends.ldap_passwords import LdapPasswords
 from lyncpy.backends.ldap_photos import LdapPhotos
+from lyncpy.backends.media_engines import MediaEngines
 from lyncpy.backends.nats.bus import NatsBus
 from lyncpy.backends.ntlm_auth import NtlmAuth
 from lyncpy.backends.openmetrics import OpenMetrics
@@ -45,6 +46,7 @@ from lyncpy.contracts.bus import IBus
 from lyncpy.contracts.directory import IDirectory, IDirectoryNotices, IDirectoryPasswords, Person, directory_of
 from lyncpy.contracts.group_commit import Commit, IGroupCommit, Queues
 from lyncpy.contracts.kerberos import ITickets
+from lyncpy.contracts.media import IMediaEngines
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import NodeName
 from lyncpy.contracts.nodes import ILeases, INodes
@@ -108,6 +110,9 @@ class Backends:
 
     tickets: ITickets | None = None
     """Verifies Kerberos tickets; None: nobody signs in with one."""
+
+    media: IMediaEngines | None = None
+    """Moves the sound of calls with telephones; None: nothing does."""
 
     units: tuple[IUnit, ...] = ()
     """What has to be open before the rest."""
@@ -176,11 +181,10 @@ def backends(
     volatile, bus = _volatile(settings.store, database, timers, reactor), _bus(config, node, timers, reactor, meter)
     connected = volatile.look_again if isinstance(volatile, SqlVolatileStore) else _nothing
     nodes = _nodes(config, node, SqlLeases(database, connected), bus, timers, begin_anew)
-    others = [bus] if isinstance(bus, NatsBus) else []
-    sealer = Sealer(config.path(settings.store.key_file))
+    others, sealer = [bus] if isinstance(bus, NatsBus) else [], Sealer(config.path(settings.store.key_file))
     exports = Exports(config.path(settings.archive.export_folder), Threads(reactor, "exports"))
     watch = StoreWatch(database.size, store, settings.store, meter, timers)
-    gap_file = GapFile(config.path(settings.archive.gap_file), Threads(reactor, "gap"))
+    gap_file, media = _gap_file(config, reactor), _media(config, timers, reactor, meter)
     traces = TraceFiles(config.path(settings.tracing.folder), Threads(reactor, "traces"))
     homer = Homer(settings.tracing.homer, reactor)
     tickets, passwords, ntlm = _tickets(config, reactor), _passwords(several), _ntlm(config, timers, reactor)
@@ -208,17 +212,29 @@ def backends(
         photos=photos,
         notices={one.terms.name: one.notices for one in several if one.notices is not None},
         tickets=tickets,
+        media=media,
         units=(
             database,
             *others,
-            *(() if begin_anew is None else (nodes, watch)),
+            *(() if begin_anew is None else (nodes, watch, media)),
             Retention(database, store, volatile, records, settings.store, timers, nodes),
             *(exports, gap_file, traces, homer),
             *(unit for unit in (tickets, passwords, ntlm) if unit is not None),
         ),
-        conditions=_conditions([database, watch, *others], nodes, several),
-        states=tuple(one.states for one in others),
+        conditions=(*_conditions([database, watch, *others], nodes, several), media.conditions),
+        states=(*(one.states for one in others), media.states),
     )
+
+
+def _gap_file(config: Config, reactor: Any) -> GapFile:  # Any: as above
+    """Build what keeps that the archive has a gap."""
+    return GapFile(config.path(config.sections.archive.gap_file), Threads(reactor, "gap"))
+
+
+def _media(config: Config, timers: Timers, reactor: Any, meter: IMeter) -> MediaEngines:  # Any: as above
+    """Build what speaks with the media engines, if any are named."""
+    settings = config.sections.media
+    return MediaEngines([config.path(one) for one in settings.engines], settings, reactor, timers, meter)
 
 
 def _database(config: Config, timers: Timers, meter: IMeter, reactor: Any) -> Database:  # Any: as above
