@@ -12,6 +12,7 @@ from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.peers import PeerPlace
 from lyncpy.contracts.records import IRecording, SessionRecord
 from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
+from lyncpy.core.hourly_quota import cut
 from lyncpy.core.platform import Platform
 from lyncpy.sip.dialog import Dialog, DialogState
 from lyncpy.sip.errors import RemoteProtocolError
@@ -83,7 +84,7 @@ class CallTable:
 
     def write(self, call: GatewayCall) -> None:
         """Have its record written as it is now."""
-        self._recording.queue_record(call.record)
+        self._recording.queue_record(cut(call.record))
 
 
 class Dialing:
