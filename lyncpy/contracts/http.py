@@ -99,6 +99,8 @@ class HttpAnswer:
     """The Cache-Control."""
 
     headers: tuple[tuple[str, str], ...] = ()
+    refused: str = ""
+    """Why, in the word of a protocol that has its own; one of a few, and never the client's. "": the status says it, or it is no refusal."""
 
 
 class HttpRefused(Exception):

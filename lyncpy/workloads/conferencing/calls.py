@@ -27,13 +27,14 @@ from lyncpy.sip.headers import quote
 from lyncpy.sip.markup import escape
 from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag
 from lyncpy.workloads.conferencing.attachments import SipAttachment
-from lyncpy.workloads.conferencing.bodies.c3p import AddUser, C3pCommand, write_added, write_failure
+from lyncpy.workloads.conferencing.bodies.c3p import AddUser, C3pCommand, write_added
 from lyncpy.workloads.conferencing.focus import Focus
 from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes, called_words
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
 from lyncpy.workloads.conferencing.model.attendees import Meeting, MeetingChange, MeetingEnded
 from lyncpy.workloads.conferencing.model.conference import C3pReason, ConferenceDenied, ConferenceRole
+from lyncpy.workloads.conferencing.refusals import C3pRefusals
 
 INVITATION: Final = "application/ms-conf-invite+xml"
 
@@ -63,13 +64,16 @@ class Calls:
 
     log = Logger()
 
-    def __init__(self, platform: Platform, signaling: Signaling, privacy: IPrivacy, notes: MeetingNotes) -> None:
+    def __init__(
+        self, platform: Platform, signaling: Signaling, privacy: IPrivacy, notes: MeetingNotes, refusals: C3pRefusals
+    ) -> None:
         self._forward = signaling.forward
         self._outbound = signaling.outbound
         self._locator = platform.locator
         self._people = platform.people
         self._privacy = privacy
         self._notes = notes
+        self._refusals = refusals
         self._timers = platform.timers
         self._owners = platform.owners
         self._calling: dict[tuple[str, Aor], Arrival] = {}
@@ -139,7 +143,7 @@ class Calls:
         body = (
             write_added(command, ask, ConferenceRole.ATTENDEE)
             if denied is None
-            else write_failure(command, denied.reason)
+            else self._refusals.written(command, denied)
         )
 
         def inform() -> None:

@@ -22,13 +22,13 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     read_page,
     read_request,
     write_capabilities,
-    write_failure,
     write_success,
 )
 from lyncpy.workloads.conferencing.bodies.conference_info import kept
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.model.conference import C3pReason, Conference, ConferenceDenied, ConferenceRequest
+from lyncpy.workloads.conferencing.refusals import C3pRefusals
 
 FACTORY: Final = "app:conf:focusfactory"
 PAGE: Final = 100
@@ -55,6 +55,7 @@ class Factory:
         policies: IPolicies,
         media: tuple[str, ...],
         notes: MeetingNotes,
+        refusals: C3pRefusals,
         *,
         guests: bool,
         meeting_url: str,
@@ -65,6 +66,7 @@ class Factory:
             policies: Tells which organizers may have guests.
             media: Kinds of MCU that exist here.
             notes: Tells what was asked for.
+            refusals: Writes what is refused.
             guests: Whether any organizer may.
             meeting_url: Where meeting links begin; "" when there are none.
         """
@@ -72,6 +74,7 @@ class Factory:
         self._policies = policies
         self._media = media
         self._notes = notes
+        self._refusals = refusals
         self._guests = guests
         self._meeting_url = meeting_url
         self._answers: dict[str, Answer] = {
@@ -115,7 +118,7 @@ class Factory:
         if isinstance(found, ConferenceDenied):
             if answer is None or found.reason is C3pReason.NOT_SUPPORTED:
                 headers.append(NOT_IMPLEMENTED.header())
-            found = write_failure(command, found.reason)
+            found = self._refusals.written(command, found)
         return response_to(request, 200, headers=headers, content_type=C3P_TYPE, body=found)
 
     def _named(self, user: Aor, command: C3pCommand) -> str:

@@ -26,7 +26,6 @@ from lyncpy.workloads.conferencing.bodies.c3p import (
     SetRole,
     read_focus_request,
     read_request,
-    write_failure,
     write_pending,
     write_success,
 )
@@ -38,6 +37,7 @@ from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.admission import FocusAction
 from lyncpy.workloads.conferencing.model.attendees import MeetingStep, Rule
 from lyncpy.workloads.conferencing.model.conference import C3pReason, ConferenceDenied, ConferenceRequest, read_address
+from lyncpy.workloads.conferencing.refusals import C3pRefusals
 
 _NOT_SUPPORTED: Final = ConferenceDenied(C3pReason.NOT_SUPPORTED)
 
@@ -46,12 +46,19 @@ class FocusCommands:
     """Carries out the commands of participants in running meetings."""
 
     def __init__(
-        self, conferences: ConferenceTable, policies: IPolicies, calls: Calls, notes: MeetingNotes, timers: ITimers
+        self,
+        conferences: ConferenceTable,
+        policies: IPolicies,
+        calls: Calls,
+        notes: MeetingNotes,
+        refusals: C3pRefusals,
+        timers: ITimers,
     ) -> None:
         self._conferences = conferences
         self._policies = policies
         self._calls = calls
         self._notes = notes
+        self._refusals = refusals
         self._timers = timers
 
     async def answer(self, arrival: Arrival, focus: Focus, attachment: SipAttachment) -> Response:
@@ -69,7 +76,7 @@ class FocusCommands:
         self._note(focus, attachment.user, command, done if isinstance(done, ConferenceDenied) else None)
         headers = [NOT_IMPLEMENTED.header()] if done == _NOT_SUPPORTED else []
         body = (
-            write_failure(command, done.reason)
+            self._refusals.written(command, done)
             if isinstance(done, ConferenceDenied)
             else write_success(command, self._content(focus, attachment.user, ask))
         )
@@ -84,7 +91,7 @@ class FocusCommands:
         else:
             denied = await self._calls.begin(focus, attachment, arrival, command, ask)
         self._note(focus, attachment.user, command, denied)
-        body = write_pending(command) if denied is None else write_failure(command, denied.reason)
+        body = write_pending(command) if denied is None else self._refusals.written(command, denied)
         return response_to(arrival.request, 200, content_type=C3P_TYPE, body=body)
 
     def _note(self, focus: Focus, actor: Aor, command: C3pCommand, denied: ConferenceDenied | None) -> None:

@@ -39,6 +39,7 @@ from lyncpy.workloads.conferencing.joining import Joiners
 from lyncpy.workloads.conferencing.meeting_archiver import MeetingArchiver
 from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
 from lyncpy.workloads.conferencing.model.conference import CHAT, Conference
+from lyncpy.workloads.conferencing.refusals import C3pRefusals
 from lyncpy.workloads.conferencing.routes import Routes
 from lyncpy.workloads.conferencing.seats import Seats
 from lyncpy.workloads.conferencing.settings import Settings
@@ -103,8 +104,8 @@ class Conferencing:
         self._recorder = ConferenceRecorder(
             platform.recording, self._counts, platform.node, timers, per_hour=settings.records_per_user
         )
-        self._notes = MeetingNotes(platform.bus)
-        self._calls = Calls(platform, signaling, privacy, self._notes)
+        self._notes, self._refusals = MeetingNotes(platform.bus), C3pRefusals(platform.meter)
+        self._calls = Calls(platform, signaling, privacy, self._notes, self._refusals)
         platform.meter.gauge("lyncpy_conferencing_meetings_count", "Meetings that run here.", lambda: len(self.foci))
         platform.meter.gauge("lyncpy_conferencing_calls_count", "Calls into meetings.", self._calls.__len__)
         listeners = (self._recorder, self._calls, MeetingArchiver(archive, timers))
@@ -123,7 +124,7 @@ class Conferencing:
             signaling,
             self._factory(platform, tuple(kinds), settings),
             self.foci,
-            FocusCommands(self.conferences, platform.policies, self._calls, self._notes, timers),
+            FocusCommands(self.conferences, platform.policies, self._calls, self._notes, self._refusals, timers),
             accesses,
             self._recorder,
             seats,
@@ -136,7 +137,15 @@ class Conferencing:
 
     def _factory(self, platform: Platform, kinds: tuple[str, ...], settings: Settings) -> Factory:
         guests, meeting_url = settings.guests, settings.meeting_url
-        return Factory(self.conferences, platform.policies, kinds, self._notes, guests=guests, meeting_url=meeting_url)
+        return Factory(
+            self.conferences,
+            platform.policies,
+            kinds,
+            self._notes,
+            self._refusals,
+            guests=guests,
+            meeting_url=meeting_url,
+        )
 
     def _homed(
         self,

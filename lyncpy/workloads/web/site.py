@@ -60,13 +60,23 @@ class Site:
         except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a 500 of a page
             answer = self._no(error)
         answer = self._whole(asked, answer)
+        self._count(f"{resource.host}{resource.path}" if resource is not None else "", answer)
+        return answer
+
+    def _count(self, resource: str, answer: HttpAnswer) -> None:
         self._meter.counter(
             "lyncpy_web_requests_total",
             "Requests that were answered over HTTPS.",
-            resource=f"{resource.host}{resource.path}" if resource is not None else "",
+            resource=resource,
             status=str(answer.status),
         ).add()
-        return answer
+        if answer.refused:
+            self._meter.counter(
+                "lyncpy_web_refusals_total",
+                "Requests to web services that were refused, by SOAP's word for the reason.",
+                resource=resource,
+                reason=answer.refused,
+            ).add()
 
     def forget(self, connection: str) -> None:
         """Forget a connection that is over."""

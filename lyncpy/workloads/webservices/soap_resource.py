@@ -30,4 +30,4 @@ async def answer_soap(asked: HttpAsked, serve: Serve, log: Logger) -> HttpAnswer
     log.info(
         "{path} refused for {address}: {reason}", path=asked.path, address=asked.peer, reason=shown(refused.reason)
     )
-    return HttpAnswer(500, XML_TYPE, write_fault(refused))
+    return HttpAnswer(500, XML_TYPE, write_fault(refused), refused=refused.code)

@@ -12,8 +12,10 @@ from lyncpy.sip.message import Response
 from lyncpy.workloads.conferencing.conference_table import ConferenceTable
 from lyncpy.workloads.conferencing.factory import FACTORY, Factory
 from lyncpy.workloads.conferencing.meeting_notes import MeetingNotes
+from lyncpy.workloads.conferencing.refusals import C3pRefusals
 from lyncpy.workloads.conferencing.settings import Settings
 from tests.kit.hall import Device, Hall, tree
+from tests.kit.meters import MemoryMeter
 from tests.kit.owners import AddressOwners
 from tests.kit.results import result_of
 
@@ -60,6 +62,7 @@ class FactoryAlone:
             OnePolicy(guests=guests),
             media,
             MeetingNotes(hall.bus),
+            C3pRefusals(MemoryMeter()),
             guests=settings.guests,
             meeting_url=settings.meeting_url,
         )

@@ -223,6 +223,19 @@ def test_requests_are_counted_by_resource_and_status(tmp_path: Any) -> None:
     assert office.meter.count("lyncpy_web_requests_total", resource="", status="404") == 1
 
 
+def test_a_refusal_with_a_word_of_its_own_is_counted_by_it(tmp_path: Any) -> None:
+    """A fault of SOAP is a 500 whatever it says."""
+
+    async def refuse(asked: HttpAsked) -> HttpAnswer:
+        return HttpAnswer(500, refused="wst:InvalidScope")
+
+    office = Office(tmp_path / "none", HttpResource("/a/", refuse), HttpResource("/b", _saying("b")))
+    office.ask("/a/1")
+    office.ask("/b")
+    assert office.meter.count("lyncpy_web_refusals_total", resource="/a/", reason="wst:InvalidScope") == 1
+    assert office.meter.count("lyncpy_web_refusals_total", resource="/b", reason="") == 0
+
+
 def test_a_resource_for_programs_offers_a_handshake_first(tmp_path: Any) -> None:
     """The better way to prove a password stands before the one that sends it."""
     signed_in = frozenset({HttpReaderKind.SIGNED_IN})
