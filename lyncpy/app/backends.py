@@ -243,7 +243,7 @@ def _database(config: Config, timers: Timers, meter: IMeter, reactor: Any) -> Da
     try:
         return Database(terms, config.home, queues(terms, timers, meter), reactor)
     except StoreUnavailable as error:
-        raise ConfigError([f"{config.file}: [store] url: {error}"]) from None
+        raise ConfigError([f"{config.source('store.url')}: [store] url: {error}"]) from None
 
 
 def _bus(

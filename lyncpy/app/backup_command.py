@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from lyncpy.app.arguments import add_config
 from lyncpy.app.backup import CannotBackUp, Made, back_up, restore, verify
@@ -18,12 +18,15 @@ from lyncpy.backends.threads import Threads
 from lyncpy.contracts.answers import form
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.refusal import StoreUnavailable
+from lyncpy.contracts.secret_file import ANYBODY, given_secret, open_secret
 from lyncpy.contracts.store import IStore
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import CommandCall, CommandFailed, OperatorRole, ShellCommand, Table
 from lyncpy.core.progress import told_while
 
 PASSPHRASE_LONGEST: Final = 1024
+LINE_BYTES: Final = 4 * PASSPHRASE_LONGEST + 8
+"""Of a passphrase, with its mark and its line's end."""
 
 Note = Callable[[Config, float], None]
 """Writes down in a server's store when its backup was made."""
@@ -68,7 +71,7 @@ def _add_passphrase(command: argparse.ArgumentParser) -> None:
 
 def _back_up(options: argparse.Namespace, note: Note, now: float) -> int:
     config = load(options.config)
-    passphrase = _passphrase(options.passphrase_file or _set_file(config))
+    passphrase = _given(options.passphrase_file) or _set(config)
     made = back_up(config, options.target, passphrase, datetime.fromtimestamp(now, UTC), _to_terminal)
     note(config, now)
     sys.stdout.write(f"ok  {_told(made)}\n")
@@ -88,7 +91,7 @@ def _told(made: Made) -> str:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    passphrase = _passphrase(options.passphrase_file)
+    passphrase = _given(options.passphrase_file)
     try:
         if options.verify:
             manifest = verify(options.source, passphrase)
@@ -128,24 +131,28 @@ def _to_postgresql(config: Config, database: Path) -> str:
     )
 
 
-def _set_file(config: Config) -> Path | None:
+def _given(file: Path | None) -> str:
+    """Read the passphrase that the command line names; "" where it names none. Raises as `_passphrase`."""
+    return "" if file is None else _passphrase(file, given_secret)
+
+
+def _set(config: Config) -> str:
+    """Read the passphrase of [store] backup_passphrase_file; "" where there is none. Raises as `_passphrase`."""
     name = config.sections.store.backup_passphrase_file
-    return config.path(name) if name else None
+    return _passphrase(config.path(name), open_secret) if name else ""
 
 
-def _passphrase(file: Path | None) -> str:
-    """Read a passphrase; "" where no file is named.
+def _passphrase(file: Path, opened: Callable[[Path, int], BinaryIO]) -> str:
+    """Read a passphrase.
 
     Raises:
-        CannotBackUp: There is none in it.
+        CannotBackUp: There is none in it, or everybody may read it.
     """
-    if file is None:
-        return ""
     try:
-        with file.open(encoding="utf-8-sig") as lines:
-            line = lines.readline(PASSPHRASE_LONGEST + 2).rstrip("\r\n")
+        with opened(file, ANYBODY) as lines:
+            line = lines.readline(LINE_BYTES).decode("utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotBackUp(f'the passphrase file "{file}" cannot be read: {fault_of(error)}') from None
+        raise CannotBackUp(f'the passphrase file "{file}" cannot be used: {fault_of(error)}') from None
     if not line or len(line) > PASSPHRASE_LONGEST:
         raise CannotBackUp(f'the first line of "{file}" is no passphrase: 1 to {PASSPHRASE_LONGEST} characters are')
     return line
@@ -209,7 +216,7 @@ class Backups:
         folder = self._config.path(store.backup_folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = folder / f"lyncpy-{now:%Y%m%d-%H%M%S}.backup"
-        return back_up(self._config, target, _passphrase(_set_file(self._config)), now, self._says)
+        return back_up(self._config, target, _set(self._config), now, self._says)
 
     def _says(self, progress: str) -> None:
         self._doing = progress

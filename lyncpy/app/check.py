@@ -14,7 +14,7 @@ from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
 from lyncpy.app.home import of_other_owners, open_to_others, open_to_writers
 from lyncpy.app.machine import disk_findings, name_findings
-from lyncpy.app.members_check import member_findings
+from lyncpy.app.members_check import announcer_findings, member_findings
 from lyncpy.app.places_check import place_findings
 from lyncpy.app.pool_check import deployment_findings
 from lyncpy.app.pool_doctor import pool_findings
@@ -49,6 +49,7 @@ def findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:
     yield from local_findings(config, now)
     yield from distant_findings(config, now)
     yield from _guarded("[policies]", member_findings(config))
+    yield from _guarded("[im] announcer", announcer_findings(config))
 
 
 def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding]:

@@ -3,9 +3,9 @@
 import difflib
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -109,6 +109,10 @@ class Config:
         """Give all directories, in the order in which an address is theirs that several name."""
         return (self.sections.directory, *self.sections.directories)
 
+    def source(self, name: str) -> str:
+        """Say where somebody has written a setting, "section.key": in the file, or on the command line."""
+        return f"--set {name}" if name in self.overridden else str(self.file)
+
     @property
     def people_from(self) -> str:
         """Name all directories, for an operator."""
@@ -167,13 +171,16 @@ def load(file: Path, overrides: Sequence[str] = ()) -> Config:
         raise ConfigError([f"{file}: cannot be read: {error.strerror}"]) from None
     except TomlUnusable as error:
         raise ConfigError([f"{file}: {error}"]) from None
-    config = check(file.absolute(), with_overrides(document, overrides))
-    names = frozenset(".".join(one.partition("=")[0].strip().split(".")[:2]) for one in overrides)
-    return replace(config, overridden=names)
+    return check(file.absolute(), with_overrides(document, overrides), _named(overrides))
 
 
-def check(file: Path, document: Mapping[str, object]) -> Config:
-    """Check a document that was read from `file`.
+def _named(overrides: Sequence[str]) -> frozenset[str]:
+    """Give what the command line has set, as "section.key"."""
+    return frozenset(".".join(one.partition("=")[0].strip().split(".")[:2]) for one in overrides)
+
+
+def check(file: Path, document: Mapping[str, object], overridden: Collection[str] = ()) -> Config:
+    """Check a document that was read from `file`; what is wrong with a setting of the command line is said of that.
 
     Raises:
         ConfigError: As `load`.
@@ -185,8 +192,8 @@ def check(file: Path, document: Mapping[str, object]) -> Config:
         # By way of JSON: there pydantic's strict mode takes an array for a tuple and 5 for 5.0, as TOML's readers expect.
         sections = Sections.model_validate_json(json.dumps(document, default=str))
     except ValidationError as error:
-        raise ConfigError([_sentence(file, one) for one in _told(error.errors())]) from None
-    config = Config(file, sections)
+        raise ConfigError([_sentence(_source(file, one, overridden), one) for one in _told(error.errors())]) from None
+    config = Config(file, sections, frozenset(overridden))
     disordered = [
         f"{file}: [{name}] {told}" for name in SECTIONS if (told := disorder(getattr(sections, name).model_dump()))
     ]
@@ -208,7 +215,11 @@ def _check_processes(config: Config) -> None:
     missing += ['[bus] url = "nats://…"'] if sections.bus.is_memory else []
     if count > 1 and missing:
         needs = f"{count} processes need a PostgreSQL database and NATS, over which they work together"
-        raise ConfigError([f"{config.file}: [pool] processes: {needs}: set {' and '.join(missing)}, or leave it at 1"])
+        raise ConfigError(
+            [
+                f"{config.source('pool.processes')}: [pool] processes: {needs}: set {' and '.join(missing)}, or leave it at 1"
+            ]
+        )
 
 
 def _with_several(file: Path, document: Mapping[str, object]) -> Mapping[str, object]:
@@ -282,7 +293,16 @@ def _told(errors: Sequence[ErrorDetails]) -> Sequence[ErrorDetails]:
     ]
 
 
-def _sentence(file: Path, error: ErrorDetails) -> str:
+def _source(file: Path, error: ErrorDetails, overridden: Collection[str]) -> str:
+    """Say where somebody has written what is wrong: in the file, or on the command line."""
+    section, *keys = map(str, error["loc"][:2])
+    if error["type"] == "extra_forbidden" and not keys:
+        keys = [key for name, _, key in (one.partition(".") for one in sorted(overridden)) if name == section]
+    name = f"{section}.{keys[0] if keys else ''}"
+    return f"--set {name}" if name in overridden else str(file)
+
+
+def _sentence(file: str, error: ErrorDetails) -> str:
     location = [str(part) for part in error["loc"]]
     section, key = "".join(location[:1]), ".".join(location[1:])
     where = f"{file}: [{section}] {key}".rstrip()

@@ -1,4 +1,4 @@
-"""Whom the policies of the settings name, and whether there is such a person or group."""
+"""Whom settings name: the members of policies, of whom each has to be somebody, and the announcer, who has to be nobody."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
@@ -6,10 +6,11 @@ from typing import Final
 from lyncpy.app.config import Config
 from lyncpy.app.kept_doctor import kept_addresses
 from lyncpy.backends.people import read_file
-from lyncpy.contracts.directory import Pull
+from lyncpy.contracts.directory import IPeople, Pull
 from lyncpy.contracts.finding import Finding
-from lyncpy.contracts.names import Aor, aor_of
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.refusal import DirectoryUnavailable
+from lyncpy.contracts.workload import Reason
 from lyncpy.sip.text import shown
 from lyncpy.workloads.directory.groups import meanings_of, names_of
 
@@ -29,6 +30,37 @@ def member_findings(config: Config) -> Iterator[Finding]:
     strange = [(policy, text) for policy, text in wanted if not _is_named(text, pulls)]
     # Operators may have added them.
     yield from _told(strange, kept_addresses(config) if strange else ())
+
+
+def announcer_findings(config: Config) -> Iterator[Finding]:
+    """Look whether the address from which `announce` speaks is somebody's: they would be thought to have said it."""
+    people = [config.path(one.url) for one in config.directories if not one.is_ldap]
+    domains = config.sections.sip.all_domains
+    try:
+        known = {one.aor for file in people for one in read_file(file, domains).people}
+    except DirectoryUnavailable:
+        return  # as above
+    if any(one.is_ldap for one in config.directories):
+        known |= set(kept_addresses(config))  # whom the last pull brought
+    yield from (Finding(good=False, sentence=one.finding) for one in _announcer_taken(config, known))
+
+
+def announcer_reasons(config: Config, people: IPeople) -> Sequence[Reason]:
+    """Say of a running server what `announcer_findings` says of one that may not run; it costs nothing."""
+    return _announcer_taken(config, {aor for aor in _announcers(config) if people.person(aor) is not None})
+
+
+def _announcers(config: Config) -> Sequence[Aor]:
+    """Give the addresses from which `announce` speaks."""
+    return [aor_of(f"{config.sections.im.announcer}@{domain}") for domain in config.sections.sip.all_domains]
+
+
+def _announcer_taken(config: Config, known: Collection[Aor]) -> Sequence[Reason]:
+    taken = next((aor for aor in _announcers(config) if aor in known), None)
+    if taken is None:
+        return ()
+    sentence = f"[im] announcer: {bare(taken)} is somebody's address, and `announce` says nothing in their name: name another one"
+    return (Reason("im", sentence, good=False, key="announcer"),)
 
 
 def _is_named(text: str, pulls: Sequence[Pull]) -> bool:

@@ -1,8 +1,6 @@
 """Reads the passwords of many people, for `lyncpy user passwd --file`."""
 
-import os
 import re
-import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Final
 
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.passwords import PASSWORD_LONGEST
+from lyncpy.contracts.secret_file import given_secret
 
 FILE_LONGEST: Final = 1 << 26
 """Bytes of a file, which is some hundred thousand people."""
@@ -39,7 +38,7 @@ def read_passwords(name: str) -> Mapping[Aor, str]:
     try:
         text = _bytes(name).decode("utf-8-sig")
     except OSError as error:
-        raise PasswordFileUnusable(f"{name} cannot be read: {error.strerror}") from None
+        raise PasswordFileUnusable(f"{name} cannot be used: {error.strerror}") from None
     except UnicodeDecodeError:
         raise PasswordFileUnusable(f"{name} is no UTF-8 text") from None
     found: dict[Aor, str] = {}
@@ -63,9 +62,7 @@ def _bytes(name: str) -> bytes:
     if name == "-":
         text = sys.stdin.buffer.read(FILE_LONGEST + 1)
     else:
-        with Path(name).open("rb") as opened:
-            if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
-                raise PasswordFileUnusable(f"{name} can be read by others; do: chmod 600 {name}")
+        with given_secret(Path(name)) as opened:
             text = opened.read(FILE_LONGEST + 1)
     if len(text) > FILE_LONGEST:
         raise PasswordFileUnusable(f"{name} has more than {FILE_LONGEST} bytes: give it in parts")

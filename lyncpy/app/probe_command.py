@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from lyncpy.app.probes.outcome import (
     prometheus,
 )
 from lyncpy.app.probes.stories import STORIES, ProbeAccount, ProbePlan
+from lyncpy.contracts.secret_file import SecretForOthers, given_secret
 from lyncpy.core.timers import host_monotonic
 
 PASSWORD: Final = "LYNCPY_PROBE_PASSWORD"  # noqa: S105 - the name of a variable
@@ -30,8 +30,6 @@ SIP_PORT: Final = 5061
 HTTPS_PORT: Final = 443
 TIMEOUT_S: Final = 10.0
 CERTIFICATE_DAYS: Final = 14.0
-
-OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
 def declare(words: Any, wall: Callable[[], float]) -> None:  # Any: argparse has no public name for it
@@ -170,10 +168,10 @@ def _password(file: Path | None, variable: str, scheme: ProbeScheme) -> str:
             raise ProbeFailed("there is no password", words, ProbeStatus.UNKNOWN)
         return found
     try:
-        with file.open(encoding="utf-8") as lines:
-            if os.fstat(lines.fileno()).st_mode & OTHERS:
-                raise ProbeFailed(f"others can read {file}", f"chmod 600 {file}", ProbeStatus.UNKNOWN)
-            return lines.readline(4096).rstrip("\r\n")
+        with given_secret(file) as lines:
+            return lines.readline(4096).decode("utf-8-sig").rstrip("\r\n")
+    except SecretForOthers:
+        raise ProbeFailed(f"others can read {file}", f"chmod 600 {file}", ProbeStatus.UNKNOWN) from None
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is no text in UTF-8"
         raise ProbeFailed(

@@ -3,18 +3,15 @@
 Spec: the file format of MIT Kerberos, version 2 (0x0502), which Heimdal, Samba and ktpass write too.
 """
 
-import os
-import stat
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from lyncpy.contracts.regular_file import open_regular
+from lyncpy.contracts.secret_file import SecretForOthers, open_secret
 
 _MAGIC: Final = b"\x05\x02"
 _FILE_BYTES: Final = 1 << 20
-_OTHERS: Final = 0o077
 
 
 class KeytabUnusable(Exception):
@@ -48,19 +45,18 @@ def read_keytab(path: Path) -> tuple[KeytabEntry, ...]:
     """
     named = f'the keytab "{path}" ([auth] keytab)'
     try:
-        with open_regular(path) as file:
-            mode = os.fstat(file.fileno()).st_mode
+        with open_secret(path) as file:
             content = file.read(_FILE_BYTES)
     except FileNotFoundError:
         raise KeytabUnusable(
             f"{named} is missing: write one with ktadd of kadmin, net ads keytab or ktpass, and bring it there"
         ) from None
+    except SecretForOthers as error:
+        raise KeytabUnusable(f"{named} cannot be used: {error.strerror}") from None
     except OSError as error:
         raise KeytabUnusable(
             f"{named} cannot be read: {error.strerror}; it has to belong to the server's user"
         ) from None
-    if stat.S_IMODE(mode) & _OTHERS:
-        raise KeytabUnusable(f'{named} can be read by others: run `chmod 600 "{path}"`')
     try:
         return _entries(content)
     except (struct.error, ValueError):

@@ -21,9 +21,10 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from lyncpy.backends.ldap_access import Filters, LdapOptions, access_of, filters_of, with_account
+from lyncpy.backends.ldap_access import Filters, LdapOptions, access_of, filters_of, of_groups, with_account
 from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_faults import PEOPLE, SearchSettings
 from lyncpy.backends.ldap_groups import GroupMapping
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapEntry, Root, is_dn
 from lyncpy.backends.ldap_mapping import Mapped, mapped
@@ -319,7 +320,7 @@ class _Reading:
     def _found_groups(
         self, link: DirectoryConnection, bases: Sequence[str], filters: str, attributes: Sequence[str]
     ) -> Iterator[LdapEntry]:
-        found = self._found(link, self._terms.group_bases or bases, filters, attributes)
+        found = self._found(link, self._terms.group_bases or bases, filters, attributes, of_groups(self._terms))
         return self._bounded(found, self._terms.groups_max, "group")
 
     def _entries(self, link: DirectoryConnection, bases: Sequence[str], filters: str) -> dict[str, LdapEntry]:
@@ -329,10 +330,15 @@ class _Reading:
         return {self._mapped.key_of(one.raw, one.dn): one for one in found}
 
     def _found(
-        self, link: DirectoryConnection, bases: Sequence[str], filters: str, attributes: Sequence[str]
+        self,
+        link: DirectoryConnection,
+        bases: Sequence[str],
+        filters: str,
+        attributes: Sequence[str],
+        named: SearchSettings = PEOPLE,
     ) -> Iterator[LdapEntry]:
         for base in bases:
-            yield from link.search(base, filters, attributes)
+            yield from link.search(base, filters, attributes, named)
 
     def _bounded(self, found: Iterable[LdapEntry], most: int = 0, what: str = "") -> Iterator[LdapEntry]:
         most = most or self._terms.entries_max

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Protocol
 
 from lyncpy.backends.ldap_conditions import any_of
+from lyncpy.backends.ldap_faults import SearchSettings
 from lyncpy.backends.ldap_groups import FILTERS
 from lyncpy.backends.ldap_link import Access
 from lyncpy.backends.ldap_mapping import PRESETS, MappingOptions
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.refusal import DirectoryUnavailable
-from lyncpy.contracts.regular_file import regular_text
+from lyncpy.contracts.secret_file import password_in
 from lyncpy.sip.text import shown
 
 
@@ -58,6 +59,11 @@ def filters_of(terms: LdapOptions) -> Filters:
     )
 
 
+def of_groups(terms: LdapOptions) -> SearchSettings:
+    """Give the names of the settings that say where and how groups are searched for."""
+    return SearchSettings("group_bases" if terms.group_bases else "bases", "group_filters")
+
+
 def access_of(terms: LdapOptions, home: Path) -> Access:
     """Give how the server is reached, without an account."""
     return Access(
@@ -83,7 +89,7 @@ def with_account(access: Access, terms: LdapOptions, home: Path) -> Access:
     if terms.bind_password_file:
         path = home / terms.bind_password_file
         try:
-            password = regular_text(path).strip("\r\n")
+            password = password_in(path)
         except (OSError, UnicodeDecodeError) as error:
             raise DirectoryUnavailable(
                 f'the password file "{path}" ([directory] bind_password_file) cannot be read ({fault_of(error)}): '

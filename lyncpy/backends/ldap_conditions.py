@@ -65,6 +65,9 @@ def condition(text: str) -> DisabledCondition:
         raise ValueError(
             f'"{shown(text)}" is not a condition: write "name", "!name", "name=value", "name!=value", "name&bit" or "name~letters"'
         )
+    if (match[4] or "").lstrip().startswith("="):
+        # As programs compare: no entry has such a value, so that it would never hold, and nobody would see why.
+        raise ValueError(f'"{shown(text)}" is not a condition: write one = in it, as in "name=value"')
     return DisabledCondition(match[2], match[1] or match[3] or "", (match[4] or "").strip())
 
 

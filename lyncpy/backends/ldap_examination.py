@@ -11,7 +11,7 @@ from ldap3.core.exceptions import LDAPExceptionError
 from ldap3.operation.search import parse_filter
 from ldap3.utils.dn import parse_dn
 
-from lyncpy.backends.ldap_access import LdapOptions, access_of, filters_of, with_account
+from lyncpy.backends.ldap_access import LdapOptions, access_of, filters_of, of_groups, with_account
 from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_link import Access, DirectoryConnection, LdapConnection, LdapEntry
 from lyncpy.backends.ldap_mapping import Mapped, mapped
@@ -130,7 +130,7 @@ def _searched(terms: LdapOptions, mapping: Mapped, link: DirectoryConnection, *,
         )
         yield Finding(good=False, sentence=sentence)
     for base in (terms.group_bases or bases) if filters.groups else ():
-        groups = list(islice(link.search(base, filters.groups, mapping.key), LOOKED_AT))
+        groups = list(islice(link.search(base, filters.groups, mapping.key, of_groups(terms)), LOOKED_AT))
         asked = f'[directory] group_bases: "{shown(base)}", filter {shown(filters.groups)}'
         yield Finding(good=True, sentence=f"{asked}: {_counted(len(groups), 'group', 'groups')}")
 

@@ -5,7 +5,6 @@ goes wrong becomes `DirectoryUnavailable` with a sentence that names the server,
 setting and what to do. Nothing here waits without a limit.
 """
 
-import re
 import socket
 import ssl
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -26,10 +25,10 @@ from ldap3.core.exceptions import (
 from ldap3.utils.dn import parse_dn
 
 from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_faults import PEOPLE, SearchSettings, bind_fault, certificate_fault, remedy_for, words_of
 from lyncpy.backends.ldap_frames import Frames
 from lyncpy.backends.ldap_reach import AnyAddress, LastAddress, VerifiedTls
-from lyncpy.backends.ldap_verdicts import PASSWORD_POLICY, UnclearBind, verdict_of
-from lyncpy.contracts.authenticator import DenialReason
+from lyncpy.backends.ldap_verdicts import PASSWORD_POLICY
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.networks import is_loopback
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -127,8 +126,10 @@ class DirectoryConnection(Protocol):
     def root(self) -> Root:
         """Read what the server says of itself."""
 
-    def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterable[LdapEntry]:
-        """Give all entries under a base that fit."""
+    def search(
+        self, base: str, filters: str, attributes: Sequence[str], named: SearchSettings = PEOPLE
+    ) -> Iterable[LdapEntry]:
+        """Give all entries under a base that fit, of which these settings speak."""
 
     def entry(self, dn: str, attributes: Sequence[str]) -> Raw:
         """Read attributes of one entry; none when it is gone."""
@@ -154,7 +155,7 @@ class LdapConnection:
         result = self._dial()
         if result["result"] != 0:
             self._close()
-            raise self._refused(result, "the bind", _account_fault(result))
+            raise self._refused(result, "the bind", bind_fault(result, self._access.password))
         return self
 
     def bind_once(self) -> Mapping[str, Any]:
@@ -333,12 +334,14 @@ class LdapConnection:
                 return dn + "".join(f" {value.hex()}" for value in one.raw.get("invocationid", ()))
         return dn
 
-    def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterator[LdapEntry]:
+    def search(
+        self, base: str, filters: str, attributes: Sequence[str], named: SearchSettings = PEOPLE
+    ) -> Iterator[LdapEntry]:
         """Give all entries under a base that fit, page after page. References to other servers are ignored."""
         cookie: bytes = b""
         empty = 0
         while True:
-            page, cookie = self._page(base, filters, SUBTREE, attributes, cookie)
+            page, cookie = self._page(base, filters, SUBTREE, attributes, cookie, named=named)
             yield from page
             if not cookie:
                 return
@@ -346,7 +349,7 @@ class LdapConnection:
             if empty > EMPTY_PAGES:
                 raise self._unavailable(
                     f'gives page after page without an entry under "{shown(base)}"',
-                    "index the attributes in filters on the server, or see why its paging does not end",
+                    f"index the attributes in {named.filters} on the server, or see why its paging does not end",
                 )
 
     def entry(self, dn: str, attributes: Sequence[str]) -> Raw:
@@ -368,6 +371,7 @@ class LdapConnection:
         cookie: bytes | None = None,
         *,
         tolerated: Container[str] = (),
+        named: SearchSettings = PEOPLE,
     ) -> tuple[list[LdapEntry], bytes]:
         if self._aborted:
             raise DirectoryUnavailable(self._aborted)
@@ -391,32 +395,38 @@ class LdapConnection:
             control: Mapping[str, Any] = (result.get("controls") or {}).get(PAGED_RESULTS) or {}
             following: bytes = (control.get("value") or {}).get("cookie") or b""
         except (LDAPException, OSError, *GARBAGE) as error:
-            raise self._failed(error, base, filters) from error
+            raise self._failed(error, base, filters, named) from error
         if result["result"] != 0 and result.get("description") not in tolerated:
-            raise self._refused(result, f'the search under "{shown(base)}"')
+            raise self._refused(result, f'the search under "{shown(base)}"', named=named)
         return found, following
 
     def _unavailable(self, what: str, remedy: str) -> DirectoryUnavailable:
         return DirectoryUnavailable(f"{self._access.url} {what}: {remedy} ([directory])")
 
-    def _failed(self, error: BaseException, base: str = "", filters: str = "") -> DirectoryUnavailable:
+    def _failed(
+        self,
+        error: BaseException,
+        base: str = "",
+        filters: str = "",
+        named: SearchSettings = PEOPLE,
+    ) -> DirectoryUnavailable:
         """Translate an exception of the LDAP library to a sentence for operators."""
         if self._aborted:
             return DirectoryUnavailable(self._aborted)
-        text = _told(error)
+        text = words_of(error)
         low = text.lower()
         # First the operator's own mistakes, then TLS, then the network: OpenSSL and the library tell some only by text.
         if isinstance(error, LDAPInvalidFilterError):
             return self._unavailable(
-                f'cannot be searched with "{shown(filters)}", which is no LDAP filter', "correct filters"
+                f'cannot be searched with "{shown(filters)}", which is no LDAP filter', f"correct {named.filters}"
             )
         if isinstance(error, LDAPInvalidDnError):
             return self._unavailable(
-                f'cannot be searched under "{shown(base)}", which is no DN', "correct bases and bind_dn"
+                f'cannot be searched under "{shown(base)}", which is no DN', f"correct {named.bases} and bind_dn"
             )
         if "certificate verify failed" in low or "hostname mismatch" in low:
             return self._unavailable(
-                f"shows a certificate that does not hold ({_certificate_fault(text)})",
+                f"shows a certificate that does not hold ({certificate_fault(text)})",
                 "name the authority that issued it in ca_file, and the server as its certificate does in url",
             )
         # With "ssl" in it the server has begun TLS and the handshake failed: then it does StartTLS.
@@ -431,58 +441,18 @@ class LdapConnection:
         other = ": ldaps:// (636) or ldap:// (389)" if "terminated by server" in text or "(EOF)" in text else ""
         return self._unavailable(f"cannot be reached ({shown(text)})", f"see whether it runs, and correct url{other}")
 
-    def _refused(self, result: Mapping[str, Any], what: str, fault: str = "") -> DirectoryUnavailable:
+    def _refused(
+        self, result: Mapping[str, Any], what: str, fault: str = "", named: SearchSettings = PEOPLE
+    ) -> DirectoryUnavailable:
         """Say what a result code means (RFC 4511 §4.1.9 and appendix A), and what to do unless `fault` says it."""
         told = f" ({shown(str(result.get('message') or ''))})" if result.get("message") else ""
         name = str(result.get("description") or result["result"])
-        remedy = fault or _REMEDIES.get(name, "see the log of the LDAP server")
+        remedy = fault or remedy_for(name, named)
         return self._unavailable(f"refused {what}: {name}{told}", remedy)
 
 
 _OUT_OF_SIGHT: Final = frozenset({"noSuchObject", "insufficientAccessRights", "invalidDNSyntax", "referral"})
 """How a server refuses to show an entry."""
-
-_REMEDIES: Final[Mapping[str, str]] = {
-    "invalidCredentials": "correct bind_dn and what stands in bind_password_file",
-    "inappropriateAuthentication": "set bind_dn and bind_password_file",
-    "insufficientAccessRights": "let the account bind_dn read the people",
-    "confidentialityRequired": "set start_tls = true or use ldaps://",
-    "strongerAuthRequired": "set start_tls = true or use ldaps://",
-    "noSuchObject": "correct bases, or let the account bind_dn read there",
-    "operationsError": "set bind_dn and bind_password_file",
-    "invalidDNSyntax": "correct bases and bind_dn",
-    "sizeLimitExceeded": "raise the server's limit for the account bind_dn (of OpenLDAP: sizelimit, or size.prtotal in limits)",
-    "adminLimitExceeded": "raise the server's limit for the account bind_dn, or make page_size smaller",
-    "timeLimitExceeded": "index the attributes in filters on the server, or raise answer_timeout_s",
-    "referral": "this server does not hold bases: name the one that does in url",
-    "unwillingToPerform": "see the log of the LDAP server; a bind may need a password or TLS",
-}
-
-
-def _account_fault(result: Mapping[str, Any]) -> str:
-    """Explain why the account cannot bind, where the server tells more than that it cannot."""
-    try:
-        verdict = verdict_of(result)
-    except UnclearBind:
-        return ""
-    if verdict is None or verdict.reason is DenialReason.WRONG_PASSWORD:
-        return ""
-    return f"the account bind_dn may not sign in, for {verdict.words}; mend it there"
-
-
-def _told(error: BaseException) -> str:
-    """Give an exception's text; ldap3 hides the cause of some in a list of attempts."""
-    # The system's own words, without its number.
-    return _NUMBER.sub("", " ".join(str(part) for part in error.args)) or type(error).__name__
-
-
-_NUMBER: Final = re.compile(r"\[Errno -?\d{1,9}\] ")
-
-
-def _certificate_fault(text: str) -> str:
-    """Give OpenSSL's reason, without its decoration."""
-    _, _, reason = text.partition("certificate verify failed")
-    return shown(reason.split("(_ssl")[0].strip(" :'\"()") or "verify failed")
 
 
 def _shut(sock: socket.socket | Frames) -> None:

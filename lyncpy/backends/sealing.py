@@ -7,7 +7,6 @@ case) must not get the passwords with it.
 import hmac
 import os
 import secrets
-import stat
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,8 @@ from zope.interface import implementer
 from lyncpy.contracts.archive import IStamps
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.regular_file import regular_text
+from lyncpy.contracts.regular_file import LARGEST
+from lyncpy.contracts.secret_file import SecretForOthers, open_secret
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -107,16 +107,16 @@ def _read_key(path: Path) -> bytes:
     """Give the key's bytes, or say why not and what to do."""
     named = f'the key file "{path}" ([store] key_file)'
     try:
-        mode = path.stat().st_mode
-        text = regular_text(path).strip()
+        with open_secret(path) as file:
+            text = file.read(LARGEST).decode("utf-8-sig").strip()
     except FileNotFoundError:
         raise StoreUnavailable(
             f"{named} is missing: bring it back from a copy; `lyncpy init` makes one for a new server"
         ) from None
+    except SecretForOthers as error:
+        raise StoreUnavailable(f"{named} cannot be used: {error.strerror}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreUnavailable(f"{named} cannot be read: {fault_of(error)}") from error
-    if stat.S_IMODE(mode) & 0o077:
-        raise StoreUnavailable(f'{named} can be read by others: run `chmod 600 "{path}"`')
     try:
         key = bytes.fromhex(text)
     except ValueError:

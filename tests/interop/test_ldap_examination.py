@@ -12,7 +12,7 @@ from lyncpy.contracts.directory import Person, Skipped
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import DirectoryUnavailable
 from lyncpy.workloads.directory.settings import DirectorySource
-from tests.kit.slapd import PEOPLE, SLAPD, SUFFIX, Slapd
+from tests.kit.slapd import PEOPLE, READER_DN, READER_PASSWORD, SLAPD, SUFFIX, Slapd
 
 pytestmark = [pytest.mark.interop, pytest.mark.skipif(not SLAPD.exists(), reason="slapd is not installed")]
 
@@ -64,6 +64,11 @@ def test_what_is_asked_and_what_comes_back_is_shown(slapd: Slapd) -> None:
             {"bind_dn": "cn=nobody," + SUFFIX, "bind_password_file": "absent"},
             "cannot be read (No such file or directory)",
         ),
+        (
+            {"bind_dn": READER_DN, "bind_password_file": "spaced"},
+            "what stands in bind_password_file begins or ends with a space: take that away if it is not meant, or correct bind_dn",
+        ),
+        ({"bases": [PEOPLE], "group_bases": ["ou=nowhere," + SUFFIX]}, "correct group_bases, or let the account"),
         ({"start_tls": True, "ca_file": "wrong"}, "it has no certificate in PEM"),
         ({"bases": [PEOPLE], "disabled_when": ["&"]}, "[directory] "),
     ],
@@ -71,6 +76,7 @@ def test_what_is_asked_and_what_comes_back_is_shown(slapd: Slapd) -> None:
 def test_what_is_wrong_is_told(slapd: Slapd, settings: dict[str, Any], words: str) -> None:  # Any: settings
     """With the setting, as a pull would say it."""
     (slapd.folder / "wrong").write_text("wrong")
+    (slapd.folder / "spaced").write_text(f"{READER_PASSWORD} \n")
     bad = [one.sentence for one in found(slapd, **settings) if not one.good]
     assert len(bad) == 1, bad
     assert words in bad[0]

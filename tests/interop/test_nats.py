@@ -296,7 +296,8 @@ def test_check_says_whether_a_server_takes_this_one_and_which_setting_is_wrong(
     """Over TLS and with what proves us, as a start does it."""
     trusted = trust(tmp_path, authority())
     (tmp_path / "others.pem").write_bytes(authority("Another").pem)
-    nkey, right, wrong = (secret(tmp_path, *pair) for pair in (("nkey", SEED), ("right", "a b"), ("wrong", "x")))
+    pairs = (("nkey", SEED), ("right", "a b"), ("wrong", "x"), ("spaced", "a b "))
+    nkey, right, wrong, spaced = (secret(tmp_path, *pair) for pair in pairs)
     user = "user: lyncpy, password: 'a b'"
     plain = started(NatsServer(f"authorization {{ {user} }}"))
     secure = started(NatsServer(f"authorization {{ {user} }}").certify(today("127.0.0.1")))
@@ -315,6 +316,7 @@ def test_check_says_whether_a_server_takes_this_one_and_which_setting_is_wrong(
         (plain, "", {"password_file": right}, True, "takes this server, without TLS"),
         (secure, "?tls=always", {"password_file": right, "ca_file": trusted}, True, "takes this server, over TLS"),
         (plain, "", {"password_file": wrong}, False, "[bus] password_file: "),
+        (plain, "", {"password_file": spaced}, False, "what stands in [bus] password_file begins or ends with a space"),
         (plain, "", {}, False, "[bus] url: "),
         (plain, "", {}, False, "wants to know who this is"),
         (plain, "?tls=always", {"password_file": right}, False, "it offers no TLS"),

@@ -101,6 +101,9 @@ def test_what_stands_in_the_way_is_said(server: Postgres, tmp_path: Path) -> Non
         assert said.startswith(at)
         assert "password authentication failed" in said
         assert "wrong-secret" not in said
+        (tmp_path / "spaced").write_text("wrong-secret \n")
+        said = opened(tmp_path, url=url, password_file="spaced")
+        assert "what stands in [store] password_file begins or ends with a space" in said
         said = opened(tmp_path, **{**settings, "url": url + "x"})
         assert "does not exist" in said
         assert said.endswith("make it with createdb --encoding=UTF8 --template=template0")

@@ -28,6 +28,7 @@ from lyncpy.backends.nats.session import (
 from lyncpy.backends.nats.settings import Settings
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.names import NodeName
+from lyncpy.contracts.secret_file import space_around
 from lyncpy.sip.text import shown
 
 T = TypeVar("T")
@@ -171,7 +172,9 @@ class _Visit:
             if credentials.nkey is not None:
                 return f"[bus] nkey_file: {place} knows no user with the nkey {credentials.nkey.public}"
             if credentials.user:
-                return f"[bus] password_file: {place} knows no user {shown(credentials.user)} with this password"
+                space = space_around(credentials.password, "[bus] password_file")
+                sentence = f"[bus] password_file: {place} knows no user {shown(credentials.user)} with this password"
+                return f"{sentence}; {space}" if space else sentence
             return f"[bus] url: {place} wants to know who this is: set a user in url and password_file, or nkey_file"
         if "nkeys" in reason:
             return f"[bus] nkey_file: {place}: {reason}"

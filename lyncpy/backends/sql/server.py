@@ -19,7 +19,7 @@ from lyncpy.backends.sql.upgrades import upgrade
 from lyncpy.contracts.file_faults import fault_of
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.refusal import StoreUnavailable
-from lyncpy.contracts.regular_file import regular_text
+from lyncpy.contracts.secret_file import password_in, space_around
 
 log = Logger()
 
@@ -57,6 +57,8 @@ without a word ends within some 5 s, with what it holds, also where only a part 
 keepalives from being sent, and be sent again for a quarter of an hour."""
 
 
+_WRONG_PASSWORD: Final = "correct the user in the url, or the password in [store] password_file"  # noqa: S105 - a remedy
+
 _REMEDIES: Final = {
     "Connection refused": "start it, or correct host and port in the url",
     "resolve host": "correct the host in the url",
@@ -66,7 +68,7 @@ _REMEDIES: Final = {
     "timeout expired": "correct host and port in the url, or have a firewall let them pass",
     "no pg_hba.conf entry": "have its pg_hba.conf let this machine in, with hostssl",
     "no password supplied": "write the user's password into a file and name that in [store] password_file",
-    "password authentication failed": "correct the user in the url, or the password in [store] password_file",
+    "password authentication failed": _WRONG_PASSWORD,
     "FATAL: role": "correct the user in the url, or make it with createuser",
     "FATAL: database": "correct the name in the url, or make it with createdb --encoding=UTF8 --template=template0",
     "certificate verify failed": "name the authority that has issued its certificate in [store] ca_file",
@@ -219,13 +221,14 @@ class PostgresServer:
     def _connect(self) -> Any:  # Any: the driver's connection
         address, settings = self._address, self._settings
         terms = {**TERMS, **address.options, **self._trust()}
+        password = self._password()
         try:
             connection = self._driver.connect(
                 host=",".join(address.hosts),
                 port=",".join(port or "5432" for port in address.ports),
                 user=address.user,
                 dbname=address.database,
-                password=self._password(),
+                password=password,
                 autocommit=True,  # transactions are begun by us
                 **terms,
             )
@@ -233,6 +236,8 @@ class PostgresServer:
             reason = reason_of(error)
             # Of several hosts each may have failed for its own reason.
             remedies = dict.fromkeys(remedy for said, remedy in _REMEDIES.items() if said in reason)
+            if _WRONG_PASSWORD in remedies and (space := space_around(password or "", "[store] password_file")):
+                remedies = {space: None, **remedies}
             raise StoreUnavailable("; ".join([reason, *remedies])) from error
         connection.execute(
             _SESSION,
@@ -257,7 +262,7 @@ class PostgresServer:
             return None
         path = self._home / self._settings.password_file
         try:
-            return regular_text(path).strip("\r\n")
+            return password_in(path)
         except (OSError, UnicodeDecodeError) as error:
             raise StoreUnavailable(
                 f'the password file "{path}" ([store] password_file) cannot be read ({fault_of(error)}): '

@@ -52,6 +52,9 @@ _BLOCK: Final = re.compile(r"-{4,5} ?BEGIN ")
 _END: Final = re.compile(r"-{4,5} ?END ")
 """Around what is no line of a key: a private key, or a public one as others than OpenSSH write it."""
 
+_KINDS: Final = ("ssh-", "ecdsa-", "sk-")
+"""How the names of the kinds of keys begin."""
+
 _OPTION: Final = re.compile(r'([A-Za-z0-9-]+)(?:="((?:[^"\\]|\\.)*)")?(,|\Z)')
 _BROKEN_KEY: Final = (BadKeyError, ValueError, IndexError, struct.error)
 """What reading a public key may raise."""
@@ -137,8 +140,10 @@ def _instead(line: str) -> str:
 
 def _read_line(line: str, default_role: OperatorRole) -> AuthorizedKey:
     role = default_role
-    if not line.startswith(("ssh-", "ecdsa-", "sk-")):
+    if not line.startswith(_KINDS):
         options, line = _options_end(line)
+        if not line.startswith(_KINDS):
+            raise _Unusable("it is no key; copy the line of a .pub file here: the kind, the key and a comment")
         role = _role(options, default_role)
     kind, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")

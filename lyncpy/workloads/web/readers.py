@@ -8,9 +8,7 @@ read again whenever it has changed, so that a token that is taken out is refused
 import base64
 import hashlib
 import hmac
-import os
 import re
-import stat
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,7 +35,7 @@ from lyncpy.contracts.http import (
 from lyncpy.contracts.names import Aor, aor_of
 from lyncpy.contracts.owners import IMeanings
 from lyncpy.contracts.refusal import Diagnostics, Refused
-from lyncpy.contracts.regular_file import open_regular
+from lyncpy.contracts.secret_file import open_secret
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.keyed_lock import KeyedLock
 from lyncpy.core.signins import UNASKED, SignIns
@@ -84,14 +82,12 @@ def read_named(file: Path) -> tuple[TokenReader, ...]:
         ReadersUnusable: Others may read it, or it is not what it should be.
     """
     try:
-        with open_regular(file) as opened:
-            if stat.S_IMODE(os.fstat(opened.fileno()).st_mode) & 0o077:
-                raise ReadersUnusable(f"[web] readers_file: {file} can be read by others; do: chmod 600 {file}")
+        with open_secret(file) as opened:
             document = read_toml(opened.read(_FILE_BYTES))
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise ReadersUnusable(f"[web] readers_file: {file} cannot be read: {error.strerror}") from None
+        raise ReadersUnusable(f"[web] readers_file: {file} cannot be used: {error.strerror}") from None
     except TomlUnusable as error:
         raise ReadersUnusable(f"[web] readers_file: {file}: {error}") from None
     return tuple(_named(file, name, table) for name, table in document.items())

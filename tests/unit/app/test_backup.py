@@ -220,6 +220,7 @@ def test_any_number_of_pieces_comes_back(passphrase: str, size: int) -> None:
 def test_the_commands_say_what_they_did(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With a passphrase that the settings name, or without."""
     (tmp_path / "words").write_text("secret\n")
+    (tmp_path / "words").chmod(0o600)
     noted: list[float] = []
 
     def run(*words: str) -> int:
@@ -229,6 +230,11 @@ def test_the_commands_say_what_they_did(home: Path, tmp_path: Path, capsys: pyte
         status: int = options.run(options)
         return status
 
+    for_all = tmp_path / "for all"
+    for_all.write_text("secret\n")
+    for_all.chmod(0o644)
+    with pytest.raises(CannotBackUp, match="can be read by others: run `chmod 600"):
+        run("backup", str(tmp_path / "b"), "-c", str(home / "lyncpy.toml"), "--passphrase-file", str(for_all))
     settings, seal = ["-c", str(home / "lyncpy.toml")], ["--passphrase-file", str(tmp_path / "words")]
     assert run("backup", str(tmp_path / "b"), *settings) == 0
     said = capsys.readouterr()
@@ -250,4 +256,4 @@ def test_the_commands_say_what_they_did(home: Path, tmp_path: Path, capsys: pyte
     assert "is no passphrase" in capsys.readouterr().err
     (tmp_path / "words").unlink()
     assert main(["restore", "--verify", str(tmp_path / "s"), *seal]) == 1
-    assert "cannot be read" in capsys.readouterr().err
+    assert "cannot be used" in capsys.readouterr().err

@@ -259,6 +259,14 @@ SETUPS: Final = [
     of("a port of LDAP", "directory.url=ldap://127.0.0.1:ldap", "[directory] url", "must name host and port alone"),
     file("an authority that is none", write("op.pem", issue("sip.example.com").pem), "[web] operators_authority", "name the file of the one that issues", *OPERATORS),
     file("a list that has ended", write("op.pem", authority().pem + revocation_list(authority(), days=(-9, -1))), "[web] operators_authority", "until a new one is there", *OPERATORS),
+    Wrong("a condition of a program", (*LDAP, 'directory.disabled_when=["locked==yes"]'), "[directory]", 'write one = in it, as in "name=value"'),
+    file("a line that is no key", write("authorized_keys", "hello world\n"), "[admin] authorized_keys", "line 1 lets nobody in: it is no key; copy the line of a .pub file here"),
+    file("an option that is not known", write("authorized_keys", "command=\"ls\" ssh-ed25519 AAAA\n"), "[admin] authorized_keys", "only one that means something"),
+    file("an announcer who is somebody", write("people.toml", '[alice]\naddress = "alice@example.com"\n', 0o640), "[im] announcer: alice@example.com is somebody's address", "name another one", "im.announcer=alice"),
+    of("a key of the command line that is none", "sip.x=1", "--set sip.x: [sip] x", "remove it; known are"),
+    of("a section of the command line that is none", "sp.domain=x", "--set sp.domain: [sp]", 'did you mean "sip"'),
+    of("a value of the command line", "sip.tls_port=0x1G", "--set", "neither a number"),
+    of("a range of the command line", "sip.tls_port=99999", "--set sip.tls_port: [sip] tls_port", "less than or equal"),
     file("no console", write("op.pem", authority().pem), "[web] operators_port", "set [admin] console = true", *OPERATORS[:2]),
 ]  # fmt: skip
 

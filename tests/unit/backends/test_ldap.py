@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from lyncpy.backends.ldap import Cookie, LdapDirectory, MarkKind, read_cookie
 from lyncpy.backends.ldap_clock import compared
 from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_faults import PEOPLE, SearchSettings
 from lyncpy.backends.ldap_link import Access, LdapConnection, LdapEntry, Root
 from lyncpy.contracts.directory import Moment, Pull
 from lyncpy.contracts.refusal import DirectoryUnavailable
@@ -115,7 +116,7 @@ class Pages:
         """Give no more of a group than was seen."""
         return {}
 
-    def search(self, base: str, filters: str, attributes: object) -> list[LdapEntry]:
+    def search(self, base: str, filters: str, attributes: object, named: SearchSettings = PEOPLE) -> list[LdapEntry]:
         """Give the entry."""
         self.filters.append(filters)
         raw = {"mail": [b"a@example.com"], "entryuuid": [b"k"], "modifytimestamp": [self.stamp.encode()]}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lyncpy.backends.ldap_examination import person_in
+from lyncpy.backends.ldap_faults import PEOPLE, SearchSettings
 from lyncpy.backends.ldap_link import LdapEntry
 from lyncpy.contracts.directory import Person, Skipped
 from lyncpy.workloads.directory.settings import DirectorySource
@@ -26,7 +27,9 @@ class Link:
     def __exit__(self, *ended: object) -> None:
         """Nothing was opened."""
 
-    def search(self, base: str, filters: str, attributes: Sequence[str]) -> Iterator[LdapEntry]:
+    def search(
+        self, base: str, filters: str, attributes: Sequence[str], named: SearchSettings = PEOPLE
+    ) -> Iterator[LdapEntry]:
         """Give what is there."""
         yield self.entries[base]
 

@@ -10,6 +10,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from lyncpy.backends.ldap_conditions import Raw
+from lyncpy.backends.ldap_faults import PEOPLE, SearchSettings
 from lyncpy.backends.ldap_link import Access, LdapEntry, Root
 from lyncpy.backends.ldap_messages import LdapMessage, Operation
 from lyncpy.backends.ldap_notices import (
@@ -100,7 +101,9 @@ class Link:
         """Note how many messages were still to come."""
         self.left_at_persist = len(self.messages)
 
-    def search(self, base: str, filters: str, attributes: Sequence[str]) -> list[LdapEntry]:
+    def search(
+        self, base: str, filters: str, attributes: Sequence[str], named: SearchSettings = PEOPLE
+    ) -> list[LdapEntry]:
         """Notices read nothing."""
         raise AssertionError
 

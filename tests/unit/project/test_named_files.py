@@ -15,13 +15,13 @@ OTHERS = {
     "app/home.py": "what `lyncpy init` has made",
     "app/large_pages.py": "/sys and /proc",
     "app/limits.py": "of the package",
-    "app/password_file.py": "a word of the command line, which may be a pipe; bounded there",
     "app/people_command.py": "a word of the command line; bounded there",
     "app/tables.py": "of the package",
     "backends/gapfile.py": "the server's own",
     "backends/processes.py": "/proc",
     "backends/sql/files.py": "a copy of its own",
     "backends/trace_files.py": "the server's own",
+    "contracts/secret_file.py": "a word of the command line, which may be a pipe; bounded by who asks",
     "core/languages.py": "of the package",
 }
 """Modules that read files in another way, and why."""
