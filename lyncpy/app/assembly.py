@@ -18,6 +18,7 @@ from lyncpy.app.examination import Examination
 from lyncpy.app.followed_files import FollowedFiles, Following
 from lyncpy.app.hall import Pipeline, PlatformParts, entrance, ground
 from lyncpy.app.log_levels import LogLevels
+from lyncpy.app.members_check import announcer_reasons
 from lyncpy.app.process import ParentLine
 from lyncpy.app.schemes import Credentials, schemes
 from lyncpy.app.server_words import server_words
@@ -204,11 +205,12 @@ def build(
     )
     shown = None if certificate is None else certificate.current
     within = inside(config, node, back, timers, reactor, reload, surroundings, shown)
+    site = within.site
     listener = _listener(config, reactor, within, certificate, timers, surroundings)
     doors: list[IUnit] = [*watches, *followed, listener]
     if certificate is not None and config.https_port:
         relays = Relays(sip.relays, send_proxy=sip.relays_send_proxy)
-        factory = HttpFactory(within.site.serve, web, back.meter, timers, relays, within.site.forget)
+        factory = HttpFactory(site.serve, web, back.meter, timers, relays, site.forget, site.refusal)
         granted = lambda: listener.granted.web  # noqa: E731 - it is not known before the listener has opened
         handshakes = within.ground.flows.handshakes
         doors.append(HttpDoor(reactor, factory, certificate, granted, operators, handshakes, surroundings.handed))
@@ -275,13 +277,9 @@ def inside(
     readers = _readers(config, back, base)
     drain = _drain(config, back, base, way_in, (floor.conferencing.hand_over,), surroundings.end)
     hall = _of_hall(back, base, way_in, drain, surroundings.conditions)
-    watch = ConditionWatch(
-        [(offer.name, ask) for offer in (*offers, hall) for ask in offer.conditions],
-        surroundings.examine,
-        surroundings.found,
-        back.meter,
-        timers,
-    )
+    asks = [(offer.name, ask) for offer in (*offers, hall) for ask in offer.conditions]
+    asks.append(("im", lambda: announcer_reasons(config, base.platform.people)))
+    watch = ConditionWatch(asks, surroundings.examine, surroundings.found, back.meter, timers)
     known = {"config": config, "ground": base, "entrance": way_in, "backends": back}
     known |= {workload.name: workload for workload in workloads}
     words = server_words(config, back, credentials, floor.webservices.issued_to_people, surroundings, timers, reactor)

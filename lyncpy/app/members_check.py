@@ -33,15 +33,13 @@ def member_findings(config: Config) -> Iterator[Finding]:
 
 
 def announcer_findings(config: Config) -> Iterator[Finding]:
-    """Look whether the address from which `announce` speaks is somebody's: they would be thought to have said it."""
+    """Look whether the address from which `announce` speaks is somebody's: they would be thought to have said it. Of an LDAP server a server that runs knows it."""
     people = [config.path(one.url) for one in config.directories if not one.is_ldap]
     domains = config.sections.sip.all_domains
     try:
         known = {one.aor for file in people for one in read_file(file, domains).people}
     except DirectoryUnavailable:
         return  # as above
-    if any(one.is_ldap for one in config.directories):
-        known |= set(kept_addresses(config))  # whom the last pull brought
     yield from (Finding(good=False, sentence=one.finding) for one in _announcer_taken(config, known))
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lyncpy.app.config import Config
+from lyncpy.app.import_refusals import of_conference, of_contact
 from lyncpy.app.password_file import typed_address
 from lyncpy.app.people_form import ConferenceData, ContactData, PeopleDocument, PersonData
 from lyncpy.contracts.names import Aor, aor_of, bare
@@ -228,7 +229,7 @@ class Importer:
     def _decided(self, book: ContactBook, change: Change, said: Report, whose: str, what: str) -> ContactBook | None:
         decided = decide(book, change, self._bounds.lists)
         if isinstance(decided, ContactDenial):
-            said.skip(whose, what, decided.name.lower().replace("_", " "))
+            said.skip(whose, what, of_contact(decided))
             return None
         return decided.book
 
@@ -321,7 +322,7 @@ class Importer:
                 if any(one.id.lower() == data.id.lower() for one in existing):
                     said.known += 1
                 else:
-                    said.skip(whose, what, made.text or made.reason.value)
+                    said.skip(whose, what, made.text or of_conference(made.reason))
                 return said
             if link is not None and link != aor:
                 made = replace(made, home=link)

@@ -52,7 +52,7 @@ def read_keytab(path: Path) -> tuple[KeytabEntry, ...]:
             f"{named} is missing: write one with ktadd of kadmin, net ads keytab or ktpass, and bring it there"
         ) from None
     except SecretForOthers as error:
-        raise KeytabUnusable(f"{named} cannot be used: {error.strerror}") from None
+        raise KeytabUnusable(f"{named} {error.words}") from None
     except OSError as error:
         raise KeytabUnusable(
             f"{named} cannot be read: {error.strerror}; it has to belong to the server's user"

@@ -114,7 +114,7 @@ def _read_key(path: Path) -> bytes:
             f"{named} is missing: bring it back from a copy; `lyncpy init` makes one for a new server"
         ) from None
     except SecretForOthers as error:
-        raise StoreUnavailable(f"{named} cannot be used: {error.strerror}") from None
+        raise StoreUnavailable(f"{named} {error.words}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreUnavailable(f"{named} cannot be read: {fault_of(error)}") from error
     try:

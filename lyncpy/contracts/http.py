@@ -7,6 +7,7 @@ learns who asks and finishes the answer; `wire/http.py` carries both.
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final
 
 from zope.interface import Interface
@@ -103,6 +104,25 @@ class HttpAnswer:
     """Why, in the word of a protocol that has its own; one of a few, and never the client's. "": the status says it, or it is no refusal."""
 
 
+HttpRefusal = Callable[[str, int, str], HttpAnswer]
+"""Writes that nothing is given, in the form of an address: its path, the status, a sentence ("": the status says all)."""
+
+
+def plain(_path: str, status: int, sentence: str) -> HttpAnswer:
+    """Write a refusal as text, for people."""
+    text = f"{status} {phrase_of(status)}\n"
+    text += f"{sentence[:1].upper()}{sentence[1:]}.\n" if sentence else ""
+    return HttpAnswer(status, "text/plain; charset=utf-8", text.encode())
+
+
+def phrase_of(status: int) -> str:
+    """Give what HTTP calls a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
 class HttpRefused(Exception):
     """A request refused over HTTP, with a sentence that the client may read."""
 
@@ -128,6 +148,9 @@ class HttpResource:
     methods: tuple[str, ...] = GET
     readers: frozenset[HttpReaderKind] = frozenset({HttpReaderKind.ANONYMOUS})
     """Who may ask; not empty."""
+
+    refusal: HttpRefusal = plain
+    """How all that is not answered there is told, by whomever: the resource, the site, or the wire, for which a request is too large."""
 
     host: str = ""
     """Answers only under this name, lower case; "": under every name."""

@@ -16,7 +16,15 @@ ANYBODY_ELSE: Final = 0o077
 
 
 class SecretForOthers(PermissionError):
-    """Others may read it; `strerror` says so in words, with what to do."""
+    """Others may read it; `strerror` says so in words, with what to do.
+
+    Attributes:
+        words: The same, to stand behind the name of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.words = f'can be read by others: run `chmod 600 "{path}"`'
+        super().__init__(errno.EACCES, f"it {self.words}", str(path))
 
 
 def require_secret(file: BinaryIO, path: Path, refused: int = ANYBODY_ELSE) -> None:
@@ -31,7 +39,7 @@ def require_secret(file: BinaryIO, path: Path, refused: int = ANYBODY_ELSE) -> N
         SecretForOthers: It has one of them.
     """
     if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & refused:
-        raise SecretForOthers(errno.EACCES, f'it can be read by others: run `chmod 600 "{path}"`', str(path))
+        raise SecretForOthers(path)
 
 
 def open_secret(path: Path, refused: int = ANYBODY_ELSE) -> BinaryIO:

@@ -7,7 +7,6 @@ request, or for its end.
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from http import HTTPStatus
 from io import BytesIO
 from itertools import count
 from typing import Any
@@ -19,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, HttpRefusal, phrase_of
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.networks import Relays, network_of
 from lyncpy.contracts.strangers import StrangersByNetwork
@@ -106,7 +105,7 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         if self._disconnected:
             return
         channel = self.channel
-        self.setResponseCode(answer.status, _phrase(answer.status).encode())
+        self.setResponseCode(answer.status, phrase_of(answer.status).encode())
         self.responseHeaders.setRawHeaders(b"Date", [http.datetimeToString(channel.site.timers.wall())])
         if answer.content_type:
             self.responseHeaders.setRawHeaders(b"Content-Type", [answer.content_type.encode()])
@@ -131,7 +130,8 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         if not failure.check(CancelledError):
             self.channel.log.failure("a request was not answered", failure=failure)
         slow = failure.check(CancelledError) is not None
-        self._say(plain(503 if slow else 500, "this takes too long, try again later" if slow else "the server failed"))
+        words = "this takes too long, try again later" if slow else "the server failed"
+        self._say(self.channel.site.refusal(self.path.decode("latin-1"), 503 if slow else 500, words))
 
 
 class HttpStream(_Channel):  # type: ignore[misc]  # see above
@@ -164,6 +164,9 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         self._heard = False
         """Something of the current request has come."""
         self._over = False
+        self._target = ""
+        """The path of the request, as soon as its line has come."""
+
         self._timer: ITimer | None = None
 
     # What Twisted calls.
@@ -206,6 +209,8 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
             return
         self._head_bytes += len(line) + 2
         self._head_lines += 1
+        if self._head_lines == 1:
+            self._target = line.decode("latin-1").partition(" ")[2].partition(" ")[0].partition("?")[0]
         if self._head_bytes > self.bounds.head_bytes or self._head_lines > self.bounds.headers + 1:
             self.refuse(431, "the head of the request is too large")
             return
@@ -300,9 +305,9 @@ class HttpStream(_Channel):  # type: ignore[misc]  # see above
         if self._over:
             return
         self.site.count_refusal(status)
-        answer = plain(status, sentence)
+        answer = self.site.refusal(self._target, status, sentence)
         head = (
-            f"HTTP/1.1 {status} {_phrase(status)}\r\nContent-Type: {answer.content_type}\r\n"
+            f"HTTP/1.1 {status} {phrase_of(status)}\r\nContent-Type: {answer.content_type}\r\n"
             f"Content-Length: {len(answer.body)}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + answer.body)
@@ -345,6 +350,7 @@ class HttpFactory(Factory):
         bounds: The settings.
         relays: Of whose connections the client's address is told.
         forget: Is told the name of each connection that is over.
+        refusal: Writes what the site is not even asked.
     """
 
     noisy = False
@@ -357,8 +363,10 @@ class HttpFactory(Factory):
         timers: ITimers,
         relays: Relays,
         forget: Callable[[str], None],
+        refusal: HttpRefusal,
     ) -> None:
         self.serve = serve
+        self.refusal = refusal
         self._forget = forget
         self.bounds = bounds
         self.timers = timers
@@ -483,18 +491,5 @@ class PlainHttpFactory(Factory):
         return self._site.stream(addr, is_secure=False)
 
 
-def plain(status: int, sentence: str) -> HttpAnswer:
-    """Make a plain-text answer of a sentence."""
-    text = f"{status} {_phrase(status)}\n{sentence[:1].upper()}{sentence[1:]}.\n"
-    return HttpAnswer(status, "text/plain; charset=utf-8", text.encode())
-
-
 async def _answered(serve: Serve, asked: HttpAsked) -> HttpAnswer:
     return await serve(asked)
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

@@ -21,6 +21,7 @@ def test_a_server_is_restored_from_a_backup_that_was_made_while_it_ran(tmp_path:
     first = RunningServer(tmp_path / "first").init()
     words = tmp_path / "words"
     words.write_text("correct horse battery staple\n")
+    words.chmod(0o600)
     first.write_settings("store", backup_passphrase_file=str(words))
     again = RunningServer(tmp_path / "again")
     try:

@@ -306,6 +306,22 @@ def test_the_api_answers_json_whatever_is_asked(
     assert headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("DELETE", "/api/users", 405), ("PUT", "/api/", 405), ("GET", "/api", 401)]
+)
+def test_what_no_command_answers_has_the_same_form(server: RunningServer, method: str, path: str, status: int) -> None:
+    """Also where the site refuses it by itself."""
+    url = f"https://127.0.0.1:{HTTPS[server.home]}{path}"
+    request = urllib.request.Request(url, method=method)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=60, context=create_default_context(cafile=server.ca))
+    with caught.value as answer:
+        document = json.loads(answer.read())
+    assert (answer.code, document["ok"]) == (status, False)
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert set(document) == {"command", "ok", "rows", "facts", "counts", "note", "error"}
+
+
 def token_of(server: RunningServer) -> Callable[[str], str]:
     """Give what makes a token once, and gives it from then on."""
 

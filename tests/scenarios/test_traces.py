@@ -190,6 +190,15 @@ def test_a_disk_that_is_full_ends_a_trace_and_nothing_else(stage: Stage) -> None
     assert "No space left" in stage.ask("trace start user bob@example.com").err
 
 
+def test_a_trace_of_somebody_who_is_not_known_says_so(stage: Stage) -> None:
+    """They may be about to come, so it runs; where the address is mistyped an operator sees it at once."""
+    told = stage.shell_of_all("trace start user alcie@example.com")
+    assert "nobody is known here as alcie@example.com now" in told.note
+    assert [row[5] for row in stage.shell_of_all("trace list").rows] == ["running"]
+    assert "nobody is known" not in stage.shell_of_all("trace start user alice@example.com").note
+    assert "nobody is known" not in stage.shell_of_all("trace start address 192.0.2.1").note
+
+
 def test_a_trace_is_exported(stage: Stage) -> None:
     """As pcapng, and as JSON with an object for each entry; the content is given to programs that want it."""
     name = begin(stage, "user alice@example.com")

@@ -34,6 +34,13 @@ STATUSES: Final[Mapping[Outcome, int]] = {
     Outcome.UNRECORDED: 503,
     Outcome.INTERNAL: 500,
 }
+_KINDS: Final[Mapping[int, Outcome]] = {
+    **dict.fromkeys((401, 403, 429), Outcome.FORBIDDEN),
+    500: Outcome.INTERNAL,
+    503: Outcome.UNAVAILABLE,
+}
+"""What is wrong, by a status that no command has given; all others are for what is asked wrongly."""
+
 _CHALLENGE: Final = ("WWW-Authenticate", 'Bearer realm="lyncpy operators"')
 
 
@@ -58,11 +65,14 @@ class Api:
 
     def resources(self) -> tuple[HttpResource, ...]:
         """Give what is answered over HTTP."""
-        return (HttpResource(PATH, self.answer, methods=("GET", "POST")),)
+        # Without the slash at its end it is the same.
+        return tuple(
+            HttpResource(path, self.answer, methods=("GET", "POST"), refusal=refused) for path in (PATH, PATH[:-1])
+        )
 
     async def answer(self, asked: HttpAsked) -> HttpAnswer:
         """Answer one request."""
-        command = " ".join(asked.path[len(PATH) :].strip("/").lower().split("/"))
+        command = _command_in(asked.path)
         try:
             holder = await self._admitted(asked)
             line, said = self._line(asked, command)
@@ -104,6 +114,15 @@ class Api:
         given = _given(asked)
         said = given.pop(INPUT, None) if command.reads else None
         return joined(_words_of(command, given)), said
+
+
+def refused(path: str, status: int, sentence: str) -> HttpAnswer:
+    """Write what is refused before a command is looked for as all other answers are written."""
+    return _json(status, error_json(_command_in(path), _KINDS.get(status, Outcome.MISUSED).value, sentence))
+
+
+def _command_in(path: str) -> str:
+    return " ".join(path[len(PATH) :].strip("/").lower().split("/"))
 
 
 def _given(asked: HttpAsked) -> dict[str, str]:

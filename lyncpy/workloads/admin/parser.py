@@ -212,6 +212,8 @@ def _used(command: ShellCommand, words: Sequence[str]) -> ParsedLine:
 def everywhere(command: ShellCommand) -> Sequence[Flag]:
     """Give the flags that a command has as all have them."""
     own = {flag.name for flag in command.flags}
+    if command.form.facts and not command.form.rows:
+        own.add(LIMIT.name)  # of one thing there are no first rows
     return [flag for flag in EVERYWHERE if flag.name not in own]
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from lyncpy import __version__
 from lyncpy.contracts.answers import Shown, form
+from lyncpy.contracts.directory import IPeople
 from lyncpy.contracts.locator import ILocator
-from lyncpy.contracts.names import Aor, bare
+from lyncpy.contracts.names import Aor, aor_of, bare
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.tracing import IHomer, ITraceFiles
 from lyncpy.contracts.workload import (
@@ -53,6 +54,7 @@ class Commands:
         recorder: Those that run here.
         files: Those that are kept here.
         homer: Where traces can be sent.
+        people: Who is known.
         locator: Who is signed in, for completion.
         settings: The section [tracing].
         timers: The clocks.
@@ -63,6 +65,7 @@ class Commands:
         recorder: Recorder,
         files: ITraceFiles,
         homer: IHomer,
+        people: IPeople,
         locator: ILocator,
         settings: Settings,
         timers: ITimers,
@@ -70,6 +73,7 @@ class Commands:
         self._recorder = recorder
         self._files = files
         self._homer = homer
+        self._people = people
         self._locator = locator
         self._settings = settings
         self._timers = timers
@@ -168,8 +172,15 @@ class Commands:
         """Make one row of what all servers have begun."""
         *_, name, of, until = table.rows[0]
         row = (name, of, until, len({row[0] for row in table.rows}) if len(table.columns) > 3 else 1)
-        note = f"it ends by itself; look at it with: trace show {name}"
+        note = f"it ends by itself; look at it with: trace show {name}{self._unknown(asked)}"
         return replace(table, columns=("trace", "of", "until", "servers"), rows=[row], note=note)
+
+    def _unknown(self, asked: CommandCall) -> str:
+        """Say, of somebody who is nobody here, that there may be nothing to record; they may be about to come, so it runs all the same."""
+        target = target_of(asked.args["kind"], asked.args["value"])
+        if target.kind is not TraceTargetKind.USER or self._people.person(aor_of(target.value)) is not None:
+            return ""
+        return f"; nobody is known here as {bare(aor_of(target.value))} now: see `users`, or stop it if the address is mistyped"
 
     async def list(self, asked: CommandCall) -> Table:
         """List traces, the newest last."""
@@ -194,6 +205,7 @@ class Commands:
         if trace is None:
             raise CommandFailed(f'no trace "{name[:80]}" runs; see: trace list')
         self._recorder.stop(name, f"stopped by {asked.author}")
+        await self._recorder.flushed(name)
         return Table(("trace", "entries", "lost"), [(name, trace.entries, trace.lost)])
 
     async def show(self, asked: CommandCall) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from lyncpy.contracts.bus import IBus, IListening, Interest
@@ -97,8 +98,19 @@ class RunningTrace:
     waiting: list[bytes] = field(default_factory=list)
     waiting_bytes: int = 0
     is_writing: bool = False
+    awaited: list[Deferred[None]] = field(default_factory=list)
+    """Who waits until all of it is written: commands under way."""
+
     ended: str = ""
     """Why it has ended."""
+
+    def wrote(self) -> None:
+        """Tell whoever waits that all that was gathered is written, or is not going to be."""
+        self.is_writing = False
+        awaited, self.awaited = self.awaited, []
+        for one in awaited:
+            if not one.called:  # else who waited was interrupted
+                one.callback(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,9 @@ class Recorder:
         self._timers = timers
         self._sender: Final = HepSender(settings.homer_agent, settings.homer_key)
         self._running: dict[str, RunningTrace] = {}
+        self._ended: dict[str, RunningTrace] = {}
+        """Those of which the last lines are being written."""
+
         self._limits = (
             Limit("tracing.running", settings.running, lambda: len(self._running)),
             Limit("tracing.running_per_operator", settings.running_per_operator, self._most_of_one),
@@ -174,6 +189,8 @@ class Recorder:
             await self._files.create(order.name, order.head(self._node, now))
         except OSError as error:
             self._running.pop(order.name, None)
+            self._ended.pop(order.name, None)
+            trace.wrote()
             raise CommandFailed(f"the trace cannot be written: {error.strerror or error} ([tracing] folder)") from error
         trace.is_writing = False
         self._write(order.name, trace)
@@ -197,6 +214,7 @@ class Recorder:
             return False
         self._ends.clear(name)
         trace.ended = why
+        self._ended[name] = trace
         self._state(trace, f"the trace has ended: {why}")
         self._write(name, trace)
         wanted = {one.order.target.about for one in self._running.values()}
@@ -325,14 +343,20 @@ class Recorder:
                 lines, trace.waiting, trace.waiting_bytes = trace.waiting, [], 0
                 await self._append(name, trace, lines)
         finally:
-            trace.is_writing = False
+            if trace.ended:
+                self._ended.pop(name, None)
+            trace.wrote()
 
     async def flushed(self, name: str) -> None:
-        """Write what a trace has gathered, so that it can be read."""
-        trace = self._running.get(name)
-        if trace is not None and not trace.is_writing:
-            self._writes.clear(name)
-            await self._written(name, trace)
+        """Write what a trace has gathered, so that it can be read, also of one that has just ended."""
+        trace = self._running.get(name) or self._ended.get(name)
+        if trace is None:
+            return
+        self._write(name, trace)
+        if trace.is_writing:
+            written: Deferred[None] = Deferred()
+            trace.awaited.append(written)
+            await written
 
     async def _append(self, name: str, trace: RunningTrace, lines: Sequence[bytes]) -> None:
         try:

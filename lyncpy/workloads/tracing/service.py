@@ -40,7 +40,7 @@ class Tracing:
         flows, bus, timers = signaling.flows, platform.bus, platform.timers
         sources = Sources(flows, bus, platform.policies)
         self._recorder = Recorder(platform.node, sources, files, homer, self._retention, settings, timers)
-        commands = Commands(self._recorder, files, homer, platform.locator, settings, timers)
+        commands = Commands(self._recorder, files, homer, platform.people, platform.locator, settings, timers)
         self.offer = Offer(self.name, commands=commands.words(), reasons=(commands.reasons,))
         self._sweeps: Deadlines[str] = Deadlines(timers, self._look)
 

@@ -12,7 +12,17 @@ from typing import Final
 from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
-from lyncpy.contracts.http import ANYBODY, HttpAnswer, HttpAsked, HttpReader, HttpReaderKind, HttpRefused, HttpResource
+from lyncpy.contracts.http import (
+    ANYBODY,
+    HttpAnswer,
+    HttpAsked,
+    HttpReader,
+    HttpReaderKind,
+    HttpRefusal,
+    HttpRefused,
+    HttpResource,
+    plain,
+)
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.refusal import Refused, translated
 from lyncpy.workloads.web.readers import Readers
@@ -58,7 +68,7 @@ class Site:
         except CancelledError:
             raise  # the browser is gone, or it took too long: the wire knows which
         except Exception as error:  # noqa: BLE001 - the one place where a bug becomes a 500 of a page
-            answer = self._no(error)
+            answer = self._no(error, self.refusal if resource is None else resource.refusal, asked.path)
         answer = self._whole(asked, answer)
         self._count(f"{resource.host}{resource.path}" if resource is not None else "", answer)
         return answer
@@ -82,17 +92,23 @@ class Site:
         """Forget a connection that is over."""
         self._readers.forget(connection)
 
+    def refusal(self, path: str, status: int, sentence: str) -> HttpAnswer:
+        """Write a refusal as whoever asks at an address expects it."""
+        of = next((one.refusal for one in self._fitting(path) if one.refusal is not plain), plain)
+        return of(path, status, sentence)
+
     def _find(self, asked: HttpAsked) -> HttpResource | None:
-        # Clients write the paths of Lync's services in small letters or as they please: its own server tells no difference.
-        wanted = asked.path.lower()
         fitting = [
             one
-            for path, one in self._resources
-            if one.host in ("", asked.host)
-            and (asked.is_secure or one.is_plain)
-            and (wanted.startswith(path) if path.endswith("/") else wanted == path)
+            for one in self._fitting(asked.path)
+            if one.host in ("", asked.host) and (asked.is_secure or one.is_plain)
         ]
         return max(fitting, key=lambda one: (len(one.path), bool(one.host)), default=None)
+
+    def _fitting(self, wanted: str) -> Iterable[HttpResource]:
+        # Clients write the paths of Lync's services in small letters or as they please: its own server tells no difference.
+        low = wanted.lower()
+        return (one for path, one in self._resources if (low.startswith(path) if path.endswith("/") else low == path))
 
     async def _answer(self, resource: HttpResource | None, asked: HttpAsked) -> HttpAnswer:
         if resource is None:
@@ -133,15 +149,16 @@ class Site:
             )
         return HttpAnswer(204, headers=headers)
 
-    def _no(self, error: Exception) -> HttpAnswer:
+    def _no(self, error: Exception, refusal: HttpRefusal, path: str) -> HttpAnswer:
         if isinstance(error, HttpRefused):
-            return _plain(error.status, error.sentence, error.headers)
+            return replace(refusal(path, error.status, error.sentence), headers=error.headers)
         no: Refused = translated(error)
         if no.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.failure("a page failed")
-            return _plain(500, "the server failed; its log says why")
+            return refusal(path, 500, "the server failed; its log says why")
         waits = tuple(header for header in no.headers if header[0] == "Retry-After")
-        return _plain(no.status, no.diagnostics.reason if no.diagnostics is not None else "", waits)
+        said = no.diagnostics.reason if no.diagnostics is not None else ""
+        return replace(refusal(path, no.status, said), headers=waits)
 
     def _whole(self, asked: HttpAsked, answer: HttpAnswer) -> HttpAnswer:
         headers = {**STANDING, "Cache-Control": answer.cache}
@@ -173,9 +190,3 @@ def _is_known(tag: str, given: str) -> bool:
     Spec: RFC 9110 §13.1.2.
     """
     return given.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in given.split(","))
-
-
-def _plain(status: int, sentence: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
-    text = f"{status} {HTTPStatus(status).phrase}\n"
-    text += f"{sentence[:1].upper()}{sentence[1:]}.\n" if sentence else ""
-    return HttpAnswer(status, "text/plain; charset=utf-8", text.encode(), headers=headers)

@@ -176,3 +176,12 @@ def test_shutdown_answers_first() -> None:
 def test_spans_are_read_by_people() -> None:
     """Days, hours, minutes, seconds."""
     assert [duration(4.4), duration(90061)] == ["0:00:04", "1 day, 1:01:01"]
+
+
+def test_what_tells_of_one_thing_has_no_first_rows() -> None:
+    """So that nobody takes a flag that does nothing for one that did."""
+    parlour = Parlour()
+    refused = parlour.ask("status --limit 1")
+    assert (refused.status, 'has no flag "--limit"' in refused.err) == (2, True)
+    assert "--limit" not in parlour.ask("status --help").out
+    assert "--limit" in parlour.ask("audit --help").out

@@ -260,6 +260,7 @@ SETUPS: Final = [
     file("an authority that is none", write("op.pem", issue("sip.example.com").pem), "[web] operators_authority", "name the file of the one that issues", *OPERATORS),
     file("a list that has ended", write("op.pem", authority().pem + revocation_list(authority(), days=(-9, -1))), "[web] operators_authority", "until a new one is there", *OPERATORS),
     Wrong("a condition of a program", (*LDAP, 'directory.disabled_when=["locked==yes"]'), "[directory]", 'write one = in it, as in "name=value"'),
+    Wrong("a source of addresses", (*LDAP, 'directory.address=["{"]'), "[directory]", "write attributes as {name}"),
     file("a line that is no key", write("authorized_keys", "hello world\n"), "[admin] authorized_keys", "line 1 lets nobody in: it is no key; copy the line of a .pub file here"),
     file("an option that is not known", write("authorized_keys", "command=\"ls\" ssh-ed25519 AAAA\n"), "[admin] authorized_keys", "only one that means something"),
     file("an announcer who is somebody", write("people.toml", '[alice]\naddress = "alice@example.com"\n', 0o640), "[im] announcer: alice@example.com is somebody's address", "name another one", "im.announcer=alice"),

@@ -159,14 +159,17 @@ def test_what_is_there_stays() -> None:
         ({"contacts": [{"address": "alice@example.com"}]}, "it is no address of somebody else"),
         ({"contacts": [{"address": "what is this"}]}, "it is no address of somebody else"),
         ({"delegates": [{"address": "alice@example.com"}]}, "it is no address of somebody else"),
-        ({"groups": [{"id": n, "name": f"g{n}"} for n in range(1, 70)]}, "groups full"),
+        (
+            {"groups": [{"id": n, "name": f"g{n}"} for n in range(1, 70)]},
+            "too many groups: raise [contacts] groups_per_user",
+        ),
         ({"delegates": [{"address": f"d{n}@example.com"} for n in range(999)]}, "there would be too many"),
         (
             {"levels": [{"container": 400, "members": [{"kind": "user", "value": f"u{n}@x.y"} for n in range(9999)]}]},
             "the level 400, 9999 members: there would be too many",
         ),
         ({"conferences": [{"id": "ABCDEF123", "expires": 5.0}]}, "it has expired"),
-        ({"conferences": [{"id": "x"}]}, 'the conference x "": invalidConferenceId'),
+        ({"conferences": [{"id": "x"}]}, 'the conference x "": its id has to be 8 to 32 letters and digits'),
     ],
 )
 def test_what_is_not_taken_is_named(changes: dict[str, object], says: str) -> None:

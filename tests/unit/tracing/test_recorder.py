@@ -25,11 +25,17 @@ NODE = NodeName("n1")
 
 
 class SlowFiles(MemoryTraceFiles):
-    """A folder on a slow disk: it is listed when `gate` fires."""
+    """A folder on a slow disk: it is listed, and files in it grow, when `gate` fires."""
 
     def __init__(self) -> None:
         super().__init__(lambda: 0.0)
         self.gate: Deferred[None] | None = None
+
+    async def append(self, name: str, data: bytes) -> None:
+        """Add to one, in its time."""
+        if self.gate is not None:
+            await self.gate
+        await super().append(name, data)
 
     async def files(self) -> list[TraceFile]:
         """List them, in their time."""
@@ -137,3 +143,18 @@ def test_one_that_is_stopped_and_cannot_be_written_is_refused_all_the_same(desk:
     assert refused.check(CommandFailed), refused  # type: ignore[attr-defined]  # a Failure
     _ = beginning.addErrback(lambda _: None)
     assert set(desk.recorder.running) == {"first"}
+
+
+def test_one_that_has_just_ended_is_read_when_its_last_line_is_written(desk: Desk) -> None:
+    """Whoever stops one may export it at once, and has all of it; who waits no longer keeps nobody else waiting."""
+    assert desk.recorder.stop("first", "by an operator")
+    impatient, patient = (started(desk.recorder.flushed("first")) for _ in range(2))
+    _ = impatient.addErrback(lambda _: None)
+    impatient.cancel()
+    assert not patient.called
+    assert b"has ended" not in desk.files.content["first"]
+    assert desk.files.gate is not None
+    desk.files.gate.callback(None)
+    assert patient.called
+    assert desk.files.content["first"].endswith(b'"text": "the trace has ended: by an operator"}\n')
+    result_of(desk.recorder.flushed("first"))  # nothing of it is left

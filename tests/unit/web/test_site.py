@@ -101,6 +101,26 @@ def test_the_longest_path_of_the_right_host_answers(tmp_path: Any) -> None:
     assert office.ask("/").status == 404
 
 
+def test_an_address_for_programs_refuses_in_its_own_form(tmp_path: Any) -> None:
+    """Whatever is refused, and by whom: the site itself, the wire, or the resource."""
+
+    def refusal(path: str, status: int, sentence: str) -> HttpAnswer:
+        return HttpAnswer(status, "application/json", f"{path}: {sentence}".encode())
+
+    async def fails(asked: HttpAsked) -> HttpAnswer:
+        raise StoreUnavailable("the disk is full")
+
+    office = Office(tmp_path / "none", HttpResource("/", _saying("all")), HttpResource("/a/", fails, refusal=refusal))
+    refused = office.ask("/a/b", "DELETE")
+    assert (refused.status, refused.content_type) == (405, "application/json")
+    assert refused.body == b"/a/b: this address answers GET and HEAD"
+    assert _header(refused, "Allow") == ["GET, HEAD"]
+    failed = office.ask("/A/b")
+    assert (failed.status, failed.content_type) == (503, "application/json")
+    assert office.site.refusal("/a/b?", 413, "the body is too large").body == b"/a/b?: the body is too large"
+    assert office.site.refusal("/b", 413, "the body is too large").content_type.startswith("text/plain")
+
+
 def test_other_methods_are_refused_with_those_that_work(tmp_path: Any) -> None:
     """A program learns what it may ask."""
     office = Office(tmp_path / "none", HttpResource("/a", _saying("a")))

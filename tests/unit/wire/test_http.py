@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import formatEvent
 from twisted.python.failure import Failure
 
-from lyncpy.contracts.http import HttpAnswer, HttpAsked
+from lyncpy.contracts.http import HttpAnswer, HttpAsked, plain
 from lyncpy.contracts.networks import Relays
 from lyncpy.core.timers import Timers
 from lyncpy.wire.http import HttpFactory, HttpStream, PlainHttpFactory
@@ -54,7 +54,9 @@ class Door:
             self.asked.append(asked)
             return await serve(asked)
 
-        self.factory = HttpFactory(recorded, Settings(**bounds), self.meter, timers, Relays(()), self.forgotten.append)
+        self.factory = HttpFactory(
+            recorded, Settings(**bounds), self.meter, timers, Relays(()), self.forgotten.append, plain
+        )
 
     def connect(self, host: str = "192.0.2.1") -> "Browser":
         """Connect; refused when the door has no place."""
@@ -252,6 +254,17 @@ HOSTILE = {
         413,
     ),
 }
+
+
+def test_what_is_too_much_is_refused_as_its_address_refuses() -> None:
+    """A program gets the form that it reads, with the path that it has asked for."""
+    door = Door()
+    door.factory.refusal = lambda path, status, sentence: HttpAnswer(status, "application/json", f'"{path}"'.encode())
+    for text, _ in (HOSTILE["a large body"], HOSTILE["a large chunk"]):
+        answer = door.connect().send(text.replace("POST /", "POST /api/users?x=1"))
+        assert answer.startswith("HTTP/1.1 413 ")
+        assert "Content-Type: application/json" in answer
+        assert answer.endswith('"/api/users"')
 
 
 @pytest.mark.parametrize("what", HOSTILE)
