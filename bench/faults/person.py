@@ -130,7 +130,9 @@ class Person:
         self._tries = 0
         self._is_over = False
         self._device: Device | None = None
-        self._availability = STATES[0]
+        self._availability = self._confirmed = STATES[0]
+        """What was published last, and what was acknowledged last."""
+
         self._talks: dict[str, Dialog] = {}
         self._heard: list[str] = []
         self._since = 0.0
@@ -176,12 +178,17 @@ class Person:
         if self.node is node:
             self.absences.append(Absence(node.number, self.history.now()))
             # Nobody can know yet whether their server will do something more.
-            self._true(OFFLINE, self._availability)
+            self._true(OFFLINE, self._confirmed, self._availability)
+            # Nor does anybody tell them what others do and say; who said it is told so. That lasts as long as their absence, which
+            # is judged by itself.
+            self._end_stay()
+            for other in self._watched:
+                self._sees(other, None)
 
     async def _come(self) -> None:
         node = self._nodes[self._tries % len(self._nodes)]
         self._tries += 1
-        if self.absences and self.absences[-1].back_at is None:
+        if self._is_lost:
             self.absences[-1].tries += 1
         line = open_line(self._reactor, node.port, trusting(node.ca), "127.0.0.1")
         device = self._device = Device(line, self.number, None)
@@ -196,13 +203,19 @@ class Person:
         self.node = node
         if self.conference:
             await self._join(device)
-        if self.absences and self.absences[-1].back_at is None:
+        if self._is_lost:
             self.absences[-1].back_at = self.history.now()
+            self._true(self._availability)
+
+    @property
+    def _is_lost(self) -> bool:
+        """Whether their server is lost, and they are at no other yet."""
+        return bool(self.absences) and self.absences[-1].back_at is None
 
     def _lose(self) -> None:
         """Be without a server, and note it, if nobody has."""
         node, self.node = self.node, None
-        if node is not None and not self._is_over and not (self.absences and self.absences[-1].back_at is None):
+        if node is not None and not self._is_over and not self._is_lost:
             self.absences.append(Absence(node.number, self.history.now()))
         self._leave()
 
@@ -268,8 +281,10 @@ class Person:
     async def _publish(self, availability: int) -> None:
         device = self._device
         assert device is not None
-        before, self._availability = self._availability, availability
-        self._true(before, availability, *(() if device.has_published else (OFFLINE,)))
+        self._availability = availability
+        # Of who publishes at a server that is lost, and has not noticed, others are told that they are gone.
+        gone = () if device.has_published and not self._is_lost else (OFFLINE,)
+        self._true(self._confirmed, availability, *gone)
         for _ in range(3):
             try:
                 await self._patient(device.publish(availability))
@@ -284,7 +299,8 @@ class Person:
                 if not device.has_published:
                     raise
                 return
-            self._true(availability)
+            self._confirmed = availability
+            self._true(availability, *((OFFLINE,) if self._is_lost else ()))
             return
 
     async def _say(self) -> None:
