@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from lyncpy.app.backends import Backends
-from lyncpy.app.config import Config
+from lyncpy.app.config import Config, ConfigError
 from lyncpy.app.opened_store import known_people, with_backends
 from lyncpy.app.store_check import store_findings
 from lyncpy.backends.ldap_examination import is_meant
@@ -55,7 +55,7 @@ def kept_story(config: Config, wanted: str) -> Generator[Finding, None, bool]:
 
     try:
         with_backends(config, look)
-    except (WorldUnavailable, UnitFailed) as error:
+    except (ConfigError, WorldUnavailable, UnitFailed) as error:
         found = [Finding(good=False, sentence=f"what is kept of them cannot be read: {error}")]
     yield from found
     return bool(added)
@@ -69,8 +69,8 @@ def kept_addresses(config: Config) -> Collection[Aor]:
         known.update(one.aor for one in (await known_people(back)).everybody())
 
     if _objection(config) is None:
-        # What is wrong with the database is said where that is looked at.
-        with suppress(WorldUnavailable, UnitFailed):
+        # What is wrong with the database, or with a setting, is said where that is looked at.
+        with suppress(ConfigError, WorldUnavailable, UnitFailed):
             with_backends(config, look)
     return known
 

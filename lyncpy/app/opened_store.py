@@ -7,7 +7,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from lyncpy.app.backends import Backends, backends, node_name
-from lyncpy.app.config import Config
+from lyncpy.app.config import Config, ConfigError
 from lyncpy.contracts.refusal import WorldUnavailable
 from lyncpy.core.timers import Timers, host_clock, steady
 from lyncpy.core.unit import UnitFailed, UnitGroup
@@ -24,6 +24,7 @@ def with_backends(config: Config, do: Callable[[Backends], Awaitable[None]]) -> 
 
     Raises:
         CannotDo: As the action raises it.
+        ConfigError: A setting cannot be used that is looked at only here, as the forms of a directory.
         WorldUnavailable, UnitFailed: The store cannot be opened.
     """
     problems: list[Exception] = []
@@ -39,7 +40,7 @@ def with_backends(config: Config, do: Callable[[Backends], Awaitable[None]]) -> 
                 await do(back)
             finally:
                 await house.close()
-        except (CannotDo, WorldUnavailable, UnitFailed) as error:
+        except (CannotDo, ConfigError, WorldUnavailable, UnitFailed) as error:
             problems.append(error)
 
     try:
