@@ -258,6 +258,8 @@ def test_a_token_may_what_its_role_may(server: RunningServer) -> None:
     status, document, _ = api(server, "presence/reset", viewer, {"user": "alice@example.test"})
     assert (status, document["error"]["kind"]) == (403, "forbidden")
     assert "this token has the role viewer" in document["error"]["message"]
+    counted = ctl(server, "meters", "lyncpy_web_refusals_total").stdout.splitlines()
+    assert [line for line in counted if "/api/" in line and "forbidden" in line], counted
     status, document, _ = api(server, "presence/reset", operator, {"user": "alice@example.test"})
     assert (status, document["ok"], document["command"]) == (200, True, "presence reset")
     rows = json.loads(ctl(server, "audit", "--json").stdout)["rows"]

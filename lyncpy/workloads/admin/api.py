@@ -77,10 +77,11 @@ class Api:
             holder = await self._admitted(asked)
             line, said = self._line(asked, command)
         except TokenRefused as no:
-            return _json(no.status, error_json(command, no.kind, str(no)), no.headers)
+            return _no(command, no.status, no.kind, str(no), no.headers)
         author = Author(f"token {holder.name}", asked.peer, holder.role, "token")
         reply = await _reply_of(self._shell.run_line(line, author, None, said))
-        return _json(STATUSES[reply.outcome], reply.out)
+        why = "" if reply.outcome is Outcome.OK else reply.outcome.value
+        return _json(STATUSES[reply.outcome], reply.out, why)
 
     async def _admitted(self, asked: HttpAsked) -> TokenHolder:
         """Give who asks.
@@ -118,7 +119,7 @@ class Api:
 
 def refused(path: str, status: int, sentence: str) -> HttpAnswer:
     """Write what is refused before a command is looked for as all other answers are written."""
-    return _json(status, error_json(_command_in(path), _KINDS.get(status, Outcome.MISUSED).value, sentence))
+    return _no(_command_in(path), status, _KINDS.get(status, Outcome.MISUSED).value, sentence)
 
 
 def _command_in(path: str) -> str:
@@ -184,5 +185,9 @@ async def _reply_of(running: RunningLine) -> Reply:
     return await waiting
 
 
-def _json(status: int, document: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
-    return HttpAnswer(status, "application/json; charset=utf-8", document.encode(), headers=headers)
+def _no(command: str, status: int, kind: str, sentence: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
+    return _json(status, error_json(command, kind, sentence), kind, headers)
+
+
+def _json(status: int, document: str, why: str, headers: tuple[tuple[str, str], ...] = ()) -> HttpAnswer:
+    return HttpAnswer(status, "application/json; charset=utf-8", document.encode(), headers=headers, refused=why)

@@ -83,7 +83,7 @@ class Site:
         if answer.refused:
             self._meter.counter(
                 "lyncpy_web_refusals_total",
-                "Requests to web services that were refused, by SOAP's word for the reason.",
+                "Requests that were refused in words of their service: SOAP's fault, or the kind of error of a command.",
                 resource=resource,
                 reason=answer.refused,
             ).add()
