@@ -17,6 +17,7 @@ from lyncpy.contracts.outbound import ICall
 from lyncpy.contracts.peers import IPeerWire, PeerPlace, PeerUnreachable
 from lyncpy.contracts.refusal import Diagnostics, Refused, translated
 from lyncpy.contracts.timers import ITimers
+from lyncpy.core.answers import BY_ENDPOINT
 from lyncpy.core.deadline import Runner
 from lyncpy.core.tasks import Task
 from lyncpy.sip.dialog import MAX_FORWARDS
@@ -75,6 +76,7 @@ class PeerTransactions:
             "Requests to and from gateways, those that are over included.",
             self.__len__,
         )
+        self._meter = meter
         self._strays = meter.counter("lyncpy_core_peer_strays_total", "Answers of gateways to what nobody asked.")
         self._refused = meter.counter(
             "lyncpy_core_peer_refused_total",
@@ -156,7 +158,7 @@ class PeerTransactions:
         except RemoteProtocolError as error:
             self.log.debug("{place} breaks the protocol: {reason}", place=str(origin), reason=error.reason)
             if isinstance(message, Request) and message.method != "ACK":
-                self._reply(origin, translated(error).response(message))
+                self._reply(origin, self._counted(translated(error)).response(message))
 
     def _answered(self, response: Response) -> None:
         call = self._calls.get(response.via.branch or "")
@@ -181,7 +183,7 @@ class PeerTransactions:
             known.repeat()
         elif self._user is None or not self._has_room(origin):
             self._refused.add()
-            self._reply(origin, Refused(503, headers=[("Retry-After", "10")]).response(request))
+            self._reply(origin, self._counted(Refused(503, headers=[("Retry-After", "10")])).response(request))
         else:
             self._begin(PeerArrival(self, request, origin, name), self._user)
 
@@ -192,7 +194,12 @@ class PeerTransactions:
         self._asked[asked.name] = asked
         address = asked.origin.address
         self._of_address[address] = self._of_address.get(address, 0) + 1
-        Task(user.serve(asked), asked.respond, partial(self._failed, asked)).go_on()
+        Task(user.serve(asked), partial(self._served, asked), partial(self._failed, asked)).go_on()
+
+    def _served(self, asked: "PeerArrival", response: Response) -> None:
+        if response.status >= 300:
+            self._count(response.status, BY_ENDPOINT)
+        asked.respond(response)
 
     def _failed(self, asked: "PeerArrival", failure: Failure) -> None:
         """Refuse what could not be served, as `Dispatch` does; a bug becomes a 500, which the log explains."""
@@ -201,12 +208,12 @@ class PeerTransactions:
         if refused.status == 500 and not isinstance(error, RemoteProtocolError):
             method, place = asked.request.method, str(asked.origin)
             self.log.failure("{method} of {place} failed", failure=failure, method=method, place=place)
-        asked.respond(refused.response(asked.request))
+        asked.respond(self._counted(refused).response(asked.request))
 
     def _cancel(self, request: Request, origin: PeerPlace) -> None:
         invited = self._asked.get((origin, server_key(request, "INVITE")))
         if invited is None:
-            self._reply(origin, Refused(481, UNACKNOWLEDGED).response(request))
+            self._reply(origin, self._counted(Refused(481, UNACKNOWLEDGED)).response(request))
             return
         self._reply(origin, response_to(request, 200))
         invited.cancel()
@@ -223,6 +230,19 @@ class PeerTransactions:
         """Tell that a call that was accepted is lost."""
         if self._user is not None:
             self._user.unacknowledged(request)
+
+    def _counted(self, refused: Refused) -> Refused:
+        """Count what is refused here, before it is written."""
+        self._count(refused.status, "" if refused.diagnostics is None else str(refused.diagnostics.error_id))
+        return refused
+
+    def _count(self, status: int, diagnostics: str) -> None:
+        self._meter.counter(
+            "lyncpy_core_peer_refusals_total",
+            'Requests of gateways refused, by status and ms-diagnostics; "endpoint": whom they asked for refused them.',
+            status=str(status),
+            diagnostics=diagnostics,
+        ).add()
 
     def _reply(self, origin: PeerPlace, response: Response) -> None:
         try:

@@ -252,6 +252,7 @@ class ServerTransaction:
             if response.status >= 200:
                 # Of our own it says nothing but the status; the rest comes from the request, as it came.
                 self._response = explained(response_to(self.request, 500), self._serving.source)
+                self._serving.answers.refused(self.request, self._response, is_ours=True)
                 with suppress(FlowGone):  # it may be too much for a connection that is not read; then it is closed
                     self._serving.flows.send(self._flow.name, self._response)
 

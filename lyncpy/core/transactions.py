@@ -75,8 +75,8 @@ class Transactions:
         self._intake = Intake(flows, self._begin, self._refuse, settings, timers, meter)
         self.states: Final = self._intake.states
         self.refusals: Final = LastRefusals(timers)
-        answers = AnswerMeter(meter, self.refusals)
-        self._serving = Serving(user.dispatch, self._intake, flows, timers, settings, source, answers)
+        self._answers = AnswerMeter(meter, self.refusals)
+        self._serving = Serving(user.dispatch, self._intake, flows, timers, settings, source, self._answers)
         help_ = "Requests that came in, by method."
         self._counters = {name: meter.counter("lyncpy_core_requests_total", help_, method=name) for name in METERED}
         self._others = meter.counter("lyncpy_core_requests_total", help_, method=OTHER)
@@ -138,7 +138,7 @@ class Transactions:
         self._broken.add()
         self.log.debug("broken message on {flow}: {reason}", flow=flow, reason=reason)
         if isinstance(message, Request) and message.method != "ACK":
-            self._reply(flow, Refused(status, Diagnostics(1018, reason)).response(message))
+            self._reply(flow, message, Refused(status, Diagnostics(1018, reason)).response(message))
 
     def drained(self, flow: FlowName) -> None:
         """Tell that a connection has room again, for those who put something off."""
@@ -193,7 +193,7 @@ class Transactions:
 
     def _refuse_now(self, flow: FlowName, request: Request) -> None:
         if request.method != "ACK":
-            self._reply(flow, unavailable(request))
+            self._reply(flow, request, unavailable(request))
 
     def _begin(self, name: FlowName, key: Key, request: Request) -> None:
         """Begin a request for which the intake has room."""
@@ -232,19 +232,22 @@ class Transactions:
         transaction = flow.transactions.get(key)
         invite = self._intake.withdraw(flow.queue, key) if transaction is None else None
         if invite is not None:
-            self._reply(flow.name, response_to(request, 200))
-            self._reply(flow.name, response_to(invite, 487))
+            self._reply(flow.name, request, response_to(request, 200))
+            self._reply(flow.name, invite, response_to(invite, 487))
             return
         if not isinstance(transaction, InviteServerTransaction):
-            self._reply(flow.name, Refused(481, Diagnostics(1018, "Nothing to cancel")).response(request))
+            self._reply(flow.name, request, Refused(481, Diagnostics(1018, "Nothing to cancel")).response(request))
             return
-        self._reply(flow.name, response_to(request, 200))
+        self._reply(flow.name, request, response_to(request, 200))
         transaction.cancel()
 
-    def _reply(self, flow: FlowName, response: Response) -> None:
-        """Answer without a transaction: nothing is remembered."""
+    def _reply(self, flow: FlowName, request: Request, response: Response) -> None:
+        """Answer without a transaction: nothing is remembered, but what was refused is counted."""
+        leaving = explained(response, self._source)
+        if response.status >= 300:
+            self._answers.refused(request, leaving, is_ours=True)
         try:
-            self._wire.send(flow, explained(response, self._source))
+            self._wire.send(flow, leaving)
         except FlowGone:
             self.log.debug("no answer on {flow}: it is gone", flow=flow)
 

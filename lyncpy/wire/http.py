@@ -130,8 +130,9 @@ class Exchange(_Request):  # type: ignore[misc]  # see above
         if not failure.check(CancelledError):
             self.channel.log.failure("a request was not answered", failure=failure)
         slow = failure.check(CancelledError) is not None
-        words = "this takes too long, try again later" if slow else "the server failed"
-        self._say(self.channel.site.refusal(self.path.decode("latin-1"), 503 if slow else 500, words))
+        status, words = (503, "this takes too long, try again later") if slow else (500, "the server failed")
+        self.channel.site.count_unanswered(status)
+        self._say(self.channel.site.refusal(self.path.decode("latin-1"), status, words))
 
 
 class HttpStream(_Channel):  # type: ignore[misc]  # see above
@@ -442,6 +443,10 @@ class HttpFactory(Factory):
         self._meter.counter(
             "lyncpy_wire_http_unreadable_total", "Requests that were refused before they were read.", status=str(status)
         ).add()
+
+    def count_unanswered(self, status: int) -> None:
+        """Count a request that nobody answered: 503, not in time; 500, it failed."""
+        self._meter.counter("lyncpy_wire_http_unanswered_total", "Requests nobody answered.", status=str(status)).add()
 
     def entered(self, stream: HttpStream) -> None:
         """Count a connection."""

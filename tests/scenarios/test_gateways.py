@@ -290,6 +290,9 @@ def test_gateways_say_only_what_belongs_to_a_call(office: Stage, alice: Caller, 
     first.asks("MESSAGE")
     office.settle()
     assert first.finals[-1].status == 405
+    refusals = "lyncpy_core_peer_refusals_total"
+    assert office.meter.count(refusals, status="481", diagnostics="1004") == 1
+    assert office.meter.count(refusals, status="405", diagnostics="") == 1
     stranger = office.peers.gateway("198.51.100.1")
     stranger.calls("sip:+14255550100@example.com;user=phone")
     office.settle()

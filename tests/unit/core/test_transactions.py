@@ -35,6 +35,7 @@ ALICE = FlowName("n/1")
 BOB = FlowName("n/2")
 CAROL = Aor("sip:carol@example.com")
 BRANCH = "SIP/2.0/tls 10.0.0.1:4000;branch=z9hG4bKaa"
+REFUSALS = "lyncpy_core_refusals_total"
 NO_BRANCH = "SIP/2.0/tls 10.0.0.1:4000"
 """As the real client writes it in a dialog."""
 
@@ -347,6 +348,7 @@ def test_a_cancel_of_nothing_is_refused(hall: Hall) -> None:
     hall.says("INVITE")
     hall.takes(BOB, request("CANCEL"))
     assert hall.heard(BOB) == [481]
+    assert hall.meter.count(REFUSALS, status="481", diagnostics="1018") == 1
 
 
 @pytest.mark.parametrize(
@@ -367,6 +369,7 @@ def test_a_request_that_names_too_little_is_refused(hall: Hall, missing: str) ->
     hall.says("MESSAGE", **{missing: ""})
     assert hall.heard() == [400]
     assert hall.meter.count("lyncpy_core_messages_broken_total") == 1
+    assert hall.meter.count(REFUSALS, status="400", diagnostics="1018") == 1
 
 
 def test_a_broken_ack_or_response_is_ignored(hall: Hall) -> None:
@@ -506,6 +509,7 @@ def test_invitations_that_ring_have_a_bound_of_their_own() -> None:
     hall.clock.advance(5)
     assert hall.heard() == [486, 503]
     assert hall.last().headers.get("Retry-After") == "5"
+    assert hall.meter.count(REFUSALS, status="503", diagnostics="1") == 1
 
 
 def test_one_that_came_again_while_it_waits_is_one() -> None:
@@ -673,6 +677,7 @@ def test_an_answer_that_cannot_be_written_is_a_bug_and_becomes_500(
     hall.desk.at_once = lambda arrival: response_to(arrival.request, 200, headers=[("X", "a\r\nb: c")])
     hall.says()
     assert hall.heard() == [500]
+    assert hall.meter.count(REFUSALS, status="500", diagnostics="0") == 1
     assert [event["log_level"].name for event in events] == ["critical"]
     assert hall.is_empty()
 

@@ -444,6 +444,7 @@ def test_an_answer_that_does_not_come_is_a_503() -> None:
     assert browser.get() == ""
     door.clock.advance(30)
     assert browser.read().startswith("HTTP/1.1 503 Service Unavailable\r\n")
+    assert door.meter.count("lyncpy_wire_http_unanswered_total", status="503") == 1
     assert not browser.is_closed
 
 
