@@ -291,9 +291,9 @@ class Person:
             except Unexpected as error:
                 if error.answer is None:
                     raise Gone from error
-                if error.answer.status == 409:
-                    # Another has published meanwhile: what there is is asked for anew.
-                    await self._patient(device.subscribe("vnd-microsoft-roaming-self", words.ROAMING))
+                is_older = error.answer.status == 409
+                # Another has published meanwhile: what there is is asked for anew.
+                if is_older and await self._ask(device, "vnd-microsoft-roaming-self", words.ROAMING) is not None:
                     continue
                 self._failed(error)
                 if not device.has_published:
@@ -323,7 +323,9 @@ class Person:
         try:
             if "chat" not in self._talks:
                 await self._join(self._device)
-            await self._said(self.conference, f"chat {self.name} {self._count}", self._talks["chat"], 202)
+            # Who was refused tries it the next time.
+            if (talk := self._talks.get("chat")) is not None:
+                await self._said(self.conference, f"chat {self.name} {self._count}", talk, 202)
         except Unexpected as error:
             self._failed(error)
             self._end_stay()
