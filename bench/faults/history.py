@@ -195,6 +195,15 @@ def judge_talk(said: Iterable[Said], copies: Sequence[Copy]) -> Sequence[Violati
     return found
 
 
+def all_heard(said: Mapping[str, Sequence[Said]], stays: Iterable[tuple[str, Copy]]) -> bool:
+    """Tell whether all who are in a talk, each with its name, have heard what they are to hear by now."""
+    return not any(
+        one.wrong is Wrong.LOST
+        for where, stay in stays
+        for one in _judge_copy({each.text: each for each in said.get(where, ())}, stay)
+    )
+
+
 def _judge_copy(said: Mapping[str, Said], copy: Copy) -> Iterable[Violation]:
     heard = set(copy.texts)
     for one in said.values():

@@ -168,6 +168,12 @@ class Person:
         """Whether they are signed in as far as their client knows."""
         return self.node is not None
 
+    def stay(self, until: float) -> tuple[str, Copy] | None:
+        """Give the conference in which they are, and what they have heard there, who surely were there until then; None: in none."""
+        if not self.conference or not self._since:
+            return None
+        return self.conference, Copy(self.name, tuple(self._heard), self._since, until)
+
     @property
     def device(self) -> Device | None:
         """Their client's connection."""
@@ -430,9 +436,8 @@ class Person:
             self._heard.append(text)
 
     def _end_stay(self) -> None:
-        if self.conference and self._since:
-            copy = Copy(self.name, tuple(self._heard), self._since, self.history.now() - PATIENCE_S)
-            self.history.copies.setdefault(self.conference, []).append(copy)
+        if (stay := self.stay(self.history.now() - PATIENCE_S)) is not None:
+            self.history.copies.setdefault(stay[0], []).append(stay[1])
         self._heard, self._since = [], 0.0
 
     async def _watch(self, device: Device) -> None:

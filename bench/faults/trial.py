@@ -16,6 +16,7 @@ from bench.faults.history import (
     Outcome,
     Said,
     Violation,
+    all_heard,
     judge_presence,
     judge_registers,
     judge_talk,
@@ -31,6 +32,9 @@ MEETING: Final = 6
 
 BACK_S: Final = 60.0
 """What is waited for those who are to come back."""
+
+HEARD_S: Final = 15.0
+"""What is waited at most for what was said while the bus was away: it is sent again when that is back, after pauses that grow."""
 
 BOUND_S: Final = 10.0
 TARGET_BACK_S: Final = 10.0
@@ -169,9 +173,11 @@ class Trial:
             await self._sleep(max(0.0, fault.lasts_s - (history.now() - at)))
         await self._do(fault, fault.end)
         await self._apart(self._cluster.await_all)
-        self._say(f"it is over after {history.now() - at:.1f} s")
+        over = history.now()
+        self._say(f"it is over after {over - at:.1f} s")
         await self._sleep(self._pace.settle_s)
         await self._until(lambda: all(_back(person) for person in self.persons), BACK_S)
+        await self._until(lambda: self._all_heard(over), HEARD_S)
         for person in self.persons:
             person.end()
         end = history.now()
@@ -182,6 +188,10 @@ class Trial:
         absences = [one for person in self.persons for one in person.absences[before[person] :]]
         result: Result = await self._apart(self._result, name, fault, absences, len(lost), dead_at, begun, at, end)
         return result
+
+    def _all_heard(self, over: float) -> bool:
+        """Tell whether what was said until the fault was over has come to all who are there."""
+        return all_heard(self.history.said, [stay for one in self.persons if (stay := one.stay(over)) is not None])
 
     async def _meet(self) -> None:
         """Have conferences created, and everybody join theirs."""

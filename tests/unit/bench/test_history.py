@@ -13,6 +13,7 @@ from bench.faults.history import (
     Violation,
     Write,
     Wrong,
+    all_heard,
     judge_presence,
     judge_registers,
     judge_talk,
@@ -112,6 +113,14 @@ def test_what_is_wrong_in_a_talk_is_found(texts: list[str], wrong: Wrong) -> Non
     for listener in ("bob", ARCHIVE):
         found = judge_talk([said("1", 1), said("2", 2)], [Copy(listener, texts)])
         assert [(one.wrong, one.about) for one in found] == [(wrong, listener)]
+
+
+def test_who_is_still_to_hear_something_is_waited_for() -> None:
+    """Of what was acknowledged while they surely were there, in their own conference; nothing else is waited for."""
+    talks = {"a": [said("1", 1), said("2", 2, UNKNOWN), said("3", 8)], "b": [said("4", 1)]}
+    assert all_heard(talks, [("a", Copy("bob", ["1"], 0, 5)), ("b", Copy("carol", ["4"], 0, 5))])
+    assert all_heard(talks, [("c", Copy("bob", [], 0, 5)), ("a", Copy("alice", [], 0, 5))])
+    assert not all_heard(talks, [("a", Copy("bob", ["1"], 0, 5)), ("b", Copy("carol", [], 0, 5))])
 
 
 def test_two_who_heard_differently_are_found() -> None:

@@ -134,3 +134,19 @@ def test_who_cannot_ask_what_was_published_meanwhile_goes_on(monkeypatch: pytest
     assert not life.over.called
     assert done.count("publish") > 2
     assert life.person.is_in
+
+
+def test_what_was_heard_in_a_meeting_is_told_while_somebody_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that it can be waited for; who was refused is out of the chat, and hears nothing."""
+    life = Life(monkeypatch)
+    device = life.person.device
+    assert device is not None
+    for text in ("chat user00001 4", "im user00001 5"):
+        device.told(Heard("MESSAGE sip:user00000@bench.test SIP/2.0", text.encode()))
+    told = life.person.stay(7.0)
+    assert told is not None
+    assert (told[0], told[1].listener, told[1].until) == (FOCUS, "user00000", 7.0)
+    assert told[1].texts == ("chat user00001 4",)
+    life.server.refused = {"chat user00000 4": [503], "join": [503]}
+    life.does(5)
+    assert life.person.stay(7.0) is None
