@@ -12,6 +12,7 @@ from cryptography import x509
 
 from lyncpy.app.config import Config
 from lyncpy.app.discovery import asked_hosts
+from lyncpy.app.gateways_check import authority_file_findings, gateway_findings
 from lyncpy.app.home import of_other_owners, open_to_others, open_to_writers
 from lyncpy.app.machine import disk_findings, name_findings
 from lyncpy.app.members_check import announcer_findings, member_findings
@@ -57,6 +58,7 @@ def distant_findings(config: Config, now: datetime.datetime) -> Iterator[Finding
     yield from _guarded("[sip] server_name", name_findings(config))
     if not config.sections.store.is_sqlite:
         yield from _store_and_clock(config, now)
+    yield from _guarded("[voice] gateways", gateway_findings(config))
     yield from pool_findings(config)
     if not config.sections.bus.is_memory:
         yield from _guarded("[bus] url", examined(config.sections.bus, config.home))
@@ -83,6 +85,7 @@ def standing_findings(config: Config, now: datetime.datetime, *, is_running: boo
     """
     yield from _guarded("[sip] certificate", certificate_findings(config, now))
     yield from _guarded("authorities", authority_findings(config, now))
+    yield from authority_file_findings(config)
     yield key_finding(config)[1]
     if config.sections.store.is_sqlite:
         yield from _store_and_clock(config, now, writes=not is_running)
@@ -238,6 +241,9 @@ def trusted_files(config: Config) -> Sequence[tuple[str, Path]]:
     """Give the files of authorities by which others are trusted, each once, with the setting that names it."""
     named = [("[store] ca_file", config.sections.store.ca_file), ("[bus] ca_file", config.sections.bus.ca_file)]
     named += [("[directory] ca_file", one.ca_file) for one in config.directories if one.is_ldap]
+    named += [
+        (f"[voice.gateways.{name}] authority", one.authority) for name, one in config.sections.voice.gateways.items()
+    ]
     if config.sections.web.operators_port:
         named.append(("[web] operators_authority", config.sections.web.operators_authority))
     return list(dict.fromkeys((setting, config.path(name)) for setting, name in named if name))

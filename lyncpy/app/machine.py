@@ -73,7 +73,7 @@ def name_findings(config: Config, look_up: Callable[[str], object] | None = None
             good=True, sentence=f"[sip] server_name: {name} is a name for trials, and is not looked for in DNS"
         )
         return
-    said = _failure(look_up or (lambda host: socket.getaddrinfo(host, None)), name)
+    said = unresolved(look_up or ask_system, name)
     if said:
         sentence = (
             f"[sip] server_name: {name} has no address here ({said}): publish it in DNS (`lyncpy dns`), or correct it"
@@ -83,8 +83,17 @@ def name_findings(config: Config, look_up: Callable[[str], object] | None = None
         yield Finding(good=True, sentence=f"[sip] server_name: {name} has an address")
 
 
-def _failure(look_up: Callable[[str], object], name: str) -> str:
-    """Say why a name has no address; "" when it has one."""
+def ask_system(name: str) -> object:
+    """Ask the system for the addresses of a name; it may take its time.
+
+    Raises:
+        OSError: There are none.
+    """
+    return socket.getaddrinfo(name, None)
+
+
+def unresolved(look_up: Callable[[str], object], name: str) -> str:
+    """Say why a name has no address; "" when it has one. Waits for `NAME_S` seconds at most."""
     said: list[str] = []
 
     def ask() -> None:

@@ -1,13 +1,14 @@
-"""What `lyncpy check` finds in the section [voice]: rules that never decide anything, that fit the same numbers, and routes that nobody is called by."""
+"""What `lyncpy check` finds in the section [voice]: rules that never decide anything, or fit the same numbers, and names of what there is not."""
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Final
 
 from lyncpy.contracts.finding import Finding
 from lyncpy.workloads.voice.model.dialplan import Rule
 from lyncpy.workloads.voice.model.overlap import Bearing, overlap
 from lyncpy.workloads.voice.model.patterns import read_pattern
-from lyncpy.workloads.voice.settings import Settings
+from lyncpy.workloads.voice.settings import GatewaySettings, Settings
 
 SHARED_MOST: Final = 5
 """Rules of a plan that fit the same numbers as one before, which are told; more would be read by nobody."""
@@ -20,6 +21,9 @@ def voice_findings(settings: Settings) -> Iterator[Finding]:
     yield from _policy_findings(settings)
     yield from _route_findings(settings)
     yield from _trunk_findings(settings)
+    plans = {name.lower() for name in settings.dial_plans}
+    for name, gateway in settings.gateways.items():
+        yield from _gateway_findings(f"[voice.gateways.{name}]", gateway, plans)
 
 
 def _policy_findings(settings: Settings) -> Iterator[Finding]:
@@ -37,6 +41,11 @@ def _route_findings(settings: Settings) -> Iterator[Finding]:
         where = f"[voice.routes.{name}]"
         if not route.gateways:
             yield Finding(good=False, sentence=f"{where}: names no gateway, so that nobody is called by it")
+        for gateway in route.gateways:
+            if gateway not in settings.gateways:
+                known = ", ".join(list(settings.gateways)[:SHARED_MOST]) or "none"
+                sentence = f"{where} gateways: there is no [voice.gateways.{gateway}] (there is {known}): add it, or correct the name"
+                yield Finding(good=False, sentence=sentence)
         if used.isdisjoint(route.usages):
             yield Finding(good=False, sentence=f"{where}: no policy has one of its usages; nobody is called by it")
         if overlap((), read_pattern(route.pattern)).bearing is Bearing.EMPTY:
@@ -51,6 +60,33 @@ def _trunk_findings(settings: Settings) -> Iterator[Finding]:
         for kind, rules in (("called", trunk.called), ("calling", trunk.calling)):
             if rules:
                 yield from _rules_findings(f"[voice.trunks.{name}] {kind}", [one.rule() for one in rules])
+
+
+def _gateway_findings(where: str, gateway: GatewaySettings, plans: set[str]) -> Iterator[Finding]:
+    if not is_name(gateway.address) and not is_ip(gateway.address):
+        sentence = f'{where} address: "{gateway.address}" is no address and no name of DNS: write the port, if it has one, as port'
+        yield Finding(good=False, sentence=sentence)
+    if gateway.dial_plan and gateway.dial_plan.lower() not in {"default", *plans}:
+        sentence = f"{where} dial_plan: there is no [voice.dial_plans.{gateway.dial_plan}]: add it, or correct the name"
+        yield Finding(good=False, sentence=sentence)
+    for setting, value in (("authority", gateway.authority), ("certificate_name", gateway.certificate_name)):
+        if value and gateway.transport != "tls":
+            sentence = f'{where} {setting}: counts for TLS alone, and transport is "{gateway.transport}": set transport = "tls", or remove it'
+            yield Finding(good=False, sentence=sentence)
+
+
+def is_ip(address: str) -> bool:
+    """Tell whether a gateway is named by its IP address."""
+    try:
+        ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def is_name(address: str) -> bool:
+    """Tell whether what names a gateway can be a name of DNS."""
+    return ":" not in address and not is_ip(address)
 
 
 def _hidden_routes(settings: Settings, name: str) -> Iterator[Finding]:

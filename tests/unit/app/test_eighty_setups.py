@@ -81,6 +81,31 @@ def append(text: str) -> Break:
     return lambda home: (home / "lyncpy.toml").write_text((home / "lyncpy.toml").read_text() + text)
 
 
+ROUTE: Final = """
+[voice.policies.default]
+usages = ["all"]
+[voice.routes.out]
+pattern = '^\\+'
+usages = ["all"]
+gateways = ["{}"]
+"""
+
+
+def gateway(address: str = "127.0.0.1", *, route: str = "carrier", more: str = "") -> Break:
+    """Write a gateway, and a route to it."""
+    return append(f'{ROUTE.format(route)}[voice.gateways.carrier]\naddress = "{address}"\n{more}\n')
+
+
+def both(one: Break, other: Break) -> Break:
+    """Break two things."""
+
+    def broken(home: Path) -> None:
+        one(home)
+        other(home)
+
+    return broken
+
+
 def folder(name: str) -> Break:
     """Put a folder in the place of a file."""
 
@@ -268,6 +293,19 @@ SETUPS: Final = [
     of("a section of the command line that is none", "sp.domain=x", "--set sp.domain: [sp]", 'did you mean "sip"'),
     of("a value of the command line", "sip.tls_port=0x1G", "--set", "neither a number"),
     of("a range of the command line", "sip.tls_port=99999", "--set sip.tls_port: [sip] tls_port", "less than or equal"),
+    # --- gateways
+    file("a route to no gateway", gateway(route="Carrier"), "[voice.routes.out] gateways: there is no [voice.gateways.Carrier] (there is carrier)", "add it, or correct the name"),
+    file("a route where there are no gateways", append(ROUTE.format("carrier")), "[voice.routes.out] gateways", "(there is none): add it"),
+    file("a gateway's name that is none", gateway("gw.nobody.invalid"), "[voice.gateways.carrier] address: gw.nobody.invalid has no address", "correct it, or publish it in DNS"),
+    file("a gateway with its port", gateway("gw.nobody.invalid:5061"), "[voice.gateways.carrier] address", "write the port, if it has one, as port"),
+    file("a gateway as a URI", gateway("sip:gw.nobody.invalid"), "[voice.gateways.carrier] address", "no name of DNS"),
+    file("a gateway's authority that is not there", gateway(more='authority = "gw.pem"'), "[voice.gateways.carrier] authority", "cannot be read (No such file or directory): put the certificate"),
+    file("a gateway's authority that is none", both(write("gw.pem", "x"), gateway(more='authority = "gw.pem"')), "[voice.gateways.carrier] authority", "holds no certificate: put the certificate"),
+    file("an authority of a gateway that has ended", both(write("gw.pem", issue("gw.example.com", days=(-9, -1), today=TODAY).pem), gateway(more='authority = "gw.pem"')), "[voice.gateways.carrier] authority", "have the new ones put there"),
+    file("a gateway's authority without TLS", gateway(more='authority = "gw.pem"\ntransport = "udp"'), "[voice.gateways.carrier] authority: counts for TLS alone", 'set transport = "tls", or remove it'),
+    file("a gateway's dial plan that is none", gateway(more='dial_plan = "berlin"'), "[voice.gateways.carrier] dial_plan", "add it, or correct the name"),
+    file("a network of a gateway", gateway(more='sources = "192.0.2.7/24"'), "[voice] gateways.carrier.sources", "no address and no network"),
+    file("SCTP to a gateway", gateway(more='transport = "sctp"'), "[voice] gateways.carrier.transport", "'udp', 'tcp' or 'tls'"),
     file("no console", write("op.pem", authority().pem), "[web] operators_port", "set [admin] console = true", *OPERATORS[:2]),
 ]  # fmt: skip
 

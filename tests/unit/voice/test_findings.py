@@ -50,6 +50,7 @@ def test_routes_that_nobody_is_called_by_are_faults() -> None:
                 "hidden": {"pattern": r"^\+15", "usages": ("far",), "gateways": ("a",)},
                 "lost": {"pattern": r"^\+2$1", "usages": ("other",), "gateways": ()},
             },
+            "gateways": {"a": {"address": "192.0.2.1"}},
             "trunks": {"a": {"called": ({"pattern": "^1^1$", "translation": "1"},)}, "b": {}},
         }
     )
