@@ -1,9 +1,9 @@
 """Files and folders that the server writes to or reads later, and settings that leave clients no way in."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lyncpy.app.config import Config
 from lyncpy.contracts.file_faults import unwritable
@@ -22,6 +22,7 @@ def place_findings(config: Config) -> Iterator[Finding]:
         yield Finding(good=False, sentence=sentence)
     if config.sections.log.json_file:
         yield from _in_folder("[log] json_file", config.path(config.sections.log.json_file), stops=True)
+    yield from _double(config)
     if admin.socket:
         yield from _socket(config.path(admin.socket))
     yield from _in_folder("[archive] gap_file", config.path(archive.gap_file), stops=False)
@@ -30,6 +31,32 @@ def place_findings(config: Config) -> Iterator[Finding]:
     yield from _folder("[tracing] folder", config.path(config.sections.tracing.folder))
     if store.backup_passphrase_file:
         yield from _readable("[store] backup_passphrase_file", config.path(store.backup_passphrase_file))
+
+
+def _double(config: Config) -> Iterator[Finding]:
+    """Look whether what the server writes by itself is a file of something else, which it would spoil."""
+    sections = config.sections
+    values = sections.model_dump()
+    others = [("the settings", config.file)]
+    if sections.store.is_sqlite:
+        others += [
+            ("the database ([store] url)", config.path(sections.store.path + suffix)) for suffix in ("", "-wal", "-shm")
+        ]
+    others += [(name, config.path(value)) for name, value in _texts(values)]
+    for name, value in (("[log] json_file", sections.log.json_file), ("[archive] gap_file", sections.archive.gap_file)):
+        path = config.path(value)
+        other = next((other for other, place in others if value and other != name and place == path), None)
+        if other is not None:
+            sentence = f'{name}: "{path}" is that of {other}, too, and would be spoiled: choose a file of its own'
+            yield Finding(good=False, sentence=sentence, stops=True)
+
+
+def _texts(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:  # Any: what a setting may be
+    """Give each setting that is a text."""
+    for section, values in sections.items():
+        for key, value in values.items() if isinstance(values, dict) else ():
+            if value and isinstance(value, str):
+                yield f"[{section}] {key}", value
 
 
 def _socket(path: Path) -> Iterator[Finding]:

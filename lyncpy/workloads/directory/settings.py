@@ -204,6 +204,8 @@ class DirectorySource(BaseModel):
         is_typo = not mark and url.partition(":")[0].lower() in ("ldap", "ldaps", "file", "http", "https")
         if not url.strip() or is_typo or (mark and (scheme not in ("ldap", "ldaps") or not rest.strip("/"))):
             raise ValueError('must be the name of a people file, "ldap://host" or "ldaps://host"')
+        if mark and "@" in rest:
+            raise ValueError("must not name a user or a password: those belong to bind_dn and bind_password_file")
         if mark and not _is_place(url):
             raise ValueError(
                 'must name host and port alone, as "ldap://host:389"; what is searched there stands in bases and filters'

@@ -179,6 +179,10 @@ SETUPS: Final = [
     of("who announces", "im.announcer=Big Boss", "[im] announcer", "write what stands before the @"),
     of("how often to pull", "directory.interval_s=0", "[directory] interval_s", "greater than or equal to 1"),
     # --- files and folders
+    of("a log that is the database", "log.json_file=lyncpy.db", "the database ([store] url), too", "choose a file of its own"),
+    of("a log that is the certificate", "log.json_file=server.pem", "[sip] certificate, too", "choose a file of its own"),
+    of("a gap that is the settings", "archive.gap_file=lyncpy.toml", "the settings, too", "choose a file of its own"),
+    of("a log and a gap in one", "log.json_file=archive.gap", "[archive] gap_file, too", "choose a file of its own"),
     of("a log in no folder", "log.json_file=nowhere/log.json", "[log] json_file", "make it"),
     file("a log that is a folder", folder("sub"), "[log] json_file", "name a file in it", "log.json_file=sub"),
     of("a socket in no folder", "admin.socket=nowhere/x.sock", "[admin] socket", "make it"),
@@ -281,6 +285,7 @@ SETUPS: Final = [
     file("another program's database", other_program, "[store] url", "name a file of this server's own"),
     file("a key of PuTTY's", write("authorized_keys", PUTTY), "[admin] authorized_keys", "ssh-keygen -i -f FILE"),
     of("a base in the URL", "directory.url=ldap://127.0.0.1/dc=example,dc=com", "[directory] url", "stands in bases and filters"),
+    of("a password in LDAP's url", "directory.url=ldap://cn=a:geheim@h", "[directory] url", "bind_dn and bind_password_file"),
     of("a port of LDAP", "directory.url=ldap://127.0.0.1:ldap", "[directory] url", "must name host and port alone"),
     file("an authority that is none", write("op.pem", issue("sip.example.com").pem), "[web] operators_authority", "name the file of the one that issues", *OPERATORS),
     file("a list that has ended", write("op.pem", authority().pem + revocation_list(authority(), days=(-9, -1))), "[web] operators_authority", "until a new one is there", *OPERATORS),

@@ -16,7 +16,9 @@ domain = "contoso.test"
 tls_port = 5062
 
 [directory]
-url = "ldaps://reader:hunter2@ldap.contoso.test"
+url = "ldaps://ldap.contoso.test"
+bind_dn = "cn=reader"
+bind_password_file = "hunter2"
 
 [policies.sales]
 members = ["alice@contoso.test"]
@@ -47,7 +49,7 @@ def test_each_setting_has_its_value_and_where_it_comes_from(tmp_path: Path) -> N
 
 
 def test_no_password_is_shown(tmp_path: Path) -> None:
-    """Also where somebody wrote it into an address."""
+    """Nor what is in the place of its file, for somebody may have written it there."""
     rows = rows_of(tmp_path)
     assert rows["[directory] url"] == ("(not shown)", "lyncpy.toml")
     assert rows["[store] url"][1] == "default"
