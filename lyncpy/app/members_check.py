@@ -1,7 +1,7 @@
-"""Whom settings name: the members of policies, of whom each has to be somebody, and the announcer, who has to be nobody."""
+"""Whom settings name: the members of policies and dial plans, of whom each has to be somebody, and the announcer, who has to be nobody."""
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final, Protocol
 
 from lyncpy.app.config import Config
 from lyncpy.app.kept_doctor import kept_addresses
@@ -18,16 +18,29 @@ NAMED_MOST: Final = 5
 """Members that a look names; `policy show` of a running server has all."""
 
 
+class _HasMembers(Protocol):
+    @property
+    def members(self) -> Sequence[str]: ...
+
+
 def member_findings(config: Config) -> Iterator[Finding]:
-    """Look for members of policies that are nobody. Where an LDAP server is asked too, only a server that has pulled knows that, and says it."""
-    wanted = [(name, text) for name, one in config.sections.policies.named.items() for text in one.members]
+    """Look for members of policies and dial plans that are nobody. Where an LDAP server is asked too, only a server that has pulled knows that, and says it."""
+    voice = config.sections.voice
+    tables: Sequence[tuple[str, Mapping[str, _HasMembers]]] = (
+        ("policies", config.sections.policies.named),
+        ("voice.dial_plans", voice.dial_plans),
+        ("voice.policies", voice.policies),
+    )
+    wanted = [
+        (f"{table}.{name}", text) for table, named in tables for name, one in named.items() for text in one.members
+    ]
     if not wanted or any(one.is_ldap for one in config.directories):
         return
     try:
         pulls = [read_file(config.path(one.url), config.sections.sip.all_domains) for one in config.directories]
     except DirectoryUnavailable:
         return  # that is said where it is looked at
-    strange = [(policy, text) for policy, text in wanted if not _is_named(text, pulls)]
+    strange = [(section, text) for section, text in wanted if not _is_named(text, pulls)]
     # Operators may have added them.
     yield from _told(strange, kept_addresses(config) if strange else ())
 
@@ -70,10 +83,10 @@ def _is_named(text: str, pulls: Sequence[Pull]) -> bool:
 
 
 def _told(strange: Sequence[tuple[str, str]], kept: Collection[Aor]) -> Iterator[Finding]:
-    found = [(policy, text) for policy, text in strange if aor_of(text) not in kept]
-    for policy, text in found[:NAMED_MOST]:
-        sentence = f"[policies.{policy}] members: \"{shown(text)}\" is nobody's address and no group's name: correct it, or add who is meant to the directory"
+    found = [(section, text) for section, text in strange if aor_of(text) not in kept]
+    for section, text in found[:NAMED_MOST]:
+        sentence = f"[{section}] members: \"{shown(text)}\" is nobody's address and no group's name: correct it, or add who is meant to the directory"
         yield Finding(good=False, sentence=sentence)
     if len(found) > NAMED_MOST:
-        more = f"[policies] members: {len(found) - NAMED_MOST} more are nobody; `policy show` of a running server names all"
+        more = f"members: {len(found) - NAMED_MOST} more are nobody; `policy show` of a running server names those of policies"
         yield Finding(good=False, sentence=more)

@@ -9,6 +9,7 @@ from lyncpy.app.config import Config
 from lyncpy.contracts.file_faults import unwritable
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.regular_file import open_regular
+from lyncpy.sip.text import shown
 
 SOCKET_NAME_MOST: Final = 80
 """Bytes of the name of a Unix socket in its folder: the kernel takes 107 of the whole path."""
@@ -23,6 +24,7 @@ def place_findings(config: Config) -> Iterator[Finding]:
     if config.sections.log.json_file:
         yield from _in_folder("[log] json_file", config.path(config.sections.log.json_file), stops=True)
     yield from _double(config)
+    yield from _unexpanded(config)
     if admin.socket:
         yield from _socket(config.path(admin.socket))
     yield from _in_folder("[archive] gap_file", config.path(archive.gap_file), stops=False)
@@ -49,6 +51,14 @@ def _double(config: Config) -> Iterator[Finding]:
         if other is not None:
             sentence = f'{name}: "{path}" is that of {other}, too, and would be spoiled: choose a file of its own'
             yield Finding(good=False, sentence=sentence, stops=True)
+
+
+def _unexpanded(config: Config) -> Iterator[Finding]:
+    """Look for names of files that only a shell, or a browser, understands."""
+    for name, value in _texts(config.sections.model_dump()):
+        if value.startswith(("~", "$", "file:")):
+            sentence = f'{name}: "{shown(value[:80])}" is taken as it stands: write the whole path, for ~, variables and file:// say nothing here'
+            yield Finding(good=False, sentence=sentence)
 
 
 def _texts(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:  # Any: what a setting may be

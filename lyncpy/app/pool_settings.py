@@ -47,6 +47,9 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _is_among_them(self) -> Self:
         """Refuse a name that is not among those of all."""
+        names = [one.lower() for one in self.servers]
+        if (twice := next((one for one in names if names.count(one) > 1), None)) is not None:
+            raise ValueError(f'servers has "{twice}" twice: name each server once')
         if self.servers and self.name and self.name.lower() not in {one.lower() for one in self.servers}:
             raise ValueError(f'servers does not have this server\'s own name "{self.name}": add it, for all servers')
         return self

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from lyncpy.app.config import Config
@@ -29,17 +30,28 @@ def running_server(config: Config) -> int:
 
 def port_findings(config: Config) -> Iterator[Finding]:
     """Look at each port: it is free, or this very server runs and has it."""
-    places = config.places
+    gateways = _of_gateways(config)
+    places = (*config.places, *gateways)
     running = running_server(config)
     for number, place in enumerate(places):
         same = next((one for one in places[:number] if one.port == place.port and _overlap(one, place)), None)
         if same is None:
-            yield _looked_at(place, running, config.file)
+            found = _looked_at(place, running, config.file)
+            # Without gateways all else goes on.
+            yield replace(found, stops=False) if place in gateways else found
             continue
         sentence = (
             f"{place.setting} {place.port}: {same.setting} is the same, and one of them finds it taken; choose another"
         )
-        yield Finding(good=False, sentence=sentence, stops=True)
+        yield Finding(good=False, sentence=sentence, stops=place not in gateways)
+
+
+def _of_gateways(config: Config) -> tuple[ListeningPlace, ...]:
+    """Give the port at which gateways are awaited; it is opened when all others are."""
+    voice = config.sections.voice
+    if not voice.gateways or not voice.gateway_port:
+        return ()
+    return (ListeningPlace("voice", "gateway_port", "gateway_address", voice.gateway_address, voice.gateway_port),)
 
 
 def _looked_at(place: ListeningPlace, running: int, file: Path) -> Finding:

@@ -206,6 +206,8 @@ class DirectorySource(BaseModel):
             raise ValueError('must be the name of a people file, "ldap://host" or "ldaps://host"')
         if mark and "@" in rest:
             raise ValueError("must not name a user or a password: those belong to bind_dn and bind_password_file")
+        if mark and rest.count(":") > 1 and "[" not in rest:
+            raise ValueError('has an address of IPv6, which stands in brackets: "ldap://[::1]:389"')
         if mark and not _is_place(url):
             raise ValueError(
                 'must name host and port alone, as "ldap://host:389"; what is searched there stands in bases and filters'
