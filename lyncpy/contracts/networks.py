@@ -59,20 +59,18 @@ def host_and_port(text: str) -> tuple[str, int | None] | None:
     return host, int(port) if port else None
 
 
-class Relays:
-    """The relays in front of this server; connections from them are relayed for other hosts.
+class Networks:
+    """Addresses and networks of a setting, read once.
 
     Args:
         names: "192.0.2.7", "2001:db8::/64".
-        send_proxy: They begin each connection with a PROXY header; else they are only exempt from counts.
     """
 
-    def __init__(self, names: Sequence[str], *, send_proxy: bool = True) -> None:
-        self._networks = [ip_network(name, strict=False) for name in names]
-        self.send_proxy = send_proxy
+    def __init__(self, names: Sequence[str]) -> None:
+        self._networks = tuple(ip_network(name, strict=False) for name in names)
 
     def __contains__(self, address: object) -> bool:
-        """Tell whether an address is a relay's."""
+        """Tell whether an address is one of them, or in one."""
         if not self._networks or not isinstance(address, str):
             return False
         found = address_of(address.partition("%")[0])
@@ -81,6 +79,19 @@ class Relays:
         if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
             found = found.ipv4_mapped
         return any(found in network for network in self._networks)
+
+
+class Relays(Networks):
+    """The relays in front of this server; connections from them are relayed for other hosts.
+
+    Args:
+        names: "192.0.2.7", "2001:db8::/64".
+        send_proxy: They begin each connection with a PROXY header; else they are only exempt from counts.
+    """
+
+    def __init__(self, names: Sequence[str], *, send_proxy: bool = True) -> None:
+        super().__init__(names)
+        self.send_proxy = send_proxy
 
 
 def check_relays(names: Sequence[str]) -> None:

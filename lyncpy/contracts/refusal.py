@@ -82,6 +82,15 @@ class Refused(Exception):
         return response_to(request, self.status, headers=headers, content_type=self.content_type, body=self.body)
 
 
+NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
+"""Of a 481: the dialog has ended, or is not the sender's."""
+
+NOTHING_TO_CANCEL: Final = Diagnostics(1018, "Nothing to cancel")
+"""Of a 481 to CANCEL: there is no such INVITE."""
+
+TOO_MANY_HOPS: Final = Diagnostics(1007, "Temporarily cannot route")
+"""Of a 483."""
+
 EXPECTED_FAILURE: Final = 61_000
 """The first of the numbers that [MS-OCER] leaves to a server for failures that it has no number for."""
 

@@ -18,7 +18,7 @@ from lyncpy.contracts.flows import FlowGone
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.outbound import ICall, IOutbound
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import TOO_MANY_HOPS, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.asserted_identity import AssertedIdentity
 from lyncpy.core.called_as import CalledAs
@@ -258,7 +258,7 @@ class Forward:
         request, sender = arrival.request, arrival.sender.aor
         left = request.max_forwards
         if left is not None and left <= 0:
-            raise Refused(483, Diagnostics(1007, "Temporarily cannot route"))
+            raise Refused(483, TOO_MANY_HOPS)
         put = [("Max-Forwards", str(69 if left is None else left - 1))]
         if call_id and call_id != request.call_id:
             put.append(("Call-ID", call_id))

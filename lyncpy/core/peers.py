@@ -15,7 +15,7 @@ from zope.interface import implementer
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.outbound import ICall
 from lyncpy.contracts.peers import IPeerWire, PeerPlace, PeerUnreachable
-from lyncpy.contracts.refusal import Diagnostics, Refused, translated
+from lyncpy.contracts.refusal import NOTHING_TO_CANCEL, Refused, translated
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.answers import BY_ENDPOINT
 from lyncpy.core.deadline import Runner
@@ -31,8 +31,6 @@ UNDER_WAY_MOST: Final = 20_000
 
 OF_ONE_MOST: Final = 5_000
 """The same from one of their addresses."""
-
-UNACKNOWLEDGED: Final = Diagnostics(1018, "Nothing to cancel")
 
 Hear = Callable[[Response], None]
 
@@ -213,7 +211,7 @@ class PeerTransactions:
     def _cancel(self, request: Request, origin: PeerPlace) -> None:
         invited = self._asked.get((origin, server_key(request, "INVITE")))
         if invited is None:
-            self._reply(origin, self._counted(Refused(481, UNACKNOWLEDGED)).response(request))
+            self._reply(origin, self._counted(Refused(481, NOTHING_TO_CANCEL)).response(request))
             return
         self._reply(origin, response_to(request, 200))
         invited.cancel()

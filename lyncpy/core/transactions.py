@@ -18,7 +18,7 @@ from lyncpy.contracts.flows import FlowGone, IFlows, ISink
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.names import FlowName
 from lyncpy.contracts.networks import Relays, network_of
-from lyncpy.contracts.refusal import Diagnostics, Refused, explained
+from lyncpy.contracts.refusal import NOTHING_TO_CANCEL, Diagnostics, Refused, explained
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.answers import METERED, OTHER, AnswerMeter
 from lyncpy.core.dispatch import TransactionUser
@@ -236,7 +236,7 @@ class Transactions:
             self._reply(flow.name, invite, response_to(invite, 487))
             return
         if not isinstance(transaction, InviteServerTransaction):
-            self._reply(flow.name, request, Refused(481, Diagnostics(1018, "Nothing to cancel")).response(request))
+            self._reply(flow.name, request, Refused(481, NOTHING_TO_CANCEL).response(request))
             return
         self._reply(flow.name, request, response_to(request, 200))
         transaction.cancel()

@@ -5,14 +5,13 @@ request came. Who may not send is not read.
 """
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.defer import maybeDeferred, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError, ConnectionDone, MessageLengthError
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.internet.threads import deferToThreadPool
@@ -21,6 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.networks import address_of
 from lyncpy.contracts.peers import IPeerWire, PeerListener, PeerPlace, PeerUnreachable
 from lyncpy.contracts.regular_file import read_regular
 from lyncpy.sip.decoder import Decoder, Garbled, Ping
@@ -42,6 +42,7 @@ WAITING_BYTES: Final = 262_144
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 
 
+@implementer(IPushProducer)
 class _Line(Protocol):
     """A connection."""
 
@@ -49,10 +50,26 @@ class _Line(Protocol):
         self._wire = wire
         self.place = place
         self._decoder = Decoder()
+        self._is_full = self._is_cut = False
+        self._waiting = 0
+        """Bytes that were written since it is full."""
 
     def connectionMade(self) -> None:
         """Note that it can be used."""
+        transport: Any = self.transport  # Any: a promise of Twisted's
+        transport.registerProducer(self, True)  # noqa: FBT003 - as Twisted has it
         self._wire.connected(self)
+
+    def pauseProducing(self) -> None:
+        """Count from now on what is written: the other end does not read."""
+        self._is_full = True
+
+    def resumeProducing(self) -> None:
+        """Write as much as there is: it has read."""
+        self._is_full, self._waiting = False, 0
+
+    def stopProducing(self) -> None:
+        """Do nothing: the connection says that it is gone."""
 
     def dataReceived(self, data: bytes) -> None:
         """Hand over the messages that are whole."""
@@ -64,15 +81,23 @@ class _Line(Protocol):
         """Note that it is gone."""
         self._wire.disconnected(self, reason.getErrorMessage())
 
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        transport: Any = self.transport  # Any: a promise of Twisted's
+    def write(self, data: bytes) -> bool:
+        """Send bytes; tell whether there was room. Where there is none it is broken off, for nobody reads."""
+        transport: Any = self.transport  # Any: as above
+        if self._is_full and self._waiting + len(data) > WAITING_BYTES:
+            transport.abortConnection()
+            return False
+        self._waiting += len(data) if self._is_full else 0
         transport.write(data)
+        return True
 
     def cut(self) -> None:
-        """Close it."""
+        """Close it, once."""
         transport: Any = self.transport  # Any: as above
-        transport.loseConnection()
+        if not self._is_cut:
+            self._is_cut = True
+            transport.unregisterProducer()  # TLS would wait for it to end
+            transport.loseConnection()
 
 
 class _Datagrams(DatagramProtocol):
@@ -140,7 +165,8 @@ class PeerWire:
             return
         line = self._lines.get(place)
         if line is not None:
-            self._write(line, data)
+            if not line.write(data):
+                raise PeerUnreachable(f"{place} does not read")
         elif place in self._waiting:
             if sum(map(len, self._waiting[place])) + len(data) > WAITING_BYTES:
                 raise PeerUnreachable(f"too much waits for {place}")
@@ -155,10 +181,8 @@ class PeerWire:
 
     async def addresses(self, host: str) -> Sequence[str]:
         """Give the addresses of a name; see the promise."""
-        try:
-            return (str(ip_address(host)),)
-        except ValueError:
-            pass
+        if (address := address_of(host)) is not None:
+            return (str(address),)
         try:
             return (str(await self._reactor.resolve(host, (1, 2, 2))),)
         except OSError as error:
@@ -199,14 +223,6 @@ class PeerWire:
             transport.write(data, (place.address, place.port))
         except (MessageLengthError, OSError) as error:
             raise PeerUnreachable(f"{place} cannot be reached: {error}") from error
-
-    def _write(self, line: _Line, data: bytes) -> None:
-        transport: Any = line.transport  # Any: as above
-        waiting = getattr(transport, "dataBuffer", b"")
-        if len(waiting) + len(data) > WAITING_BYTES:
-            line.cut()
-            raise PeerUnreachable(f"{line.place} does not read")
-        line.write(data)
 
     def _connect(self, place: PeerPlace, data: bytes) -> None:
         if len(self._lines) + len(self._waiting) >= CONNECTIONS_MOST:

@@ -9,7 +9,7 @@ from typing import Final
 from lyncpy.contracts.archive import ConversationEvent, EntryKind
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind
 from lyncpy.contracts.names import Aor
-from lyncpy.contracts.refusal import Refused
+from lyncpy.contracts.refusal import NO_DIALOG, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines, Runner
 from lyncpy.core.slices import PIECE_S
@@ -31,7 +31,7 @@ from lyncpy.workloads.im.model.room import (
 from lyncpy.workloads.im.model.session import ArchivePolicy
 from lyncpy.workloads.im.no_leg import NoLeg
 from lyncpy.workloads.im.open_messages import OpenMessages
-from lyncpy.workloads.im.refusals import MOVED, NO_DIALOG
+from lyncpy.workloads.im.refusals import MOVED
 
 LEFT_AGAIN_S: Final = 1.0
 """After how long it is left anew who has not got a message, if somebody has meanwhile."""

@@ -18,14 +18,13 @@ from lyncpy.contracts.facts import EndpointGone, FlowClosed
 from lyncpy.contracts.mcu import IMcu, IParticipation, ISipAccess, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.outbound import IOutbound
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import NO_DIALOG, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.sip.dialog import Dialog
 from lyncpy.sip.message import Request, Response, new_tag, response_to
 from lyncpy.sip.sdp import media_of
 from lyncpy.workloads.im import bodies
 from lyncpy.workloads.im.legs import SipLeg
-from lyncpy.workloads.im.refusals import NO_DIALOG
 from lyncpy.workloads.im.settings import Settings
 
 APP: Final = "app:conf:chat"

@@ -17,14 +17,13 @@ from typing import Any, NamedTuple
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint, ILocator
 from lyncpy.contracts.names import Aor, aor_of
-from lyncpy.contracts.refusal import Refused
+from lyncpy.contracts.refusal import NO_DIALOG, Refused
 from lyncpy.sip.headers import parse_name_addr, split_list
 from lyncpy.sip.message import Request
 from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import Session, Side
 from lyncpy.workloads.im.parties import Parties
-from lyncpy.workloads.im.refusals import NO_DIALOG
 from lyncpy.workloads.im.sessions import Sessions
 
 

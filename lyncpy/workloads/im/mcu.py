@@ -18,7 +18,7 @@ from zope.interface import implementer
 from lyncpy.contracts.deposit import Deposit
 from lyncpy.contracts.mcu import DeliveryFailure, FailureKind, IFocusObserver, ILeg, IMcu, IParticipation, Participant
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.refusal import Refused
+from lyncpy.contracts.refusal import NO_DIALOG, Refused
 from lyncpy.contracts.shares import TOTAL, Shares
 from lyncpy.contracts.timers import ITimers
 from lyncpy.core.deadline import Deadlines
@@ -26,7 +26,7 @@ from lyncpy.workloads.im.archiving import Archiving
 from lyncpy.workloads.im.chat import Chat
 from lyncpy.workloads.im.model.room import LEFT, LOST, ChatMember, MemberState, RoomBounds
 from lyncpy.workloads.im.open_messages import OpenMessages, read_left
-from lyncpy.workloads.im.refusals import NO_DIALOG, overloaded
+from lyncpy.workloads.im.refusals import overloaded
 from lyncpy.workloads.im.settings import Settings
 
 JOINING_S: Final = 32.0

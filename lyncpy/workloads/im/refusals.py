@@ -4,9 +4,6 @@ from typing import Final
 
 from lyncpy.contracts.refusal import Diagnostics, Refused
 
-NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
-"""Of a 481: the dialog has ended, or is not the sender's."""
-
 MOVED: Final = Diagnostics(1, "The server that has this conference is another one now")
 
 

@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.locator import Endpoint
 from lyncpy.contracts.names import Aor, Epid
-from lyncpy.contracts.refusal import Diagnostics, Refused
+from lyncpy.contracts.refusal import NO_DIALOG, Diagnostics, Refused
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Route
 from lyncpy.core.forward import ForkResult, Forward, OnEarly
@@ -25,7 +25,6 @@ from lyncpy.workloads.im.dialogs import DialogDirection, Dialogs
 from lyncpy.workloads.im.invitations import Invitations
 from lyncpy.workloads.im.model import session as rules
 from lyncpy.workloads.im.model.session import EndReason, Session, Side
-from lyncpy.workloads.im.refusals import NO_DIALOG
 from lyncpy.workloads.im.session_homes import LostHomes
 from lyncpy.workloads.im.sessions import Sessions
 from lyncpy.workloads.im.settings import Settings

@@ -1,10 +1,10 @@
 """What `lyncpy check` finds in the section [voice]: rules that never decide anything, or fit the same numbers, and names of what there is not."""
 
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
 from typing import Final
 
 from lyncpy.contracts.finding import Finding
+from lyncpy.contracts.networks import address_of
 from lyncpy.workloads.voice.model.dialplan import Rule
 from lyncpy.workloads.voice.model.overlap import Bearing, overlap
 from lyncpy.workloads.voice.model.patterns import read_pattern
@@ -63,7 +63,7 @@ def _trunk_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def _gateway_findings(where: str, gateway: GatewaySettings, plans: set[str]) -> Iterator[Finding]:
-    if not is_name(gateway.address) and not is_ip(gateway.address):
+    if not is_name(gateway.address) and address_of(gateway.address) is None:
         sentence = f'{where} address: "{gateway.address}" is no address and no name of DNS: write the port, if it has one, as port'
         yield Finding(good=False, sentence=sentence)
     if gateway.dial_plan and gateway.dial_plan.lower() not in {"default", *plans}:
@@ -75,18 +75,9 @@ def _gateway_findings(where: str, gateway: GatewaySettings, plans: set[str]) -> 
             yield Finding(good=False, sentence=sentence)
 
 
-def is_ip(address: str) -> bool:
-    """Tell whether a gateway is named by its IP address."""
-    try:
-        ip_address(address)
-    except ValueError:
-        return False
-    return True
-
-
 def is_name(address: str) -> bool:
     """Tell whether what names a gateway can be a name of DNS."""
-    return ":" not in address and not is_ip(address)
+    return ":" not in address and address_of(address) is None
 
 
 def _hidden_routes(settings: Settings, name: str) -> Iterator[Finding]:

@@ -18,8 +18,7 @@ from lyncpy.sip.uri import parse_uri
 from lyncpy.workloads.voice.dial_plans import DialPlans
 from lyncpy.workloads.voice.gateways import Gateway
 from lyncpy.workloads.voice.model.dialplan import NotDialable, normalise
-
-ANONYMOUS_AOR: Final = Aor("sip:anonymous@anonymous.invalid")
+from lyncpy.workloads.voice.model.gateway_messages import ANONYMOUS, ANONYMOUS_AOR
 
 _NAME_MOST: Final = 64
 _UNQUOTABLE: Final = re.compile(r'["\\<>\x00-\x1f\x7f]')
@@ -60,7 +59,7 @@ class CallersShown:
         said = None if "id" in private or "user" in private else self._said(request)
         number = "" if said is None else self._number(said, gateway)
         if said is None or not number:
-            return ShownCaller(ANONYMOUS_AOR, f'"Anonymous" <{ANONYMOUS_AOR}>', "anonymous")
+            return ShownCaller(ANONYMOUS_AOR, ANONYMOUS, "anonymous")
         aor = aor_of(f"sip:{number}@{self._domain}")
         if self._people.person(aor) is not None:
             aor = aor_of(f"sip:{number}@{self._nobodys}")

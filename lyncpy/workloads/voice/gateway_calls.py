@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from lyncpy.contracts.arrival import Arrival
 from lyncpy.contracts.facts import EndpointGone
 from lyncpy.contracts.outbound import ICall
-from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
+from lyncpy.contracts.refusal import EXPECTED_FAILURE, NO_DIALOG, Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.peers import PeerArrival, PeerTransactions
 from lyncpy.core.platform import Platform, Signaling
@@ -35,7 +35,6 @@ from lyncpy.workloads.voice.numbers import Numbers
 IN_DIALOG: Final = ("ACK", "BYE", "INFO", "INVITE", "PRACK", "UPDATE")
 """What either side may send in such a call."""
 
-NO_DIALOG: Final = Diagnostics(1004, "Route set is no longer valid")
 CHANGING: Final = Diagnostics(EXPECTED_FAILURE + 491, "The call is being changed already")
 NOT_A_GATEWAY: Final = Diagnostics(EXPECTED_FAILURE + 403, "No gateway of the settings calls from this address")
 
@@ -237,9 +236,8 @@ class GatewayCalls:
 
     def endpoint_gone(self, fact: EndpointGone) -> None:
         """End the calls of a device that has signed out or vanished."""
-        for call in self._table.all_calls():
-            if (call.aor, call.epid) == (fact.aor, fact.epid):
-                self._end(call, Ender.CLIENT, "signed out")
+        for call in self._table.of_device(fact.aor, fact.epid):
+            self._end(call, Ender.CLIENT, "signed out")
 
     def end_all(self) -> None:
         """End all calls: the server ends."""

@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
+from lyncpy.contracts.names import Aor, Epid
 from lyncpy.contracts.peers import PeerPlace
 from lyncpy.contracts.records import IRecording, SessionRecord
-from lyncpy.contracts.refusal import EXPECTED_FAILURE, Diagnostics, Refused
+from lyncpy.contracts.refusal import EXPECTED_FAILURE, TOO_MANY_HOPS, Diagnostics, Refused
 from lyncpy.core.hourly_quota import cut
 from lyncpy.core.platform import Platform
+from lyncpy.core.set_index import remove_member
 from lyncpy.sip.dialog import Dialog, DialogState
 from lyncpy.sip.errors import RemoteProtocolError
 from lyncpy.sip.message import Request, Response, new_call_id, new_tag, response_to
@@ -40,6 +42,7 @@ class CallTable:
         self._recording = recording
         self._calls: dict[str, GatewayCall] = {}
         self._far: dict[tuple[str, str], GatewayCall] = {}
+        self._of_device: dict[tuple[Aor, Epid], set[GatewayCall]] = {}
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -56,9 +59,20 @@ class CallTable:
         """Give the call that a gateway names."""
         return self._far.get((request.call_id, request.to.tag or ""))
 
+    def of_device(self, aor: Aor, epid: Epid) -> tuple[GatewayCall, ...]:
+        """Give the calls of a device."""
+        return tuple(self._of_device.get((aor, epid), ()))
+
     def add(self, call: GatewayCall) -> None:
         """Begin a call."""
         self._calls[call.key] = call
+        self._of_device.setdefault((call.aor, call.epid), set()).add(call)
+
+    def taken(self, call: GatewayCall, aor: Aor, epid: Epid) -> None:
+        """Note which device has taken a call from outside."""
+        remove_member(self._of_device, (call.aor, call.epid), call)
+        call.aor, call.epid = aor, epid
+        self._of_device.setdefault((aor, epid), set()).add(call)
 
     def at_gateway(self, call: GatewayCall, gateway: Gateway, invite: Request) -> None:
         """Note at which gateway a call is tried."""
@@ -80,7 +94,10 @@ class CallTable:
     def forget(self, call: GatewayCall) -> bool:
         """End a call; tell whether it was known."""
         self.leave_gateway(call)
-        return self._calls.pop(call.key, None) is not None
+        if self._calls.pop(call.key, None) is None:
+            return False
+        remove_member(self._of_device, (call.aor, call.epid), call)
+        return True
 
     def write(self, call: GatewayCall) -> None:
         """Have its record written as it is now."""
@@ -127,7 +144,7 @@ class Dialing:
         """
         request = arrival.request
         if request.max_forwards is not None and request.max_forwards <= 0:
-            raise Refused(483, Diagnostics(1007, "Temporarily cannot route"))
+            raise Refused(483, TOO_MANY_HOPS)
         call = self._begun(arrival, decision)
         self._table.add(call)
         arrival.provisional(response_to(request, 100))
@@ -219,7 +236,7 @@ class Dialing:
             call.record,
             answered_at=self._timers.wall(),
             to_tag=call.near.local_tag,
-            user2_client=(response.headers.get("Server") or response.headers.get("User-Agent") or "")[:256],
+            user2_client=response.headers.get("Server") or response.headers.get("User-Agent") or "",
         )
         return self._sides.answer(call, arrival.request, response)
 

@@ -21,10 +21,10 @@ from lyncpy.sip.message import Headers, Request, Response, new_call_id, new_tag,
 from lyncpy.sip.sdp import media_of
 from lyncpy.sip.telephone import dialled_in
 from lyncpy.workloads.voice.gateway_call import APPLICATION, CallSides, GatewayCall
-from lyncpy.workloads.voice.gateway_callers import ANONYMOUS_AOR, CallersShown, ShownCaller
+from lyncpy.workloads.voice.gateway_callers import CallersShown, ShownCaller
 from lyncpy.workloads.voice.gateway_dialing import CallTable
 from lyncpy.workloads.voice.gateways import Gateway
-from lyncpy.workloads.voice.model.gateway_messages import ALLOWED, passed
+from lyncpy.workloads.voice.model.gateway_messages import ALLOWED, ANONYMOUS_AOR, passed
 from lyncpy.workloads.voice.model.outbound import NOBODYS
 from lyncpy.workloads.voice.numbers import Numbers
 
@@ -129,7 +129,7 @@ class Inward:
     def _accepted(self, call: GatewayCall, request: Request, response: Response, who: tuple[Aor, Epid]) -> None:
         if call.near_invite is None:
             return
-        call.aor, call.epid = who
+        self._table.taken(call, *who)
         call.near = Dialog.from_response(call.near_invite, response.edited(drop=["Record-Route"]))
         call.far = Dialog.from_request(request, call.tag, state=DialogState.CONFIRMED)
         call.is_answered = True
@@ -167,7 +167,7 @@ class Inward:
             user2=called[0],
             user1_endpoint=gateway.name,
             user2_endpoint="",
-            user1_client=(request.headers.get("User-Agent") or "")[:256],
+            user1_client=request.headers.get("User-Agent") or "",
             user2_client="",
             media=" ".join(sorted(media_of(request.body))),
             invited_at=self._timers.wall(),

@@ -6,12 +6,12 @@ not answer is asked again soon, less and less often, and is called no more until
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 from twisted.logger import Logger
 
 from lyncpy.contracts.meter import IMeter
+from lyncpy.contracts.networks import Networks
 from lyncpy.contracts.peers import PeerPlace, PeerUnreachable
 from lyncpy.contracts.timers import ITimers
 from lyncpy.contracts.workload import Reason
@@ -36,6 +36,9 @@ class Gateway:
 
     name: str
     settings: GatewaySettings
+    sources: Networks
+    """From where it sends beside its own address."""
+
     authority: str = ""
     """The file with the certificates of who may have issued its own; "": the system's."""
 
@@ -79,10 +82,7 @@ class Gateway:
 
     def has(self, address: str) -> bool:
         """Tell whether it sends from an IP address."""
-        if address in self.addresses:
-            return True
-        here = ip_address(address)
-        return any(here in ip_network(one) for one in self.settings.sources)
+        return address in self.addresses or address in self.sources
 
 
 class Gateways:
@@ -178,7 +178,8 @@ class Gateways:
         for name, given in settings.gateways.items():
             if name not in self._gateways:
                 authority = self._path(given.authority) if given.authority else ""
-                self._gateways[name] = Gateway(name, given, authority, since=self._timers.wall())
+                sources = Networks(given.sources)
+                self._gateways[name] = Gateway(name, given, sources, authority, since=self._timers.wall())
                 if self._is_open:
                     self._due.set(name, 0.0)
 
@@ -240,11 +241,12 @@ class Gateways:
 
     def _note(self, gateway: Gateway, said: str) -> None:
         is_up = not said
-        if gateway.is_up is not is_up:
+        has_changed = gateway.is_up is not is_up
+        gateway.is_up, gateway.said = is_up, said
+        if has_changed:
             gateway.since = self._timers.wall()
             tell = self.log.info if is_up else self.log.warn
-            tell("gateway {name} is {word}{reason}", name=gateway.name, word=_word(is_up), reason=said and f": {said}")
-        gateway.is_up, gateway.said = is_up, said
+            tell("gateway {name} is {word}{reason}", name=gateway.name, word=gateway.word, reason=said and f": {said}")
         gateway.failed = 0 if is_up else gateway.failed + 1
         pause = float(gateway.settings.ping_s)
         if not is_up:
@@ -306,7 +308,3 @@ def _down(gateway: Gateway) -> Reason:
     words = f'the gateway "{gateway.name}" does not answer: {gateway.said}'
     remedy = f"see whether it runs, and whether [voice.gateways.{gateway.name}] names it as it is"
     return Reason("voice", words, good=False, remedy=remedy, key=f"gateway {gateway.name}")
-
-
-def _word(is_up: bool) -> str:
-    return "up" if is_up else "down"

@@ -183,6 +183,27 @@ def test_a_gateway_that_connects_is_answered_there(room: Room) -> None:
     assert transport.disconnecting
 
 
+def test_whoever_does_not_read_is_left(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As soon as more waits than may; the connection is full, of TLS as well, when it says so."""
+    monkeypatch.setattr(module, "WAITING_BYTES", 2 * len(encode(asked())))
+    place = PeerPlace("tcp", GATEWAY, 5060)
+    room.wire.send(place, asked())
+    _, transport = room.connects()
+    for _ in range(5):
+        room.wire.send(place, asked())
+    line: Any = transport.producer
+    line.pauseProducing()
+    room.wire.send(place, asked())
+    line.resumeProducing()
+    line.pauseProducing()
+    for _ in range(2):
+        room.wire.send(place, asked())
+    assert not transport.disconnecting
+    with pytest.raises(PeerUnreachable, match="does not read"):
+        room.wire.send(place, asked())
+    assert transport.disconnecting
+
+
 def test_a_closed_wire_sends_nothing(room: Room) -> None:
     """Connections are closed, and none is made or taken any more."""
     place = PeerPlace("tcp", GATEWAY, 5060)

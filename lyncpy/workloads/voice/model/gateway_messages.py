@@ -9,6 +9,7 @@ Spec: RFC 3261 §8.1.1; RFC 3262; RFC 3325 §7; RFC 4028.
 from dataclasses import dataclass
 from typing import Final
 
+from lyncpy.contracts.names import Aor
 from lyncpy.sip.dialog import MAX_FORWARDS
 from lyncpy.sip.grammar import split_list
 from lyncpy.sip.message import Headers, Request, Response
@@ -23,7 +24,9 @@ _OPTIONS: Final = frozenset({"100rel", "timer"})
 
 _RELIABLE: Final = "100rel"
 
-ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+ANONYMOUS_AOR: Final = Aor("sip:anonymous@anonymous.invalid")
+ANONYMOUS: Final = f'"Anonymous" <{ANONYMOUS_AOR}>'
+"""Who wants not to be known (RFC 3261 §8.1.1.3)."""
 
 
 @dataclass(frozen=True, slots=True)
