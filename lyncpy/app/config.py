@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from lyncpy.app.pool_settings import Settings as PoolSettings
 from lyncpy.app.settings import Settings as LogSettings
 from lyncpy.auth.settings import Settings as AuthSettings
+from lyncpy.backends.media_settings import Settings as MediaSettings
 from lyncpy.backends.nats.settings import Settings as BusSettings
 from lyncpy.backends.settings import Settings as StoreSettings
 from lyncpy.contracts.listening import ListeningPlace
@@ -23,7 +24,6 @@ from lyncpy.contracts.regular_file import read_regular
 from lyncpy.contracts.setting_forms import KINDS, disorder
 from lyncpy.contracts.toml_text import TomlUnusable, read_toml
 from lyncpy.core.settings import Settings as LimitsSettings
-from lyncpy.media.settings import Settings as MediaSettings
 from lyncpy.wire.settings import Settings as SipSettings
 from lyncpy.workloads.admin.settings import Settings as AdminSettings
 from lyncpy.workloads.archive.settings import Settings as ArchiveSettings

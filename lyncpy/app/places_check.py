@@ -3,13 +3,12 @@
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lyncpy.app.config import Config
 from lyncpy.contracts.file_faults import unwritable
 from lyncpy.contracts.finding import Finding
 from lyncpy.contracts.regular_file import open_regular
-from lyncpy.sip.text import shown
 
 SOCKET_NAME_MOST: Final = 80
 """Bytes of the name of a Unix socket in its folder: the kernel takes 107 of the whole path."""
@@ -23,8 +22,9 @@ def place_findings(config: Config) -> Iterator[Finding]:
         yield Finding(good=False, sentence=sentence)
     if config.sections.log.json_file:
         yield from _in_folder("[log] json_file", config.path(config.sections.log.json_file), stops=True)
-    yield from _double(config)
-    yield from _unexpanded(config)
+    texts = _texts(config)
+    yield from _double(config, texts)
+    yield from _unexpanded(texts)
     if admin.socket:
         yield from _socket(config.path(admin.socket))
     yield from _in_folder("[archive] gap_file", config.path(archive.gap_file), stops=False)
@@ -35,38 +35,43 @@ def place_findings(config: Config) -> Iterator[Finding]:
         yield from _readable("[store] backup_passphrase_file", config.path(store.backup_passphrase_file))
 
 
-def _double(config: Config) -> Iterator[Finding]:
+def _double(config: Config, texts: Mapping[str, str]) -> Iterator[Finding]:
     """Look whether what the server writes by itself is a file of something else, which it would spoil."""
     sections = config.sections
-    values = sections.model_dump()
     others = [("the settings", config.file)]
     if sections.store.is_sqlite:
         others += [
             ("the database ([store] url)", config.path(sections.store.path + suffix)) for suffix in ("", "-wal", "-shm")
         ]
-    others += [(name, config.path(value)) for name, value in _texts(values)]
-    for name, value in (("[log] json_file", sections.log.json_file), ("[archive] gap_file", sections.archive.gap_file)):
-        path = config.path(value)
-        other = next((other for other, place in others if value and other != name and place == path), None)
+    others += [(name, config.path(text)) for name, text in texts.items()]
+    for name in ("[log] json_file", "[archive] gap_file"):
+        path = config.path(texts[name]) if name in texts else None
+        other = next((other for other, place in others if other != name and place == path), None)
         if other is not None:
             sentence = f'{name}: "{path}" is that of {other}, too, and would be spoiled: choose a file of its own'
             yield Finding(good=False, sentence=sentence, stops=True)
 
 
-def _unexpanded(config: Config) -> Iterator[Finding]:
+def _unexpanded(texts: Mapping[str, str]) -> Iterator[Finding]:
     """Look for names of files that only a shell, or a browser, understands."""
-    for name, value in _texts(config.sections.model_dump()):
-        if value.startswith(("~", "$", "file:")):
-            sentence = f'{name}: "{shown(value[:80])}" is taken as it stands: write the whole path, for ~, variables and file:// say nothing here'
+    for name, text in texts.items():
+        if text.startswith(("~", "$", "file:")):
+            # It is not repeated: somebody may have written a secret where the name of its file belongs.
+            sentence = (
+                f"{name}: it is taken as it stands: write the whole path, for ~, variables and file:// say nothing here"
+            )
             yield Finding(good=False, sentence=sentence)
 
 
-def _texts(sections: Mapping[str, Any]) -> Iterator[tuple[str, str]]:  # Any: what a setting may be
-    """Give each setting that is a text."""
-    for section, values in sections.items():
+def _texts(config: Config) -> Mapping[str, str]:
+    """Give the settings that are a text, by section and name."""
+    found: dict[str, str] = {}
+    sections = [*config.sections.model_dump().items(), *(("directory", one.model_dump()) for one in config.directories)]
+    for section, values in sections:
         for key, value in values.items() if isinstance(values, dict) else ():
             if value and isinstance(value, str):
-                yield f"[{section}] {key}", value
+                found[f"[{section}] {key}"] = value
+    return found
 
 
 def _socket(path: Path) -> Iterator[Finding]:

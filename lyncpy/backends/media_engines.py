@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from lyncpy.backends.media_settings import Settings
 from lyncpy.contracts.media import (
     IMediaCall,
     IMediaEngines,
@@ -44,7 +45,6 @@ from lyncpy.media.model.forms import (
     Ready,
     RemoteLeg,
 )
-from lyncpy.media.settings import Settings
 
 ANSWER_S: Final = 15.0
 """From a question to its answer; an engine that takes longer is given up with all of its calls."""

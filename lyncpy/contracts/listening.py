@@ -1,10 +1,10 @@
 """Where a server listens, as its settings say, and why it cannot, in a sentence for an operator. Pure."""
 
 import errno
-from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
+
+from lyncpy.contracts.networks import address_of
 
 EVERYWHERE: Final = ("::", "0.0.0.0")  # noqa: S104 - every address is what a setting says
 """What is tried in turn for every address: "::" takes both families where there is IPv6; where there is none, IPv4 is all."""
@@ -64,14 +64,7 @@ class ListeningPlace:
                 )
             case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
                 return f"{where}: this machine has no such address; correct {self.host_key}"
-            case _ if not _is_address(self.host):
+            case _ if self.host and address_of(self.host) is None:
                 return f"{where}: {said}; correct {self.host_key}: an address of this machine, like 0.0.0.0 or ::1, without brackets and port"
             case _:
                 return f"{where}: {said}; correct {self.host_key}"
-
-
-def _is_address(text: str) -> bool:
-    with suppress(ValueError):
-        ip_address(text)
-        return True
-    return not text

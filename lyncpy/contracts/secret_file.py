@@ -27,48 +27,32 @@ class SecretForOthers(PermissionError):
         super().__init__(errno.EACCES, f"it {self.words}", str(path))
 
 
-def require_secret(file: BinaryIO, path: Path, refused: int = ANYBODY_ELSE) -> None:
-    """Refuse a file that others may read.
+def open_secret(path: Path, refused: int = ANYBODY_ELSE) -> BinaryIO:
+    """Open a file of the settings that holds a secret.
 
     Args:
-        file: As it was opened.
         path: As somebody has named it.
         refused: The bits of the mode that it may not have.
 
     Raises:
-        SecretForOthers: It has one of them.
+        OSError: As `open_regular`; SecretForOthers: it has one of them.
     """
-    if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & refused:
-        raise SecretForOthers(path)
-
-
-def open_secret(path: Path, refused: int = ANYBODY_ELSE) -> BinaryIO:
-    """Open a file of the settings that holds a secret.
-
-    Raises:
-        OSError: As `open_regular` and `require_secret`.
-    """
-    file = open_regular(path)
-    try:
-        require_secret(file, path, refused)
-    except SecretForOthers:
-        file.close()
-        raise
-    return file
+    return _kept_from_others(open_regular(path), path, refused)
 
 
 def given_secret(path: Path, refused: int = ANYBODY_ELSE) -> BinaryIO:
     """Open what a word of the command line names: a file, or a shell's <(command), which is a pipe and keeps a secret off the disk.
 
     Raises:
-        OSError: It cannot be opened, or as `require_secret`.
+        OSError: It cannot be opened, or as `open_secret`.
     """
-    file = path.open("rb")
-    try:
-        require_secret(file, path, refused)
-    except SecretForOthers:
+    return _kept_from_others(path.open("rb"), path, refused)
+
+
+def _kept_from_others(file: BinaryIO, path: Path, refused: int) -> BinaryIO:
+    if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & refused:
         file.close()
-        raise
+        raise SecretForOthers(path)
     return file
 
 

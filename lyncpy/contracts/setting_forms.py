@@ -3,9 +3,9 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 OWNERS: Final[Mapping[str, int]] = {
     "flow": 1,
@@ -36,6 +36,17 @@ KINDS: Final[Mapping[str, str]] = {
     "list_type": 'write a list: ["one", "another"]',
 }
 """What stands there is of another kind than it has to be, by pydantic's names for that; what to write."""
+
+
+def _several(value: object) -> object:
+    """Accept one text for a list of one."""
+    if isinstance(value, str):
+        return (value,) if value.strip() else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+"""A list of texts, or one text."""
 
 
 def written_as(pattern: str, words: str) -> AfterValidator:

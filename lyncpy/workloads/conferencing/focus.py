@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from twisted.logger import Logger
 
+from lyncpy.contracts.arrival import Identity
 from lyncpy.contracts.mcu import IMcu, Participant
 from lyncpy.contracts.names import Aor, Epid, FlowName
 from lyncpy.contracts.nodes import Home
@@ -38,6 +39,7 @@ from lyncpy.workloads.conferencing.model.attendees import (
 from lyncpy.workloads.conferencing.model.conference import Active, Conference, ConferenceDenied
 from lyncpy.workloads.conferencing.model.lifetime import MeetingMachine, Transition, remembered
 from lyncpy.workloads.conferencing.roster_feed import RosterFeed
+from lyncpy.workloads.conferencing.seats import PREFIX
 
 HOLD: Final = "meeting"
 """The kind of the lock under which one change of a meeting at a time is decided and stored."""
@@ -183,6 +185,14 @@ class Focus(Runner):
     def attachments(self) -> Sequence[IAttachment]:
         """Return the attachments of all devices."""
         return tuple(self._attached.values())
+
+    def participant(self, who: Identity, endpoint: str) -> Participant:
+        """Describe somebody who is in the meeting to an MCU, as the device that they are there with."""
+        attendee = self.meeting.attendees[who.aor]
+        home = PREFIX + self.meeting.conference.key
+        return Participant(
+            self.uri, who.aor, who.epid, endpoint, attendee.display_name, internal=attendee.internal, home=home
+        )
 
     def leg_ended(self, participant: Participant, reason: str, kind: str) -> None:
         """Note that a participant has left a medium, as its MCU tells."""

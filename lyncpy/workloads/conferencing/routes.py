@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from lyncpy.contracts.arrival import Arrival
-from lyncpy.contracts.mcu import ISipAccess, Participant
+from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.refusal import Diagnostics, Refused
 from lyncpy.contracts.workload import Route
 from lyncpy.core.platform import Platform, Signaling
@@ -37,7 +37,7 @@ from lyncpy.workloads.conferencing.model.conference import (
     read_address,
 )
 from lyncpy.workloads.conferencing.roster_feed import EVENT, TERMS
-from lyncpy.workloads.conferencing.seats import PREFIX, ROSTER, Seats
+from lyncpy.workloads.conferencing.seats import ROSTER, Seats
 
 FOCUS_APP: Final = "app:conf:focus:id"
 
@@ -216,15 +216,7 @@ class Routes:
             self._record(focus.meeting, kind, arrival, no.response(arrival.request), no, internal=not sender.guest)
             raise no
         attendee = focus.meeting.attendees[sender.aor]
-        participant = Participant(
-            focus.uri,
-            sender.aor,
-            sender.epid,
-            entity,
-            attendee.display_name,
-            internal=attendee.internal,
-            home=PREFIX + focus.meeting.conference.key,
-        )
+        participant = focus.participant(sender, entity)
         response = await access.admit(participant, arrival)
         step = rule(focus.meeting)
         if isinstance(step, ConferenceDenied):  # they have left while the MCU answered

@@ -11,7 +11,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from lyncpy.contracts.deposit import Deposit
-from lyncpy.contracts.mcu import ISipAccess, Participant
+from lyncpy.contracts.mcu import ISipAccess
 from lyncpy.contracts.names import Aor
 from lyncpy.contracts.outbound import IOutbound
 from lyncpy.contracts.refusal import Refused
@@ -27,7 +27,7 @@ from lyncpy.workloads.conferencing.joining import Joiners, read_join
 from lyncpy.workloads.conferencing.model import meeting as rules
 from lyncpy.workloads.conferencing.model.conference import FOCUS, ConferenceDenied
 from lyncpy.workloads.conferencing.roster_feed import EVENT, TERMS
-from lyncpy.workloads.conferencing.seats import PREFIX, ROSTER, Seat, Seats, read_seat
+from lyncpy.workloads.conferencing.seats import ROSTER, Seat, Seats, read_seat
 
 NUMBERS: Final = 1_000_000
 """More than one home uses in a dialog: of requests, of documents, and of messages."""
@@ -128,15 +128,7 @@ class Successor:
         step = rules.medium_joined(focus.meeting, sender.aor, sender.epid, kind, entity, now)
         if isinstance(step, ConferenceDenied):
             raise Refused(403)
-        participant = Participant(
-            focus.uri,
-            sender.aor,
-            sender.epid,
-            entity,
-            attendee.display_name,
-            internal=attendee.internal,
-            home=PREFIX + focus.meeting.conference.key,
-        )
+        participant = focus.participant(sender, entity)
         self._media[kind].go_on(participant, seat.arrival, seat.tag, self._seq(seat))
         focus.note(lambda _: step)
         self._record(focus, seat, internal=attendee.internal)

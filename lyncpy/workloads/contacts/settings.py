@@ -1,21 +1,9 @@
 """The section [contacts]."""
 
-from typing import Annotated
+from pydantic import BaseModel, ConfigDict, Field
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
+from lyncpy.contracts.setting_forms import Texts
 from lyncpy.workloads.contacts.model import ListLimits
-
-
-def _several(value: object) -> object:
-    """Accept one text for a list of one."""
-    if isinstance(value, str):
-        return (value,) if value.strip() else ()
-    return tuple(value) if isinstance(value, list) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
-"""A list of texts, or one text."""
 
 
 class Settings(BaseModel):

@@ -68,7 +68,7 @@ def test_an_archive_is_verified_from_the_command_line(tmp_path: Path) -> None:
 LIGHT_ROOMS: Final = frozenset(
     {
         "lyncpy", "lyncpy.app", "lyncpy.app.arguments", "lyncpy.app.cli", "lyncpy.app.ctl_command", "lyncpy.app.pool_settings",
-        "lyncpy.contracts", "lyncpy.contracts.listening", "lyncpy.contracts.regular_file", "lyncpy.contracts.setting_forms", "lyncpy.contracts.toml_text",
+        "lyncpy.contracts", "lyncpy.contracts.listening", "lyncpy.contracts.networks", "lyncpy.contracts.regular_file", "lyncpy.contracts.setting_forms", "lyncpy.contracts.toml_text",
         "lyncpy.workloads", "lyncpy.workloads.admin", "lyncpy.workloads.admin.local_frames",
         "lyncpy.workloads.admin.settings", "lyncpy.workloads.admin.words",
     }

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from lyncpy.backends.media_engines import ANSWER_S, BEAT_S, PAUSE_S, MediaEngines
+from lyncpy.backends.media_settings import Settings
 from lyncpy.contracts.media import IMediaCall, IMediaEngines, IMediaListener, LegTerms, MediaUnavailable
 from lyncpy.contracts.workload import IUnit
 from lyncpy.core.timers import Timers
@@ -31,7 +32,6 @@ from lyncpy.media.model.forms import (
     RemoteLeg,
     write,
 )
-from lyncpy.media.settings import Settings
 from tests.kit.meters import MemoryMeter
 from tests.kit.results import answer_of, result_of, started
 

@@ -1,16 +1,11 @@
 """The section [media]."""
 
-import ipaddress
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-
-def _several(value: object) -> object:
-    """Read one text as a list of one; make a TOML list a tuple."""
-    if isinstance(value, str):
-        return (value,) if value else ()
-    return tuple(value) if isinstance(value, list) else value
+from lyncpy.contracts.networks import address_of
+from lyncpy.contracts.setting_forms import Texts
 
 
 class Settings(BaseModel):
@@ -18,7 +13,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True)
 
-    engines: Annotated[tuple[str, ...], BeforeValidator(_several), Field(max_length=64)] = ()
+    engines: Annotated[Texts, Field(max_length=64)] = ()
     """The Unix sockets of media engines on this machine, relative to the folder of this file; a call goes to the one with fewest. Empty: there is none."""
 
     client_address: str = ""
@@ -36,13 +31,8 @@ class Settings(BaseModel):
     @field_validator("client_address", "gateway_address")
     @classmethod
     def _an_address(cls, value: str) -> str:
-        if value:
-            try:
-                ipaddress.ip_address(value)
-            except ValueError:
-                raise ValueError(
-                    f'"{value[:80]}" is no address; write that of an interface, such as 192.0.2.1'
-                ) from None
+        if value and address_of(value) is None:
+            raise ValueError(f'"{value[:80]}" is no address; write that of an interface, such as 192.0.2.1')
         return value
 
     @model_validator(mode="after")
