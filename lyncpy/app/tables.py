@@ -8,7 +8,7 @@ import re
 import sys
 import tomllib
 import types
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 from lyncpy.app.config import Sections
 from lyncpy.app.limits import LimitMeters
+from lyncpy.app.table_sizes import entry_bytes
 from lyncpy.contracts.limit import Limit
 from lyncpy.contracts.meter import IMeter
 from lyncpy.contracts.timers import ITimers
@@ -81,9 +82,14 @@ class TableInUse:
     owner: Any  # Any: an object of any of our classes
     attribute: str
 
+    @property
+    def kept(self) -> object:
+        """The table itself."""
+        return getattr(self.owner, self.attribute, ())
+
     def __len__(self) -> int:
         """Count its entries."""
-        kept = getattr(self.owner, self.attribute, ())
+        kept = self.kept
         return len(kept) if isinstance(kept, Sized) else 0
 
 
@@ -182,6 +188,7 @@ class TableMeters:
         self._roots: Sequence[object] = ()
         self._tables: Sequence[TableInUse] = ()
         self._bounds_of: Mapping[tuple[str, ...], float] = {}
+        self._bytes_each: Mapping[str, float] = {}
         self._walked_at: float | None = None
         self._limits = LimitMeters(meter, timers)
         meter.labelled_gauge(
@@ -189,6 +196,12 @@ class TableMeters:
             "Entries of a table, of all of its kind together; what each is bound by is listed below.",
             ("table",),
             self._entries,
+        )
+        meter.labelled_gauge(
+            "lyncpy_app_table_bytes",
+            "Memory that the entries of a table take, of all of its kind, about: the oldest few, with what nobody else holds, stand for all.",
+            ("table",),
+            lambda: {label: count * self._bytes_each.get(label[0], 0.0) for label, count in self._entries().items()},
         )
         meter.labelled_gauge(
             "lyncpy_app_table_fullest_count",
@@ -224,7 +237,11 @@ class TableMeters:
             if bound is not None:
                 bounds_of[shown(name), when_full(name)] = bound
             await slices.spend()
-        self._tables, self._bounds_of = found, bounds_of
+        each = {}
+        for name, table in fullest_of(found).items():
+            if isinstance(table.kept, Collection):
+                each[shown(name)] = await slices.carry_out(entry_bytes(table.kept))
+        self._tables, self._bounds_of, self._bytes_each = found, bounds_of, each
         await self._limits.know([one for one in both if isinstance(one, Limit)])
 
     def _entries(self) -> Mapping[tuple[str, ...], float]:
@@ -243,6 +260,15 @@ class TableMeters:
 
     def _bounds(self) -> Mapping[tuple[str, ...], float]:
         return self._bounds_of
+
+
+def fullest_of(tables: Iterable[TableInUse]) -> Mapping[str, TableInUse]:
+    """Give of each kind of tables, by its name, the one that has most entries."""
+    found: dict[str, TableInUse] = {}
+    for one in tables:
+        if one.name not in found or len(one) > len(found[one.name]):
+            found[one.name] = one
+    return found
 
 
 def shown(name: str) -> str:

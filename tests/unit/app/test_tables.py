@@ -27,6 +27,10 @@ def test_what_fills_a_table_is_seen() -> None:
         assert len(found) > 180
         assert entries(stage, "bound")["workloads.im.sessions.Sessions.sessions"] == 100_000
         assert max(entries(stage, "fullest").values()) <= max(found.values())
+        taken = {labels[0]: value for labels, value in stage.meter.labelled["lyncpy_app_table_bytes"]().items()}
+        assert taken.keys() == found.keys()
+        assert 500 < taken["workloads.im.sessions.Sessions.sessions"] < 20_000
+        assert all(value == 0 for name, value in taken.items() if not found[name])
 
 
 def test_what_begins_later_is_found_later() -> None:
